@@ -1,0 +1,52 @@
+# Each target is a line that a person could type. `make demo` and `make test` need Python 3.11 or newer and make.
+PYTHON ?= python3
+UV_VERSION = 0.13.9
+BIN = .venv/bin
+
+.PHONY: demo test check serve format openapi lock image clean
+
+demo: .venv/ready
+	$(BIN)/rootquorum demo $(if $(KEEP),--keep)
+
+test: .venv/ready
+	$(BIN)/pytest $(ARGS)
+
+check: .venv/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/rootquorum openapi | diff -u openapi/openapi.json - || { echo "openapi/openapi.json is stale: make openapi"; exit 1; }
+	$(BIN)/python docs/diagram.py | diff -u docs/life-of-a-request.md - || { echo "the diagram is stale: make diagram"; exit 1; }
+
+serve: .venv/ready
+	$(BIN)/rootquorum serve --migrate
+
+format: .venv/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+openapi: .venv/ready
+	$(BIN)/rootquorum openapi > openapi/openapi.json
+
+diagram: .venv/ready
+	$(BIN)/python docs/diagram.py > docs/life-of-a-request.md
+
+# The environment, from the lock with its hashes; made anew when the lock changes.
+.venv/ready: requirements-dev.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet uv==$(UV_VERSION)
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements-dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable .
+	touch $@
+
+# requirements.lock is what the service runs on, in the image too; the other adds the demo and the tests to just that.
+lock: .venv/ready
+	$(BIN)/uv pip compile pyproject.toml --quiet --no-header --universal --python-version 3.11 --generate-hashes -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --quiet --no-header --extra demo --group dev -c requirements.lock --universal --python-version 3.11 --generate-hashes -o requirements-dev.lock
+
+image:
+	buildah build --tag rootquorum .
+
+clean:
+	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache

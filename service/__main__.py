@@ -1,0 +1,5 @@
+"""`python -m service` is `rootquorum`."""
+
+from service.cli import app
+
+app()

@@ -1,0 +1,77 @@
+"""The API as an ASGI application, around one Context."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from service.api import accounts, audit, decisions, docs, execution, health, problems, requests
+from service.api.middleware import SecurityHeaders
+from service.workflow.context import Context
+
+LARGEST_BODY_BYTES = 64 * 1024
+
+_DESCRIPTION = """Puts the operations on an AWS account's root access keys behind two people.
+
+**File** a request, **decide** as two people who are neither its requester nor its recipient, **execute** it once.
+Read a request before you decide on it: the digest at its end is what you approve.
+"""
+
+_TAGS = [
+    {"name": "Requests", "description": "File, read, withdraw."},
+    {"name": "Decisions", "description": "Two people decide on exactly what they read."},
+    {"name": "Execution", "description": "Once, by the one whom the request names; the secret is shown once."},
+    {"name": "Accounts", "description": "What is configured, and the live state of its root credentials."},
+    {"name": "Audit", "description": "Every step, in order."},
+    {"name": "Health", "description": "For load balancers."},
+]
+
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def build(ctx: Context | None, lifespan: Lifespan | None = None) -> FastAPI:
+    """All routes, with every refusal answered as a problem. Without a Context it can only describe itself."""
+    app = FastAPI(
+        title="Rootquorum",
+        version=version("rootquorum"),
+        description=_DESCRIPTION,
+        openapi_tags=_TAGS,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        max_body_size=LARGEST_BODY_BYTES,
+        # Telemetry built into the framework records exceptions and paths; none of it leaves a root-key service.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.ctx = ctx
+    app.add_middleware(SecurityHeaders)
+    problems.install(app)
+    for module in (requests, decisions, execution, accounts, audit, health):
+        app.include_router(module.router)
+    docs.install(app)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's own document, with the problem schemas that the routes refer to."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            tags=app.openapi_tags,
+        )
+        schemas = document["components"]["schemas"]
+        for model in (problems.Problem, problems.ValidationProblem):
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,23 @@
+"""Is it alive, and can it serve?"""
+
+from fastapi import APIRouter
+
+from service.api import schemas
+from service.api.deps import Ctx
+from service.api.problems import documented
+from service.workflow.health import check_ready
+
+router = APIRouter(tags=["Health"])
+
+
+@router.get("/livez", summary="Is the process alive?", responses=documented())
+def livez() -> schemas.HealthOut:
+    """Yes, whatever else is away. For everybody."""
+    return schemas.HealthOut(status="ok")
+
+
+@router.get("/readyz", summary="Can it serve?", responses=documented(503))
+def readyz(ctx: Ctx) -> schemas.HealthOut:
+    """When the database answers and its schema is the one that this version needs. For everybody."""
+    check_ready(ctx)
+    return schemas.HealthOut(status="ok")

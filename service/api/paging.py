@@ -1,0 +1,71 @@
+"""Opaque cursors, and answers that a poller need not read twice."""
+
+import base64
+import binascii
+import hashlib
+
+from fastapi import Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from service.db.selection import Cursor
+from service.domain.canonical import parse_timestamp, timestamp
+from service.domain.errors import Code, Invalid
+
+
+def encode_cursor(cursor: Cursor | None) -> str | None:
+    return None if cursor is None else _encode(f"{timestamp(cursor.filed_at)} {cursor.request_id}")
+
+
+def decode_cursor(text: str | None) -> Cursor | None:
+    """Raises Invalid for anything that this service did not hand out."""
+    if text is None:
+        return None
+    try:
+        filed_at, request_id = _decode(text).split(" ")
+        return Cursor(parse_timestamp(filed_at), request_id)
+    except ValueError as error:
+        raise _not_ours() from error
+
+
+def encode_sequence(seq: int | None) -> str | None:
+    return None if seq is None else _encode(str(seq))
+
+
+def decode_sequence(text: str | None) -> int:
+    """Raises Invalid for anything that this service did not hand out."""
+    if text is None:
+        return 0
+    try:
+        seq = int(_decode(text))
+    except ValueError as error:
+        raise _not_ours() from error
+    if not 0 <= seq < 2**31:
+        raise _not_ours()
+    return seq
+
+
+def conditional(request: Request, body: BaseModel) -> Response:
+    """`body` with its ETag, or 304 when the caller has just that already."""
+    content = body.model_dump_json().encode()
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    if etag in known:
+        return Response(status_code=304, headers={"ETag": etag})
+    return Response(content, media_type="application/json", headers={"ETag": etag})
+
+
+def _encode(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decode(text: str) -> str:
+    try:
+        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, UnicodeError) as error:
+        raise _not_ours() from error
+
+
+def _not_ours() -> Invalid:
+    return Invalid(Code.INVALID_REQUEST, "The cursor is not one that this service handed out.")

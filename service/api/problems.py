@@ -1,0 +1,180 @@
+"""Problem details (RFC 9457): one table from the kinds of refusal to HTTP. Nothing of the input is echoed."""
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from service.domain.errors import (
+    Code,
+    Conflict,
+    ExecutionFailed,
+    Forbidden,
+    Invalid,
+    Malformed,
+    NotFound,
+    ServiceError,
+    Unauthenticated,
+    Unavailable,
+)
+
+logger = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS_OF: dict[type[ServiceError], int] = {
+    Malformed: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    ExecutionFailed: 409,
+    Invalid: 422,
+    Unavailable: 503,
+}
+
+_TITLES = {
+    400: "Malformed request",
+    401: "Not signed in",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    406: "Not acceptable",
+    409: "Not possible now",
+    413: "Body too large",
+    422: "Invalid request",
+    500: "Internal error",
+    503: "Not available",
+}
+
+# What the framework itself refuses, by status.
+_FRAMEWORK_CODES = {
+    404: (Code.NOT_FOUND, "There is no such resource."),
+    405: (Code.METHOD_NOT_ALLOWED, "This resource does not know that method."),
+    406: (Code.NOT_ACCEPTABLE, "The answer is JSON or, for a new key, CSV."),
+    413: (Code.BODY_TOO_LARGE, "The body is larger than 64 KiB."),
+}
+
+# pydantic's messages of these kinds speak of the rule only; all others may quote what was sent.
+_SAFE_MESSAGES = {
+    "bool_parsing",
+    "bool_type",
+    "enum",
+    "extra_forbidden",
+    "greater_than_equal",
+    "int_parsing",
+    "int_type",
+    "less_than_equal",
+    "literal_error",
+    "missing",
+    "model_attributes_type",
+    "string_pattern_mismatch",
+    "string_too_long",
+    "string_too_short",
+    "string_type",
+    "union_tag_not_found",
+}
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details. `code` is stable; `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
+class InvalidField(BaseModel):
+    """Where the input is wrong, and why."""
+
+    location: list[str | int]
+    reason: str
+
+
+class ValidationProblem(Problem):
+    """A problem with the input: `errors` names each place."""
+
+    errors: list[InvalidField]
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer these statuses, each as a problem.
+
+    Every route may also answer 500; one that reads a body or parameters 422.
+    """
+    return {status: _documented(status) for status in (*statuses, 500)}
+
+
+def _documented(status: int) -> dict[str, Any]:
+    name = "ValidationProblem" if status == 422 else "Problem"  # noqa: PLR2004
+    schema = {"$ref": f"#/components/schemas/{name}"}
+    return {"description": _TITLES[status], "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every refusal, the framework's own as well, with a problem."""
+    app.add_exception_handler(ServiceError, _on_refusal)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_crash)
+
+
+def _on_refusal(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)  # the table above says so
+    status = STATUS_OF[type(error)]
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "10"}}.get(status)
+    errors: list[dict[str, object]] | None = [] if isinstance(error, Invalid) else None
+    return _answer(status, error.code, error.detail, headers=headers, errors=errors)
+
+
+def _on_invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [_invalid_field(fault) for fault in error.errors()]
+    return _answer(422, Code.INVALID_REQUEST, "The request does not have the documented form.", errors=errors)
+
+
+def _on_http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code, detail = _FRAMEWORK_CODES.get(error.status_code, (Code.INVALID_REQUEST, "The request cannot be understood."))
+    return _answer(error.status_code, code, detail, headers=dict(error.headers or {}))
+
+
+def _on_crash(request: Request, error: Exception) -> Response:
+    # Without local variables, and without the text of the exception in the answer: either may quote anything.
+    logger.error("unexpected error", method=request.method, path=request.url.path, exc_info=error)
+    return _answer(500, Code.INTERNAL, "Something went wrong inside the service; its log says what.")
+
+
+def _invalid_field(fault: dict[str, Any]) -> dict[str, object]:
+    kind = fault["type"]
+    location = list(fault["loc"])
+    if kind == "extra_forbidden":
+        location = location[:-1]  # the unknown name itself is input
+    reason = fault["msg"] if kind in _SAFE_MESSAGES else "This value is not valid here."
+    return {"location": location, "reason": reason}
+
+
+def _answer(
+    status: int,
+    code: Code,
+    detail: str,
+    *,
+    headers: dict[str, str] | None = None,
+    errors: list[dict[str, object]] | None = None,
+) -> Response:
+    content: dict[str, object] = {
+        "type": f"urn:rootquorum:problem:{code}",
+        "title": _TITLES.get(status, "Error"),
+        "status": status,
+        "code": code.value,
+        "detail": detail,
+    }
+    if errors is not None:
+        content["errors"] = errors
+    return JSONResponse(content, status_code=status, headers=headers, media_type=MEDIA_TYPE)

@@ -1,0 +1,285 @@
+"""What goes in and out over HTTP. Input forbids extras; output has no defaults, so the contract says `required`."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from service.domain.operation import OperationName
+from service.domain.request import Status
+
+# Written out in both spellings that matter: JSON Schema's and Rust's regular expressions know \uXXXX alike.
+_CONTROL = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
+# Bidirectional controls and line separators reorder or hide what an approver reads.
+_DECEIVING = r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
+_LINE = rf"[^{_CONTROL}{_DECEIVING}\t\n\r]"
+_TEXT = rf"[^{_CONTROL}{_DECEIVING}]"
+
+AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
+RequestId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+AccessKeyId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]{16,128}$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Subject = Annotated[str, StringConstraints(pattern=rf"^{_LINE}+$", max_length=255)]
+Ticket = Annotated[str, StringConstraints(pattern=rf"^{_LINE}+$", max_length=255)]
+Justification = Annotated[
+    str,
+    StringConstraints(pattern=rf"^{_TEXT}*[^{_CONTROL}{_DECEIVING}\s]{_TEXT}*$", min_length=10, max_length=2000),
+]
+Comment = Annotated[str, StringConstraints(pattern=rf"^{_TEXT}*[^{_CONTROL}{_DECEIVING}\s]{_TEXT}*$", max_length=2000)]
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Filing(_Input):
+    account_id: AccountId = Field(description="The AWS account, 12 digits.", examples=["111122223333"])
+    justification: Justification = Field(
+        description="Why, for the approvers: 10 to 2,000 characters, no control characters.",
+        examples=["Rotation of the break-glass key, due this quarter."],
+    )
+    ticket: Ticket | None = Field(default=None, description="The ticket this belongs to.", examples=["OPS-4711"])
+    recipient: Subject | None = Field(
+        default=None,
+        description="The person who gets the answer; the requester if left out. A machine that creates names one.",
+    )
+
+
+class CreateAccessKey(_Filing):
+    """A new root access key. Its secret goes to the recipient, in the answer to the execution and nowhere else."""
+
+    operation: Literal["create_access_key"]
+
+
+class _OnKey(_Filing):
+    access_key_id: AccessKeyId = Field(description="The root access key.", examples=["AKIAIOSFODNN7EXAMPLE"])
+    run_on_approval: bool = Field(default=False, description="Run it as soon as it is approved.")
+
+
+class _Disabling(_OnKey):
+    accept_lockout: bool = Field(
+        default=False,
+        description="Allow it for the key that the service signs with and for the last active key.",
+    )
+
+
+class DeactivateAccessKey(_Disabling):
+    """The key stops working until it is activated again."""
+
+    operation: Literal["deactivate_access_key"]
+
+
+class ActivateAccessKey(_OnKey):
+    """An inactive key works again."""
+
+    operation: Literal["activate_access_key"]
+
+
+class DeleteAccessKey(_Disabling):
+    """The key is gone for good."""
+
+    operation: Literal["delete_access_key"]
+
+
+NewRequest = Annotated[
+    CreateAccessKey | DeactivateAccessKey | ActivateAccessKey | DeleteAccessKey,
+    Field(discriminator="operation"),
+]
+
+
+class NewDecision(_Input):
+    """`digest` is that of the request as you read it; a rejection needs a comment."""
+
+    decision: Literal["approve", "reject"]
+    digest: Digest
+    comment: Comment | None = None
+
+
+class AccountOut(BaseModel):
+    account_id: str
+    name: str
+
+
+class ConfiguredAccountOut(AccountOut):
+    partition: str
+
+
+class ActorOut(BaseModel):
+    subject: str
+    name: str
+
+
+class RequesterOut(ActorOut):
+    kind: Literal["person", "machine"]
+
+
+class AccessKeyOut(BaseModel):
+    """A root access key as AWS listed it. Last use lags, and is no proof of non-use."""
+
+    access_key_id: str
+    status: str
+    created_at: datetime
+    last_used_at: datetime | None
+    last_used_service: str | None
+
+
+class RootCredentialsOut(BaseModel):
+    """The account's root credentials at `observed_at`; null where AWS did not say."""
+
+    observed_at: datetime
+    keys: list[AccessKeyOut]
+    signer_key_id: str
+    mfa_enabled: bool | None
+    password_present: bool | None
+    signing_certificates_present: bool | None
+
+
+class WarningOut(BaseModel):
+    code: str
+    detail: str
+
+
+class DecisionOut(BaseModel):
+    """`void_because` says why a decision does not count today; null when it does."""
+
+    person: ActorOut
+    decision: Literal["approve", "reject"]
+    digest: str
+    comment: str | None
+    decided_at: datetime
+    void_because: str | None
+
+
+class QuorumOut(BaseModel):
+    """How many approvals are needed, and how many count today."""
+
+    needed: int
+    counted: int
+
+
+class ClocksOut(BaseModel):
+    filed_at: datetime
+    approve_by: datetime
+    approved_at: datetime | None
+    execute_by: datetime | None
+    executed_at: datetime | None
+    settled_at: datetime | None
+    receipt_by: datetime | None
+    received_at: datetime | None
+    ended_at: datetime | None
+
+
+class ResultOut(BaseModel):
+    """How the execution ended. `access_key_id` is the new key's."""
+
+    code: str
+    detail: str
+    access_key_id: str | None
+    signer_key_id: str | None
+    aws_request_id: str | None
+
+
+class ActionOut(BaseModel):
+    """What you may do now; for what you may not, the rule and why."""
+
+    action: str
+    allowed: bool
+    code: str | None
+    reason: str | None
+
+
+class RequestSummaryOut(BaseModel):
+    """A line of a list."""
+
+    id: str
+    status: Status
+    operation: OperationName
+    account: AccountOut
+    access_key_id: str | None
+    warnings: list[WarningOut]
+    requester: RequesterOut
+    recipient: ActorOut
+    justification: str
+    ticket: str | None
+    filed_at: datetime
+    approve_by: datetime
+    execute_by: datetime | None
+    digest: str
+
+
+class RequestOut(BaseModel):
+    """A request in the order in which one decides: what, on which account and key, warnings, who asks and why, the
+    state of things, and last the digest to send back.
+    """
+
+    id: str
+    status: Status
+    operation: OperationName
+    account: AccountOut
+    access_key: AccessKeyOut | None
+    warnings: list[WarningOut]
+    requester: RequesterOut
+    recipient: ActorOut
+    justification: str
+    ticket: str | None
+    run_on_approval: bool
+    accept_lockout: bool
+    observed: RootCredentialsOut
+    clocks: ClocksOut
+    quorum: QuorumOut
+    decisions: list[DecisionOut]
+    result: ResultOut | None
+    digest: str
+    actions: list[ActionOut]
+
+
+class RequestPageOut(BaseModel):
+    items: list[RequestSummaryOut]
+    next_cursor: str | None
+
+
+class CreatedKeyOut(BaseModel):
+    """The new key. Its secret is in this one answer: confirm the receipt by `receipt_by`, or ask for another key."""
+
+    access_key_id: str = Field(examples=["AKIAIOSFODNN7EXAMPLE"])
+    secret_access_key: str = Field(examples=["(the secret, shown this once)"])
+    created_at: datetime
+    account_id: str
+    request_id: str
+    receipt_by: datetime | None
+
+
+class MeOut(ActorOut):
+    kind: Literal["person", "machine", "service"]
+    roles: list[str]
+
+
+class AccountCredentialsOut(BaseModel):
+    account: ConfiguredAccountOut
+    root_credentials: RootCredentialsOut
+
+
+class AuditActorOut(BaseModel):
+    kind: str
+    subject: str
+    credential: str
+
+
+class AuditEventOut(BaseModel):
+    """An event as it was written. `data` depends on the event."""
+
+    seq: int
+    at: datetime
+    event: str
+    request_id: str | None
+    actor: AuditActorOut
+    data: dict[str, object]
+
+
+class AuditPageOut(BaseModel):
+    items: list[AuditEventOut]
+    next_cursor: str | None
+
+
+class HealthOut(BaseModel):
+    status: Literal["ok"]

@@ -1,0 +1,1 @@
+"""Who is asking: what a bearer token is made of."""

@@ -1,0 +1,1 @@
+"""AWS: botocore in, Outcome out. Nothing botocore-shaped leaves this package."""

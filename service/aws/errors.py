@@ -1,0 +1,70 @@
+"""What a failed call means: certainly without effect, or in doubt."""
+
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
+
+from service.domain.errors import Code, Unavailable
+from service.domain.operation import InDoubt, Refused
+
+# AWS's codes, old names and the `…Exception` forms, in our words. Message texts are never matched, nor shown: they
+# quote ARNs and input. (botocore service model for the declared ones, AWS documentation for the common ones.)
+_SENTENCES = {
+    "AccessDenied": "AWS denied the call, often by a service control policy.",
+    "ConcurrentModification": "Somebody else was changing the credentials at the same moment.",
+    "EntityTemporarilyUnmodifiable": "AWS says that the key cannot be changed just now.",
+    "ExpiredToken": "The root credential that the service signs with has expired.",
+    "InvalidClientTokenId": "AWS does not know, or no longer accepts, the root key that the service signs with.",
+    "InvalidInput": "AWS refused the input.",
+    "LimitExceeded": "The root user has as many access keys as AWS allows.",
+    "NoSuchEntity": "AWS knows no such access key for the root user.",
+    "RequestExpired": "AWS refused the call as too old; the clock of this machine is wrong.",
+    "SignatureDoesNotMatch": "AWS refused the signature: the secret that the service signs with is wrong.",
+    "Throttling": "AWS throttled the call.",
+    "ValidationError": "AWS refused the input.",
+}
+_CLIENT_ERROR = 4  # the hundreds of the HTTP status
+_LOST = "The answer of AWS was lost, so it is not known whether the call had its effect."
+
+
+def refused_or_in_doubt(error: Exception, *, signer_key_id: str, sent_once: bool) -> Refused | InDoubt:
+    """Judge the failure of a write.
+
+    A 4xx is a refusal, unless the SDK had tried before: then the answer may be about our own earlier effect (the key
+    that the first try deleted). No answer, a 5xx and anything unknown are in doubt.
+    """
+    match error:
+        case ClientError():
+            metadata = error.response.get("ResponseMetadata", {})
+            detail = sentence(error)
+            request_id = metadata.get("RequestId")
+            refusal = metadata.get("HTTPStatusCode", 0) // 100 == _CLIENT_ERROR
+            if refusal and metadata.get("RetryAttempts", 0) == 0:
+                return Refused(
+                    code=f"aws_{_code(error)}",
+                    detail=detail,
+                    signer_key_id=signer_key_id,
+                    aws_request_id=request_id,
+                )
+            return InDoubt(detail=detail if refusal else _LOST, signer_key_id=signer_key_id, aws_request_id=request_id)
+        case EndpointConnectionError() | ConnectTimeoutError() if sent_once:
+            return Refused(
+                code="unreachable", detail="No connection to AWS; nothing was sent.", signer_key_id=signer_key_id
+            )
+        case _:
+            return InDoubt(detail=_LOST, signer_key_id=signer_key_id)
+
+
+def unavailable(error: ClientError | BotoCoreError) -> Unavailable:
+    """A read that failed: nothing was done, and why is safe to say."""
+    reason = sentence(error) if isinstance(error, ClientError) else f"No answer from AWS ({type(error).__name__})."
+    return Unavailable(Code.ACCOUNT_UNREACHABLE, f"The account's root credentials cannot be read now. {reason}")
+
+
+def sentence(error: ClientError) -> str:
+    code = _code(error)
+    return _SENTENCES.get(code, f"AWS answered {code}.")
+
+
+def _code(error: ClientError) -> str:
+    """The code without its `Exception` ending, letters and digits only."""
+    code = str(error.response.get("Error", {}).get("Code", "unknown")).removesuffix("Exception")
+    return code if code.isascii() and code.isalnum() else "unknown"

@@ -1,0 +1,63 @@
+"""A threaded HTTP server on the loopback interface that can also drop a connection without an answer."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterable
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from moto.core.request import Request
+from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.wrappers import Response
+
+Answer = Callable[[Request], Response | None]
+_POLL_SECONDS = 0.02  # how long stop() may take to be noticed
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing: the calls are on record already. Errors are still logged."""
+
+    def connection_dropped(self, *_: object) -> None:
+        """Do not wait for a next request on a connection that was reset on purpose."""
+        self.close_connection = True
+
+
+class _ServedRequest(Request):
+    from_wsgi_server = True  # else moto adds a second Date header
+
+
+class Server:
+    """Serves `answer` on 127.0.0.1 until stopped. An answer of None resets the connection."""
+
+    def __init__(self, answer: Answer, port: int) -> None:
+        self._answer = answer
+        self._server = make_server("127.0.0.1", port, self._wsgi, threaded=True, request_handler=_QuietHandler)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), name="simulated-aws", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+
+    def _wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        response = self._answer(_ServedRequest(environ))
+        if response is None:
+            _reset(environ["werkzeug.socket"])
+            raise ConnectionResetError  # werkzeug then writes nothing more
+        return response(environ, start_response)
+
+
+def _reset(connection: socket.socket) -> None:
+    """Send RST rather than FIN: with a linger time of 0, close discards and resets."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    # Detached, the descriptor closes now and not only when the handler's file objects do.
+    socket.close(connection.detach())

@@ -1,0 +1,50 @@
+"""Where an account's root credential comes from."""
+
+from typing import Protocol
+
+import boto3
+import botocore.session
+from botocore.loaders import Loader
+
+# The service models are megabytes of JSON: read once, not once per sign-in.
+_MODELS = Loader()
+
+
+class Source(Protocol):
+    """A way to an account's root credential."""
+
+    @property
+    def endpoint_url(self) -> str | None:
+        """None: whatever boto3 itself finds, the profile's own `endpoint_url` included."""
+
+    def session(self) -> boto3.Session:
+        """A new session, so that a credential rotated a second ago is the one used. Raises BotoCoreError."""
+
+
+class ProfileSource:
+    """boto3's own chain for a named profile: keys in a file, `credential_process` and the rest."""
+
+    endpoint_url = None
+
+    def __init__(self, profile: str) -> None:
+        self._profile = profile
+
+    def session(self) -> boto3.Session:
+        session = botocore.session.Session(profile=self._profile)
+        session.register_component("data_loader", _MODELS)
+        return boto3.Session(botocore_session=session)
+
+
+class FixedSource:
+    """A credential at hand and the endpoint it is good for: the simulated AWS."""
+
+    def __init__(self, access_key_id: str, secret_access_key: str, endpoint_url: str) -> None:
+        self.endpoint_url = endpoint_url
+        self._access_key_id = access_key_id
+        self._secret_access_key = secret_access_key
+
+    def session(self) -> boto3.Session:
+        session = botocore.session.Session()
+        session.register_component("data_loader", _MODELS)
+        session.set_credentials(self._access_key_id, self._secret_access_key)
+        return boto3.Session(botocore_session=session)

@@ -1,0 +1,75 @@
+"""`rootquorum doctor`: everything that must be right before it is needed, looked at without changing it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from service.app import compose
+from service.cli.common import console
+from service.domain.errors import ServiceError
+from service.settings import Settings
+from service.workflow.context import Context
+from service.workflow.health import check_ready
+from service.workflow.read import root_credentials
+from service.workflow.sign_in import list_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at; `fault` None when it is as it should be, and what to do about it otherwise."""
+
+    subject: str
+    fault: str | None = None
+    advice: str = ""
+
+
+def examine(settings: Settings) -> bool:
+    """Print a line for everything looked at. Whether all is well."""
+    well = True
+    with compose(settings, with_aws=not settings.aws.simulated) as context:
+        for finding in _findings(settings, context):
+            if finding.fault is None:
+                console.print(f"ok     {finding.subject}", markup=False)
+            else:
+                well = False
+                console.print(f"fault  {finding.subject}: {finding.fault} {finding.advice}", style="red", markup=False)
+    return well
+
+
+def _findings(settings: Settings, context: Context) -> Iterator[Finding]:
+    yield Finding("settings")
+    yield from _database(context)
+    if settings.aws.simulated:
+        yield Finding("accounts are simulated; no AWS to look at")
+        return
+    for account_id in sorted(context.accounts):
+        yield _account(context, account_id)
+
+
+def _database(context: Context) -> Iterator[Finding]:
+    try:
+        check_ready(context)
+    except ServiceError as error:
+        yield Finding("database", error.detail, "Look at database.url, then run `rootquorum migrate`.")
+        return
+    yield Finding("database")
+    now = context.now()
+    able = {token.subject for token in list_tokens(context) if token.revoked_at is None and token.expires_at > now}
+    missing = sorted(context.directory.approvers - able)
+    if len(context.directory.approvers) - len(missing) < context.policy.quorum:
+        advice = f"Run `rootquorum token create` for: {', '.join(missing)}."
+        yield Finding("approvers", "Too few of them have a token to sign in with.", advice)
+    else:
+        yield Finding("approvers")
+
+
+def _account(context: Context, account_id: str) -> Finding:
+    subject = f"account {account_id} ({context.accounts[account_id].name})"
+    try:
+        _, observed = root_credentials(context, account_id)
+    except ServiceError as error:
+        return Finding(subject, error.detail, "Look at the account's profile.")
+    return Finding(f"{subject}: root proved, {len(observed.keys)} of 2 access keys, MFA {_said(observed.mfa_enabled)}")
+
+
+def _said(flag: bool | None) -> str:  # noqa: FBT001  # a value to show, not a switch
+    return {True: "on", False: "off", None: "unknown"}[flag]

@@ -1,0 +1,99 @@
+"""The commands of an operator."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from service import logs
+from service.api.build import build
+from service.app import compose, create_app
+from service.cli import token
+from service.cli.common import console, fail, load_settings
+from service.cli.demo import run_demo
+from service.cli.doctor import examine
+from service.db import schema
+from service.domain.errors import ServiceError
+from service.workflow.health import check_ready
+
+app = typer.Typer(
+    no_args_is_help=True,
+    # A local variable in a traceback may be a secret.
+    pretty_exceptions_show_locals=False,
+    help="Rootquorum: two people approve what is done with an AWS account's root credentials.",
+)
+app.add_typer(token.app, name="token")
+
+# Long enough for the longest execution: its two calls with all their tries.
+_SHUTDOWN_SECONDS = 180
+
+
+@app.callback()
+def main(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(help="The settings file; else ROOTQUORUM_CONFIG, else rootquorum.toml.")
+    ] = None,
+) -> None:
+    ctx.obj = config
+
+
+@app.command()
+def serve(
+    ctx: typer.Context,
+    migrate: Annotated[bool, typer.Option("--migrate", help="Bring the database up to date first.")] = False,
+    worker: Annotated[bool, typer.Option(help="Run the worker beside the API.")] = True,
+) -> None:
+    """Serve the API. A database that is behind is an error, unless --migrate is given."""
+    settings = load_settings(ctx.obj)
+    if not worker:
+        settings = settings.model_copy(update={"worker": settings.worker.model_copy(update={"enabled": False})})
+    logs.configure(level=settings.log.level, log_format=settings.log.format)
+    with compose(settings) as context:
+        if migrate:
+            schema.migrate(context.engine)
+        try:
+            check_ready(context)
+        except ServiceError as error:
+            fail(f"{error.detail} (rootquorum migrate, or serve --migrate)")
+        uvicorn.run(
+            create_app(context, settings),
+            host=settings.server.host,
+            port=settings.server.port,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        )
+
+
+@app.command()
+def migrate(ctx: typer.Context) -> None:
+    """Bring the database up to date."""
+    settings = load_settings(ctx.obj)
+    with compose(settings, with_aws=False) as context:
+        schema.migrate(context.engine)
+    console.print(f"The database is at revision {schema.needed()}.")
+
+
+@app.command()
+def doctor(ctx: typer.Context) -> None:
+    """Check settings, database and every account, changing nothing. Exit 1 on any fault."""
+    if not examine(load_settings(ctx.obj)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    typer.echo(json.dumps(build(None).openapi(), indent=2, ensure_ascii=False))
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, with a token for each role.")] = False,
+) -> None:
+    """Drive the main job, as four people would, against a simulated AWS."""
+    if not run_demo(keep=keep):
+        raise typer.Exit(1)

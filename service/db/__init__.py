@@ -1,0 +1,1 @@
+"""SQL. Every function takes an open transaction and never commits; only the workflow begins one."""

@@ -1,0 +1,268 @@
+"""Requests and their decisions: rows in, OperationRequest out."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import RowMapping, Select, insert, or_, select, tuple_, update
+
+from service.db.engine import Tx
+from service.db.selection import Cursor, Selection, conditions
+from service.db.tables import decisions, requests
+from service.domain.account import RootCredentials
+from service.domain.actor import ActorKind
+from service.domain.canonical import canonical, seconds
+from service.domain.operation import Operation, OperationName
+from service.domain.request import (
+    OPEN,
+    Decision,
+    Filing,
+    OperationRequest,
+    Result,
+    Status,
+    Verdict,
+)
+
+
+def add(tx: Tx, request: OperationRequest, *, idempotency_key: str | None, idempotency_hash: str | None) -> None:
+    """Raises IntegrityError when an open request for the same thing, or the idempotency key, is there already."""
+    tx.execute(
+        insert(requests).values(
+            **_filed_columns(request),
+            **_life_columns(request),
+            idempotency_key=idempotency_key,
+            idempotency_hash=idempotency_hash,
+        )
+    )
+
+
+def get(tx: Tx, request_id: str) -> OperationRequest | None:
+    return _one(tx, select(requests).where(requests.c.id == request_id))
+
+
+def lock(tx: Tx, request_id: str) -> OperationRequest | None:
+    """The request, with its row locked until the transaction ends.
+
+    Without the lock two simultaneous approvals each see one vote, and the request stays pending. SQLite has no row
+    locks; there BEGIN IMMEDIATE has locked everything already.
+    """
+    return _one(tx, select(requests).where(requests.c.id == request_id).with_for_update())
+
+
+def by_idempotency_key(tx: Tx, requester: str, key: str) -> tuple[OperationRequest, str] | None:
+    """The request that `requester` filed with this key, and the hash of what was sent with it."""
+    query = select(requests).where(requests.c.requester == requester, requests.c.idempotency_key == key)
+    row = tx.execute(query).mappings().one_or_none()
+    return (_request(row, _decisions_of(tx, [row["id"]])), row["idempotency_hash"]) if row else None
+
+
+def open_for(tx: Tx, account_id: str, operation: Operation) -> bool:
+    """Whether an open request for the same account, operation and key is there; the index decides in the end."""
+    query = select(requests.c.id).where(
+        requests.c.account_id == account_id,
+        requests.c.operation == operation.name,
+        requests.c.access_key_id == (operation.access_key_id or ""),
+        requests.c.status.in_(OPEN),
+    )
+    return tx.execute(query).first() is not None
+
+
+def save(tx: Tx, before: OperationRequest, after: OperationRequest) -> None:
+    """Write a changed request and its new decision. Raises RuntimeError if somebody else changed it meanwhile,
+    which the row lock makes impossible.
+    """
+    saved = tx.execute(
+        update(requests)
+        .where(requests.c.id == before.filing.request_id, requests.c.version == before.version)
+        .values(**_life_columns(after))
+    )
+    if saved.rowcount != 1:
+        raise RuntimeError("a request was changed without its lock")
+    for decision in after.decisions:
+        if decision not in before.decisions:
+            _save_decision(tx, after, decision, replaces=before.decision_of(decision.person) is not None)
+
+
+def select_page(tx: Tx, selection: Selection, *, after: Cursor | None, limit: int) -> list[OperationRequest]:
+    """At most `limit` requests, newest first, from beyond the cursor."""
+    query = select(requests).where(*conditions(selection))
+    if after is not None:
+        query = query.where(tuple_(requests.c.filed_at, requests.c.id) < (after.filed_at, after.request_id))
+    query = query.order_by(requests.c.filed_at.desc(), requests.c.id.desc()).limit(limit)
+    rows = tx.execute(query).mappings().all()
+    found = _decisions_of(tx, [row["id"] for row in rows])
+    return [_request(row, found) for row in rows]
+
+
+def overdue(tx: Tx, now: datetime, limit: int) -> Sequence[str]:
+    """Ids of requests whose approval or execution clock has run out."""
+    return _ids(
+        tx,
+        limit,
+        or_(
+            (requests.c.status == Status.PENDING) & (requests.c.approve_by <= now),
+            (requests.c.status == Status.APPROVED) & (requests.c.execute_by <= now),
+        ),
+    )
+
+
+def to_run(tx: Tx, limit: int) -> Sequence[str]:
+    """Ids of approved requests that run by themselves."""
+    return _ids(tx, limit, requests.c.status == Status.APPROVED, requests.c.run_on_approval.is_(True))
+
+
+def claimed_before(tx: Tx, status: Status, at: datetime, limit: int) -> Sequence[str]:
+    """Ids of requests in `status` whose claim is older than `at`."""
+    return _ids(tx, limit, requests.c.status == status, requests.c.claimed_at <= at)
+
+
+def _ids(tx: Tx, limit: int, *where: Any) -> Sequence[str]:
+    return tx.execute(select(requests.c.id).where(*where).order_by(requests.c.filed_at).limit(limit)).scalars().all()
+
+
+def _one(tx: Tx, query: Select[Any]) -> OperationRequest | None:
+    row = tx.execute(query).mappings().one_or_none()
+    return _request(row, _decisions_of(tx, [row["id"]])) if row else None
+
+
+def _decisions_of(tx: Tx, request_ids: Iterable[str]) -> dict[str, list[Decision]]:
+    query = select(decisions).where(decisions.c.request_id.in_(list(request_ids)))
+    found: dict[str, list[Decision]] = {}
+    for row in tx.execute(query.order_by(decisions.c.decided_at, decisions.c.person)).mappings():
+        found.setdefault(row["request_id"], []).append(
+            Decision(
+                person=row["person"],
+                verdict=Verdict(row["decision"]),
+                digest=row["digest"],
+                comment=row["comment"],
+                credential=row["credential"],
+                decided_at=row["decided_at"],
+            )
+        )
+    return found
+
+
+def _save_decision(tx: Tx, request: OperationRequest, decision: Decision, *, replaces: bool) -> None:
+    values = {
+        "digest": decision.digest,
+        "decision": decision.verdict,
+        "comment": decision.comment,
+        "credential": decision.credential,
+        "decided_at": decision.decided_at,
+    }
+    filing = request.filing
+    if replaces:
+        of_person = (decisions.c.request_id == filing.request_id) & (decisions.c.person == decision.person)
+        tx.execute(update(decisions).where(of_person).values(**values))
+    else:
+        tx.execute(
+            insert(decisions).values(
+                request_id=filing.request_id,
+                person=decision.person,
+                requester=filing.requester,
+                recipient=filing.recipient,
+                **values,
+            )
+        )
+
+
+def _filed_columns(request: OperationRequest) -> dict[str, object]:
+    filing = request.filing
+    return {
+        "id": filing.request_id,
+        "account_id": filing.account_id,
+        "operation": filing.operation.name,
+        "access_key_id": filing.operation.access_key_id or "",
+        "requester": filing.requester,
+        "requester_kind": filing.requester_kind,
+        "recipient": filing.recipient,
+        "justification": filing.justification,
+        "ticket": filing.ticket,
+        "run_on_approval": filing.run_on_approval,
+        "accept_lockout": filing.accept_lockout,
+        "quorum": filing.quorum,
+        "filed_at": filing.filed_at,
+        "approve_by": filing.approve_by,
+        "execution_window_seconds": seconds(filing.execution_window),
+        "receipt_window_seconds": seconds(filing.receipt_window),
+        "observed": canonical(filing.observed.document()).decode(),
+        "digest": request.digest,
+    }
+
+
+def _life_columns(request: OperationRequest) -> dict[str, object]:
+    result = request.result
+    known = request.known_key_ids
+    return {
+        "status": request.status,
+        "version": request.version,
+        "approved_at": request.approved_at,
+        "execute_by": request.execute_by,
+        "claimed_at": request.claimed_at,
+        "claimed_by": request.claimed_by,
+        "known_key_ids": None if known is None else canonical(list(known)).decode(),
+        "result_code": result.code if result else None,
+        "result_detail": result.detail if result else None,
+        "result_access_key_id": result.access_key_id if result else None,
+        "signer_key_id": result.signer_key_id if result else None,
+        "aws_request_id": result.aws_request_id if result else None,
+        "settled_at": request.settled_at,
+        "receipt_by": request.receipt_by,
+        "received_at": request.received_at,
+        "ended_at": request.ended_at,
+    }
+
+
+def _request(row: RowMapping, decisions_of: dict[str, list[Decision]]) -> OperationRequest:
+    known = row["known_key_ids"]
+    return OperationRequest(
+        filing=_filing(row),
+        digest=row["digest"],
+        status=Status(row["status"]),
+        version=row["version"],
+        decisions=tuple(decisions_of.get(row["id"], ())),
+        approved_at=row["approved_at"],
+        execute_by=row["execute_by"],
+        claimed_at=row["claimed_at"],
+        claimed_by=row["claimed_by"],
+        known_key_ids=None if known is None else tuple(json.loads(known)),
+        result=_result(row),
+        settled_at=row["settled_at"],
+        receipt_by=row["receipt_by"],
+        received_at=row["received_at"],
+        ended_at=row["ended_at"],
+    )
+
+
+def _filing(row: RowMapping) -> Filing:
+    return Filing(
+        request_id=row["id"],
+        account_id=row["account_id"],
+        operation=Operation(OperationName(row["operation"]), row["access_key_id"] or None),
+        requester=row["requester"],
+        requester_kind=ActorKind(row["requester_kind"]),
+        recipient=row["recipient"],
+        justification=row["justification"],
+        ticket=row["ticket"],
+        run_on_approval=row["run_on_approval"],
+        accept_lockout=row["accept_lockout"],
+        quorum=row["quorum"],
+        filed_at=row["filed_at"],
+        approve_by=row["approve_by"],
+        execution_window=timedelta(seconds=row["execution_window_seconds"]),
+        receipt_window=timedelta(seconds=row["receipt_window_seconds"]),
+        observed=RootCredentials.from_document(json.loads(row["observed"])),
+    )
+
+
+def _result(row: RowMapping) -> Result | None:
+    if row["result_code"] is None:
+        return None
+    return Result(
+        code=row["result_code"],
+        detail=row["result_detail"],
+        access_key_id=row["result_access_key_id"],
+        signer_key_id=row["signer_key_id"],
+        aws_request_id=row["aws_request_id"],
+    )

@@ -1,0 +1,35 @@
+"""Which version of the schema the database has, which one this code needs, and the way there."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+from service.db.engine import Tx
+
+# Beside the package, in the repository and in an installed wheel alike.
+_MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
+
+def needed() -> str:
+    """The revision that this code needs."""
+    head = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+    if head is None:
+        raise RuntimeError(f"no migrations in {_MIGRATIONS}")
+    return head
+
+
+def current(tx: Tx) -> str | None:
+    """The revision that the database has; None for an empty one."""
+    return MigrationContext.configure(tx).get_current_revision()
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the database to `revision`, upwards; safe to call when it is there already."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["engine"] = engine
+    command.upgrade(config, revision)

@@ -1,0 +1,86 @@
+"""Which requests a reader wants, and may have."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, exists, false, or_
+
+from service.db.tables import decisions, requests
+from service.domain.operation import OperationName
+from service.domain.request import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last request of a page: the next one starts beyond it."""
+
+    filed_at: datetime
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awaiting:
+    """Requests that wait for `person` at `now`: for a decision if they are an approver, for the execution that is
+    theirs, for a receipt.
+    """
+
+    person: str
+    is_approver: bool
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Filters, each None for any. `participant` keeps those that this subject filed or will receive."""
+
+    participant: str | None = None
+    status: Status | None = None
+    account_id: str | None = None
+    operation: OperationName | None = None
+    requester: str | None = None
+    ticket: str | None = None
+    awaiting: Awaiting | None = None
+
+
+def conditions(selection: Selection) -> list[ColumnElement[bool]]:
+    columns = {
+        requests.c.status: selection.status,
+        requests.c.account_id: selection.account_id,
+        requests.c.operation: selection.operation,
+        requests.c.requester: selection.requester,
+        requests.c.ticket: selection.ticket,
+    }
+    found: list[ColumnElement[bool]] = [column == value for column, value in columns.items() if value is not None]
+    if selection.participant is not None:
+        found.append(_takes_part(selection.participant))
+    if selection.awaiting is not None:
+        found.append(_awaits(selection.awaiting))
+    return found
+
+
+def _takes_part(subject: str) -> ColumnElement[bool]:
+    return or_(requests.c.requester == subject, requests.c.recipient == subject)
+
+
+def _awaits(awaiting: Awaiting) -> ColumnElement[bool]:
+    person, now = awaiting.person, awaiting.now
+    decided = exists().where(decisions.c.request_id == requests.c.id, decisions.c.person == person)
+    decision = and_(
+        requests.c.status == Status.PENDING,
+        requests.c.approve_by > now,
+        requests.c.requester != person,
+        requests.c.recipient != person,
+        ~decided,
+    )
+    executes = or_(
+        requests.c.recipient == person,
+        and_(requests.c.operation != OperationName.CREATE_ACCESS_KEY, requests.c.requester == person),
+    )
+    execution = and_(
+        requests.c.status == Status.APPROVED,
+        requests.c.execute_by > now,
+        requests.c.run_on_approval.is_(False),
+        executes,
+    )
+    receipt = and_(requests.c.status == Status.DELIVERED, requests.c.recipient == person)
+    return or_(decision if awaiting.is_approver else false(), execution, receipt)

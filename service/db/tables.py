@@ -1,0 +1,224 @@
+"""The tables. CHECKs make nonsense rows impossible; triggers (in the migration) make history immutable."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.engine import Dialect
+
+from service.domain.actor import ActorKind
+from service.domain.operation import OperationName
+from service.domain.policy import SMALLEST_QUORUM
+from service.domain.request import OPEN, TERMINAL, Status, Verdict
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A point in time: `timestamptz` on PostgreSQL; on SQLite text in UTC of fixed precision, which sorts as time."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _one_of(column: str, values: Iterable[str]) -> str:
+    return f"{column} IN ({', '.join(sorted(repr(str(value)) for value in values))})"
+
+
+_NEVER_CLAIMED = {Status.PENDING, Status.APPROVED, Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED}
+_APPROVED_ONCE = set(Status) - _NEVER_CLAIMED | {Status.APPROVED}
+_SETTLED = {Status.DELIVERED, Status.SUCCEEDED, Status.FAILED, Status.ROLLED_BACK}
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    # What was filed: never changed again (trigger), all of it in the digest.
+    Column("account_id", String(12), nullable=False),
+    Column("operation", String(40), nullable=False),
+    # Empty for a create: a NULL would be distinct from every other in the unique index below.
+    Column("access_key_id", String(128), nullable=False),
+    Column("requester", String(255), nullable=False),
+    Column("requester_kind", String(10), nullable=False),
+    Column("recipient", String(255), nullable=False),
+    Column("justification", Text, nullable=False),
+    Column("ticket", String(255)),
+    Column("run_on_approval", Boolean, nullable=False),
+    Column("accept_lockout", Boolean, nullable=False),
+    Column("quorum", Integer, nullable=False),
+    Column("filed_at", UtcDateTime, nullable=False),
+    Column("approve_by", UtcDateTime, nullable=False),
+    Column("execution_window_seconds", Integer, nullable=False),
+    Column("receipt_window_seconds", Integer, nullable=False),
+    Column("observed", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("idempotency_key", String(255)),
+    Column("idempotency_hash", String(64)),
+    # Its life.
+    Column("status", String(20), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("approved_at", UtcDateTime),
+    Column("execute_by", UtcDateTime),
+    Column("claimed_at", UtcDateTime),
+    Column("claimed_by", String(255)),
+    Column("known_key_ids", Text),
+    Column("result_code", String(64)),
+    Column("result_detail", Text),
+    Column("result_access_key_id", String(128)),
+    Column("signer_key_id", String(128)),
+    Column("aws_request_id", String(128)),
+    Column("settled_at", UtcDateTime),
+    Column("receipt_by", UtcDateTime),
+    Column("received_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    CheckConstraint(_one_of("status", Status), name="status"),
+    CheckConstraint(_one_of("operation", OperationName), name="operation"),
+    CheckConstraint(_one_of("requester_kind", {ActorKind.PERSON, ActorKind.MACHINE}), name="requester_kind"),
+    CheckConstraint("(operation = 'create_access_key') = (access_key_id = '')", name="target"),
+    CheckConstraint("length(account_id) = 12 AND length(digest) = 64", name="lengths"),
+    CheckConstraint("requester <> '' AND recipient <> ''", name="people"),
+    CheckConstraint(f"quorum >= {SMALLEST_QUORUM} AND version >= 1", name="quorum"),
+    CheckConstraint("execution_window_seconds > 0 AND receipt_window_seconds > 0", name="windows"),
+    CheckConstraint("operation <> 'create_access_key' OR NOT run_on_approval", name="create_never_runs_on_approval"),
+    CheckConstraint(
+        "operation <> 'create_access_key' OR requester_kind = 'person' OR recipient <> requester",
+        name="machine_never_receives",
+    ),
+    CheckConstraint("(idempotency_key IS NULL) = (idempotency_hash IS NULL)", name="idempotency"),
+    CheckConstraint("(approved_at IS NULL) = (execute_by IS NULL)", name="approval_clock"),
+    CheckConstraint(f"approved_at IS NOT NULL OR NOT ({_one_of('status', _APPROVED_ONCE)})", name="approved_first"),
+    CheckConstraint(f"(claimed_at IS NULL) = ({_one_of('status', _NEVER_CLAIMED)})", name="claimed"),
+    CheckConstraint(
+        "(claimed_at IS NULL) = (known_key_ids IS NULL) AND (claimed_at IS NULL) = (claimed_by IS NULL)",
+        name="claim_whole",
+    ),
+    CheckConstraint(f"(settled_at IS NOT NULL) = ({_one_of('status', _SETTLED)})", name="settled"),
+    CheckConstraint(
+        f"(result_code IS NOT NULL) = ({_one_of('status', _SETTLED | {Status.IN_DOUBT})}) "
+        "AND (result_code IS NULL) = (result_detail IS NULL)",
+        name="result",
+    ),
+    CheckConstraint("status <> 'delivered' OR receipt_by IS NOT NULL", name="receipt_clock"),
+    CheckConstraint(f"(ended_at IS NOT NULL) = ({_one_of('status', TERMINAL)})", name="ended"),
+    # What a decision's foreign key holds on to.
+    UniqueConstraint("id", "requester", "recipient", "digest"),
+    UniqueConstraint("requester", "idempotency_key"),
+    Index("ix_requests_filed_at_id", "filed_at", "id"),
+    Index("ix_requests_status_filed_at_id", "status", "filed_at", "id"),
+    Index("ix_requests_requester_filed_at_id", "requester", "filed_at", "id"),
+    Index("ix_requests_recipient_filed_at_id", "recipient", "filed_at", "id"),
+    Index("ix_requests_account_id_filed_at_id", "account_id", "filed_at", "id"),
+    Index("ix_requests_ticket_filed_at_id", "ticket", "filed_at", "id"),
+    # One open request for the same thing.
+    Index(
+        "uq_requests_open",
+        "account_id",
+        "operation",
+        "access_key_id",
+        unique=True,
+        sqlite_where=text(_one_of("status", OPEN)),
+        postgresql_where=text(_one_of("status", OPEN)),
+    ),
+    # AWS's two-key limit is no mutex, and a last-active-key check is worth nothing beside another act.
+    Index(
+        "uq_requests_executing",
+        "account_id",
+        unique=True,
+        sqlite_where=text("status = 'executing'"),
+        postgresql_where=text("status = 'executing'"),
+    ),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("request_id", String(36), primary_key=True),
+    Column("person", String(255), primary_key=True),
+    # Copies that the foreign key holds true, so that the CHECK below can see them.
+    Column("requester", String(255), nullable=False),
+    Column("recipient", String(255), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("decision", String(10), nullable=False),
+    Column("comment", Text),
+    Column("credential", String(64), nullable=False),
+    Column("decided_at", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(
+        ["request_id", "requester", "recipient", "digest"],
+        ["requests.id", "requests.requester", "requests.recipient", "requests.digest"],
+    ),
+    CheckConstraint("person <> requester", name="not_the_requester"),
+    CheckConstraint("person <> recipient", name="not_the_recipient"),
+    CheckConstraint(_one_of("decision", Verdict), name="decision"),
+    CheckConstraint("decision <> 'reject' OR comment IS NOT NULL", name="rejection_says_why"),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("subject", String(255), nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+    CheckConstraint(_one_of("kind", {ActorKind.PERSON, ActorKind.MACHINE}), name="kind"),
+    CheckConstraint("expires_at > created_at", name="expiry"),
+    Index("ix_api_tokens_subject", "subject"),
+)
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("request_id", String(36), ForeignKey("requests.id")),
+    # The whole event in RFC 8785 form; the columns above only find it.
+    Column("content", Text, nullable=False),
+    CheckConstraint("seq >= 1", name="seq"),
+    Index("ix_audit_events_request_id_seq", "request_id", "seq"),
+)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    CheckConstraint("id = 1 AND size >= 0", name="single"),
+)

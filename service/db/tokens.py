@@ -1,0 +1,60 @@
+"""API tokens: only their hashes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import RowMapping, insert, select, update
+
+from service.db.engine import Tx
+from service.db.tables import api_tokens
+from service.domain.actor import ActorKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A token as stored. `token_hash` is the hex SHA-256 of what its owner holds."""
+
+    id: str
+    token_hash: str
+    subject: str
+    kind: ActorKind
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+
+def add(tx: Tx, token: Token) -> None:
+    tx.execute(insert(api_tokens).values(**asdict(token)))
+
+
+def by_hash(tx: Tx, token_hash: str) -> Token | None:
+    row = tx.execute(select(api_tokens).where(api_tokens.c.token_hash == token_hash)).mappings().one_or_none()
+    return _token(row) if row else None
+
+
+def every(tx: Tx) -> Sequence[Token]:
+    """All tokens, by owner and age."""
+    query = select(api_tokens).order_by(api_tokens.c.subject, api_tokens.c.created_at)
+    return [_token(row) for row in tx.execute(query).mappings()]
+
+
+def revoke(tx: Tx, token_id: str, at: datetime) -> bool:
+    """Whether there was such a token that was not revoked yet."""
+    done = tx.execute(
+        update(api_tokens).where(api_tokens.c.id == token_id, api_tokens.c.revoked_at.is_(None)).values(revoked_at=at)
+    )
+    return done.rowcount == 1
+
+
+def revoked_among(tx: Tx, token_ids: Iterable[str]) -> frozenset[str]:
+    """Those of `token_ids` that were revoked, or that no longer exist: neither proves anybody."""
+    asked = set(token_ids)
+    good = tx.execute(
+        select(api_tokens.c.id).where(api_tokens.c.id.in_(asked), api_tokens.c.revoked_at.is_(None))
+    ).scalars()
+    return frozenset(asked - set(good))
+
+
+def _token(row: RowMapping) -> Token:
+    return Token(**{**row, "kind": ActorKind(row["kind"])})

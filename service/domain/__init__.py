@@ -1,0 +1,1 @@
+"""The rules: values in, new values out. Standard library only; no I/O, no clock, no randomness."""

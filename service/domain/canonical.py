@@ -1,0 +1,68 @@
+"""The one byte form of a document: RFC 8785 (JSON Canonicalization Scheme).
+
+Only strings, integers, booleans, null, lists and objects with ASCII names are allowed. For those the standard
+library's sorted compact JSON *is* RFC 8785, so a verifier needs no library; a test holds it against `rfc8785`.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+Json: TypeAlias = "bool | int | str | Sequence[Json] | Mapping[str, Json] | None"
+Document: TypeAlias = Mapping[str, Json]
+
+# RFC 8785 writes numbers as IEEE doubles; integers beyond this would lose digits in another reader.
+_LARGEST_EXACT_INTEGER = 2**53 - 1
+
+
+def canonical(document: Json) -> bytes:
+    """UTF-8 bytes of `document` in RFC 8785 form.
+
+    Raises TypeError for anything but the types above, ValueError for an integer beyond 2^53-1, a name that is
+    not ASCII or text with a lone surrogate.
+    """
+    _check(document)
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def sha256(document: Json) -> str:
+    """Lower-case hex SHA-256 of the canonical bytes."""
+    return hashlib.sha256(canonical(document)).hexdigest()
+
+
+def _check(value: Json) -> None:
+    match value:
+        case None | bool() | str():
+            pass
+        case int():
+            if abs(value) > _LARGEST_EXACT_INTEGER:
+                raise ValueError("integer too large for canonical JSON")
+        case list() | tuple():
+            for item in value:
+                _check(item)
+        case dict():
+            for name, item in value.items():
+                if not isinstance(name, str) or not name.isascii():
+                    raise ValueError("names in canonical JSON are ASCII strings")
+                _check(item)
+        case _:
+            raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+def timestamp(at: datetime) -> str:
+    """RFC 3339 in UTC, always with six digits of a second, so that text sorts as time does."""
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone is no point in time")
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_timestamp(text: str) -> datetime:
+    """The inverse of `timestamp`. Raises ValueError."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+def seconds(duration: timedelta) -> int:
+    """A duration as whole seconds, the only unit in documents and tables."""
+    return int(duration.total_seconds())

@@ -1,0 +1,95 @@
+"""What can go wrong by rule, each with a stable code and a sentence that is true and safe to show."""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Stable names of refusals. They are part of the contract: `docs/problems.md` explains each."""
+
+    # who is asking
+    UNAUTHENTICATED = "unauthenticated"
+    ROLE_REQUIRED = "role_required"
+    NOT_FOUND = "not_found"
+    SELF_APPROVAL = "self_approval"
+    RECIPIENT_APPROVAL = "recipient_approval"
+    MACHINE_MAY_NOT_DECIDE = "machine_may_not_decide"
+    NOT_THE_REQUESTER = "not_the_requester"
+    NOT_THE_RECIPIENT = "not_the_recipient"
+    NOT_THE_EXECUTOR = "not_the_executor"
+    # what was sent
+    INVALID_REQUEST = "invalid_request"
+    MALFORMED_IDEMPOTENCY_KEY = "malformed_idempotency_key"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    BODY_TOO_LARGE = "body_too_large"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    NOT_ACCEPTABLE = "not_acceptable"
+    UNKNOWN_ACCOUNT = "unknown_account"
+    UNKNOWN_RECIPIENT = "unknown_recipient"
+    RECIPIENT_REQUIRED = "recipient_required"
+    COMMENT_REQUIRED = "comment_required"
+    # what cannot run on this account
+    KEY_LIMIT_REACHED = "key_limit_reached"
+    NO_SUCH_KEY = "no_such_key"
+    ALREADY_IN_STATUS = "already_in_status"
+    SIGNING_KEY = "signing_key"
+    LAST_ACTIVE_KEY = "last_active_key"
+    NO_QUORUM = "no_quorum"
+    DUPLICATE_REQUEST = "duplicate_request"
+    # where the request is in its life
+    WRONG_STATUS = "wrong_status"
+    EXPIRED = "expired"
+    ALREADY_DECIDED = "already_decided"
+    ALREADY_APPROVED = "already_approved"
+    ALREADY_EXECUTED = "already_executed"
+    WRONG_DIGEST = "wrong_digest"
+    QUORUM_LOST = "quorum_lost"
+    ALTERED = "altered"
+    ACCOUNT_BUSY = "account_busy"
+    # what happened outside
+    ACCOUNT_UNREACHABLE = "account_unreachable"
+    ROOT_NOT_PROVED = "root_not_proved"
+    EXECUTION_FAILED = "execution_failed"
+    NOT_RECORDED = "not_recorded"
+    UNAVAILABLE = "unavailable"
+    INTERNAL = "internal"
+
+
+class ServiceError(Exception):
+    """A refusal by rule. `code` is stable; `detail` is one sentence without any of the caller's input."""
+
+    def __init__(self, code: Code, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+class Unauthenticated(ServiceError):
+    """Nobody is signed in, or the credential is not good (any more)."""
+
+
+class Forbidden(ServiceError):
+    """This actor may not do this, whatever the state of the request."""
+
+
+class NotFound(ServiceError):
+    """There is no such thing, or this actor must not learn that there is."""
+
+
+class Invalid(ServiceError):
+    """What was sent can never be done as it stands."""
+
+
+class Malformed(ServiceError):
+    """What was sent does not have the form that the protocol asks for."""
+
+
+class Conflict(ServiceError):
+    """The state of the request or of the account does not allow it now."""
+
+
+class ExecutionFailed(Conflict):
+    """The one execution ended without the effect that was approved; the request is `failed`."""
+
+
+class Unavailable(ServiceError):
+    """Something that this needs is away; nothing was done; asking again later makes sense."""

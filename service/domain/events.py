@@ -1,0 +1,82 @@
+"""Every transition is exactly one event; a decision is one as well. Names are `noun.past`."""
+
+from dataclasses import dataclass, field
+
+from service.domain.canonical import Document, Json, timestamp
+from service.domain.request import NEXT, OperationRequest, Status
+
+FILED = "request.filed"
+DECIDED = "decision.recorded"
+DECISION_DENIED = "decision.denied"
+EXECUTION_DENIED = "execution.denied"
+KEY_QUARANTINED = "key.quarantined"
+TOKEN_CREATED = "token.created"  # noqa: S105  # the name of an event
+TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an event
+
+_REACHED: dict[Status, str] = {
+    Status.APPROVED: "request.approved",
+    Status.REJECTED: "request.rejected",
+    Status.WITHDRAWN: "request.withdrawn",
+    Status.EXPIRED: "request.expired",
+    Status.EXECUTING: "execution.started",
+    Status.IN_DOUBT: "execution.in_doubt",
+    Status.DELIVERED: "execution.delivered",
+    Status.SUCCEEDED: "execution.succeeded",
+    Status.FAILED: "execution.failed",
+    Status.ROLLED_BACK: "key.rolled_back",
+}
+
+EVENT_OF: dict[tuple[Status, Status], str] = {
+    (before, after): _REACHED[after] for before, following in NEXT.items() for after in following
+} | {(Status.DELIVERED, Status.SUCCEEDED): "receipt.confirmed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact to be audited. `data` is what the event says beyond who, when and which request."""
+
+    name: str
+    data: Document = field(default_factory=dict)
+
+
+def filed(request: OperationRequest) -> Event:
+    return Event(FILED, {"filing": request.filing.document(), "digest": request.digest})
+
+
+def between(before: OperationRequest, after: OperationRequest) -> tuple[Event, ...]:
+    """The events that lead from `before` to `after`: the new decision first, then the transition."""
+    happened = [
+        Event(
+            DECIDED,
+            {
+                "person": decision.person,
+                "decision": decision.verdict.value,
+                "digest": decision.digest,
+                "comment": decision.comment,
+                "credential": decision.credential,
+            },
+        )
+        for decision in after.decisions
+        if decision not in before.decisions
+    ]
+    if after.status is not before.status:
+        happened.append(Event(EVENT_OF[before.status, after.status], _about(after)))
+    return tuple(happened)
+
+
+def _about(request: OperationRequest) -> Document:
+    """What a transition's event says: clocks where they start, the picture at the claim, the result at its end."""
+    data: dict[str, Json] = {"status": request.status.value, "digest": request.digest}
+    if request.status is Status.APPROVED and request.execute_by:
+        data["execute_by"] = timestamp(request.execute_by)
+    if request.status is Status.EXECUTING and request.known_key_ids is not None:
+        data["known_key_ids"] = list(request.known_key_ids)
+    if request.result is not None:
+        data["result"] = {
+            "code": request.result.code,
+            "detail": request.result.detail,
+            "access_key_id": request.result.access_key_id,
+            "signer_key_id": request.result.signer_key_id,
+            "aws_request_id": request.result.aws_request_id,
+        }
+    return data

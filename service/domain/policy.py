@@ -1,0 +1,205 @@
+"""Who may do what to a request, and when: quorum, people, clocks.
+
+Every `check_may_…` raises the rule that refuses; `actions` asks the same checks, so that what a caller is told
+they may do is what they may do.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from service.domain.actor import WORKER, Actor, ActorKind, Role
+from service.domain.errors import Code, Conflict, Forbidden, NotFound, ServiceError
+from service.domain.request import Decision, OperationRequest, Status, Verdict
+
+SMALLEST_QUORUM = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The rules in force. All windows are positive; the quorum is two people or more. Raises ValueError."""
+
+    quorum: int = SMALLEST_QUORUM
+    approval_window: timedelta = timedelta(days=3)
+    execution_window: timedelta = timedelta(hours=8)
+    receipt_window: timedelta = timedelta(minutes=15)
+    # New and deleted keys take AWS seconds, sometimes longer, to show everywhere; minutes are safe.
+    consistency_delay: timedelta = timedelta(minutes=5)
+
+    def __post_init__(self) -> None:
+        if self.quorum < SMALLEST_QUORUM:
+            raise ValueError("the quorum is two people or more")
+        windows = (self.approval_window, self.execution_window, self.receipt_window, self.consistency_delay)
+        if min(windows) < timedelta(seconds=1):
+            raise ValueError("every window is at least a second")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is true today of those who decided: who holds the role, which credentials were taken away."""
+
+    approvers: frozenset[str]
+    revoked_credentials: frozenset[str]
+    quorum: int
+
+    def void_because(self, request: OperationRequest, decision: Decision) -> str | None:
+        """Why a decision does not count today, in words; None when it counts."""
+        if decision.person in {request.filing.requester, request.filing.recipient}:
+            return "It is the requester's or the recipient's own."
+        if decision.person not in self.approvers:
+            return "This person is no longer an approver."
+        if decision.credential in self.revoked_credentials:
+            return "The credential that it was made with was revoked."
+        if decision.digest != request.digest:
+            return "It was made on something else."
+        return None
+
+    def approvals(self, request: OperationRequest) -> int:
+        """How many distinct people's approvals count today."""
+        return len(
+            {
+                decision.person
+                for decision in request.decisions
+                if decision.verdict is Verdict.APPROVE and self.void_because(request, decision) is None
+            }
+        )
+
+    def needed(self, request: OperationRequest) -> int:
+        """The quorum that was filed, or today's where that is stricter."""
+        return max(self.quorum, request.filing.quorum)
+
+    def has_quorum(self, request: OperationRequest) -> bool:
+        return self.approvals(request) >= self.needed(request)
+
+
+def check_may_file(actor: Actor) -> None:
+    _check_role(actor, "file requests", Role.REQUESTER)
+
+
+def check_may_see(request: OperationRequest, actor: Actor) -> None:
+    """Raise NotFound for everybody whom this request does not concern."""
+    participants = {request.filing.requester, request.filing.recipient, WORKER.subject}
+    if actor.subject in participants or actor.has(Role.APPROVER, Role.AUDITOR, Role.OPERATOR):
+        return
+    raise NotFound(Code.NOT_FOUND, "There is no such request.")
+
+
+def check_may_audit(actor: Actor) -> None:
+    _check_role(actor, "read the audit log", Role.AUDITOR)
+
+
+def check_quorum_possible(operation_people: set[str], approvers: frozenset[str], quorum: int) -> None:
+    """Raise Conflict when fewer than `quorum` approvers are left without the requester and the recipient."""
+    if len(approvers - operation_people) < quorum:
+        raise Conflict(
+            Code.NO_QUORUM,
+            f"Fewer than {quorum} approvers are neither the requester nor the recipient; nobody could approve this.",
+        )
+
+
+def check_may_approve(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
+    _check_decider(request, actor, now)
+    if request.decision_of(actor.subject) is not None:
+        raise Conflict(Code.ALREADY_DECIDED, "You have decided on this request. One person has one vote.")
+    if request.status is Status.APPROVED and standing.has_quorum(request):
+        raise Conflict(Code.ALREADY_APPROVED, "The request has all the approvals it needs.")
+
+
+def check_may_reject(request: OperationRequest, actor: Actor, now: datetime) -> None:
+    """Also after one's own approval, and after everybody's: deny wins until the claim."""
+    _check_decider(request, actor, now)
+
+
+def check_may_withdraw(request: OperationRequest, actor: Actor, now: datetime) -> None:
+    if actor.subject != request.filing.requester:
+        raise Forbidden(Code.NOT_THE_REQUESTER, "Only the requester may withdraw a request.")
+    _check_step(request, Status.WITHDRAWN, now)
+
+
+def check_may_execute(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
+    """Evidence, not verdicts: the stored status only says that it is worth counting the decisions again."""
+    _check_executor(request, actor)
+    _check_step(request, Status.EXECUTING, now)
+    _check_intact(request)
+    if not standing.has_quorum(request):
+        raise Conflict(
+            Code.QUORUM_LOST,
+            f"{standing.approvals(request)} of {standing.needed(request)} approvals count today. "
+            "Another approver has to approve.",
+        )
+
+
+def check_may_receive(request: OperationRequest, actor: Actor) -> None:
+    if actor.subject != request.filing.recipient or actor.kind is not ActorKind.PERSON:
+        raise Forbidden(Code.NOT_THE_RECIPIENT, "Only the recipient may confirm that the secret arrived.")
+    if request.status is not Status.DELIVERED:
+        raise Conflict(Code.WRONG_STATUS, f"The request is {request.status}; no receipt is outstanding.")
+
+
+def _check_decider(request: OperationRequest, actor: Actor, now: datetime) -> None:
+    if actor.kind is not ActorKind.PERSON:
+        raise Forbidden(Code.MACHINE_MAY_NOT_DECIDE, "Only people decide; a machine may file and read.")
+    _check_role(actor, "decide", Role.APPROVER)
+    if actor.subject == request.filing.requester:
+        raise Forbidden(Code.SELF_APPROVAL, "The requester may not decide on their own request.")
+    if actor.subject == request.filing.recipient:
+        raise Forbidden(Code.RECIPIENT_APPROVAL, "The recipient may not decide on what they will receive.")
+    _check_step(request, Status.REJECTED, now)
+    _check_intact(request)
+
+
+def _check_executor(request: OperationRequest, actor: Actor) -> None:
+    filing = request.filing
+    if filing.operation.is_create:
+        if actor.subject != filing.recipient or actor.kind is not ActorKind.PERSON:
+            raise Forbidden(
+                Code.NOT_THE_RECIPIENT, "Only the recipient may execute a create: the answer is the secret."
+            )
+    elif not (actor.subject in {filing.requester, filing.recipient} or (actor == WORKER and filing.run_on_approval)):
+        raise Forbidden(Code.NOT_THE_EXECUTOR, "Only the requester or the recipient may execute this request.")
+
+
+def _check_step(request: OperationRequest, status: Status, now: datetime) -> None:
+    if request.is_overdue(now):
+        raise Conflict(Code.EXPIRED, "The request has expired. File a new one.")
+    request.check_can_become(status)
+
+
+def _check_intact(request: OperationRequest) -> None:
+    if not request.is_intact:
+        raise Conflict(Code.ALTERED, "What is stored is not what was filed. Nobody may act on it; tell the operators.")
+
+
+def _check_role(actor: Actor, what: str, *any_of: Role) -> None:
+    if not actor.has(*any_of):
+        raise Forbidden(Code.ROLE_REQUIRED, f"To {what} one needs the role {' or '.join(any_of)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a caller may do now; for what they may not, the rule and its reason."""
+
+    name: str
+    allowed: bool
+    code: Code | None = None
+    reason: str | None = None
+
+
+def actions(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> tuple[Action, ...]:
+    """All that can be done to a request, judged for `actor` by the very checks that will judge it."""
+    checks: dict[str, Callable[[], None]] = {
+        "approve": lambda: check_may_approve(request, actor, standing, now),
+        "reject": lambda: check_may_reject(request, actor, now),
+        "withdraw": lambda: check_may_withdraw(request, actor, now),
+        "execute": lambda: check_may_execute(request, actor, standing, now),
+        "confirm_receipt": lambda: check_may_receive(request, actor),
+    }
+    return tuple(_judged(name, check) for name, check in checks.items())
+
+
+def _judged(name: str, check: Callable[[], None]) -> Action:
+    try:
+        check()
+    except ServiceError as refusal:
+        return Action(name, allowed=False, code=refusal.code, reason=refusal.detail)
+    return Action(name, allowed=True)

@@ -1,0 +1,256 @@
+"""OperationRequest: one request and its life.
+
+`NEXT` is the whole life; every method returns a *new* request and goes through it. Who may do what, and when, is in
+`policy.py`; this module only knows which step may follow which.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from service.domain.account import RootCredentials
+from service.domain.actor import ActorKind
+from service.domain.canonical import Document, seconds, sha256, timestamp
+from service.domain.errors import Code, Conflict
+from service.domain.operation import Done, InDoubt, Operation, Outcome, Refused
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    APPROVED = "approved"
+    EXECUTING = "executing"
+    IN_DOUBT = "in_doubt"
+    DELIVERED = "delivered"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    ROLLED_BACK = "rolled_back"
+
+
+_STOPPED = {Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED}
+
+NEXT: dict[Status, frozenset[Status]] = {
+    Status.PENDING: frozenset({Status.APPROVED} | _STOPPED),
+    Status.APPROVED: frozenset({Status.EXECUTING} | _STOPPED),
+    Status.EXECUTING: frozenset({Status.SUCCEEDED, Status.DELIVERED, Status.FAILED, Status.IN_DOUBT}),
+    Status.IN_DOUBT: frozenset({Status.SUCCEEDED, Status.FAILED}),
+    Status.DELIVERED: frozenset({Status.SUCCEEDED, Status.ROLLED_BACK}),
+    Status.SUCCEEDED: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.REJECTED: frozenset(),
+    Status.WITHDRAWN: frozenset(),
+    Status.EXPIRED: frozenset(),
+    Status.ROLLED_BACK: frozenset(),
+}
+
+TERMINAL = frozenset(status for status, following in NEXT.items() if not following)
+OPEN = frozenset({Status.PENDING, Status.APPROVED, Status.EXECUTING, Status.IN_DOUBT})
+
+
+class Verdict(StrEnum):
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One person's decision on exactly what `digest` names. `credential` is the id of the token that proved them."""
+
+    person: str
+    verdict: Verdict
+    digest: str
+    comment: str | None
+    credential: str
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filing:
+    """What was filed, and will be acted on: all of it immutable, all of it in the digest.
+
+    `execution_window` starts with the approval, `receipt_window` with the delivery of a secret. Raises ValueError for
+    a create that would run by itself, with nobody there to take the secret.
+    """
+
+    request_id: str
+    account_id: str
+    operation: Operation
+    requester: str
+    requester_kind: ActorKind
+    recipient: str
+    justification: str
+    ticket: str | None
+    run_on_approval: bool
+    accept_lockout: bool
+    quorum: int
+    filed_at: datetime
+    approve_by: datetime
+    execution_window: timedelta
+    receipt_window: timedelta
+    observed: RootCredentials
+
+    def __post_init__(self) -> None:
+        if self.operation.is_create and self.run_on_approval:
+            raise ValueError("a create cannot run on approval: somebody has to take the secret")
+
+    def document(self) -> Document:
+        """The JSON document whose RFC 8785 form is hashed. Times RFC 3339 in UTC, durations in seconds."""
+        return {
+            "id": self.request_id,
+            "account_id": self.account_id,
+            "operation": self.operation.name.value,
+            "access_key_id": self.operation.access_key_id,
+            "requester": self.requester,
+            "requester_kind": self.requester_kind.value,
+            "recipient": self.recipient,
+            "justification": self.justification,
+            "ticket": self.ticket,
+            "run_on_approval": self.run_on_approval,
+            "accept_lockout": self.accept_lockout,
+            "quorum": self.quorum,
+            "filed_at": timestamp(self.filed_at),
+            "approve_by": timestamp(self.approve_by),
+            "execution_window_seconds": seconds(self.execution_window),
+            "receipt_window_seconds": seconds(self.receipt_window),
+            "observed": self.observed.document(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How the execution ended, or why that is unknown. Never a secret: `access_key_id` is the new key's id."""
+
+    code: str
+    detail: str
+    access_key_id: str | None = None
+    signer_key_id: str | None = None
+    aws_request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationRequest:
+    """A request as it stands. `version` counts its changes; a write names the version it read."""
+
+    filing: Filing
+    digest: str
+    status: Status = Status.PENDING
+    version: int = 1
+    decisions: tuple[Decision, ...] = ()
+    approved_at: datetime | None = None
+    execute_by: datetime | None = None
+    claimed_at: datetime | None = None
+    claimed_by: str | None = None
+    known_key_ids: tuple[str, ...] | None = None
+    result: Result | None = None
+    settled_at: datetime | None = None
+    receipt_by: datetime | None = None
+    received_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @classmethod
+    def file(cls, filing: Filing) -> "OperationRequest":
+        return cls(filing=filing, digest=sha256(filing.document()))
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether what is stored is still what was filed: the digest, computed again."""
+        return sha256(self.filing.document()) == self.digest
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether the clock of its present status has run out, so that it must expire."""
+        match self.status:
+            case Status.PENDING:
+                return now >= self.filing.approve_by
+            case Status.APPROVED:
+                return self.execute_by is None or now >= self.execute_by
+            case _:
+                return False
+
+    def decision_of(self, person: str) -> Decision | None:
+        return next((decision for decision in self.decisions if decision.person == person), None)
+
+    def check_can_become(self, status: Status) -> None:
+        """Raise Conflict unless `status` may follow the present one."""
+        if status in NEXT[self.status]:
+            return
+        if self.status is Status.EXPIRED:
+            raise Conflict(Code.EXPIRED, "The request has expired. File a new one.")
+        if status is Status.EXECUTING and self.claimed_at is not None:
+            raise Conflict(Code.ALREADY_EXECUTED, "The request was executed already. A request runs once.")
+        raise Conflict(Code.WRONG_STATUS, f"The request is {self.status}; it cannot become {status}.")
+
+    def decide(self, decision: Decision, has_quorum: "Callable[[OperationRequest], bool]") -> "OperationRequest":
+        """With one more decision; a rejection after one's own approval replaces it, since deny wins."""
+        others = tuple(earlier for earlier in self.decisions if earlier.person != decision.person)
+        decided = replace(self, decisions=(*others, decision))
+        if decision.verdict is Verdict.REJECT:
+            return decided.become(Status.REJECTED, decision.decided_at)
+        if self.status is Status.PENDING and has_quorum(decided):
+            return replace(
+                decided.become(Status.APPROVED, decision.decided_at),
+                approved_at=decision.decided_at,
+                execute_by=decision.decided_at + self.filing.execution_window,
+            )
+        return replace(decided, version=self.version + 1)
+
+    def withdraw(self, now: datetime) -> "OperationRequest":
+        return self.become(Status.WITHDRAWN, now)
+
+    def expire(self, now: datetime) -> "OperationRequest":
+        return self.become(Status.EXPIRED, now)
+
+    def claim(self, *, by: str, known_key_ids: tuple[str, ...], now: datetime) -> "OperationRequest":
+        """Taken for its one execution, with the key ids that existed before it."""
+        claimed = self.become(Status.EXECUTING, now)
+        return replace(claimed, claimed_at=now, claimed_by=by, known_key_ids=tuple(sorted(known_key_ids)))
+
+    def settle(self, outcome: Outcome, now: datetime) -> "OperationRequest":
+        """After the act, or after AWS was asked what is true."""
+        match outcome:
+            case Done(created=None):
+                return self._settled(Status.SUCCEEDED, _done(outcome), now)
+            case Done():
+                delivered = self._settled(Status.DELIVERED, _done(outcome), now)
+                return replace(delivered, receipt_by=now + self.filing.receipt_window)
+            case Refused():
+                return self._settled(Status.FAILED, _result(outcome.code, outcome), now)
+            case InDoubt():
+                return replace(self.become(Status.IN_DOUBT, now), result=_result("in_doubt", outcome))
+
+    def receive(self, now: datetime) -> "OperationRequest":
+        """The recipient says that the secret arrived."""
+        return replace(self.become(Status.SUCCEEDED, now), received_at=now)
+
+    def roll_back(self, result: Result, now: datetime) -> "OperationRequest":
+        """The delivered key is gone again."""
+        return replace(self.become(Status.ROLLED_BACK, now), result=result)
+
+    def _settled(self, status: Status, result: Result, now: datetime) -> "OperationRequest":
+        return replace(self.become(status, now), result=result, settled_at=now)
+
+    def become(self, status: Status, now: datetime) -> "OperationRequest":
+        """The bare step, as `NEXT` allows it. Raises Conflict."""
+        self.check_can_become(status)
+        return replace(self, status=status, version=self.version + 1, ended_at=now if status in TERMINAL else None)
+
+
+def _done(outcome: Done) -> Result:
+    return Result(
+        code="done",
+        detail="AWS did what was asked.",
+        access_key_id=outcome.created.access_key_id if outcome.created else None,
+        signer_key_id=outcome.signer_key_id,
+        aws_request_id=outcome.aws_request_id,
+    )
+
+
+def _result(code: str, outcome: Refused | InDoubt) -> Result:
+    return Result(
+        code=code,
+        detail=outcome.detail,
+        signer_key_id=outcome.signer_key_id,
+        aws_request_id=outcome.aws_request_id,
+    )

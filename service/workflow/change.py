@@ -1,0 +1,55 @@
+"""The one way in which a stored request changes: locked, judged, saved and audited in one transaction."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from service.db import audit, requests
+from service.db.engine import Tx, begin
+from service.domain.actor import WORKER, Actor
+from service.domain.errors import Code, Conflict, NotFound, ServiceError
+from service.domain.events import Event, between
+from service.domain.policy import check_may_see
+from service.domain.request import OperationRequest
+from service.workflow.context import Context
+
+Step = Callable[[Tx, OperationRequest], OperationRequest]
+
+
+def change(ctx: Context, actor: Actor, request_id: str, step: Step, *, denied: str | None = None) -> OperationRequest:
+    """Apply `step` to the locked request and return what it has become.
+
+    A request whose clock has run out expires instead, and the caller gets Conflict. A refusal by the step is raised
+    after it has been audited as the event `denied`, where one is named. Raises NotFound for a request that is not
+    there or does not concern the actor; Unavailable.
+    """
+    now = ctx.now()
+    refusal: ServiceError | None = None
+    with begin(ctx.engine) as tx:
+        before = requests.lock(tx, request_id)
+        if before is None:
+            raise NotFound(Code.NOT_FOUND, "There is no such request.")
+        try:
+            check_may_see(before, actor)
+            if before.is_overdue(now):
+                record(tx, WORKER, now, before, before.expire(now))
+                refusal = Conflict(Code.EXPIRED, "The request has expired. File a new one.")
+            else:
+                after = step(tx, before)
+                record(tx, actor, now, before, after)
+        except ServiceError as error:
+            refusal = error
+            if denied is not None:
+                event = Event(denied, {"code": error.code.value, "reason": error.detail})
+                audit.append(tx, event, actor=actor, at=now, request_id=request_id)
+    if refusal is not None:
+        raise refusal
+    return after
+
+
+def record(tx: Tx, actor: Actor, now: datetime, before: OperationRequest, after: OperationRequest) -> None:
+    """Save a changed request together with the events that tell the change."""
+    if after is before:
+        return
+    requests.save(tx, before, after)
+    for event in between(before, after):
+        audit.append(tx, event, actor=actor, at=now, request_id=before.filing.request_id)

@@ -1,0 +1,63 @@
+"""Deciding, withdrawing, confirming a receipt: what people do to a request besides running it."""
+
+from service.db.engine import Tx
+from service.domain.actor import Actor
+from service.domain.errors import Code, Conflict, Invalid
+from service.domain.events import DECISION_DENIED
+from service.domain.policy import check_may_approve, check_may_receive, check_may_reject, check_may_withdraw
+from service.domain.request import Decision, OperationRequest, Verdict
+from service.workflow.change import change
+from service.workflow.context import Context
+
+
+def decide(
+    ctx: Context, actor: Actor, request_id: str, verdict: Verdict, *, digest: str, comment: str | None
+) -> OperationRequest:
+    """Record one person's decision on exactly what `digest` names.
+
+    Raises Forbidden or Conflict with the rule that refuses (audited), Invalid for a rejection without a comment,
+    NotFound, Unavailable.
+    """
+    if verdict is Verdict.REJECT and not comment:
+        raise Invalid(Code.COMMENT_REQUIRED, "A rejection needs a comment that says why.")
+
+    def step(tx: Tx, request: OperationRequest) -> OperationRequest:
+        now = ctx.now()
+        standing = ctx.standing(tx, request)
+        if verdict is Verdict.APPROVE:
+            check_may_approve(request, actor, standing, now)
+        else:
+            check_may_reject(request, actor, now)
+        if digest != request.digest:
+            raise Conflict(Code.WRONG_DIGEST, "The digest is not that of this request. Read it again.")
+        decision = Decision(
+            person=actor.subject,
+            verdict=verdict,
+            digest=digest,
+            comment=comment,
+            credential=actor.credential,
+            decided_at=now,
+        )
+        return request.decide(decision, standing.has_quorum)
+
+    return change(ctx, actor, request_id, step, denied=DECISION_DENIED)
+
+
+def withdraw(ctx: Context, actor: Actor, request_id: str) -> OperationRequest:
+    """End an own request before it runs. Raises Forbidden, Conflict, NotFound, Unavailable."""
+
+    def step(_tx: Tx, request: OperationRequest) -> OperationRequest:
+        check_may_withdraw(request, actor, ctx.now())
+        return request.withdraw(ctx.now())
+
+    return change(ctx, actor, request_id, step)
+
+
+def confirm_receipt(ctx: Context, actor: Actor, request_id: str) -> OperationRequest:
+    """The recipient has the secret. Raises Forbidden, Conflict, NotFound, Unavailable."""
+
+    def step(_tx: Tx, request: OperationRequest) -> OperationRequest:
+        check_may_receive(request, actor)
+        return request.receive(ctx.now())
+
+    return change(ctx, actor, request_id, step)

@@ -1,0 +1,129 @@
+"""Execution: two short transactions, AWS between them, none open meanwhile.
+
+Judge, claim and commit; act once; settle and commit; only then is a secret in anybody's hands. Killed anywhere in
+between, the request is left `executing`, and `reconcile.py` ends it.
+"""
+
+from sqlalchemy.exc import IntegrityError
+
+from service.db import requests
+from service.db.engine import Tx, begin
+from service.domain.account import difference
+from service.domain.actor import WORKER, Actor
+from service.domain.errors import Code, Conflict, ExecutionFailed, ServiceError, Unavailable
+from service.domain.events import EXECUTION_DENIED
+from service.domain.operation import (
+    CreatedKey,
+    Done,
+    Operation,
+    OperationName,
+    Outcome,
+    Refused,
+    check_can_run,
+)
+from service.domain.policy import check_may_execute
+from service.domain.request import OperationRequest, Result, Status
+from service.workflow.change import change, record
+from service.workflow.context import Context, RootSession
+
+
+def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationRequest, CreatedKey | None]:
+    """Run an approved request, once, and return it with the key if it made one.
+
+    The request is then `succeeded`, `delivered` or `in_doubt`. Raises ExecutionFailed when it ended `failed`;
+    Forbidden, NotFound or Conflict (audited, except for the worker) when it may not run; Unavailable when the account
+    or the database is away: nothing was done then, unless the code is `not_recorded`.
+    """
+    denied = None if actor == WORKER else EXECUTION_DENIED
+
+    def judge(tx: Tx, request: OperationRequest) -> OperationRequest:
+        check_may_execute(request, actor, ctx.standing(tx, request), ctx.now())
+        return request
+
+    approved = change(ctx, actor, request_id, judge, denied=denied)
+    # Before the claim: an account that cannot be reached now must not cost the request its one execution.
+    with ctx.roots.sign_in(ctx.account(approved.filing.account_id)) as root:
+        known_key_ids = tuple(key.access_key_id for key in root.access_keys())
+
+        def claim(tx: Tx, request: OperationRequest) -> OperationRequest:
+            return judge(tx, request).claim(by=actor.subject, known_key_ids=known_key_ids, now=ctx.now())
+
+        try:
+            claimed = change(ctx, actor, request_id, claim, denied=denied)
+        except IntegrityError as error:
+            raise Conflict(
+                Code.ACCOUNT_BUSY, "Another request is being executed on this account. Try again later."
+            ) from error
+        outcome = _act(ctx, root, claimed)
+        settled = _settle(ctx, actor, root, claimed, outcome)
+    if isinstance(outcome, Refused):
+        raise ExecutionFailed(Code.EXECUTION_FAILED, f"{outcome.detail} The request is failed; file a new one.")
+    return settled, outcome.created if isinstance(outcome, Done) else None
+
+
+def _act(ctx: Context, root: RootSession, claimed: OperationRequest) -> Outcome:
+    """Look once more, then make the one call. What was approved is a picture of the account as well."""
+    filing = claimed.filing
+    try:
+        found = {key.access_key_id: key.status for key in root.access_keys()}
+        changed = difference(filing.observed.statuses, found)
+        if changed is not None:
+            return Refused(code="account_changed", detail=f"The account is not as it was approved: {changed}.")
+        check_can_run(filing.operation, found, signer_key_id=root.signer_key_id, accept_lockout=filing.accept_lockout)
+    except ServiceError as refusal:
+        return Refused(code=refusal.code, detail=refusal.detail)
+    if claimed.claimed_at is None or ctx.now() - claimed.claimed_at > ctx.roots.call_budget:
+        # This process was frozen. Reconciliation may have ended the request, so an effect now would be nobody's.
+        return Refused(code="too_late", detail="The execution was held up too long, and nothing was sent.")
+    return root.perform(filing.operation)
+
+
+def _settle(
+    ctx: Context, actor: Actor, root: RootSession, claimed: OperationRequest, outcome: Outcome
+) -> OperationRequest:
+    """Write down what happened. A new key that cannot be written down is deleted, and its secret never shown."""
+    try:
+        with begin(ctx.engine) as tx:
+            _check_still_ours(tx, claimed)
+            settled = claimed.settle(outcome, ctx.now())
+            record(tx, actor, ctx.now(), claimed, settled)
+    except BaseException as error:  # whatever it was, even a shutdown: the key must not outlive it
+        if isinstance(outcome, Done) and outcome.created is not None:
+            _forfeit(ctx, root, claimed, outcome.created)
+        raise Unavailable(
+            Code.NOT_RECORDED,
+            "What happened could not be recorded, so no secret is shown; a key that was made is deleted. "
+            "The service settles the request by itself: look at it again in some minutes.",
+        ) from error
+    return settled
+
+
+def _check_still_ours(tx: Tx, claimed: OperationRequest) -> None:
+    current = requests.lock(tx, claimed.filing.request_id)
+    if current is None or current.version != claimed.version:
+        raise Conflict(Code.ALREADY_EXECUTED, "Reconciliation has settled this request meanwhile.")
+
+
+def _forfeit(ctx: Context, root: RootSession, claimed: OperationRequest, key: CreatedKey) -> None:
+    """Delete a key whose secret nobody will see, and say so if the database lets us.
+
+    If either fails, nothing is lost: the row is still `executing`, and reconciliation finds the key, its id being new.
+    """
+    deletion = root.perform(Operation(OperationName.DELETE_ACCESS_KEY, key.access_key_id))
+    if not isinstance(deletion, Done):
+        return
+    gone = "The new key could not be recorded and was deleted; nobody has its secret."
+    try:
+        with begin(ctx.engine) as tx:
+            current = requests.lock(tx, claimed.filing.request_id)
+            if current is None:
+                return
+            if current.status is Status.EXECUTING:
+                refused = Refused(code="not_recorded", detail=gone, signer_key_id=root.signer_key_id)
+                record(tx, WORKER, ctx.now(), current, current.settle(refused, ctx.now()))
+            elif current.status is Status.DELIVERED:
+                # The commit had happened after all; only its answer was lost.
+                result = Result(code="not_recorded", detail=gone, access_key_id=key.access_key_id)
+                record(tx, WORKER, ctx.now(), current, current.roll_back(result, ctx.now()))
+    except Unavailable:
+        return

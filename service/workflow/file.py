@@ -1,0 +1,144 @@
+"""Filing: what cannot run is refused before anybody is asked to approve it."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.exc import IntegrityError
+
+from service.db import audit, requests
+from service.db.engine import begin, read
+from service.domain.account import RootCredentials
+from service.domain.actor import Actor, ActorKind
+from service.domain.canonical import sha256
+from service.domain.errors import Code, Conflict, Invalid
+from service.domain.events import filed
+from service.domain.operation import Operation, check_can_run
+from service.domain.policy import check_may_file, check_quorum_possible
+from service.domain.request import Filing, OperationRequest
+from service.workflow.context import Context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What somebody asks for. `recipient` None means the requester."""
+
+    account_id: str
+    operation: Operation
+    justification: str
+    ticket: str | None = None
+    recipient: str | None = None
+    run_on_approval: bool = False
+    accept_lockout: bool = False
+
+    @property
+    def hash(self) -> str:
+        """Hex SHA-256 of all of it: an Idempotency-Key is good for one and the same draft."""
+        return sha256(
+            {
+                "account_id": self.account_id,
+                "operation": self.operation.name.value,
+                "access_key_id": self.operation.access_key_id,
+                "justification": self.justification,
+                "ticket": self.ticket,
+                "recipient": self.recipient,
+                "run_on_approval": self.run_on_approval,
+                "accept_lockout": self.accept_lockout,
+            }
+        )
+
+
+def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | None = None) -> OperationRequest:
+    """File `draft`, or return what the same actor filed before with the same key and draft.
+
+    Raises Forbidden, Invalid or Conflict with the reason why it cannot be filed or could not run; Unavailable when
+    AWS or the database is away: nothing was filed then.
+    """
+    check_may_file(actor)
+    if idempotency_key is not None:
+        replayed = _replay(ctx, actor, draft, idempotency_key)
+        if replayed is not None:
+            return replayed
+    account = ctx.account(draft.account_id)
+    recipient = _recipient(ctx, actor, draft)
+    check_quorum_possible({actor.subject, recipient}, ctx.directory.approvers, ctx.policy.quorum)
+    with read(ctx.engine) as tx:
+        if requests.open_for(tx, draft.account_id, draft.operation):
+            raise _duplicate()
+    with ctx.roots.sign_in(account) as root:
+        observed = root.observe(ctx.now())
+    check_can_run(
+        draft.operation,
+        observed.statuses,
+        signer_key_id=observed.signer_key_id,
+        accept_lockout=draft.accept_lockout,
+    )
+    request = OperationRequest.file(_filing(ctx, actor, draft, recipient, observed))
+    try:
+        _store(ctx, actor, request, draft, idempotency_key)
+    except IntegrityError as error:
+        # Somebody was quicker with the same key, or with the same thing.
+        replayed = _replay(ctx, actor, draft, idempotency_key) if idempotency_key is not None else None
+        if replayed is None:
+            raise _duplicate() from error
+        return replayed
+    return request
+
+
+def _store(ctx: Context, actor: Actor, request: OperationRequest, draft: Draft, idempotency_key: str | None) -> None:
+    with begin(ctx.engine) as tx:
+        requests.add(
+            tx,
+            request,
+            idempotency_key=idempotency_key,
+            idempotency_hash=None if idempotency_key is None else draft.hash,
+        )
+        audit.append(tx, filed(request), actor=actor, at=request.filing.filed_at, request_id=request.filing.request_id)
+
+
+def _replay(ctx: Context, actor: Actor, draft: Draft, key: str) -> OperationRequest | None:
+    with read(ctx.engine) as tx:
+        found = requests.by_idempotency_key(tx, actor.subject, key)
+    if found is None:
+        return None
+    request, draft_hash = found
+    if draft_hash != draft.hash:
+        raise Invalid(Code.IDEMPOTENCY_KEY_REUSED, "You filed something else with this Idempotency-Key.")
+    return request
+
+
+def _recipient(ctx: Context, actor: Actor, draft: Draft) -> str:
+    """The subject that gets the answer: a person whenever the answer is a secret."""
+    if draft.recipient is not None:
+        if ctx.directory.person(draft.recipient) is None:
+            raise Invalid(Code.UNKNOWN_RECIPIENT, "The recipient is not a person that this service knows.")
+        return draft.recipient
+    if draft.operation.is_create and actor.kind is not ActorKind.PERSON:
+        raise Invalid(Code.RECIPIENT_REQUIRED, "A machine that asks for a key names the person who receives it.")
+    return actor.subject
+
+
+def _filing(ctx: Context, actor: Actor, draft: Draft, recipient: str, observed: RootCredentials) -> Filing:
+    now = ctx.now()
+    return Filing(
+        request_id=ctx.new_id(),
+        account_id=draft.account_id,
+        operation=draft.operation,
+        requester=actor.subject,
+        requester_kind=actor.kind,
+        recipient=recipient,
+        justification=draft.justification,
+        ticket=draft.ticket,
+        run_on_approval=draft.run_on_approval,
+        accept_lockout=draft.accept_lockout,
+        quorum=ctx.policy.quorum,
+        filed_at=now,
+        approve_by=now + ctx.policy.approval_window,
+        execution_window=ctx.policy.execution_window,
+        receipt_window=ctx.policy.receipt_window,
+        observed=observed,
+    )
+
+
+def _duplicate() -> Conflict:
+    return Conflict(
+        Code.DUPLICATE_REQUEST, "A request for the same operation on the same account and key is open already."
+    )

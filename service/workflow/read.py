@@ -1,0 +1,70 @@
+"""Reading: what a caller may see, with what they may do about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from service.db import audit, requests
+from service.db.engine import read
+from service.db.selection import Awaiting, Cursor, Selection
+from service.domain.account import Account, RootCredentials
+from service.domain.actor import Actor, ActorKind, Role
+from service.domain.errors import Code, NotFound
+from service.domain.policy import Action, Standing, actions, check_may_audit, check_may_see
+from service.domain.request import OperationRequest
+from service.workflow.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A request, what its decisions are worth today, and what this caller may do."""
+
+    request: OperationRequest
+    standing: Standing
+    actions: tuple[Action, ...]
+
+
+def show(ctx: Context, actor: Actor, request_id: str) -> Shown:
+    """Raises NotFound, Unavailable."""
+    with read(ctx.engine) as tx:
+        request = requests.get(tx, request_id)
+        if request is None:
+            raise NotFound(Code.NOT_FOUND, "There is no such request.")
+        check_may_see(request, actor)
+        standing = ctx.standing(tx, request)
+    return Shown(request, standing, actions(request, actor, standing, ctx.now()))
+
+
+def list_requests(
+    ctx: Context, actor: Actor, selection: Selection, *, awaiting_me: bool, after: Cursor | None, limit: int
+) -> tuple[list[OperationRequest], Cursor | None]:
+    """A page, newest first, and the cursor of the next one. Raises Unavailable."""
+    if not actor.has(Role.APPROVER, Role.AUDITOR, Role.OPERATOR):
+        selection = replace(selection, participant=actor.subject)
+    if awaiting_me:
+        is_approver = actor.kind is ActorKind.PERSON and actor.has(Role.APPROVER)
+        awaiting = Awaiting(person=actor.subject, is_approver=is_approver, now=ctx.now())
+        selection = replace(selection, awaiting=awaiting)
+    with read(ctx.engine) as tx:
+        found = requests.select_page(tx, selection, after=after, limit=limit + 1)
+    if len(found) <= limit:
+        return found, None
+    last = found[limit - 1].filing
+    return found[:limit], Cursor(last.filed_at, last.request_id)
+
+
+def root_credentials(ctx: Context, account_id: str) -> tuple[Account, RootCredentials]:
+    """The live state, asked of AWS now. Raises NotFound for an account that is not configured; Unavailable."""
+    account = ctx.accounts.get(account_id)
+    if account is None:
+        raise NotFound(Code.UNKNOWN_ACCOUNT, "This account is not configured.")
+    with ctx.roots.sign_in(account) as root:
+        return account, root.observe(ctx.now())
+
+
+def audit_events(
+    ctx: Context, actor: Actor, *, after: int, limit: int, request_id: str | None
+) -> Sequence[tuple[int, str]]:
+    """Events beyond sequence number `after`, oldest first. Raises Forbidden, Unavailable."""
+    check_may_audit(actor)
+    with read(ctx.engine) as tx:
+        return audit.page(tx, after=after, limit=limit, request_id=request_id)

@@ -1,0 +1,49 @@
+"""The two databases and the house that stands on either."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from factories import House
+from postgres import Postgres, running_postgres
+
+from service.db.engine import connect
+from service.db.schema import migrate
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file that every test copies."""
+    file = tmp_path_factory.mktemp("template") / "rootquorum.db"
+    engine = connect(f"sqlite:///{file}", connections=1)
+    migrate(engine)
+    engine.dispose()  # with the last connection goes the write-ahead log, into the file
+    return file
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated database of the test's own, on either engine."""
+    if request.param == "sqlite":
+        file = tmp_path / "rootquorum.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), file)
+        yield f"sqlite:///{file}"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    url = server.new_database()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+def house(database_url: str) -> Iterator[House]:
+    """The service on a database, with a simulated AWS and a clock that the test moves."""
+    with House.on(database_url) as house:
+        yield house

