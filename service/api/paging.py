@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+from uuid import UUID
 
 from fastapi import Request
 from pydantic import BaseModel
@@ -23,9 +24,12 @@ def decode_cursor(text: str | None) -> Cursor | None:
         return None
     try:
         filed_at, request_id = _decode(text).split(" ")
-        return Cursor(parse_timestamp(filed_at), request_id)
+        cursor = Cursor(parse_timestamp(filed_at), str(UUID(request_id)))
     except ValueError as error:
         raise _not_ours() from error
+    if encode_cursor(cursor) != text:
+        raise _not_ours()
+    return cursor
 
 
 def encode_sequence(seq: int | None) -> str | None:
@@ -40,7 +44,7 @@ def decode_sequence(text: str | None) -> int:
         seq = int(_decode(text))
     except ValueError as error:
         raise _not_ours() from error
-    if not 0 <= seq < 2**31:
+    if not 0 <= seq < 2**31 or encode_sequence(seq) != text:
         raise _not_ours()
     return seq
 

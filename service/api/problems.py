@@ -1,5 +1,6 @@
 """Problem details (RFC 9457): one table from the kinds of refusal to HTTP. Nothing of the input is echoed."""
 
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -139,8 +140,11 @@ def _on_invalid(_request: Request, error: Exception) -> Response:
     return _answer(422, Code.INVALID_REQUEST, "The request does not have the documented form.", errors=errors)
 
 
-def _on_http(_request: Request, error: Exception) -> Response:
+def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        # FastAPI's word for a body that it cannot even decode; for one that is no JSON it says 422, as we do for both.
+        return _on_invalid(request, RequestValidationError([{"type": "json_invalid", "loc": ("body",)}]))
     code, detail = _FRAMEWORK_CODES.get(error.status_code, (Code.INVALID_REQUEST, "The request cannot be understood."))
     return _answer(error.status_code, code, detail, headers=dict(error.headers or {}))
 

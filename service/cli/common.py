@@ -18,10 +18,10 @@ def load_settings(file: Path | None) -> Settings:
         return load(file)
     except FaultySettings as faulty:
         for fault in faulty.faults:
-            errors.print(f"settings: {fault}", style="red", markup=False)
+            errors.print(f"settings: {fault}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
 
 
 def fail(sentence: str) -> NoReturn:
-    errors.print(sentence, style="red", markup=False)
+    errors.print(sentence, style="red", markup=False, soft_wrap=True)
     raise typer.Exit(1)

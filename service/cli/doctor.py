@@ -28,10 +28,15 @@ def examine(settings: Settings) -> bool:
     with compose(settings, with_aws=not settings.aws.simulated) as context:
         for finding in _findings(settings, context):
             if finding.fault is None:
-                console.print(f"ok     {finding.subject}", markup=False)
+                console.print(f"ok     {finding.subject}", markup=False, soft_wrap=True)
             else:
                 well = False
-                console.print(f"fault  {finding.subject}: {finding.fault} {finding.advice}", style="red", markup=False)
+                console.print(
+                    f"fault  {finding.subject}: {finding.fault} {finding.advice}",
+                    style="red",
+                    markup=False,
+                    soft_wrap=True,
+                )
     return well
 
 

@@ -27,9 +27,14 @@ def current(tx: Tx) -> str | None:
     return MigrationContext.configure(tx).get_current_revision()
 
 
-def migrate(engine: Engine, revision: str = "head") -> None:
-    """Bring the database to `revision`, upwards; safe to call when it is there already."""
+def migrate(engine: Engine) -> None:
+    """Bring the database up to the needed revision; safe to call when it is there already."""
+    command.upgrade(config_for(engine), "head")
+
+
+def config_for(engine: Engine) -> Config:
+    """What Alembic's commands need to work on `engine`."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["engine"] = engine
-    command.upgrade(config, revision)
+    return config

@@ -55,7 +55,7 @@ def timestamp(at: datetime) -> str:
     """RFC 3339 in UTC, always with six digits of a second, so that text sorts as time does."""
     if at.tzinfo is None:
         raise ValueError("a time without a zone is no point in time")
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_timestamp(text: str) -> datetime:

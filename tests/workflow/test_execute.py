@@ -1,15 +1,201 @@
 """An approved request runs, once, by the right one, and only on what was approved."""
 
-from factories import CREATE, House
+from datetime import timedelta
+
+import pytest
+from factories import ACCOUNT, ACTIVATE, DEACTIVATE, DELETE, House
+
+from service.db import audit
+from service.db.engine import read
+from service.domain.actor import Role
+from service.domain.errors import Code, ServiceError
+from service.domain.operation import OperationName
+from service.domain.request import OperationRequest
+from service.worker import run_pass
+from service.workflow.read import show
 
 
-def test_recipient_gets_the_new_key_once(house: House) -> None:
+def refused(house: House, on: OperationRequest, by: str = "alice") -> ServiceError:
+    with pytest.raises(ServiceError) as refusal:
+        house.execute(on, by=by)
+    return refusal.value
+
+
+def status(house: House, on: OperationRequest) -> str:
+    return show(house.ctx, house.actor("audrey"), on.filing.request_id).request.status
+
+
+def test_the_recipient_gets_the_new_key_once(house: House) -> None:
     approved = house.approved(recipient="rita")
-
     request, key = house.execute(approved, by="rita")
 
     assert request.status == "delivered"
     assert key is not None
-    assert house.aws.keys(request.filing.account_id)[key.access_key_id] == "Active"
+    assert house.aws.keys(ACCOUNT)[key.access_key_id] == "Active"
+    assert refused(house, approved, by="rita").code is Code.ALREADY_EXECUTED
     assert house.aws.count("CreateAccessKey") == 1
-    assert request.filing.operation.name is CREATE
+
+
+@pytest.mark.parametrize(
+    ("operation", "before", "after"),
+    [(DEACTIVATE, "Active", "Inactive"), (ACTIVATE, "Inactive", "Active"), (DELETE, "Active", None)],
+)
+def test_the_other_operations_do_what_they_say(
+    house: House, operation: OperationName, before: str, after: str | None
+) -> None:
+    spare = house.spare_key()
+    if before == "Inactive":
+        house.aws.set_root_key_status(ACCOUNT, spare, "Inactive")
+    request, key = house.execute(house.approved(operation, spare))
+    assert (request.status, key) == ("succeeded", None)
+    assert house.aws.keys(ACCOUNT).get(spare) == after
+
+
+@pytest.mark.parametrize("by", ["alice", "bob", "audrey", "oscar"])
+def test_nobody_but_the_recipient_executes_a_create(house: House, by: str) -> None:
+    approved = house.approved(recipient="rita")
+    assert refused(house, approved, by).code is Code.NOT_THE_RECIPIENT
+    assert house.aws.count("CreateAccessKey") == 0
+
+
+def test_a_denied_execution_is_audited(house: House) -> None:
+    approved = house.approved(recipient="rita")
+    refused(house, approved, "bob")
+    with read(house.ctx.engine) as tx:
+        last = audit.page(tx, after=0, limit=100, request_id=approved.filing.request_id)[-1][1]
+    assert '"event":"execution.denied"' in last
+    assert '"subject":"bob"' in last
+
+
+def test_a_pending_request_does_not_run(house: House) -> None:
+    assert refused(house, house.file()).code is Code.WRONG_STATUS
+
+
+def test_a_role_that_was_lost_since_voids_the_approval(house: House) -> None:
+    approved = house.approved()
+    house.without_role("bob", Role.APPROVER)
+    assert refused(house, approved).code is Code.QUORUM_LOST
+    assert house.aws.count("CreateAccessKey") == 0
+
+
+def test_an_approval_that_is_too_old_does_not_run(house: House) -> None:
+    approved = house.approved()
+    house.clock.advance(timedelta(hours=8))
+    assert refused(house, approved).code is Code.EXPIRED
+    assert status(house, approved) == "expired"
+
+
+def test_an_account_that_changed_is_not_what_was_approved(house: House) -> None:
+    approved = house.approved()
+    stranger = house.spare_key()
+    error = refused(house, approved)
+    assert error.code is Code.EXECUTION_FAILED
+    assert f"{stranger} appeared" in error.detail
+    assert status(house, approved) == "failed"
+    assert house.aws.count("CreateAccessKey") == 0
+
+
+def test_the_last_active_key_is_judged_again_by_who_signs_now(house: House) -> None:
+    """The same keys as approved, but meanwhile the service signs with the target."""
+    spare = house.aws.create_root_key(ACCOUNT)
+    approved = house.approved(DEACTIVATE, spare.access_key_id)
+    from service.aws.root import AwsRoots  # noqa: PLC0415
+    from service.aws.sources import FixedSource  # noqa: PLC0415
+
+    source = FixedSource(spare.access_key_id, spare.secret_access_key, house.aws.endpoint_url)
+    house.change(roots=AwsRoots({ACCOUNT: source}))
+    assert "signs with" in refused(house, approved).detail
+    assert house.aws.keys(ACCOUNT)[spare.access_key_id] == "Active"
+
+
+def test_an_account_out_of_reach_does_not_cost_the_request_its_execution(house: House) -> None:
+    approved = house.approved()
+    house.aws.stop()
+    assert refused(house, approved).code is Code.ACCOUNT_UNREACHABLE
+    assert status(house, approved) == "approved"
+
+
+def test_one_execution_at_a_time_on_an_account(house: House) -> None:
+    """Else two could each see the other's key as the one that stays active."""
+    spare = house.spare_key()
+    create_after = house.approved(DEACTIVATE, spare)
+    other = house.approved(DELETE, spare)
+    codes: list[Code] = []
+    house.aws.on("UpdateAccessKey", lambda: codes.append(refused(house, other).code))
+    house.execute(create_after)
+    assert codes == [Code.ACCOUNT_BUSY]
+    assert status(house, other) == "approved"
+
+
+def test_the_worker_runs_what_runs_on_approval(house: House) -> None:
+    spare = house.spare_key()
+    request = house.approved(DEACTIVATE, spare, run_on_approval=True)
+    run_pass(house.ctx)
+    assert status(house, request) == "succeeded"
+    assert house.aws.keys(ACCOUNT)[spare] == "Inactive"
+    run_pass(house.ctx)
+    assert house.aws.count("UpdateAccessKey") == 1
+
+
+def test_the_worker_runs_nothing_else(house: House) -> None:
+    request = house.approved(DEACTIVATE, house.spare_key())
+    run_pass(house.ctx)
+    assert status(house, request) == "approved"
+
+
+def test_the_worker_counts_the_votes_again_and_leaves_no_trail_of_trying(house: House) -> None:
+    request = house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
+    house.without_role("bob", Role.APPROVER)
+    run_pass(house.ctx)
+    run_pass(house.ctx)
+    assert status(house, request) == "approved"
+    assert house.aws.count("UpdateAccessKey") == 0
+    with read(house.ctx.engine) as tx:
+        assert "denied" not in audit.page(tx, after=0, limit=100)[-1][1]
+
+
+def test_the_worker_expires_what_is_overdue(house: House) -> None:
+    pending, approved = house.file(DEACTIVATE, house.spare_key()), house.approved(account_id="444455556666")
+    house.clock.advance(timedelta(days=3))
+    run_pass(house.ctx)
+    run_pass(house.ctx)
+    assert (status(house, pending), status(house, approved)) == ("expired", "expired")
+    with read(house.ctx.engine) as tx:
+        contents = [content for _, content in audit.page(tx, after=0, limit=100)]
+    assert sum('"event":"request.expired"' in content for content in contents) == 2
+
+
+def test_an_executor_that_was_frozen_sends_nothing(house: House) -> None:
+    approved = house.approved()
+    # The second read of the account comes after the claim: there the process stops for an hour.
+    pauses = iter([timedelta(0), timedelta(hours=1)])
+    house.aws.on("ListAccessKeys", lambda: house.clock.advance(next(pauses)), times=2)
+    assert "held up too long" in refused(house, approved).detail
+    assert house.aws.count("CreateAccessKey") == 0
+
+
+def test_a_key_made_by_a_frozen_executor_is_deleted_when_reconciliation_was_quicker(house: House) -> None:
+    approved = house.approved()
+
+    def freeze() -> None:
+        house.clock.advance(timedelta(hours=1))
+        run_pass(house.ctx)
+
+    house.aws.on("CreateAccessKey", freeze, after=False)
+    assert refused(house, approved).code is Code.NOT_RECORDED
+    assert list(house.aws.keys(ACCOUNT)) == [house.signer]
+    assert house.aws.count("CreateAccessKey") == 1
+
+
+def test_aws_is_asked_who_signs_and_what_is_there_before_the_one_call(house: House) -> None:
+    approved = house.approved()
+    before = len(house.aws.calls)
+    house.execute(approved)
+    calls = house.aws.calls[before:]
+    assert [call.action for call in calls] == [
+        "GetCallerIdentity",
+        "ListAccessKeys",
+        "ListAccessKeys",
+        "CreateAccessKey",
+    ]
+    assert not any("UserName" in call.parameters for call in house.aws.calls)

@@ -148,6 +148,13 @@ class SimulatedAws:
         with self._lock:
             return self._accounts.by_id[account_id].root_key_statuses()
 
+    def secrets(self, account_id: str) -> dict[str, str]:
+        """Return what AWS alone knows, id -> secret of the root keys: whoever looks for a leak has to know it."""
+        with self._lock:
+            return {
+                key.access_key_id: key.secret_access_key for key in self._accounts.by_id[account_id].root.access_keys
+            }
+
     # --- changes by somebody else ---
 
     def create_root_key(self, account_id: str) -> Credential:

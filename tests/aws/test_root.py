@@ -1,0 +1,180 @@
+"""The way to AWS: boto3's own chain, the proof of who signs, and what each failure means."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
+from factories import ACCOUNT, CREATE, DEACTIVATE, NOON, OTHER_ACCOUNT
+
+from service.aws.errors import refused_or_in_doubt
+from service.aws.root import AwsRoots
+from service.aws.simulated import SimulatedAws
+from service.aws.sources import ProfileSource
+from service.domain.account import Account
+from service.domain.errors import Code, Unavailable
+from service.domain.operation import Done, InDoubt, Operation, Refused
+
+_ACCOUNT = Account(account_id=ACCOUNT, name="production")
+
+
+@pytest.fixture
+def aws() -> Iterator[SimulatedAws]:
+    with SimulatedAws([ACCOUNT, OTHER_ACCOUNT]) as aws:
+        yield aws
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An AWS configuration file of the test's own, and nothing else that boto3 could find."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    return tmp_path / "config"
+
+
+def with_keys(aws: SimulatedAws, account_id: str = ACCOUNT) -> str:
+    key = aws.root_credential(account_id)
+    return (
+        f"[profile prod-root]\nendpoint_url = {aws.endpoint_url}\n"
+        f"aws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
+    )
+
+
+_ROOTS = AwsRoots({ACCOUNT: ProfileSource("prod-root")})
+
+
+def refusal() -> Code:
+    with pytest.raises(Unavailable) as refused, _ROOTS.sign_in(_ACCOUNT):
+        pass
+    return refused.value.code
+
+
+def test_a_profile_with_keys_signs_in(aws: SimulatedAws, config: Path) -> None:
+    config.write_text(with_keys(aws))
+    with _ROOTS.sign_in(_ACCOUNT) as root:
+        assert root.signer_key_id == aws.root_credential(ACCOUNT).access_key_id
+        assert root.observe(NOON).statuses == aws.keys(ACCOUNT)
+
+
+def test_a_profile_with_a_credential_process_signs_in(aws: SimulatedAws, config: Path, tmp_path: Path) -> None:
+    key = aws.root_credential(ACCOUNT)
+    answer = {"Version": 1, "AccessKeyId": key.access_key_id, "SecretAccessKey": key.secret_access_key}
+    script = tmp_path / "vault.py"
+    script.write_text(f"print({json.dumps(answer)!r})")
+    config.write_text(
+        f"[profile prod-root]\nendpoint_url = {aws.endpoint_url}\ncredential_process = {sys.executable} {script}\n"
+    )
+    with _ROOTS.sign_in(_ACCOUNT) as root:
+        assert root.signer_key_id == key.access_key_id
+
+
+def test_a_credential_that_was_rotated_is_used_at_once(aws: SimulatedAws, config: Path) -> None:
+    config.write_text(with_keys(aws))
+    with _ROOTS.sign_in(_ACCOUNT):
+        pass
+    rotated = aws.create_root_key(ACCOUNT)
+    old = aws.root_credential(ACCOUNT)
+    content = with_keys(aws).replace(old.access_key_id, rotated.access_key_id)
+    config.write_text(content.replace(old.secret_access_key, rotated.secret_access_key))
+    with _ROOTS.sign_in(_ACCOUNT) as root:
+        assert root.signer_key_id == rotated.access_key_id
+
+
+def test_another_accounts_root_is_refused(aws: SimulatedAws, config: Path) -> None:
+    config.write_text(with_keys(aws, OTHER_ACCOUNT))
+    assert refusal() is Code.ROOT_NOT_PROVED
+    assert [call.action for call in aws.calls] == ["GetCallerIdentity"]
+
+
+@pytest.mark.parametrize("content", ["", "[profile prod-root]\nregion = us-east-1\n"])
+def test_a_profile_without_a_credential_is_refused(config: Path, content: str) -> None:
+    config.write_text(content)
+    assert refusal() is Code.ACCOUNT_UNREACHABLE
+
+
+def test_a_profile_of_which_only_the_secret_is_wrong_is_refused(aws: SimulatedAws, config: Path) -> None:
+    key = aws.root_credential(ACCOUNT)
+    config.write_text(with_keys(aws).replace(key.secret_access_key, "x" * 40))
+    assert refusal() is Code.ACCOUNT_UNREACHABLE
+
+
+def test_the_session_keeps_the_credential_that_was_proved(aws: SimulatedAws, config: Path) -> None:
+    config.write_text(with_keys(aws))
+    with _ROOTS.sign_in(_ACCOUNT) as root:
+        config.write_text(with_keys(aws, OTHER_ACCOUNT))
+        assert isinstance(root.perform(Operation(CREATE)), Done)
+    assert len(aws.keys(ACCOUNT)) == 2
+    assert {call.account_id for call in aws.calls} == {ACCOUNT}
+
+
+def test_the_loggers_that_would_show_a_secret_are_pinned(aws: SimulatedAws, config: Path) -> None:
+    config.write_text(with_keys(aws))
+    logging.getLogger("botocore").setLevel(logging.DEBUG)
+    AwsRoots({})
+    assert logging.getLogger("botocore.parsers").getEffectiveLevel() == logging.INFO
+
+
+def client_error(status: int, code: str = "AccessDenied", tries_before: int = 0) -> ClientError:
+    metadata = {"HTTPStatusCode": status, "RetryAttempts": tries_before, "RequestId": "r-1"}
+    answer = {"Error": {"Code": code, "Message": "arn:aws:iam::111122223333:root"}, "ResponseMetadata": metadata}
+    return ClientError(answer, "UpdateAccessKey")  # type: ignore[arg-type]  # what botocore makes of an answer
+
+
+_TIMEOUT = {"endpoint_url": "https://iam.amazonaws.com", "error": "timed out"}
+
+
+@pytest.mark.parametrize(
+    ("error", "sent_once", "meaning"),
+    [
+        (client_error(403), True, Refused),
+        (client_error(400, "Throttling"), True, Refused),
+        (client_error(409, "LimitExceeded"), True, Refused),
+        (client_error(404, "NoSuchEntity"), False, Refused),
+        # The first try may have deleted the key that the second one no longer finds.
+        (client_error(404, "NoSuchEntity", tries_before=1), False, InDoubt),
+        (client_error(400, "Throttling", tries_before=2), False, InDoubt),
+        (client_error(500, "ServiceFailure"), True, InDoubt),
+        (client_error(503, "ServiceUnavailable"), True, InDoubt),
+        (client_error(302, "Found"), True, InDoubt),
+        # Never connected, and never tried before: nothing was sent.
+        (EndpointConnectionError(**_TIMEOUT), True, Refused),
+        (ConnectTimeoutError(**_TIMEOUT), True, Refused),
+        (EndpointConnectionError(**_TIMEOUT), False, InDoubt),
+        (ConnectTimeoutError(**_TIMEOUT), False, InDoubt),
+        (ReadTimeoutError(**_TIMEOUT), True, InDoubt),
+        (ConnectionClosedError(**_TIMEOUT), True, InDoubt),
+        (KeyError("AccessKey"), True, InDoubt),
+        (MemoryError(), True, InDoubt),
+    ],
+)
+def test_only_what_is_certain_is_a_refusal(error: Exception, sent_once: bool, meaning: type[object]) -> None:  # noqa: FBT001
+    assert isinstance(refused_or_in_doubt(error, signer_key_id="A", sent_once=sent_once), meaning)
+
+
+@pytest.mark.parametrize("code", ["InvalidClientTokenId", "InvalidClientTokenIdException", "NeverHeardOf", "<script>"])
+def test_a_refusal_never_shows_the_message_of_aws(code: str) -> None:
+    refused = refused_or_in_doubt(client_error(403, code), signer_key_id="A", sent_once=True)
+    assert isinstance(refused, Refused)
+    assert "arn:" not in refused.detail
+    assert "script" not in refused.code + refused.detail
+    assert refused.aws_request_id == "r-1"
+
+
+def test_an_operation_on_a_key_never_names_a_user(aws: SimulatedAws, config: Path) -> None:
+    config.write_text(with_keys(aws))
+    spare = aws.create_root_key(ACCOUNT).access_key_id
+    with _ROOTS.sign_in(_ACCOUNT) as root:
+        root.perform(Operation(DEACTIVATE, spare))
+    assert aws.calls[-1].parameters == {"AccessKeyId": spare, "Status": "Inactive"}

@@ -1,0 +1,166 @@
+"""The commands, as an operator runs them: real processes where it matters, exit codes that scripts can trust."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.aws.simulated import SimulatedAws
+from service.cli.waiting import free_port, wait_until
+
+ACCOUNT = "111122223333"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Settings for a simulated AWS and a SQLite database, beside each other."""
+    write_settings(tmp_path, source="[aws]\nsimulated = true", account="")
+    return tmp_path
+
+
+def write_settings(folder: Path, *, source: str, account: str) -> None:
+    people = "".join(
+        f'[people.{name}]\nname = "{name}"\nroles = ["{role}"]\n'
+        for name, role in (("alice", "requester"), ("bob", "approver"), ("carol", "approver"))
+    )
+    (folder / "rootquorum.toml").write_text(
+        f'[database]\nurl = "sqlite:///{folder}/rootquorum.db"\n{source}\n'
+        f'[accounts.{ACCOUNT}]\nname = "production"\n{account}\n{people}'
+    )
+
+
+def rootquorum(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ROOTQUORUM_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "service", *arguments],
+        cwd=folder,
+        env=clean | {"AWS_EC2_METADATA_DISABLED": "true"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@contextmanager
+def serving(folder: Path, port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    environment = os.environ | {"ROOTQUORUM_SERVER__PORT": str(port)}
+    with (folder / "service.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service", "serve", *options], cwd=folder, env=environment, stderr=log
+        )
+    try:
+        wait_until(lambda: is_ready(port, process), what="the service")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def is_ready(port: int, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, "the service stopped"
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").is_success
+    except httpx.TransportError:
+        return False
+
+
+def test_serve_on_a_database_that_is_behind_says_so_and_exits_1(folder: Path) -> None:
+    done = rootquorum(folder, "serve")
+    assert done.returncode == 1
+    assert "rootquorum migrate" in done.stderr
+
+
+def test_serve_migrates_when_told_answers_and_ends_on_sigterm(folder: Path) -> None:
+    port = free_port()
+    with serving(folder, port, "--migrate") as process:
+        assert httpx.get(f"http://127.0.0.1:{port}/livez").json() == {"status": "ok"}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) in {0, -signal.SIGTERM}
+    assert "SIMULATED AWS" in (folder / "service.log").read_text()
+
+
+def test_a_token_made_on_the_command_line_signs_in_until_it_is_revoked(folder: Path) -> None:
+    assert rootquorum(folder, "migrate").returncode == 0
+    made = rootquorum(folder, "token", "create", "bob", "--days", "1")
+    token = made.stdout.strip()
+    assert re.fullmatch(r"rqp_[0-9A-Za-z]{46}", token)
+    token_id = re.findall(r"[0-9a-f-]{36}", made.stderr)[0]
+
+    port = free_port()
+    with serving(folder, port):
+        headers = {"Authorization": f"Bearer {token}"}
+        me = httpx.get(f"http://127.0.0.1:{port}/v1/me", headers=headers)
+        assert me.json()["subject"] == "bob"
+        assert rootquorum(folder, "token", "revoke", token_id).returncode == 0
+        assert httpx.get(f"http://127.0.0.1:{port}/v1/me", headers=headers).status_code == 401
+
+    listed = rootquorum(folder, "token", "list", COLUMNS="200").stdout
+    assert token_id in listed
+    assert token not in listed
+    assert token not in (folder / "service.log").read_text()
+    assert token.encode() not in b"".join(file.read_bytes() for file in folder.glob("rootquorum.db*"))
+
+
+@pytest.mark.parametrize("arguments", [("token", "create", "nobody"), ("token", "revoke", "nothing")])
+def test_a_token_of_nobody_is_refused(folder: Path, arguments: tuple[str, ...]) -> None:
+    rootquorum(folder, "migrate")
+    done = rootquorum(folder, *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_faulty_settings_are_one_line_each_and_exit_1(folder: Path) -> None:
+    done = rootquorum(folder, "serve", ROOTQUORUM_POLICY__QUORUM="1", ROOTQUORUM_DATABASE__CONNECTIONS="0")
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 2
+
+
+def test_openapi_is_json(folder: Path) -> None:
+    assert json.loads(rootquorum(folder, "openapi").stdout)["info"]["title"] == "Rootquorum"
+
+
+def test_doctor_finds_nothing_wrong_with_a_good_account(tmp_path: Path) -> None:
+    with SimulatedAws([ACCOUNT]) as aws:
+        environment = profile(tmp_path, aws)
+        rootquorum(tmp_path, "migrate", **environment)
+        for person in ("bob", "carol"):
+            rootquorum(tmp_path, "token", "create", person, **environment)
+        done = rootquorum(tmp_path, "doctor", **environment)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "root proved, 1 of 2 access keys, MFA on" in done.stdout
+        assert not {call.action for call in aws.calls} & {"CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"}
+
+
+def test_doctor_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
+    with SimulatedAws([ACCOUNT]) as aws:
+        environment = profile(tmp_path, aws)
+        aws.set_root_key_status(ACCOUNT, aws.root_credential(ACCOUNT).access_key_id, "Inactive")
+        done = rootquorum(tmp_path, "doctor", COLUMNS="300", **environment)
+    assert done.returncode == 1
+    assert "rootquorum migrate" in done.stdout
+    assert "no longer accepts, the root key" in done.stdout
+
+
+def profile(folder: Path, aws: SimulatedAws) -> dict[str, str]:
+    """Settings of a real account, whose profile leads to the simulated AWS."""
+    write_settings(folder, source="", account='profile = "prod-root"')
+    key = aws.root_credential(ACCOUNT)
+    (folder / "aws-config").write_text(
+        f"[profile prod-root]\nendpoint_url = {aws.endpoint_url}\n"
+        f"aws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
+    )
+    return {"AWS_CONFIG_FILE": str(folder / "aws-config")}
+
+
+def test_the_demo_tells_the_whole_story(folder: Path) -> None:
+    done = rootquorum(folder, "demo")
+    assert done.returncode == 0, done.stdout
+    assert "Done: everything above was checked" in done.stdout
+    assert "arn:aws:iam::111122223333:root" in done.stdout

@@ -1,0 +1,53 @@
+"""The migrations lead up, down and up again on both engines, and to just the tables that the code describes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from postgres import Postgres
+from sqlalchemy import Engine, inspect
+
+from service.db import schema
+from service.db.engine import begin, connect, read
+from service.db.tables import metadata
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """A database without tables."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/empty.db"
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        url = server.new_empty_database()
+    engine = connect(url, connections=2)
+    yield engine
+    engine.dispose()
+
+
+def test_migrations_lead_to_the_tables_that_the_code_describes(empty: Engine) -> None:
+    schema.migrate(empty)
+    with begin(empty) as tx:
+        assert compare_metadata(MigrationContext.configure(tx), metadata) == []
+
+
+def test_migrations_lead_up_down_and_up_again(empty: Engine) -> None:
+    for _ in range(2):
+        schema.migrate(empty)
+        with read(empty) as tx:
+            assert schema.current(tx) == schema.needed()
+        command.downgrade(schema.config_for(empty), "base")
+        assert set(inspect(empty).get_table_names()) <= {"alembic_version"}
+
+
+def test_migrating_twice_changes_nothing(empty: Engine) -> None:
+    schema.migrate(empty)
+    schema.migrate(empty)
+
+
+def test_an_empty_database_is_at_no_revision(empty: Engine) -> None:
+    with read(empty) as tx:
+        assert schema.current(tx) is None

@@ -1,0 +1,119 @@
+"""What is unsafe or impossible refuses to start, with one sentence per fault and no value in it."""
+
+from pathlib import Path
+
+import pytest
+
+from service.domain.actor import ActorKind, Role
+from service.settings import FaultySettings, Settings, load
+
+GOOD = """
+[accounts.111122223333]
+name = "production"
+profile = "prod-root"
+[people.bob]
+name = "Bob"
+roles = ["approver"]
+[people.carol]
+name = "Carol"
+roles = ["approver"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def read(text: str) -> Settings:
+    file = Path("given.toml")
+    file.write_text(text)
+    return load(file)
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(FaultySettings) as refusal:
+        read(text)
+    return refusal.value.faults
+
+
+def test_good_settings_load() -> None:
+    settings = read(GOOD)
+    assert settings.directory().approvers == {"bob", "carol"}
+    assert settings.rules().quorum == 2
+    assert settings.configured_accounts()["111122223333"].root_arn == "arn:aws:iam::111122223333:root"
+
+
+def test_settings_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        read(GOOD).policy.quorum = 1
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ("[policy]\nquorum = 1", "policy.quorum: Input should be greater than or equal to 2."),
+        ("[policy]\nquorum = 0", "policy.quorum: Input should be greater than or equal to 2."),
+        ("[policy]\nquorum = 3", "people: 2 approvers for a quorum of 3; nothing could ever be approved."),
+        ('[policy]\napproval_window = "PT0S"', "policy.approval_window: Input should be greater than or equal to"),
+        ("[policy]\nqourum = 2", "policy.qourum: Extra inputs are not permitted."),
+        ("[polizy]\nquorum = 2", "polizy: Extra inputs are not permitted."),
+        ('[accounts.12]\nname = "x"', "accounts.12.[key]: String should match pattern"),
+        ('[accounts.222233334444]\nname = "x"', "accounts.222233334444: profile is missing"),
+        ('[accounts.222233334444]\nname = "x"\npartition = "aws-cn"', "accounts.222233334444.partition: "),
+        ('[people.Bob]\nname = "Bob again"', "people.Bob.[key]: String should match pattern"),
+        ('[people.eve]\nname = "Eve"\nroles = ["root"]', "people.eve.roles"),
+        ('[machines.bob]\nname = "Bot"', "machines.bob: a person has the same name."),
+        ('[machines.bot]\nname = "Bot"\nroles = ["approver"]', "machines.bot.roles"),
+        ('[people.rootquorum]\nname = "x"', "rootquorum is the service's own name; nobody else can have it."),
+        ("[aws]\nsimulated = true", "a real account (profile) cannot stand beside the simulated AWS."),
+    ],
+)
+def test_a_fault_is_one_sentence(more: str, fault: str) -> None:
+    found = faults(GOOD + more)
+    assert any(fault in sentence for sentence in found), found
+
+
+def test_each_fault_has_its_own_sentence() -> None:
+    assert len(faults("[policy]\nquorum = 1\napproval_window = 0")) == 2
+
+
+def test_no_account_is_a_fault() -> None:
+    assert faults(GOOD.split("[people", 1)[1].join(["[people", ""])) == ["accounts: no account is configured."]
+
+
+def test_a_fault_never_shows_a_value() -> None:
+    found = faults(GOOD + '[database]\nurl = ["postgresql://user:hunter2@db"]\nconnections = "hunter2"')
+    assert "hunter2" not in " ".join(found)
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOTQUORUM_POLICY__APPROVAL_WINDOW", "PT1H")
+    monkeypatch.setenv("ROOTQUORUM_PEOPLE__DAVE__NAME", "Dave")
+    monkeypatch.setenv("ROOTQUORUM_PEOPLE__DAVE__ROLES", '["approver"]')
+    settings = read(GOOD + '[policy]\napproval_window = "PT2H"')
+    assert settings.policy.approval_window.total_seconds() == 3600
+    assert "dave" in settings.directory().approvers
+
+
+def test_an_environment_variable_that_names_no_setting_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOTQUORUM_POLCY__QUORUM", "3")
+    assert faults(GOOD) == ["The environment variable ROOTQUORUM_POLCY__QUORUM names no setting."]
+
+
+def test_the_file_is_found_by_variable_or_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("rootquorum.toml").write_text(GOOD)
+    assert load().people.keys() == {"bob", "carol"}
+    monkeypatch.setenv("ROOTQUORUM_CONFIG", "missing.toml")
+    with pytest.raises(FaultySettings, match=r"missing\.toml"):
+        load()
+
+
+def test_a_file_that_is_no_toml_is_a_fault_with_its_place() -> None:
+    assert "line 1" in faults("this is = = no toml")[0]
+
+
+def test_a_machine_may_hold_every_role_but_approver() -> None:
+    directory = read(GOOD + '[machines.bot]\nname = "Bot"\nroles = ["requester", "auditor"]').directory()
+    assert directory.members["bot"].kind is ActorKind.MACHINE
+    assert directory.members["bot"].roles == {Role.REQUESTER, Role.AUDITOR}

@@ -1,0 +1,168 @@
+"""Two people, neither the requester nor the recipient, on exactly what they read."""
+
+from datetime import timedelta
+
+import pytest
+from factories import DEACTIVATE, House
+
+from service.db import audit, requests
+from service.db.engine import read
+from service.domain.actor import WORKER, Role
+from service.domain.errors import Code, ServiceError
+from service.domain.request import OperationRequest, Verdict
+from service.workflow.decide import confirm_receipt, decide, withdraw
+from service.workflow.sign_in import revoke_token
+
+
+def refused(house: House, on: OperationRequest, by: str, verdict: Verdict = Verdict.APPROVE, **changes: str) -> Code:
+    sent = {"digest": on.digest, "comment": "because"} | changes
+    with pytest.raises(ServiceError) as refusal:
+        decide(house.ctx, house.actor(by), on.filing.request_id, verdict, **sent)
+    return refusal.value.code
+
+
+def reject(house: House, on: OperationRequest, by: str) -> OperationRequest:
+    return decide(
+        house.ctx, house.actor(by), on.filing.request_id, Verdict.REJECT, digest=on.digest, comment="No ticket."
+    )
+
+
+def stored(house: House, on: OperationRequest) -> OperationRequest:
+    with read(house.ctx.engine) as tx:
+        found = requests.get(tx, on.filing.request_id)
+    assert found is not None
+    return found
+
+
+def events(house: House, on: OperationRequest) -> list[str]:
+    with read(house.ctx.engine) as tx:
+        page = audit.page(tx, after=0, limit=100, request_id=on.filing.request_id)
+    return [content.split('"event":"')[1].split('"')[0] for _, content in page]
+
+
+def test_two_people_approve(house: House) -> None:
+    approved = house.approved()
+    assert stored(house, approved).status == "approved"
+    assert events(house, approved) == ["request.filed", "decision.recorded", "decision.recorded", "request.approved"]
+
+
+@pytest.mark.parametrize(
+    ("by", "code"),
+    [
+        ("bob", Code.SELF_APPROVAL),
+        ("carol", Code.RECIPIENT_APPROVAL),
+        ("robo", Code.NOT_FOUND),
+        ("audrey", Code.ROLE_REQUIRED),
+        ("mallory", Code.NOT_FOUND),
+    ],
+)
+def test_who_may_not_decide_is_refused_and_audited(house: House, by: str, code: Code) -> None:
+    filed = house.file(by="alice")
+    house.approve(filed, "bob")
+    withdraw(house.ctx, house.actor("alice"), filed.filing.request_id)
+    # An approver more, so that bob may ask and carol may receive.
+    oscar = house.ctx.directory.members["oscar"]
+    house.change(
+        directory=type(house.ctx.directory)(
+            house.ctx.directory.members
+            | {"oscar": type(oscar)(kind=oscar.kind, subject="oscar", name="O", roles=oscar.roles | {Role.APPROVER})}
+        )
+    )
+    request = house.file(by="bob", recipient="carol")
+
+    assert refused(house, request, by) is code
+    assert events(house, request)[-1] == "decision.denied"
+    assert stored(house, request).decisions == ()
+
+
+def test_one_person_votes_once_with_whatever_token(house: House) -> None:
+    filed = house.file()
+    house.approve(filed, "bob")
+    house._tokens.pop("bob")  # another login of the same person
+    assert refused(house, filed, "bob") is Code.ALREADY_DECIDED
+    assert len(stored(house, filed).decisions) == 1
+
+
+def test_a_decision_is_on_the_digest_that_was_read(house: House) -> None:
+    filed = house.file()
+    assert refused(house, filed, "bob", digest="0" * 64) is Code.WRONG_DIGEST
+
+
+def test_a_rejection_says_why(house: House) -> None:
+    filed = house.file()
+    assert refused(house, filed, "bob", Verdict.REJECT, comment="") is Code.COMMENT_REQUIRED
+
+
+def test_a_rejection_ends_an_approved_request(house: House) -> None:
+    approved = house.approved()
+    assert reject(house, approved, "dave").status == "rejected"
+    with pytest.raises(ServiceError) as refusal:
+        house.execute(approved)
+    assert refusal.value.code is Code.WRONG_STATUS
+    assert house.aws.count("CreateAccessKey") == 0
+
+
+def test_a_rejection_replaces_ones_own_approval(house: House) -> None:
+    approved = house.approved()
+    assert reject(house, approved, "bob").status == "rejected"
+    assert {made.person: made.verdict.value for made in stored(house, approved).decisions} == {
+        "bob": "reject",
+        "carol": "approve",
+    }
+
+
+def test_a_third_approval_is_not_needed(house: House) -> None:
+    assert refused(house, house.approved(), "dave") is Code.ALREADY_APPROVED
+
+
+def test_a_revoked_token_voids_its_vote_and_another_approver_replaces_it(house: House) -> None:
+    approved = house.approved(recipient="rita")
+    revoke_token(house.ctx, WORKER, house.actor("bob").credential)
+    with pytest.raises(ServiceError) as refusal:
+        house.execute(approved, by="rita")
+    assert refusal.value.code is Code.QUORUM_LOST
+
+    house.approve(approved, "dave")
+    assert house.execute(approved, by="rita")[0].status == "delivered"
+
+
+def test_a_vote_that_became_void_does_not_help_to_the_quorum(house: House) -> None:
+    filed = house.file()
+    house.approve(filed, "bob")
+    house.without_role("bob", Role.APPROVER)
+    house.approve(filed, "carol")
+    assert stored(house, filed).status == "pending"
+    house.approve(filed, "dave")
+    assert stored(house, filed).status == "approved"
+
+
+def test_an_overdue_request_expires_on_the_first_touch_with_one_event(house: House) -> None:
+    filed = house.file()
+    house.clock.advance(timedelta(days=3))
+    assert refused(house, filed, "bob") is Code.EXPIRED
+    assert refused(house, filed, "carol") is Code.EXPIRED
+    assert stored(house, filed).status == "expired"
+    assert events(house, filed).count("request.expired") == 1
+
+
+def test_only_the_requester_withdraws_and_then_nobody_decides(house: House) -> None:
+    filed = house.file(recipient="rita")
+    with pytest.raises(ServiceError) as refusal:
+        withdraw(house.ctx, house.actor("rita"), filed.filing.request_id)
+    assert refusal.value.code is Code.NOT_THE_REQUESTER
+    assert withdraw(house.ctx, house.actor("alice"), filed.filing.request_id).status == "withdrawn"
+    assert refused(house, filed, "bob") is Code.WRONG_STATUS
+
+
+def test_only_the_recipient_confirms_the_receipt(house: House) -> None:
+    delivered, _ = house.execute(house.approved(recipient="rita"), by="rita")
+    with pytest.raises(ServiceError) as refusal:
+        confirm_receipt(house.ctx, house.actor("alice"), delivered.filing.request_id)
+    assert refusal.value.code is Code.NOT_THE_RECIPIENT
+    assert confirm_receipt(house.ctx, house.actor("rita"), delivered.filing.request_id).status == "succeeded"
+
+
+def test_an_ended_request_makes_room_for_another(house: House) -> None:
+    spare = house.spare_key()
+    withdraw(house.ctx, house.actor("alice"), house.file(DEACTIVATE, spare).filing.request_id)
+    assert house.file(DEACTIVATE, spare).status == "pending"
