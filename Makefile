@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test check serve format openapi lock image clean
+.PHONY: demo test check serve format openapi diagram lock image image-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep)
@@ -45,8 +45,13 @@ lock: .venv/ready
 	$(BIN)/uv pip compile pyproject.toml --quiet --no-header --universal --python-version 3.11 --generate-hashes -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --quiet --no-header --extra demo --group dev -c requirements.lock --universal --python-version 3.11 --generate-hashes -o requirements-dev.lock
 
+# In Docker's format: OCI's own has no place for the health check.
 image:
-	buildah build --tag rootquorum .
+	buildah build --format docker --build-arg REVISION=$$(git rev-parse HEAD) --tag rootquorum .
+
+# As root, with buildah. BASE=… where no registry can be reached, BUILD_ARGS=… for more arguments of the build.
+image-check:
+	tests/container/verify.sh $(or $(BASE),python:3.11-slim-bookworm)
 
 clean:
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache

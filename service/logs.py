@@ -55,3 +55,5 @@ def configure(*, level: str, log_format: LogFormat) -> None:
     # Their DEBUG shows the answers of AWS, and an answer holds the secret.
     for name in ("botocore", "boto3", "urllib3"):
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
+    # It announces itself at every look at the schema's version, so at every probe of /readyz.
+    logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)

@@ -1,7 +1,9 @@
 """The worker: whatever has to happen by itself, in a thread of its own, pass after pass."""
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -31,20 +33,23 @@ class Worker:
 
     def _loop(self) -> None:
         while not self._stop.is_set():
-            try:
-                run_pass(self._ctx, self._stop)
-            except Exception:
-                # The worker's loop: it must outlive whatever a pass meets.
-                logger.exception("worker pass failed")
+            _attempt(partial(run_pass, self._ctx, self._stop), step="pass")
             self._stop.wait(self._interval.total_seconds())
 
 
 def run_pass(ctx: Context, stop: threading.Event | None = None) -> None:
-    """Do everything that is due now. A step that is refused or cannot be done yet does not hold up the others."""
+    """Do everything that is due now. A step that is refused, or that fails, does not hold up the others."""
     for what, request_id, step in due(ctx):
         if stop is not None and stop.is_set():
             return
-        try:
-            step()
-        except ServiceError as error:
-            logger.warning("worker step refused", step=what, request_id=request_id, code=error.code, why=error.detail)
+        _attempt(step, step=what, request_id=request_id)
+
+
+def _attempt(call: Callable[[], object], **about: str) -> None:
+    """The worker outlives whatever it meets: it is logged, and the next pass tries again."""
+    try:
+        call()
+    except ServiceError as error:
+        logger.warning("worker refused", code=error.code, why=error.detail, **about)
+    except Exception:
+        logger.exception("worker failed", **about)

@@ -11,11 +11,10 @@ from service import logs
 from service.api.build import build
 from service.app import compose, create_app
 from service.cli import token
-from service.cli.common import console, fail, load_settings
+from service.cli.common import console, load_settings, plainly
 from service.cli.demo import run_demo
 from service.cli.doctor import examine
 from service.db import schema
-from service.domain.errors import ServiceError
 from service.workflow.health import check_ready
 
 app = typer.Typer(
@@ -52,12 +51,10 @@ def serve(
         settings = settings.model_copy(update={"worker": settings.worker.model_copy(update={"enabled": False})})
     logs.configure(level=settings.log.level, log_format=settings.log.format)
     with compose(settings) as context:
-        if migrate:
-            schema.migrate(context.engine)
-        try:
+        with plainly():
+            if migrate:
+                schema.migrate(context.engine)
             check_ready(context)
-        except ServiceError as error:
-            fail(f"{error.detail} (rootquorum migrate, or serve --migrate)")
         uvicorn.run(
             create_app(context, settings),
             host=settings.server.host,
@@ -72,7 +69,7 @@ def serve(
 def migrate(ctx: typer.Context) -> None:
     """Bring the database up to date."""
     settings = load_settings(ctx.obj)
-    with compose(settings, with_aws=False) as context:
+    with plainly(), compose(settings, with_aws=False) as context:
         schema.migrate(context.engine)
     console.print(f"The database is at revision {schema.needed()}.")
 

@@ -1,6 +1,7 @@
 """API tokens of people and of machines."""
 
 import getpass
+import os
 from datetime import timedelta
 from typing import Annotated
 
@@ -9,9 +10,8 @@ from rich.table import Table
 
 from service.app import compose
 from service.auth.api_tokens import fingerprint, mint
-from service.cli.common import console, errors, fail, load_settings
+from service.cli.common import console, errors, fail, load_settings, plainly
 from service.domain.actor import WORKER, Actor
-from service.domain.errors import ServiceError
 from service.workflow.sign_in import create_token, list_tokens, revoke_token
 
 app = typer.Typer(no_args_is_help=True, help="API tokens: create, list, revoke.")
@@ -25,7 +25,7 @@ def create(
 ) -> None:
     """Make a token and print it, this once; only its hash is stored."""
     settings = load_settings(ctx.obj)
-    with compose(settings, with_aws=False) as context:
+    with plainly(), compose(settings, with_aws=False) as context:
         member = context.directory.get(subject)
         if member is None:
             fail("The settings name nobody of that name.")
@@ -33,10 +33,7 @@ def create(
         token_hash = fingerprint(secret.reveal())
         if token_hash is None:
             fail("The token just made does not pass its own check.")
-        try:
-            token = create_token(context, _operator(), subject, token_hash, timedelta(days=days))
-        except ServiceError as error:
-            fail(error.detail)
+        token = create_token(context, _operator(), subject, token_hash, timedelta(days=days))
     errors.print(f"Token {token.id} of {subject}, good until {token.expires_at:%Y-%m-%d}. Shown this once:")
     # Alone on stdout, so that it can be piped to where it belongs.
     typer.echo(secret.reveal())
@@ -46,7 +43,7 @@ def create(
 def list_(ctx: typer.Context) -> None:
     """List all tokens; never what opens a door."""
     settings = load_settings(ctx.obj)
-    with compose(settings, with_aws=False) as context:
+    with plainly(), compose(settings, with_aws=False) as context:
         table = Table("id", "owner", "kind", "created", "expires", "revoked")
         for token in list_tokens(context):
             days = [f"{at:%Y-%m-%d}" if at else "" for at in (token.created_at, token.expires_at, token.revoked_at)]
@@ -58,20 +55,21 @@ def list_(ctx: typer.Context) -> None:
 def revoke(ctx: typer.Context, token_id: Annotated[str, typer.Argument(help="Its id, from `token list`.")]) -> None:
     """Take a token away; the votes that it cast on open requests are void."""
     settings = load_settings(ctx.obj)
-    with compose(settings, with_aws=False) as context:
-        try:
-            revoke_token(context, _operator(), token_id)
-        except ServiceError as error:
-            fail(error.detail)
+    with plainly(), compose(settings, with_aws=False) as context:
+        revoke_token(context, _operator(), token_id)
     console.print("Revoked.")
 
 
 def _operator() -> Actor:
     """Whoever has a shell where the database is; the login name is a hint for the audit log, no proof."""
+    try:
+        login = getpass.getuser()
+    except (OSError, KeyError):  # a container's user need not have a name
+        login = str(os.getuid())
     return Actor(
         kind=WORKER.kind,
         subject=WORKER.subject,
         name=WORKER.name,
         roles=frozenset(),
-        credential=f"cli:{getpass.getuser()}",
+        credential=f"cli:{login}",
     )

@@ -40,21 +40,22 @@ def begin(engine: Engine) -> Iterator[Tx]:
 
     Raises Unavailable when the database is away, or busy for too long.
     """
-    with _translated(), engine.begin() as tx:
+    with translated(), engine.begin() as tx:
         yield tx
 
 
 @contextmanager
 def read(engine: Engine) -> Iterator[Tx]:
     """A transaction that only reads, and on SQLite does not wait for a writer. Raises Unavailable."""
-    with _translated(), engine.connect() as connection:
+    with translated(), engine.connect() as connection:
         reader = connection.execution_options(**{_READ_ONLY: True})
         with reader.begin():
             yield reader
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Raise Unavailable for what SQLAlchemy calls operational: away, locked for too long, a deadlock's victim."""
     try:
         yield
     except OperationalError as error:

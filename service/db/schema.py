@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
-from service.db.engine import Tx
+from service.db.engine import Tx, translated
 
 # Beside the package, in the repository and in an installed wheel alike.
 _MIGRATIONS = Path(__file__).parents[2] / "migrations"
@@ -28,8 +28,9 @@ def current(tx: Tx) -> str | None:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the database up to the needed revision; safe to call when it is there already."""
-    command.upgrade(config_for(engine), "head")
+    """Bring the database up to the needed revision; safe to call when it is there already. Raises Unavailable."""
+    with translated():
+        command.upgrade(config_for(engine), "head")
 
 
 def config_for(engine: Engine) -> Config:

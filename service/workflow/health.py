@@ -14,7 +14,8 @@ def check_ready(ctx: Context) -> None:
         current = schema.current(tx)
     if current != _needed():
         raise Unavailable(
-            Code.UNAVAILABLE, "The database's schema is not the one that this version needs; migrate first."
+            Code.UNAVAILABLE,
+            "The database's schema is not the one that this version needs: rootquorum migrate, or serve --migrate.",
         )
 
 

@@ -109,11 +109,17 @@ def test_a_token_made_on_the_command_line_signs_in_until_it_is_revoked(folder: P
     assert token.encode() not in b"".join(file.read_bytes() for file in folder.glob("rootquorum.db*"))
 
 
-@pytest.mark.parametrize("arguments", [("token", "create", "nobody"), ("token", "revoke", "nothing")])
-def test_a_token_of_nobody_is_refused(folder: Path, arguments: tuple[str, ...]) -> None:
-    rootquorum(folder, "migrate")
-    done = rootquorum(folder, *arguments)
-    assert (done.returncode, done.stdout) == (1, "")
+def test_a_token_of_nobody_is_refused(folder: Path) -> None:
+    done = rootquorum(folder, "token", "create", "nobody")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "The settings name nobody of that name.\n")
+
+
+def test_a_database_that_is_away_is_one_line_and_exit_1(folder: Path) -> None:
+    away = {"ROOTQUORUM_DATABASE__URL": "postgresql://nobody:hunter2@127.0.0.1:1/none"}
+    done = rootquorum(folder, "serve", "--migrate", **away)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "The database is not available. Try again later."
+    assert "hunter2" not in done.stdout + done.stderr
 
 
 def test_faulty_settings_are_one_line_each_and_exit_1(folder: Path) -> None:
