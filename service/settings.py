@@ -6,10 +6,11 @@
 import os
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,6 +18,8 @@ from pydantic_settings import (
     SettingsError,
     TomlConfigSettingsSource,
 )
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from service.domain.account import Account
 from service.domain.actor import WORKER, ActorKind, Directory, Member, Role
@@ -46,10 +49,20 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _check_database(url: str) -> str:
+    try:
+        backend = make_url(url).get_backend_name()
+    except ArgumentError:
+        backend = None
+    if backend not in {"sqlite", "postgresql"}:
+        raise ValueError("not the URL of a SQLite or PostgreSQL database")
+    return url
+
+
 class DatabaseSettings(_Section):
     """`url` is SQLAlchemy's: `sqlite:///rootquorum.db` or `postgresql://user:password@host/name`."""
 
-    url: str = "sqlite:///rootquorum.db"
+    url: Annotated[str, AfterValidator(_check_database)] = "sqlite:///rootquorum.db"
     # One per thread that serves, and one for the worker; PostgreSQL must allow them for every replica.
     connections: int = Field(default=20, ge=2, le=200)
 
@@ -70,7 +83,7 @@ class LogSettings(_Section):
 
 
 class PolicySettings(_Section):
-    """Durations are ISO 8601 (`PT8H`) or seconds."""
+    """Durations are ISO 8601, such as `PT8H`."""
 
     quorum: int = Field(default=SMALLEST_QUORUM, ge=SMALLEST_QUORUM)
     approval_window: Window = _RULES.approval_window
@@ -181,6 +194,8 @@ def load(file: Path | None = None) -> Settings:
         # A TOML error names line and column; an unreadable variable its name. Neither shows a value.
         raise FaultySettings([f"The settings cannot be read: {error}."]) from None
     faults = list(_faults(settings))
+    if faults and not chosen.is_file():
+        faults.insert(0, f"There is no {chosen} here, and ROOTQUORUM_CONFIG names no other file.")
     if faults:
         raise FaultySettings(faults)
     return settings
@@ -199,8 +214,9 @@ def _faults(settings: Settings) -> Iterator[str]:
 
 def _faults_of_environment() -> Iterator[str]:
     for variable in sorted(os.environ):
-        section = variable.removeprefix(_PREFIX).split("__")[0].lower()
-        if variable.startswith(_PREFIX) and variable != _FILE_VARIABLE and section not in Settings.model_fields:
+        name = variable.upper()  # pydantic-settings reads them in any case
+        section = name.removeprefix(_PREFIX).split("__")[0].lower()
+        if name.startswith(_PREFIX) and name != _FILE_VARIABLE and section not in Settings.model_fields:
             yield f"The environment variable {variable} names no setting."
 
 
@@ -220,6 +236,8 @@ def _faults_of_people(settings: Settings) -> Iterator[str]:
 def _faults_of_accounts(settings: Settings) -> Iterator[str]:
     if not settings.accounts:
         yield "accounts: no account is configured."
+    if settings.aws.simulated and find_spec("moto") is None:
+        yield "aws.simulated: the simulated AWS needs the extra `demo` of this package."
     for account_id, account in settings.accounts.items():
         if settings.aws.simulated and account.profile is not None:
             yield f"accounts.{account_id}: a real account (profile) cannot stand beside the simulated AWS."

@@ -66,6 +66,11 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ('[machines.bob]\nname = "Bot"', "machines.bob: a person has the same name."),
         ('[machines.bot]\nname = "Bot"\nroles = ["approver"]', "machines.bot.roles"),
         ('[people.rootquorum]\nname = "x"', "rootquorum is the service's own name; nobody else can have it."),
+        (
+            '[database]\nurl = "mysql://db"',
+            "database.url: Value error, not the URL of a SQLite or PostgreSQL database.",
+        ),
+        ('[database]\nurl = "nonsense"', "database.url: Value error, not the URL of a SQLite or PostgreSQL database."),
         ("[aws]\nsimulated = true", "a real account (profile) cannot stand beside the simulated AWS."),
     ],
 )
@@ -107,6 +112,12 @@ def test_the_file_is_found_by_variable_or_by_name(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("ROOTQUORUM_CONFIG", "missing.toml")
     with pytest.raises(FaultySettings, match=r"missing\.toml"):
         load()
+
+
+def test_a_file_that_is_missing_is_told_before_all_that_follows_from_it() -> None:
+    with pytest.raises(FaultySettings) as refusal:
+        load()
+    assert refusal.value.faults[0].startswith("There is no rootquorum.toml here")
 
 
 def test_a_file_that_is_no_toml_is_a_fault_with_its_place() -> None:

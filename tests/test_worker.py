@@ -1,6 +1,7 @@
 """The worker does what is due, whatever one of its steps meets."""
 
 import threading
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,9 @@ from factories import ACCOUNT, DEACTIVATE, OTHER_ACCOUNT, House
 from service import worker
 from service.domain.request import OperationRequest
 from service.worker import Worker, run_pass
+from service.workflow.context import Context
 from service.workflow.read import show
+from service.workflow.sweep import due
 
 
 def status(house: House, on: OperationRequest) -> str:
@@ -29,11 +32,10 @@ def test_an_account_out_of_reach_does_not_hold_up_the_others(house: House) -> No
 def test_a_step_that_crashes_does_not_hold_up_the_others(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.file()
     house.clock.advance(timedelta(days=3))
-    due = worker.due
 
-    def with_a_crash(ctx: object) -> object:
+    def with_a_crash(ctx: Context) -> Iterator[tuple[str, str, Callable[[], object]]]:
         yield "crash", "none", lambda: 1 / 0
-        yield from due(ctx)  # type: ignore[arg-type]  # whatever the worker hands over
+        yield from due(ctx)
 
     monkeypatch.setattr(worker, "due", with_a_crash)
     run_pass(house.ctx)

@@ -1,6 +1,7 @@
 """The commands of an operator."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +37,8 @@ def main(
         Path | None, typer.Option(help="The settings file; else ROOTQUORUM_CONFIG, else rootquorum.toml.")
     ] = None,
 ) -> None:
+    # Whatever a command creates, the SQLite file above all, is for its owner alone.
+    os.umask(0o077)
     ctx.obj = config
 
 

@@ -12,6 +12,7 @@ from service.app import compose
 from service.auth.api_tokens import fingerprint, mint
 from service.cli.common import console, errors, fail, load_settings, plainly
 from service.domain.actor import WORKER, Actor
+from service.workflow.health import check_ready
 from service.workflow.sign_in import create_token, list_tokens, revoke_token
 
 app = typer.Typer(no_args_is_help=True, help="API tokens: create, list, revoke.")
@@ -26,6 +27,7 @@ def create(
     """Make a token and print it, this once; only its hash is stored."""
     settings = load_settings(ctx.obj)
     with plainly(), compose(settings, with_aws=False) as context:
+        check_ready(context)
         member = context.directory.get(subject)
         if member is None:
             fail("The settings name nobody of that name.")
@@ -34,7 +36,9 @@ def create(
         if token_hash is None:
             fail("The token just made does not pass its own check.")
         token = create_token(context, _operator(), subject, token_hash, timedelta(days=days))
-    errors.print(f"Token {token.id} of {subject}, good until {token.expires_at:%Y-%m-%d}. Shown this once:")
+    errors.print(
+        f"Token {token.id} of {subject}, good until {token.expires_at:%Y-%m-%d}. Shown this once:", soft_wrap=True
+    )
     # Alone on stdout, so that it can be piped to where it belongs.
     typer.echo(secret.reveal())
 
@@ -44,11 +48,15 @@ def list_(ctx: typer.Context) -> None:
     """List all tokens; never what opens a door."""
     settings = load_settings(ctx.obj)
     with plainly(), compose(settings, with_aws=False) as context:
-        table = Table("id", "owner", "kind", "created", "expires", "revoked")
+        check_ready(context)
+        table = Table(box=None)
+        for name in ("id", "owner", "kind", "created", "expires", "revoked"):
+            table.add_column(name, no_wrap=True, overflow="ignore")
         for token in list_tokens(context):
             days = [f"{at:%Y-%m-%d}" if at else "" for at in (token.created_at, token.expires_at, token.revoked_at)]
             table.add_row(token.id, token.subject, token.kind, *days)
-    console.print(table)
+    # Whole, however narrow the terminal: `token revoke` needs every letter of an id.
+    console.print(table, soft_wrap=True)
 
 
 @app.command()
@@ -56,6 +64,7 @@ def revoke(ctx: typer.Context, token_id: Annotated[str, typer.Argument(help="Its
     """Take a token away; the votes that it cast on open requests are void."""
     settings = load_settings(ctx.obj)
     with plainly(), compose(settings, with_aws=False) as context:
+        check_ready(context)
         revoke_token(context, _operator(), token_id)
     console.print("Revoked.")
 

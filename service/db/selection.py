@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, false, or_
+from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
 
-from service.db.tables import decisions, requests
+from service.db.tables import api_tokens, decisions, requests
 from service.domain.operation import OperationName
-from service.domain.request import Status
+from service.domain.request import Status, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,12 @@ class Cursor:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Awaiting:
     """Requests that wait for `person` at `now`: for a decision if they are an approver, for the execution that is
-    theirs, for a receipt.
+    theirs, for a receipt. `approvers` and `quorum` are today's, to tell an approved request that lost its quorum.
     """
 
     person: str
-    is_approver: bool
+    approvers: frozenset[str]
+    quorum: int
     now: datetime
 
 
@@ -65,22 +66,41 @@ def _takes_part(subject: str) -> ColumnElement[bool]:
 def _awaits(awaiting: Awaiting) -> ColumnElement[bool]:
     person, now = awaiting.person, awaiting.now
     decided = exists().where(decisions.c.request_id == requests.c.id, decisions.c.person == person)
-    decision = and_(
-        requests.c.status == Status.PENDING,
-        requests.c.approve_by > now,
+    has_quorum = _has_quorum(awaiting)
+    decides = and_(
         requests.c.requester != person,
         requests.c.recipient != person,
         ~decided,
+        or_(
+            and_(requests.c.status == Status.PENDING, requests.c.approve_by > now),
+            and_(requests.c.status == Status.APPROVED, requests.c.execute_by > now, ~has_quorum),
+        ),
     )
-    executes = or_(
-        requests.c.recipient == person,
-        and_(requests.c.operation != OperationName.CREATE_ACCESS_KEY, requests.c.requester == person),
-    )
-    execution = and_(
+    executes = and_(
         requests.c.status == Status.APPROVED,
         requests.c.execute_by > now,
         requests.c.run_on_approval.is_(False),
-        executes,
+        has_quorum,
+        or_(
+            requests.c.recipient == person,
+            and_(requests.c.operation != OperationName.CREATE_ACCESS_KEY, requests.c.requester == person),
+        ),
     )
-    receipt = and_(requests.c.status == Status.DELIVERED, requests.c.recipient == person)
-    return or_(decision if awaiting.is_approver else false(), execution, receipt)
+    receives = and_(requests.c.status == Status.DELIVERED, requests.c.recipient == person)
+    return or_(decides if person in awaiting.approvers else false(), executes, receives)
+
+
+def _has_quorum(awaiting: Awaiting) -> ColumnElement[bool]:
+    """What `Standing.has_quorum` says, for a list; whether a request may run is never judged here."""
+    counted = (
+        select(func.count())
+        .select_from(decisions.join(api_tokens, api_tokens.c.id == decisions.c.credential))
+        .where(
+            decisions.c.request_id == requests.c.id,
+            decisions.c.decision == Verdict.APPROVE,
+            decisions.c.person.in_(awaiting.approvers),
+            api_tokens.c.revoked_at.is_(None),
+        )
+        .scalar_subquery()
+    )
+    return and_(counted >= awaiting.quorum, counted >= requests.c.quorum)

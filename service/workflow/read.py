@@ -7,7 +7,7 @@ from service.db import audit, requests
 from service.db.engine import read
 from service.db.selection import Awaiting, Cursor, Selection
 from service.domain.account import Account, RootCredentials
-from service.domain.actor import Actor, ActorKind, Role
+from service.domain.actor import Actor, Role
 from service.domain.errors import Code, NotFound
 from service.domain.policy import Action, Standing, actions, check_may_audit, check_may_see
 from service.domain.request import OperationRequest
@@ -41,8 +41,12 @@ def list_requests(
     if not actor.has(Role.APPROVER, Role.AUDITOR, Role.OPERATOR):
         selection = replace(selection, participant=actor.subject)
     if awaiting_me:
-        is_approver = actor.kind is ActorKind.PERSON and actor.has(Role.APPROVER)
-        awaiting = Awaiting(person=actor.subject, is_approver=is_approver, now=ctx.now())
+        awaiting = Awaiting(
+            person=actor.subject,
+            approvers=ctx.directory.approvers,
+            quorum=ctx.policy.quorum,
+            now=ctx.now(),
+        )
         selection = replace(selection, awaiting=awaiting)
     with read(ctx.engine) as tx:
         found = requests.select_page(tx, selection, after=after, limit=limit + 1)

@@ -1,0 +1,164 @@
+"""What the documents say exists, exists; and what exists is in the documents."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import typer
+from factories import House
+from pydantic import BaseModel
+
+from service.cli import app
+from service.domain.errors import Code
+from service.settings import Settings, load
+
+_ROOT = Path(__file__).parents[1]
+_PAGES = [*sorted(_ROOT.glob("*.md")), *sorted((_ROOT / "docs").glob("*.md"))]
+
+# How docs/settings.md writes the name of a table in a table.
+_TABLES = {"accounts": "<account id>", "people": "<name>", "machines": "<name>"}
+
+
+def _settings(model: type[BaseModel], path: str = "") -> Iterator[str]:
+    """The dotted name of every setting, tables of tables included."""
+    for name, field in model.model_fields.items():
+        kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
+        sections = [kind for kind in kinds if issubclass(kind, BaseModel)]
+        if not sections:
+            yield f"{path}{name}"
+            continue
+        table = f".{_TABLES[name]}" if name in _TABLES else ""
+        yield from _settings(sections[0], f"{path}{name}{table}.")
+
+
+def _page(name: str) -> str:
+    return (_ROOT / name).read_text()
+
+
+def _without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("ROOTQUORUM_"):
+            monkeypatch.delenv(name)
+
+
+def _anchors(page: str) -> set[str]:
+    """The fragments that GitHub makes of headings."""
+    headings = re.findall(r"^#+ (.+)$", page, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_setting_is_found_by_this_test() -> None:
+    found = list(_settings(Settings))
+
+    assert {"database.url", "policy.quorum", "accounts.<account id>.profile", "machines.<name>.roles"} <= {*found}
+    assert {name.split(".")[0] for name in found} == {*Settings.model_fields}
+
+
+@pytest.mark.parametrize("setting", [*_settings(Settings)])
+def test_setting_is_documented_with_its_variable(setting: str) -> None:
+    variable = re.sub(r"<.*?>", lambda found: "<ID>" if "id" in found[0] else "<NAME>", setting)
+    variable = "ROOTQUORUM_" + variable.upper().replace(".", "__")
+
+    rows = [line for line in _page("docs/settings.md").splitlines() if line.startswith(f"| `{setting}` |")]
+
+    assert len(rows) == 1
+    assert f"`{variable}`" in rows[0]
+
+
+def test_no_setting_is_documented_that_does_not_exist() -> None:
+    documented = re.findall(r"^\| `([a-z]+\.[^`]+)` \|", _page("docs/settings.md"), flags=re.MULTILINE)
+
+    assert sorted(documented) == sorted(_settings(Settings))
+
+
+def test_example_settings_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    _without_environment(monkeypatch)
+
+    settings = load(_ROOT / "rootquorum.example.toml")
+
+    assert settings.policy.model_dump() == Settings.model_fields["policy"].default.model_dump()
+
+
+def test_settings_of_the_walk_through_load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _without_environment(monkeypatch)
+    found = re.search(r"cat > rootquorum\.toml <<'END'\n(.*?)^END$", _page("README.md"), flags=re.DOTALL | re.MULTILINE)
+    assert found is not None
+    file = tmp_path / "rootquorum.toml"
+    file.write_text(found[1])
+
+    assert load(file).aws.simulated
+
+
+@pytest.mark.parametrize("code", Code)
+def test_every_code_has_its_row(code: Code) -> None:
+    assert re.search(rf"^\| `{code}` \| \d{{3}}", _page("docs/problems.md"), flags=re.MULTILINE)
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", _page("Makefile"), flags=re.MULTILINE))
+    named = {target for page in _PAGES for target in re.findall(r"`make ([a-z-]+)", page.read_text())}
+
+    assert {"demo", "test"} <= named
+    assert named <= targets
+
+
+def test_every_command_that_is_named_exists() -> None:
+    group = typer.main.get_command(app)
+    commands: dict[str, set[str]] = {
+        name: set(getattr(command, "commands", {}))
+        for name, command in getattr(group, "commands", {}).items()  # click's groups have them, its commands do not
+    }
+    pages = "\n".join(page.read_text() for page in _PAGES)
+    named = set(re.findall(r"(?:`|^|\$ |do )rootquorum ([a-z]+)(?: ([a-z]+))?", pages, flags=re.MULTILINE))
+
+    assert ("token", "create") in named
+    for command, argument in named:
+        assert command in commands
+        assert not commands[command] or argument in commands[command] | {""}
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        if link.startswith("https://"):
+            continue
+        path, _, fragment = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.is_file(), link
+        assert not fragment or fragment in _anchors(target.read_text()), link
+
+
+def test_digest_can_be_recomputed_as_documented(house: House) -> None:
+    script = re.search(r"```python\n(.*?)```", _page("docs/operations.md"), flags=re.DOTALL)
+    assert script is not None
+    request = house.approved()
+    query = f"request_id={request.filing.request_id}&limit=1"
+    events = house.client("audrey").get(f"/v1/audit/events?{query}").json()
+
+    done = _run(script[1], events)
+    assert (done.stdout.strip(), done.returncode) == (request.digest, 0)
+
+    events["items"][0]["data"]["filing"]["justification"] += "!"
+    done = _run(script[1], events)
+    assert done.stdout.strip() != request.digest
+    assert done.returncode == 1
+
+
+def _run(script: str, events: dict[str, object]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script], input=json.dumps(events), capture_output=True, text=True, check=False
+    )
+
+
+def test_documented_fields_of_a_filing_are_those_of_the_digest(house: House) -> None:
+    fields = house.file().filing.document()
+
+    page = _page("docs/operations.md").partition("The filing's fields are ")[2].partition(", the state of")[0]
+
+    assert set(re.findall(r"`([a-z_]+)`", page)) == set(fields)
