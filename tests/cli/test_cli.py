@@ -109,7 +109,14 @@ def test_a_token_made_on_the_command_line_signs_in_until_it_is_revoked(folder: P
     assert token.encode() not in b"".join(file.read_bytes() for file in folder.glob("rootquorum.db*"))
 
 
+def test_a_token_needs_a_database_that_is_migrated(folder: Path) -> None:
+    done = rootquorum(folder, "token", "create", "bob")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "rootquorum migrate" in done.stderr
+
+
 def test_a_token_of_nobody_is_refused(folder: Path) -> None:
+    rootquorum(folder, "migrate")
     done = rootquorum(folder, "token", "create", "nobody")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "The settings name nobody of that name.\n")
 
