@@ -9,7 +9,7 @@ demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep)
 
 test: .venv/ready
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto $(ARGS)
 
 check: .venv/ready
 	$(BIN)/ruff format --check .

@@ -117,7 +117,12 @@ def request(**changes: object) -> OperationRequest:
 
 
 def standing(*approvers: str, revoked: frozenset[str] = frozenset(), quorum: int = 2) -> Standing:
-    return Standing(frozenset(approvers or ("bob", "carol", "dave")), revoked, quorum)
+    owners = {f"token-of-{person}": person for person in MEMBERS}
+    return Standing(
+        frozenset(approvers or ("bob", "carol", "dave")),
+        {token: person for token, person in owners.items() if token not in revoked},
+        quorum,
+    )
 
 
 def decision(on: OperationRequest, person: str, verdict: Verdict = Verdict.APPROVE, **changes: object) -> Decision:

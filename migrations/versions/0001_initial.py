@@ -15,10 +15,33 @@ _FILED = (
     "receipt_window_seconds, observed, digest, idempotency_key, idempotency_hash"
 )
 
-_NOT_A_REVERSAL = (
-    "NOT (OLD.decision = 'approve' AND NEW.decision = 'reject' AND OLD.person = NEW.person "
-    "AND OLD.request_id = NEW.request_id)"
+# A vote may be cast anew, or turn into a rejection; a rejection stays.
+_NOT_A_NEW_VOTE = (
+    "NOT (OLD.decision = 'approve' AND OLD.person = NEW.person AND OLD.request_id = NEW.request_id "
+    "AND OLD.requester = NEW.requester AND OLD.recipient = NEW.recipient AND OLD.digest = NEW.digest)"
 )
+
+_NEXT = {
+    "pending": ("approved", "rejected", "withdrawn", "expired"),
+    "approved": ("executing", "rejected", "withdrawn", "expired"),
+    "executing": ("succeeded", "delivered", "failed", "in_doubt"),
+    "in_doubt": ("succeeded", "failed"),
+    "delivered": ("succeeded", "rolled_back"),
+}
+_NOT_NEXT = "NEW.status <> OLD.status AND NOT ({})".format(
+    " OR ".join(
+        f"(OLD.status = '{before}' AND NEW.status IN ({', '.join(map(repr, after))}))"
+        for before, after in _NEXT.items()
+    )
+)
+
+
+def _set_again(*columns: str) -> str:
+    """The condition that one of `columns` had a value and gets another."""
+    return " OR ".join(
+        f"(OLD.{name} IS NOT NULL AND (NEW.{name} IS NULL OR NEW.{name} <> OLD.{name}))" for name in columns
+    )
+
 
 # (name, table, event, when, why): what no statement may do, whoever sends it.
 _REFUSED = (
@@ -27,13 +50,21 @@ _REFUSED = (
     ("audit_head_counts", "audit_head", "UPDATE", "NEW.size <> OLD.size + 1", "the audit head counts by one"),
     ("audit_head_no_delete", "audit_head", "DELETE", None, "the audit head stays"),
     ("requests_filed_once", "requests", f"UPDATE OF {_FILED}", None, "what was filed cannot be changed"),
+    ("requests_go_forward", "requests", "UPDATE", _NOT_NEXT, "a request goes forward only"),
+    (
+        "requests_run_once",
+        "requests",
+        "UPDATE",
+        _set_again("approved_at", "execute_by", "claimed_at", "claimed_by", "known_key_ids", "settled_at"),
+        "what has happened to a request cannot be changed",
+    ),
     ("requests_no_delete", "requests", "DELETE", None, "requests are kept"),
     (
-        "decisions_only_to_reject",
+        "decisions_stay",
         "decisions",
         "UPDATE",
-        _NOT_A_REVERSAL,
-        "a decision can only turn into a rejection by the same person",
+        _NOT_A_NEW_VOTE,
+        "only an approval can be replaced, by the next decision of the same person on the same thing",
     ),
     ("decisions_no_delete", "decisions", "DELETE", None, "decisions are kept"),
 )
@@ -42,7 +73,18 @@ _REFUSED = (
 def triggers(dialect: str) -> list[str]:
     """The statements that create the triggers for `sqlite` or `postgresql`."""
     if dialect == "sqlite":
-        return [
+        # REPLACE deletes without a trigger on connections that have not turned recursive_triggers on.
+        replacements = [
+            f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} FOR EACH ROW "
+            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) BEGIN SELECT RAISE(ABORT, '{table} are kept'); END"
+            for table, same in (
+                ("audit_events", "seq = NEW.seq"),
+                ("audit_head", "id = NEW.id"),
+                ("requests", "id = NEW.id"),
+                ("decisions", "request_id = NEW.request_id AND person = NEW.person"),
+            )
+        ]
+        return replacements + [
             f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW {f'WHEN {when}' if when else ''} "
             f"BEGIN SELECT RAISE(ABORT, '{why}'); END"
             for name, table, event, when, why in _REFUSED

@@ -18,15 +18,15 @@ router = APIRouter(prefix="/v1/audit", tags=["Audit"])
 def get_events(
     ctx: Ctx,
     actor: SignedIn,
-    request_id: schemas.RequestId | None = None,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    wanted: Annotated[schemas.AuditFilter, Query()],
 ) -> schemas.AuditPageOut:
     """Oldest first, by sequence number, which has no gap. For the role `auditor`."""
-    found = audit_events(ctx, actor, after=decode_sequence(cursor), limit=limit + 1, request_id=request_id)
-    page = found[:limit]
-    following = page[-1][0] if len(found) > limit else None
+    after = decode_sequence(wanted.cursor)
+    found = audit_events(ctx, actor, after=after, limit=wanted.limit + 1, request_id=wanted.request_id)
+    page = found[: wanted.limit]
+    last = page[-1][0] if page else after
     return schemas.AuditPageOut(
         items=[schemas.AuditEventOut.model_validate(json.loads(content)) for _, content in page],
-        next_cursor=encode_sequence(following),
+        next_cursor=encode_sequence(last) if len(found) > len(page) else None,
+        resume_cursor=encode_sequence(last) if last else None,
     )

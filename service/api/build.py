@@ -9,10 +9,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from service.api import accounts, audit, decisions, docs, execution, health, problems, requests
-from service.api.middleware import SecurityHeaders
+from service.api.middleware import BodyLimit, SecurityHeaders
 from service.workflow.context import Context
-
-LARGEST_BODY_BYTES = 64 * 1024
 
 _DESCRIPTION = """Puts the operations on an AWS account's root access keys behind two people.
 
@@ -43,12 +41,15 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        max_body_size=LARGEST_BODY_BYTES,
+        # A redirect would be built from the Host header, and take body and token wherever that points.
+        redirect_slashes=False,
         # Telemetry built into the framework records exceptions and paths; none of it leaves a root-key service.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.ctx = ctx
-    app.add_middleware(SecurityHeaders)
+    # Around all that the framework itself adds, which is what answers a crash.
+    inner = app.build_middleware_stack
+    app.build_middleware_stack = lambda: SecurityHeaders(BodyLimit(inner()))  # type: ignore[method-assign]
     problems.install(app)
     for module in (requests, decisions, execution, accounts, audit, health):
         app.include_router(module.router)

@@ -13,7 +13,7 @@ from service.workflow.sign_in import sign_in
 
 _bearer = HTTPBearer(
     auto_error=False,
-    scheme_name="API token",
+    scheme_name="api-token",
     description="A token of a person (`rqp_…`) or of a machine (`rqm_…`), made by `rootquorum token create`.",
 )
 

@@ -1,5 +1,6 @@
 """Running an approved request: the one route whose answer may hold a secret."""
 
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, HTTPException
@@ -74,14 +75,20 @@ def post_execution(
 
 
 def _negotiated(accept: str) -> str:
-    """The wanted media type, JSON where both will do. Raises 406 before anything has run."""
+    """The media type that is wanted most, JSON where both are as welcome. Raises 406 before anything has run."""
+    weights = dict(_weighed(media_range) for media_range in accept.lower().split(","))
     wanted = {
-        media_range.split(";")[0].strip().lower()
-        for media_range in accept.split(",")
-        if not media_range.replace(" ", "").lower().endswith(";q=0")
+        offered: next((weights[name] for name in (offered, f"{kind}/*", "*/*") if name in weights), 0.0)
+        for offered, kind in ((_JSON, "application"), (_CSV, "text"))
     }
-    if not wanted.isdisjoint({_JSON, "application/*", "*/*"}):
-        return _JSON
-    if not wanted.isdisjoint({_CSV, "text/*"}):
-        return _CSV
-    raise HTTPException(406)
+    best = max(wanted, key=wanted.__getitem__)
+    if not wanted[best] > 0:
+        raise HTTPException(406)
+    return best
+
+
+def _weighed(media_range: str) -> tuple[str, float]:
+    name, *parameters = media_range.replace(" ", "").replace("\t", "").split(";")
+    weight = next((value[2:] for value in parameters if value.startswith("q=")), "1")
+    # A weight is 0 to 1 with at most three digits (RFC 9110, 12.4.2); what is none counts as nothing.
+    return name, float(weight) if re.fullmatch(r"0(\.\d{0,3})?|1(\.0{0,3})?", weight, re.ASCII) else 0.0

@@ -11,8 +11,9 @@ router = APIRouter(tags=["Health"])
 
 
 @router.get("/livez", summary="Is the process alive?", responses=documented())
-def livez() -> schemas.HealthOut:
+async def livez() -> schemas.HealthOut:
     """Yes, whatever else is away. For everybody."""
+    # Not in the thread pool: while all its threads wait for AWS, the process is alive all the same.
     return schemas.HealthOut(status="ok")
 
 

@@ -32,8 +32,8 @@ def decode_cursor(text: str | None) -> Cursor | None:
     return cursor
 
 
-def encode_sequence(seq: int | None) -> str | None:
-    return None if seq is None else _encode(str(seq))
+def encode_sequence(seq: int) -> str:
+    return _encode(str(seq))
 
 
 def decode_sequence(text: str | None) -> int:
@@ -44,7 +44,7 @@ def decode_sequence(text: str | None) -> int:
         seq = int(_decode(text))
     except ValueError as error:
         raise _not_ours() from error
-    if not 0 <= seq < 2**31 or encode_sequence(seq) != text:
+    if not 0 <= seq < 2**63 or encode_sequence(seq) != text:
         raise _not_ours()
     return seq
 

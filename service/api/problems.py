@@ -57,7 +57,6 @@ _FRAMEWORK_CODES = {
     404: (Code.NOT_FOUND, "There is no such resource."),
     405: (Code.METHOD_NOT_ALLOWED, "This resource does not know that method."),
     406: (Code.NOT_ACCEPTABLE, "The answer is JSON or, for a new key, CSV."),
-    413: (Code.BODY_TOO_LARGE, "The body is larger than 64 KiB."),
 }
 
 # pydantic's messages of these kinds speak of the rule only; all others may quote what was sent.
@@ -130,14 +129,16 @@ def _on_refusal(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # the table above says so
     status = STATUS_OF[type(error)]
     headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "10"}}.get(status)
+    if error.code is Code.NOT_RECORDED:
+        headers = None  # there is nothing to repeat: the service settles it
     errors: list[dict[str, object]] | None = [] if isinstance(error, Invalid) else None
-    return _answer(status, error.code, error.detail, headers=headers, errors=errors)
+    return problem(status, error.code, error.detail, headers=headers, errors=errors)
 
 
 def _on_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [_invalid_field(fault) for fault in error.errors()]
-    return _answer(422, Code.INVALID_REQUEST, "The request does not have the documented form.", errors=errors)
+    return problem(422, Code.INVALID_REQUEST, "The request does not have the documented form.", errors=errors)
 
 
 def _on_http(request: Request, error: Exception) -> Response:
@@ -146,13 +147,13 @@ def _on_http(request: Request, error: Exception) -> Response:
         # FastAPI's word for a body that it cannot even decode; for one that is no JSON it says 422, as we do for both.
         return _on_invalid(request, RequestValidationError([{"type": "json_invalid", "loc": ("body",)}]))
     code, detail = _FRAMEWORK_CODES.get(error.status_code, (Code.INVALID_REQUEST, "The request cannot be understood."))
-    return _answer(error.status_code, code, detail, headers=dict(error.headers or {}))
+    return problem(error.status_code, code, detail, headers=dict(error.headers or {}))
 
 
 def _on_crash(request: Request, error: Exception) -> Response:
     # Without local variables, and without the text of the exception in the answer: either may quote anything.
     logger.error("unexpected error", method=request.method, path=request.url.path, exc_info=error)
-    return _answer(500, Code.INTERNAL, "Something went wrong inside the service; its log says what.")
+    return problem(500, Code.INTERNAL, "Something went wrong inside the service; its log says what.")
 
 
 def _invalid_field(fault: dict[str, Any]) -> dict[str, object]:
@@ -164,7 +165,7 @@ def _invalid_field(fault: dict[str, Any]) -> dict[str, object]:
     return {"location": location, "reason": reason}
 
 
-def _answer(
+def problem(
     status: int,
     code: Code,
     detail: str,
@@ -172,6 +173,7 @@ def _answer(
     headers: dict[str, str] | None = None,
     errors: list[dict[str, object]] | None = None,
 ) -> Response:
+    """The answer itself."""
     content: dict[str, object] = {
         "type": f"urn:rootquorum:problem:{code}",
         "title": _TITLES.get(status, "Error"),

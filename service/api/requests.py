@@ -1,6 +1,6 @@
 """Filing and reading requests."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Query, Request
 from starlette.responses import JSONResponse, Response
@@ -13,7 +13,6 @@ from service.api.views import request_out, summary_out
 from service.db.selection import Selection
 from service.domain.errors import Code, Malformed
 from service.domain.operation import Operation, OperationName
-from service.domain.request import Status
 from service.workflow.file import Draft, file
 from service.workflow.read import list_requests, show
 
@@ -108,23 +107,18 @@ def get_requests(
     ctx: Ctx,
     actor: SignedIn,
     http: Request,
-    awaiting: Annotated[
-        Literal["me"] | None, Query(description="Only what waits for you: decisions, executions, receipts.")
-    ] = None,
-    status: Status | None = None,
-    account_id: schemas.AccountId | None = None,
-    operation: OperationName | None = None,
-    requester: schemas.Subject | None = None,
-    ticket: schemas.Ticket | None = None,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    wanted: Annotated[schemas.RequestFilter, Query()],
     if_none_match: Annotated[str | None, _IF_NONE_MATCH] = None,
 ) -> Response:
     """Newest first. Approvers, auditors and operators see all requests, everybody else those they take part in."""
     del if_none_match  # documented here, read by `conditional`
-    selection = Selection(status=status, account_id=account_id, operation=operation, requester=requester, ticket=ticket)
     found, following = list_requests(
-        ctx, actor, selection, awaiting_me=awaiting == "me", after=decode_cursor(cursor), limit=limit
+        ctx,
+        actor,
+        Selection(**wanted.model_dump(exclude={"awaiting", "cursor", "limit"})),
+        awaiting_me=wanted.awaiting == "me",
+        after=decode_cursor(wanted.cursor),
+        limit=wanted.limit,
     )
     page = schemas.RequestPageOut(
         items=[summary_out(ctx, request) for request in found], next_cursor=encode_cursor(following)

@@ -2,30 +2,44 @@
 
 from datetime import datetime
 from typing import Annotated, Literal
+from unicodedata import category
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from service.domain.operation import OperationName
 from service.domain.request import Status
 
 # Written out in both spellings that matter: JSON Schema's and Rust's regular expressions know \uXXXX alike.
 _CONTROL = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
-# Bidirectional controls and line separators reorder or hide what an approver reads.
-_DECEIVING = r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
+# Bidirectional controls, line separators and blanks that are no spaces reorder or hide what an approver reads.
+_DECEIVING = r"\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
 _LINE = rf"[^{_CONTROL}{_DECEIVING}\t\n\r]"
 _TEXT = rf"[^{_CONTROL}{_DECEIVING}]"
+
+
+def _check_visible(text: str) -> str:
+    """What the patterns cannot say without invisible letters in the contract: tags and the like beyond U+FFFF."""
+    if any(category(letter) in {"Cf", "Co"} for letter in text):
+        raise ValueError("invisible characters")
+    return text
+
+
+_Visible = AfterValidator(_check_visible)
 
 AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 RequestId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 AccessKeyId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]{16,128}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Subject = Annotated[str, StringConstraints(pattern=rf"^{_LINE}+$", max_length=255)]
-Ticket = Annotated[str, StringConstraints(pattern=rf"^{_LINE}+$", max_length=255)]
+Subject = Annotated[str, StringConstraints(pattern=rf"^{_LINE}+$", max_length=255), _Visible]
+Ticket = Annotated[str, StringConstraints(pattern=rf"^{_LINE}+$", max_length=255), _Visible]
 Justification = Annotated[
     str,
     StringConstraints(pattern=rf"^{_TEXT}*[^{_CONTROL}{_DECEIVING}\s]{_TEXT}*$", min_length=10, max_length=2000),
+    _Visible,
 ]
-Comment = Annotated[str, StringConstraints(pattern=rf"^{_TEXT}*[^{_CONTROL}{_DECEIVING}\s]{_TEXT}*$", max_length=2000)]
+Comment = Annotated[
+    str, StringConstraints(pattern=rf"^{_TEXT}*[^{_CONTROL}{_DECEIVING}\s]{_TEXT}*$", max_length=2000), _Visible
+]
 
 
 class _Input(BaseModel):
@@ -93,6 +107,30 @@ class NewDecision(_Input):
     decision: Literal["approve", "reject"]
     digest: Digest
     comment: Comment | None = None
+
+
+class RequestFilter(_Input):
+    """Which requests to list."""
+
+    awaiting: Literal["me"] | None = Field(
+        default=None, description="Only what waits for you: decisions, executions, receipts."
+    )
+    status: Status | None = None
+    account_id: AccountId | None = None
+    operation: OperationName | None = None
+    requester: Subject | None = None
+    recipient: Subject | None = None
+    ticket: Ticket | None = None
+    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
+    limit: int = Field(default=20, ge=1, le=100)
+
+
+class AuditFilter(_Input):
+    """Which events to read."""
+
+    request_id: RequestId | None = None
+    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
+    limit: int = Field(default=100, ge=1, le=500)
 
 
 class AccountOut(BaseModel):
@@ -201,6 +239,7 @@ class RequestSummaryOut(BaseModel):
     recipient: ActorOut
     justification: str
     ticket: str | None
+    run_on_approval: bool
     filed_at: datetime
     approve_by: datetime
     execute_by: datetime | None
@@ -228,6 +267,7 @@ class RequestOut(BaseModel):
     clocks: ClocksOut
     quorum: QuorumOut
     decisions: list[DecisionOut]
+    executed_by: ActorOut | None
     result: ResultOut | None
     digest: str
     actions: list[ActionOut]
@@ -277,8 +317,11 @@ class AuditEventOut(BaseModel):
 
 
 class AuditPageOut(BaseModel):
+    """`next_cursor` is null on the last page; `resume_cursor` is where to look for what comes later."""
+
     items: list[AuditEventOut]
     next_cursor: str | None
+    resume_cursor: str | None
 
 
 class HealthOut(BaseModel):

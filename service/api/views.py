@@ -29,6 +29,7 @@ def request_out(ctx: Context, shown: Shown) -> out.RequestOut:
         clocks=_clocks(request),
         quorum=out.QuorumOut(needed=shown.standing.needed(request), counted=shown.standing.approvals(request)),
         decisions=_decisions(ctx, shown),
+        executed_by=_actor(ctx, request.claimed_by) if request.claimed_by else None,
         result=_result(request),
         digest=request.digest,
         actions=[
@@ -51,6 +52,7 @@ def summary_out(ctx: Context, request: OperationRequest) -> out.RequestSummaryOu
         recipient=_actor(ctx, filing.recipient),
         justification=filing.justification,
         ticket=filing.ticket,
+        run_on_approval=filing.run_on_approval,
         filed_at=filing.filed_at,
         approve_by=filing.approve_by,
         execute_by=request.execute_by,

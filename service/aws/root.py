@@ -64,7 +64,7 @@ class AwsRoots:
         which would manage that user's own keys instead.
         """
         try:
-            signer = _Signer(self._sources[account.account_id], _REGION[account.partition])
+            signer = _signer(self._sources[account.account_id], _REGION[account.partition])
             with closing(signer.sts()) as sts:
                 identity = sts.get_caller_identity()
         except (ClientError, BotoCoreError) as error:
@@ -76,6 +76,20 @@ class AwsRoots:
             )
         with closing(signer.iam(_REPEATABLE)) as iam, closing(signer.iam(_ONCE)) as iam_once:
             yield AwsRootSession(iam, iam_once, signer.key_id)
+
+
+def _signer(source: Source, region: str) -> "_Signer":
+    """Raises Unavailable, or the Boto error that says more."""
+    try:
+        return _Signer(source, region)
+    except (ClientError, BotoCoreError):
+        raise
+    except Exception as error:  # noqa: BLE001
+        # The AWS edge: a profile may name any program, which may be missing, hang, or say anything at all.
+        logger.warning("no root credential: %s", type(error).__name__)
+        raise Unavailable(
+            Code.ACCOUNT_UNREACHABLE, "The program that should give the account's root credential failed."
+        ) from None
 
 
 class _Signer:

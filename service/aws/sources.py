@@ -1,13 +1,18 @@
 """Where an account's root credential comes from."""
 
+import subprocess
 from typing import Protocol
 
 import boto3
 import botocore.session
+from botocore.credentials import ProcessProvider
 from botocore.loaders import Loader
 
 # The service models are megabytes of JSON: read once, not once per sign-in.
 _MODELS = Loader()
+
+# How long a profile's `credential_process` may take.
+PROGRAM_SECONDS = 30.0
 
 
 class Source(Protocol):
@@ -21,6 +26,18 @@ class Source(Protocol):
         """A new session, so that a credential rotated a second ago is the one used. Raises BotoCoreError."""
 
 
+class _Bounded(subprocess.Popen[bytes]):
+    """A credential program that may not take for ever: botocore itself would wait as long as it likes."""
+
+    def communicate(self, input: bytes | None = None, timeout: float | None = None) -> tuple[bytes, bytes]:  # noqa: A002
+        try:
+            return super().communicate(input, timeout or PROGRAM_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            super().communicate()
+            raise
+
+
 class ProfileSource:
     """boto3's own chain for a named profile: keys in a file, `credential_process` and the rest."""
 
@@ -32,6 +49,13 @@ class ProfileSource:
     def session(self) -> boto3.Session:
         session = botocore.session.Session(profile=self._profile)
         session.register_component("data_loader", _MODELS)
+        resolver = session.get_component("credential_provider")
+        resolver.providers = [
+            ProcessProvider(self._profile, lambda: session.full_config, popen=_Bounded)
+            if provider.METHOD == ProcessProvider.METHOD
+            else provider
+            for provider in resolver.providers
+        ]
         return boto3.Session(botocore_session=session)
 
 

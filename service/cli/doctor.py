@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from service.app import compose
 from service.cli.common import console
@@ -51,6 +52,11 @@ def _findings(settings: Settings, context: Context) -> Iterator[Finding]:
 
 
 def _database(context: Context) -> Iterator[Finding]:
+    url = context.engine.url
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        # To look at it would make it.
+        yield Finding("database", "There is no such file.", "Look at database.url, then run `rootquorum migrate`.")
+        return
     try:
         check_ready(context)
     except ServiceError as error:

@@ -26,9 +26,6 @@ app = typer.Typer(
 )
 app.add_typer(token.app, name="token")
 
-# Long enough for the longest execution: its two calls with all their tries.
-_SHUTDOWN_SECONDS = 180
-
 
 @app.callback()
 def main(
@@ -64,7 +61,8 @@ def serve(
             port=settings.server.port,
             log_config=None,
             server_header=False,
-            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+            # As long as an execution can take: two calls before its claim, two after.
+            timeout_graceful_shutdown=int(2 * context.roots.call_budget.total_seconds()),
         )
 
 

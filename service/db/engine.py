@@ -5,13 +5,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.domain.errors import Code, Unavailable
 
 Tx = Connection
 
 _READ_ONLY = "rootquorum_read_only"
+_READER: dict[str, dict[str, Any]] = {
+    "sqlite": {_READ_ONLY: True},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
 _SQLITE_WAIT_MS = 15_000
 
 
@@ -46,19 +51,19 @@ def begin(engine: Engine) -> Iterator[Tx]:
 
 @contextmanager
 def read(engine: Engine) -> Iterator[Tx]:
-    """A transaction that only reads, and on SQLite does not wait for a writer. Raises Unavailable."""
+    """A transaction that only reads, all of it from one moment, and never waits for a writer. Raises Unavailable."""
     with translated(), engine.connect() as connection:
-        reader = connection.execution_options(**{_READ_ONLY: True})
+        reader = connection.execution_options(**_READER[engine.dialect.name])
         with reader.begin():
             yield reader
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise Unavailable for what SQLAlchemy calls operational: away, locked for too long, a deadlock's victim."""
+    """Raise Unavailable for a database that is away, locked for too long, read-only, or chose us as deadlock victim."""
     try:
         yield
-    except OperationalError as error:
+    except (OperationalError, InternalError, PoolTimeout) as error:
         raise Unavailable(Code.UNAVAILABLE, "The database is not available. Try again later.") from error
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, insert, or_, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
 
 from service.db.engine import Tx
 from service.db.selection import Cursor, Selection, conditions
@@ -35,6 +36,24 @@ def add(tx: Tx, request: OperationRequest, *, idempotency_key: str | None, idemp
             idempotency_hash=idempotency_hash,
         )
     )
+
+
+def is_busy(error: IntegrityError) -> bool:
+    """Whether it says that another request is being executed on the account."""
+    return _breaks(error, "uq_requests_executing", "account_id")
+
+
+def is_duplicate(error: IntegrityError) -> bool:
+    """Whether it says that an open request for the same thing, or the idempotency key, is there already."""
+    return _breaks(error, "uq_requests_open", "account_id", "operation", "access_key_id") or _breaks(
+        error, "uq_requests_requester_idempotency_key", "requester", "idempotency_key"
+    )
+
+
+def _breaks(error: IntegrityError, name: str, *columns: str) -> bool:
+    """PostgreSQL names the index, SQLite its columns."""
+    sqlite = "UNIQUE constraint failed: " + ", ".join(f"requests.{column}" for column in columns)
+    return f'"{name}"' in str(error.orig) or str(error.orig) == sqlite
 
 
 def get(tx: Tx, request_id: str) -> OperationRequest | None:

@@ -40,6 +40,7 @@ class Selection:
     operation: OperationName | None = None
     requester: str | None = None
     ticket: str | None = None
+    recipient: str | None = None
     awaiting: Awaiting | None = None
 
 
@@ -50,6 +51,7 @@ def conditions(selection: Selection) -> list[ColumnElement[bool]]:
         requests.c.operation: selection.operation,
         requests.c.requester: selection.requester,
         requests.c.ticket: selection.ticket,
+        requests.c.recipient: selection.recipient,
     }
     found: list[ColumnElement[bool]] = [column == value for column, value in columns.items() if value is not None]
     if selection.participant is not None:
@@ -65,7 +67,7 @@ def _takes_part(subject: str) -> ColumnElement[bool]:
 
 def _awaits(awaiting: Awaiting) -> ColumnElement[bool]:
     person, now = awaiting.person, awaiting.now
-    decided = exists().where(decisions.c.request_id == requests.c.id, decisions.c.person == person)
+    decided = exists().where(_counts(awaiting), decisions.c.person == person)
     has_quorum = _has_quorum(awaiting)
     decides = and_(
         requests.c.requester != person,
@@ -92,15 +94,17 @@ def _awaits(awaiting: Awaiting) -> ColumnElement[bool]:
 
 def _has_quorum(awaiting: Awaiting) -> ColumnElement[bool]:
     """What `Standing.has_quorum` says, for a list; whether a request may run is never judged here."""
-    counted = (
-        select(func.count())
-        .select_from(decisions.join(api_tokens, api_tokens.c.id == decisions.c.credential))
-        .where(
-            decisions.c.request_id == requests.c.id,
-            decisions.c.decision == Verdict.APPROVE,
-            decisions.c.person.in_(awaiting.approvers),
-            api_tokens.c.revoked_at.is_(None),
-        )
-        .scalar_subquery()
-    )
+    counted = select(func.count()).select_from(decisions, api_tokens).where(_counts(awaiting)).scalar_subquery()
     return and_(counted >= awaiting.quorum, counted >= requests.c.quorum)
+
+
+def _counts(awaiting: Awaiting) -> ColumnElement[bool]:
+    """Whether rows of decisions and api_tokens make an approval that counts; the rest of it are constraints."""
+    return and_(
+        decisions.c.request_id == requests.c.id,
+        decisions.c.decision == Verdict.APPROVE,
+        decisions.c.person.in_(awaiting.approvers),
+        api_tokens.c.id == decisions.c.credential,
+        api_tokens.c.subject == decisions.c.person,
+        api_tokens.c.revoked_at.is_(None),
+    )

@@ -47,13 +47,14 @@ def revoke(tx: Tx, token_id: str, at: datetime) -> bool:
     return done.rowcount == 1
 
 
-def revoked_among(tx: Tx, token_ids: Iterable[str]) -> frozenset[str]:
-    """Those of `token_ids` that were revoked, or that no longer exist: neither proves anybody."""
-    asked = set(token_ids)
-    good = tx.execute(
-        select(api_tokens.c.id).where(api_tokens.c.id.in_(asked), api_tokens.c.revoked_at.is_(None))
-    ).scalars()
-    return frozenset(asked - set(good))
+def owners(tx: Tx, token_ids: Iterable[str]) -> dict[str, str]:
+    """Token id → person, for those of `token_ids` that are a person's and not revoked."""
+    query = select(api_tokens.c.id, api_tokens.c.subject).where(
+        api_tokens.c.id.in_(set(token_ids)),
+        api_tokens.c.kind == ActorKind.PERSON,
+        api_tokens.c.revoked_at.is_(None),
+    )
+    return {row.id: row.subject for row in tx.execute(query)}
 
 
 def _token(row: RowMapping) -> Token:

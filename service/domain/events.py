@@ -10,6 +10,7 @@ DECIDED = "decision.recorded"
 DECISION_DENIED = "decision.denied"
 EXECUTION_DENIED = "execution.denied"
 KEY_QUARANTINED = "key.quarantined"
+EXECUTION_UNRESOLVED = "execution.unresolved"
 TOKEN_CREATED = "token.created"  # noqa: S105  # the name of an event
 TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an event
 
@@ -41,6 +42,11 @@ class Event:
 
 def filed(request: OperationRequest) -> Event:
     return Event(FILED, {"filing": request.filing.document(), "digest": request.digest})
+
+
+def quarantined(*access_key_ids: str) -> Event:
+    """An incident: keys that nobody can account for, and that the service does not touch."""
+    return Event(KEY_QUARANTINED, {"access_key_ids": sorted(access_key_ids)})
 
 
 def between(before: OperationRequest, after: OperationRequest) -> tuple[Event, ...]:

@@ -4,7 +4,7 @@ Every `check_may_…` raises the rule that refuses; `actions` asks the same chec
 they may do is what they may do.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -36,10 +36,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is true today of those who decided: who holds the role, which credentials were taken away."""
+    """What is true today of those who decided: who holds the role, and whose each unrevoked credential is."""
 
     approvers: frozenset[str]
-    revoked_credentials: frozenset[str]
+    owners: Mapping[str, str]
     quorum: int
 
     def void_because(self, request: OperationRequest, decision: Decision) -> str | None:
@@ -48,8 +48,8 @@ class Standing:
             return "It is the requester's or the recipient's own."
         if decision.person not in self.approvers:
             return "This person is no longer an approver."
-        if decision.credential in self.revoked_credentials:
-            return "The credential that it was made with was revoked."
+        if self.owners.get(decision.credential) != decision.person:
+            return "The credential that it was made with was revoked, or is not this person's."
         if decision.digest != request.digest:
             return "It was made on something else."
         return None
@@ -99,7 +99,10 @@ def check_quorum_possible(operation_people: set[str], approvers: frozenset[str],
 
 def check_may_approve(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
     _check_decider(request, actor, now)
-    if request.decision_of(actor.subject) is not None:
+    earlier = request.decision_of(actor.subject)
+    counts = earlier is not None and standing.void_because(request, earlier) is None
+    # A void vote may be cast anew; so may any when the votes suffice again, and somebody has to say so.
+    if counts and not (request.status is Status.PENDING and standing.has_quorum(request)):
         raise Conflict(Code.ALREADY_DECIDED, "You have decided on this request. One person has one vote.")
     if request.status is Status.APPROVED and standing.has_quorum(request):
         raise Conflict(Code.ALREADY_APPROVED, "The request has all the approvals it needs.")

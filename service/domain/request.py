@@ -180,10 +180,10 @@ class OperationRequest:
             raise Conflict(Code.EXPIRED, "The request has expired. File a new one.")
         if status is Status.EXECUTING and self.claimed_at is not None:
             raise Conflict(Code.ALREADY_EXECUTED, "The request was executed already. A request runs once.")
-        raise Conflict(Code.WRONG_STATUS, f"The request is {self.status}; it cannot become {status}.")
+        raise Conflict(Code.WRONG_STATUS, f"The request is {self.status}; that is not possible any more, or not yet.")
 
     def decide(self, decision: Decision, has_quorum: "Callable[[OperationRequest], bool]") -> "OperationRequest":
-        """With one more decision; a rejection after one's own approval replaces it, since deny wins."""
+        """With one more decision, in the place of the same person's earlier one, if there is."""
         others = tuple(earlier for earlier in self.decisions if earlier.person != decision.person)
         decided = replace(self, decisions=(*others, decision))
         if decision.verdict is Verdict.REJECT:

@@ -15,12 +15,14 @@ from service.workflow.context import Context
 Step = Callable[[Tx, OperationRequest], OperationRequest]
 
 
-def change(ctx: Context, actor: Actor, request_id: str, step: Step, *, denied: str | None = None) -> OperationRequest:
+def change(
+    ctx: Context, actor: Actor, request_id: str, step: Step, *incidents: Event, denied: str | None = None
+) -> OperationRequest:
     """Apply `step` to the locked request and return what it has become.
 
     A request whose clock has run out expires instead, and the caller gets Conflict. A refusal by the step is raised
-    after it has been audited as the event `denied`, where one is named. Raises NotFound for a request that is not
-    there or does not concern the actor; Unavailable.
+    after it has been audited as the event `denied`, where one is named; `incidents` are audited after the change.
+    Raises NotFound for a request that is not there or does not concern the actor; Unavailable.
     """
     now = ctx.now()
     refusal: ServiceError | None = None
@@ -35,7 +37,7 @@ def change(ctx: Context, actor: Actor, request_id: str, step: Step, *, denied: s
                 refusal = Conflict(Code.EXPIRED, "The request has expired. File a new one.")
             else:
                 after = step(tx, before)
-                record(tx, actor, now, before, after)
+                record(tx, actor, now, before, after, *incidents)
         except ServiceError as error:
             refusal = error
             if denied is not None:
@@ -46,10 +48,11 @@ def change(ctx: Context, actor: Actor, request_id: str, step: Step, *, denied: s
     return after
 
 
-def record(tx: Tx, actor: Actor, now: datetime, before: OperationRequest, after: OperationRequest) -> None:
-    """Save a changed request together with the events that tell the change."""
-    if after is before:
-        return
-    requests.save(tx, before, after)
-    for event in between(before, after):
+def record(
+    tx: Tx, actor: Actor, now: datetime, before: OperationRequest, after: OperationRequest, *incidents: Event
+) -> None:
+    """Save a changed request together with the events that tell the change, and then the incidents."""
+    if after is not before:
+        requests.save(tx, before, after)
+    for event in (*between(before, after), *incidents):
         audit.append(tx, event, actor=actor, at=now, request_id=before.filing.request_id)

@@ -64,11 +64,11 @@ class Context:
             raise Invalid(Code.UNKNOWN_ACCOUNT, "This account is not configured.")
         return account
 
-    def standing(self, tx: Tx, *requests: OperationRequest) -> Standing:
-        """Who and what counts today, for judging these requests."""
-        credentials = {decision.credential for request in requests for decision in request.decisions}
+    def standing(self, tx: Tx, request: OperationRequest, *credentials: str) -> Standing:
+        """Who and what counts today, for judging this request and what is done to it with these `credentials`."""
+        asked = {decision.credential for decision in request.decisions} | set(credentials)
         return Standing(
             approvers=self.directory.approvers,
-            revoked_credentials=tokens.revoked_among(tx, credentials),
+            owners=tokens.owners(tx, asked),
             quorum=self.policy.quorum,
         )

@@ -2,7 +2,7 @@
 
 from service.db.engine import Tx
 from service.domain.actor import Actor
-from service.domain.errors import Code, Conflict, Invalid
+from service.domain.errors import Code, Conflict, Invalid, Unauthenticated
 from service.domain.events import DECISION_DENIED
 from service.domain.policy import check_may_approve, check_may_receive, check_may_reject, check_may_withdraw
 from service.domain.request import Decision, OperationRequest, Verdict
@@ -23,7 +23,7 @@ def decide(
 
     def step(tx: Tx, request: OperationRequest) -> OperationRequest:
         now = ctx.now()
-        standing = ctx.standing(tx, request)
+        standing = ctx.standing(tx, request, actor.credential)
         if verdict is Verdict.APPROVE:
             check_may_approve(request, actor, standing, now)
         else:
@@ -38,6 +38,9 @@ def decide(
             credential=actor.credential,
             decided_at=now,
         )
+        if standing.void_because(request, decision) is not None:
+            # Revoked, or no approver any more, since the sign-in a moment ago.
+            raise Unauthenticated(Code.UNAUTHENTICATED, "The token is unknown, expired or revoked.")
         return request.decide(decision, standing.has_quorum)
 
     return change(ctx, actor, request_id, step, denied=DECISION_DENIED)

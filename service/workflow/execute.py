@@ -11,7 +11,7 @@ from service.db.engine import Tx, begin
 from service.domain.account import difference
 from service.domain.actor import WORKER, Actor
 from service.domain.errors import Code, Conflict, ExecutionFailed, ServiceError, Unavailable
-from service.domain.events import EXECUTION_DENIED
+from service.domain.events import EXECUTION_DENIED, quarantined
 from service.domain.operation import (
     CreatedKey,
     Done,
@@ -51,6 +51,8 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
         try:
             claimed = change(ctx, actor, request_id, claim, denied=denied)
         except IntegrityError as error:
+            if not requests.is_busy(error):
+                raise
             raise Conflict(
                 Code.ACCOUNT_BUSY, "Another request is being executed on this account. Try again later."
             ) from error
@@ -72,8 +74,9 @@ def _act(ctx: Context, root: RootSession, claimed: OperationRequest) -> Outcome:
         check_can_run(filing.operation, found, signer_key_id=root.signer_key_id, accept_lockout=filing.accept_lockout)
     except ServiceError as refusal:
         return Refused(code=refusal.code, detail=refusal.detail)
-    if claimed.claimed_at is None or ctx.now() - claimed.claimed_at > ctx.roots.call_budget:
-        # This process was frozen. Reconciliation may have ended the request, so an effect now would be nobody's.
+    if claimed.claimed_at is None or ctx.now() - claimed.claimed_at > ctx.roots.call_budget / 2:
+        # This process was frozen. The other half of the budget is for the call; when it is over, reconciliation asks
+        # AWS and ends the request, and an effect after that would be nobody's.
         return Refused(code="too_late", detail="The execution was held up too long, and nothing was sent.")
     return root.perform(filing.operation)
 
@@ -90,10 +93,12 @@ def _settle(
     except BaseException as error:  # whatever it was, even a shutdown: the key must not outlive it
         if isinstance(outcome, Done) and outcome.created is not None:
             _forfeit(ctx, root, claimed, outcome.created)
+        if not isinstance(error, Exception):
+            raise
         raise Unavailable(
             Code.NOT_RECORDED,
-            "What happened could not be recorded, so no secret is shown; a key that was made is deleted. "
-            "The service settles the request by itself: look at it again in some minutes.",
+            "What happened could not be recorded, so no secret is shown, and a key that was made is taken back. "
+            "Do not repeat this; look at the request again in some minutes.",
         ) from error
     return settled
 
@@ -107,23 +112,26 @@ def _check_still_ours(tx: Tx, claimed: OperationRequest) -> None:
 def _forfeit(ctx: Context, root: RootSession, claimed: OperationRequest, key: CreatedKey) -> None:
     """Delete a key whose secret nobody will see, and say so if the database lets us.
 
-    If either fails, nothing is lost: the row is still `executing`, and reconciliation finds the key, its id being new.
+    While the row is `executing`, whatever fails here is made good by reconciliation, to which the key is new. When the
+    commit had happened after all, and only its answer was lost, the row is `delivered`: then it is rolled back, or, if
+    AWS does not delete the key, the key is reported.
     """
     deletion = root.perform(Operation(OperationName.DELETE_ACCESS_KEY, key.access_key_id))
-    if not isinstance(deletion, Done):
-        return
+    deleted = isinstance(deletion, Done)
     gone = "The new key could not be recorded and was deleted; nobody has its secret."
+    now = ctx.now()
     try:
         with begin(ctx.engine) as tx:
             current = requests.lock(tx, claimed.filing.request_id)
             if current is None:
                 return
-            if current.status is Status.EXECUTING:
+            if current.status is Status.EXECUTING and deleted:
                 refused = Refused(code="not_recorded", detail=gone, signer_key_id=root.signer_key_id)
-                record(tx, WORKER, ctx.now(), current, current.settle(refused, ctx.now()))
-            elif current.status is Status.DELIVERED:
-                # The commit had happened after all; only its answer was lost.
+                record(tx, WORKER, now, current, current.settle(refused, now))
+            elif current.status is Status.DELIVERED and deleted:
                 result = Result(code="not_recorded", detail=gone, access_key_id=key.access_key_id)
-                record(tx, WORKER, ctx.now(), current, current.roll_back(result, ctx.now()))
+                record(tx, WORKER, now, current, current.roll_back(result, now))
+            elif current.status is Status.DELIVERED:
+                record(tx, WORKER, now, current, current, quarantined(key.access_key_id))
     except Unavailable:
         return

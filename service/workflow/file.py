@@ -61,8 +61,9 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
     recipient = _recipient(ctx, actor, draft)
     check_quorum_possible({actor.subject, recipient}, ctx.directory.approvers, ctx.policy.quorum)
     with read(ctx.engine) as tx:
-        if requests.open_for(tx, draft.account_id, draft.operation):
-            raise _duplicate()
+        is_open = requests.open_for(tx, draft.account_id, draft.operation)
+    if is_open:
+        return _twin(ctx, actor, draft, idempotency_key)
     with ctx.roots.sign_in(account) as root:
         observed = root.observe(ctx.now())
     check_can_run(
@@ -75,12 +76,20 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
     try:
         _store(ctx, actor, request, draft, idempotency_key)
     except IntegrityError as error:
-        # Somebody was quicker with the same key, or with the same thing.
-        replayed = _replay(ctx, actor, draft, idempotency_key) if idempotency_key is not None else None
-        if replayed is None:
-            raise _duplicate() from error
-        return replayed
+        if not requests.is_duplicate(error):
+            raise
+        return _twin(ctx, actor, draft, idempotency_key)
     return request
+
+
+def _twin(ctx: Context, actor: Actor, draft: Draft, idempotency_key: str | None) -> OperationRequest:
+    """Somebody was quicker: with the same key, so that theirs is ours, or just with the same thing. Raises Conflict."""
+    replayed = _replay(ctx, actor, draft, idempotency_key) if idempotency_key is not None else None
+    if replayed is None:
+        raise Conflict(
+            Code.DUPLICATE_REQUEST, "A request for the same operation on the same account and key is open already."
+        )
+    return replayed
 
 
 def _store(ctx: Context, actor: Actor, request: OperationRequest, draft: Draft, idempotency_key: str | None) -> None:
@@ -135,10 +144,4 @@ def _filing(ctx: Context, actor: Actor, draft: Draft, recipient: str, observed: 
         execution_window=ctx.policy.execution_window,
         receipt_window=ctx.policy.receipt_window,
         observed=observed,
-    )
-
-
-def _duplicate() -> Conflict:
-    return Conflict(
-        Code.DUPLICATE_REQUEST, "A request for the same operation on the same account and key is open already."
     )

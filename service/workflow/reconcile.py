@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from service.db import audit, requests
+from service.db import requests
 from service.db.engine import Tx, read
 from service.domain.account import AccessKey
 from service.domain.actor import WORKER
-from service.domain.errors import Code, Conflict
-from service.domain.events import KEY_QUARANTINED, Event
+from service.domain.errors import Code, Conflict, ServiceError, Unavailable
+from service.domain.events import EXECUTION_UNRESOLVED, Event, quarantined
 from service.domain.operation import Done, InDoubt, Operation, OperationName, Outcome, Refused
 from service.domain.request import OperationRequest, Status
 from service.workflow.change import change
@@ -15,6 +15,9 @@ from service.workflow.context import Context, RootSession
 
 # AWS gives whole seconds by its own clock; ours may be off by this much.
 _CLOCK_TOLERANCE = timedelta(minutes=1)
+
+# A doubt that AWS cannot be asked about must end as well: it keeps others from asking for the same thing.
+_PATIENCE = timedelta(days=1)
 
 
 def abandon(ctx: Context, request_id: str) -> None:
@@ -29,54 +32,71 @@ def abandon(ctx: Context, request_id: str) -> None:
 
 
 def reconcile(ctx: Context, request_id: str) -> None:
-    """Settle a request that is in doubt. Raises Unavailable when AWS is away; it stays in doubt then.
+    """Settle a request that is in doubt.
 
     The caller waits for the consistency delay first: AWS shows new and deleted keys everywhere only after a while.
+    Raises Unavailable when AWS is away, and the request stays in doubt; after a day of that it is settled as
+    `unresolved`, with an incident, so that it ends and people look.
     """
     with read(ctx.engine) as tx:
         request = requests.get(tx, request_id)
     if request is None or request.status is not Status.IN_DOUBT:
         return
-    with ctx.roots.sign_in(ctx.account(request.filing.account_id)) as root:
-        outcome, quarantined = _find_out(ctx, root, request)
-    if outcome is None:
-        return
+    try:
+        with ctx.roots.sign_in(ctx.account(request.filing.account_id)) as root:
+            outcome, *incidents = _find_out(ctx, root, request)
+    except ServiceError as error:
+        if request.claimed_at is not None and ctx.now() - request.claimed_at < _PATIENCE:
+            raise
+        detail = f"For a day AWS could not be asked what became of it: {error.detail} Somebody has to look."
+        outcome, incidents = Refused(code="unresolved", detail=detail), [Event(EXECUTION_UNRESOLVED)]
 
-    def step(tx: Tx, current: OperationRequest) -> OperationRequest:
+    def step(_tx: Tx, current: OperationRequest) -> OperationRequest:
         if current.version != request.version:
             raise Conflict(Code.WRONG_STATUS, "Somebody else settled this request meanwhile.")
-        settled = current.settle(outcome, ctx.now())
-        if quarantined:
-            event = Event(KEY_QUARANTINED, {"access_key_ids": list(quarantined)})
-            audit.append(tx, event, actor=WORKER, at=ctx.now(), request_id=request_id)
-        return settled
+        return current.settle(outcome, ctx.now())
 
-    change(ctx, WORKER, request_id, step)
+    change(ctx, WORKER, request_id, step, *incidents)
 
 
-def _find_out(ctx: Context, root: RootSession, request: OperationRequest) -> tuple[Outcome | None, tuple[str, ...]]:
-    """What is true, and the keys that nobody can account for. An outcome of None: ask again later."""
-    keys = root.access_keys()
+def _find_out(ctx: Context, root: RootSession, request: OperationRequest) -> "tuple[Outcome, *tuple[Event, ...]]":
+    """What is true, and the incident if there are keys that nobody can account for. Raises Unavailable."""
     if not request.filing.operation.is_create:
-        return _seen_in(keys, request.filing.operation, root.signer_key_id), ()
+        return (_seen_in(root.access_keys(), request.filing.operation, root.signer_key_id),)
+    keys = root.observe(ctx.now()).keys
     new = [key for key in keys if key.access_key_id not in (request.known_key_ids or ())]
     if not new:
         detail = "AWS made no key, or it is gone. File a new request."
-        return Refused(code="not_created", detail=detail, signer_key_id=root.signer_key_id), ()
-    if len(new) == 1 and _could_be_ours(ctx, request, new[0]):
-        deletion = root.perform(Operation(OperationName.DELETE_ACCESS_KEY, new[0].access_key_id))
-        if not isinstance(deletion, Done):
-            return None, ()
-        detail = f"AWS made the key {new[0].access_key_id}, but its secret was lost with the answer; it was deleted."
-        return Refused(code="secret_lost", detail=detail, signer_key_id=root.signer_key_id), ()
-    ids = tuple(sorted(key.access_key_id for key in new))
-    detail = f"Keys appeared that cannot be told from this request's: {', '.join(ids)}. Somebody has to look."
-    return Refused(code="quarantined", detail=detail, signer_key_id=root.signer_key_id), ids
+        return (Refused(code="not_created", detail=detail, signer_key_id=root.signer_key_id),)
+    if len(new) == 1 and _could_be_ours(ctx, root, request, new[0]):
+        return _take_back(root, new[0].access_key_id)
+    return _quarantine(root, "cannot be told from this request's", *(key.access_key_id for key in new))
 
 
-def _could_be_ours(ctx: Context, request: OperationRequest, key: AccessKey) -> bool:
-    """Whether it was made while our one call could have been on its way."""
-    if request.claimed_at is None:
+def _take_back(root: RootSession, access_key_id: str) -> "tuple[Outcome, *tuple[Event, ...]]":
+    match root.perform(Operation(OperationName.DELETE_ACCESS_KEY, access_key_id)):
+        case Done():
+            detail = f"AWS made the key {access_key_id}, but its secret was lost with the answer; it was deleted."
+            return (Refused(code="secret_lost", detail=detail, signer_key_id=root.signer_key_id),)
+        case Refused(detail=why):
+            return _quarantine(
+                root, f"is this request's, nobody has its secret, but AWS keeps it ({why})", access_key_id
+            )
+        case InDoubt(detail=why):
+            raise Unavailable(Code.ACCOUNT_UNREACHABLE, why)
+
+
+def _quarantine(root: RootSession, why: str, *access_key_ids: str) -> "tuple[Outcome, *tuple[Event, ...]]":
+    detail = f"{', '.join(sorted(access_key_ids))}: {why}. Somebody has to look."
+    return Refused(code="quarantined", detail=detail, signer_key_id=root.signer_key_id), quarantined(*access_key_ids)
+
+
+def _could_be_ours(ctx: Context, root: RootSession, request: OperationRequest, key: AccessKey) -> bool:
+    """Whether nobody has used it, and it was made while our one call could have been on its way.
+
+    A key in use has somebody who holds its secret; ours was lost.
+    """
+    if request.claimed_at is None or key.access_key_id == root.signer_key_id or key.last_used_at is not None:
         return False
     earliest = request.claimed_at - _CLOCK_TOLERANCE
     return earliest <= key.created_at <= request.claimed_at + ctx.roots.call_budget + _CLOCK_TOLERANCE

@@ -17,7 +17,7 @@ from service.workflow.execute import execute
 from service.workflow.reconcile import abandon, reconcile
 
 # Per kind and pass; the rest follows in the next pass.
-_BATCH = 100
+_BATCH = 1000
 
 
 def due(ctx: Context) -> Iterator[tuple[str, str, Callable[[], object]]]:

@@ -7,12 +7,14 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from postgres import Postgres
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, create_engine, inspect
 
 from service.db import schema
 from service.db.engine import begin, connect, read
 from service.db.tables import metadata
+from service.domain.request import NEXT, TERMINAL, Status
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -51,3 +53,10 @@ def test_migrating_twice_changes_nothing(empty: Engine) -> None:
 def test_an_empty_database_is_at_no_revision(empty: Engine) -> None:
     with read(empty) as tx:
         assert schema.current(tx) is None
+
+
+def test_the_trigger_follows_the_same_table_as_the_code() -> None:
+    script = ScriptDirectory.from_config(schema.config_for(create_engine("sqlite://")))
+    in_sql = script.get_revision("0001").module._NEXT
+    assert in_sql.keys() == NEXT.keys() - TERMINAL
+    assert all(set(after) == NEXT[Status(before)] for before, after in in_sql.items())

@@ -1,5 +1,8 @@
 """What SQL itself refuses, whoever sends it: nonsense rows, forged decisions, changed history. On both engines."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from factories import DEACTIVATE, DELETE, House
 from sqlalchemy import text
@@ -7,6 +10,8 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from service.db.engine import begin
 from service.domain.errors import Code, ServiceError
+from service.domain.request import Verdict
+from service.workflow.decide import decide, withdraw
 
 
 def sql(house: House, statement: str, **values: object) -> None:
@@ -126,7 +131,9 @@ def test_nonsense_rows_are_impossible(house: House, change: str) -> None:
         "DELETE FROM requests",
         "DELETE FROM decisions",
         "UPDATE decisions SET person = 'dave' WHERE person = 'bob'",
-        "UPDATE decisions SET decided_at = decided_at",
+        "UPDATE decisions SET request_id = 'other'",
+        "UPDATE requests SET status = 'pending', approved_at = NULL, execute_by = NULL",
+        "UPDATE requests SET execute_by = approve_by",
     ],
 )
 def test_history_cannot_be_changed(house: House, statement: str) -> None:
@@ -134,11 +141,49 @@ def test_history_cannot_be_changed(house: House, statement: str) -> None:
     refused(house, statement)
 
 
+def test_an_ended_request_stays_ended(house: House) -> None:
+    withdraw(house.ctx, house.actor("alice"), house.file().filing.request_id)
+    assert "forward only" in refused(house, "UPDATE requests SET status = 'pending', ended_at = NULL")
+
+
+def test_an_executed_request_cannot_be_set_back_to_run_again(house: House) -> None:
+    house.execute(house.approved(DELETE, house.spare_key()))
+    again = """
+        UPDATE requests SET status = 'approved', claimed_at = NULL, claimed_by = NULL, known_key_ids = NULL,
+            settled_at = NULL, ended_at = NULL, result_code = NULL, result_detail = NULL
+    """
+    refused(house, again)
+
+
+def test_a_rejection_stays(house: House) -> None:
+    filed = house.file()
+    decide(house.ctx, house.actor("bob"), filed.filing.request_id, Verdict.REJECT, digest=filed.digest, comment="No.")
+    refused(house, "UPDATE decisions SET decision = 'approve'")
+
+
+def test_a_vote_forged_with_somebody_elses_token_does_not_count(house: House) -> None:
+    filed = house.file(recipient="rita")
+    credential = house.actor("alice").credential
+    for person in ("bob", "carol"):
+        forged = {"person": person, "requester": "alice", "recipient": "rita", "digest": filed.digest}
+        statement = _DECISION.replace("'forged'", f"'{credential}'")
+        sql(house, statement, request=filed.filing.request_id, at=house.clock(), **forged)
+    later = house.clock().replace(year=house.clock().year + 1)
+    forge = "UPDATE requests SET status = 'approved', approved_at = :at, execute_by = :by"
+    sql(house, forge, at=house.clock(), by=later)
+    with pytest.raises(ServiceError) as refusal:
+        house.execute(filed, by="rita")
+    assert refusal.value.code is Code.QUORUM_LOST
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_replacing_an_audit_row_is_refused_on_sqlite(house: House) -> None:
-    """REPLACE deletes first, and without recursive_triggers no DELETE trigger would see it."""
-    house.file()
-    refused(house, "REPLACE INTO audit_events SELECT seq, at, event, request_id, 'x' FROM audit_events")
+@pytest.mark.parametrize("table", ["audit_events", "audit_head", "requests", "decisions"])
+def test_replacing_a_row_is_refused_on_any_sqlite_connection(house: House, table: str) -> None:
+    """REPLACE deletes first, and no DELETE trigger sees it on a connection without recursive_triggers."""
+    house.approved()
+    with closing(sqlite3.connect(str(house.ctx.engine.url.database))) as plain:  # noqa: SIM117
+        with pytest.raises(sqlite3.IntegrityError, match="are kept"):
+            plain.execute(f"REPLACE INTO {table} SELECT * FROM {table}")
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -1,0 +1,61 @@
+"""`livez`: the process runs. `readyz`: it can serve."""
+
+from pathlib import Path
+
+import pytest
+from factories import House
+from postgres import Postgres
+
+from service.db.engine import connect
+
+AWAY = ["sqlite:////nowhere/rootquorum.db", "postgresql://nobody@127.0.0.1:1/nothing"]
+
+
+def test_healthy_service_is_alive_and_ready(either_house: House) -> None:
+    for path in ("/livez", "/readyz"):
+        answer = either_house.client().get(path)
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("url", AWAY)
+def test_not_ready_while_the_database_is_away(house: House, url: str) -> None:
+    house.change(engine=connect(url, connections=1))
+
+    answer = house.client().get("/readyz")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    assert house.client().get("/livez").status_code == 200
+
+
+def test_ready_again_when_the_database_is_back(house: House) -> None:
+    there = house.ctx.engine
+    house.change(engine=connect(AWAY[0], connections=1))
+    assert house.client().get("/readyz").status_code == 503
+
+    house.change(engine=there)
+
+    assert house.client().get("/readyz").status_code == 200
+
+
+def test_not_ready_on_a_database_without_schema(house: House, tmp_path: Path, postgres: Postgres) -> None:
+    for url in (f"sqlite:///{tmp_path}/empty.db", postgres.new_empty_database()):
+        engine = connect(url, connections=1)
+        house.change(engine=engine)
+        assert house.client().get("/readyz").status_code == 503
+        engine.dispose()
+
+
+def test_not_ready_on_a_schema_of_another_version(either_house: House) -> None:
+    with either_house.ctx.engine.begin() as tx:
+        tx.exec_driver_sql("UPDATE alembic_version SET version_num = 'older'")
+
+    answer = either_house.client().get("/readyz")
+
+    assert answer.status_code == 503
+    assert "migrate" in answer.json()["detail"]
+
+
+def test_aws_being_away_is_no_matter_of_health(house: House) -> None:
+    house.aws.stop()
+    assert [house.client().get(path).status_code for path in ("/livez", "/readyz")] == [200, 200]

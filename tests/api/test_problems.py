@@ -1,0 +1,319 @@
+"""Every refusal is a problem (RFC 9457) that says why, and nothing of what was sent."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from factories import ACCOUNT, JUSTIFICATION, House
+from httpx2 import Response
+
+from service.api.problems import STATUS_OF
+from service.db.engine import connect
+from service.domain.errors import Code, ServiceError
+
+PROBLEMS = Path(__file__).parents[2] / "docs" / "problems.md"
+MARKER = "ZMARK4711"
+FILING = {"operation": "create_access_key", "account_id": ACCOUNT, "justification": JUSTIFICATION}
+ABSENT = "6f1c9a52-6a55-4b8e-9d5c-2f6f0f6f2b11"
+JSON = {"Content-Type": "application/json"}
+TOO_LARGE = b"x" * (64 * 1024 + 1)
+
+
+def kinds(of: type[ServiceError] = ServiceError) -> set[type[ServiceError]]:
+    return {kind for child in of.__subclasses__() for kind in {child} | kinds(child)}
+
+
+def test_every_kind_of_refusal_has_an_http_status() -> None:
+    assert kinds() == set(STATUS_OF)
+
+
+@pytest.mark.parametrize("code", Code)
+def test_every_code_is_documented(code: Code) -> None:
+    assert f"`{code}`" in PROBLEMS.read_text()
+
+
+# --- the form ---
+
+
+def no_database(house: House) -> Response:
+    house.token("alice")
+    house.change(engine=connect("sqlite:////nowhere/rootquorum.db", connections=1))
+    return house.client("alice").get("/v1/me")
+
+
+def crashed(house: House) -> Response:
+    house.token("alice")
+    house.change(engine=None)
+    return house.client("alice").get("/v1/me")
+
+
+def in_chunks() -> Iterator[bytes]:
+    yield TOO_LARGE[:60_000]
+    yield TOO_LARGE[60_000:]
+
+
+REFUSALS: dict[str, tuple[int, Code, Callable[[House], Response]]] = {
+    "malformed header": (
+        400,
+        Code.MALFORMED_IDEMPOTENCY_KEY,
+        lambda house: house.client("alice").post("/v1/requests", json=FILING, headers={"Idempotency-Key": ""}),
+    ),
+    "nobody": (401, Code.UNAUTHENTICATED, lambda house: house.client().get("/v1/me")),
+    "role": (403, Code.ROLE_REQUIRED, lambda house: house.client("alice").get("/v1/audit/events")),
+    "no such request": (404, Code.NOT_FOUND, lambda house: house.client("bob").get(f"/v1/requests/{ABSENT}")),
+    "no such route": (404, Code.NOT_FOUND, lambda house: house.client("bob").get("/v1/nothing")),
+    "method": (405, Code.METHOD_NOT_ALLOWED, lambda house: house.client("bob").put("/v1/me")),
+    "accept": (
+        406,
+        Code.NOT_ACCEPTABLE,
+        lambda house: house.client("bob").post(f"/v1/requests/{ABSENT}/execution", headers={"Accept": "image/png"}),
+    ),
+    "conflict": (
+        409,
+        Code.ALREADY_IN_STATUS,
+        lambda house: house.client("alice").post(
+            "/v1/requests", json=FILING | {"operation": "activate_access_key", "access_key_id": house.signer}
+        ),
+    ),
+    "large body, declared": (
+        413,
+        Code.BODY_TOO_LARGE,
+        lambda house: house.client("alice").post("/v1/requests", content=TOO_LARGE, headers=JSON),
+    ),
+    "large body, in chunks": (
+        413,
+        Code.BODY_TOO_LARGE,
+        lambda house: house.client("alice").post("/v1/requests", content=in_chunks(), headers=JSON),
+    ),
+    "field": (
+        422,
+        Code.INVALID_REQUEST,
+        lambda house: house.client("alice").post("/v1/requests", json=FILING | {"account_id": "1"}),
+    ),
+    "rule": (
+        422,
+        Code.UNKNOWN_RECIPIENT,
+        lambda house: house.client("alice").post("/v1/requests", json=FILING | {"recipient": "nobody"}),
+    ),
+    "crash": (500, Code.INTERNAL, crashed),
+    "database away": (503, Code.UNAVAILABLE, no_database),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_refusal_is_a_problem(house: House, refusal: str) -> None:
+    status, code, provoke = REFUSALS[refusal]
+
+    answer = provoke(house)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    problem = answer.json()
+    assert problem["type"] == f"urn:rootquorum:problem:{code}"
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["title"]
+    assert problem["detail"]
+    assert ("errors" in problem) == (status == 422)
+
+
+def test_401_says_how_to_sign_in(house: House) -> None:
+    assert house.client().get("/v1/me").headers["www-authenticate"] == "Bearer"
+
+
+def test_405_says_which_methods_there_are(house: House) -> None:
+    assert house.client().put("/v1/me").headers["allow"] == "GET"
+
+
+def test_503_says_when_to_come_back(house: House) -> None:
+    assert int(no_database(house).headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_every_refusal_carries_the_security_headers(house: House, refusal: str) -> None:
+    headers = REFUSALS[refusal][2](house).headers
+
+    assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+# --- what can be sent ---
+
+UNREADABLE = {
+    "not JSON": b"{",
+    "not UTF-8": b'{"operation": "\xff"}',
+    "too deep": b"[" * 60_000,
+    "a number without end": b'{"operation": ' + b"1" * 5000 + b"}",
+    "no object": b"[]",
+    "null": b"null",
+    "NaN": b"NaN",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE)
+@pytest.mark.parametrize("path", ["/v1/requests", f"/v1/requests/{ABSENT}/decisions"])
+def test_unreadable_body_is_422(house: House, path: str, content: bytes) -> None:
+    answer = house.client("bob").post(path, content=content, headers=JSON)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+def test_unknown_fields_are_refused(house: House) -> None:
+    filing = house.client("alice").post("/v1/requests", json=FILING | {"urgent": True})
+    decision = {"decision": "approve", "digest": "0" * 64}
+    deciding = house.client("bob").post(f"/v1/requests/{ABSENT}/decisions", json=decision | {"urgent": True})
+
+    assert [answer.status_code for answer in (filing, deciding)] == [422, 422]
+
+
+def test_fields_of_another_operation_are_refused(house: House) -> None:
+    activation = FILING | {"operation": "activate_access_key", "access_key_id": house.signer, "accept_lockout": True}
+    assert house.client("alice").post("/v1/requests", json=activation).status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/withdrawal", "/receipt", "/execution"])
+def test_large_body_is_refused_before_anything_happens(house: House, path: str) -> None:
+    """Also where no body is read: an answer of 413 after the act would throw the secret away."""
+    approved = house.approved(recipient="alice")
+
+    answer = house.client("alice").post(f"/v1/requests/{approved.filing.request_id}{path}", content=TOO_LARGE)
+
+    assert answer.status_code == 413
+    shown = house.client("alice").get(f"/v1/requests/{approved.filing.request_id}").json()
+    assert shown["status"] == "approved"
+    assert house.aws.count("CreateAccessKey") == 0
+
+
+DECEIVING = {
+    "NUL": "\x00",
+    "escape": "\x1b",
+    "delete": "\x7f",
+    "C1 control": "\x9b",
+    "right-to-left mark": "\u200f",
+    "line separator": "\u2028",
+    "right-to-left override": "\u202e",
+    "isolate": "\u2066",
+    "byte order mark": "\ufeff",
+    "lone surrogate": "\ud800",
+}
+
+
+@pytest.mark.parametrize("character", DECEIVING.values(), ids=DECEIVING)
+@pytest.mark.parametrize("field", ["justification", "ticket", "recipient"])
+def test_text_that_deceives_an_approver_is_refused(house: House, field: str, character: str) -> None:
+    content = json.dumps(FILING | {field: f"A text that {character} deceives."})
+
+    assert house.client("alice").post("/v1/requests", content=content, headers=JSON).status_code == 422
+
+
+@pytest.mark.parametrize("character", DECEIVING.values(), ids=DECEIVING)
+def test_comment_that_deceives_is_refused(house: House, character: str) -> None:
+    content = json.dumps({"decision": "reject", "digest": "0" * 64, "comment": f"no{character}"})
+
+    answer = house.client("bob").post(f"/v1/requests/{ABSENT}/decisions", content=content, headers=JSON)
+
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("character", ["%00", "%1B", "%C2%9B", "%E2%80%AE", "%0A"])
+@pytest.mark.parametrize("parameter", ["requester", "ticket", "account_id", "cursor"])
+def test_control_characters_are_refused_in_query_parameters(
+    either_house: House, parameter: str, character: str
+) -> None:
+    answer = either_house.client("bob").get(f"/v1/requests?{parameter}=a{character}b")
+
+    assert answer.status_code == 422
+
+
+def test_line_breaks_belong_into_texts_but_not_into_names(house: House) -> None:
+    client = house.client("alice")
+
+    assert client.post("/v1/requests", json=FILING | {"ticket": "OPS\n4711"}).status_code == 422
+    assert client.post("/v1/requests", json=FILING | {"justification": "First line,\nsecond line."}).status_code == 201
+
+
+# --- no echo ---
+
+DECISION = {"decision": "approve", "digest": "0" * 64}
+ON_KEY = FILING | {"operation": "delete_access_key", "access_key_id": "AKIAIOSFODNN7EXAMPLE"}
+NESTED: list[Any] = [MARKER, [MARKER], {MARKER: MARKER}]
+
+BODIES = [
+    *(FILING | {field: value} for field in (*FILING, "ticket", "recipient", MARKER) for value in NESTED),
+    *(ON_KEY | {field: value} for field in ("access_key_id", "run_on_approval", "accept_lockout") for value in NESTED),
+    *NESTED,
+]
+
+
+@pytest.mark.parametrize("body", [body for body in BODIES if body != FILING | {"ticket": MARKER}])
+def test_filing_echoes_nothing(house: House, body: object) -> None:
+    answer = house.client("alice").post("/v1/requests", json=body)
+
+    assert answer.status_code in {409, 422}
+    assert MARKER.lower() not in answer.text.lower()
+
+
+@pytest.mark.parametrize("body", [DECISION | {field: MARKER} for field in ("decision", "digest", "comment", MARKER)])
+def test_deciding_echoes_nothing(house: House, body: object) -> None:
+    answer = house.client("bob").post(f"/v1/requests/{ABSENT}/decisions", json=body)
+
+    assert answer.status_code in {404, 422}
+    assert MARKER not in answer.text
+
+
+@pytest.mark.parametrize("content", [f"{{{MARKER}", f'"{MARKER}', f'{{"operation": {MARKER}}}', f"{MARKER}=1"])
+def test_malformed_json_is_not_echoed(house: House, content: str) -> None:
+    answer = house.client("alice").post("/v1/requests", content=content, headers=JSON)
+
+    assert answer.status_code == 422
+    assert MARKER not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/{MARKER}",
+        f"/v1/{MARKER}",
+        f"/v1/requests/{MARKER}",
+        f"/v1/accounts/{MARKER}/root-credentials",
+        f"/docs/assets/{MARKER}",
+        f"/v1/audit/events?request_id={MARKER}",
+        *(
+            f"/v1/requests?{name}={MARKER}"
+            for name in ("awaiting", "status", "account_id", "operation", "cursor", "limit", "ticket", "requester")
+        ),
+        f"/v1/requests?{MARKER}={MARKER}",
+    ],
+)
+def test_paths_and_queries_are_not_echoed(house: House, path: str) -> None:
+    assert MARKER not in house.client("audrey").get(path).text
+
+
+@pytest.mark.parametrize("name", ["Authorization", "Accept", "Content-Type", "Idempotency-Key", "X-Request-Id", "Host"])
+def test_headers_are_not_echoed(house: House, name: str) -> None:
+    approved = house.approved(recipient="alice")
+    client, headers = house.client("alice"), {name: f"{MARKER} {MARKER}"}
+    answers = [
+        client.post("/v1/requests", json=FILING, headers=headers),
+        client.post(f"/v1/requests/{approved.filing.request_id}/execution", headers=headers),
+    ]
+
+    assert all(MARKER not in answer.text for answer in answers)
+
+
+def test_method_is_not_echoed(house: House) -> None:
+    answer = house.client("alice").request(MARKER, "/v1/me")
+
+    assert answer.status_code == 405
+    assert MARKER not in answer.text
+
+
+def test_crash_says_nothing_of_its_cause(house: House) -> None:
+    house.token("alice")
+    house.change(engine=MARKER)
+
+    answer = house.client("alice").get("/v1/me")
+
+    assert answer.status_code == 500
+    assert MARKER not in answer.text

@@ -1,0 +1,274 @@
+"""The OpenAPI document is current, whole and true: whatever it says can be answered has been answered here."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from factories import ACCOUNT, JUSTIFICATION, House
+from fastapi.testclient import TestClient
+from httpx2 import Response
+from openapi_spec_validator import validate
+
+from service.api import schemas
+from service.api.build import build
+from service.aws.simulated import ConnectionLostAfter, Refuse
+from service.db.engine import connect
+
+COMMITTED = Path(__file__).parents[2] / "openapi" / "openapi.json"
+DOCUMENT: dict[str, Any] = build(None).openapi()
+OPERATIONS: dict[str, dict[str, Any]] = {
+    f"{method.upper()} {path}": operation
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+}
+SCHEMAS: dict[str, dict[str, Any]] = DOCUMENT["components"]["schemas"]
+
+
+def test_committed_document_is_the_generated_one() -> None:
+    assert json.loads(COMMITTED.read_text()) == DOCUMENT
+
+
+def test_document_is_valid() -> None:
+    validate(DOCUMENT)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_operation_says_what_it_does_and_for_whom(operation: str) -> None:
+    described = OPERATIONS[operation]
+    assert described["tags"]
+    assert described["summary"]
+    assert re.search(r"\b(for (the|its|everybody|role)|see all)\b", described["description"], re.IGNORECASE)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_operation_under_v1_needs_a_token(operation: str) -> None:
+    assert ("security" in OPERATIONS[operation]) == (" /v1/" in operation)
+    assert ("401" in OPERATIONS[operation]["responses"]) == (" /v1/" in operation)
+
+
+def test_no_operation_answers_with_the_frameworks_own_errors() -> None:
+    assert "HTTPValidationError" not in json.dumps(DOCUMENT)
+
+
+def used_in(part: object) -> Iterator[str]:
+    """The names of all schemas that a part of the document refers to, through others as well."""
+    match part:
+        case {"$ref": str(reference)}:
+            name = reference.rsplit("/", 1)[1]
+            yield name
+            yield from used_in(SCHEMAS[name])
+        case dict():
+            for value in part.values():
+                yield from used_in(value)
+        case list():
+            for value in part:
+                yield from used_in(value)
+
+
+SENT = sorted({name for operation in OPERATIONS.values() for name in used_in(operation["responses"])})
+TAKEN = sorted({name for operation in OPERATIONS.values() for name in used_in(operation.get("requestBody"))})
+
+
+@pytest.mark.parametrize("name", [name for name in SENT if "properties" in SCHEMAS[name]])
+def test_every_output_property_is_required(name: str) -> None:
+    assert set(SCHEMAS[name]["required"]) == set(SCHEMAS[name]["properties"])
+    assert not any("default" in described for described in SCHEMAS[name]["properties"].values())
+
+
+@pytest.mark.parametrize("name", [name for name in TAKEN if "properties" in SCHEMAS[name]])
+def test_every_input_object_forbids_extras(name: str) -> None:
+    assert SCHEMAS[name]["additionalProperties"] is False
+
+
+def test_no_schema_is_both_sent_and_taken() -> None:
+    assert set(SENT).isdisjoint(TAKEN)
+    assert set(SENT) | set(TAKEN) == set(SCHEMAS)
+
+
+# --- every documented status, seen ---
+
+FILE = "POST /v1/requests"
+LIST = "GET /v1/requests"
+READ = "GET /v1/requests/{request_id}"
+DECIDE = "POST /v1/requests/{request_id}/decisions"
+WITHDRAW = "POST /v1/requests/{request_id}/withdrawal"
+RECEIVE = "POST /v1/requests/{request_id}/receipt"
+EXECUTE = "POST /v1/requests/{request_id}/execution"
+ME = "GET /v1/me"
+ACCOUNTS = "GET /v1/accounts"
+LIVE = "GET /v1/accounts/{account_id}/root-credentials"
+AUDIT = "GET /v1/audit/events"
+LIVEZ, READYZ = "GET /livez", "GET /readyz"
+
+ABSENT = "6f1c9a52-6a55-4b8e-9d5c-2f6f0f6f2b11"
+FILING = {"operation": "create_access_key", "account_id": ACCOUNT, "justification": JUSTIFICATION}
+APPROVAL = {"decision": "approve", "digest": "0" * 64}
+BODIES = {FILE: FILING, DECIDE: APPROVAL}
+LARGE: dict[str, Any] = {"content": b"x" * (64 * 1024 + 1), "headers": {"Content-Type": "application/json"}}
+
+Scenario = Callable[[House], Response]
+SCENARIOS: dict[tuple[str, int], Scenario] = {}
+
+
+def call(
+    house: House,
+    operation: str,
+    by: str | None = "alice",
+    *,
+    request_id: str = ABSENT,
+    account: str = ACCOUNT,
+    **sent: Any,
+) -> Response:
+    method, path = operation.split()
+    if not sent.keys() & {"json", "content"} and operation in BODIES:
+        sent["json"] = BODIES[operation]
+    client: TestClient = house.client(by)
+    return client.request(method, path.format(request_id=request_id, account_id=account), **sent)
+
+
+def seen(operation: str, status: int) -> Callable[[Scenario], Scenario]:
+    def note(scenario: Scenario) -> Scenario:
+        assert (operation, status) not in SCENARIOS
+        SCENARIOS[operation, status] = scenario
+        return scenario
+
+    return note
+
+
+def without_database(house: House, operation: str) -> Response:
+    house.token("alice")
+    house.change(engine=connect("sqlite:////nowhere/rootquorum.db", connections=1))
+    return call(house, operation)
+
+
+def broken(house: House, operation: str) -> Response:
+    house.token("alice")
+    house.change(engine=None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schemas, "HealthOut", None)  # all that the route without a database can be broken in
+        return call(house, operation)
+
+
+def anonymous(house: House, operation: str) -> Response:
+    return call(house, operation, None)
+
+
+def mistaken(house: House, operation: str) -> Response:
+    return call(house, operation, request_id="x", account="x", json={}, params={"limit": 0})
+
+
+for each in OPERATIONS:
+    SCENARIOS[each, 500] = partial(broken, operation=each)
+    if each != LIVEZ:
+        SCENARIOS[each, 503] = partial(without_database, operation=each)
+    if "/v1/" in each:
+        SCENARIOS[each, 401] = partial(anonymous, operation=each)
+for each in (FILE, LIST, READ, DECIDE, WITHDRAW, RECEIVE, EXECUTE, LIVE, AUDIT):
+    SCENARIOS[each, 422] = partial(mistaken, operation=each)
+for each in (READ, DECIDE, WITHDRAW, RECEIVE, EXECUTE):
+    SCENARIOS[each, 404] = partial(call, operation=each, by="bob")
+for each in (LIST, ME, ACCOUNTS, LIVE, LIVEZ, READYZ):
+    SCENARIOS[each, 200] = partial(call, operation=each)
+for each in (FILE, DECIDE):
+    SCENARIOS[each, 413] = partial(call, operation=each, **LARGE)
+SCENARIOS |= {
+    (FILE, 201): lambda house: call(house, FILE),
+    (FILE, 400): lambda house: call(house, FILE, headers={"Idempotency-Key": "two words"}),
+    (FILE, 403): lambda house: call(house, FILE, "rita"),
+    (LIVE, 404): lambda house: call(house, LIVE, account="000000000000"),
+    (AUDIT, 200): lambda house: call(house, AUDIT, "audrey"),
+    (AUDIT, 403): lambda house: call(house, AUDIT, "alice"),
+    (EXECUTE, 406): lambda house: call(house, EXECUTE, headers={"Accept": "image/png"}),
+    (READ, 200): lambda house: call(house, READ, request_id=pending(house)),
+    (WITHDRAW, 200): lambda house: call(house, WITHDRAW, request_id=pending(house)),
+    (WITHDRAW, 403): lambda house: call(house, WITHDRAW, "bob", request_id=pending(house)),
+    (WITHDRAW, 409): lambda house: call(house, WITHDRAW, request_id=delivered(house)),
+    (DECIDE, 403): lambda house: call(house, DECIDE, "alice", request_id=pending(house)),
+    (DECIDE, 409): lambda house: call(house, DECIDE, "bob", request_id=pending(house)),
+    (EXECUTE, 200): lambda house: call(house, EXECUTE, request_id=approved(house)),
+    (EXECUTE, 403): lambda house: call(house, EXECUTE, "bob", request_id=approved(house)),
+    (EXECUTE, 409): lambda house: call(house, EXECUTE, request_id=pending(house)),
+    (RECEIVE, 200): lambda house: call(house, RECEIVE, request_id=delivered(house)),
+    (RECEIVE, 403): lambda house: call(house, RECEIVE, "bob", request_id=delivered(house)),
+    (RECEIVE, 409): lambda house: call(house, RECEIVE, request_id=approved(house)),
+}
+
+
+def pending(house: House) -> str:
+    return house.file().filing.request_id
+
+
+def approved(house: House) -> str:
+    return house.approved().filing.request_id
+
+
+def delivered(house: House) -> str:
+    return house.execute(house.approved())[0].filing.request_id
+
+
+@seen(FILE, 409)
+def same_thing_twice(house: House) -> Response:
+    call(house, FILE)
+    return call(house, FILE)
+
+
+@seen(DECIDE, 200)
+def approval(house: House) -> Response:
+    request = house.file()
+    json = APPROVAL | {"digest": request.digest}
+    return call(house, DECIDE, "bob", request_id=request.filing.request_id, json=json)
+
+
+@seen(EXECUTE, 202)
+def answer_of_aws_is_lost(house: House) -> Response:
+    house.aws.fault("CreateAccessKey", ConnectionLostAfter())
+    return call(house, EXECUTE, request_id=approved(house))
+
+
+@seen(LIST, 304)
+def list_unchanged(house: House) -> Response:
+    etag = call(house, LIST).headers["etag"]
+    return call(house, LIST, headers={"If-None-Match": etag})
+
+
+@seen(READ, 304)
+def request_unchanged(house: House) -> Response:
+    request_id = pending(house)
+    etag = call(house, READ, request_id=request_id).headers["etag"]
+    return call(house, READ, request_id=request_id, headers={"If-None-Match": etag})
+
+
+DOCUMENTED = {
+    (operation, int(status)) for operation, described in OPERATIONS.items() for status in described["responses"]
+}
+
+
+def test_scenarios_are_for_all_that_is_documented_and_nothing_else() -> None:
+    assert DOCUMENTED - SCENARIOS.keys() == set()
+    assert SCENARIOS.keys() - DOCUMENTED == set()
+
+
+@pytest.mark.parametrize(("operation", "status"), sorted(SCENARIOS))
+def test_documented_status_is_answered_as_documented(house: House, operation: str, status: int) -> None:
+    answer = SCENARIOS[operation, status](house)
+
+    assert answer.status_code == status, answer.text
+    documented = OPERATIONS[operation]["responses"][str(status)].get("content", {})
+    assert answer.headers.get("content-type", "").split(";")[0] in (documented or {""})
+
+
+# Where AWS is asked, its absence is an answer of its own: nothing was done, and the account is named as the cause.
+@pytest.mark.parametrize("operation", [FILE, EXECUTE, LIVE])
+def test_aws_away_is_503(house: House, operation: str) -> None:
+    request_id = approved(house) if operation == EXECUTE else ABSENT
+    if operation == FILE:
+        house.aws.stop()  # nobody listens
+    house.aws.fault("GetCallerIdentity", Refuse("AccessDenied"))
+
+    answer = call(house, operation, request_id=request_id)
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "account_unreachable")
