@@ -5,11 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from factories import House
 from postgres import Postgres, running_postgres
 
 from service.db.engine import connect
 from service.db.schema import migrate
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_tracebacks() -> None:
+    """As `service.logs` has them; structlog's own default takes seconds to paint one with all its variables."""
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
 
 
 @pytest.fixture(scope="session")
@@ -46,4 +53,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 def house(database_url: str) -> Iterator[House]:
     """The service on a database, with a simulated AWS and a clock that the test moves."""
     with House.on(database_url) as house:
+        yield house
+
+
+@pytest.fixture
+def sqlite_house(tmp_path: Path, sqlite_template: Path) -> Iterator[House]:
+    """The same for what does not depend on the database."""
+    file = tmp_path / "rootquorum.db"
+    shutil.copy(sqlite_template, file)
+    with House.on(f"sqlite:///{file}") as house:
         yield house

@@ -16,7 +16,8 @@ from service.auth.api_tokens import fingerprint, mint
 from service.aws.root import AwsRoots
 from service.aws.simulated import SimulatedAws
 from service.aws.sources import FixedSource
-from service.db.engine import connect
+from service.db import audit, requests
+from service.db.engine import connect, read
 from service.domain.account import AccessKey, Account, RootCredentials
 from service.domain.actor import WORKER, Actor, ActorKind, Directory, Member, Role
 from service.domain.operation import CreatedKey, Operation, OperationName
@@ -242,6 +243,18 @@ class House:
 
     def execute(self, on: OperationRequest, *, by: str = "alice") -> tuple[OperationRequest, CreatedKey | None]:
         return execute(self.ctx, self.actor(by), on.filing.request_id)
+
+    def now(self, on: OperationRequest) -> OperationRequest:
+        """The request as the database has it."""
+        with read(self.ctx.engine) as tx:
+            found = requests.get(tx, on.filing.request_id)
+        assert found is not None
+        return found
+
+    def events(self, on: OperationRequest) -> list[str]:
+        """The canonical JSON of its audit events, oldest first."""
+        with read(self.ctx.engine) as tx:
+            return [content for _, content in audit.page(tx, after=0, limit=1000, request_id=on.filing.request_id)]
 
     def spare_key(self) -> str:
         """A second root key, made by somebody else, that requests can be about."""

@@ -195,6 +195,10 @@ DECEIVING = {
     "right-to-left override": "\u202e",
     "isolate": "\u2066",
     "byte order mark": "\ufeff",
+    "zero-width space": "\u200b",
+    "soft hyphen": "\u00ad",
+    "Hangul filler": "\u3164",
+    "tag": "\U000e0041",
     "lone surrogate": "\ud800",
 }
 

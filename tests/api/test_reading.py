@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from factories import ACCOUNT, DEACTIVATE, MEMBERS, NOON, OTHER_ACCOUNT, House
+from factories import ACCOUNT, DEACTIVATE, NOON, OTHER_ACCOUNT, House
 from factories import request as made
 from fastapi.testclient import TestClient
 
@@ -90,49 +90,6 @@ def test_filters_add_up(house: House, two: tuple[str, str]) -> None:
     audrey = house.client("audrey")
     assert ids(audrey, status="approved", requester="alice") == [two[0]]
     assert ids(audrey, status="approved", requester="bob") == []
-
-
-# --- awaiting me ---
-
-
-def test_pending_request_awaits_approvers_who_have_not_decided(house: House) -> None:
-    request = house.file(recipient="dave")
-    house.approve(request, "bob")
-
-    waiting = {subject for subject in MEMBERS if ids(house.client(subject), awaiting="me")}
-
-    assert waiting == {"carol"}  # bob has decided, dave would receive
-
-
-def test_approved_create_awaits_its_recipient(house: House) -> None:
-    house.approved(recipient="rita")
-    assert {subject for subject in MEMBERS if ids(house.client(subject), awaiting="me")} == {"rita"}
-
-
-def test_approved_operation_on_a_key_awaits_requester_and_recipient(house: House) -> None:
-    house.approved(DEACTIVATE, house.spare_key(), recipient="rita")
-    assert {subject for subject in MEMBERS if ids(house.client(subject), awaiting="me")} == {"alice", "rita"}
-
-
-def test_what_runs_by_itself_awaits_nobody(house: House) -> None:
-    house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
-    assert not any(ids(house.client(subject), awaiting="me") for subject in MEMBERS)
-
-
-def test_outstanding_receipt_awaits_the_recipient(house: House) -> None:
-    delivered, _ = house.execute(house.approved(recipient="rita"), by="rita")
-    rita = house.client("rita")
-    assert ids(rita, awaiting="me") == [id_of(delivered)]
-
-    rita.post(f"/v1/requests/{id_of(delivered)}/receipt")
-
-    assert ids(rita, awaiting="me") == []
-
-
-def test_overdue_request_awaits_nobody(house: House) -> None:
-    house.file()
-    house.clock.advance(timedelta(days=3))
-    assert not any(ids(house.client(subject), awaiting="me") for subject in MEMBERS)
 
 
 # --- pages ---
@@ -337,3 +294,18 @@ def test_doubt_is_shown(house: House) -> None:
     shown = house.client("alice").get(f"/v1/requests/{id_of(request)}").json()
 
     assert (shown["status"], shown["result"]["code"]) == ("in_doubt", "in_doubt")
+
+
+@pytest.mark.parametrize("path", ["/v1/requests?stauts=pending", "/v1/audit/events?form=1"])
+def test_a_filter_that_does_not_exist_is_refused_and_not_ignored(house: House, path: str) -> None:
+    assert house.client("audrey").get(path).status_code == 422
+
+
+def test_an_auditor_goes_on_where_the_log_ended(house: House) -> None:
+    auditor = house.client("audrey")
+    house.file()
+    first = auditor.get("/v1/audit/events").json()
+    assert first["next_cursor"] is None
+    house.file(DEACTIVATE, house.spare_key())
+    later = auditor.get("/v1/audit/events", params={"cursor": first["resume_cursor"]}).json()
+    assert [event["event"] for event in later["items"]] == ["request.filed"]

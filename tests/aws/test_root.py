@@ -80,6 +80,21 @@ def test_a_profile_with_a_credential_process_signs_in(aws: SimulatedAws, config:
         assert root.signer_key_id == key.access_key_id
 
 
+@pytest.mark.parametrize(
+    "program",
+    ["/no/such/program", "{python} -c pass", "{python} -c print([])", "{python} -c exit(1)", "{python} {sleeper}"],
+)
+def test_a_credential_program_that_fails_or_hangs_is_an_account_out_of_reach(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    monkeypatch.setattr("service.aws.sources.PROGRAM_SECONDS", 1.0)
+    sleeper = tmp_path / "sleeper.py"
+    sleeper.write_text("import signal; signal.pause()")
+    command = program.format(python=sys.executable, sleeper=sleeper)
+    config.write_text(f"[profile prod-root]\ncredential_process = {command}\n")
+    assert refusal() is Code.ACCOUNT_UNREACHABLE
+
+
 def test_a_credential_that_was_rotated_is_used_at_once(aws: SimulatedAws, config: Path) -> None:
     config.write_text(with_keys(aws))
     with _ROOTS.sign_in(_ACCOUNT):

@@ -151,6 +151,11 @@ def test_doctor_finds_nothing_wrong_with_a_good_account(tmp_path: Path) -> None:
         assert not {call.action for call in aws.calls} & {"CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"}
 
 
+def test_doctor_makes_no_database(folder: Path) -> None:
+    assert rootquorum(folder, "doctor").returncode == 1
+    assert not (folder / "rootquorum.db").exists()
+
+
 def test_doctor_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
     with SimulatedAws([ACCOUNT]) as aws:
         environment = profile(tmp_path, aws)

@@ -20,14 +20,11 @@ from service.aws.simulated import (
     ServerErrorAfter,
     Throttle,
 )
-from service.db import audit
-from service.db.engine import read
 from service.domain.errors import Code, ServiceError
 from service.domain.operation import OperationName
 from service.domain.request import OperationRequest
 from service.worker import run_pass
 from service.workflow.file import file
-from service.workflow.read import show
 
 ALL_TRIES = 3
 ACTION = {
@@ -44,16 +41,12 @@ def _no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
 
 
-def now(house: House, on: OperationRequest) -> OperationRequest:
-    return show(house.ctx, house.actor("audrey"), on.filing.request_id).request
-
-
 def after_a_while(house: House, on: OperationRequest) -> OperationRequest:
     """When the worker has had its time: beyond every time budget and the consistency delay."""
     for _ in range(2):
         house.clock.advance(timedelta(minutes=6))
         run_pass(house.ctx)
-    return now(house, on)
+    return house.now(on)
 
 
 def execute_at_risk(house: House, on: OperationRequest) -> Code | None:
@@ -83,7 +76,7 @@ def test_a_create_is_sent_once_and_leaves_no_key_without_an_owner(
     house.aws.fault("CreateAccessKey", fault, times=ALL_TRIES)
 
     execute_at_risk(house, approved)
-    assert ended(now(house, approved)) == at_first
+    assert ended(house.now(approved)) == at_first
     assert ended(after_a_while(house, approved)) == in_the_end
     assert house.aws.keys(ACCOUNT) == {house.signer: "Active"}
     assert house.aws.count("CreateAccessKey") == 1
@@ -120,7 +113,7 @@ def test_an_operation_on_a_key_ends_as_aws_has_it(
     house.aws.fault(ACTION[operation], fault, times=times)
 
     execute_at_risk(house, approved)
-    assert now(house, approved).status in {in_the_end, "in_doubt"}
+    assert house.now(approved).status in {in_the_end, "in_doubt"}
     assert after_a_while(house, approved).status == in_the_end
     assert house.aws.keys(ACCOUNT).get(spare) == (after if in_the_end == "succeeded" else before)
 
@@ -131,7 +124,7 @@ def test_a_read_that_fails_before_the_claim_costs_nothing(house: House, action: 
     approved = house.approved()
     house.aws.fault(action, fault, times=ALL_TRIES)
     assert execute_at_risk(house, approved) is Code.ACCOUNT_UNREACHABLE
-    assert now(house, approved).status == "approved"
+    assert house.now(approved).status == "approved"
 
     house.aws.reset_faults()
     assert execute_at_risk(house, approved) is None
@@ -147,43 +140,8 @@ def test_a_read_that_fails_after_the_claim_ends_the_request_without_an_effect(ho
         after=True,
     )
     assert execute_at_risk(house, approved) is Code.EXECUTION_FAILED
-    assert ended(now(house, approved)) == ("failed", "account_unreachable")
+    assert ended(house.now(approved)) == ("failed", "account_unreachable")
     assert house.aws.count("CreateAccessKey") == 0
-
-
-def test_what_is_in_doubt_waits_for_the_consistency_delay(house: House) -> None:
-    approved = house.approved()
-    house.aws.fault("CreateAccessKey", ConnectionLostAfter())
-    house.execute(approved)
-
-    house.clock.advance(timedelta(minutes=4))
-    run_pass(house.ctx)
-    assert now(house, approved).status == "in_doubt"
-    assert len(house.aws.keys(ACCOUNT)) == 2
-
-
-def test_a_doubt_is_settled_later_when_aws_is_away(house: House) -> None:
-    approved = house.approved()
-    house.aws.fault("CreateAccessKey", ConnectionLostAfter())
-    house.execute(approved)
-    house.aws.fault("DeleteAccessKey", ServerError(), times=ALL_TRIES)
-    assert after_a_while(house, approved).status == "failed"
-    assert house.aws.keys(ACCOUNT) == {house.signer: "Active"}
-
-
-def test_a_key_that_cannot_be_told_from_ours_is_quarantined(house: House) -> None:
-    # Two hours ahead of AWS: a key made now was not made while our call was on its way.
-    house.clock.advance(timedelta(hours=2))
-    approved = house.approved()
-    house.aws.fault("CreateAccessKey", ConnectionLostBefore())
-    house.execute(approved)
-    stranger = house.spare_key()
-
-    assert ended(after_a_while(house, approved)) == ("failed", "quarantined")
-    assert stranger in house.aws.keys(ACCOUNT)
-    with read(house.ctx.engine) as tx:
-        contents = [content for _, content in audit.page(tx, after=0, limit=100)]
-    assert any('"event":"key.quarantined"' in content and stranger in content for content in contents)
 
 
 @contextmanager
@@ -216,7 +174,7 @@ def test_a_key_that_cannot_be_recorded_is_deleted_and_never_shown(house: House) 
     approved = house.approved()
     with commits_failing(house, after="CreateAccessKey", done=False):
         assert execute_at_risk(house, approved) is Code.NOT_RECORDED
-    assert ended(now(house, approved)) == ("failed", "not_recorded")
+    assert ended(house.now(approved)) == ("failed", "not_recorded")
     assert house.aws.keys(ACCOUNT) == {house.signer: "Active"}
 
 
@@ -224,7 +182,7 @@ def test_a_key_whose_record_was_kept_but_not_confirmed_is_rolled_back(house: Hou
     approved = house.approved()
     with commits_failing(house, after="CreateAccessKey", done=True):
         assert execute_at_risk(house, approved) is Code.NOT_RECORDED
-    assert ended(now(house, approved)) == ("rolled_back", "not_recorded")
+    assert ended(house.now(approved)) == ("rolled_back", "not_recorded")
     assert house.aws.keys(ACCOUNT) == {house.signer: "Active"}
 
 
@@ -232,7 +190,7 @@ def test_a_database_that_stays_away_after_a_create_leaves_no_key(house: House) -
     approved = house.approved()
     with commits_failing(house, after="CreateAccessKey", done=False, times=FOR_GOOD):
         assert execute_at_risk(house, approved) is Code.NOT_RECORDED
-    assert now(house, approved).status == "executing"
+    assert house.now(approved).status == "executing"
     assert house.aws.keys(ACCOUNT) == {house.signer: "Active"}
     assert ended(after_a_while(house, approved)) == ("failed", "not_created")
 
@@ -247,12 +205,23 @@ def test_with_database_and_aws_both_away_after_a_create_the_worker_deletes_the_k
     assert house.aws.keys(ACCOUNT) == {house.signer: "Active"}
 
 
+def test_a_key_that_was_recorded_after_all_but_cannot_be_deleted_is_reported(house: House) -> None:
+    approved = house.approved()
+    house.aws.fault("DeleteAccessKey", ConnectionLostBefore(), times=ALL_TRIES)
+    with commits_failing(house, after="CreateAccessKey", done=True):
+        assert execute_at_risk(house, approved) is Code.NOT_RECORDED
+    (key,) = house.aws.keys(ACCOUNT).keys() - {house.signer}
+    assert house.now(approved).status == "delivered"
+    assert f'"event":"key.quarantined","request_id":"{approved.filing.request_id}"' in house.events(approved)[-1]
+    assert key in house.events(approved)[-1]
+
+
 def test_an_operation_that_was_done_but_not_recorded_is_found_out(house: House) -> None:
     spare = house.spare_key()
     approved = house.approved(DEACTIVATE, spare)
     with commits_failing(house, after="UpdateAccessKey", done=False):
         assert execute_at_risk(house, approved) is Code.NOT_RECORDED
-    assert now(house, approved).status == "executing"
+    assert house.now(approved).status == "executing"
     assert after_a_while(house, approved).status == "succeeded"
 
 
@@ -260,7 +229,7 @@ def test_a_claim_that_was_not_recorded_did_nothing(house: House) -> None:
     approved = house.approved()
     with commits_failing(house, after="ListAccessKeys", done=False):
         assert execute_at_risk(house, approved) is Code.UNAVAILABLE
-    assert now(house, approved).status == "approved"
+    assert house.now(approved).status == "approved"
     assert house.aws.count("CreateAccessKey") == 0
 
 
@@ -268,7 +237,7 @@ def test_a_claim_that_was_recorded_but_not_confirmed_does_nothing_and_ends(house
     approved = house.approved()
     with commits_failing(house, after="ListAccessKeys", done=True):
         assert execute_at_risk(house, approved) is Code.UNAVAILABLE
-    assert now(house, approved).status == "executing"
+    assert house.now(approved).status == "executing"
     assert ended(after_a_while(house, approved)) == ("failed", "not_created")
     assert house.aws.count("CreateAccessKey") == 0
 
@@ -281,7 +250,7 @@ def test_a_filing_without_an_answer_can_be_sent_again_with_its_key(house: House,
     assert refusal.value.code is Code.UNAVAILABLE
     filed = file(house.ctx, alice, house.draft(), idempotency_key="k-1")
     assert house.aws.count("GetAccountSummary") == (1 if done else 2)
-    assert now(house, filed).status == "pending"
+    assert house.now(filed).status == "pending"
 
 
 @pytest.mark.parametrize("done", [False, True])
@@ -293,7 +262,7 @@ def test_a_decision_without_an_answer_counts_once(house: House, done: bool) -> N
     assert refusal.value.code is Code.UNAVAILABLE
     with suppress(ServiceError):
         house.approve(filed, "bob")
-    assert [made.person for made in now(house, filed).decisions] == ["bob"]
+    assert [made.person for made in house.now(filed).decisions] == ["bob"]
 
 
 def ended(on: OperationRequest) -> tuple[str, str | None]:
