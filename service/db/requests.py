@@ -88,8 +88,9 @@ def open_for(tx: Tx, account_id: str, operation: Operation) -> bool:
 
 
 def save(tx: Tx, before: OperationRequest, after: OperationRequest) -> None:
-    """Write a changed request and its new decision. Raises RuntimeError if somebody else changed it meanwhile,
-    which the row lock makes impossible.
+    """Write a changed request and its new decision, unless `before` is no longer what is stored: RuntimeError then.
+
+    With the row locked that cannot be. A settlement, which takes no lock, learns here that reconciliation was quicker.
     """
     saved = tx.execute(
         update(requests)
@@ -97,7 +98,7 @@ def save(tx: Tx, before: OperationRequest, after: OperationRequest) -> None:
         .values(**_life_columns(after))
     )
     if saved.rowcount != 1:
-        raise RuntimeError("a request was changed without its lock")
+        raise RuntimeError("the request was changed by somebody else meanwhile")
     for decision in after.decisions:
         if decision not in before.decisions:
             _save_decision(tx, after, decision, replaces=before.decision_of(decision.person) is not None)

@@ -87,7 +87,6 @@ def _settle(
     """Write down what happened. A new key that cannot be written down is deleted, and its secret never shown."""
     try:
         with begin(ctx.engine) as tx:
-            _check_still_ours(tx, claimed)
             settled = claimed.settle(outcome, ctx.now())
             record(tx, actor, ctx.now(), claimed, settled)
     except BaseException as error:  # whatever it was, even a shutdown: the key must not outlive it
@@ -101,12 +100,6 @@ def _settle(
             "Do not repeat this; look at the request again in some minutes.",
         ) from error
     return settled
-
-
-def _check_still_ours(tx: Tx, claimed: OperationRequest) -> None:
-    current = requests.lock(tx, claimed.filing.request_id)
-    if current is None or current.version != claimed.version:
-        raise Conflict(Code.ALREADY_EXECUTED, "Reconciliation has settled this request meanwhile.")
 
 
 def _forfeit(ctx: Context, root: RootSession, claimed: OperationRequest, key: CreatedKey) -> None:
