@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from service.api import schemas
+from service.api import inputs, outputs
 from service.api.deps import Ctx, SignedIn
 from service.api.problems import documented
 from service.api.views import account_out, credentials_out
@@ -12,13 +12,13 @@ router = APIRouter(prefix="/v1")
 
 
 @router.get("/me", tags=["Accounts"], summary="Who am I?", responses=documented(401, 503))
-def get_me(actor: SignedIn) -> schemas.MeOut:
+def get_me(actor: SignedIn) -> outputs.MeOut:
     """The person or machine that your token proves, with today's roles. For everybody who is signed in."""
-    return schemas.MeOut(subject=actor.subject, name=actor.name, kind=actor.kind.value, roles=sorted(actor.roles))
+    return outputs.MeOut(subject=actor.subject, name=actor.name, kind=actor.kind.value, roles=sorted(actor.roles))
 
 
 @router.get("/accounts", tags=["Accounts"], summary="List the accounts", responses=documented(401, 503))
-def get_accounts(ctx: Ctx, _actor: SignedIn) -> list[schemas.ConfiguredAccountOut]:
+def get_accounts(ctx: Ctx, _actor: SignedIn) -> list[outputs.ConfiguredAccountOut]:
     """What is configured; AWS is not asked. For everybody who is signed in."""
     return [account_out(ctx.accounts[account_id]) for account_id in sorted(ctx.accounts)]
 
@@ -29,9 +29,9 @@ def get_accounts(ctx: Ctx, _actor: SignedIn) -> list[schemas.ConfiguredAccountOu
     summary="Read an account's root credentials",
     responses=documented(401, 404, 422, 503),
 )
-def get_root_credentials(ctx: Ctx, _actor: SignedIn, account_id: schemas.AccountId) -> schemas.AccountCredentialsOut:
+def get_root_credentials(ctx: Ctx, _actor: SignedIn, account_id: inputs.AccountId) -> outputs.AccountCredentialsOut:
     """The live state, asked of AWS now: access keys with status, age and last use; MFA, password and signing
     certificates present. For everybody who is signed in.
     """
     account, observed = root_credentials(ctx, account_id)
-    return schemas.AccountCredentialsOut(account=account_out(account), root_credentials=credentials_out(observed))
+    return outputs.AccountCredentialsOut(account=account_out(account), root_credentials=credentials_out(observed))

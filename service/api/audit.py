@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from service.api import schemas
+from service.api import inputs, outputs
 from service.api.deps import Ctx, SignedIn
 from service.api.paging import decode_sequence, encode_sequence
 from service.api.problems import documented
@@ -18,15 +18,15 @@ router = APIRouter(prefix="/v1/audit", tags=["Audit"])
 def get_events(
     ctx: Ctx,
     actor: SignedIn,
-    wanted: Annotated[schemas.AuditFilter, Query()],
-) -> schemas.AuditPageOut:
+    wanted: Annotated[inputs.AuditFilter, Query()],
+) -> outputs.AuditPageOut:
     """Oldest first, by sequence number, which has no gap. For the role `auditor`."""
     after = decode_sequence(wanted.cursor)
     found = audit_events(ctx, actor, after=after, limit=wanted.limit + 1, request_id=wanted.request_id)
     page = found[: wanted.limit]
     last = page[-1][0] if page else after
-    return schemas.AuditPageOut(
-        items=[schemas.AuditEventOut.model_validate(json.loads(content)) for _, content in page],
+    return outputs.AuditPageOut(
+        items=[outputs.AuditEventOut.model_validate(json.loads(content)) for _, content in page],
         next_cursor=encode_sequence(last) if len(found) > len(page) else None,
         resume_cursor=encode_sequence(last) if last else None,
     )

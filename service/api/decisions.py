@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
 
-from service.api import schemas
+from service.api import inputs, outputs
 from service.api.deps import Ctx, SignedIn
 from service.api.problems import documented
 from service.api.views import request_out
@@ -28,15 +28,15 @@ _EXAMPLES: dict[str, Any] = {
     "/decisions",
     tags=["Decisions"],
     summary="Approve or reject",
-    response_model=schemas.RequestOut,
+    response_model=outputs.RequestOut,
     responses=documented(401, 403, 404, 409, 413, 422, 503),
 )
 def post_decision(
     ctx: Ctx,
     actor: SignedIn,
-    request_id: schemas.RequestId,
-    body: Annotated[schemas.NewDecision, Body(openapi_examples=_EXAMPLES)],
-) -> schemas.RequestOut:
+    request_id: inputs.RequestId,
+    body: Annotated[inputs.NewDecision, Body(openapi_examples=_EXAMPLES)],
+) -> outputs.RequestOut:
     """One person, one vote, on exactly what the digest names. For the role `approver`, people only, and neither the
     requester nor the recipient; a rejection ends the request, also one that is approved already.
     """
@@ -48,10 +48,10 @@ def post_decision(
     "/withdrawal",
     tags=["Requests"],
     summary="Withdraw a request",
-    response_model=schemas.RequestOut,
+    response_model=outputs.RequestOut,
     responses=documented(401, 403, 404, 409, 422, 503),
 )
-def post_withdrawal(ctx: Ctx, actor: SignedIn, request_id: schemas.RequestId) -> schemas.RequestOut:
+def post_withdrawal(ctx: Ctx, actor: SignedIn, request_id: inputs.RequestId) -> outputs.RequestOut:
     """Ends a request that has not run. For its requester."""
     withdraw(ctx, actor, request_id)
     return request_out(ctx, show(ctx, actor, request_id))
@@ -61,10 +61,10 @@ def post_withdrawal(ctx: Ctx, actor: SignedIn, request_id: schemas.RequestId) ->
     "/receipt",
     tags=["Execution"],
     summary="Confirm that the secret arrived",
-    response_model=schemas.RequestOut,
+    response_model=outputs.RequestOut,
     responses=documented(401, 403, 404, 409, 422, 503),
 )
-def post_receipt(ctx: Ctx, actor: SignedIn, request_id: schemas.RequestId) -> schemas.RequestOut:
+def post_receipt(ctx: Ctx, actor: SignedIn, request_id: inputs.RequestId) -> outputs.RequestOut:
     """Closes a request whose key was delivered. For its recipient."""
     confirm_receipt(ctx, actor, request_id)
     return request_out(ctx, show(ctx, actor, request_id))

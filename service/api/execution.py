@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, HTTPException
 from starlette.responses import JSONResponse, Response
 
-from service.api import schemas
+from service.api import inputs, outputs
 from service.api.deps import Ctx, SignedIn
 from service.api.problems import documented
 from service.api.views import created_key_out, request_out, rootkey_csv
@@ -39,7 +39,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     },
     202: {
         "description": "In doubt: the answer of AWS was lost. The service finds out what is true, and settles.",
-        "model": schemas.RequestOut,
+        "model": outputs.RequestOut,
     },
 }
 
@@ -47,13 +47,13 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 @router.post(
     "/execution",
     summary="Run an approved request, once",
-    response_model=schemas.CreatedKeyOut | schemas.RequestOut,
+    response_model=outputs.CreatedKeyOut | outputs.RequestOut,
     responses=documented(401, 403, 404, 406, 409, 422, 503) | _ANSWERS,
 )
 def post_execution(
     ctx: Ctx,
     actor: SignedIn,
-    request_id: schemas.RequestId,
+    request_id: inputs.RequestId,
     accept: Annotated[
         str, Header(description=f"`{_JSON}`, or `{_CSV}` for a create as a download named `rootkey.csv`.")
     ] = "*/*",

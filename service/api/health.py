@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from service.api import schemas
+from service.api import outputs
 from service.api.deps import Ctx
 from service.api.problems import documented
 from service.workflow.health import check_ready
@@ -11,14 +11,14 @@ router = APIRouter(tags=["Health"])
 
 
 @router.get("/livez", summary="Is the process alive?", responses=documented())
-async def livez() -> schemas.HealthOut:
+async def livez() -> outputs.HealthOut:
     """Yes, whatever else is away. For everybody."""
     # Not in the thread pool: while all its threads wait for AWS, the process is alive all the same.
-    return schemas.HealthOut(status="ok")
+    return outputs.HealthOut(status="ok")
 
 
 @router.get("/readyz", summary="Can it serve?", responses=documented(503))
-def readyz(ctx: Ctx) -> schemas.HealthOut:
+def readyz(ctx: Ctx) -> outputs.HealthOut:
     """When the database answers and its schema is the one that this version needs. For everybody."""
     check_ready(ctx)
-    return schemas.HealthOut(status="ok")
+    return outputs.HealthOut(status="ok")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Header, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from service.api import schemas
+from service.api import inputs, outputs
 from service.api.deps import Ctx, SignedIn
 from service.api.paging import conditional, decode_cursor, encode_cursor
 from service.api.problems import documented
@@ -68,14 +68,14 @@ _EXAMPLES: dict[str, Any] = {
     "",
     status_code=201,
     summary="File a request",
-    response_model=schemas.RequestOut,
+    response_model=outputs.RequestOut,
     responses=documented(400, 401, 403, 409, 413, 422, 503)
     | {201: {"description": "Filed.", "headers": {"Location": {"schema": {"type": "string"}}}}},
 )
 def file_request(
     ctx: Ctx,
     actor: SignedIn,
-    body: Annotated[schemas.NewRequest, Body(openapi_examples=_EXAMPLES)],
+    body: Annotated[inputs.NewRequest, Body(openapi_examples=_EXAMPLES)],
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -100,14 +100,14 @@ def file_request(
 @router.get(
     "",
     summary="List requests",
-    response_model=schemas.RequestPageOut,
+    response_model=outputs.RequestPageOut,
     responses=documented(401, 422, 503) | _ETAG,
 )
 def get_requests(
     ctx: Ctx,
     actor: SignedIn,
     http: Request,
-    wanted: Annotated[schemas.RequestFilter, Query()],
+    wanted: Annotated[inputs.RequestFilter, Query()],
     if_none_match: Annotated[str | None, _IF_NONE_MATCH] = None,
 ) -> Response:
     """Newest first. Approvers, auditors and operators see all requests, everybody else those they take part in."""
@@ -120,7 +120,7 @@ def get_requests(
         after=decode_cursor(wanted.cursor),
         limit=wanted.limit,
     )
-    page = schemas.RequestPageOut(
+    page = outputs.RequestPageOut(
         items=[summary_out(ctx, request) for request in found], next_cursor=encode_cursor(following)
     )
     return conditional(http, page)
@@ -129,14 +129,14 @@ def get_requests(
 @router.get(
     "/{request_id}",
     summary="Read a request",
-    response_model=schemas.RequestOut,
+    response_model=outputs.RequestOut,
     responses=documented(401, 404, 422, 503) | _ETAG,
 )
 def get_request(
     ctx: Ctx,
     actor: SignedIn,
     http: Request,
-    request_id: schemas.RequestId,
+    request_id: inputs.RequestId,
     if_none_match: Annotated[str | None, _IF_NONE_MATCH] = None,
 ) -> Response:
     """Everything that a decision needs, the digest to send back with it, and what you may do now.
@@ -146,9 +146,9 @@ def get_request(
     return conditional(http, request_out(ctx, show(ctx, actor, request_id)))
 
 
-def _draft(body: schemas.NewRequest) -> Draft:
+def _draft(body: inputs.NewRequest) -> Draft:
     fields = body.model_dump(exclude={"operation", "access_key_id"})
-    target = None if isinstance(body, schemas.CreateAccessKey) else body.access_key_id
+    target = None if isinstance(body, inputs.CreateAccessKey) else body.access_key_id
     return Draft(operation=Operation(OperationName(body.operation), target), **fields)
 
 

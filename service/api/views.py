@@ -1,6 +1,6 @@
 """From the domain to what is sent: names beside subjects, nothing decided here."""
 
-from service.api import schemas as out
+from service.api import outputs as out
 from service.domain.account import Account, RootCredentials
 from service.domain.operation import CreatedKey, warnings
 from service.domain.request import Filing, OperationRequest

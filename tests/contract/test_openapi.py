@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 from openapi_spec_validator import validate
 
-from service.api import schemas
+from service.api import outputs
 from service.api.build import build
 from service.aws.simulated import ConnectionLostAfter, Refuse
 from service.db.engine import connect
@@ -149,7 +149,7 @@ def broken(house: House, operation: str) -> Response:
     house.token("alice")
     house.change(engine=None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schemas, "HealthOut", None)  # all that the route without a database can be broken in
+        patch.setattr(outputs, "HealthOut", None)  # all that the route without a database can be broken in
         return call(house, operation)
 
 

@@ -1,0 +1,204 @@
+"""What goes out over HTTP. Nothing has a default, so the contract says `required` of all of it."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from service.domain.operation import OperationName
+from service.domain.request import Status
+
+
+class AccountOut(BaseModel):
+    account_id: str
+    name: str
+
+
+class ConfiguredAccountOut(AccountOut):
+    partition: str
+
+
+class ActorOut(BaseModel):
+    subject: str
+    name: str
+
+
+class RequesterOut(ActorOut):
+    kind: Literal["person", "machine"]
+
+
+class AccessKeyOut(BaseModel):
+    """A root access key as AWS listed it. Last use lags, and is no proof of non-use."""
+
+    access_key_id: str
+    status: str
+    created_at: datetime
+    last_used_at: datetime | None
+    last_used_service: str | None
+
+
+class RootCredentialsOut(BaseModel):
+    """The account's root credentials at `observed_at`; null where AWS did not say."""
+
+    observed_at: datetime
+    keys: list[AccessKeyOut]
+    signer_key_id: str
+    mfa_enabled: bool | None
+    password_present: bool | None
+    signing_certificates_present: bool | None
+
+
+class WarningOut(BaseModel):
+    code: str
+    detail: str
+
+
+class DecisionOut(BaseModel):
+    """`void_because` says why a decision does not count today; null when it does."""
+
+    person: ActorOut
+    decision: Literal["approve", "reject"]
+    digest: str
+    comment: str | None
+    decided_at: datetime
+    void_because: str | None
+
+
+class QuorumOut(BaseModel):
+    """How many approvals are needed, and how many count today."""
+
+    needed: int
+    counted: int
+
+
+class ClocksOut(BaseModel):
+    filed_at: datetime
+    approve_by: datetime
+    approved_at: datetime | None
+    execute_by: datetime | None
+    executed_at: datetime | None
+    settled_at: datetime | None
+    receipt_by: datetime | None
+    received_at: datetime | None
+    ended_at: datetime | None
+
+
+class ResultOut(BaseModel):
+    """How the execution ended. `access_key_id` is the new key's."""
+
+    code: str
+    detail: str
+    access_key_id: str | None
+    signer_key_id: str | None
+    aws_request_id: str | None
+
+
+class ActionOut(BaseModel):
+    """What you may do now; for what you may not, the rule and why."""
+
+    action: str
+    allowed: bool
+    code: str | None
+    reason: str | None
+
+
+class RequestSummaryOut(BaseModel):
+    """A line of a list."""
+
+    id: str
+    status: Status
+    operation: OperationName
+    account: AccountOut
+    access_key_id: str | None
+    warnings: list[WarningOut]
+    requester: RequesterOut
+    recipient: ActorOut
+    justification: str
+    ticket: str | None
+    run_on_approval: bool
+    filed_at: datetime
+    approve_by: datetime
+    execute_by: datetime | None
+    digest: str
+
+
+class RequestOut(BaseModel):
+    """A request in the order in which one decides: what, on which account and key, warnings, who asks and why, the
+    state of things, and last the digest to send back.
+    """
+
+    id: str
+    status: Status
+    operation: OperationName
+    account: AccountOut
+    access_key: AccessKeyOut | None
+    warnings: list[WarningOut]
+    requester: RequesterOut
+    recipient: ActorOut
+    justification: str
+    ticket: str | None
+    run_on_approval: bool
+    accept_lockout: bool
+    observed: RootCredentialsOut
+    clocks: ClocksOut
+    quorum: QuorumOut
+    decisions: list[DecisionOut]
+    executed_by: ActorOut | None
+    result: ResultOut | None
+    digest: str
+    actions: list[ActionOut]
+
+
+class RequestPageOut(BaseModel):
+    items: list[RequestSummaryOut]
+    next_cursor: str | None
+
+
+class CreatedKeyOut(BaseModel):
+    """The new key. Its secret is in this one answer: confirm the receipt by `receipt_by`, or ask for another key."""
+
+    access_key_id: str = Field(examples=["AKIAIOSFODNN7EXAMPLE"])
+    secret_access_key: str = Field(examples=["(the secret, shown this once)"])
+    created_at: datetime
+    account_id: str
+    request_id: str
+    receipt_by: datetime | None
+
+
+class MeOut(ActorOut):
+    kind: Literal["person", "machine", "service"]
+    roles: list[str]
+
+
+class AccountCredentialsOut(BaseModel):
+    account: ConfiguredAccountOut
+    root_credentials: RootCredentialsOut
+
+
+class AuditActorOut(BaseModel):
+    kind: str
+    subject: str
+    credential: str
+
+
+class AuditEventOut(BaseModel):
+    """An event as it was written. `data` depends on the event."""
+
+    seq: int
+    at: datetime
+    event: str
+    request_id: str | None
+    actor: AuditActorOut
+    data: dict[str, object]
+
+
+class AuditPageOut(BaseModel):
+    """`next_cursor` is null on the last page; `resume_cursor` is where to look for what comes later."""
+
+    items: list[AuditEventOut]
+    next_cursor: str | None
+    resume_cursor: str | None
+
+
+class HealthOut(BaseModel):
+    status: Literal["ok"]
