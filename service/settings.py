@@ -89,6 +89,7 @@ class PolicySettings(_Section):
     approval_window: Window = _RULES.approval_window
     execution_window: Window = _RULES.execution_window
     receipt_window: Window = _RULES.receipt_window
+    rollback_grace: Window = _RULES.rollback_grace
     consistency_delay: Window = _RULES.consistency_delay
 
 

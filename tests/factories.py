@@ -105,6 +105,7 @@ _FILING = Filing(
     approve_by=NOON + timedelta(days=3),
     execution_window=timedelta(hours=8),
     receipt_window=timedelta(minutes=15),
+    rollback_grace=timedelta(hours=24),
     observed=observed(),
 )
 

@@ -12,7 +12,7 @@ down_revision = None
 _FILED = (
     "id, account_id, operation, access_key_id, requester, requester_kind, recipient, justification, ticket, "
     "run_on_approval, accept_lockout, quorum, filed_at, approve_by, execution_window_seconds, "
-    "receipt_window_seconds, observed, digest, idempotency_key, idempotency_hash"
+    "receipt_window_seconds, rollback_grace_seconds, observed, digest, idempotency_key, idempotency_hash"
 )
 
 # A vote may be cast anew, or turn into a rejection; a rejection stays.
@@ -55,7 +55,16 @@ _REFUSED = (
         "requests_run_once",
         "requests",
         "UPDATE",
-        _set_again("approved_at", "execute_by", "claimed_at", "claimed_by", "known_key_ids", "settled_at"),
+        _set_again(
+            "approved_at",
+            "execute_by",
+            "claimed_at",
+            "claimed_by",
+            "known_key_ids",
+            "settled_at",
+            "unconfirmed_at",
+            "deactivated_at",
+        ),
         "what has happened to a request cannot be changed",
     ),
     ("requests_no_delete", "requests", "DELETE", None, "requests are kept"),
@@ -147,6 +156,7 @@ def upgrade() -> None:
         sa.Column("approve_by", sa.DateTime(timezone=True), nullable=False),
         sa.Column("execution_window_seconds", sa.Integer(), nullable=False),
         sa.Column("receipt_window_seconds", sa.Integer(), nullable=False),
+        sa.Column("rollback_grace_seconds", sa.Integer(), nullable=False),
         sa.Column("observed", sa.Text(), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("idempotency_key", sa.String(length=255), nullable=True),
@@ -166,6 +176,9 @@ def upgrade() -> None:
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("receipt_by", sa.DateTime(timezone=True), nullable=True),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("overdue_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("unconfirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("deactivated_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "(claimed_at IS NULL) = (status IN ('approved', 'expired', 'pending', 'rejected', 'withdrawn'))",
@@ -205,6 +218,12 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("requester <> '' AND recipient <> ''", name=op.f("ck_requests_people")),
         sa.CheckConstraint("requester_kind IN ('machine', 'person')", name=op.f("ck_requests_requester_kind")),
+        sa.CheckConstraint(
+            "unconfirmed_at IS NULL OR status IN ('delivered', 'rolled_back')", name=op.f("ck_requests_unconfirmed")
+        ),
+        sa.CheckConstraint(
+            "deactivated_at IS NULL OR unconfirmed_at IS NOT NULL", name=op.f("ck_requests_deactivated")
+        ),
         sa.CheckConstraint("status <> 'delivered' OR receipt_by IS NOT NULL", name=op.f("ck_requests_receipt_clock")),
         sa.CheckConstraint(
             "status IN ('approved', 'delivered', 'executing', 'expired', 'failed', 'in_doubt', 'pending', "
@@ -220,7 +239,8 @@ def upgrade() -> None:
             "(idempotency_key IS NULL) = (idempotency_hash IS NULL)", name=op.f("ck_requests_idempotency")
         ),
         sa.CheckConstraint(
-            "execution_window_seconds > 0 AND receipt_window_seconds > 0", name=op.f("ck_requests_windows")
+            "execution_window_seconds > 0 AND receipt_window_seconds > 0 AND rollback_grace_seconds > 0",
+            name=op.f("ck_requests_windows"),
         ),
         sa.CheckConstraint("length(account_id) = 12 AND length(digest) = 64", name=op.f("ck_requests_lengths")),
         sa.CheckConstraint("quorum >= 2 AND version >= 1", name=op.f("ck_requests_quorum")),

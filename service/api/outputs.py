@@ -72,14 +72,19 @@ class QuorumOut(BaseModel):
 
 
 class ClocksOut(BaseModel):
+    """A new key that is not confirmed within the receipt window is deactivated, and deleted after the grace."""
+
     filed_at: datetime
     approve_by: datetime
     approved_at: datetime | None
     execute_by: datetime | None
     executed_at: datetime | None
     settled_at: datetime | None
+    receipt_window_seconds: int
     receipt_by: datetime | None
     received_at: datetime | None
+    deactivated_at: datetime | None
+    rollback_grace_seconds: int
     ended_at: datetime | None
 
 

@@ -2,6 +2,7 @@
 
 from service.api import outputs as out
 from service.domain.account import Account, RootCredentials
+from service.domain.canonical import seconds
 from service.domain.operation import CreatedKey, warnings
 from service.domain.request import Filing, OperationRequest
 from service.workflow.context import Context
@@ -132,8 +133,11 @@ def _clocks(request: OperationRequest) -> out.ClocksOut:
         execute_by=request.execute_by,
         executed_at=request.claimed_at,
         settled_at=request.settled_at,
+        receipt_window_seconds=seconds(request.filing.receipt_window),
         receipt_by=request.receipt_by,
         received_at=request.received_at,
+        deactivated_at=request.deactivated_at,
+        rollback_grace_seconds=seconds(request.filing.rollback_grace),
         ended_at=request.ended_at,
     )
 

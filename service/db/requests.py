@@ -132,6 +132,13 @@ def to_run(tx: Tx, limit: int) -> Sequence[str]:
     return _ids(tx, limit, requests.c.status == Status.APPROVED, requests.c.run_on_approval.is_(True))
 
 
+def unconfirmed(tx: Tx, now: datetime, limit: int) -> Sequence[str]:
+    """Ids of requests whose receipt is overdue, unless that was reported because the key is in use."""
+    return _ids(
+        tx, limit, requests.c.status == Status.DELIVERED, requests.c.receipt_by <= now, requests.c.overdue_at.is_(None)
+    )
+
+
 def claimed_before(tx: Tx, status: Status, at: datetime, limit: int) -> Sequence[str]:
     """Ids of requests in `status` whose claim is older than `at`."""
     return _ids(tx, limit, requests.c.status == status, requests.c.claimed_at <= at)
@@ -206,6 +213,7 @@ def _filed_columns(request: OperationRequest) -> dict[str, object]:
         "approve_by": filing.approve_by,
         "execution_window_seconds": seconds(filing.execution_window),
         "receipt_window_seconds": seconds(filing.receipt_window),
+        "rollback_grace_seconds": seconds(filing.rollback_grace),
         "observed": canonical(filing.observed.document()).decode(),
         "digest": request.digest,
     }
@@ -230,6 +238,9 @@ def _life_columns(request: OperationRequest) -> dict[str, object]:
         "settled_at": request.settled_at,
         "receipt_by": request.receipt_by,
         "received_at": request.received_at,
+        "overdue_at": request.overdue_at,
+        "unconfirmed_at": request.unconfirmed_at,
+        "deactivated_at": request.deactivated_at,
         "ended_at": request.ended_at,
     }
 
@@ -251,6 +262,9 @@ def _request(row: RowMapping, decisions_of: dict[str, list[Decision]]) -> Operat
         settled_at=row["settled_at"],
         receipt_by=row["receipt_by"],
         received_at=row["received_at"],
+        overdue_at=row["overdue_at"],
+        unconfirmed_at=row["unconfirmed_at"],
+        deactivated_at=row["deactivated_at"],
         ended_at=row["ended_at"],
     )
 
@@ -272,6 +286,7 @@ def _filing(row: RowMapping) -> Filing:
         approve_by=row["approve_by"],
         execution_window=timedelta(seconds=row["execution_window_seconds"]),
         receipt_window=timedelta(seconds=row["receipt_window_seconds"]),
+        rollback_grace=timedelta(seconds=row["rollback_grace_seconds"]),
         observed=RootCredentials.from_document(json.loads(row["observed"])),
     )
 

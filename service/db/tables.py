@@ -85,6 +85,7 @@ requests = Table(
     Column("approve_by", UtcDateTime, nullable=False),
     Column("execution_window_seconds", Integer, nullable=False),
     Column("receipt_window_seconds", Integer, nullable=False),
+    Column("rollback_grace_seconds", Integer, nullable=False),
     Column("observed", Text, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("idempotency_key", String(255)),
@@ -105,6 +106,9 @@ requests = Table(
     Column("settled_at", UtcDateTime),
     Column("receipt_by", UtcDateTime),
     Column("received_at", UtcDateTime),
+    Column("overdue_at", UtcDateTime),
+    Column("unconfirmed_at", UtcDateTime),
+    Column("deactivated_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
     CheckConstraint(_one_of("status", Status), name="status"),
     CheckConstraint(_one_of("operation", OperationName), name="operation"),
@@ -113,7 +117,9 @@ requests = Table(
     CheckConstraint("length(account_id) = 12 AND length(digest) = 64", name="lengths"),
     CheckConstraint("requester <> '' AND recipient <> ''", name="people"),
     CheckConstraint(f"quorum >= {SMALLEST_QUORUM} AND version >= 1", name="quorum"),
-    CheckConstraint("execution_window_seconds > 0 AND receipt_window_seconds > 0", name="windows"),
+    CheckConstraint(
+        "execution_window_seconds > 0 AND receipt_window_seconds > 0 AND rollback_grace_seconds > 0", name="windows"
+    ),
     CheckConstraint("operation <> 'create_access_key' OR NOT run_on_approval", name="create_never_runs_on_approval"),
     CheckConstraint(
         "operation <> 'create_access_key' OR requester_kind = 'person' OR recipient <> requester",
@@ -134,6 +140,9 @@ requests = Table(
         name="result",
     ),
     CheckConstraint("status <> 'delivered' OR receipt_by IS NOT NULL", name="receipt_clock"),
+    # A key that is being taken back was delivered, and can no longer be confirmed.
+    CheckConstraint("unconfirmed_at IS NULL OR status IN ('delivered', 'rolled_back')", name="unconfirmed"),
+    CheckConstraint("deactivated_at IS NULL OR unconfirmed_at IS NOT NULL", name="deactivated"),
     CheckConstraint(f"(ended_at IS NOT NULL) = ({_one_of('status', TERMINAL)})", name="ended"),
     # What a decision's foreign key holds on to.
     UniqueConstraint("id", "requester", "recipient", "digest"),

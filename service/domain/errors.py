@@ -42,6 +42,7 @@ class Code(StrEnum):
     ALREADY_APPROVED = "already_approved"
     ALREADY_EXECUTED = "already_executed"
     WRONG_DIGEST = "wrong_digest"
+    RECEIPT_TOO_LATE = "receipt_too_late"
     QUORUM_LOST = "quorum_lost"
     ALTERED = "altered"
     ACCOUNT_BUSY = "account_busy"

@@ -10,6 +10,9 @@ DECIDED = "decision.recorded"
 DECISION_DENIED = "decision.denied"
 EXECUTION_DENIED = "execution.denied"
 KEY_QUARANTINED = "key.quarantined"
+RECEIPT_OVERDUE = "receipt.overdue"
+RECEIPT_GIVEN_UP = "receipt.given_up"
+KEY_DEACTIVATED = "key.deactivated"
 EXECUTION_UNRESOLVED = "execution.unresolved"
 TOKEN_CREATED = "token.created"  # noqa: S105  # the name of an event
 TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an event
@@ -50,7 +53,7 @@ def quarantined(*access_key_ids: str) -> Event:
 
 
 def between(before: OperationRequest, after: OperationRequest) -> tuple[Event, ...]:
-    """The events that lead from `before` to `after`: the new decision first, then the transition."""
+    """The events that lead from `before` to `after`: a decision, a mark on a delivered key, the transition."""
     happened = [
         Event(
             DECIDED,
@@ -65,6 +68,12 @@ def between(before: OperationRequest, after: OperationRequest) -> tuple[Event, .
         for decision in after.decisions
         if decision not in before.decisions
     ]
+    marks = {
+        RECEIPT_OVERDUE: (before.overdue_at, after.overdue_at),
+        RECEIPT_GIVEN_UP: (before.unconfirmed_at, after.unconfirmed_at),
+        KEY_DEACTIVATED: (before.deactivated_at, after.deactivated_at),
+    }
+    happened += [Event(name, _about(after)) for name, (earlier, now) in marks.items() if now != earlier]
     if after.status is not before.status:
         happened.append(Event(EVENT_OF[before.status, after.status], _about(after)))
     return tuple(happened)

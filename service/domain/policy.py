@@ -23,13 +23,20 @@ class Policy:
     approval_window: timedelta = timedelta(days=3)
     execution_window: timedelta = timedelta(hours=8)
     receipt_window: timedelta = timedelta(minutes=15)
+    rollback_grace: timedelta = timedelta(hours=24)
     # New and deleted keys take AWS seconds, sometimes longer, to show everywhere; minutes are safe.
     consistency_delay: timedelta = timedelta(minutes=5)
 
     def __post_init__(self) -> None:
         if self.quorum < SMALLEST_QUORUM:
             raise ValueError("the quorum is two people or more")
-        windows = (self.approval_window, self.execution_window, self.receipt_window, self.consistency_delay)
+        windows = (
+            self.approval_window,
+            self.execution_window,
+            self.receipt_window,
+            self.rollback_grace,
+            self.consistency_delay,
+        )
         if min(windows) < timedelta(seconds=1):
             raise ValueError("every window is at least a second")
 
@@ -137,6 +144,10 @@ def check_may_receive(request: OperationRequest, actor: Actor) -> None:
         raise Forbidden(Code.NOT_THE_RECIPIENT, "Only the recipient may confirm that the secret arrived.")
     if request.status is not Status.DELIVERED:
         raise Conflict(Code.WRONG_STATUS, f"The request is {request.status}; no receipt is outstanding.")
+    if request.unconfirmed_at is not None:
+        raise Conflict(
+            Code.RECEIPT_TOO_LATE, "The receipt came too late: the key is being taken back. File a new request."
+        )
 
 
 def _check_decider(request: OperationRequest, actor: Actor, now: datetime) -> None:

@@ -71,7 +71,8 @@ class Decision:
 class Filing:
     """What was filed, and will be acted on: all of it immutable, all of it in the digest.
 
-    `execution_window` starts with the approval, `receipt_window` with the delivery of a secret. Raises ValueError for
+    `execution_window` starts with the approval, `receipt_window` with the delivery of a secret, `rollback_grace` with
+    the deactivation of a key whose receipt did not come. Raises ValueError for
     a create that would run by itself, with nobody there to take the secret.
     """
 
@@ -90,6 +91,7 @@ class Filing:
     approve_by: datetime
     execution_window: timedelta
     receipt_window: timedelta
+    rollback_grace: timedelta
     observed: RootCredentials
 
     def __post_init__(self) -> None:
@@ -115,6 +117,7 @@ class Filing:
             "approve_by": timestamp(self.approve_by),
             "execution_window_seconds": seconds(self.execution_window),
             "receipt_window_seconds": seconds(self.receipt_window),
+            "rollback_grace_seconds": seconds(self.rollback_grace),
             "observed": self.observed.document(),
         }
 
@@ -148,6 +151,9 @@ class OperationRequest:
     settled_at: datetime | None = None
     receipt_by: datetime | None = None
     received_at: datetime | None = None
+    overdue_at: datetime | None = None
+    unconfirmed_at: datetime | None = None
+    deactivated_at: datetime | None = None
     ended_at: datetime | None = None
 
     @classmethod
@@ -223,6 +229,23 @@ class OperationRequest:
     def receive(self, now: datetime) -> "OperationRequest":
         """The recipient says that the secret arrived."""
         return replace(self.become(Status.SUCCEEDED, now), received_at=now)
+
+    def report_overdue(self, now: datetime) -> "OperationRequest":
+        """The receipt did not come, but the key is in use: somebody has it. Said once."""
+        return replace(self, overdue_at=now, version=self.version + 1)
+
+    def give_up(self, now: datetime) -> "OperationRequest":
+        """The receipt did not come. From now on it comes too late, so that the key can be taken back safely."""
+        return replace(self, unconfirmed_at=now, version=self.version + 1)
+
+    def deactivated(self, now: datetime) -> "OperationRequest":
+        """The unconfirmed key is inactive; its deletion waits for the grace."""
+        return replace(self, deactivated_at=now, version=self.version + 1)
+
+    @property
+    def delete_at(self) -> datetime | None:
+        """When an unconfirmed key that is inactive will be deleted."""
+        return self.deactivated_at and self.deactivated_at + self.filing.rollback_grace
 
     def roll_back(self, result: Result, now: datetime) -> "OperationRequest":
         """The delivered key is gone again."""

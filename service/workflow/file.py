@@ -143,5 +143,6 @@ def _filing(ctx: Context, actor: Actor, draft: Draft, recipient: str, observed: 
         approve_by=now + ctx.policy.approval_window,
         execution_window=ctx.policy.execution_window,
         receipt_window=ctx.policy.receipt_window,
+        rollback_grace=ctx.policy.rollback_grace,
         observed=observed,
     )

@@ -15,6 +15,7 @@ from service.workflow.change import change
 from service.workflow.context import Context
 from service.workflow.execute import execute
 from service.workflow.reconcile import abandon, reconcile
+from service.workflow.rollback import roll_back
 
 # Per kind and pass; the rest follows in the next pass.
 _BATCH = 1000
@@ -30,6 +31,7 @@ def due(ctx: Context) -> Iterator[tuple[str, str, Callable[[], object]]]:
             expire: requests.overdue(tx, now, _BATCH),
             _run: requests.to_run(tx, _BATCH),
             abandon: requests.claimed_before(tx, Status.EXECUTING, executing_too_long, _BATCH),
+            roll_back: requests.unconfirmed(tx, now, _BATCH),
             reconcile: requests.claimed_before(tx, Status.IN_DOUBT, in_doubt_long_enough, _BATCH),
         }
     for what, request_ids in found.items():

@@ -139,6 +139,7 @@ _CHANGED: dict[str, object] = {
     "approve_by": NOON + timedelta(days=4),
     "execution_window": timedelta(hours=9),
     "receipt_window": timedelta(minutes=16),
+    "rollback_grace": timedelta(hours=25),
     "observed": observed(key(_KEY, "Inactive")),
 }
 

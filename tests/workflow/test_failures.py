@@ -2,14 +2,12 @@
 database failed, and failed but done. Every row says where the request ends and which keys the account then has.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from commits import FOR_GOOD, commits_failing
 from factories import ACCOUNT, ACTIVATE, CREATE, DEACTIVATE, DELETE, House
-from sqlalchemy import Connection, event
-from sqlalchemy.exc import OperationalError
 
 from service.aws.simulated import (
     ConnectionLostAfter,
@@ -142,32 +140,6 @@ def test_a_read_that_fails_after_the_claim_ends_the_request_without_an_effect(ho
     assert execute_at_risk(house, approved) is Code.EXECUTION_FAILED
     assert ended(house.now(approved)) == ("failed", "account_unreachable")
     assert house.aws.count("CreateAccessKey") == 0
-
-
-@contextmanager
-def commits_failing(house: House, *, after: str | None, done: bool, times: int = 1) -> Iterator[None]:
-    """Let `times` commits fail, from the first one after AWS saw the call `after`; `done`: with their effect."""
-    left = times
-    seen = house.aws.count(after) if after else 0
-
-    def fail(connection: Connection) -> None:
-        nonlocal left
-        if left == 0 or (after and house.aws.count(after) == seen):
-            return
-        left -= 1
-        if done:
-            assert connection.connection.dbapi_connection is not None
-            connection.connection.dbapi_connection.commit()
-        raise OperationalError("COMMIT", {}, Exception("connection lost"))
-
-    event.listen(house.ctx.engine, "commit", fail)
-    try:
-        yield
-    finally:
-        event.remove(house.ctx.engine, "commit", fail)
-
-
-FOR_GOOD = 1000
 
 
 def test_a_key_that_cannot_be_recorded_is_deleted_and_never_shown(house: House) -> None:

@@ -1,0 +1,33 @@
+"""Commits that fail: without their effect, or with it and only the answer lost."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from factories import House
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import OperationalError
+
+FOR_GOOD = 1000
+
+
+@contextmanager
+def commits_failing(house: House, *, after: str | None, done: bool, times: int = 1) -> Iterator[None]:
+    """Let `times` commits fail, from the first one after AWS saw the call `after`; `done`: with their effect."""
+    left = times
+    seen = house.aws.count(after) if after else 0
+
+    def fail(connection: Connection) -> None:
+        nonlocal left
+        if left == 0 or (after and house.aws.count(after) == seen):
+            return
+        left -= 1
+        if done:
+            assert connection.connection.dbapi_connection is not None
+            connection.connection.dbapi_connection.commit()
+        raise OperationalError("COMMIT", {}, Exception("connection lost"))
+
+    event.listen(house.ctx.engine, "commit", fail)
+    try:
+        yield
+    finally:
+        event.remove(house.ctx.engine, "commit", fail)
