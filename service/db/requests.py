@@ -1,11 +1,11 @@
 """Requests and their decisions: rows in, OperationRequest out."""
 
 import json
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, insert, or_, select, tuple_, update
+from sqlalchemy import RowMapping, Select, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from service.db.engine import Tx
@@ -113,39 +113,6 @@ def select_page(tx: Tx, selection: Selection, *, after: Cursor | None, limit: in
     rows = tx.execute(query).mappings().all()
     found = _decisions_of(tx, [row["id"] for row in rows])
     return [_request(row, found) for row in rows]
-
-
-def overdue(tx: Tx, now: datetime, limit: int) -> Sequence[str]:
-    """Ids of requests whose approval or execution clock has run out."""
-    return _ids(
-        tx,
-        limit,
-        or_(
-            (requests.c.status == Status.PENDING) & (requests.c.approve_by <= now),
-            (requests.c.status == Status.APPROVED) & (requests.c.execute_by <= now),
-        ),
-    )
-
-
-def to_run(tx: Tx, limit: int) -> Sequence[str]:
-    """Ids of approved requests that run by themselves."""
-    return _ids(tx, limit, requests.c.status == Status.APPROVED, requests.c.run_on_approval.is_(True))
-
-
-def unconfirmed(tx: Tx, now: datetime, limit: int) -> Sequence[str]:
-    """Ids of requests whose receipt is overdue, unless that was reported because the key is in use."""
-    return _ids(
-        tx, limit, requests.c.status == Status.DELIVERED, requests.c.receipt_by <= now, requests.c.overdue_at.is_(None)
-    )
-
-
-def claimed_before(tx: Tx, status: Status, at: datetime, limit: int) -> Sequence[str]:
-    """Ids of requests in `status` whose claim is older than `at`."""
-    return _ids(tx, limit, requests.c.status == status, requests.c.claimed_at <= at)
-
-
-def _ids(tx: Tx, limit: int, *where: Any) -> Sequence[str]:
-    return tx.execute(select(requests.c.id).where(*where).order_by(requests.c.filed_at).limit(limit)).scalars().all()
 
 
 def _one(tx: Tx, query: Select[Any]) -> OperationRequest | None:

@@ -6,7 +6,7 @@ Each request is a transaction of its own and each step is safe to repeat, so tha
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from service.db import requests
+from service.db import backlog
 from service.db.engine import Tx, read
 from service.domain.actor import WORKER
 from service.domain.errors import Code, Conflict
@@ -28,11 +28,11 @@ def due(ctx: Context) -> Iterator[tuple[str, str, Callable[[], object]]]:
     in_doubt_long_enough = now - max(ctx.policy.consistency_delay, ctx.roots.call_budget)
     with read(ctx.engine) as tx:
         found = {
-            expire: requests.overdue(tx, now, _BATCH),
-            _run: requests.to_run(tx, _BATCH),
-            abandon: requests.claimed_before(tx, Status.EXECUTING, executing_too_long, _BATCH),
-            roll_back: requests.unconfirmed(tx, now, _BATCH),
-            reconcile: requests.claimed_before(tx, Status.IN_DOUBT, in_doubt_long_enough, _BATCH),
+            expire: backlog.overdue(tx, now, _BATCH),
+            _run: backlog.to_run(tx, _BATCH),
+            abandon: backlog.claimed_before(tx, Status.EXECUTING, executing_too_long, _BATCH),
+            roll_back: backlog.unconfirmed(tx, now, _BATCH),
+            reconcile: backlog.claimed_before(tx, Status.IN_DOUBT, in_doubt_long_enough, _BATCH),
         }
     for what, request_ids in found.items():
         for request_id in request_ids:

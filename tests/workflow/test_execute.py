@@ -7,6 +7,8 @@ from factories import ACCOUNT, ACTIVATE, DEACTIVATE, DELETE, House
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from service.aws.root import AwsRoots
+from service.aws.sources import FixedSource
 from service.db import audit
 from service.db.engine import begin, read
 from service.domain.actor import Role
@@ -96,8 +98,6 @@ def test_the_last_active_key_is_judged_again_by_who_signs_now(house: House) -> N
     """The same keys as approved, but meanwhile the service signs with the target."""
     spare = house.aws.create_root_key(ACCOUNT)
     approved = house.approved(DEACTIVATE, spare.access_key_id)
-    from service.aws.root import AwsRoots  # noqa: PLC0415
-    from service.aws.sources import FixedSource  # noqa: PLC0415
 
     source = FixedSource(spare.access_key_id, spare.secret_access_key, house.aws.endpoint_url)
     house.change(roots=AwsRoots({ACCOUNT: source}))

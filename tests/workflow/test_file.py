@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from factories import ACCOUNT, ACTIVATE, CREATE, DEACTIVATE, DELETE, OTHER_ACCOUNT, House
 
-from service.aws.simulated import Refuse
+from service.aws.root import AwsRoots
+from service.aws.simulated import Refuse, SimulatedAws
+from service.aws.sources import FixedSource
 from service.db import audit, requests
 from service.db.engine import read
 from service.domain.actor import Role
@@ -107,9 +109,6 @@ def test_an_account_that_cannot_be_read_files_nothing(house: House) -> None:
 
 def test_a_credential_that_is_not_root_is_refused(house: House) -> None:
     """An IAM user's key would silently manage that user's own keys."""
-    from service.aws.root import AwsRoots  # noqa: PLC0415
-    from service.aws.simulated import SimulatedAws  # noqa: PLC0415
-    from service.aws.sources import FixedSource  # noqa: PLC0415
 
     with SimulatedAws([ACCOUNT], management_account=ACCOUNT) as aws:
         user = aws.management_credential()
