@@ -7,7 +7,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from service.auth.api_tokens import fingerprint
 from service.domain.actor import Actor
-from service.domain.errors import Code, Unauthenticated
+from service.domain.errors import Code, Unauthenticated, bad_token
 from service.workflow.context import Context
 from service.workflow.sign_in import sign_in
 
@@ -31,7 +31,7 @@ def _signed_in(ctx: Ctx, credentials: Annotated[HTTPAuthorizationCredentials | N
         raise Unauthenticated(Code.UNAUTHENTICATED, "Sign in with a bearer token.")
     token_hash = fingerprint(credentials.credentials)
     if token_hash is None:
-        raise Unauthenticated(Code.UNAUTHENTICATED, "The token is unknown, expired or revoked.")
+        raise bad_token()
     return sign_in(ctx, token_hash)
 
 

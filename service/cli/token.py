@@ -2,6 +2,8 @@
 
 import getpass
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated
 
@@ -12,6 +14,7 @@ from service.app import compose
 from service.auth.api_tokens import fingerprint, mint
 from service.cli.common import console, errors, fail, load_settings, plainly
 from service.domain.actor import WORKER, Actor
+from service.workflow.context import Context
 from service.workflow.health import check_ready
 from service.workflow.sign_in import create_token, list_tokens, revoke_token
 
@@ -25,9 +28,7 @@ def create(
     days: Annotated[int, typer.Option(min=1, max=366, help="Until it expires.")] = 90,
 ) -> None:
     """Make a token and print it, this once; only its hash is stored."""
-    settings = load_settings(ctx.obj)
-    with plainly(), compose(settings, with_aws=False) as context:
-        check_ready(context)
+    with _ready(ctx) as context:
         member = context.directory.get(subject)
         if member is None:
             fail("The settings name nobody of that name.")
@@ -46,9 +47,7 @@ def create(
 @app.command("list")
 def list_(ctx: typer.Context) -> None:
     """List all tokens; never what opens a door."""
-    settings = load_settings(ctx.obj)
-    with plainly(), compose(settings, with_aws=False) as context:
-        check_ready(context)
+    with _ready(ctx) as context:
         table = Table(box=None)
         for name in ("id", "owner", "kind", "created", "expires", "revoked"):
             table.add_column(name, no_wrap=True, overflow="ignore")
@@ -62,11 +61,18 @@ def list_(ctx: typer.Context) -> None:
 @app.command()
 def revoke(ctx: typer.Context, token_id: Annotated[str, typer.Argument(help="Its id, from `token list`.")]) -> None:
     """Take a token away; the votes that it cast on open requests are void."""
+    with _ready(ctx) as context:
+        revoke_token(context, _operator(), token_id)
+    console.print("Revoked.")
+
+
+@contextmanager
+def _ready(ctx: typer.Context) -> Iterator[Context]:
+    """The settings' people and a database that is migrated; anything else is one line and exit 1."""
     settings = load_settings(ctx.obj)
     with plainly(), compose(settings, with_aws=False) as context:
         check_ready(context)
-        revoke_token(context, _operator(), token_id)
-    console.print("Revoked.")
+        yield context
 
 
 def _operator() -> Actor:

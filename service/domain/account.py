@@ -57,6 +57,10 @@ class RootCredentials:
         """Key id → status: what was approved and is compared again before the act."""
         return {key.access_key_id: key.status for key in self.keys}
 
+    def is_held(self, key: AccessKey) -> bool:
+        """Whether somebody is known to hold the secret of `key`: it was used, or the service signs with it."""
+        return key.last_used_at is not None or key.access_key_id == self.signer_key_id
+
     def document(self) -> Document:
         """The JSON form that goes into the digest and into the database."""
         return {

@@ -94,3 +94,18 @@ class ExecutionFailed(Conflict):
 
 class Unavailable(ServiceError):
     """Something that this needs is away; nothing was done; asking again later makes sense."""
+
+
+# Refusals that are given in more than one place.
+
+
+def expired() -> Conflict:
+    return Conflict(Code.EXPIRED, "The request has expired. File a new one.")
+
+
+def no_such_request() -> NotFound:
+    return NotFound(Code.NOT_FOUND, "There is no such request.")
+
+
+def bad_token() -> Unauthenticated:
+    return Unauthenticated(Code.UNAUTHENTICATED, "The token is unknown, expired or revoked.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from service.domain.actor import WORKER, Actor, ActorKind, Role
-from service.domain.errors import Code, Conflict, Forbidden, NotFound, ServiceError
+from service.domain.errors import Code, Conflict, Forbidden, ServiceError, expired, no_such_request
 from service.domain.request import Decision, OperationRequest, Status, Verdict
 
 SMALLEST_QUORUM = 2
@@ -88,7 +88,7 @@ def check_may_see(request: OperationRequest, actor: Actor) -> None:
     participants = {request.filing.requester, request.filing.recipient, WORKER.subject}
     if actor.subject in participants or actor.has(Role.APPROVER, Role.AUDITOR, Role.OPERATOR):
         return
-    raise NotFound(Code.NOT_FOUND, "There is no such request.")
+    raise no_such_request()
 
 
 def check_may_audit(actor: Actor) -> None:
@@ -175,7 +175,7 @@ def _check_executor(request: OperationRequest, actor: Actor) -> None:
 
 def _check_step(request: OperationRequest, status: Status, now: datetime) -> None:
     if request.is_overdue(now):
-        raise Conflict(Code.EXPIRED, "The request has expired. File a new one.")
+        raise expired()
     request.check_can_become(status)
 
 

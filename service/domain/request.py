@@ -12,7 +12,7 @@ from enum import StrEnum
 from service.domain.account import RootCredentials
 from service.domain.actor import ActorKind
 from service.domain.canonical import Document, seconds, sha256, timestamp
-from service.domain.errors import Code, Conflict
+from service.domain.errors import Code, Conflict, expired
 from service.domain.operation import Done, InDoubt, Operation, Outcome, Refused
 
 
@@ -183,7 +183,7 @@ class OperationRequest:
         if status in NEXT[self.status]:
             return
         if self.status is Status.EXPIRED:
-            raise Conflict(Code.EXPIRED, "The request has expired. File a new one.")
+            raise expired()
         if status is Status.EXECUTING and self.claimed_at is not None:
             raise Conflict(Code.ALREADY_EXECUTED, "The request was executed already. A request runs once.")
         raise Conflict(Code.WRONG_STATUS, f"The request is {self.status}; that is not possible any more, or not yet.")

@@ -6,7 +6,7 @@ from datetime import datetime
 from service.db import audit, requests
 from service.db.engine import Tx, begin
 from service.domain.actor import WORKER, Actor
-from service.domain.errors import Code, Conflict, NotFound, ServiceError
+from service.domain.errors import Code, Conflict, ServiceError, expired, no_such_request
 from service.domain.events import Event, between
 from service.domain.policy import check_may_see
 from service.domain.request import OperationRequest
@@ -29,12 +29,12 @@ def change(
     with begin(ctx.engine) as tx:
         before = requests.lock(tx, request_id)
         if before is None:
-            raise NotFound(Code.NOT_FOUND, "There is no such request.")
+            raise no_such_request()
         try:
             check_may_see(before, actor)
             if before.is_overdue(now):
                 record(tx, WORKER, now, before, before.expire(now))
-                refusal = Conflict(Code.EXPIRED, "The request has expired. File a new one.")
+                refusal = expired()
             else:
                 after = step(tx, before)
                 record(tx, actor, now, before, after, *incidents)
@@ -46,6 +46,17 @@ def change(
     if refusal is not None:
         raise refusal
     return after
+
+
+def write_step(ctx: Context, before: OperationRequest, after: OperationRequest, *incidents: Event) -> OperationRequest:
+    """Write what the worker has made of `before`. Raises Conflict when somebody was quicker, Unavailable."""
+
+    def step(_tx: Tx, current: OperationRequest) -> OperationRequest:
+        if current.version != before.version:
+            raise Conflict(Code.WRONG_STATUS, "Somebody else changed this request meanwhile.")
+        return after
+
+    return change(ctx, WORKER, before.filing.request_id, step, *incidents)
 
 
 def record(

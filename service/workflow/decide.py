@@ -2,7 +2,7 @@
 
 from service.db.engine import Tx
 from service.domain.actor import Actor
-from service.domain.errors import Code, Conflict, Invalid, Unauthenticated
+from service.domain.errors import Code, Conflict, Invalid, bad_token
 from service.domain.events import DECISION_DENIED
 from service.domain.policy import check_may_approve, check_may_receive, check_may_reject, check_may_withdraw
 from service.domain.request import Decision, OperationRequest, Verdict
@@ -40,7 +40,7 @@ def decide(
         )
         if standing.void_because(request, decision) is not None:
             # Revoked, or no approver any more, since the sign-in a moment ago.
-            raise Unauthenticated(Code.UNAUTHENTICATED, "The token is unknown, expired or revoked.")
+            raise bad_token()
         return request.decide(decision, standing.has_quorum)
 
     return change(ctx, actor, request_id, step, denied=DECISION_DENIED)

@@ -8,7 +8,7 @@ from service.db.engine import read
 from service.db.selection import Awaiting, Cursor, Selection
 from service.domain.account import Account, RootCredentials
 from service.domain.actor import Actor, Role
-from service.domain.errors import Code, NotFound
+from service.domain.errors import Code, NotFound, no_such_request
 from service.domain.policy import Action, Standing, actions, check_may_audit, check_may_see
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
@@ -28,7 +28,7 @@ def show(ctx: Context, actor: Actor, request_id: str) -> Shown:
     with read(ctx.engine) as tx:
         request = requests.get(tx, request_id)
         if request is None:
-            raise NotFound(Code.NOT_FOUND, "There is no such request.")
+            raise no_such_request()
         check_may_see(request, actor)
         standing = ctx.standing(tx, request)
     return Shown(request, standing, actions(request, actor, standing, ctx.now()))

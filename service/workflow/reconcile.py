@@ -6,11 +6,11 @@ from service.db import requests
 from service.db.engine import Tx, read
 from service.domain.account import AccessKey
 from service.domain.actor import WORKER
-from service.domain.errors import Code, Conflict, ServiceError, Unavailable
+from service.domain.errors import Code, ServiceError, Unavailable
 from service.domain.events import EXECUTION_UNRESOLVED, Event, quarantined
 from service.domain.operation import Done, InDoubt, Operation, OperationName, Outcome, Refused
 from service.domain.request import OperationRequest, Status
-from service.workflow.change import change
+from service.workflow.change import change, write_step
 from service.workflow.context import Context, RootSession
 
 # AWS gives whole seconds by its own clock; ours may be off by this much.
@@ -51,24 +51,19 @@ def reconcile(ctx: Context, request_id: str) -> None:
         detail = f"For a day AWS could not be asked what became of it: {error.detail} Somebody has to look."
         outcome, incidents = Refused(code="unresolved", detail=detail), [Event(EXECUTION_UNRESOLVED)]
 
-    def step(_tx: Tx, current: OperationRequest) -> OperationRequest:
-        if current.version != request.version:
-            raise Conflict(Code.WRONG_STATUS, "Somebody else settled this request meanwhile.")
-        return current.settle(outcome, ctx.now())
-
-    change(ctx, WORKER, request_id, step, *incidents)
+    write_step(ctx, request, request.settle(outcome, ctx.now()), *incidents)
 
 
 def _find_out(ctx: Context, root: RootSession, request: OperationRequest) -> "tuple[Outcome, *tuple[Event, ...]]":
     """What is true, and the incident if there are keys that nobody can account for. Raises Unavailable."""
     if not request.filing.operation.is_create:
         return (_seen_in(root.access_keys(), request.filing.operation, root.signer_key_id),)
-    keys = root.observe(ctx.now()).keys
-    new = [key for key in keys if key.access_key_id not in (request.known_key_ids or ())]
+    observed = root.observe(ctx.now())
+    new = [key for key in observed.keys if key.access_key_id not in (request.known_key_ids or ())]
     if not new:
         detail = "AWS made no key, or it is gone. File a new request."
         return (Refused(code="not_created", detail=detail, signer_key_id=root.signer_key_id),)
-    if len(new) == 1 and _could_be_ours(ctx, root, request, new[0]):
+    if len(new) == 1 and not observed.is_held(new[0]) and _is_of_the_time(ctx, request, new[0]):
         return _take_back(root, new[0].access_key_id)
     return _quarantine(root, "cannot be told from this request's", *(key.access_key_id for key in new))
 
@@ -91,12 +86,9 @@ def _quarantine(root: RootSession, why: str, *access_key_ids: str) -> "tuple[Out
     return Refused(code="quarantined", detail=detail, signer_key_id=root.signer_key_id), quarantined(*access_key_ids)
 
 
-def _could_be_ours(ctx: Context, root: RootSession, request: OperationRequest, key: AccessKey) -> bool:
-    """Whether nobody has used it, and it was made while our one call could have been on its way.
-
-    A key in use has somebody who holds its secret; ours was lost.
-    """
-    if request.claimed_at is None or key.access_key_id == root.signer_key_id or key.last_used_at is not None:
+def _is_of_the_time(ctx: Context, request: OperationRequest, key: AccessKey) -> bool:
+    """Whether it was made while our one call could have been on its way."""
+    if request.claimed_at is None:
         return False
     earliest = request.claimed_at - _CLOCK_TOLERANCE
     return earliest <= key.created_at <= request.claimed_at + ctx.roots.call_budget + _CLOCK_TOLERANCE

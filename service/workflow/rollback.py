@@ -6,20 +6,19 @@ so a process may stop anywhere. A key in use has somebody who holds its secret: 
 """
 
 from service.db import requests
-from service.db.engine import Tx, read
-from service.domain.account import ACTIVE, AccessKey
-from service.domain.actor import WORKER
+from service.db.engine import read
+from service.domain.account import ACTIVE
 from service.domain.errors import Code, Unavailable
 from service.domain.operation import Done, Operation, OperationName
 from service.domain.request import OperationRequest, Result, Status
-from service.workflow.change import change
+from service.workflow.change import write_step
 from service.workflow.context import Context, RootSession
 
 
 def roll_back(ctx: Context, request_id: str) -> None:
     """Go one or more steps towards the end of an unconfirmed key, as far as is due.
 
-    Raises Unavailable when AWS is away or refuses; the next pass goes on.
+    Raises Unavailable when AWS is away or refuses, Conflict when somebody was quicker; the next pass goes on.
     """
     with read(ctx.engine) as tx:
         request = requests.get(tx, request_id)
@@ -27,24 +26,25 @@ def roll_back(ctx: Context, request_id: str) -> None:
         return
     key_id = str(request.result.access_key_id)
     with ctx.roots.sign_in(ctx.account(request.filing.account_id)) as root:
-        key = next((key for key in root.observe(ctx.now()).keys if key.access_key_id == key_id), None)
+        observed = root.observe(ctx.now())
+        key = next((key for key in observed.keys if key.access_key_id == key_id), None)
         if key is None:
-            _mark(ctx, request, request.roll_back(_result(root, key_id, "and the key is gone already"), ctx.now()))
+            write_step(ctx, request, request.roll_back(_result(root, key_id, "and the key is gone already"), ctx.now()))
             return
-        if _is_used(root, key):
-            _mark(ctx, request, request.report_overdue(ctx.now()))
+        if observed.is_held(key):
+            write_step(ctx, request, request.report_overdue(ctx.now()))
             return
         if request.unconfirmed_at is None:
-            request = _mark(ctx, request, request.give_up(ctx.now()))
+            request = write_step(ctx, request, request.give_up(ctx.now()))
         if request.deactivated_at is None:
             if key.status == ACTIVE:
                 _perform(root, OperationName.DEACTIVATE_ACCESS_KEY, key_id)
-            request = _mark(ctx, request, request.deactivated(ctx.now()))
+            request = write_step(ctx, request, request.deactivated(ctx.now()))
         if request.delete_at is None or ctx.now() < request.delete_at:
             return
         _perform(root, OperationName.DELETE_ACCESS_KEY, key_id)
         result = _result(root, key_id, "so the key was deactivated, and then deleted")
-        _mark(ctx, request, request.roll_back(result, ctx.now()))
+        write_step(ctx, request, request.roll_back(result, ctx.now()))
 
 
 def _result(root: RootSession, key_id: str, consequence: str) -> Result:
@@ -58,22 +58,7 @@ def _is_due(ctx: Context, request: OperationRequest) -> bool:
     return ctx.now() >= (request.delete_at or request.receipt_by)
 
 
-def _is_used(root: RootSession, key: AccessKey) -> bool:
-    return key.last_used_at is not None or key.access_key_id == root.signer_key_id
-
-
 def _perform(root: RootSession, name: OperationName, key_id: str) -> None:
     outcome = root.perform(Operation(name, key_id))
     if not isinstance(outcome, Done):
         raise Unavailable(Code.ACCOUNT_UNREACHABLE, f"The unconfirmed key is not taken back yet. {outcome.detail}")
-
-
-def _mark(ctx: Context, before: OperationRequest, after: OperationRequest) -> OperationRequest:
-    """Write a step down, unless somebody was quicker: a receipt, or another worker. Raises Unavailable then."""
-
-    def step(_tx: Tx, current: OperationRequest) -> OperationRequest:
-        if current.version != before.version:
-            raise Unavailable(Code.UNAVAILABLE, "Somebody else changed this request meanwhile.")
-        return after
-
-    return change(ctx, WORKER, before.filing.request_id, step)

@@ -8,7 +8,7 @@ from service.db.engine import begin, read
 from service.db.tokens import Token
 from service.domain.actor import Actor
 from service.domain.canonical import timestamp
-from service.domain.errors import Code, Invalid, NotFound, Unauthenticated
+from service.domain.errors import Code, Invalid, NotFound, Unauthenticated, bad_token
 from service.domain.events import TOKEN_CREATED, TOKEN_REVOKED, Event
 from service.workflow.context import Context
 
@@ -21,7 +21,7 @@ def sign_in(ctx: Context, token_hash: str) -> Actor:
     with read(ctx.engine) as tx:
         token = tokens.by_hash(tx, token_hash)
     if token is None or token.revoked_at is not None or token.expires_at <= ctx.now():
-        raise Unauthenticated(Code.UNAUTHENTICATED, "The token is unknown, expired or revoked.")
+        raise bad_token()
     member = ctx.directory.get(token.subject)
     if member is None or member.kind is not token.kind:
         raise Unauthenticated(Code.UNAUTHENTICATED, "The token's owner is no longer known to this service.")
