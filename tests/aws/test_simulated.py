@@ -1,10 +1,11 @@
-"""The simulated AWS, asked by real boto3 clients: one rule of AWS, or one promise of the simulation, each."""
+"""The simulated AWS, asked by real boto3 clients: one rule of AWS, or one promise of the simulation, each.
+
+Here are root keys, authentication and the object itself, and what the other files ask with.
+"""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -12,19 +13,11 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.exceptions import ClientError
 
 from service.aws.simulated import (
-    ConnectionLostAfter,
-    ConnectionLostBefore,
     Credential,
-    Delay,
-    Fault,
-    Refuse,
-    ServerError,
-    ServerErrorAfter,
     SimulatedAws,
-    Throttle,
 )
 
 ACCOUNT, OTHER, MANAGEMENT = "111122223333", "444455556666", "999988887777"
@@ -213,7 +206,7 @@ def test_what_is_not_simulated_is_refused(aws: SimulatedAws, service_and_call: s
     assert code in ("AccessDenied", "InvalidAction")
 
 
-def test_only_the_partition_aws_is_simulated(aws: SimulatedAws) -> None:
+def test_signature_for_another_partition_is_refused(aws: SimulatedAws) -> None:
     china = client(aws, "iam", aws.root_credential(ACCOUNT), region_name="cn-north-1")
     assert refusal(china.list_access_keys) == ("SignatureDoesNotMatch", 403)
 
@@ -232,225 +225,6 @@ def test_key_changes_reach_authentication_late(aws: SimulatedAws) -> None:
 def test_iam_user_may_do_only_what_its_policies_allow(aws: SimulatedAws) -> None:
     manager = client(aws, "iam", aws.management_credential())
     assert refusal(manager.create_access_key) == ("AccessDenied", 403)
-
-
-# --- centralized root access ---
-
-
-def test_assumed_root_is_the_members_root(aws: SimulatedAws, manager: Any) -> None:
-    identity = root_session(aws, manager, AUDIT)("sts").get_caller_identity()
-    assert identity["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
-
-
-def test_assumed_root_session_has_the_form_and_life_that_aws_gives(manager: Any) -> None:
-    arn = f"arn:aws:iam::{ACCOUNT}:root"
-    answer = manager.assume_root(TargetPrincipal=arn, TaskPolicyArn={"arn": AUDIT}, DurationSeconds=60)
-    given = answer["Credentials"]
-    assert given["AccessKeyId"].startswith("ASIA")
-    assert timedelta(seconds=50) < given["Expiration"] - datetime.now(UTC) <= timedelta(seconds=60)
-
-
-@pytest.mark.parametrize(
-    ("task_policy", "permitted"),
-    [
-        (AUDIT, {"list", "last used", "summary"}),
-        (DELETE, {"delete", "list", "last used"}),
-        (PASSWORD, set()),
-        (S3, set()),
-        (SQS, set()),
-    ],
-)
-def test_task_policy_limits_what_assumed_root_may_do(
-    aws: SimulatedAws, manager: Any, task_policy: str, permitted: set[str]
-) -> None:
-    iam = root_session(aws, manager, task_policy)("iam")
-    key_id = aws.root_credential(ACCOUNT).access_key_id
-    attempts: dict[str, Callable[[], object]] = {
-        "create": iam.create_access_key,
-        "deactivate": lambda: iam.update_access_key(AccessKeyId=key_id, Status="Inactive"),
-        "list": iam.list_access_keys,
-        "last used": lambda: iam.get_access_key_last_used(AccessKeyId=key_id),
-        "summary": iam.get_account_summary,
-        "delete": lambda: iam.delete_access_key(AccessKeyId=key_id),
-    }
-    for name, attempt in attempts.items():
-        if name in permitted:
-            attempt()
-        else:
-            assert refusal(attempt) == ("AccessDenied", 403), name
-    assert (key_id in aws.keys(ACCOUNT)) is ("delete" not in permitted)
-
-
-def test_task_policy_reaches_the_root_user_only(aws: SimulatedAws, manager: Any, iam: Any) -> None:
-    iam.create_user(UserName="alice")
-    audit = root_session(aws, manager, AUDIT)("iam")
-    assert refusal(lambda: audit.list_access_keys(UserName="alice")) == ("AccessDenied", 403)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        ({"TargetPrincipal": MANAGEMENT}, ("AccessDenied", 403)),
-        ({"TargetPrincipal": "000000000000"}, ("AccessDenied", 403)),
-        ({"TargetPrincipal": "nonsense-target"}, ("ValidationError", 400)),
-        ({"DurationSeconds": 901}, ("ValidationError", 400)),
-        ({"DurationSeconds": 0}, ("ValidationError", 400)),
-        ({"TaskPolicyArn": {"arn": "arn:aws:iam::aws:policy/IAMFullAccess"}}, ("ValidationError", 400)),
-    ],
-)
-def test_assume_root_refuses(manager: Any, arguments: dict[str, Any], expected: tuple[str, int]) -> None:
-    good = {"TargetPrincipal": ACCOUNT, "TaskPolicyArn": {"arn": AUDIT}}
-    assert refusal(lambda: manager.assume_root(**good | arguments)) == expected
-
-
-def test_root_may_not_assume_root() -> None:
-    with SimulatedAws([ACCOUNT, MANAGEMENT], management_account=MANAGEMENT) as aws:
-        for account_id in (ACCOUNT, MANAGEMENT):
-            sts = client(aws, "sts", aws.root_credential(account_id))
-            assert refusal(partial(root_session, aws, sts, AUDIT)) == ("AccessDenied", 403)
-
-
-def test_features_that_are_not_enabled_unlock_nothing(aws: SimulatedAws, manager: Any) -> None:
-    aws.set_organization_features(["RootSessions"])
-    assert refusal(lambda: root_session(aws, manager, AUDIT)) == ("AccessDenied", 403)
-    root_session(aws, manager, S3)
-
-
-def test_management_account_is_told_the_enabled_features(aws: SimulatedAws, iam: Any) -> None:
-    manager = client(aws, "iam", aws.management_credential())
-    both = ["RootCredentialsManagement", "RootSessions"]
-    assert manager.list_organizations_features()["EnabledFeatures"] == both
-    aws.set_organization_features([])
-    assert manager.list_organizations_features()["EnabledFeatures"] == []
-    code, _ = refusal(iam.list_organizations_features)
-    assert code == "AccountNotManagementOrDelegatedAdministratorException"
-
-
-def test_expired_session_is_refused(aws: SimulatedAws, manager: Any) -> None:
-    iam = root_session(aws, manager, AUDIT)("iam")
-    aws.expire_root_sessions()
-    assert refusal(iam.list_access_keys) == ("ExpiredToken", 403)
-
-
-def test_session_key_is_nothing_without_its_token(aws: SimulatedAws, manager: Any) -> None:
-    answer = manager.assume_root(TargetPrincipal=ACCOUNT, TaskPolicyArn={"arn": AUDIT})
-    given = answer["Credentials"]
-    bare = Credential(given["AccessKeyId"], given["SecretAccessKey"])
-    assert refusal(lambda: caller_arn(aws, bare)) == ("InvalidClientTokenId", 403)
-
-
-# --- faults, hooks, records ---
-
-
-@pytest.mark.parametrize(
-    ("fault", "error", "effect"),
-    [
-        (Throttle(), ("Throttling", 400), False),
-        (ServerError(), ("ServiceFailure", 500), False),
-        (ServerError(503), ("ServiceUnavailable", 503), False),
-        (ServerErrorAfter(), ("ServiceFailure", 500), True),
-        (Refuse("AccessDenied"), ("AccessDenied", 403), False),
-    ],
-)
-def test_error_faults_have_the_effect_they_say(
-    aws: SimulatedAws, iam: Any, fault: Fault, error: tuple[str, int], *, effect: bool
-) -> None:
-    aws.fault("CreateAccessKey", fault)
-    assert refusal(iam.create_access_key) == error
-    assert len(aws.keys(ACCOUNT)) == 1 + effect
-
-
-@pytest.mark.parametrize(("fault", "effect"), [(ConnectionLostBefore(), False), (ConnectionLostAfter(), True)])
-def test_lost_connections_have_the_effect_they_say(aws: SimulatedAws, iam: Any, fault: Fault, *, effect: bool) -> None:
-    aws.fault("CreateAccessKey", fault)
-    with pytest.raises(ConnectionClosedError):
-        iam.create_access_key()
-    assert len(aws.keys(ACCOUNT)) == 1 + effect
-
-
-def test_botocores_default_sends_a_create_again_when_its_answer_is_lost(aws: SimulatedAws) -> None:
-    aws.fault("CreateAccessKey", ConnectionLostAfter())
-    eager = client(aws, "iam", aws.root_credential(ACCOUNT), config=Config(retries={"mode": "standard"}))
-    assert refusal(eager.create_access_key) == ("LimitExceeded", 409)
-    assert aws.count("CreateAccessKey") == 2
-
-
-def test_delay_holds_up_its_own_call_only(aws: SimulatedAws, iam: Any) -> None:
-    arrived = threading.Event()
-    aws.on("CreateAccessKey", arrived.set)
-    aws.fault("CreateAccessKey", Delay(3600))
-    with ThreadPoolExecutor(1) as pool:
-        held = pool.submit(iam.create_access_key)
-        assert arrived.wait(5)
-        assert len(client(aws, "iam", aws.root_credential(ACCOUNT)).list_access_keys()["AccessKeyMetadata"]) == 1
-        assert not held.done()
-        aws.stop()  # ends the delay
-
-
-def test_delay_outlasts_a_clients_timeout_and_the_effect_still_happens(aws: SimulatedAws) -> None:
-    done = threading.Event()
-    aws.fault("CreateAccessKey", Delay(0.3))
-    aws.on("CreateAccessKey", done.set, after=True)
-    config = ONCE.merge(Config(read_timeout=0.1))
-    impatient = client(aws, "iam", aws.root_credential(ACCOUNT), config=config)
-    with pytest.raises(Exception, match="Read timeout"):
-        impatient.create_access_key()
-    assert done.wait(5)
-    assert len(aws.keys(ACCOUNT)) == 2
-
-
-def test_fault_is_met_as_often_as_asked_and_by_that_account(aws: SimulatedAws, iam: Any) -> None:
-    aws.fault("ListAccessKeys", Throttle(), times=2, account_id=ACCOUNT)
-    client(aws, "iam", aws.root_credential(OTHER)).list_access_keys()
-    assert [refusal(iam.list_access_keys)[0] for _ in range(2)] == ["Throttling"] * 2
-    iam.list_access_keys()
-
-
-def test_reset_forgets_faults_hooks_and_delay(aws: SimulatedAws, iam: Any) -> None:
-    aws.fault("ListAccessKeys", Throttle(), times=9)
-    ran: list[str] = []
-    aws.on("ListAccessKeys", lambda: ran.append("hook"))
-    aws.propagation_delay = 3600
-    aws.reset_faults()
-    assert iam.list_access_keys()
-    assert ran == []
-    assert aws.propagation_delay == 0
-
-
-def test_hooks_run_before_and_after_the_effect(aws: SimulatedAws, iam: Any) -> None:
-    seen: list[int] = []
-    aws.on("CreateAccessKey", lambda: seen.append(len(aws.keys(ACCOUNT))))
-    aws.on("CreateAccessKey", lambda: seen.append(len(aws.keys(ACCOUNT))), after=True)
-    iam.create_access_key()
-    assert seen == [1, 2]
-
-
-def test_every_call_is_recorded_with_its_signer(aws: SimulatedAws, iam: Any) -> None:
-    aws.fault("UpdateAccessKey", ConnectionLostBefore())
-    with pytest.raises(ConnectionClosedError):
-        iam.update_access_key(AccessKeyId="AKIAAAAAAAAAAAAAAAAA", Status="Inactive")
-    (call,) = aws.calls
-    assert (call.action, call.account_id) == ("UpdateAccessKey", ACCOUNT)
-    assert call.access_key_id == aws.root_credential(ACCOUNT).access_key_id
-    assert call.parameters == {"AccessKeyId": "AKIAAAAAAAAAAAAAAAAA", "Status": "Inactive"}
-
-
-def test_simultaneous_creates_keep_the_limit_and_are_all_counted(aws: SimulatedAws) -> None:
-    clients = [client(aws, "iam", aws.root_credential(ACCOUNT)) for _ in range(20)]
-    ready = threading.Barrier(len(clients))
-
-    def create(iam: Any) -> str:
-        ready.wait()
-        try:
-            return str(iam.create_access_key()["AccessKey"]["Status"])
-        except ClientError as error:
-            return str(error.response["Error"]["Code"])
-
-    with ThreadPoolExecutor(len(clients)) as pool:
-        results = list(pool.map(create, clients))
-    assert sorted(results) == ["Active"] + ["LimitExceeded"] * 19
-    assert aws.count("CreateAccessKey") == 20
-    assert len(aws.keys(ACCOUNT)) == 2
 
 
 # --- the object ---

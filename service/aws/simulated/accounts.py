@@ -3,56 +3,96 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from werkzeug.wrappers import Response
 
-from service.aws.simulated.keys import Credential, Keyring, Signer
+from service.aws.simulated.actions import perform_iam, unknown_action, write_sts
+from service.aws.simulated.answers import AwsError, json_answer
+from service.aws.simulated.keys import Credential, Keyring, Signer, invalid_token
+from service.aws.simulated.organization import Organization
+from service.aws.simulated.partition import Partition
 from service.aws.simulated.policy import is_allowed, is_denied, task_policies
-from service.aws.simulated.root import Account, perform_iam, unknown_action, write_sts
-from service.aws.simulated.sessions import Organization, session_answer, target_account
-from service.aws.simulated.wire import AwsError, Incoming, check_addressed_here
+from service.aws.simulated.root import Account
+from service.aws.simulated.sessions import find_target, read_grant, session_answer, target_account
+from service.aws.simulated.wire import Incoming, check_addressed_here
 
 _MANAGER = "root-access-manager"
 _MANAGER_POLICY = {
     "Version": "2012-10-17",
     "Statement": {
         "Effect": "Allow",
-        "Action": ["sts:AssumeRoot", "iam:ListOrganizationsFeatures"],
+        "Action": ["sts:AssumeRoot", "iam:ListOrganizationsFeatures", "organizations:ListAccounts"],
         "Resource": "*",
     },
 }
 
+# By the IAM API reference, root may leave out the UserName in these only when it is an AssumeRoot session.
+_ROOT_NEEDS_SESSION = frozenset({"CreateLoginProfile", "DeactivateMFADevice", "DeleteLoginProfile", "GetLoginProfile"})
+
 
 class Accounts:
-    """The whole state of the simulated AWS. The caller holds its lock."""
+    """The whole state of the simulated AWS. The caller holds its lock.
 
-    def __init__(self, account_ids: Sequence[str], management_account: str | None) -> None:
-        everyone = {*account_ids, *filter(None, [management_account])}
+    Raises ValueError for accounts that cannot be so.
+    """
+
+    def __init__(
+        self,
+        account_ids: Sequence[str],
+        management_account: str | None,
+        delegated_administrator: str | None,
+        names: Mapping[str, str],
+        partition: Partition,
+    ) -> None:
+        everyone = dict.fromkeys(filter(None, (*account_ids, management_account, delegated_administrator)))
+        _check(everyone, management_account, delegated_administrator, names)
+        self.partition = partition
         self.keyring = Keyring()
-        self.by_id = {account_id: Account(account_id, self.keyring) for account_id in everyone}
-        self.organization = Organization(management_account, everyone - {management_account})
-        self.root_credentials = {
-            account_id: self.by_id[account_id].create_root_key(at_once=True) for account_id in set(account_ids)
+        self.by_id = {
+            account_id: Account(
+                account_id, names.get(account_id, f"account-{account_id[-4:]}"), partition, self.keyring
+            )
+            for account_id in everyone
         }
-        self.manager = self._create_manager(management_account) if management_account else None
+        self.organization = Organization(partition, self.by_id, management_account, delegated_administrator)
+        with_root_key = dict.fromkeys(account_ids if partition.has_root else ())
+        self.root_credentials = {
+            account_id: self.by_id[account_id].create_root_key(at_once=True) for account_id in with_root_key
+        }
+        self.manager = self._create_manager(management_account)
+        self.delegate = self._create_manager(delegated_administrator)
+
+    def concerned(self, incoming: Incoming) -> frozenset[str]:
+        """Return whose call this is: the signer's account, if known, and the target's of AssumeRoot."""
+        signer = self.keyring.account_of(incoming.access_key_id)
+        target = find_target(incoming) if incoming.action == "AssumeRoot" else None
+        return frozenset(filter(None, (signer, target)))
 
     def perform(self, incoming: Incoming) -> Response:
         """Authenticate, authorise and do.
 
         Raises AwsError for every refusal of our own; moto's come as an answer.
         """
-        check_addressed_here(incoming)
+        check_addressed_here(incoming, self.partition)
         signer = self.keyring.authenticate(incoming)
         account = self.by_id[signer.account_id]
+        if account.state != "ACTIVE":
+            raise invalid_token()
         account.mark_used(signer.access_key_id, incoming.service or "", incoming.region or "")
         self._authorize(incoming, signer, account)
+        if incoming.service == "organizations":
+            return self._perform_organizations(incoming, signer)
         if incoming.service == "sts":
             return self._perform_sts(incoming, signer, account)
-        features = []
-        if incoming.action == "ListOrganizationsFeatures":
-            features = self.organization.enabled_features(signer)
-        return perform_iam(incoming, account, signer, features)
+        asked = incoming.action == "ListOrganizationsFeatures"
+        return perform_iam(incoming, account, signer, self.organization.enabled_features(signer) if asked else {})
+
+    def _perform_organizations(self, incoming: Incoming, signer: Signer) -> Response:
+        if incoming.action != "ListAccounts":
+            raise unknown_action(incoming.action)
+        return json_answer(self.organization.list_accounts(incoming, signer))
 
     def _perform_sts(self, incoming: Incoming, signer: Signer, account: Account) -> Response:
         if incoming.action == "GetCallerIdentity":
@@ -60,7 +100,8 @@ class Accounts:
             identity = {"UserId": user.id, "Account": signer.account_id, "Arn": user.arn}
             return write_sts(incoming, signer, identity)
         if incoming.action == "AssumeRoot":
-            grant = self.organization.grant_root(incoming, signer)
+            grant = read_grant(incoming)
+            self.organization.check_may_assume_root(grant, signer)
             session = self.by_id[grant.account_id].create_root_session(grant.task_policy, grant.lifetime)
             return write_sts(incoming, signer, session_answer(session))
         raise unknown_action(incoming.action)
@@ -72,11 +113,11 @@ class Accounts:
         """
         if incoming.action == "GetCallerIdentity":
             return
-        action, resource = f"{incoming.service}:{incoming.action}", _resource(incoming, signer, account)
+        action, resource = f"{incoming.service}:{incoming.action}", self._resource(incoming, signer, account)
         if signer.task_policy is not None:
             permitted = not is_denied(task_policies()[signer.task_policy], action, resource)
         elif signer.is_root:
-            permitted = True
+            permitted = incoming.action not in _ROOT_NEEDS_SESSION or bool(incoming.parameters.get("UserName"))
         else:
             permitted = is_allowed(account.policy_documents(signer.user_name), action, resource)
         if not permitted:
@@ -84,19 +125,41 @@ class Accounts:
             message = f"User: {arn} is not authorized to perform: {action} on resource: {resource}"
             raise AwsError("AccessDenied", message, 403)
 
-    def _create_manager(self, account_id: str) -> Credential:
+    def _resource(self, incoming: Incoming, signer: Signer, account: Account) -> str:
+        """Name what is acted on: the user named, the key's owner, the target of AssumeRoot, else the signer."""
+        prefix = f"arn:{self.partition.name}:iam::"
+        if incoming.service == "organizations":
+            return "*"
+        if incoming.action == "AssumeRoot":
+            return f"{prefix}{target_account(incoming)}:root"
+        name = incoming.parameters.get("UserName")
+        if incoming.action == "GetAccessKeyLastUsed":
+            name = account.owner_of(incoming.parameters.get("AccessKeyId", ""))
+        user = account.users.get(name or signer.user_name)
+        return user.arn if user else f"{prefix}{account.account_id}:user/{name}"
+
+    def _create_manager(self, account_id: str | None) -> Credential | None:
+        if account_id is None:
+            return None
         account = self.by_id[account_id]
-        account.create_user("us-east-1", _MANAGER)
+        account.create_user(self.partition.region, _MANAGER)
         account.put_user_policy(_MANAGER, "assume-root", json.dumps(_MANAGER_POLICY))
         return account.create_credential(_MANAGER, at_once=True)
 
 
-def _resource(incoming: Incoming, signer: Signer, account: Account) -> str:
-    """Name what is acted on: the user named, the key's owner, the target of AssumeRoot, else the signer."""
-    if incoming.action == "AssumeRoot":
-        return f"arn:aws:iam::{target_account(incoming)}:root"
-    name = incoming.parameters.get("UserName")
-    if incoming.action == "GetAccessKeyLastUsed":
-        name = account.owner_of(incoming.parameters.get("AccessKeyId", ""))
-    user = account.users.get(name or signer.user_name)
-    return user.arn if user else f"arn:aws:iam::{account.account_id}:user/{name}"
+def _check(
+    everyone: Mapping[str, object],
+    management_account: str | None,
+    delegated_administrator: str | None,
+    names: Mapping[str, str],
+) -> None:
+    for account_id in everyone:
+        if not re.fullmatch(r"\d{12}", account_id):
+            message = f"not an AWS account id: {account_id!r}"
+            raise ValueError(message)
+    if delegated_administrator is not None and management_account in (None, delegated_administrator):
+        message = "a delegated administrator is a member: it needs a management account beside it"
+        raise ValueError(message)
+    if unknown := names.keys() - everyone.keys():
+        message = f"names for accounts that do not exist: {sorted(unknown)}"
+        raise ValueError(message)

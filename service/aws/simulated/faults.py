@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from http import HTTPStatus
+
+from service.aws.simulated.answers import AwsError
 
 
 @dataclass(frozen=True)
@@ -16,12 +19,15 @@ class Delay:
 
 @dataclass(frozen=True)
 class Throttle:
-    """No effect, and HTTP 400 `Throttling`: the form that the Query protocol services (IAM, STS) use."""
+    """No effect, and HTTP 400: `Throttling` of IAM and STS, `TooManyRequestsException` of Organizations."""
 
 
 @dataclass(frozen=True)
 class ServerError:
-    """No effect, and a 5xx: 500 is `ServiceFailure`, anything else `ServiceUnavailable`."""
+    """No effect, and a 5xx: 500 is `ServiceFailure`, anything else `ServiceUnavailable`.
+
+    Organizations calls the first `ServiceException`.
+    """
 
     status: int = 500
 
@@ -45,7 +51,7 @@ class ConnectionLostAfter:
 
 @dataclass(frozen=True)
 class Refuse:
-    """No effect, and the answer is this AWS error."""
+    """No effect, and the answer is this AWS error, in these words."""
 
     code: str
     status: int = 403
@@ -56,24 +62,47 @@ Fault = Delay | Throttle | ServerError | ServerErrorAfter | ConnectionLostBefore
 Hook = Callable[[], None]
 
 
+def fault_error(fault: Throttle | ServerError | ServerErrorAfter | Refuse, *, as_json: bool) -> AwsError:
+    """Build what the service answers when it meets this fault."""
+    match fault:
+        case Throttle():
+            error = AwsError("Throttling", "Rate exceeded", HTTPStatus.BAD_REQUEST)
+        case Refuse(code, status, message):
+            return AwsError(code, message, status)
+        case ServerError(status) | ServerErrorAfter(status):
+            internal = status == HTTPStatus.INTERNAL_SERVER_ERROR
+            code = "ServiceFailure" if internal else "ServiceUnavailable"
+            error = AwsError(code, "A simulated fault of the service.", status)
+    return error.translated(into_json=as_json)
+
+
 @dataclass
-class _PlannedFault:
+class _Planned:
     action: str
     account_id: str | None
-    fault: Fault
     left: int
+
+    def fits(self, action: str, account_ids: Collection[str]) -> bool:
+        concerned = self.account_id is None or self.account_id in account_ids
+        return self.left > 0 and self.action == action and concerned
 
 
 @dataclass
-class _PlannedHook:
-    action: str
+class _PlannedFault(_Planned):
+    fault: Fault
+
+
+@dataclass
+class _PlannedHook(_Planned):
     hook: Hook
     after: bool
-    left: int
 
 
 class Plan:
-    """The faults and hooks that wait for calls to arrive. Safe to use from several threads."""
+    """The faults and hooks that wait for calls to arrive. Safe to use from several threads.
+
+    One for an account waits for calls that concern it: signed from it, or assuming its root.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -82,26 +111,25 @@ class Plan:
 
     def add_fault(self, action: str, fault: Fault, times: int, account_id: str | None) -> None:
         with self._lock:
-            self._faults.append(_PlannedFault(action, account_id, fault, times))
+            self._faults.append(_PlannedFault(action, account_id, times, fault))
 
-    def add_hook(self, action: str, hook: Hook, times: int, *, after: bool) -> None:
+    def add_hook(self, action: str, hook: Hook, times: int, account_id: str | None, *, after: bool) -> None:
         with self._lock:
-            self._hooks.append(_PlannedHook(action, hook, after, times))
+            self._hooks.append(_PlannedHook(action, account_id, times, hook, after))
 
-    def take_fault(self, action: str, account_id: str | None) -> Fault | None:
+    def take_fault(self, action: str, account_ids: Collection[str]) -> Fault | None:
         """Use up the oldest fault that fits this arrival; one call meets one fault."""
         with self._lock:
             for planned in self._faults:
-                fits = planned.account_id in (None, account_id)
-                if planned.left > 0 and planned.action == action and fits:
+                if planned.fits(action, account_ids):
                     planned.left -= 1
                     return planned.fault
         return None
 
-    def take_hooks(self, action: str, *, after: bool) -> list[Hook]:
+    def take_hooks(self, action: str, account_ids: Collection[str], *, after: bool) -> list[Hook]:
         """Use up one run of every hook that fits; the caller runs them, outside any lock."""
         with self._lock:
-            due = [h for h in self._hooks if h.left > 0 and h.action == action and h.after is after]
+            due = [h for h in self._hooks if h.after is after and h.fits(action, account_ids)]
             for planned in due:
                 planned.left -= 1
             return [planned.hook for planned in due]

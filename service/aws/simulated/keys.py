@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from service.aws.simulated.wire import AwsError, Incoming, check_signature
+from service.aws.simulated.answers import AwsError
+from service.aws.simulated.wire import Incoming, check_signature
 
 ROOT_USER_NAME = ":root:"  # moto files users by name; no IAM user can have this one, colons are not allowed
 
@@ -44,6 +45,11 @@ class _Held:
     changed_at: float
 
 
+def invalid_token() -> AwsError:
+    """Build the answer to a key that does not authenticate, whatever the reason."""
+    return AwsError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
+
+
 class Keyring:
     """All keys, deleted ones included. The caller holds the lock of the simulated AWS.
 
@@ -64,6 +70,7 @@ class Keyring:
         self._held[access_key_id] = replace(held, works=works, worked_before=before, changed_at=time.monotonic())
 
     def account_of(self, access_key_id: str | None) -> str | None:
+        """Return whose key this is; of a root session, the member account it was made in."""
         held = self._held.get(access_key_id or "")
         return held.signer.account_id if held else None
 
@@ -81,8 +88,7 @@ class Keyring:
         """
         held = self._held.get(incoming.access_key_id or "")
         if held is None or not self._works_now(held) or held.signer.session_token != incoming.session_token:
-            message = "The security token included in the request is invalid."
-            raise AwsError("InvalidClientTokenId", message, 403)
+            raise invalid_token()
         signer = held.signer
         check_signature(incoming, signer.secret_access_key, signer.session_token)
         if signer.expires_at is not None and signer.expires_at <= datetime.now(UTC):

@@ -1,4 +1,4 @@
-"""A root user inside moto's IAM, and the actions and checks around it that moto 5.2 lacks.
+"""A root user inside moto's IAM, which knows none, and what it has: keys, a password, MFA devices, certificates.
 
 This stands on moto's private API, hence the pin to 5.2. Each account is an IAM backend that lives in this
 object and not in moto's process-wide registry, so no state is shared between two simulations.
@@ -7,46 +7,94 @@ object and not in moto's process-wide registry, so no state is shared between tw
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
-from botocore.model import OperationNotFoundError
-from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.iam.models import (
     AccessKey,
     AccessKeyLastUsed,
     AccountSummary,
     IAMBackend,
+    ManagedPolicy,
+    SigningCertificate,
     User,
 )
-from moto.iam.responses import IamResponse
-from moto.sts.responses import TokenResponse
+from moto.iam.utils import random_resource_id
 from moto.sts.utils import random_session_token
-from werkzeug.wrappers import Response
 
 from service.aws.simulated.keys import ROOT_USER_NAME, Credential, Keyring, Signer
+from service.aws.simulated.partition import Partition
 from service.aws.simulated.policy import Document
-from service.aws.simulated.wire import AwsError, Incoming
 
-_USER_NAME = re.compile(r"[\w+=,.@-]{1,128}")  # the pattern in the IAM API reference
+AccountState = Literal["ACTIVE", "SUSPENDED", "PENDING_CLOSURE", "CLOSED"]
+_SOME_PASSWORD = "a password that nobody knows"  # noqa: S105  moto wants one where AWS keeps its own counsel
 
 
 class RootUser(User):
     """The account's root user; moto's user in all but its ARN and id."""
 
-    def __init__(self, account_id: str) -> None:
-        super().__init__(account_id, "us-east-1", ROOT_USER_NAME)
+    def __init__(self, account_id: str, partition: Partition) -> None:
+        super().__init__(account_id, partition.region, ROOT_USER_NAME)
         self.id = account_id
+        self.password_created_at = self.create_date
+        self._partition = partition
 
     def is_created(self) -> bool:
         return True  # abstract in moto and for CloudFormation, which is not simulated
 
     @property
     def arn(self) -> str:
-        return f"arn:aws:iam::{self.account_id}:root"
+        return f"arn:{self._partition.name}:iam::{self.account_id}:root"
+
+    def set_password(self, *, present: bool) -> None:
+        """Raises ValueError where root users have none."""
+        if present:
+            self._check_has_sign_in()
+            self.password_created_at = utcnow()
+        self.password = _SOME_PASSWORD if present else None
+
+    def set_mfa(self, *, enabled: bool) -> None:
+        """Enable the usual device if there is none, or remove all. Raises ValueError where root users have none."""
+        if not enabled:
+            self.mfa_devices.clear()
+        elif not self.mfa_devices:
+            self.add_mfa_device(None)
+
+    def add_mfa_device(self, serial_number: str | None) -> str:
+        """Raises ValueError where root users have none, and for a serial number that is there already."""
+        self._check_has_sign_in()
+        prefix = f"arn:{self._partition.name}:iam::{self.account_id}:mfa/root-account-mfa-device"
+        free = (s for n in range(1, len(self.mfa_devices) + 2) if (s := _numbered(prefix, n)) not in self.mfa_devices)
+        serial_number = serial_number or next(free)
+        if serial_number in self.mfa_devices:
+            message = f"the root user has this MFA device already: {serial_number}"
+            raise ValueError(message)
+        self.enable_mfa_device(serial_number, "", "")
+        return serial_number
+
+    def set_signing_certificates(self, *, present: bool) -> None:
+        if not present:
+            self.signing_certificates.clear()
+        elif not self.signing_certificates:
+            self.add_signing_certificate()
+
+    def add_signing_certificate(self) -> str:
+        """Return the id of a certificate that is one in name only: AWS does not look into it again either."""
+        certificate_id = random_resource_id(size=32).upper()
+        body = "-----BEGIN CERTIFICATE-----\nsimulated\n-----END CERTIFICATE-----"
+        self.signing_certificates[certificate_id] = SigningCertificate(certificate_id, self.name, body)
+        return certificate_id
+
+    def _check_has_sign_in(self) -> None:
+        if not self._partition.has_sign_in:
+            message = f"root users of {self._partition.name} have neither password nor MFA devices"
+            raise ValueError(message)
+
+
+def _numbered(prefix: str, number: int) -> str:
+    return prefix if number == 1 else f"{prefix}-{number}"
 
 
 class _RootSummary(AccountSummary):
@@ -58,11 +106,12 @@ class _RootSummary(AccountSummary):
 
     @property
     def summary_map(self) -> dict[str, Any]:
+        root = self._account.root
         return super().summary_map | {
-            "AccountAccessKeysPresent": int(bool(self._account.root.access_keys)),  # inactive ones count
-            "AccountMFAEnabled": int(self._account.mfa),
-            "AccountPasswordPresent": int(self._account.password),
-            "AccountSigningCertificatesPresent": int(self._account.signing_certificates),
+            "AccountAccessKeysPresent": int(bool(root.access_keys)),  # inactive ones count
+            "AccountMFAEnabled": int(bool(root.mfa_devices)),
+            "AccountPasswordPresent": int(bool(root.password)),
+            "AccountSigningCertificatesPresent": int(bool(root.signing_certificates)),
             "Users": len(self._account.users) - 1,  # root is not an IAM user
         }
 
@@ -70,15 +119,22 @@ class _RootSummary(AccountSummary):
 class Account(IAMBackend):
     """One account's IAM, with its root user. Every change of a key is told to the keyring."""
 
-    def __init__(self, account_id: str, keyring: Keyring) -> None:
-        super().__init__("aws", account_id)
+    def __init__(self, account_id: str, name: str, partition: Partition, keyring: Keyring) -> None:
+        super().__init__(partition.name, account_id)
         self._keyring = keyring
-        self.mfa = True
-        self.password = True
-        self.signing_certificates = False
-        self.root = RootUser(account_id)
+        self.name = name
+        self.state: AccountState = "ACTIVE"
+        self.created_at = datetime.now(UTC)
+        self.root = RootUser(account_id, partition)
+        if partition.has_sign_in:
+            self.root.set_password(present=True)
+            self.root.set_mfa(enabled=True)
         self.users[ROOT_USER_NAME] = self.root
         self.account_summary = _RootSummary(self)
+
+    def _init_aws_policies(self) -> list[ManagedPolicy]:
+        """Nobody here has one. moto would parse all of AWS's per account if an environment variable said so."""
+        return []
 
     def root_key_statuses(self) -> dict[str, str]:
         return {key.access_key_id: key.status for key in self.root.access_keys}
@@ -151,93 +207,12 @@ class Account(IAMBackend):
     def list_users(self, *args: Any, **kwargs: Any) -> list[User]:
         return [user for user in super().list_users(*args, **kwargs) if user is not self.root]
 
+    def create_login_profile(self, user_name: str, password: str | None) -> User:
+        """For root: AWS sets no password then, but lets the owner of the account's e-mail address choose one."""
+        user = super().create_login_profile(user_name, password or _SOME_PASSWORD)
+        if user is self.root:
+            self.root.set_password(present=True)
+        return user
+
     def _signer(self, key: AccessKey) -> Signer:
         return Signer(self.account_id, str(key.user_name), key.access_key_id, key.secret_access_key)
-
-
-class _Iam(IamResponse):
-    """moto's IAM actions, done by a signer who has been authenticated already."""
-
-    def __init__(self, account: Account, signer: Signer, features: list[str]) -> None:
-        super().__init__()
-        self._account = account
-        self._signer = signer
-        self._features = features
-
-    @property
-    def backend(self) -> Account:
-        return self._account
-
-    def get_current_account(self) -> str:
-        # moto would trust an environment variable or a header before the signature.
-        return self._signer.account_id
-
-    def _authenticate_and_authorize_normal_action(self, resource: str = "*") -> None:
-        """Both are done before moto sees the request; moto knows neither root nor task policies."""
-
-    def _get_param(self, param_name: str, if_none: Any = None) -> Any:
-        """Without a UserName the signer is meant: moto would take the owner of the *target* key."""
-        value = super()._get_param(param_name, if_none)
-        if param_name != "UserName":
-            return value
-        if value is None or value == "":
-            return self._signer.user_name
-        if not _USER_NAME.fullmatch(value):
-            raise AwsError("ValidationError", "The specified value for userName is invalid.", 400)
-        return value
-
-    def update_access_key(self) -> ActionResult:
-        if self._get_param("Status") not in ("Active", "Inactive"):
-            message = "Value at 'status' failed to satisfy constraint: Member must satisfy enum value set"
-            raise AwsError("ValidationError", f"1 validation error detected: {message}", 400)
-        return super().update_access_key()
-
-    def list_organizations_features(self) -> ActionResult:
-        return ActionResult({"OrganizationId": "o-simulated00", "EnabledFeatures": self._features})
-
-
-class _Sts(TokenResponse):
-    """STS answers, written out by moto from botocore's model."""
-
-    def __init__(self, signer: Signer, result: dict[str, Any]) -> None:
-        super().__init__()
-        self._signer = signer
-        self._result = result
-
-    def get_current_account(self) -> str:
-        return self._signer.account_id
-
-    def _authenticate_and_authorize_normal_action(self, resource: str = "*") -> None:
-        """Done before."""
-
-    def get_caller_identity(self) -> ActionResult:
-        return ActionResult(self._result)
-
-    def assume_root(self) -> ActionResult:
-        return ActionResult(self._result)
-
-
-def perform_iam(incoming: Incoming, account: Account, signer: Signer, features: list[str]) -> Response:
-    """Let moto do an IAM action as the signer. Raises AwsError InvalidAction for one it does not know."""
-    return _perform(_Iam(account, signer, features), incoming)
-
-
-def write_sts(incoming: Incoming, signer: Signer, result: dict[str, Any]) -> Response:
-    """Write the result of GetCallerIdentity or AssumeRoot as AWS would."""
-    return _perform(_Sts(signer, result), incoming)
-
-
-def unknown_action(action: str) -> AwsError:
-    """Build what the Query protocol answers to an Action it does not have."""
-    return AwsError("InvalidAction", f"Could not find operation {action}", 400)
-
-
-def _perform(responder: _Iam | _Sts, incoming: Incoming) -> Response:
-    try:
-        status, headers, body = responder._dispatch(incoming.request)  # noqa: SLF001  moto has no public entry
-    except (OperationNotFoundError, NotImplementedError) as error:
-        raise unknown_action(incoming.action) from error
-    text = body if isinstance(body, str) else body.decode()
-    # Captured answers of AWS to root have no UserName.
-    text = text.replace(f"<UserName>{ROOT_USER_NAME}</UserName>", "")
-    return Response(text, status=status, headers=headers, mimetype="text/xml")

@@ -1,0 +1,136 @@
+"""What IAM and STS do and answer: moto's actions, done by a signer who has been judged already."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+from botocore.model import OperationNotFoundError
+from moto.core.responses import ActionResult
+from moto.iam.responses import IamResponse
+from moto.sts.responses import TokenResponse
+from werkzeug.wrappers import Response
+
+from service.aws.simulated.answers import AwsError
+from service.aws.simulated.keys import ROOT_USER_NAME, Signer
+from service.aws.simulated.root import Account
+from service.aws.simulated.wire import Incoming
+
+_USER_NAME = re.compile(r"[\w+=,.@-]{1,128}")  # the pattern in the IAM API reference
+_CLIENT_ERROR = 400
+
+
+class _Iam(IamResponse):
+    """moto's IAM actions, and what they lack."""
+
+    def __init__(self, account: Account, signer: Signer, features: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._account = account
+        self._signer = signer
+        self._features = features
+
+    @property
+    def backend(self) -> Account:
+        return self._account
+
+    def get_current_account(self) -> str:
+        # moto would trust an environment variable or a header before the signature.
+        return self._signer.account_id
+
+    def _authenticate_and_authorize_normal_action(self, resource: str = "*") -> None:
+        """Both are done before moto sees the request; moto knows neither root nor task policies."""
+
+    def _get_param(self, param_name: str, if_none: Any = None) -> Any:
+        """Without a UserName the signer is meant: moto would take the owner of the *target* key."""
+        value = super()._get_param(param_name, if_none)
+        if param_name != "UserName":
+            return value
+        if value is None or value == "":
+            return self._signer.user_name
+        if not _USER_NAME.fullmatch(value):
+            raise AwsError("ValidationError", "The specified value for userName is invalid.", 400)
+        return value
+
+    def update_access_key(self) -> ActionResult:
+        self._check_status()
+        return super().update_access_key()
+
+    def update_signing_certificate(self) -> ActionResult:
+        self._check_status()
+        return super().update_signing_certificate()
+
+    def create_login_profile(self) -> ActionResult:
+        """By the IAM API reference a Password must be left out in an AssumeRoot session, and only there."""
+        in_session = self._signer.task_policy is not None
+        if in_session is (self._get_param("Password") is not None):
+            needed = "must be omitted in an AssumeRoot session" if in_session else "is required"
+            raise AwsError("ValidationError", f"The parameter password {needed}.", 400)
+        return self._dated(super().create_login_profile())
+
+    def get_login_profile(self) -> ActionResult:
+        return self._dated(super().get_login_profile())
+
+    def list_organizations_features(self) -> ActionResult:
+        return ActionResult(self._features)
+
+    def _check_status(self) -> None:
+        if self._get_param("Status") not in ("Active", "Inactive"):
+            message = "Value at 'status' failed to satisfy constraint: Member must satisfy enum value set"
+            raise AwsError("ValidationError", f"1 validation error detected: {message}", 400)
+
+    def _dated(self, answer: ActionResult) -> ActionResult:
+        """Date root's login profile by its password, where moto takes the date of the user."""
+        profile = cast("dict[str, Any]", answer.result)["LoginProfile"]
+        if profile["UserName"] == ROOT_USER_NAME:
+            profile["CreateDate"] = self._account.root.password_created_at
+        return answer
+
+
+class _Sts(TokenResponse):
+    """STS answers, written out by moto from botocore's model."""
+
+    def __init__(self, signer: Signer, result: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._signer = signer
+        self._result = result
+
+    def get_current_account(self) -> str:
+        return self._signer.account_id
+
+    def _authenticate_and_authorize_normal_action(self, resource: str = "*") -> None:
+        """Done before."""
+
+    def get_caller_identity(self) -> ActionResult:
+        return ActionResult(self._result)
+
+    def assume_root(self) -> ActionResult:
+        return ActionResult(self._result)
+
+
+def perform_iam(incoming: Incoming, account: Account, signer: Signer, features: Mapping[str, Any]) -> Response:
+    """Let moto do an IAM action as the signer. Raises AwsError InvalidAction for one it does not know."""
+    return _perform(_Iam(account, signer, features), incoming)
+
+
+def write_sts(incoming: Incoming, signer: Signer, result: Mapping[str, Any]) -> Response:
+    """Write the result of GetCallerIdentity or AssumeRoot as AWS would."""
+    return _perform(_Sts(signer, result), incoming)
+
+
+def unknown_action(action: str) -> AwsError:
+    """Build what a service answers to an action it does not have."""
+    return AwsError("InvalidAction", f"Could not find operation {action}", 400)
+
+
+def _perform(responder: _Iam | _Sts, incoming: Incoming) -> Response:
+    try:
+        status, headers, body = responder._dispatch(incoming.request)  # noqa: SLF001  moto has no public entry
+    except (OperationNotFoundError, NotImplementedError) as error:
+        raise unknown_action(incoming.action) from error
+    text = body if isinstance(body, str) else body.decode()
+    # Captured answers of AWS to root have no UserName.
+    text = text.replace(f"<UserName>{ROOT_USER_NAME}</UserName>", "")
+    if status >= _CLIENT_ERROR:
+        text = text.replace(ROOT_USER_NAME, "root")
+    return Response(text, status=status, headers=headers, mimetype="text/xml")

@@ -1,0 +1,72 @@
+"""What the simulated AWS sends back, in the form of the protocol that was asked in.
+
+IAM and STS speak the Query protocol, in XML; AWS Organizations speaks JSON 1.1, with other names for some errors.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+from xml.sax.saxutils import escape
+
+from werkzeug.wrappers import Response
+
+_SERVER_ERROR = 500
+_JSON = "application/x-amz-json-1.1"
+
+# What Organizations calls the errors of IAM and STS, and their HTTP status: 500 for what botocore's model marks
+# as a fault, else 400. Whoever fails to authenticate meets no error of the model: UnrecognizedClientException and
+# InvalidSignatureException are known from other JSON services' answers, the rest is named after them.
+_JSON_ERRORS = {
+    "AccessDenied": ("AccessDeniedException", 400),
+    "ExpiredToken": ("ExpiredTokenException", 400),
+    "InvalidClientTokenId": ("UnrecognizedClientException", 400),
+    "MissingAuthenticationToken": ("MissingAuthenticationTokenException", 400),
+    "SignatureDoesNotMatch": ("InvalidSignatureException", 400),
+    "InvalidAction": ("UnknownOperationException", 400),
+    "ServiceFailure": ("ServiceException", 500),
+    "Throttling": ("TooManyRequestsException", 400),
+}
+
+
+class AwsError(Exception):
+    """An error answer, as AWS would give it; named as IAM and STS name it."""
+
+    def __init__(self, code: str, message: str, status: int) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+    def translated(self, *, into_json: bool) -> AwsError:
+        """Return the same error under the name that a JSON service gives it, if it has another there."""
+        code, status = _JSON_ERRORS.get(self.code, (self.code, self.status))
+        return AwsError(code, self.message, status) if into_json else self
+
+
+def error_answer(error: AwsError, *, as_json: bool) -> Response:
+    """Write an error down, with a request id as every answer of AWS has one. Its code stays as it is.
+
+    XML: the Query protocol's ErrorResponse. JSON: `__type` and `Message`, and the code in a header too.
+    """
+    if as_json:
+        answer = json_answer({"__type": error.code, "Message": error.message}, error.status)
+        answer.headers["x-amzn-ErrorType"] = error.code
+        return answer
+    request_id = str(uuid.uuid4())
+    kind = "Receiver" if error.status >= _SERVER_ERROR else "Sender"
+    xml = (
+        f"<ErrorResponse><Error><Type>{kind}</Type><Code>{escape(error.code)}</Code>"
+        f"<Message>{escape(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+    )
+    # Clients of services that are not simulated, and speak neither protocol, find the code in the header.
+    headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": error.code}
+    return Response(xml, status=error.status, headers=headers, mimetype="text/xml")
+
+
+def json_answer(result: Mapping[str, Any], status: int = 200) -> Response:
+    """Write a result as JSON 1.1. Times are seconds since 1970 there."""
+    headers = {"x-amzn-RequestId": str(uuid.uuid4())}
+    return Response(json.dumps(result), status=status, headers=headers, content_type=_JSON)

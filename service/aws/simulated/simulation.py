@@ -1,0 +1,209 @@
+"""The simulated AWS as one object: started and stopped, watched, and made to fail."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from moto.core.request import Request
+from werkzeug.wrappers import Response
+
+from service.aws.simulated.accounts import Accounts
+from service.aws.simulated.answers import AwsError, error_answer
+from service.aws.simulated.faults import (
+    ConnectionLostAfter,
+    ConnectionLostBefore,
+    Delay,
+    Fault,
+    Hook,
+    Plan,
+    Refuse,
+    ServerError,
+    ServerErrorAfter,
+    Throttle,
+    fault_error,
+)
+from service.aws.simulated.partition import PartitionName, find_partition
+from service.aws.simulated.server import Server
+from service.aws.simulated.state import State
+from service.aws.simulated.wire import Incoming, read
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call as it arrived, whatever became of it.
+
+    `account_id` is the signer's, None if unknown: of AssumeRoot the account that manages, of a call in the
+    session that it gave the member account. The target of AssumeRoot is in the parameters.
+    """
+
+    action: str
+    account_id: str | None
+    access_key_id: str | None
+    parameters: Mapping[str, str]
+
+
+class SimulatedAws(State):
+    """An AWS of some accounts, each with a root user who has one active access key, a password and an MFA device.
+
+    `management_account`, if named, makes an organization of all accounts; `delegated_administrator` is a member
+    of it. Each has an IAM user who may call sts:AssumeRoot into the members, iam:ListOrganizationsFeatures and
+    organizations:ListAccounts. Neither need be one of `account_ids`; if it is not, its root user has no key.
+
+    `names` are the accounts' names in the organization, where they are not to be `account-` and four digits.
+    In the `partition` `aws-us-gov` root users have keys, but no password and no MFA device, and in `aws-cn`
+    there are no root users; in neither is there AssumeRoot. `port` 0 is any free one.
+
+    Raises ValueError for what is no account id, no such partition, or no such organization.
+    """
+
+    def __init__(
+        self,
+        account_ids: Sequence[str],
+        *,
+        management_account: str | None = None,
+        delegated_administrator: str | None = None,
+        names: Mapping[str, str] | None = None,
+        partition: PartitionName = "aws",
+        port: int = 0,
+    ) -> None:
+        found = find_partition(partition)
+        super().__init__(Accounts(account_ids, management_account, delegated_administrator, names or {}, found))
+        self._port = port
+        self._server: Server | None = None
+        self._stopping = threading.Event()
+        self._plan = Plan()
+        self._calls: list[Call] = []
+
+    # --- life ---
+
+    def start(self) -> None:
+        """Listen. What was changed before and between runs is kept; a new object is a new AWS."""
+        if self._server is None:
+            self._stopping.clear()
+            self._server = Server(self._answer, self._port)
+
+    def stop(self) -> None:
+        """Stop listening and end delays that are running. Does nothing when not started."""
+        if self._server is not None:
+            self._stopping.set()
+            self._server.stop()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def endpoint_url(self) -> str:
+        if self._server is None:
+            message = "the simulated AWS is not started"
+            raise RuntimeError(message)
+        return self._server.url
+
+    def banner(self) -> str:
+        """Return what the service must say, loudly, when it starts on this AWS."""
+        return (
+            f"SIMULATED AWS: {len(self._accounts.by_id)} pretended accounts of the partition "
+            f"{self._accounts.partition.name} at {self.endpoint_url}. "
+            "No real account is touched, no key made here works anywhere else, and everything is "
+            "forgotten when the process ends. Never use this to protect anything."
+        )
+
+    # --- what arrived ---
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every call so far in the order of arrival; a copy."""
+        with self._lock:
+            return list(self._calls)
+
+    def count(self, action: str) -> int:
+        return sum(call.action == action for call in self.calls)
+
+    # --- what goes wrong ---
+
+    @property
+    def propagation_delay(self) -> float:
+        """Seconds until a new key authenticates and a deleted or inactive one no longer does; at first 0."""
+        return self._accounts.keyring.propagation_delay
+
+    @propagation_delay.setter
+    def propagation_delay(self, seconds: float) -> None:
+        with self._lock:
+            self._accounts.keyring.propagation_delay = seconds
+
+    def fault(self, action: str, fault: Fault, *, times: int = 1, account_id: str | None = None) -> None:
+        """Let the next `times` arrivals of an action meet a fault, of any account or of one.
+
+        A call is an account's if it was signed from it. AssumeRoot is also the target's: signed from the
+        account that manages, it is met by a fault for either. One call meets one fault, the one that was
+        asked for first.
+        """
+        self._plan.add_fault(action, fault, times, account_id)
+
+    def on(
+        self, action: str, hook: Hook, *, after: bool = False, times: int = 1, account_id: str | None = None
+    ) -> None:
+        """Run `hook` when the call arrives, or `after` its effect and before the answer.
+
+        Whose call it is is told as in `fault`. The hook runs in the server's thread and outside its lock, so
+        it may call anything here.
+        """
+        self._plan.add_hook(action, hook, times, account_id, after=after)
+
+    def reset_faults(self) -> None:
+        """Forget the waiting faults and hooks, and the propagation delay."""
+        self._plan.clear()
+        self.propagation_delay = 0.0
+
+    # --- answering ---
+
+    def _answer(self, request: Request) -> Response | None:
+        """Answer one request; None means a lost connection."""
+        incoming = read(request)
+        account_ids = self._record(incoming)
+        for hook in self._plan.take_hooks(incoming.action, account_ids, after=False):
+            hook()
+        fault = self._plan.take_fault(incoming.action, account_ids)
+        if isinstance(fault, Delay):
+            self._stopping.wait(fault.seconds)
+        if isinstance(fault, ConnectionLostBefore):
+            return None
+        if isinstance(fault, Throttle | ServerError | Refuse):
+            return _fault_answer(fault, incoming)
+        answer = self._perform(incoming)
+        for hook in self._plan.take_hooks(incoming.action, account_ids, after=True):
+            hook()
+        if isinstance(fault, ConnectionLostAfter):
+            return None
+        if isinstance(fault, ServerErrorAfter):
+            return _fault_answer(fault, incoming)
+        return answer
+
+    def _record(self, incoming: Incoming) -> Collection[str]:
+        """Put the call on record and return the accounts whose call it is."""
+        with self._lock:
+            account_id = self._accounts.keyring.account_of(incoming.access_key_id)
+            call = Call(incoming.action, account_id, incoming.access_key_id, dict(incoming.parameters))
+            self._calls.append(call)
+            return self._accounts.concerned(incoming)
+
+    def _perform(self, incoming: Incoming) -> Response:
+        try:
+            with self._lock:
+                return self._accounts.perform(incoming)
+        except AwsError as error:
+            return error_answer(error.translated(into_json=incoming.is_json), as_json=incoming.is_json)
+
+
+def _fault_answer(fault: Throttle | ServerError | ServerErrorAfter | Refuse, incoming: Incoming) -> Response:
+    return error_answer(fault_error(fault, as_json=incoming.is_json), as_json=incoming.is_json)
