@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test check serve format openapi diagram lock image image-check clean
+.PHONY: demo test check serve format openapi diagram lock bench image image-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep)
@@ -31,6 +31,10 @@ openapi: .venv/ready
 
 diagram: .venv/ready
 	$(BIN)/python docs/diagram.py > docs/life-of-a-request.md
+
+# What an organization of 500 accounts costs, in one run.
+bench: .venv/ready
+	$(BIN)/python bench/organization.py 500 16
 
 # The environment, from the lock with its hashes; made anew when the lock changes.
 .venv/ready: requirements-dev.lock pyproject.toml

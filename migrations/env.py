@@ -1,7 +1,11 @@
 """How Alembic reaches the database: an engine handed over by the service, else the settings' URL."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
 from alembic import context
-from sqlalchemy import Engine
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine
 
 from service.db.engine import connect
 from service.db.tables import metadata
@@ -10,11 +14,37 @@ from service.settings import load
 given = context.config.attributes.get("engine")
 engine: Engine = given or connect(load().database.url, connections=1)
 
+
+@contextmanager
+def foreign_keys_off(connection: Connection) -> Iterator[None]:
+    """Around a transaction in which SQLite may replace a table (https://sqlite.org/lang_altertable.html, section 7).
+
+    Inside one the pragma has no effect; so it goes past SQLAlchemy, which would begin one.
+    """
+    raw = connection.connection
+    raw.cursor().execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        raw.rollback()  # a COMMIT that failed has left the transaction open
+        raw.cursor().execute("PRAGMA foreign_keys=ON")
+
+
+def check_foreign_keys(connection: Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    if broken:
+        rows = ", ".join(f"{table} (row {row}) → {parent}" for table, row, parent, _ in broken)
+        raise CommandError(f"foreign keys lead nowhere, so nothing was migrated: {rows}")
+
+
 with engine.connect() as connection:
+    is_sqlite = engine.dialect.name == "sqlite"
     if engine.dialect.name == "postgresql":
         # A migration waits for a lock for seconds, not for ever, while everybody else queues up behind it.
         connection.exec_driver_sql("SET lock_timeout = '10s'")
         connection.commit()
     context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
-    with context.begin_transaction():
+    with foreign_keys_off(connection) if is_sqlite else nullcontext(), context.begin_transaction():
         context.run_migrations()
+        if is_sqlite:
+            check_foreign_keys(connection)

@@ -5,22 +5,28 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 from fastapi import FastAPI
 
 from service.api.build import build
+from service.aws.organization import KnownAccounts, Listing, Organization
 from service.aws.root import AwsRoots
+from service.aws.signer import AssumedRoot
 from service.aws.sources import FixedSource, ProfileSource, Source
 from service.db.engine import connect
-from service.settings import Settings
+from service.settings import OrganizationSettings, Settings
 from service.worker import Worker
 from service.workflow.context import Context
 
+if TYPE_CHECKING:
+    from service.aws.simulated import Credential
+
 logger = logging.getLogger(__name__)
 
-# What the worker takes of the connection pool.
-_WORKER_CONNECTIONS = 1
+# The simulated organization's own account; no example in the documents has it.
+_SIMULATED_MANAGEMENT = "999999999999"
 
 
 @contextmanager
@@ -28,11 +34,23 @@ def compose(settings: Settings, *, with_aws: bool = True) -> Iterator[Context]:
     """Everything that the settings describe, until the end of the block; without AWS no account can be signed in to."""
     engine = connect(settings.database.url, connections=settings.database.connections)
     try:
-        with _sources(settings if with_aws else None) as sources:
+        with _sources(settings if with_aws else None) as (profiles, organizations):
             yield Context(
                 engine=engine,
-                roots=AwsRoots(sources),
-                accounts=settings.configured_accounts(),
+                roots=AwsRoots(
+                    profiles,
+                    {
+                        name: AssumedRoot(source, settings.organizations[name].region)
+                        for name, source in organizations.items()
+                    },
+                ),
+                accounts=KnownAccounts(
+                    settings.configured_accounts(),
+                    {
+                        name: Organization(name, source, _listing(settings.organizations[name]))
+                        for name, source in organizations.items()
+                    },
+                ),
                 directory=settings.directory(),
                 policy=settings.rules(),
                 now=lambda: datetime.now(UTC),
@@ -49,11 +67,13 @@ def create_app(ctx: Context, settings: Settings) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # As many threads as connections: a thread never waits for one that another waiting thread holds.
         limiter = anyio.to_thread.current_default_thread_limiter()
-        limiter.total_tokens = settings.database.connections - _WORKER_CONNECTIONS
+        limiter.total_tokens = settings.database.connections
         if not settings.worker.enabled:
             yield
             return
-        worker = Worker(ctx, settings.worker.interval)
+        # The worker has a thread for each account that it works on, and one that looks for what is due.
+        limiter.total_tokens -= settings.worker.parallel + 1
+        worker = Worker(ctx, settings.worker.interval, parallel=settings.worker.parallel)
         worker.start()
         try:
             yield
@@ -63,29 +83,35 @@ def create_app(ctx: Context, settings: Settings) -> FastAPI:
     return build(ctx, lifespan)
 
 
+def _listing(organization: OrganizationSettings) -> Listing | None:
+    if not organization.list_accounts:
+        return None
+    return Listing(refresh=organization.refresh, allow=organization.allow, deny=organization.deny)
+
+
 @contextmanager
-def _sources(settings: Settings | None) -> Iterator[dict[str, Source]]:
-    """Where each account's root credential comes from. All accounts are simulated, or none is."""
+def _sources(settings: Settings | None) -> Iterator[tuple[dict[str, Source], dict[str, Source]]]:
+    """Who signs for each account that has a profile, and for each organization. All are simulated, or none is."""
     if settings is None:
-        yield {}
+        yield {}, {}
         return
     if not settings.aws.simulated:
-        yield {
-            account_id: ProfileSource(account.profile)
-            for account_id, account in settings.accounts.items()
-            if account.profile is not None
-        }
+        yield (
+            {name: ProfileSource(account.profile) for name, account in settings.accounts.items() if account.profile},
+            {name: ProfileSource(found.profile) for name, found in settings.organizations.items() if found.profile},
+        )
         return
     # Only here: moto is an optional extra, and nothing of it is loaded beside real accounts.
     from service.aws.simulated import SimulatedAws  # noqa: PLC0415
 
-    with SimulatedAws(list(settings.accounts), port=settings.aws.simulated_port) as aws:
+    management = _SIMULATED_MANAGEMENT if settings.organizations else None
+    with SimulatedAws(list(settings.accounts), management_account=management, port=settings.aws.simulated_port) as aws:
         logger.warning(aws.banner())
-        yield {
-            account_id: FixedSource(
-                aws.root_credential(account_id).access_key_id,
-                aws.root_credential(account_id).secret_access_key,
-                aws.endpoint_url,
-            )
-            for account_id in settings.accounts
-        }
+
+        def source(credential: "Credential") -> FixedSource:
+            return FixedSource(credential.access_key_id, credential.secret_access_key, aws.endpoint_url)
+
+        yield (
+            {account_id: source(aws.root_credential(account_id)) for account_id in settings.accounts},
+            {name: source(aws.management_credential()) for name in settings.organizations},
+        )

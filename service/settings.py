@@ -21,7 +21,7 @@ from pydantic_settings import (
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from service.domain.account import Account
+from service.domain.account import Account, Partition
 from service.domain.actor import WORKER, ActorKind, Directory, Member, Role
 from service.domain.policy import SMALLEST_QUORUM, Policy
 
@@ -74,6 +74,8 @@ class ServerSettings(_Section):
 
 class WorkerSettings(_Section):
     enabled: bool = True
+    # How many accounts are worked on at a time; each takes one of the database's connections.
+    parallel: int = Field(default=4, ge=1, le=64)
     interval: Annotated[timedelta, Field(ge=timedelta(milliseconds=100))] = timedelta(seconds=2)
 
 
@@ -91,6 +93,12 @@ class PolicySettings(_Section):
     receipt_window: Window = _RULES.receipt_window
     rollback_grace: Window = _RULES.rollback_grace
     consistency_delay: Window = _RULES.consistency_delay
+    require_root_mfa: bool = _RULES.require_root_mfa
+    lifetime_required: bool = _RULES.lifetime_required
+    max_lifetime: Window | None = _RULES.max_lifetime
+    expiry_notice: Window = _RULES.expiry_notice
+    drift_checks: bool = _RULES.drift_checks
+    drift_interval: Window = _RULES.drift_interval
 
 
 class AwsSettings(_Section):
@@ -100,12 +108,33 @@ class AwsSettings(_Section):
     simulated_port: int = Field(default=0, ge=0, le=65535)
 
 
+Profile = Annotated[str, StringConstraints(min_length=1)]
+
+
+class OrganizationSettings(_Section):
+    """`profile` names a boto3 profile in the management account, or in the delegated administrator's for IAM.
+
+    With `list_accounts` its accounts are served without being named: those of `allow`, all where it is empty, but
+    never those of `deny`.
+    """
+
+    profile: Profile | None = None
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = "us-east-1"
+    list_accounts: bool = False
+    allow: frozenset[AccountId] = frozenset()
+    deny: frozenset[AccountId] = frozenset()
+    refresh: Window = timedelta(minutes=15)
+
+
 class AccountSettings(_Section):
-    """`profile` names the boto3 profile that holds this account's root credential."""
+    """`profile` names the boto3 profile that holds this account's root credential; `organization` the table of the
+    organization that reaches it by sts:AssumeRoot.
+    """
 
     name: Name
-    partition: Literal["aws", "aws-us-gov"] = "aws"
-    profile: Annotated[str, StringConstraints(min_length=1)] | None = None
+    partition: Partition = Partition.AWS
+    profile: Profile | None = None
+    organization: str | None = None
 
 
 class PersonSettings(_Section):
@@ -132,6 +161,7 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     policy: PolicySettings = PolicySettings()
     aws: AwsSettings = AwsSettings()
+    organizations: dict[SubjectId, OrganizationSettings] = {}
     accounts: dict[AccountId, AccountSettings] = {}
     people: dict[SubjectId, PersonSettings] = {}
     machines: dict[SubjectId, MachineSettings] = {}
@@ -169,7 +199,13 @@ class Settings(BaseSettings):
 
     def configured_accounts(self) -> dict[str, Account]:
         return {
-            account_id: Account(account_id=account_id, name=account.name, partition=account.partition)
+            account_id: Account(
+                account_id=account_id,
+                name=account.name,
+                partition=account.partition,
+                has_profile=account.profile is not None or self.aws.simulated,
+                organization=account.organization,
+            )
             for account_id, account in self.accounts.items()
         }
 
@@ -211,6 +247,12 @@ def _faults(settings: Settings) -> Iterator[str]:
     yield from _faults_of_environment()
     yield from _faults_of_people(settings)
     yield from _faults_of_accounts(settings)
+    yield from _faults_of_organizations(settings)
+    if settings.worker.enabled and settings.database.connections < settings.worker.parallel + 2:
+        yield (
+            f"database.connections: {settings.database.connections} are too few; "
+            f"the worker takes {settings.worker.parallel + 1}, and the API needs one at least."
+        )
 
 
 def _faults_of_environment() -> Iterator[str]:
@@ -235,14 +277,31 @@ def _faults_of_people(settings: Settings) -> Iterator[str]:
 
 
 def _faults_of_accounts(settings: Settings) -> Iterator[str]:
-    if not settings.accounts:
+    if not settings.accounts and not any(o.list_accounts for o in settings.organizations.values()):
         yield "accounts: no account is configured."
     if settings.aws.simulated and find_spec("moto") is None:
         yield "aws.simulated: the simulated AWS needs the extra `demo` of this package."
     for account_id, account in settings.accounts.items():
+        organization = settings.organizations.get(account.organization or "")
+        if account.organization is not None and organization is None:
+            yield f"accounts.{account_id}: there is no organization of that name."
+        if organization is not None and account_id in organization.deny:
+            yield f"accounts.{account_id}: its organization denies this account."
         if settings.aws.simulated and account.profile is not None:
             yield f"accounts.{account_id}: a real account (profile) cannot stand beside the simulated AWS."
-        elif settings.aws.simulated and account.partition != "aws":
+        elif settings.aws.simulated and account.partition is not Partition.AWS:
             yield f"accounts.{account_id}: only the partition aws is simulated."
-        elif not settings.aws.simulated and account.profile is None:
-            yield f"accounts.{account_id}: profile is missing: where the root credential comes from."
+        elif not settings.aws.simulated and account.profile is None and account.organization is None:
+            yield f"accounts.{account_id}: profile or organization is missing: where the root credential comes from."
+
+
+def _faults_of_organizations(settings: Settings) -> Iterator[str]:
+    if settings.aws.simulated and len(settings.organizations) > 1:
+        yield "organizations: only one organization is simulated."
+    for name, organization in settings.organizations.items():
+        if settings.aws.simulated and organization.profile is not None:
+            yield f"organizations.{name}: a real organization (profile) cannot stand beside the simulated AWS."
+        elif not settings.aws.simulated and organization.profile is None:
+            yield f"organizations.{name}: profile is missing: who may call sts:AssumeRoot."
+        if not organization.list_accounts and organization.allow | organization.deny:
+            yield f"organizations.{name}: allow and deny are for list_accounts."

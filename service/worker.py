@@ -1,88 +1,171 @@
-"""The worker: whatever has to happen by itself, in a thread of its own, pass after pass."""
+"""The worker: whatever has to happen by itself. One account's steps one by one, accounts side by side.
 
+So a slow account never delays another: it keeps one thread busy, and is left out of the passes until that is free.
+"""
+
+import random
 import threading
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from functools import partial
 
 import structlog
 
-from service.domain.errors import ServiceError
+from service.domain.errors import ServiceError, Unavailable
 from service.workflow.context import Context
-from service.workflow.sweep import due
+from service.workflow.sweep import Step, due
 
 logger = structlog.get_logger(__name__)
 
+Subject = tuple[str, ...]
+
+
+class Patience:
+    """What failed, and when it may be tried again: after two seconds, then four, up to five minutes.
+
+    Each wait is shortened by up to a half at random, so that what failed together is not tried again together.
+    """
+
+    _FIRST = timedelta(seconds=2)
+    _LONGEST = timedelta(minutes=5)
+
+    def __init__(self, now: Callable[[], datetime], chance: Callable[[], float] = random.random) -> None:
+        self._now = now
+        self._chance = chance
+        self._lock = threading.Lock()
+        self._waits: dict[Subject, tuple[datetime, timedelta]] = {}
+
+    def allows(self, *subjects: Subject) -> bool:
+        with self._lock:
+            return all(s not in self._waits or self._now() >= self._waits[s][0] for s in subjects)
+
+    def learn(self, subject: Subject, *, succeeded: bool) -> None:
+        with self._lock:
+            if succeeded:
+                self._waits.pop(subject, None)
+                return
+            wait = min(2 * self._waits[subject][1], self._LONGEST) if subject in self._waits else self._FIRST
+            self._waits[subject] = (self._now() + wait * (1 - self._chance() / 2), wait)
+
+    def forget_all_but(self, subjects: Container[Subject]) -> None:
+        """Of what is no longer due there is nothing to remember."""
+        with self._lock:
+            self._waits = {subject: wait for subject, wait in self._waits.items() if subject in subjects}
+
 
 class Worker:
-    """Makes a pass every `interval` until stopped. What fails is logged and tried again, ever less often."""
+    """Makes a pass every `interval` until stopped, `parallel` accounts at a time.
 
-    def __init__(self, ctx: Context, interval: timedelta) -> None:
+    What fails is logged and tried again, ever less often.
+    """
+
+    def __init__(self, ctx: Context, interval: timedelta, *, parallel: int = 1) -> None:
         self._ctx = ctx
         self._interval = interval
         self._patience = Patience(ctx.now)
+        self._parallel = parallel
+        self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="worker")
         self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._lock = threading.Lock()
+        self._busy: set[str] = set()
+        self._left_out = False
         self._thread = threading.Thread(target=self._loop, name="worker")
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends after the step at hand, which is bounded by the AWS client's time budget."""
+        """Ends after the steps at hand, which are bounded by the AWS client's time budget."""
         self._stop.set()
+        self._wake.set()
         self._thread.join()
+        self._pool.shutdown(cancel_futures=True)
 
     def _loop(self) -> None:
         while not self._stop.is_set():
-            _attempt(partial(run_pass, self._ctx, self._stop, self._patience), step="pass")
-            self._stop.wait(self._interval.total_seconds())
+            # The worker outlives whatever it meets.
+            try:
+                self._pass()
+            except ServiceError as error:
+                logger.warning("worker pass refused", code=error.code, why=error.detail)
+            except Exception:
+                logger.exception("worker pass failed")
+            self._wake.wait(self._interval.total_seconds())
+
+    def _pass(self) -> None:
+        """Give every free thread an account. Nothing queues up, so that what is urgent is first in the next pass."""
+        with self._lock:
+            self._wake.clear()
+            self._left_out = False
+        for account_id, steps in lanes(self._ctx, self._patience).items():
+            with self._lock:
+                if account_id in self._busy:
+                    continue
+                if len(self._busy) == self._parallel:
+                    self._left_out = True
+                    return
+                self._busy.add(account_id)
+            self._pool.submit(self._run, account_id, steps)
+
+    def _run(self, account_id: str, steps: Iterable[Step]) -> None:
+        try:
+            run_lane(steps, self._patience, self._stop)
+        finally:
+            with self._lock:
+                self._busy.discard(account_id)
+                if self._left_out:
+                    self._wake.set()
 
 
-class Patience:
-    """Which steps failed, and when each may be tried again: after two seconds, then four, up to five minutes."""
-
-    _FIRST = timedelta(seconds=2)
-    _LONGEST = timedelta(minutes=5)
-
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        self._now = now
-        self._waits: dict[tuple[str, str], tuple[datetime, timedelta]] = {}
-
-    def allows(self, step: tuple[str, str]) -> bool:
-        return step not in self._waits or self._now() >= self._waits[step][0]
-
-    def learn(self, step: tuple[str, str], *, succeeded: bool) -> None:
-        if succeeded:
-            self._waits.pop(step, None)
-            return
-        wait = min(2 * self._waits[step][1], self._LONGEST) if step in self._waits else self._FIRST
-        self._waits[step] = (self._now() + wait, wait)
-
-    def forget_all_but(self, steps: Container[tuple[str, str]]) -> None:
-        """Of what is no longer due there is nothing to remember."""
-        self._waits = {step: wait for step, wait in self._waits.items() if step in steps}
-
-
-def run_pass(ctx: Context, stop: threading.Event | None = None, patience: Patience | None = None) -> None:
-    """Do everything that is due now. A step that is refused, or that fails, does not hold up the others."""
+def run_pass(ctx: Context, patience: Patience | None = None) -> None:
+    """Do everything that is due now, here. A step that is refused, or that fails, does not hold up the others."""
     patience = patience or Patience(ctx.now)
-    steps = {(what, request_id): step for what, request_id, step in due(ctx)}
-    patience.forget_all_but(steps)
-    for (what, request_id), step in steps.items():
-        if stop is not None and stop.is_set():
+    for steps in lanes(ctx, patience).values():
+        run_lane(steps, patience, threading.Event())
+
+
+def lanes(ctx: Context, patience: Patience) -> dict[str, list[Step]]:
+    """What is due and may be tried now, by account."""
+    steps = list(due(ctx))
+    patience.forget_all_but({_step(step) for step in steps} | {_account(step) for step in steps})
+    found: dict[str, list[Step]] = {}
+    for step in steps:
+        if patience.allows(_step(step), _account(step)):
+            found.setdefault(step.account_id, []).append(step)
+    return found
+
+
+def run_lane(steps: Iterable[Step], patience: Patience, stop: threading.Event) -> None:
+    """One account's steps. What makes the account unavailable to one step would make it so to the others."""
+    for step in steps:
+        if stop.is_set() or not patience.allows(_account(step)):
             return
-        if patience.allows((what, request_id)):
-            patience.learn((what, request_id), succeeded=_attempt(step, step=what, request_id=request_id))
+        try:
+            step.call()
+        except Unavailable as error:
+            _log_refusal(step, error)
+            patience.learn(_account(step), succeeded=False)
+            return
+        except ServiceError as error:
+            _log_refusal(step, error)
+            patience.learn(_step(step), succeeded=False)
+        except Exception:
+            logger.exception("worker failed", step=step.what, request_id=step.request_id)
+            patience.learn(_step(step), succeeded=False)
+        else:
+            patience.learn(_step(step), succeeded=True)
+            patience.learn(_account(step), succeeded=True)
 
 
-def _attempt(call: Callable[[], object], **about: str) -> bool:
-    """Whether it was done. The worker outlives whatever it meets, which is logged."""
-    try:
-        call()
-    except ServiceError as error:
-        logger.warning("worker refused", code=error.code, why=error.detail, **about)
-    except Exception:
-        logger.exception("worker failed", **about)
-    else:
-        return True
-    return False
+def _log_refusal(step: Step, error: ServiceError) -> None:
+    about = {"step": step.what, "account_id": step.account_id, "request_id": step.request_id}
+    logger.warning("worker refused", code=error.code, why=error.detail, **about)
+
+
+def _step(step: Step) -> Subject:
+    return (step.what, step.account_id, step.request_id or "")
+
+
+def _account(step: Step) -> Subject:
+    return (step.account_id,)

@@ -13,16 +13,20 @@ from fastapi.testclient import TestClient
 
 from service.api.build import build
 from service.auth.api_tokens import fingerprint, mint
+from service.aws.organization import KnownAccounts, Organization
 from service.aws.root import AwsRoots
-from service.aws.simulated import SimulatedAws
+from service.aws.signer import AssumedRoot
+from service.aws.simulated import Credential, SimulatedAws
 from service.aws.sources import FixedSource
 from service.db import audit, requests
 from service.db.engine import connect, read
-from service.domain.account import AccessKey, Account, RootCredentials
+from service.domain.account import AccessKey, Account, RootCredentials, SourceKind
 from service.domain.actor import WORKER, Actor, ActorKind, Directory, Member, Role
+from service.domain.capability import Plan
+from service.domain.filing import Filing
 from service.domain.operation import CreatedKey, Operation, OperationName
 from service.domain.policy import Policy, Standing
-from service.domain.request import Decision, Filing, OperationRequest, Verdict
+from service.domain.request import Decision, OperationRequest, Verdict
 from service.workflow.context import Context
 from service.workflow.decide import decide
 from service.workflow.execute import execute
@@ -31,12 +35,29 @@ from service.workflow.sign_in import create_token, sign_in
 
 ACCOUNT = "111122223333"
 OTHER_ACCOUNT = "444455556666"
+MEMBER = "777788889999"  # reached by AssumeRoot only
+BOTH = "222233334444"  # reached by AssumeRoot, and by a profile of its own
+MANAGEMENT = "999900001111"
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 CREATE = OperationName.CREATE_ACCESS_KEY
 DEACTIVATE = OperationName.DEACTIVATE_ACCESS_KEY
 ACTIVATE = OperationName.ACTIVATE_ACCESS_KEY
 DELETE = OperationName.DELETE_ACCESS_KEY
+DELETE_PASSWORD = OperationName.DELETE_LOGIN_PROFILE
+ALLOW_PASSWORD = OperationName.ALLOW_PASSWORD_RECOVERY
+DEACTIVATE_MFA = OperationName.DEACTIVATE_MFA_DEVICE
+DELETE_CERTIFICATE = OperationName.DELETE_SIGNING_CERTIFICATE
+
+ACCOUNTS = {
+    account.account_id: account
+    for account in (
+        Account(account_id=ACCOUNT, name="production"),
+        Account(account_id=OTHER_ACCOUNT, name="staging"),
+        Account(account_id=MEMBER, name="member", has_profile=False, organization="main"),
+        Account(account_id=BOTH, name="both", organization="main"),
+    )
+}
 
 JUSTIFICATION = "Rotation of the break-glass key, due this quarter."
 
@@ -106,6 +127,7 @@ _FILING = Filing(
     execution_window=timedelta(hours=8),
     receipt_window=timedelta(minutes=15),
     rollback_grace=timedelta(hours=24),
+    lifetime=None,
     observed=observed(),
 )
 
@@ -175,16 +197,18 @@ class House:
     def on(cls, database_url: str, *, policy: Policy | None = None) -> Iterator["House"]:
         clock = Clock()
         engine = connect(database_url, connections=40)
-        with SimulatedAws([ACCOUNT, OTHER_ACCOUNT]) as aws:
+        with SimulatedAws(list(ACCOUNTS), management_account=MANAGEMENT) as aws:
+            manager = manager_of(aws)
             ctx = Context(
                 engine=engine,
-                roots=AwsRoots({account: source_of(aws, account) for account in (ACCOUNT, OTHER_ACCOUNT)}),
-                accounts={
-                    ACCOUNT: Account(account_id=ACCOUNT, name="production"),
-                    OTHER_ACCOUNT: Account(account_id=OTHER_ACCOUNT, name="staging"),
-                },
+                roots=AwsRoots(
+                    {account: source_of(aws, account) for account in ACCOUNTS if ACCOUNTS[account].has_profile},
+                    {"main": AssumedRoot(manager, "us-east-1")},
+                ),
+                accounts=KnownAccounts(ACCOUNTS, {"main": Organization("main", manager)}),
                 directory=Directory(dict(MEMBERS)),
-                policy=policy or Policy(),
+                # Looks for drift are for the tests that are about them.
+                policy=policy or Policy(drift_checks=False),
                 now=clock,
                 new_id=lambda: str(uuid.uuid4()),
             )
@@ -225,6 +249,12 @@ class House:
         made = Draft(account_id=ACCOUNT, operation=Operation(operation, target), justification=JUSTIFICATION)
         return replace(made, **changes)  # type: ignore[arg-type]  # a test names fields of Draft
 
+    def look_at(self, credential: Credential) -> None:
+        """Somebody uses a root key of `ACCOUNT`: AWS knows its last use from now on."""
+        source = FixedSource(credential.access_key_id, credential.secret_access_key, self.aws.endpoint_url)
+        with AwsRoots({ACCOUNT: source}).sign_in(ACCOUNTS[ACCOUNT], Plan(SourceKind.PROFILE)):
+            pass
+
     def file(
         self, operation: OperationName = CREATE, target: str | None = None, *, by: str = "alice", **changes: object
     ) -> OperationRequest:
@@ -264,6 +294,11 @@ class House:
     @property
     def signer(self) -> str:
         return self.aws.root_credential(ACCOUNT).access_key_id
+
+
+def manager_of(aws: SimulatedAws) -> FixedSource:
+    credential = aws.management_credential()
+    return FixedSource(credential.access_key_id, credential.secret_access_key, aws.endpoint_url)
 
 
 def source_of(aws: SimulatedAws, account_id: str) -> FixedSource:

@@ -22,7 +22,7 @@ _ROOT = Path(__file__).parents[1]
 _PAGES = [*sorted(_ROOT.glob("*.md")), *sorted((_ROOT / "docs").glob("*.md"))]
 
 # How docs/settings.md writes the name of a table in a table.
-_TABLES = {"accounts": "<account id>", "people": "<name>", "machines": "<name>"}
+_TABLES = {"organizations": "<name>", "accounts": "<account id>", "people": "<name>", "machines": "<name>"}
 
 
 def _settings(model: type[BaseModel], path: str = "") -> Iterator[str]:

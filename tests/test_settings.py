@@ -59,8 +59,20 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ("[policy]\nqourum = 2", "policy.qourum: Extra inputs are not permitted."),
         ("[polizy]\nquorum = 2", "polizy: Extra inputs are not permitted."),
         ('[accounts.12]\nname = "x"', "accounts.12.[key]: String should match pattern"),
-        ('[accounts.222233334444]\nname = "x"', "accounts.222233334444: profile is missing"),
-        ('[accounts.222233334444]\nname = "x"\npartition = "aws-cn"', "accounts.222233334444.partition: "),
+        ('[accounts.222233334444]\nname = "x"', "accounts.222233334444: profile or organization is missing"),
+        ('[accounts.222233334444]\nname = "x"\npartition = "aws-mars"', "accounts.222233334444.partition: "),
+        ('[accounts.222233334444]\nname = "x"\norganization = "main"', "there is no organization of that name."),
+        ("[organizations.main]\nlist_accounts = true", "organizations.main: profile is missing: who may call"),
+        ('[organizations.main]\nprofile = "x"\ndeny = ["111122223333"]', "allow and deny are for list_accounts."),
+        ('[organizations.main]\nprofile = "x"\nregion = "global"', "organizations.main.region: "),
+        (
+            (
+                '[organizations.main]\nprofile = "x"\nlist_accounts = true\ndeny = ["222233334444"]\n'
+                '[accounts.222233334444]\nname = "x"\norganization = "main"'
+            ),
+            "accounts.222233334444: its organization denies this account.",
+        ),
+        ("[database]\nconnections = 5", "database.connections: 5 are too few"),
         ('[people.Bob]\nname = "Bob again"', "people.Bob.[key]: String should match pattern"),
         ('[people.eve]\nname = "Eve"\nroles = ["root"]', "people.eve.roles"),
         ('[machines.bob]\nname = "Bot"', "machines.bob: a person has the same name."),

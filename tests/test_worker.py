@@ -1,16 +1,24 @@
 """The worker does what is due, whatever one of its steps meets."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import ACCOUNT, DEACTIVATE, OTHER_ACCOUNT, House
+from factories import ACCOUNT, DEACTIVATE, DELETE, OTHER_ACCOUNT, House
 
 from service import worker
+from service.aws.simulated import Throttle
 from service.worker import Patience, Worker, run_pass
 from service.workflow.context import Context
-from service.workflow.sweep import due
+from service.workflow.sweep import Step, due
+
+_LONG = 30
+
+
+def wait_for(condition: threading.Event) -> None:
+    assert condition.wait(timeout=_LONG)
 
 
 def test_an_account_out_of_reach_does_not_hold_up_the_others(house: House) -> None:
@@ -23,18 +31,51 @@ def test_an_account_out_of_reach_does_not_hold_up_the_others(house: House) -> No
     assert (house.now(here).status, house.now(there).status) == ("approved", "succeeded")
 
 
+def test_a_slow_account_does_not_delay_the_next_steps_of_another(sqlite_house: House) -> None:
+    house = sqlite_house
+    there_done, held = threading.Event(), threading.Event()
+    house.aws.on("UpdateAccessKey", lambda: wait_for(held))  # the first account's call hangs …
+    house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
+    running = Worker(house.ctx, timedelta(milliseconds=10), parallel=2)
+    running.start()
+    try:
+        while house.aws.count("UpdateAccessKey") == 0:
+            there_done.wait(0.01)
+        # … and what becomes due only then, elsewhere, is done all the same.
+        house.aws.on("UpdateAccessKey", there_done.set, after=True)
+        spare = house.aws.create_root_key(OTHER_ACCOUNT).access_key_id
+        house.approved(DEACTIVATE, spare, account_id=OTHER_ACCOUNT, run_on_approval=True)
+        wait_for(there_done)
+    finally:
+        held.set()
+        running.stop()
+
+
+def test_more_accounts_than_threads_are_all_served(sqlite_house: House) -> None:
+    house = sqlite_house
+    house.change(policy=replace(house.ctx.policy, drift_checks=True))
+    all_seen = threading.Semaphore(0)
+    house.aws.on("GetAccountSummary", all_seen.release, after=True, times=4)
+    running = Worker(house.ctx, timedelta(hours=1), parallel=1)
+    running.start()
+    try:
+        assert all(all_seen.acquire(timeout=_LONG) for _ in range(4))
+    finally:
+        running.stop()
+
+
 def test_a_step_that_crashes_does_not_hold_up_the_others(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.file()
     house.clock.advance(timedelta(days=3))
 
-    def with_a_crash(ctx: Context) -> Iterator[tuple[str, str, Callable[[], object]]]:
-        yield "crash", "none", lambda: 1 / 0
+    def with_a_crash(ctx: Context) -> Iterator[Step]:
+        yield Step("crash", ACCOUNT, "none", lambda: 1 / 0)
         yield from due(ctx)
 
     monkeypatch.setattr(worker, "due", with_a_crash)
     run_pass(house.ctx)
     monkeypatch.undo()
-    assert [what for what, *_ in due(house.ctx)] == []
+    assert list(due(house.ctx)) == []
 
 
 def test_the_worker_goes_on_after_a_pass_that_failed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,17 +85,17 @@ def test_the_worker_goes_on_after_a_pass_that_failed(house: House, monkeypatch: 
         passes.release()
         raise RuntimeError
 
-    monkeypatch.setattr(worker, "run_pass", failing)
+    monkeypatch.setattr(worker, "due", failing)
     running = Worker(house.ctx, timedelta(milliseconds=1))
     running.start()
     try:
-        assert all(passes.acquire(timeout=30) for _ in range(3))
+        assert all(passes.acquire(timeout=_LONG) for _ in range(3))
     finally:
         running.stop()
 
 
 def test_what_fails_is_tried_ever_less_often_and_again_at_once_when_it_went_well(house: House) -> None:
-    patience, step = Patience(house.clock), ("run", "some request")
+    patience, step = Patience(house.clock, chance=lambda: 0.0), ("run", "some request")
     waits = []
     for _ in range(10):
         patience.learn(step, succeeded=False)
@@ -67,11 +108,43 @@ def test_what_fails_is_tried_ever_less_often_and_again_at_once_when_it_went_well
     assert patience.allows(step)
 
 
-def test_an_account_out_of_reach_is_not_asked_in_every_pass(house: House) -> None:
-    house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
+def test_what_failed_together_is_not_tried_again_together(house: House) -> None:
+    chances = iter([0.0, 1.0])
+    patience = Patience(house.clock, chance=lambda: next(chances))
+    patience.learn(("a",), succeeded=False)
+    patience.learn(("b",), succeeded=False)
+    house.clock.advance(timedelta(seconds=1))
+    assert (patience.allows(("a",)), patience.allows(("b",))) == (False, True)
+
+
+def test_an_account_out_of_reach_is_not_asked_in_every_pass_nor_for_every_step(house: House) -> None:
+    spare = house.spare_key()
+    for operation in (DEACTIVATE, DELETE):
+        house.approved(operation, spare, run_on_approval=True)
     house.aws.delete_root_key(ACCOUNT, house.signer)
-    before, patience = house.aws.count("GetCallerIdentity"), Patience(house.clock)
+    before, patience = house.aws.count("GetCallerIdentity"), Patience(house.clock, chance=lambda: 0.0)
     for _ in range(30):
         run_pass(house.ctx, patience=patience)
         house.clock.advance(timedelta(seconds=2))
     assert house.aws.count("GetCallerIdentity") - before == 5
+
+
+def test_a_step_that_is_refused_by_a_rule_does_not_make_its_account_wait(house: House) -> None:
+    first = house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
+    house.aws.delete_root_key(ACCOUNT, str(first.filing.operation.target))
+    second = house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
+
+    run_pass(house.ctx)
+    assert (house.now(first).status, house.now(second).status) == ("failed", "succeeded")
+
+
+def test_a_throttled_account_waits_and_is_served_later(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+    request = house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
+    house.aws.fault("GetCallerIdentity", Throttle(), times=3)
+    patience = Patience(house.clock)
+    run_pass(house.ctx, patience)
+    assert house.now(request).status == "approved"
+    house.clock.advance(timedelta(seconds=2))
+    run_pass(house.ctx, patience)
+    assert house.now(request).status == "succeeded"

@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from service.api import accounts, audit, decisions, docs, execution, health, problems, requests
+from service.api import accounts, audit, decisions, docs, drift, execution, health, problems, requests
 from service.api.middleware import BodyLimit, SecurityHeaders
 from service.workflow.context import Context
 
-_DESCRIPTION = """Puts the operations on an AWS account's root access keys behind two people.
+_DESCRIPTION = """Puts the operations on an AWS account's root credentials behind two people.
 
 **File** a request, **decide** as two people who are neither its requester nor its recipient, **execute** it once.
 Read a request before you decide on it: the digest at its end is what you approve.
@@ -23,6 +23,7 @@ _TAGS = [
     {"name": "Decisions", "description": "Two people decide on exactly what they read."},
     {"name": "Execution", "description": "Once, by the one whom the request names; the secret is shown once."},
     {"name": "Accounts", "description": "What is configured, and the live state of its root credentials."},
+    {"name": "Drift", "description": "What accounts have that no executed request explains."},
     {"name": "Audit", "description": "Every step, in order."},
     {"name": "Health", "description": "For load balancers."},
 ]
@@ -51,7 +52,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None) -> FastAPI:
     inner = app.build_middleware_stack
     app.build_middleware_stack = lambda: SecurityHeaders(BodyLimit(inner()))  # type: ignore[method-assign]
     problems.install(app)
-    for module in (requests, decisions, execution, accounts, audit, health):
+    for module in (requests, decisions, execution, accounts, drift, audit, health):
         app.include_router(module.router)
     docs.install(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it

@@ -1,9 +1,10 @@
 """What comes in over HTTP: only what is documented, and no text that could deceive whoever reads it."""
 
+from datetime import timedelta
 from typing import Annotated, Literal
 from unicodedata import category
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from service.domain.operation import OperationName
 from service.domain.request import Status
@@ -25,9 +26,33 @@ def _check_visible(text: str) -> str:
 
 _Visible = AfterValidator(_check_visible)
 
+_DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
+_SHORTEST_LIFETIME, _LONGEST_LIFETIME = timedelta(minutes=5), timedelta(days=3660)
+
+
+def duration(text: str) -> timedelta:
+    """The value of an ISO 8601 duration. Raises ValueError."""
+    return _DURATION.validate_python(text)
+
+
+def _check_lifetime(text: str) -> str:
+    if not _SHORTEST_LIFETIME <= duration(text) <= _LONGEST_LIFETIME:
+        raise ValueError("too short or too long")
+    return text
+
+
 AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 RequestId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 AccessKeyId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]{16,128}$")]
+FindingId = RequestId
+SerialNumber = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_+=/:,.@-]{9,256}$")]
+CertificateId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]{24,128}$")]
+# No years and months, whose length depends.
+Lifetime = Annotated[
+    str,
+    StringConstraints(pattern=r"^P([0-9]{1,3}W|([0-9]{1,4}D)?(T([0-9]{1,5}H)?([0-9]{1,6}M)?([0-9]{1,8}S)?)?)$"),
+    AfterValidator(_check_lifetime),
+]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Subject = Annotated[str, StringConstraints(pattern=rf"^{_LINE}+$", max_length=255), _Visible]
 Ticket = Annotated[str, StringConstraints(pattern=rf"^{_LINE}+$", max_length=255), _Visible]
@@ -62,11 +87,21 @@ class CreateAccessKey(_Filing):
     """A new root access key. Its secret goes to the recipient, in the answer to the execution and nowhere else."""
 
     operation: Literal["create_access_key"]
+    lifetime: Lifetime | None = Field(
+        default=None,
+        description="How long the key may live, as an ISO 8601 duration of weeks, days, hours, minutes and seconds: "
+        "5 minutes to 10 years, and no longer than the policy allows. At its end the service deactivates the key, and "
+        "deletes it after the grace, without asking again.",
+        examples=["P30D"],
+    )
 
 
-class _OnKey(_Filing):
-    access_key_id: AccessKeyId = Field(description="The root access key.", examples=["AKIAIOSFODNN7EXAMPLE"])
+class _Unattended(_Filing):
     run_on_approval: bool = Field(default=False, description="Run it as soon as it is approved.")
+
+
+class _OnKey(_Unattended):
+    access_key_id: AccessKeyId = Field(description="The root access key.", examples=["AKIAIOSFODNN7EXAMPLE"])
 
 
 class _Disabling(_OnKey):
@@ -94,8 +129,46 @@ class DeleteAccessKey(_Disabling):
     operation: Literal["delete_access_key"]
 
 
+class DeleteLoginProfile(_Unattended):
+    """Nobody can sign in to the console as root any more. For member accounts, by AssumeRoot."""
+
+    operation: Literal["delete_login_profile"]
+
+
+class AllowPasswordRecovery(_Unattended):
+    """Whoever reads the root e-mail can set a root password. For member accounts, by AssumeRoot."""
+
+    operation: Literal["allow_password_recovery"]
+
+
+class DeactivateMfaDevice(_Unattended):
+    """The root user signs in without this device. For member accounts, by AssumeRoot."""
+
+    operation: Literal["deactivate_mfa_device"]
+    serial_number: SerialNumber = Field(
+        description="The MFA device; for a virtual one its ARN.",
+        examples=["arn:aws:iam::111122223333:mfa/root-account-mfa-device"],
+    )
+
+
+class DeleteSigningCertificate(_Unattended):
+    """The X.509 signing certificate is gone for good."""
+
+    operation: Literal["delete_signing_certificate"]
+    certificate_id: CertificateId = Field(
+        description="The root user's signing certificate.", examples=["TA7SMP42TDN5Z26OBPJE7EXAMPLE"]
+    )
+
+
 NewRequest = Annotated[
-    CreateAccessKey | DeactivateAccessKey | ActivateAccessKey | DeleteAccessKey,
+    CreateAccessKey
+    | DeactivateAccessKey
+    | ActivateAccessKey
+    | DeleteAccessKey
+    | DeleteLoginProfile
+    | AllowPasswordRecovery
+    | DeactivateMfaDevice
+    | DeleteSigningCertificate,
     Field(discriminator="operation"),
 ]
 
@@ -106,6 +179,18 @@ class NewDecision(_Input):
     decision: Literal["approve", "reject"]
     digest: Digest
     comment: Comment | None = None
+
+
+class Acceptance(_Input):
+    """Why what was found may stay as it is."""
+
+    comment: Comment
+
+
+class DriftFilter(_Input):
+    """Whose drift to list."""
+
+    account_id: AccountId | None = None
 
 
 class RequestFilter(_Input):

@@ -1,10 +1,12 @@
 """What goes out over HTTP. Nothing has a default, so the contract says `required` of all of it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from service.domain.account import Partition, SourceKind
+from service.domain.drift import DriftKind, Origin
 from service.domain.operation import OperationName
 from service.domain.request import Status
 
@@ -15,7 +17,71 @@ class AccountOut(BaseModel):
 
 
 class ConfiguredAccountOut(AccountOut):
-    partition: str
+    """`state` is what AWS Organizations says, `ACTIVE` where it was not asked; `sources` the least powerful first."""
+
+    partition: Partition
+    state: str
+    is_management: bool
+    sources: list[SourceKind]
+
+
+class CapabilityOut(BaseModel):
+    """Whether an operation can run here, and by which source; where not, why."""
+
+    operation: OperationName
+    possible: bool
+    source: SourceKind | None
+    reason: str | None
+
+
+class ExpectedKeyOut(BaseModel):
+    """`origin`: there at the first look (`adopted`), or made by a request (`created`)."""
+
+    access_key_id: str
+    status: str
+    origin: Origin
+
+
+class ExpectationOut(BaseModel):
+    """What the service expects the root user to have since its last look for drift."""
+
+    checked_at: datetime
+    keys: list[ExpectedKeyOut]
+    mfa_enabled: bool
+
+
+class AccountDetailOut(ConfiguredAccountOut):
+    """`expected` is null before the first look."""
+
+    capabilities: list[CapabilityOut]
+    expected: ExpectationOut | None
+
+
+class FindingOut(BaseModel):
+    """One difference between an account and what is expected there; `access_key_id` is null for MFA."""
+
+    id: str
+    account: AccountOut
+    kind: DriftKind
+    access_key_id: str | None
+    expected: str | None
+    found: str | None
+    found_at: datetime
+    closed_at: datetime | None
+    accepted_by: str | None
+
+
+class DriftOut(BaseModel):
+    items: list[FindingOut]
+
+
+class DriftCheckOut(BaseModel):
+    """A look at an account. `adopted`: it was the first, and everything there is expected from now on."""
+
+    account: AccountOut
+    adopted: bool
+    expected: ExpectationOut
+    open: list[FindingOut]
 
 
 class ActorOut(BaseModel):
@@ -37,15 +103,25 @@ class AccessKeyOut(BaseModel):
     last_used_service: str | None
 
 
+class SigningCertificateOut(BaseModel):
+    certificate_id: str
+    status: str
+
+
 class RootCredentialsOut(BaseModel):
-    """The account's root credentials at `observed_at`; null where AWS did not say."""
+    """The account's root credentials at `observed_at`; null where AWS did not say, or what it says is not there.
+
+    `signer_key_id` is the root access key that the service itself holds; null when it comes by AssumeRoot only.
+    """
 
     observed_at: datetime
     keys: list[AccessKeyOut]
-    signer_key_id: str
+    signer_key_id: str | None
     mfa_enabled: bool | None
+    mfa_devices: list[str] | None
     password_present: bool | None
     signing_certificates_present: bool | None
+    signing_certificates: list[SigningCertificateOut] | None
 
 
 class WarningOut(BaseModel):
@@ -72,7 +148,9 @@ class QuorumOut(BaseModel):
 
 
 class ClocksOut(BaseModel):
-    """A new key that is not confirmed within the receipt window is deactivated, and deleted after the grace."""
+    """A new key that is not confirmed within the receipt window, or whose lifetime ends, is deactivated, and deleted
+    after the grace. `lifetime` is an ISO 8601 duration, null for ever.
+    """
 
     filed_at: datetime
     approve_by: datetime
@@ -85,6 +163,9 @@ class ClocksOut(BaseModel):
     received_at: datetime | None
     deactivated_at: datetime | None
     rollback_grace_seconds: int
+    lifetime: timedelta | None
+    expires_at: datetime | None
+    retired_at: datetime | None
     ended_at: datetime | None
 
 
@@ -114,7 +195,7 @@ class RequestSummaryOut(BaseModel):
     status: Status
     operation: OperationName
     account: AccountOut
-    access_key_id: str | None
+    target: str | None
     warnings: list[WarningOut]
     requester: RequesterOut
     recipient: ActorOut
@@ -128,14 +209,17 @@ class RequestSummaryOut(BaseModel):
 
 
 class RequestOut(BaseModel):
-    """A request in the order in which one decides: what, on which account and key, warnings, who asks and why, the
-    state of things, and last the digest to send back.
+    """A request in the order in which one decides: what, on which account and key, its effect, warnings, who asks and
+    why, the state of things, and last the digest to send back. `target` is the id of the key, MFA device or
+    certificate; `access_key` the key as it was when the request was filed.
     """
 
     id: str
     status: Status
     operation: OperationName
+    effect: str
     account: AccountOut
+    target: str | None
     access_key: AccessKeyOut | None
     warnings: list[WarningOut]
     requester: RequesterOut
@@ -149,6 +233,7 @@ class RequestOut(BaseModel):
     quorum: QuorumOut
     decisions: list[DecisionOut]
     executed_by: ActorOut | None
+    source: SourceKind | None
     result: ResultOut | None
     digest: str
     actions: list[ActionOut]

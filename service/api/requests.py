@@ -12,7 +12,7 @@ from service.api.problems import documented
 from service.api.views import request_out, summary_out
 from service.db.selection import Selection
 from service.domain.errors import Code, Malformed
-from service.domain.operation import Operation, OperationName
+from service.domain.operation import TARGET_OF, Operation, OperationName
 from service.workflow.file import Draft, file
 from service.workflow.read import list_requests, show
 
@@ -30,6 +30,7 @@ _EXAMPLES: dict[str, Any] = {
             "justification": "Rotation of the break-glass key, due this quarter.",
             "ticket": "OPS-4711",
             "recipient": "carol",
+            "lifetime": "P30D",
         },
     },
     "deactivate_access_key": {
@@ -59,6 +60,41 @@ _EXAMPLES: dict[str, Any] = {
             "access_key_id": "AKIAIOSFODNN7EXAMPLE",
             "justification": "Inactive for a week, nobody missed it.",
             "ticket": "OPS-4712",
+        },
+    },
+    "delete_login_profile": {
+        "summary": "No root password in a member account",
+        "value": {
+            "operation": "delete_login_profile",
+            "account_id": "444455556666",
+            "justification": "Member accounts need no root password.",
+        },
+    },
+    "allow_password_recovery": {
+        "summary": "Somebody has to sign in as root once more",
+        "value": {
+            "operation": "allow_password_recovery",
+            "account_id": "444455556666",
+            "justification": "The payment settings can be changed by root only.",
+            "ticket": "OPS-4713",
+        },
+    },
+    "deactivate_mfa_device": {
+        "summary": "A lost MFA device",
+        "value": {
+            "operation": "deactivate_mfa_device",
+            "account_id": "444455556666",
+            "serial_number": "arn:aws:iam::444455556666:mfa/root-account-mfa-device",
+            "justification": "The device was lost in the move.",
+        },
+    },
+    "delete_signing_certificate": {
+        "summary": "A certificate of former times",
+        "value": {
+            "operation": "delete_signing_certificate",
+            "account_id": "444455556666",
+            "certificate_id": "TA7SMP42TDN5Z26OBPJE7EXAMPLE",
+            "justification": "Nothing has signed with X.509 for years.",
         },
     },
 }
@@ -147,9 +183,11 @@ def get_request(
 
 
 def _draft(body: inputs.NewRequest) -> Draft:
-    fields = body.model_dump(exclude={"operation", "access_key_id"})
-    target = None if isinstance(body, inputs.CreateAccessKey) else body.access_key_id
-    return Draft(operation=Operation(OperationName(body.operation), target), **fields)
+    name = OperationName(body.operation)
+    fields = body.model_dump()
+    operation = Operation(OperationName(fields.pop("operation")), fields.pop(TARGET_OF.get(name, ""), None))
+    lifetime = fields.pop("lifetime", None)
+    return Draft(operation=operation, lifetime=None if lifetime is None else inputs.duration(lifetime), **fields)
 
 
 def _checked(idempotency_key: str | None) -> str | None:

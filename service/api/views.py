@@ -1,24 +1,33 @@
 """From the domain to what is sent: names beside subjects, nothing decided here."""
 
 from service.api import outputs as out
+from service.db.expectations import Finding
 from service.domain.account import Account, RootCredentials
+from service.domain.briefing import EFFECT, warnings
 from service.domain.canonical import seconds
-from service.domain.operation import CreatedKey, warnings
-from service.domain.request import Filing, OperationRequest
+from service.domain.capability import plan
+from service.domain.drift import Expectation
+from service.domain.errors import Conflict, Unavailable
+from service.domain.filing import Filing
+from service.domain.operation import CreatedKey, OperationName
+from service.domain.request import OperationRequest
 from service.workflow.context import Context
+from service.workflow.drift import Look
 from service.workflow.read import Shown
 
 
 def request_out(ctx: Context, shown: Shown) -> out.RequestOut:
     request, filing = shown.request, shown.request.filing
     observed = credentials_out(filing.observed)
-    target = filing.operation.access_key_id
+    key_id = filing.operation.key_id
     return out.RequestOut(
         id=filing.request_id,
         status=request.status,
         operation=filing.operation.name,
-        account=_account(ctx, filing.account_id),
-        access_key=next((key for key in observed.keys if key.access_key_id == target), None),
+        effect=EFFECT[filing.operation.name],
+        account=account_of(ctx, filing.account_id),
+        target=filing.operation.target,
+        access_key=next((key for key in observed.keys if key.access_key_id == key_id), None),
         warnings=_warnings(filing),
         requester=_requester(ctx, filing),
         recipient=_actor(ctx, filing.recipient),
@@ -31,6 +40,7 @@ def request_out(ctx: Context, shown: Shown) -> out.RequestOut:
         quorum=out.QuorumOut(needed=shown.standing.needed(request), counted=shown.standing.approvals(request)),
         decisions=_decisions(ctx, shown),
         executed_by=_actor(ctx, request.claimed_by) if request.claimed_by else None,
+        source=request.source,
         result=_result(request),
         digest=request.digest,
         actions=[
@@ -46,8 +56,8 @@ def summary_out(ctx: Context, request: OperationRequest) -> out.RequestSummaryOu
         id=filing.request_id,
         status=request.status,
         operation=filing.operation.name,
-        account=_account(ctx, filing.account_id),
-        access_key_id=filing.operation.access_key_id,
+        account=account_of(ctx, filing.account_id),
+        target=filing.operation.target,
         warnings=_warnings(filing),
         requester=_requester(ctx, filing),
         recipient=_actor(ctx, filing.recipient),
@@ -82,14 +92,68 @@ def account_out(account: Account) -> out.ConfiguredAccountOut:
     return out.ConfiguredAccountOut.model_validate(account, from_attributes=True)
 
 
+def account_detail_out(account: Account, expectation: Expectation | None) -> out.AccountDetailOut:
+    return out.AccountDetailOut(
+        **account_out(account).model_dump(),
+        capabilities=[_capability(account, name) for name in OperationName],
+        expected=None if expectation is None else _expectation(expectation),
+    )
+
+
+def finding_out(ctx: Context, finding: Finding) -> out.FindingOut:
+    drift = finding.drift
+    return out.FindingOut(
+        id=finding.id,
+        account=account_of(ctx, drift.account_id),
+        kind=drift.kind,
+        access_key_id=drift.access_key_id,
+        expected=drift.expected,
+        found=drift.found,
+        found_at=finding.found_at,
+        closed_at=finding.closed_at,
+        accepted_by=finding.accepted_by,
+    )
+
+
+def look_out(ctx: Context, look: Look) -> out.DriftCheckOut:
+    return out.DriftCheckOut(
+        account=account_of(ctx, look.expectation.account_id),
+        adopted=look.adopted,
+        expected=_expectation(look.expectation),
+        open=[finding_out(ctx, finding) for finding in look.open],
+    )
+
+
 def credentials_out(observed: RootCredentials) -> out.RootCredentialsOut:
     return out.RootCredentialsOut.model_validate(observed, from_attributes=True)
 
 
-def _account(ctx: Context, account_id: str) -> out.AccountOut:
-    """The id alone for an account that was taken out of the settings."""
-    account = ctx.accounts.get(account_id)
+def account_of(ctx: Context, account_id: str) -> out.AccountOut:
+    """The id alone for an account that was taken out of the settings, or while nobody can say its name."""
+    try:
+        account = ctx.accounts.get(account_id)
+    except Unavailable:
+        account = None
     return out.AccountOut(account_id=account_id, name=account.name if account else account_id)
+
+
+def _capability(account: Account, name: OperationName) -> out.CapabilityOut:
+    try:
+        source, reason = plan(account, name).acts, None
+    except Conflict as refusal:
+        source, reason = None, refusal.detail
+    return out.CapabilityOut(operation=name, possible=reason is None, source=source, reason=reason)
+
+
+def _expectation(expectation: Expectation) -> out.ExpectationOut:
+    return out.ExpectationOut(
+        checked_at=expectation.checked_at,
+        keys=[
+            out.ExpectedKeyOut(access_key_id=key, status=expected.status, origin=expected.origin)
+            for key, expected in sorted(expectation.keys.items())
+        ],
+        mfa_enabled=expectation.mfa_enabled,
+    )
 
 
 def _actor(ctx: Context, subject: str) -> out.ActorOut:
@@ -138,6 +202,9 @@ def _clocks(request: OperationRequest) -> out.ClocksOut:
         received_at=request.received_at,
         deactivated_at=request.deactivated_at,
         rollback_grace_seconds=seconds(request.filing.rollback_grace),
+        lifetime=request.filing.lifetime,
+        expires_at=request.expires_at,
+        retired_at=request.retired_at,
         ended_at=request.ended_at,
     )
 

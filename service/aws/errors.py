@@ -8,17 +8,22 @@ from service.domain.operation import InDoubt, Refused
 # AWS's codes, old names and the `…Exception` forms, in our words. Message texts are never matched, nor shown: they
 # quote ARNs and input. (botocore service model for the declared ones, AWS documentation for the common ones.)
 _SENTENCES = {
+    "AWSOrganizationsNotInUse": "The account is in no organization.",
     "AccessDenied": "AWS denied the call, often by a service control policy.",
     "ConcurrentModification": "Somebody else was changing the credentials at the same moment.",
-    "EntityTemporarilyUnmodifiable": "AWS says that the key cannot be changed just now.",
-    "ExpiredToken": "The root credential that the service signs with has expired.",
-    "InvalidClientTokenId": "AWS does not know, or no longer accepts, the root key that the service signs with.",
+    "EntityAlreadyExists": "AWS has that credential already.",
+    "EntityTemporarilyUnmodifiable": "AWS says that the credential cannot be changed just now.",
+    "ExpiredToken": "The credential that the service signs with has expired.",
+    "InvalidClientTokenId": "AWS does not know, or no longer accepts, the key that the service signs with.",
+    "InvalidSignature": "AWS refused the signature: the secret that the service signs with is wrong.",
     "InvalidInput": "AWS refused the input.",
-    "LimitExceeded": "The root user has as many access keys as AWS allows.",
-    "NoSuchEntity": "AWS knows no such access key for the root user.",
+    "LimitExceeded": "The root user has as many credentials of this kind as AWS allows.",
+    "NoSuchEntity": "AWS knows no such credential of the root user.",
     "RequestExpired": "AWS refused the call as too old; the clock of this machine is wrong.",
     "SignatureDoesNotMatch": "AWS refused the signature: the secret that the service signs with is wrong.",
     "Throttling": "AWS throttled the call.",
+    "TooManyRequests": "AWS throttled the call.",
+    "UnrecognizedClient": "AWS does not know, or no longer accepts, the key that the service signs with.",
     "ValidationError": "AWS refused the input.",
 }
 _CLIENT_ERROR = 4  # the hundreds of the HTTP status
@@ -53,10 +58,10 @@ def refused_or_in_doubt(error: Exception, *, signer_key_id: str, sent_once: bool
             return InDoubt(detail=_LOST, signer_key_id=signer_key_id)
 
 
-def unavailable(error: ClientError | BotoCoreError) -> Unavailable:
+def unavailable(error: ClientError | BotoCoreError, what: str) -> Unavailable:
     """A read that failed: nothing was done, and why is safe to say."""
     reason = sentence(error) if isinstance(error, ClientError) else f"No answer from AWS ({type(error).__name__})."
-    return Unavailable(Code.ACCOUNT_UNREACHABLE, f"The account's root credentials cannot be read now. {reason}")
+    return Unavailable(Code.ACCOUNT_UNREACHABLE, f"{what} {reason}")
 
 
 def sentence(error: ClientError) -> str:

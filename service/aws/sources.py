@@ -1,11 +1,12 @@
-"""Where an account's root credential comes from."""
+"""Where the credential that acts on an account's root user comes from."""
 
 import subprocess
 from typing import Protocol
 
 import boto3
 import botocore.session
-from botocore.credentials import ProcessProvider
+from botocore.credentials import ProcessProvider, ReadOnlyCredentials
+from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader
 
 # The service models are megabytes of JSON: read once, not once per sign-in.
@@ -16,7 +17,7 @@ PROGRAM_SECONDS = 30.0
 
 
 class Source(Protocol):
-    """A way to an account's root credential."""
+    """A way to a credential."""
 
     @property
     def endpoint_url(self) -> str | None:
@@ -24,6 +25,20 @@ class Source(Protocol):
 
     def session(self) -> boto3.Session:
         """A new session, so that a credential rotated a second ago is the one used. Raises BotoCoreError."""
+
+
+def own_credential(session: boto3.Session) -> ReadOnlyCredentials:
+    """What the session signs with at this moment, taken out of it.
+
+    Raises BotoCoreError, or whatever the profile's program raises.
+    """
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise NoCredentialsError
+    frozen = credentials.get_frozen_credentials()
+    # A session is a cycle of references, which the collector finds when it likes; the credential goes with its user.
+    session._session._credentials = None  # type: ignore[attr-defined]  # noqa: SLF001
+    return frozen
 
 
 class _Bounded(subprocess.Popen[bytes]):
@@ -47,8 +62,7 @@ class ProfileSource:
         self._profile = profile
 
     def session(self) -> boto3.Session:
-        session = botocore.session.Session(profile=self._profile)
-        session.register_component("data_loader", _MODELS)
+        session = _bare_session(self._profile)
         resolver = session.get_component("credential_provider")
         resolver.providers = [
             ProcessProvider(self._profile, lambda: session.full_config, popen=_Bounded)
@@ -68,7 +82,14 @@ class FixedSource:
         self._secret_access_key = secret_access_key
 
     def session(self) -> boto3.Session:
-        session = botocore.session.Session()
-        session.register_component("data_loader", _MODELS)
+        session = _bare_session(None)
         session.set_credentials(self._access_key_id, self._secret_access_key)
         return boto3.Session(botocore_session=session)
+
+
+def _bare_session(profile: str | None) -> botocore.session.Session:
+    session = botocore.session.Session(profile=profile)
+    session.register_component("data_loader", _MODELS)
+    # Whatever the environment says: AssumeRoot is not at the global endpoint.
+    session.set_config_variable("sts_regional_endpoints", "regional")
+    return session

@@ -1,5 +1,7 @@
 """What the commands share: how they speak, and how they get their settings."""
 
+import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
+from service.domain.actor import WORKER, Actor
 from service.domain.errors import ServiceError
 from service.settings import FaultySettings, Settings, load
 
@@ -37,3 +40,18 @@ def plainly() -> Iterator[None]:
 def fail(sentence: str) -> NoReturn:
     errors.print(sentence, style="red", markup=False, soft_wrap=True)
     raise typer.Exit(1)
+
+
+def operator() -> Actor:
+    """Whoever has a shell where the database is; the login name is a hint for the audit log, no proof."""
+    try:
+        login = getpass.getuser()
+    except (OSError, KeyError):  # a container's user need not have a name
+        login = str(os.getuid())
+    return Actor(
+        kind=WORKER.kind,
+        subject=WORKER.subject,
+        name=WORKER.name,
+        roles=frozenset(),
+        credential=f"cli:{login}",
+    )

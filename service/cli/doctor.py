@@ -6,11 +6,12 @@ from pathlib import Path
 
 from service.app import compose
 from service.cli.common import console
+from service.domain.account import Account
 from service.domain.errors import ServiceError
 from service.settings import Settings
+from service.workflow.check import Features, check_account, organization_features
 from service.workflow.context import Context
 from service.workflow.health import check_ready
-from service.workflow.read import root_credentials
 from service.workflow.sign_in import list_tokens
 
 
@@ -47,8 +48,13 @@ def _findings(settings: Settings, context: Context) -> Iterator[Finding]:
     if settings.aws.simulated:
         yield Finding("accounts are simulated; no AWS to look at")
         return
-    for account_id in sorted(context.accounts):
-        yield _account(context, account_id)
+    accounts = list(context.accounts.configured())
+    features = organization_features(context, accounts)
+    for account in accounts:
+        yield from _account(context, account, features)
+    for name, organization in settings.organizations.items():
+        if organization.list_accounts:
+            yield _listing(context, name)
 
 
 def _database(context: Context) -> Iterator[Finding]:
@@ -73,13 +79,24 @@ def _database(context: Context) -> Iterator[Finding]:
         yield Finding("approvers")
 
 
-def _account(context: Context, account_id: str) -> Finding:
-    subject = f"account {account_id} ({context.accounts[account_id].name})"
+def _account(context: Context, account: Account, features: Features) -> Iterator[Finding]:
+    for check in check_account(context, account, features):
+        subject = f"account {account.account_id} ({account.name}) by {check.source}"
+        if check.observed is None:
+            advice = "Look at the account's profile and organization."
+            yield Finding(subject, check.fault or check.set_aside, advice)
+            continue
+        keys, mfa = len(check.observed.keys), _said(check.observed.mfa_enabled)
+        yield Finding(f"{subject}: root proved, {keys} of 2 access keys, MFA {mfa}")
+
+
+def _listing(context: Context, name: str) -> Finding:
+    subject = f"organization {name}"
     try:
-        _, observed = root_credentials(context, account_id)
+        found = [account for account in context.accounts.every() if account.organization == name]
     except ServiceError as error:
-        return Finding(subject, error.detail, "Look at the account's profile.")
-    return Finding(f"{subject}: root proved, {len(observed.keys)} of 2 access keys, MFA {_said(observed.mfa_enabled)}")
+        return Finding(subject, error.detail, "Look at the organization's profile.")
+    return Finding(f"{subject}: {len(found)} accounts; `rootquorum accounts check` looks at each")
 
 
 def _said(flag: bool | None) -> str:  # noqa: FBT001  # a value to show, not a switch

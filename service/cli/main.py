@@ -11,7 +11,7 @@ import uvicorn
 from service import logs
 from service.api.build import build
 from service.app import compose, create_app
-from service.cli import token
+from service.cli import accounts, token
 from service.cli.common import console, load_settings, plainly
 from service.cli.demo import run_demo
 from service.cli.doctor import examine
@@ -25,6 +25,8 @@ app = typer.Typer(
     help="Rootquorum: two people approve what is done with an AWS account's root credentials.",
 )
 app.add_typer(token.app, name="token")
+app.add_typer(accounts.app, name="accounts")
+app.command()(accounts.drift)
 
 
 @app.callback()
@@ -61,8 +63,8 @@ def serve(
             port=settings.server.port,
             log_config=None,
             server_header=False,
-            # As long as an execution can take: two calls before its claim, two after.
-            timeout_graceful_shutdown=int(2 * context.roots.call_budget.total_seconds()),
+            # As long as an execution can take: five calls before its claim, three after.
+            timeout_graceful_shutdown=int(8 / 3 * context.roots.call_budget.total_seconds()),
         )
 
 

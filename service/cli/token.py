@@ -1,7 +1,5 @@
 """API tokens of people and of machines."""
 
-import getpass
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,8 +10,7 @@ from rich.table import Table
 
 from service.app import compose
 from service.auth.api_tokens import fingerprint, mint
-from service.cli.common import console, errors, fail, load_settings, plainly
-from service.domain.actor import WORKER, Actor
+from service.cli.common import console, errors, fail, load_settings, operator, plainly
 from service.workflow.context import Context
 from service.workflow.health import check_ready
 from service.workflow.sign_in import create_token, list_tokens, revoke_token
@@ -36,7 +33,7 @@ def create(
         token_hash = fingerprint(secret.reveal())
         if token_hash is None:
             fail("The token just made does not pass its own check.")
-        token = create_token(context, _operator(), subject, token_hash, timedelta(days=days))
+        token = create_token(context, operator(), subject, token_hash, timedelta(days=days))
     errors.print(
         f"Token {token.id} of {subject}, good until {token.expires_at:%Y-%m-%d}. Shown this once:", soft_wrap=True
     )
@@ -62,7 +59,7 @@ def list_(ctx: typer.Context) -> None:
 def revoke(ctx: typer.Context, token_id: Annotated[str, typer.Argument(help="Its id, from `token list`.")]) -> None:
     """Take a token away; the votes that it cast on open requests are void."""
     with _ready(ctx) as context:
-        revoke_token(context, _operator(), token_id)
+        revoke_token(context, operator(), token_id)
     console.print("Revoked.")
 
 
@@ -73,18 +70,3 @@ def _ready(ctx: typer.Context) -> Iterator[Context]:
     with plainly(), compose(settings, with_aws=False) as context:
         check_ready(context)
         yield context
-
-
-def _operator() -> Actor:
-    """Whoever has a shell where the database is; the login name is a hint for the audit log, no proof."""
-    try:
-        login = getpass.getuser()
-    except (OSError, KeyError):  # a container's user need not have a name
-        login = str(os.getuid())
-    return Actor(
-        kind=WORKER.kind,
-        subject=WORKER.subject,
-        name=WORKER.name,
-        roles=frozenset(),
-        credential=f"cli:{login}",
-    )

@@ -1,7 +1,8 @@
-"""What the worker has to look at: ids of requests whose time has come, the oldest first."""
+"""What the worker has to look at: requests whose time has come, the oldest first."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, or_, select
 
@@ -10,9 +11,15 @@ from service.db.tables import requests
 from service.domain.request import Status
 
 
-def overdue(tx: Tx, now: datetime, limit: int) -> Sequence[str]:
-    """Ids of requests whose approval or execution clock has run out."""
-    return _ids(
+@dataclass(frozen=True, slots=True)
+class Due:
+    account_id: str
+    request_id: str
+
+
+def overdue(tx: Tx, now: datetime, limit: int) -> Sequence[Due]:
+    """Requests whose approval or execution clock has run out."""
+    return _due(
         tx,
         limit,
         or_(
@@ -22,22 +29,52 @@ def overdue(tx: Tx, now: datetime, limit: int) -> Sequence[str]:
     )
 
 
-def to_run(tx: Tx, limit: int) -> Sequence[str]:
-    """Ids of approved requests that run by themselves."""
-    return _ids(tx, limit, requests.c.status == Status.APPROVED, requests.c.run_on_approval.is_(True))
+def to_run(tx: Tx, limit: int) -> Sequence[Due]:
+    """Approved requests that run by themselves."""
+    return _due(tx, limit, requests.c.status == Status.APPROVED, requests.c.run_on_approval.is_(True))
 
 
-def unconfirmed(tx: Tx, now: datetime, limit: int) -> Sequence[str]:
-    """Ids of requests whose receipt is overdue, unless that was reported because the key is in use."""
-    return _ids(
-        tx, limit, requests.c.status == Status.DELIVERED, requests.c.receipt_by <= now, requests.c.overdue_at.is_(None)
+def unconfirmed(tx: Tx, now: datetime, limit: int) -> Sequence[Due]:
+    """Requests whose receipt is overdue, unless that was reported because the key is in use."""
+    return _due(
+        tx,
+        limit,
+        requests.c.status == Status.DELIVERED,
+        requests.c.receipt_by <= now,
+        requests.c.overdue_at.is_(None),
+        grace_over_by=now,
     )
 
 
-def claimed_before(tx: Tx, status: Status, at: datetime, limit: int) -> Sequence[str]:
-    """Ids of requests in `status` whose claim is older than `at`."""
-    return _ids(tx, limit, requests.c.status == status, requests.c.claimed_at <= at)
+def expiring(tx: Tx, now: datetime, notice: timedelta, limit: int) -> Sequence[Due]:
+    """Requests whose key reaches the end of its lifetime within `notice`, not announced yet, or has reached it."""
+    return _due(
+        tx,
+        limit,
+        requests.c.expires_at.is_not(None),
+        requests.c.retired_at.is_(None),
+        requests.c.unconfirmed_at.is_(None),  # those are being taken back already
+        requests.c.status.in_({Status.DELIVERED, Status.SUCCEEDED}),
+        or_(
+            requests.c.expires_at <= now,
+            requests.c.expiry_announced_at.is_(None) & (requests.c.expires_at <= now + notice),
+        ),
+        grace_over_by=now,
+    )
 
 
-def _ids(tx: Tx, limit: int, *where: ColumnElement[bool]) -> Sequence[str]:
-    return tx.execute(select(requests.c.id).where(*where).order_by(requests.c.filed_at).limit(limit)).scalars().all()
+def claimed_before(tx: Tx, status: Status, at: datetime, limit: int) -> Sequence[Due]:
+    """Requests in `status` whose claim is older than `at`."""
+    return _due(tx, limit, requests.c.status == status, requests.c.claimed_at <= at)
+
+
+def _due(tx: Tx, limit: int, *where: ColumnElement[bool], grace_over_by: datetime | None = None) -> Sequence[Due]:
+    """At most `limit`; without those whose deactivated key still has its grace then."""
+    columns = (requests.c.account_id, requests.c.id, requests.c.deactivated_at, requests.c.rollback_grace_seconds)
+    return [
+        Due(row.account_id, row.id)
+        for row in tx.execute(select(*columns).where(*where).order_by(requests.c.filed_at).limit(limit))
+        if grace_over_by is None
+        or row.deactivated_at is None
+        or row.deactivated_at + timedelta(seconds=row.rollback_grace_seconds) <= grace_over_by
+    ]

@@ -2,28 +2,21 @@
 
 import json
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, insert, select, tuple_, update
+from sqlalchemy import RowMapping, Select, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from service.db.engine import Tx
 from service.db.selection import Cursor, Selection, conditions
 from service.db.tables import decisions, requests
-from service.domain.account import RootCredentials
+from service.domain.account import RootCredentials, SourceKind
 from service.domain.actor import ActorKind
 from service.domain.canonical import canonical, seconds
+from service.domain.filing import Filing
 from service.domain.operation import Operation, OperationName
-from service.domain.request import (
-    OPEN,
-    Decision,
-    Filing,
-    OperationRequest,
-    Result,
-    Status,
-    Verdict,
-)
+from service.domain.request import OPEN, Decision, OperationRequest, Result, Status, Verdict
 
 
 def add(tx: Tx, request: OperationRequest, *, idempotency_key: str | None, idempotency_hash: str | None) -> None:
@@ -45,7 +38,7 @@ def is_busy(error: IntegrityError) -> bool:
 
 def is_duplicate(error: IntegrityError) -> bool:
     """Whether it says that an open request for the same thing, or the idempotency key, is there already."""
-    return _breaks(error, "uq_requests_open", "account_id", "operation", "access_key_id") or _breaks(
+    return _breaks(error, "uq_requests_open", "account_id", "operation", "target") or _breaks(
         error, "uq_requests_requester_idempotency_key", "requester", "idempotency_key"
     )
 
@@ -81,8 +74,25 @@ def open_for(tx: Tx, account_id: str, operation: Operation) -> bool:
     query = select(requests.c.id).where(
         requests.c.account_id == account_id,
         requests.c.operation == operation.name,
-        requests.c.access_key_id == (operation.access_key_id or ""),
+        requests.c.target == (operation.target or ""),
         requests.c.status.in_(OPEN),
+    )
+    return tx.execute(query).first() is not None
+
+
+def acted_on(tx: Tx, account_id: str, since: datetime | None) -> list[OperationRequest]:
+    """The executed requests of an account that changed after `since`; all of them for None."""
+    life = (requests.c.settled_at, requests.c.deactivated_at, requests.c.retired_at, requests.c.ended_at)
+    query = select(requests).where(requests.c.account_id == account_id, requests.c.settled_at.is_not(None))
+    if since is not None:
+        query = query.where(or_(*(column > since for column in life)))
+    return [_request(row, {}) for row in tx.execute(query).mappings()]
+
+
+def is_acted_on(tx: Tx, account_id: str) -> bool:
+    """Whether an execution on the account is under way, or in doubt."""
+    query = select(requests.c.id).where(
+        requests.c.account_id == account_id, requests.c.status.in_({Status.EXECUTING, Status.IN_DOUBT})
     )
     return tx.execute(query).first() is not None
 
@@ -167,7 +177,7 @@ def _filed_columns(request: OperationRequest) -> dict[str, object]:
         "id": filing.request_id,
         "account_id": filing.account_id,
         "operation": filing.operation.name,
-        "access_key_id": filing.operation.access_key_id or "",
+        "target": filing.operation.target or "",
         "requester": filing.requester,
         "requester_kind": filing.requester_kind,
         "recipient": filing.recipient,
@@ -181,6 +191,7 @@ def _filed_columns(request: OperationRequest) -> dict[str, object]:
         "execution_window_seconds": seconds(filing.execution_window),
         "receipt_window_seconds": seconds(filing.receipt_window),
         "rollback_grace_seconds": seconds(filing.rollback_grace),
+        "lifetime_seconds": None if filing.lifetime is None else seconds(filing.lifetime),
         "observed": canonical(filing.observed.document()).decode(),
         "digest": request.digest,
     }
@@ -197,6 +208,7 @@ def _life_columns(request: OperationRequest) -> dict[str, object]:
         "claimed_at": request.claimed_at,
         "claimed_by": request.claimed_by,
         "known_key_ids": None if known is None else canonical(list(known)).decode(),
+        "source": request.source,
         "result_code": result.code if result else None,
         "result_detail": result.detail if result else None,
         "result_access_key_id": result.access_key_id if result else None,
@@ -208,6 +220,10 @@ def _life_columns(request: OperationRequest) -> dict[str, object]:
         "overdue_at": request.overdue_at,
         "unconfirmed_at": request.unconfirmed_at,
         "deactivated_at": request.deactivated_at,
+        "expires_at": request.expires_at,
+        "expiry_announced_at": request.expiry_announced_at,
+        "expiry_failed_at": request.expiry_failed_at,
+        "retired_at": request.retired_at,
         "ended_at": request.ended_at,
     }
 
@@ -225,6 +241,7 @@ def _request(row: RowMapping, decisions_of: dict[str, list[Decision]]) -> Operat
         claimed_at=row["claimed_at"],
         claimed_by=row["claimed_by"],
         known_key_ids=None if known is None else tuple(json.loads(known)),
+        source=None if row["source"] is None else SourceKind(row["source"]),
         result=_result(row),
         settled_at=row["settled_at"],
         receipt_by=row["receipt_by"],
@@ -232,6 +249,10 @@ def _request(row: RowMapping, decisions_of: dict[str, list[Decision]]) -> Operat
         overdue_at=row["overdue_at"],
         unconfirmed_at=row["unconfirmed_at"],
         deactivated_at=row["deactivated_at"],
+        expires_at=row["expires_at"],
+        expiry_announced_at=row["expiry_announced_at"],
+        expiry_failed_at=row["expiry_failed_at"],
+        retired_at=row["retired_at"],
         ended_at=row["ended_at"],
     )
 
@@ -240,7 +261,7 @@ def _filing(row: RowMapping) -> Filing:
     return Filing(
         request_id=row["id"],
         account_id=row["account_id"],
-        operation=Operation(OperationName(row["operation"]), row["access_key_id"] or None),
+        operation=Operation(OperationName(row["operation"]), row["target"] or None),
         requester=row["requester"],
         requester_kind=ActorKind(row["requester_kind"]),
         recipient=row["recipient"],
@@ -254,6 +275,7 @@ def _filing(row: RowMapping) -> Filing:
         execution_window=timedelta(seconds=row["execution_window_seconds"]),
         receipt_window=timedelta(seconds=row["receipt_window_seconds"]),
         rollback_grace=timedelta(seconds=row["rollback_grace_seconds"]),
+        lifetime=None if row["lifetime_seconds"] is None else timedelta(seconds=row["lifetime_seconds"]),
         observed=RootCredentials.from_document(json.loads(row["observed"])),
     )
 

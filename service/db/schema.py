@@ -6,9 +6,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Engine
 
 from service.db.engine import Tx, translated
+from service.domain.errors import Code, Unavailable
 
 # Beside the package, in the repository and in an installed wheel alike.
 _MIGRATIONS = Path(__file__).parents[2] / "migrations"
@@ -29,8 +31,11 @@ def current(tx: Tx) -> str | None:
 
 def migrate(engine: Engine) -> None:
     """Bring the database up to the needed revision; safe to call when it is there already. Raises Unavailable."""
-    with translated():
-        command.upgrade(config_for(engine), "head")
+    try:
+        with translated():
+            command.upgrade(config_for(engine), "head")
+    except CommandError as error:
+        raise Unavailable(Code.UNAVAILABLE, f"The database was not migrated: {error}") from error
 
 
 def config_for(engine: Engine) -> Config:

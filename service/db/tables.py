@@ -23,8 +23,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
+from service.domain.account import SourceKind
 from service.domain.actor import ActorKind
-from service.domain.operation import OperationName
+from service.domain.drift import DriftKind
+from service.domain.operation import TARGET_OF, OperationName
 from service.domain.policy import SMALLEST_QUORUM
 from service.domain.request import OPEN, TERMINAL, Status, Verdict
 
@@ -71,8 +73,9 @@ requests = Table(
     # What was filed: never changed again (trigger), all of it in the digest.
     Column("account_id", String(12), nullable=False),
     Column("operation", String(40), nullable=False),
-    # Empty for a create: a NULL would be distinct from every other in the unique index below.
-    Column("access_key_id", String(128), nullable=False),
+    # The id of what it is done to. Empty where there is none: a NULL would be distinct from every other in the unique
+    # index below.
+    Column("target", String(256), nullable=False),
     Column("requester", String(255), nullable=False),
     Column("requester_kind", String(10), nullable=False),
     Column("recipient", String(255), nullable=False),
@@ -86,6 +89,7 @@ requests = Table(
     Column("execution_window_seconds", Integer, nullable=False),
     Column("receipt_window_seconds", Integer, nullable=False),
     Column("rollback_grace_seconds", Integer, nullable=False),
+    Column("lifetime_seconds", Integer),
     Column("observed", Text, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("idempotency_key", String(255)),
@@ -98,6 +102,7 @@ requests = Table(
     Column("claimed_at", UtcDateTime),
     Column("claimed_by", String(255)),
     Column("known_key_ids", Text),
+    Column("source", String(20)),
     Column("result_code", String(64)),
     Column("result_detail", Text),
     Column("result_access_key_id", String(128)),
@@ -109,11 +114,15 @@ requests = Table(
     Column("overdue_at", UtcDateTime),
     Column("unconfirmed_at", UtcDateTime),
     Column("deactivated_at", UtcDateTime),
+    Column("expires_at", UtcDateTime),
+    Column("expiry_announced_at", UtcDateTime),
+    Column("expiry_failed_at", UtcDateTime),
+    Column("retired_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
     CheckConstraint(_one_of("status", Status), name="status"),
     CheckConstraint(_one_of("operation", OperationName), name="operation"),
     CheckConstraint(_one_of("requester_kind", {ActorKind.PERSON, ActorKind.MACHINE}), name="requester_kind"),
-    CheckConstraint("(operation = 'create_access_key') = (access_key_id = '')", name="target"),
+    CheckConstraint(f"({_one_of('operation', TARGET_OF)}) = (target <> '')", name="target"),
     CheckConstraint("length(account_id) = 12 AND length(digest) = 64", name="lengths"),
     CheckConstraint("requester <> '' AND recipient <> ''", name="people"),
     CheckConstraint(f"quorum >= {SMALLEST_QUORUM} AND version >= 1", name="quorum"),
@@ -142,7 +151,16 @@ requests = Table(
     CheckConstraint("status <> 'delivered' OR receipt_by IS NOT NULL", name="receipt_clock"),
     # A key that is being taken back was delivered, and can no longer be confirmed.
     CheckConstraint("unconfirmed_at IS NULL OR status IN ('delivered', 'rolled_back')", name="unconfirmed"),
-    CheckConstraint("deactivated_at IS NULL OR unconfirmed_at IS NOT NULL", name="deactivated"),
+    CheckConstraint(
+        "deactivated_at IS NULL OR unconfirmed_at IS NOT NULL OR expires_at IS NOT NULL", name="deactivated"
+    ),
+    # Only a new key has a lifetime, which begins when it was made.
+    CheckConstraint(
+        "lifetime_seconds IS NULL OR (lifetime_seconds > 0 AND operation = 'create_access_key')", name="lifetime"
+    ),
+    CheckConstraint("expires_at IS NULL OR (lifetime_seconds IS NOT NULL AND settled_at IS NOT NULL)", name="expires"),
+    CheckConstraint("retired_at IS NULL OR (expires_at IS NOT NULL AND status = 'succeeded')", name="retired"),
+    CheckConstraint(f"source IS NULL OR (claimed_at IS NOT NULL AND {_one_of('source', SourceKind)})", name="source"),
     CheckConstraint(f"(ended_at IS NOT NULL) = ({_one_of('status', TERMINAL)})", name="ended"),
     # What a decision's foreign key holds on to.
     UniqueConstraint("id", "requester", "recipient", "digest"),
@@ -158,10 +176,17 @@ requests = Table(
         "uq_requests_open",
         "account_id",
         "operation",
-        "access_key_id",
+        "target",
         unique=True,
         sqlite_where=text(_one_of("status", OPEN)),
         postgresql_where=text(_one_of("status", OPEN)),
+    ),
+    # What the worker looks for: keys whose lifetime has not ended yet.
+    Index(
+        "ix_requests_expires_at",
+        "expires_at",
+        sqlite_where=text("expires_at IS NOT NULL AND retired_at IS NULL"),
+        postgresql_where=text("expires_at IS NOT NULL AND retired_at IS NULL"),
     ),
     # AWS's two-key limit is no mutex, and a last-active-key check is worth nothing beside another act.
     Index(
@@ -209,6 +234,47 @@ api_tokens = Table(
     CheckConstraint(_one_of("kind", {ActorKind.PERSON, ActorKind.MACHINE}), name="kind"),
     CheckConstraint("expires_at > created_at", name="expiry"),
     Index("ix_api_tokens_subject", "subject"),
+)
+
+# What each account's root user should have: the service's own expectation, moved on by every look.
+expectations = Table(
+    "expectations",
+    metadata,
+    Column("account_id", String(12), primary_key=True),
+    Column("checked_at", UtcDateTime, nullable=False),
+    # Id → [status, origin], in RFC 8785 form.
+    Column("keys", Text, nullable=False),
+    Column("mfa_enabled", Boolean, nullable=False),
+    CheckConstraint("length(account_id) = 12", name="account"),
+)
+
+drifts = Table(
+    "drifts",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("account_id", String(12), ForeignKey("expectations.account_id"), nullable=False),
+    Column("kind", String(20), nullable=False),
+    # Empty for MFA, for the unique index below.
+    Column("access_key_id", String(128), nullable=False),
+    Column("expected", String(20)),
+    Column("found", String(20)),
+    Column("found_at", UtcDateTime, nullable=False),
+    Column("closed_at", UtcDateTime),
+    Column("accepted_by", String(255)),
+    CheckConstraint(_one_of("kind", DriftKind), name="kind"),
+    CheckConstraint("(access_key_id = '') = (kind = 'mfa_lost')", name="key"),
+    CheckConstraint("accepted_by IS NULL OR closed_at IS NOT NULL", name="accepted"),
+    # One finding for one difference, for as long as it lasts.
+    Index(
+        "uq_drifts_open",
+        "account_id",
+        "kind",
+        "access_key_id",
+        unique=True,
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
+    Index("ix_drifts_account_id_found_at", "account_id", "found_at"),
 )
 
 audit_events = Table(

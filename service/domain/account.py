@@ -3,20 +3,68 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
-from service.domain.canonical import Document, parse_timestamp, timestamp
+from service.domain.canonical import Document, Json, parse_timestamp, timestamp
 
 ACTIVE = "Active"
 INACTIVE = "Inactive"
 
 
+# The password as a fact about the root user, beside keys, devices and certificates that have ids of their own.
+PASSWORD = "root password"  # noqa: S105  # the name of a fact
+PRESENT = "present"
+
+
+class SourceKind(StrEnum):
+    """Where the root credential for an account comes from: a profile that holds it, or `sts:AssumeRoot`."""
+
+    PROFILE = "profile"
+    ASSUME_ROOT = "assume_root"
+
+
+class Partition(StrEnum):
+    AWS = "aws"
+    GOV_CLOUD = "aws-us-gov"
+    CHINA = "aws-cn"
+
+
+class Part(StrEnum):
+    """What can be read about a root user besides its access keys and their statuses; each costs calls.
+
+    `SIGNER` is the key that the service itself holds, for which a profile may have to run its program.
+    """
+
+    SUMMARY = "summary"
+    SIGNER = "signer"
+    LAST_USE = "last_use"
+    PASSWORD = "password"  # noqa: S105  # the name of a part
+    MFA_DEVICES = "mfa_devices"
+    SIGNING_CERTIFICATES = "signing_certificates"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A configured account. `account_id` is 12 digits; `partition` is `aws` or `aws-us-gov`."""
+    """A configured account. `account_id` is 12 digits.
+
+    `state` is what AWS Organizations says, `ACTIVE` where nobody asked; `organization` is the name of the settings'
+    table through which sts:AssumeRoot reaches the account, None where it does not.
+    """
 
     account_id: str
     name: str
-    partition: str = "aws"
+    partition: Partition = Partition.AWS
+    has_profile: bool = True
+    organization: str | None = None
+    is_management: bool = False
+    state: str = "ACTIVE"
+
+    @property
+    def sources(self) -> tuple[SourceKind, ...]:
+        """What is configured for it, the least powerful first."""
+        found = {SourceKind.ASSUME_ROOT: self.organization is not None, SourceKind.PROFILE: self.has_profile}
+        return tuple(source for source, is_there in found.items() if is_there)
 
     @property
     def root_arn(self) -> str:
@@ -38,32 +86,59 @@ class AccessKey:
     last_used_service: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SigningCertificate:
+    certificate_id: str
+    status: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootCredentials:
-    """What an account's root user had at `observed_at`. None means that AWS did not say.
+    """What an account's root user had at `observed_at`. None means that AWS did not say, or was not asked.
 
-    `signer_key_id` is the key the service itself signed with, in the clear since it is an id, not a secret.
+    `signer_key_id` is the root access key that the service itself holds and signs with: an id, not a secret; None
+    where it comes by sts:AssumeRoot only. `mfa_devices` are serial numbers.
     """
 
     observed_at: datetime
-    signer_key_id: str
+    signer_key_id: str | None
     keys: tuple[AccessKey, ...]
-    mfa_enabled: bool | None
-    password_present: bool | None
-    signing_certificates_present: bool | None
+    mfa_enabled: bool | None = None
+    password_present: bool | None = None
+    signing_certificates_present: bool | None = None
+    mfa_devices: tuple[str, ...] | None = None
+    signing_certificates: tuple[SigningCertificate, ...] | None = None
 
     @property
     def statuses(self) -> dict[str, str]:
         """Key id → status: what was approved and is compared again before the act."""
         return {key.access_key_id: key.status for key in self.keys}
 
+    @property
+    def active_key_ids(self) -> list[str]:
+        return [key.access_key_id for key in self.keys if key.status == ACTIVE]
+
+    def key(self, access_key_id: str) -> AccessKey | None:
+        return next((key for key in self.keys if key.access_key_id == access_key_id), None)
+
     def is_held(self, key: AccessKey) -> bool:
         """Whether somebody is known to hold the secret of `key`: it was used, or the service signs with it."""
         return key.last_used_at is not None or key.access_key_id == self.signer_key_id
 
     def document(self) -> Document:
-        """The JSON form that goes into the digest and into the database."""
-        return {
+        """The JSON form that goes into the digest and into the database.
+
+        Devices and certificates are left out where they were not read, as in what was filed before they existed here.
+        """
+        listed: dict[str, Json] = {}
+        if self.mfa_devices is not None:
+            listed["mfa_devices"] = list(self.mfa_devices)
+        if self.signing_certificates is not None:
+            listed["signing_certificates"] = [
+                {"certificate_id": certificate.certificate_id, "status": certificate.status}
+                for certificate in self.signing_certificates
+            ]
+        return listed | {
             "observed_at": timestamp(self.observed_at),
             "signer_key_id": self.signer_key_id,
             "keys": [
@@ -82,17 +157,16 @@ class RootCredentials:
         }
 
     @classmethod
-    def from_document(cls, document: Mapping[str, object]) -> "RootCredentials":
+    def from_document(cls, document: Mapping[str, Any]) -> "RootCredentials":
         """The inverse of `document`. Raises KeyError, TypeError or ValueError for anything else."""
         fields = dict(document)
-        keys = fields.pop("keys")
-        observed_at = fields.pop("observed_at")
-        if not isinstance(keys, list):
-            raise TypeError("keys is a list")
+        devices, certificates = fields.pop("mfa_devices", None), fields.pop("signing_certificates", None)
         return cls(
-            observed_at=parse_timestamp(str(observed_at)),
-            keys=tuple(_key(key) for key in keys),
-            **fields,  # type: ignore[arg-type]  # the names are those of `document`; a stranger is a TypeError
+            observed_at=parse_timestamp(fields.pop("observed_at")),
+            keys=tuple(_key(key) for key in fields.pop("keys")),
+            mfa_devices=None if devices is None else tuple(devices),
+            signing_certificates=None if certificates is None else tuple(SigningCertificate(**c) for c in certificates),
+            **fields,  # the names are those of `document`; a stranger is a TypeError
         )
 
 
@@ -108,7 +182,7 @@ def _key(document: dict[str, str | None]) -> AccessKey:
 
 
 def difference(approved: Mapping[str, str], found: Mapping[str, str]) -> str | None:
-    """What changed between two key → status pictures, in words; None when nothing did."""
+    """What changed between two pictures of id → status, in words; None when nothing did."""
     changes = [f"{key} appeared ({found[key]})" for key in sorted(found.keys() - approved.keys())]
     changes += [f"{key} is gone" for key in sorted(approved.keys() - found.keys())]
     changes += [

@@ -27,9 +27,17 @@ class Code(StrEnum):
     UNKNOWN_RECIPIENT = "unknown_recipient"
     RECIPIENT_REQUIRED = "recipient_required"
     COMMENT_REQUIRED = "comment_required"
+    LIFETIME_REQUIRED = "lifetime_required"
+    LIFETIME_TOO_LONG = "lifetime_too_long"
     # what cannot run on this account
+    NOT_CAPABLE = "not_capable"
     KEY_LIMIT_REACHED = "key_limit_reached"
+    ROOT_MFA_REQUIRED = "root_mfa_required"
     NO_SUCH_KEY = "no_such_key"
+    NO_SUCH_MFA_DEVICE = "no_such_mfa_device"
+    NO_SUCH_CERTIFICATE = "no_such_certificate"
+    NO_PASSWORD = "no_password"  # noqa: S105  # the name of a refusal
+    PASSWORD_EXISTS = "password_exists"  # noqa: S105  # the name of a refusal
     ALREADY_IN_STATUS = "already_in_status"
     SIGNING_KEY = "signing_key"
     LAST_ACTIVE_KEY = "last_active_key"

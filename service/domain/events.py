@@ -13,7 +13,14 @@ KEY_QUARANTINED = "key.quarantined"
 RECEIPT_OVERDUE = "receipt.overdue"
 RECEIPT_GIVEN_UP = "receipt.given_up"
 KEY_DEACTIVATED = "key.deactivated"
+KEY_EXPIRING = "key.expiring"
+KEY_EXPIRY_FAILED = "key.expiry_failed"
+KEY_RETIRED = "key.retired"
 EXECUTION_UNRESOLVED = "execution.unresolved"
+ACCOUNT_ADOPTED = "account.adopted"
+DRIFT_FOUND = "drift.found"
+DRIFT_RESOLVED = "drift.resolved"
+DRIFT_ACCEPTED = "drift.accepted"
 TOKEN_CREATED = "token.created"  # noqa: S105  # the name of an event
 TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an event
 
@@ -52,6 +59,11 @@ def quarantined(*access_key_ids: str) -> Event:
     return Event(KEY_QUARANTINED, {"access_key_ids": sorted(access_key_ids)})
 
 
+def expiry_failed(access_key_id: str, reason: str) -> Event:
+    """An incident: a key has outlived its lifetime, and cannot be taken away for this reason."""
+    return Event(KEY_EXPIRY_FAILED, {"access_key_id": access_key_id, "reason": reason})
+
+
 def between(before: OperationRequest, after: OperationRequest) -> tuple[Event, ...]:
     """The events that lead from `before` to `after`: a decision, a mark on a delivered key, the transition."""
     happened = [
@@ -72,6 +84,8 @@ def between(before: OperationRequest, after: OperationRequest) -> tuple[Event, .
         RECEIPT_OVERDUE: (before.overdue_at, after.overdue_at),
         RECEIPT_GIVEN_UP: (before.unconfirmed_at, after.unconfirmed_at),
         KEY_DEACTIVATED: (before.deactivated_at, after.deactivated_at),
+        KEY_EXPIRING: (before.expiry_announced_at, after.expiry_announced_at),
+        KEY_RETIRED: (before.retired_at, after.retired_at),
     }
     happened += [Event(name, _about(after)) for name, (earlier, now) in marks.items() if now != earlier]
     if after.status is not before.status:
@@ -86,6 +100,9 @@ def _about(request: OperationRequest) -> Document:
         data["execute_by"] = timestamp(request.execute_by)
     if request.status is Status.EXECUTING and request.known_key_ids is not None:
         data["known_key_ids"] = list(request.known_key_ids)
+        data["source"] = request.source
+    if request.expires_at is not None:
+        data["expires_at"] = timestamp(request.expires_at)
     if request.result is not None:
         data["result"] = {
             "code": request.result.code,

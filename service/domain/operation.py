@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import NoReturn, assert_never
 
-from service.domain.account import ACTIVE, INACTIVE, AccessKey, RootCredentials
+from service.domain.account import ACTIVE, INACTIVE, PASSWORD, PRESENT, Part, RootCredentials
+from service.domain.canonical import Document
 from service.domain.errors import Code, Conflict
 
 # AWS allows two access keys for the root user, and inactive ones count (AWS documentation, IAM quotas).
@@ -18,35 +19,107 @@ class OperationName(StrEnum):
     DEACTIVATE_ACCESS_KEY = "deactivate_access_key"
     ACTIVATE_ACCESS_KEY = "activate_access_key"
     DELETE_ACCESS_KEY = "delete_access_key"
+    DELETE_LOGIN_PROFILE = "delete_login_profile"
+    ALLOW_PASSWORD_RECOVERY = "allow_password_recovery"  # noqa: S105  # the name of an operation
+    DEACTIVATE_MFA_DEVICE = "deactivate_mfa_device"
+    DELETE_SIGNING_CERTIFICATE = "delete_signing_certificate"
+
+
+ON_PASSWORD = frozenset({OperationName.DELETE_LOGIN_PROFILE, OperationName.ALLOW_PASSWORD_RECOVERY})
+
+# What an operation is done to: how its id is called. The others are done to the root user as such.
+TARGET_OF: Mapping[OperationName, str] = {
+    OperationName.DEACTIVATE_ACCESS_KEY: "access_key_id",
+    OperationName.ACTIVATE_ACCESS_KEY: "access_key_id",
+    OperationName.DELETE_ACCESS_KEY: "access_key_id",
+    OperationName.DEACTIVATE_MFA_DEVICE: "serial_number",
+    OperationName.DELETE_SIGNING_CERTIFICATE: "certificate_id",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation and, except for a create, the key it is done to. Raises ValueError when they do not fit."""
+    """An operation and what it is done to, where that has an id. Raises ValueError when they do not fit."""
 
     name: OperationName
-    access_key_id: str | None = None
+    target: str | None = None
 
     def __post_init__(self) -> None:
-        if self.is_create == (self.access_key_id is not None):
-            raise ValueError(f"{self.name} {'takes no' if self.is_create else 'needs an'} access_key_id")
+        if (self.name in TARGET_OF) != (self.target is not None):
+            raise ValueError(f"{self.name} needs {TARGET_OF.get(self.name, 'no target')}")
 
     @property
     def is_create(self) -> bool:
         return self.name is OperationName.CREATE_ACCESS_KEY
 
     @property
-    def wanted_status(self) -> str | None:
-        """The status that the target has when this is done; None for a key that should be gone, or is new."""
+    def key_id(self) -> str | None:
+        """The access key that this is done to, if it is done to one."""
+        return self.target if TARGET_OF.get(self.name) == "access_key_id" else None
+
+    @property
+    def wanted(self) -> str | None:
+        """What the target is when this is done; None for what should be gone, or for a key that is new."""
         match self.name:
             case OperationName.DEACTIVATE_ACCESS_KEY:
                 return INACTIVE
             case OperationName.ACTIVATE_ACCESS_KEY:
                 return ACTIVE
-            case OperationName.DELETE_ACCESS_KEY | OperationName.CREATE_ACCESS_KEY:
+            case OperationName.ALLOW_PASSWORD_RECOVERY:
+                return PRESENT
+            case (
+                OperationName.CREATE_ACCESS_KEY
+                | OperationName.DELETE_ACCESS_KEY
+                | OperationName.DELETE_LOGIN_PROFILE
+                | OperationName.DEACTIVATE_MFA_DEVICE
+                | OperationName.DELETE_SIGNING_CERTIFICATE
+            ):
                 return None
             case _:
                 assert_never(self.name)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What has to be read, besides the access keys, to judge it."""
+        match self.name:
+            case OperationName.CREATE_ACCESS_KEY:
+                return (Part.SUMMARY,)
+            case OperationName.DELETE_LOGIN_PROFILE | OperationName.ALLOW_PASSWORD_RECOVERY:
+                return (Part.PASSWORD,)
+            case OperationName.DEACTIVATE_MFA_DEVICE:
+                return (Part.MFA_DEVICES,)
+            case OperationName.DELETE_SIGNING_CERTIFICATE:
+                return (Part.SIGNING_CERTIFICATES,)
+            case (
+                OperationName.DEACTIVATE_ACCESS_KEY
+                | OperationName.ACTIVATE_ACCESS_KEY
+                | OperationName.DELETE_ACCESS_KEY
+            ):
+                return (Part.SIGNER,)
+            case _:
+                assert_never(self.name)
+
+    def state_in(self, facts: Mapping[str, str]) -> str | None:
+        """What the target is among `facts`; None when it is not there."""
+        return facts.get(self.target or PASSWORD)
+
+    def document(self) -> Document:
+        """The part of the digest that says what is done to what."""
+        named = {TARGET_OF[self.name]: self.target} if self.name in TARGET_OF else {}
+        return {"operation": self.name.value, "access_key_id": None} | named
+
+
+def facts(operation: Operation, state: RootCredentials) -> dict[str, str]:
+    """What `operation` is judged by, and approved on: id → status of every access key, and of its kind of target."""
+    found = state.statuses
+    match operation.name:
+        case OperationName.DELETE_LOGIN_PROFILE | OperationName.ALLOW_PASSWORD_RECOVERY if state.password_present:
+            found[PASSWORD] = PRESENT
+        case OperationName.DEACTIVATE_MFA_DEVICE:
+            found |= dict.fromkeys(state.mfa_devices or (), "enabled")
+        case OperationName.DELETE_SIGNING_CERTIFICATE:
+            found |= {found.certificate_id: found.status for found in state.signing_certificates or ()}
+    return found
 
 
 class Secret:
@@ -106,87 +179,45 @@ class InDoubt:
 
 Outcome = Done | Refused | InDoubt
 
+_NOT_THERE: Mapping[OperationName, tuple[Code, str]] = {
+    OperationName.DEACTIVATE_ACCESS_KEY: (Code.NO_SUCH_KEY, "The root user of this account has no such access key."),
+    OperationName.ACTIVATE_ACCESS_KEY: (Code.NO_SUCH_KEY, "The root user of this account has no such access key."),
+    OperationName.DELETE_ACCESS_KEY: (Code.NO_SUCH_KEY, "The root user of this account has no such access key."),
+    OperationName.DELETE_LOGIN_PROFILE: (Code.NO_PASSWORD, "The root user has no password."),
+    OperationName.DEACTIVATE_MFA_DEVICE: (Code.NO_SUCH_MFA_DEVICE, "The root user has no such MFA device."),
+    OperationName.DELETE_SIGNING_CERTIFICATE: (
+        Code.NO_SUCH_CERTIFICATE,
+        "The root user has no such signing certificate.",
+    ),
+}
 
-def check_can_run(
-    operation: Operation, statuses: Mapping[str, str], *, signer_key_id: str, accept_lockout: bool
-) -> None:
-    """Raise Conflict with the reason why `operation` cannot run on an account whose root keys are `statuses`."""
+
+def check_can_run(operation: Operation, state: RootCredentials, *, accept_lockout: bool) -> None:
+    """Raise Conflict with the reason why `operation` cannot run on a root user whose credentials are `state`."""
     if operation.is_create:
-        if len(statuses) >= KEY_LIMIT:
+        if len(state.keys) >= KEY_LIMIT:
             raise Conflict(Code.KEY_LIMIT_REACHED, "The root user has two access keys already; AWS allows no third.")
         return
-    target = str(operation.access_key_id)
-    if target not in statuses:
-        raise Conflict(Code.NO_SUCH_KEY, "The root user of this account has no such access key.")
-    if operation.wanted_status is not None and statuses[target] == operation.wanted_status:
-        raise Conflict(Code.ALREADY_IN_STATUS, f"The access key is {operation.wanted_status} already.")
-    if operation.name is OperationName.ACTIVATE_ACCESS_KEY or accept_lockout:
-        return
-    if target == signer_key_id:
+    found = operation.state_in(facts(operation, state))
+    if found is None and operation.name in _NOT_THERE:
+        raise Conflict(*_NOT_THERE[operation.name])
+    if found is not None and found == operation.wanted:
+        if operation.name is OperationName.ALLOW_PASSWORD_RECOVERY:
+            raise Conflict(Code.PASSWORD_EXISTS, "The root user has a password already, which can be recovered.")
+        raise Conflict(Code.ALREADY_IN_STATUS, f"The access key is {found} already.")
+    if operation.name in {OperationName.DEACTIVATE_ACCESS_KEY, OperationName.DELETE_ACCESS_KEY} and not accept_lockout:
+        _check_no_lockout(operation, state)
+
+
+def _check_no_lockout(operation: Operation, state: RootCredentials) -> None:
+    if operation.target == state.signer_key_id:
         raise Conflict(
             Code.SIGNING_KEY,
             "The service itself signs with this access key and would lock itself out of the account. "
             "Say accept_lockout if that is meant.",
         )
-    if [key for key, status in statuses.items() if status == ACTIVE] == [target]:
+    if state.active_key_ids == [operation.target]:
         raise Conflict(
             Code.LAST_ACTIVE_KEY,
             "This is the root user's last active access key. Say accept_lockout if that is meant.",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Caution:
-    """Something an approver should weigh. `code` is stable, `detail` is for reading."""
-
-    code: str
-    detail: str
-
-
-# A key used this recently is probably in use; AWS's own figure lags by hours.
-_RECENTLY = timedelta(days=90)
-
-
-def warnings(operation: Operation, observed: RootCredentials, *, accept_lockout: bool) -> tuple[Caution, ...]:
-    """What an approver should weigh, from the account as it was observed when the request was filed."""
-    found: list[Caution] = []
-    if operation.is_create:
-        if observed.keys:
-            found.append(Caution("keys_exist", f"The root user has {_count(len(observed.keys))} already."))
-        if observed.mfa_enabled is False:
-            found.append(Caution("no_mfa", "The root user has no MFA device."))
-        return tuple(found)
-    for key in observed.keys:
-        if key.access_key_id == operation.access_key_id:
-            found += _about_target(operation, key, observed)
-    if accept_lockout:
-        found.append(Caution("accepts_lockout", "The requester accepts that this may lock the service out."))
-    return tuple(found)
-
-
-def _about_target(operation: Operation, key: AccessKey, observed: RootCredentials) -> list[Caution]:
-    found: list[Caution] = []
-    if operation.name is OperationName.ACTIVATE_ACCESS_KEY:
-        return found
-    if key.last_used_at and observed.observed_at - key.last_used_at < _RECENTLY:
-        ago = _ago(observed.observed_at - key.last_used_at)
-        found.append(Caution("recently_used", f"This key was used {ago} before the request was filed."))
-    if key.access_key_id == observed.signer_key_id:
-        found.append(Caution("signing_key", "The service itself signs with this key."))
-    if [other.access_key_id for other in observed.keys if other.status == ACTIVE] == [key.access_key_id]:
-        found.append(Caution("last_active_key", "This is the root user's only active key."))
-    if operation.name is OperationName.DELETE_ACCESS_KEY and key.status == ACTIVE:
-        found.append(Caution("still_active", "This key is still active. AWS advises to deactivate it first."))
-    return found
-
-
-def _count(keys: int) -> str:
-    return "one access key" if keys == 1 else f"{keys} access keys"
-
-
-def _ago(age: timedelta) -> str:
-    if age < timedelta(hours=1):
-        return "less than an hour"
-    if age < timedelta(days=2):
-        return f"{age // timedelta(hours=1)} hours"
-    return f"{age.days} days"

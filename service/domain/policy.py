@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from service.domain.account import RootCredentials
 from service.domain.actor import WORKER, Actor, ActorKind, Role
-from service.domain.errors import Code, Conflict, Forbidden, ServiceError, expired, no_such_request
+from service.domain.errors import Code, Conflict, Forbidden, Invalid, ServiceError, expired, no_such_request
+from service.domain.operation import Operation
 from service.domain.request import Decision, OperationRequest, Status, Verdict
 
 SMALLEST_QUORUM = 2
@@ -17,7 +19,10 @@ SMALLEST_QUORUM = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The rules in force. All windows are positive; the quorum is two people or more. Raises ValueError."""
+    """The rules in force. All windows are positive; the quorum is two people or more. Raises ValueError.
+
+    `max_lifetime` None means that a new key may be asked for without an end, unless `lifetime_required`.
+    """
 
     quorum: int = SMALLEST_QUORUM
     approval_window: timedelta = timedelta(days=3)
@@ -26,6 +31,13 @@ class Policy:
     rollback_grace: timedelta = timedelta(hours=24)
     # New and deleted keys take AWS seconds, sometimes longer, to show everywhere; minutes are safe.
     consistency_delay: timedelta = timedelta(minutes=5)
+    require_root_mfa: bool = False
+    lifetime_required: bool = False
+    max_lifetime: timedelta | None = None
+    expiry_notice: timedelta = timedelta(hours=24)
+    # Each look at an account signs as its root, which detectors of root usage report.
+    drift_checks: bool = True
+    drift_interval: timedelta = timedelta(hours=6)
 
     def __post_init__(self) -> None:
         if self.quorum < SMALLEST_QUORUM:
@@ -36,6 +48,9 @@ class Policy:
             self.receipt_window,
             self.rollback_grace,
             self.consistency_delay,
+            self.max_lifetime or self.approval_window,
+            self.expiry_notice,
+            self.drift_interval,
         )
         if min(windows) < timedelta(seconds=1):
             raise ValueError("every window is at least a second")
@@ -83,6 +98,23 @@ def check_may_file(actor: Actor) -> None:
     _check_role(actor, "file requests", Role.REQUESTER)
 
 
+def check_lifetime(policy: Policy, operation: Operation, lifetime: timedelta | None) -> None:
+    """Raise Invalid when the rules want another lifetime for a new key."""
+    if not operation.is_create:
+        return
+    if lifetime is None and (policy.lifetime_required or policy.max_lifetime is not None):
+        raise Invalid(Code.LIFETIME_REQUIRED, "A new key needs a lifetime here.")
+    if lifetime is not None and policy.max_lifetime is not None and lifetime > policy.max_lifetime:
+        longest = f"{policy.max_lifetime.total_seconds():,.0f} seconds"
+        raise Invalid(Code.LIFETIME_TOO_LONG, f"The longest lifetime of a new key is {longest} here.")
+
+
+def check_root_mfa(policy: Policy, operation: Operation, state: RootCredentials) -> None:
+    """Raise Conflict where a new key wants a root user with MFA, and AWS does not say that there is one."""
+    if policy.require_root_mfa and operation.is_create and not state.mfa_enabled:
+        raise Conflict(Code.ROOT_MFA_REQUIRED, "The root user has no MFA, which is demanded here before a new key.")
+
+
 def check_may_see(request: OperationRequest, actor: Actor) -> None:
     """Raise NotFound for everybody whom this request does not concern."""
     participants = {request.filing.requester, request.filing.recipient, WORKER.subject}
@@ -93,6 +125,14 @@ def check_may_see(request: OperationRequest, actor: Actor) -> None:
 
 def check_may_audit(actor: Actor) -> None:
     _check_role(actor, "read the audit log", Role.AUDITOR)
+
+
+def check_may_see_drift(actor: Actor) -> None:
+    _check_role(actor, "see drift", Role.OPERATOR, Role.AUDITOR, Role.APPROVER)
+
+
+def check_may_operate(actor: Actor) -> None:
+    _check_role(actor, "look for drift, or accept it,", Role.OPERATOR)
 
 
 def check_quorum_possible(operation_people: set[str], approvers: frozenset[str], quorum: int) -> None:

@@ -6,14 +6,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
-from service.domain.account import RootCredentials
-from service.domain.actor import ActorKind
-from service.domain.canonical import Document, seconds, sha256, timestamp
+from service.domain.account import SourceKind
+from service.domain.canonical import sha256
 from service.domain.errors import Code, Conflict, expired
-from service.domain.operation import Done, InDoubt, Operation, Outcome, Refused
+from service.domain.filing import Filing
+from service.domain.operation import Done, InDoubt, Outcome, Refused
 
 
 class Status(StrEnum):
@@ -68,61 +68,6 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filing:
-    """What was filed, and will be acted on: all of it immutable, all of it in the digest.
-
-    `execution_window` starts with the approval, `receipt_window` with the delivery of a secret, `rollback_grace` with
-    the deactivation of a key whose receipt did not come. Raises ValueError for
-    a create that would run by itself, with nobody there to take the secret.
-    """
-
-    request_id: str
-    account_id: str
-    operation: Operation
-    requester: str
-    requester_kind: ActorKind
-    recipient: str
-    justification: str
-    ticket: str | None
-    run_on_approval: bool
-    accept_lockout: bool
-    quorum: int
-    filed_at: datetime
-    approve_by: datetime
-    execution_window: timedelta
-    receipt_window: timedelta
-    rollback_grace: timedelta
-    observed: RootCredentials
-
-    def __post_init__(self) -> None:
-        if self.operation.is_create and self.run_on_approval:
-            raise ValueError("a create cannot run on approval: somebody has to take the secret")
-
-    def document(self) -> Document:
-        """The JSON document whose RFC 8785 form is hashed. Times RFC 3339 in UTC, durations in seconds."""
-        return {
-            "id": self.request_id,
-            "account_id": self.account_id,
-            "operation": self.operation.name.value,
-            "access_key_id": self.operation.access_key_id,
-            "requester": self.requester,
-            "requester_kind": self.requester_kind.value,
-            "recipient": self.recipient,
-            "justification": self.justification,
-            "ticket": self.ticket,
-            "run_on_approval": self.run_on_approval,
-            "accept_lockout": self.accept_lockout,
-            "quorum": self.quorum,
-            "filed_at": timestamp(self.filed_at),
-            "approve_by": timestamp(self.approve_by),
-            "execution_window_seconds": seconds(self.execution_window),
-            "receipt_window_seconds": seconds(self.receipt_window),
-            "rollback_grace_seconds": seconds(self.rollback_grace),
-            "observed": self.observed.document(),
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """How the execution ended, or why that is unknown. Never a secret: `access_key_id` is the new key's id."""
 
@@ -135,7 +80,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationRequest:
-    """A request as it stands. `version` counts its changes; a write names the version it read."""
+    """A request as it stands. `version` counts its changes; a write names the version it read.
+
+    `source` is the one that acts. `expires_at` is the end of a new key's lifetime, `retired_at` when it was gone then.
+    """
 
     filing: Filing
     digest: str
@@ -147,6 +95,7 @@ class OperationRequest:
     claimed_at: datetime | None = None
     claimed_by: str | None = None
     known_key_ids: tuple[str, ...] | None = None
+    source: SourceKind | None = None
     result: Result | None = None
     settled_at: datetime | None = None
     receipt_by: datetime | None = None
@@ -154,6 +103,10 @@ class OperationRequest:
     overdue_at: datetime | None = None
     unconfirmed_at: datetime | None = None
     deactivated_at: datetime | None = None
+    expires_at: datetime | None = None
+    expiry_announced_at: datetime | None = None
+    expiry_failed_at: datetime | None = None
+    retired_at: datetime | None = None
     ended_at: datetime | None = None
 
     @classmethod
@@ -174,6 +127,11 @@ class OperationRequest:
                 return self.execute_by is None or now >= self.execute_by
             case _:
                 return False
+
+    def was_touched_after(self, at: datetime) -> bool:
+        """Whether something was done in the account for it after `at`."""
+        times = (self.settled_at, self.deactivated_at, self.retired_at, self.ended_at)
+        return any(time is not None and time > at for time in times)
 
     def decision_of(self, person: str) -> Decision | None:
         return next((decision for decision in self.decisions if decision.person == person), None)
@@ -208,10 +166,13 @@ class OperationRequest:
     def expire(self, now: datetime) -> "OperationRequest":
         return self.become(Status.EXPIRED, now)
 
-    def claim(self, *, by: str, known_key_ids: tuple[str, ...], now: datetime) -> "OperationRequest":
-        """Taken for its one execution, with the key ids that existed before it."""
+    def claim(
+        self, *, by: str, source: SourceKind | None, known_key_ids: tuple[str, ...], now: datetime
+    ) -> "OperationRequest":
+        """Taken for its one execution by `source`, with the key ids that existed before it."""
         claimed = self.become(Status.EXECUTING, now)
-        return replace(claimed, claimed_at=now, claimed_by=by, known_key_ids=tuple(sorted(known_key_ids)))
+        known = tuple(sorted(known_key_ids))
+        return replace(claimed, claimed_at=now, claimed_by=by, source=source, known_key_ids=known)
 
     def settle(self, outcome: Outcome, now: datetime) -> "OperationRequest":
         """After the act, or after AWS was asked what is true."""
@@ -220,7 +181,12 @@ class OperationRequest:
                 return self._settled(Status.SUCCEEDED, _done(outcome), now)
             case Done():
                 delivered = self._settled(Status.DELIVERED, _done(outcome), now)
-                return replace(delivered, receipt_by=now + self.filing.receipt_window)
+                lifetime = self.filing.lifetime
+                return replace(
+                    delivered,
+                    receipt_by=now + self.filing.receipt_window,
+                    expires_at=None if lifetime is None else now + lifetime,
+                )
             case Refused():
                 return self._settled(Status.FAILED, _result(outcome.code, outcome), now)
             case InDoubt():
@@ -239,17 +205,31 @@ class OperationRequest:
         return replace(self, unconfirmed_at=now, version=self.version + 1)
 
     def deactivated(self, now: datetime) -> "OperationRequest":
-        """The unconfirmed key is inactive; its deletion waits for the grace."""
+        """The unconfirmed or expired key is inactive; its deletion waits for the grace."""
         return replace(self, deactivated_at=now, version=self.version + 1)
 
     @property
     def delete_at(self) -> datetime | None:
-        """When an unconfirmed key that is inactive will be deleted."""
+        """When an unconfirmed or expired key that is inactive will be deleted."""
         return self.deactivated_at and self.deactivated_at + self.filing.rollback_grace
 
     def roll_back(self, result: Result, now: datetime) -> "OperationRequest":
         """The delivered key is gone again."""
         return replace(self.become(Status.ROLLED_BACK, now), result=result)
+
+    def announce_expiry(self, now: datetime) -> "OperationRequest":
+        """The lifetime of the key ends soon. Said once."""
+        return replace(self, expiry_announced_at=now, version=self.version + 1)
+
+    def report_expiry_failed(self, now: datetime) -> "OperationRequest":
+        """The lifetime has ended, but the key could not be taken away yet. Said once."""
+        return replace(self, expiry_failed_at=now, version=self.version + 1)
+
+    def retire(self, result: Result, now: datetime) -> "OperationRequest":
+        """The key is gone at the end of its lifetime; one that nobody had confirmed is thereby rolled back."""
+        if self.status is Status.DELIVERED:
+            return self.roll_back(result, now)
+        return replace(self, retired_at=now, version=self.version + 1)
 
     def _settled(self, status: Status, result: Result, now: datetime) -> "OperationRequest":
         return replace(self.become(status, now), result=result, settled_at=now)

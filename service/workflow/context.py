@@ -1,6 +1,6 @@
 """What every workflow function needs, put together once by `app.py`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,39 +10,60 @@ from sqlalchemy import Engine
 
 from service.db import tokens
 from service.db.engine import Tx
-from service.domain.account import AccessKey, Account, RootCredentials
+from service.domain.account import Account, Part, RootCredentials
 from service.domain.actor import Directory
+from service.domain.capability import Plan, plan
 from service.domain.errors import Code, Invalid
-from service.domain.operation import Operation, Outcome
+from service.domain.operation import Operation, OperationName, Outcome
 from service.domain.policy import Policy, Standing
 from service.domain.request import OperationRequest
 
 
 class RootSession(Protocol):
-    """One credential that was just proved to be an account's root, and stays the same until the session ends."""
+    """A credential that was just proved to be an account's root, and stays the same until the session ends."""
 
     @property
-    def signer_key_id(self) -> str: ...
+    def signer_key_id(self) -> str:
+        """The id of the key that signs what is performed."""
 
-    def access_keys(self) -> tuple[AccessKey, ...]:
-        """The root user's access keys, without their last use. Raises Unavailable."""
-
-    def observe(self, now: datetime) -> RootCredentials:
-        """The whole picture, keys with their last use. Raises Unavailable."""
+    def observe(self, now: datetime, *parts: Part) -> RootCredentials:
+        """The access keys with their statuses, and these parts. Raises Unavailable."""
 
     def perform(self, operation: Operation) -> Outcome:
-        """Make the one call. Never raises: what is not certain is InDoubt."""
+        """Make the one call. Never fails: what is not certain is InDoubt."""
 
 
 class Roots(Protocol):
-    """The way to every configured account's root credential."""
+    """The way to every account's root user."""
 
     @property
     def call_budget(self) -> timedelta:
         """The longest that an execution can take from its claim to its last call, with all timeouts and retries."""
 
-    def sign_in(self, account: Account) -> AbstractContextManager[RootSession]:
+    def sign_in(self, account: Account, plan: Plan) -> AbstractContextManager[RootSession]:
         """Raises Unavailable when AWS is away, or when the credential is not this account's root."""
+
+
+class Accounts(Protocol):
+    """The accounts of the settings, and those that organizations list."""
+
+    def get(self, account_id: str) -> Account | None:
+        """Raises Unavailable when only an organization could know, and cannot be listed."""
+
+    def every(self) -> Sequence[Account]:
+        """All of them, by id. Raises Unavailable."""
+
+    def at_hand(self) -> Sequence[Account]:
+        """As many of them as are known without asking AWS."""
+
+    def is_due(self) -> bool:
+        """Whether it is time for `every` to ask AWS again."""
+
+    def configured(self) -> Sequence[Account]:
+        """Those that the settings name."""
+
+    def features(self, organization: str) -> frozenset[str]:
+        """The centralized root access features that are on in an organization. Raises Unavailable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +72,23 @@ class Context:
 
     engine: Engine
     roots: Roots
-    accounts: Mapping[str, Account]
+    accounts: Accounts
     directory: Directory
     policy: Policy
     now: Callable[[], datetime]
     new_id: Callable[[], str]
 
     def account(self, account_id: str) -> Account:
-        """Raises Invalid for an account that the settings do not name."""
+        """Raises Invalid for an account that nobody configured, Unavailable while that cannot be known."""
         account = self.accounts.get(account_id)
         if account is None:
             raise Invalid(Code.UNKNOWN_ACCOUNT, "This account is not configured.")
         return account
+
+    def sign_in(self, account_id: str, name: OperationName) -> AbstractContextManager[RootSession]:
+        """A session that can do this in the account. Raises Invalid, Unavailable, or Conflict when no source can."""
+        account = self.account(account_id)
+        return self.roots.sign_in(account, plan(account, name))
 
     def standing(self, tx: Tx, request: OperationRequest, *credentials: str) -> Standing:
         """Who and what counts today, for judging this request and what is done to it with these `credentials`."""

@@ -10,6 +10,7 @@ from service.db import requests
 from service.db.engine import Tx, begin
 from service.domain.account import difference
 from service.domain.actor import WORKER, Actor
+from service.domain.capability import plan
 from service.domain.errors import Code, Conflict, ExecutionFailed, ServiceError, Unavailable
 from service.domain.events import EXECUTION_DENIED, quarantined
 from service.domain.operation import (
@@ -20,8 +21,9 @@ from service.domain.operation import (
     Outcome,
     Refused,
     check_can_run,
+    facts,
 )
-from service.domain.policy import check_may_execute
+from service.domain.policy import check_may_execute, check_root_mfa
 from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import change, record
 from service.workflow.context import Context, RootSession
@@ -42,11 +44,15 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
 
     approved = change(ctx, actor, request_id, judge, denied=denied)
     # Before the claim: an account that cannot be reached now must not cost the request its one execution.
-    with ctx.roots.sign_in(ctx.account(approved.filing.account_id)) as root:
-        known_key_ids = tuple(key.access_key_id for key in root.access_keys())
+    account = ctx.account(approved.filing.account_id)
+    planned = plan(account, approved.filing.operation.name)
+    with ctx.roots.sign_in(account, planned) as root:
+        known_key_ids = tuple(root.observe(ctx.now()).statuses)
 
         def claim(tx: Tx, request: OperationRequest) -> OperationRequest:
-            return judge(tx, request).claim(by=actor.subject, known_key_ids=known_key_ids, now=ctx.now())
+            return judge(tx, request).claim(
+                by=actor.subject, source=planned.acts, known_key_ids=known_key_ids, now=ctx.now()
+            )
 
         try:
             claimed = change(ctx, actor, request_id, claim, denied=denied)
@@ -67,15 +73,16 @@ def _act(ctx: Context, root: RootSession, claimed: OperationRequest) -> Outcome:
     """Look once more, then make the one call. What was approved is a picture of the account as well."""
     filing = claimed.filing
     try:
-        found = {key.access_key_id: key.status for key in root.access_keys()}
-        changed = difference(filing.observed.statuses, found)
+        found = root.observe(ctx.now(), *filing.operation.parts)
+        changed = difference(facts(filing.operation, filing.observed), facts(filing.operation, found))
         if changed is not None:
             return Refused(code="account_changed", detail=f"The account is not as it was approved: {changed}.")
-        check_can_run(filing.operation, found, signer_key_id=root.signer_key_id, accept_lockout=filing.accept_lockout)
+        check_can_run(filing.operation, found, accept_lockout=filing.accept_lockout)
+        check_root_mfa(ctx.policy, filing.operation, found)
     except ServiceError as refusal:
         return Refused(code=refusal.code, detail=refusal.detail)
-    if claimed.claimed_at is None or ctx.now() - claimed.claimed_at > ctx.roots.call_budget / 2:
-        # This process was frozen. The other half of the budget is for the call; when it is over, reconciliation asks
+    if claimed.claimed_at is None or ctx.now() - claimed.claimed_at > ctx.roots.call_budget * 2 / 3:
+        # This process was frozen. The last third of the budget is for the call; when it is over, reconciliation asks
         # AWS and ends the request, and an effect after that would be nobody's.
         return Refused(code="too_late", detail="The execution was held up too long, and nothing was sent.")
     return root.perform(filing.operation)

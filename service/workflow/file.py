@@ -1,19 +1,22 @@
 """Filing: what cannot run is refused before anybody is asked to approve it."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
 
 from service.db import audit, requests
 from service.db.engine import begin, read
-from service.domain.account import RootCredentials
+from service.domain.account import Part, RootCredentials
 from service.domain.actor import Actor, ActorKind
-from service.domain.canonical import sha256
+from service.domain.canonical import Json, seconds, sha256
+from service.domain.capability import Plan, plan
 from service.domain.errors import Code, Conflict, Invalid
 from service.domain.events import filed
+from service.domain.filing import Filing
 from service.domain.operation import Operation, check_can_run
-from service.domain.policy import check_may_file, check_quorum_possible
-from service.domain.request import Filing, OperationRequest
+from service.domain.policy import check_lifetime, check_may_file, check_quorum_possible, check_root_mfa
+from service.domain.request import OperationRequest
 from service.workflow.context import Context
 
 
@@ -26,17 +29,19 @@ class Draft:
     justification: str
     ticket: str | None = None
     recipient: str | None = None
+    lifetime: timedelta | None = None
     run_on_approval: bool = False
     accept_lockout: bool = False
 
     @property
     def hash(self) -> str:
         """Hex SHA-256 of all of it: an Idempotency-Key is good for one and the same draft."""
+        lifetime: dict[str, Json] = {} if self.lifetime is None else {"lifetime_seconds": seconds(self.lifetime)}
         return sha256(
             {
                 "account_id": self.account_id,
-                "operation": self.operation.name.value,
-                "access_key_id": self.operation.access_key_id,
+                **self.operation.document(),
+                **lifetime,
                 "justification": self.justification,
                 "ticket": self.ticket,
                 "recipient": self.recipient,
@@ -57,21 +62,20 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
         replayed = _replay(ctx, actor, draft, idempotency_key)
         if replayed is not None:
             return replayed
+    check_lifetime(ctx.policy, draft.operation, draft.lifetime)
     account = ctx.account(draft.account_id)
+    planned = plan(account, draft.operation.name)
     recipient = _recipient(ctx, actor, draft)
     check_quorum_possible({actor.subject, recipient}, ctx.directory.approvers, ctx.policy.quorum)
     with read(ctx.engine) as tx:
         is_open = requests.open_for(tx, draft.account_id, draft.operation)
     if is_open:
         return _twin(ctx, actor, draft, idempotency_key)
-    with ctx.roots.sign_in(account) as root:
-        observed = root.observe(ctx.now())
-    check_can_run(
-        draft.operation,
-        observed.statuses,
-        signer_key_id=observed.signer_key_id,
-        accept_lockout=draft.accept_lockout,
-    )
+    # Nothing is done now, so nothing that could do it signs in.
+    with ctx.roots.sign_in(account, Plan(planned.reads)) as root:
+        observed = root.observe(ctx.now(), *Part)
+    check_can_run(draft.operation, observed, accept_lockout=draft.accept_lockout)
+    check_root_mfa(ctx.policy, draft.operation, observed)
     request = OperationRequest.file(_filing(ctx, actor, draft, recipient, observed))
     try:
         _store(ctx, actor, request, draft, idempotency_key)
@@ -144,5 +148,6 @@ def _filing(ctx: Context, actor: Actor, draft: Draft, recipient: str, observed: 
         execution_window=ctx.policy.execution_window,
         receipt_window=ctx.policy.receipt_window,
         rollback_grace=ctx.policy.rollback_grace,
+        lifetime=draft.lifetime,
         observed=observed,
     )

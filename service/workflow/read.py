@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from service.db import audit, requests
+from service.db import audit, expectations, requests
 from service.db.engine import read
 from service.db.selection import Awaiting, Cursor, Selection
-from service.domain.account import Account, RootCredentials
+from service.domain.account import Account, Part, RootCredentials
 from service.domain.actor import Actor, Role
+from service.domain.capability import plan
+from service.domain.drift import Expectation
 from service.domain.errors import Code, NotFound, no_such_request
 from service.domain.policy import Action, Standing, actions, check_may_audit, check_may_see
 from service.domain.request import OperationRequest
@@ -56,13 +58,26 @@ def list_requests(
     return found[:limit], Cursor(last.filed_at, last.request_id)
 
 
-def root_credentials(ctx: Context, account_id: str) -> tuple[Account, RootCredentials]:
-    """The live state, asked of AWS now. Raises NotFound for an account that is not configured; Unavailable."""
+def known_account(ctx: Context, account_id: str) -> Account:
+    """Raises NotFound for an account that is not configured; Unavailable."""
     account = ctx.accounts.get(account_id)
     if account is None:
         raise NotFound(Code.UNKNOWN_ACCOUNT, "This account is not configured.")
-    with ctx.roots.sign_in(account) as root:
-        return account, root.observe(ctx.now())
+    return account
+
+
+def account_and_expectation(ctx: Context, account_id: str) -> tuple[Account, Expectation | None]:
+    """An account, and what the service expects its root user to have. Raises NotFound, Unavailable."""
+    account = known_account(ctx, account_id)
+    with read(ctx.engine) as tx:
+        return account, expectations.get(tx, account_id)
+
+
+def root_credentials(ctx: Context, account_id: str) -> tuple[Account, RootCredentials]:
+    """The live state, asked of AWS now. Raises NotFound, Conflict when no source can read it, Unavailable."""
+    account = known_account(ctx, account_id)
+    with ctx.roots.sign_in(account, plan(account)) as root:
+        return account, root.observe(ctx.now(), *Part)
 
 
 def audit_events(

@@ -1,14 +1,15 @@
 """Ending what an execution left open, by asking AWS what is true; never by guessing, never by doing it again."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from service.db import requests
 from service.db.engine import Tx, read
-from service.domain.account import AccessKey
+from service.domain.account import PASSWORD, AccessKey, Part
 from service.domain.actor import WORKER
 from service.domain.errors import Code, ServiceError, Unavailable
 from service.domain.events import EXECUTION_UNRESOLVED, Event, quarantined
-from service.domain.operation import Done, InDoubt, Operation, OperationName, Outcome, Refused
+from service.domain.operation import Done, InDoubt, Operation, OperationName, Outcome, Refused, facts
 from service.domain.request import OperationRequest, Status
 from service.workflow.change import change, write_step
 from service.workflow.context import Context, RootSession
@@ -43,7 +44,7 @@ def reconcile(ctx: Context, request_id: str) -> None:
     if request is None or request.status is not Status.IN_DOUBT:
         return
     try:
-        with ctx.roots.sign_in(ctx.account(request.filing.account_id)) as root:
+        with ctx.sign_in(request.filing.account_id, request.filing.operation.name) as root:
             outcome, *incidents = _find_out(ctx, root, request)
     except ServiceError as error:
         if request.claimed_at is not None and ctx.now() - request.claimed_at < _PATIENCE:
@@ -56,9 +57,10 @@ def reconcile(ctx: Context, request_id: str) -> None:
 
 def _find_out(ctx: Context, root: RootSession, request: OperationRequest) -> "tuple[Outcome, *tuple[Event, ...]]":
     """What is true, and the incident if there are keys that nobody can account for. Raises Unavailable."""
-    if not request.filing.operation.is_create:
-        return (_seen_in(root.access_keys(), request.filing.operation, root.signer_key_id),)
-    observed = root.observe(ctx.now())
+    operation = request.filing.operation
+    if not operation.is_create:
+        return (_seen_in(facts(operation, root.observe(ctx.now(), *operation.parts)), operation, root.signer_key_id),)
+    observed = root.observe(ctx.now(), Part.LAST_USE, Part.SIGNER)
     new = [key for key in observed.keys if key.access_key_id not in (request.known_key_ids or ())]
     if not new:
         detail = "AWS made no key, or it is gone. File a new request."
@@ -94,9 +96,9 @@ def _is_of_the_time(ctx: Context, request: OperationRequest, key: AccessKey) -> 
     return earliest <= key.created_at <= request.claimed_at + ctx.roots.call_budget + _CLOCK_TOLERANCE
 
 
-def _seen_in(keys: tuple[AccessKey, ...], operation: Operation, signer_key_id: str) -> Outcome:
-    found = {key.access_key_id: key.status for key in keys}.get(str(operation.access_key_id))
-    if found == operation.wanted_status:
+def _seen_in(found: Mapping[str, str], operation: Operation, signer_key_id: str) -> Outcome:
+    state = operation.state_in(found)
+    if state == operation.wanted:
         return Done(signer_key_id=signer_key_id, aws_request_id=None)
-    detail = f"AWS did not do it: the key is {found or 'gone'}."
+    detail = f"AWS did not do it: {operation.target or PASSWORD} is {state or 'gone'}."
     return Refused(code="not_done", detail=detail, signer_key_id=signer_key_id)

@@ -7,12 +7,12 @@ so a process may stop anywhere. A key in use has somebody who holds its secret: 
 
 from service.db import requests
 from service.db.engine import read
-from service.domain.account import ACTIVE
-from service.domain.errors import Code, Unavailable
-from service.domain.operation import Done, Operation, OperationName
+from service.domain.account import Part
+from service.domain.operation import OperationName
 from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import write_step
 from service.workflow.context import Context, RootSession
+from service.workflow.take_away import take_away
 
 
 def roll_back(ctx: Context, request_id: str) -> None:
@@ -25,9 +25,9 @@ def roll_back(ctx: Context, request_id: str) -> None:
     if request is None or request.result is None or not _is_due(ctx, request):
         return
     key_id = str(request.result.access_key_id)
-    with ctx.roots.sign_in(ctx.account(request.filing.account_id)) as root:
-        observed = root.observe(ctx.now())
-        key = next((key for key in observed.keys if key.access_key_id == key_id), None)
+    with ctx.sign_in(request.filing.account_id, OperationName.DEACTIVATE_ACCESS_KEY) as root:
+        observed = root.observe(ctx.now(), Part.LAST_USE, Part.SIGNER)
+        key = observed.key(key_id)
         if key is None:
             write_step(ctx, request, request.roll_back(_result(root, key_id, "and the key is gone already"), ctx.now()))
             return
@@ -36,15 +36,10 @@ def roll_back(ctx: Context, request_id: str) -> None:
             return
         if request.unconfirmed_at is None:
             request = write_step(ctx, request, request.give_up(ctx.now()))
-        if request.deactivated_at is None:
-            if key.status == ACTIVE:
-                _perform(root, OperationName.DEACTIVATE_ACCESS_KEY, key_id)
-            request = write_step(ctx, request, request.deactivated(ctx.now()))
-        if request.delete_at is None or ctx.now() < request.delete_at:
-            return
-        _perform(root, OperationName.DELETE_ACCESS_KEY, key_id)
-        result = _result(root, key_id, "so the key was deactivated, and then deleted")
-        write_step(ctx, request, request.roll_back(result, ctx.now()))
+        deleted = take_away(ctx, root, request, key)
+        if deleted is not None:
+            result = _result(root, key_id, "so the key was deactivated, and then deleted")
+            write_step(ctx, deleted, deleted.roll_back(result, ctx.now()))
 
 
 def _result(root: RootSession, key_id: str, consequence: str) -> Result:
@@ -56,9 +51,3 @@ def _is_due(ctx: Context, request: OperationRequest) -> bool:
     if request.status is not Status.DELIVERED or request.receipt_by is None or request.overdue_at is not None:
         return False
     return ctx.now() >= (request.delete_at or request.receipt_by)
-
-
-def _perform(root: RootSession, name: OperationName, key_id: str) -> None:
-    outcome = root.perform(Operation(name, key_id))
-    if not isinstance(outcome, Done):
-        raise Unavailable(Code.ACCOUNT_UNREACHABLE, f"The unconfirmed key is not taken back yet. {outcome.detail}")

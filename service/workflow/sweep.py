@@ -4,16 +4,21 @@ Each request is a transaction of its own and each step is safe to repeat, so tha
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
-from service.db import backlog
+from service.db import backlog, expectations
+from service.db.backlog import Due
 from service.db.engine import Tx, read
 from service.domain.actor import WORKER
+from service.domain.capability import is_readable
 from service.domain.errors import Code, Conflict
 from service.domain.request import OperationRequest, Status
 from service.workflow.change import change
 from service.workflow.context import Context
+from service.workflow.drift import check_drift
 from service.workflow.execute import execute
+from service.workflow.lifetime import expire_key
 from service.workflow.reconcile import abandon, reconcile
 from service.workflow.rollback import roll_back
 
@@ -21,22 +26,44 @@ from service.workflow.rollback import roll_back
 _BATCH = 1000
 
 
-def due(ctx: Context) -> Iterator[tuple[str, str, Callable[[], object]]]:
-    """What is due now: (what, request id, the call that does it). Doing it is the worker's, one by one."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to do now: `what`, to a request or, where that is None, to the account itself.
+
+    `account_id` is empty for what concerns no single one.
+    """
+
+    what: str
+    account_id: str
+    request_id: str | None
+    call: Callable[[], object]
+
+
+def due(ctx: Context) -> Iterator[Step]:
+    """What is due now. Doing it is the worker's: one account's steps one by one, in this order."""
     now = ctx.now()
     executing_too_long = now - ctx.roots.call_budget
     in_doubt_long_enough = now - max(ctx.policy.consistency_delay, ctx.roots.call_budget)
     with read(ctx.engine) as tx:
-        found = {
-            expire: backlog.overdue(tx, now, _BATCH),
-            _run: backlog.to_run(tx, _BATCH),
-            abandon: backlog.claimed_before(tx, Status.EXECUTING, executing_too_long, _BATCH),
-            roll_back: backlog.unconfirmed(tx, now, _BATCH),
-            reconcile: backlog.claimed_before(tx, Status.IN_DOUBT, in_doubt_long_enough, _BATCH),
+        found: dict[Callable[[Context, str], None], list[Due]] = {
+            expire: list(backlog.overdue(tx, now, _BATCH)),
+            _run: list(backlog.to_run(tx, _BATCH)),
+            abandon: list(backlog.claimed_before(tx, Status.EXECUTING, executing_too_long, _BATCH)),
+            roll_back: list(backlog.unconfirmed(tx, now, _BATCH)),
+            expire_key: list(backlog.expiring(tx, now, ctx.policy.expiry_notice, _BATCH)),
+            reconcile: list(backlog.claimed_before(tx, Status.IN_DOUBT, in_doubt_long_enough, _BATCH)),
         }
-    for what, request_ids in found.items():
-        for request_id in request_ids:
-            yield what.__name__.strip("_"), request_id, partial(what, ctx, request_id)
+        checked = expectations.checked_after(tx, now - ctx.policy.drift_interval)
+    for call, requests in found.items():
+        for request in requests:
+            what = call.__name__.strip("_")
+            yield Step(what, request.account_id, request.request_id, partial(call, ctx, request.request_id))
+    if ctx.accounts.is_due():
+        # In a lane of its own: what is due for requests must not wait for an organization's listing.
+        yield Step("list_accounts", "", None, ctx.accounts.every)
+    for account in ctx.accounts.at_hand() if ctx.policy.drift_checks else ():
+        if account.account_id not in checked and is_readable(account):
+            yield Step("check_drift", account.account_id, None, partial(check_drift, ctx, account))
 
 
 def expire(ctx: Context, request_id: str) -> None:

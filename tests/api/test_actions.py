@@ -12,6 +12,7 @@ from factories import CREATE, DEACTIVATE, MEMBERS, NOON, House
 from httpx2 import Response
 
 from service.db.engine import begin
+from service.domain.account import SourceKind
 from service.domain.actor import WORKER
 from service.domain.operation import CreatedKey, Done, InDoubt, Refused, Secret
 from service.domain.request import OperationRequest, Result, Status
@@ -31,7 +32,9 @@ Step = Callable[[OperationRequest, House], OperationRequest]
 
 
 def claim(request: OperationRequest, house: House) -> OperationRequest:
-    return request.claim(by=request.filing.recipient, known_key_ids=(house.signer,), now=house.clock())
+    return request.claim(
+        by=request.filing.recipient, source=SourceKind.PROFILE, known_key_ids=(house.signer,), now=house.clock()
+    )
 
 
 def settle(outcome: Done | Refused | InDoubt) -> Step:

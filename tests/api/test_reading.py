@@ -227,10 +227,10 @@ def test_request_is_read_in_the_order_in_which_one_decides(house: House) -> None
     shown = house.client("bob").get(f"/v1/requests/{id_of(house.file())}").json()
 
     assert list(shown) == [
-        *("id", "status", "operation", "account", "access_key", "warnings"),
+        *("id", "status", "operation", "effect", "account", "target", "access_key", "warnings"),
         *("requester", "recipient", "justification", "ticket"),
-        *("run_on_approval", "accept_lockout", "observed", "clocks", "quorum", "decisions", "executed_by", "result"),
-        *("digest", "actions"),
+        *("run_on_approval", "accept_lockout", "observed", "clocks", "quorum", "decisions", "executed_by", "source"),
+        *("result", "digest", "actions"),
     ]
 
 

@@ -20,7 +20,8 @@ from service.aws.errors import refused_or_in_doubt
 from service.aws.root import AwsRoots
 from service.aws.simulated import SimulatedAws
 from service.aws.sources import ProfileSource
-from service.domain.account import Account
+from service.domain.account import Account, SourceKind
+from service.domain.capability import Plan
 from service.domain.errors import Code, Unavailable
 from service.domain.operation import Done, InDoubt, Operation, Refused
 
@@ -52,18 +53,20 @@ def with_keys(aws: SimulatedAws, account_id: str = ACCOUNT) -> str:
     )
 
 
+_READING = Plan(SourceKind.PROFILE)
+_CREATING = Plan(SourceKind.PROFILE, SourceKind.PROFILE, CREATE)
 _ROOTS = AwsRoots({ACCOUNT: ProfileSource("prod-root")})
 
 
 def refusal() -> Code:
-    with pytest.raises(Unavailable) as refused, _ROOTS.sign_in(_ACCOUNT):
+    with pytest.raises(Unavailable) as refused, _ROOTS.sign_in(_ACCOUNT, _READING):
         pass
     return refused.value.code
 
 
 def test_a_profile_with_keys_signs_in(aws: SimulatedAws, config: Path) -> None:
     config.write_text(with_keys(aws))
-    with _ROOTS.sign_in(_ACCOUNT) as root:
+    with _ROOTS.sign_in(_ACCOUNT, _READING) as root:
         assert root.signer_key_id == aws.root_credential(ACCOUNT).access_key_id
         assert root.observe(NOON).statuses == aws.keys(ACCOUNT)
 
@@ -76,7 +79,7 @@ def test_a_profile_with_a_credential_process_signs_in(aws: SimulatedAws, config:
     config.write_text(
         f"[profile prod-root]\nendpoint_url = {aws.endpoint_url}\ncredential_process = {sys.executable} {script}\n"
     )
-    with _ROOTS.sign_in(_ACCOUNT) as root:
+    with _ROOTS.sign_in(_ACCOUNT, _READING) as root:
         assert root.signer_key_id == key.access_key_id
 
 
@@ -97,13 +100,13 @@ def test_a_credential_program_that_fails_or_hangs_is_an_account_out_of_reach(
 
 def test_a_credential_that_was_rotated_is_used_at_once(aws: SimulatedAws, config: Path) -> None:
     config.write_text(with_keys(aws))
-    with _ROOTS.sign_in(_ACCOUNT):
+    with _ROOTS.sign_in(_ACCOUNT, _READING):
         pass
     rotated = aws.create_root_key(ACCOUNT)
     old = aws.root_credential(ACCOUNT)
     content = with_keys(aws).replace(old.access_key_id, rotated.access_key_id)
     config.write_text(content.replace(old.secret_access_key, rotated.secret_access_key))
-    with _ROOTS.sign_in(_ACCOUNT) as root:
+    with _ROOTS.sign_in(_ACCOUNT, _READING) as root:
         assert root.signer_key_id == rotated.access_key_id
 
 
@@ -127,7 +130,7 @@ def test_a_profile_of_which_only_the_secret_is_wrong_is_refused(aws: SimulatedAw
 
 def test_the_session_keeps_the_credential_that_was_proved(aws: SimulatedAws, config: Path) -> None:
     config.write_text(with_keys(aws))
-    with _ROOTS.sign_in(_ACCOUNT) as root:
+    with _ROOTS.sign_in(_ACCOUNT, _CREATING) as root:
         config.write_text(with_keys(aws, OTHER_ACCOUNT))
         assert isinstance(root.perform(Operation(CREATE)), Done)
     assert len(aws.keys(ACCOUNT)) == 2
@@ -190,6 +193,6 @@ def test_a_refusal_never_shows_the_message_of_aws(code: str) -> None:
 def test_an_operation_on_a_key_never_names_a_user(aws: SimulatedAws, config: Path) -> None:
     config.write_text(with_keys(aws))
     spare = aws.create_root_key(ACCOUNT).access_key_id
-    with _ROOTS.sign_in(_ACCOUNT) as root:
+    with _ROOTS.sign_in(_ACCOUNT, _CREATING) as root:
         root.perform(Operation(DEACTIVATE, spare))
     assert aws.calls[-1].parameters == {"AccessKeyId": spare, "Status": "Inactive"}

@@ -163,7 +163,7 @@ def test_doctor_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
         done = rootquorum(tmp_path, "doctor", COLUMNS="300", **environment)
     assert done.returncode == 1
     assert "rootquorum migrate" in done.stdout
-    assert "no longer accepts, the root key" in done.stdout
+    assert "no longer accepts, the key" in done.stdout
 
 
 def profile(folder: Path, aws: SimulatedAws) -> dict[str, str]:

@@ -3,18 +3,22 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from factories import ACCOUNT, JUSTIFICATION, House
+from factories import ACCOUNTS as ACCOUNTS_BY_ID
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from openapi_spec_validator import validate
 
 from service.api import outputs
 from service.api.build import build
+from service.aws.organization import KnownAccounts
 from service.aws.simulated import ConnectionLostAfter, Refuse
 from service.db.engine import connect
 
@@ -101,13 +105,17 @@ EXECUTE = "POST /v1/requests/{request_id}/execution"
 ME = "GET /v1/me"
 ACCOUNTS = "GET /v1/accounts"
 LIVE = "GET /v1/accounts/{account_id}/root-credentials"
+ACCOUNT_READ = "GET /v1/accounts/{account_id}"
+DRIFT = "GET /v1/drift"
+DRIFT_CHECK = "POST /v1/accounts/{account_id}/drift-check"
+ACCEPT = "POST /v1/drift/{finding_id}/acceptance"
 AUDIT = "GET /v1/audit/events"
 LIVEZ, READYZ = "GET /livez", "GET /readyz"
 
 ABSENT = "6f1c9a52-6a55-4b8e-9d5c-2f6f0f6f2b11"
 FILING = {"operation": "create_access_key", "account_id": ACCOUNT, "justification": JUSTIFICATION}
 APPROVAL = {"decision": "approve", "digest": "0" * 64}
-BODIES = {FILE: FILING, DECIDE: APPROVAL}
+BODIES = {FILE: FILING, DECIDE: APPROVAL, ACCEPT: {"comment": "A known one."}}
 LARGE: dict[str, Any] = {"content": b"x" * (64 * 1024 + 1), "headers": {"Content-Type": "application/json"}}
 
 Scenario = Callable[[House], Response]
@@ -121,13 +129,14 @@ def call(
     *,
     request_id: str = ABSENT,
     account: str = ACCOUNT,
+    finding: str = ABSENT,
     **sent: Any,
 ) -> Response:
     method, path = operation.split()
     if not sent.keys() & {"json", "content"} and operation in BODIES:
         sent["json"] = BODIES[operation]
     client: TestClient = house.client(by)
-    return client.request(method, path.format(request_id=request_id, account_id=account), **sent)
+    return client.request(method, path.format(request_id=request_id, account_id=account, finding_id=finding), **sent)
 
 
 def seen(operation: str, status: int) -> Callable[[Scenario], Scenario]:
@@ -158,7 +167,7 @@ def anonymous(house: House, operation: str) -> Response:
 
 
 def mistaken(house: House, operation: str) -> Response:
-    return call(house, operation, request_id="x", account="x", json={}, params={"limit": 0})
+    return call(house, operation, request_id="x", account="x", finding="x", json={}, params={"limit": 0})
 
 
 for each in OPERATIONS:
@@ -167,18 +176,26 @@ for each in OPERATIONS:
         SCENARIOS[each, 503] = partial(without_database, operation=each)
     if "/v1/" in each:
         SCENARIOS[each, 401] = partial(anonymous, operation=each)
-for each in (FILE, LIST, READ, DECIDE, WITHDRAW, RECEIVE, EXECUTE, LIVE, AUDIT):
+for each in (FILE, LIST, READ, DECIDE, WITHDRAW, RECEIVE, EXECUTE, LIVE, AUDIT, ACCOUNT_READ, DRIFT_CHECK, ACCEPT):
     SCENARIOS[each, 422] = partial(mistaken, operation=each)
 for each in (READ, DECIDE, WITHDRAW, RECEIVE, EXECUTE):
     SCENARIOS[each, 404] = partial(call, operation=each, by="bob")
-for each in (LIST, ME, ACCOUNTS, LIVE, LIVEZ, READYZ):
+for each in (LIST, ME, ACCOUNTS, ACCOUNT_READ, LIVE, LIVEZ, READYZ):
     SCENARIOS[each, 200] = partial(call, operation=each)
-for each in (FILE, DECIDE):
+for each in (DRIFT, DRIFT_CHECK, ACCEPT):
+    SCENARIOS[each, 403] = partial(call, operation=each)
+for each in (FILE, DECIDE, ACCEPT):
     SCENARIOS[each, 413] = partial(call, operation=each, **LARGE)
 SCENARIOS |= {
     (FILE, 201): lambda house: call(house, FILE),
     (FILE, 400): lambda house: call(house, FILE, headers={"Idempotency-Key": "two words"}),
     (FILE, 403): lambda house: call(house, FILE, "rita"),
+    (DRIFT, 200): lambda house: call(house, DRIFT, "oscar"),
+    (DRIFT, 422): lambda house: call(house, DRIFT, "oscar", params={"account_id": "x"}),
+    (DRIFT_CHECK, 200): lambda house: call(house, DRIFT_CHECK, "oscar"),
+    (DRIFT_CHECK, 404): lambda house: call(house, DRIFT_CHECK, "oscar", account="000000000000"),
+    (ACCEPT, 404): lambda house: call(house, ACCEPT, "oscar"),
+    (ACCOUNT_READ, 404): lambda house: call(house, ACCOUNT_READ, account="000000000000"),
     (LIVE, 404): lambda house: call(house, LIVE, account="000000000000"),
     (AUDIT, 200): lambda house: call(house, AUDIT, "audrey"),
     (AUDIT, 403): lambda house: call(house, AUDIT, "alice"),
@@ -227,6 +244,39 @@ def approval(house: House) -> Response:
 def answer_of_aws_is_lost(house: House) -> Response:
     house.aws.fault("CreateAccessKey", ConnectionLostAfter())
     return call(house, EXECUTE, request_id=approved(house))
+
+
+@seen(DRIFT_CHECK, 409)
+def looked_at_twice_at_once(house: House) -> Response:
+    call(house, DRIFT_CHECK, "oscar")
+    return call(house, DRIFT_CHECK, "oscar")  # the clock of a test stands still
+
+
+@seen(LIVE, 409)
+def suspended(house: House) -> Response:
+    accounts = KnownAccounts({ACCOUNT: replace(ACCOUNTS_BY_ID[ACCOUNT], state="SUSPENDED")})
+    house.change(accounts=accounts)
+    return call(house, LIVE)
+
+
+def unexplained_key(house: House) -> str:
+    call(house, DRIFT_CHECK, "oscar")
+    house.clock.advance(timedelta(hours=1))
+    house.spare_key()
+    finding: str = call(house, DRIFT_CHECK, "oscar").json()["open"][0]["id"]
+    return finding
+
+
+@seen(ACCEPT, 200)
+def accepted(house: House) -> Response:
+    return call(house, ACCEPT, "oscar", finding=unexplained_key(house))
+
+
+@seen(ACCEPT, 409)
+def accepted_twice(house: House) -> Response:
+    finding = unexplained_key(house)
+    call(house, ACCEPT, "oscar", finding=finding)
+    return call(house, ACCEPT, "oscar", finding=finding)
 
 
 @seen(LIST, 304)

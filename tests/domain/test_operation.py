@@ -9,12 +9,17 @@ import pytest
 from factories import ACTIVATE, CREATE, DEACTIVATE, DELETE, NOON, key, observed
 
 from service.domain.account import RootCredentials, difference
+from service.domain.briefing import warnings
 from service.domain.errors import Code, ServiceError
-from service.domain.operation import Operation, OperationName, Secret, check_can_run, warnings
+from service.domain.operation import Operation, OperationName, Secret, check_can_run
 
 _SIGNER = "AKIASIGNER0000000000"
 _OTHER = "AKIAOTHER00000000000"
 _BOTH = {_SIGNER: "Active", _OTHER: "Active"}
+
+
+def state(keys: dict[str, str]) -> RootCredentials:
+    return observed(*(key(key_id, status) for key_id, status in keys.items()), signer=_SIGNER)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +46,7 @@ def test_what_cannot_run_is_refused(
 ) -> None:
     refused = None
     try:
-        check_can_run(Operation(name, target), keys, signer_key_id=_SIGNER, accept_lockout=False)
+        check_can_run(Operation(name, target), state(keys), accept_lockout=False)
     except ServiceError as error:
         refused = error.code
     assert refused is code
@@ -50,7 +55,7 @@ def test_what_cannot_run_is_refused(
 @pytest.mark.parametrize("name", [DEACTIVATE, DELETE])
 @pytest.mark.parametrize("target", [_SIGNER, _OTHER])
 def test_a_lockout_that_was_accepted_can_run(name: OperationName, target: str) -> None:
-    check_can_run(Operation(name, target), {target: "Active"}, signer_key_id=_SIGNER, accept_lockout=True)
+    check_can_run(Operation(name, target), state({target: "Active"}), accept_lockout=True)
 
 
 def cautions(operation: Operation, credentials: RootCredentials) -> list[str]:

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from factories import (
     ACTIVATE,
-    CREATE,
     NOON,
     OTHER_ACCOUNT,
     approved,
@@ -18,11 +17,13 @@ from factories import (
     standing,
 )
 
+from service.domain.account import SourceKind
 from service.domain.actor import ActorKind
 from service.domain.errors import Code, Conflict
 from service.domain.events import EVENT_OF, between
-from service.domain.operation import CreatedKey, Done, InDoubt, Operation, OperationName, Refused, Secret
-from service.domain.request import NEXT, TERMINAL, Filing, OperationRequest, Result, Status, Verdict
+from service.domain.filing import Filing
+from service.domain.operation import TARGET_OF, CreatedKey, Done, InDoubt, Operation, OperationName, Refused, Secret
+from service.domain.request import NEXT, TERMINAL, OperationRequest, Result, Status, Verdict
 
 _KEY = "AKIAEXAMPLE000000001"
 _DONE = Done(signer_key_id="AKIASIGNER", aws_request_id="r-1")
@@ -32,7 +33,7 @@ _IN_DOUBT = InDoubt(detail="lost")
 
 
 def claimed() -> OperationRequest:
-    return approved().claim(by="rita", known_key_ids=("B", "A"), now=NOON)
+    return approved().claim(by="rita", source=SourceKind.PROFILE, known_key_ids=("B", "A"), now=NOON)
 
 
 def test_every_transition_has_exactly_one_event() -> None:
@@ -140,14 +141,15 @@ _CHANGED: dict[str, object] = {
     "execution_window": timedelta(hours=9),
     "receipt_window": timedelta(minutes=16),
     "rollback_grace": timedelta(hours=25),
+    "lifetime": timedelta(days=30),
     "observed": observed(key(_KEY, "Inactive")),
 }
 
 
 @pytest.mark.parametrize("changed", [field.name for field in fields(Filing)])
 def test_whatever_is_filed_is_in_the_digest(changed: str) -> None:
-    # On a key operation, so that run_on_approval may be changed by itself.
-    before = filing(operation=Operation(ACTIVATE, _KEY))
+    # On a key operation, so that run_on_approval may be changed by itself; only a create has a lifetime.
+    before = filing() if changed == "lifetime" else filing(operation=Operation(ACTIVATE, _KEY))
     after = replace(before, **{changed: _CHANGED[changed]})  # type: ignore[arg-type]  # a field of Filing
     assert OperationRequest.file(before).digest != OperationRequest.file(after).digest
 
@@ -163,9 +165,20 @@ def test_a_create_never_runs_by_itself() -> None:
         filing(run_on_approval=True)
 
 
-@pytest.mark.parametrize(("name", "target"), [(CREATE, _KEY), (ACTIVATE, None)])
-def test_an_operation_names_a_key_unless_it_creates_one(name: OperationName, target: str | None) -> None:
-    with pytest.raises(ValueError, match="access_key_id"):
+def test_only_a_new_key_has_a_lifetime() -> None:
+    with pytest.raises(ValueError, match="lifetime"):
+        filing(operation=Operation(ACTIVATE, _KEY), lifetime=timedelta(days=30))
+
+
+def test_what_was_filed_before_there_were_lifetimes_and_devices_keeps_its_digest() -> None:
+    """Recorded from the version before."""
+    assert OperationRequest.file(filing()).digest == "38280b4345fdf5a339201d9651f8b01f5b6c1d75475c31955bcac78bf72121b2"
+
+
+@pytest.mark.parametrize("name", OperationName)
+def test_an_operation_names_its_target_where_it_has_one(name: OperationName) -> None:
+    target = None if name in TARGET_OF else _KEY
+    with pytest.raises(ValueError, match=TARGET_OF.get(name, "no target")):
         Operation(name, target)
 
 

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from factories import ACCOUNT, House
+from factories import ACCOUNT, DELETE_PASSWORD, MEMBER, House
 from sqlalchemy import MetaData, select
 
 from service import logs
@@ -72,6 +72,27 @@ def test_a_secret_that_was_lost_is_nowhere_at_all(
     assert answer.status_code == 202
     assert secret not in answer.text + everything_in(database_url)
     assert secret.encode() not in files_under(tmp_path)
+
+
+def test_no_secret_or_token_of_a_session_is_written_anywhere(
+    house: House, database_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    logs.configure(level="DEBUG", log_format="json")
+    try:
+        house.execute(house.approved(DELETE_PASSWORD, account_id=MEMBER))
+        house.client("oscar").post(f"/v1/accounts/{MEMBER}/drift-check")
+    finally:
+        root.handlers, root.level = handlers, level
+    logged = capfd.readouterr()
+    sessions = [held.signer for held in house.aws._accounts.keyring._held.values() if held.signer.session_token]
+    assert len(sessions) >= 3
+    written = logged.out + logged.err + everything_in(database_url)
+    for session in sessions:
+        for secret in (session.secret_access_key, str(session.session_token)):
+            assert secret not in written
+            assert secret.encode() not in files_under(tmp_path)
 
 
 def _secret_of(house: House) -> str:

@@ -8,7 +8,6 @@ from factories import ACCOUNT, DELETE, House
 from service.aws.root import AwsRoots
 from service.aws.simulated import ConnectionLostAfter, ConnectionLostBefore, Refuse
 from service.aws.sources import FixedSource
-from service.domain.account import Account
 from service.domain.request import OperationRequest
 from service.worker import run_pass
 
@@ -55,9 +54,7 @@ def test_a_key_made_at_another_time_is_quarantined(house: House) -> None:
 def test_a_key_that_was_used_has_somebody_who_holds_its_secret(house: House) -> None:
     request = in_doubt(house, made=False)
     stranger = house.aws.create_root_key(ACCOUNT)
-    roots = AwsRoots({ACCOUNT: FixedSource(stranger.access_key_id, stranger.secret_access_key, house.aws.endpoint_url)})
-    with roots.sign_in(Account(account_id=ACCOUNT, name="production")) as somebody:
-        somebody.access_keys()
+    house.look_at(stranger)
     assert ended(house, request) == ("failed", "quarantined")
     assert stranger.access_key_id in house.aws.keys(ACCOUNT)
 

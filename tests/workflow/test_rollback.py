@@ -7,10 +7,15 @@ import pytest
 from commits import commits_failing
 from factories import ACCOUNT, House
 
-from service.aws.root import AwsRoots
-from service.aws.simulated import ConnectionLostAfter, ConnectionLostBefore, Fault, Refuse, ServerError, Throttle
-from service.aws.sources import FixedSource
-from service.domain.account import Account
+from service.aws.simulated import (
+    ConnectionLostAfter,
+    ConnectionLostBefore,
+    Credential,
+    Fault,
+    Refuse,
+    ServerError,
+    Throttle,
+)
 from service.domain.errors import Code, ServiceError
 from service.domain.operation import CreatedKey
 from service.domain.request import OperationRequest
@@ -54,9 +59,7 @@ def confirm(house: House, on: OperationRequest) -> Code | None:
 
 
 def use(house: House, key: CreatedKey) -> None:
-    source = FixedSource(key.access_key_id, key.secret.reveal(), house.aws.endpoint_url)
-    with AwsRoots({ACCOUNT: source}).sign_in(Account(account_id=ACCOUNT, name="production")) as root:
-        root.access_keys()
+    house.look_at(Credential(key.access_key_id, key.secret.reveal()))
 
 
 def test_within_the_receipt_window_nothing_happens(house: House) -> None:
@@ -121,7 +124,7 @@ def test_a_receipt_just_before_the_key_is_given_up_keeps_it(house: House) -> Non
     request, key = deliver(house)
     confirmed: list[Code | None] = []
     house.actor("rita")
-    house.aws.on("GetAccountSummary", lambda: confirmed.append(confirm(house, request)), after=True)
+    house.aws.on("GetAccessKeyLastUsed", lambda: confirmed.append(confirm(house, request)), after=True)
     assert after(house, request, RECEIPT_WINDOW).status == "succeeded"
     assert status_of(house, key) == "Active"
 

@@ -1,0 +1,127 @@
+"""`rootquorum accounts check` and `rootquorum drift`: every account, looked at from here."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from service.app import compose
+from service.cli.common import console, errors, load_settings, operator, plainly
+from service.cli.side_by_side import for_each_account
+from service.db.expectations import Finding
+from service.domain.account import Account
+from service.domain.capability import is_readable
+from service.domain.errors import ServiceError
+from service.workflow.check import SourceCheck, check_account, is_hopeless, organization_features
+from service.workflow.context import Context
+from service.workflow.drift import Look, check_drift
+from service.workflow.health import check_ready
+
+app = typer.Typer(no_args_is_help=True, help="Accounts: can they serve?")
+
+Parallel = Annotated[int, typer.Option(min=1, max=64, help="How many accounts at a time.")]
+
+
+@app.command()
+def check(ctx: typer.Context, parallel: Parallel = 16) -> None:
+    """Sign in to each account with each source, reading only. Exit 1 if any that is configured cannot serve."""
+    settings = load_settings(ctx.obj)
+    with plainly(), compose(settings) as context:
+        accounts = list(context.accounts.every())
+        features = organization_features(context, accounts)
+        found = for_each_account(
+            accounts, lambda account: check_account(context, account, features), parallel=parallel, what="Accounts"
+        )
+        configured = {account.account_id: is_hopeless(account) for account in context.accounts.configured()}
+    checks = [source for sources in found for source in sources]
+    _print_checks(checks)
+    hopeless = {account_id: why for account_id, why in configured.items() if why is not None}
+    for account_id, why in hopeless.items():
+        errors.print(f"{account_id} is configured, but nothing can be done there: {why}", style="red", markup=False)
+    if hopeless or any(source.fault for source in checks):
+        raise typer.Exit(1)
+
+
+def _print_checks(checks: Iterable[SourceCheck]) -> None:
+    """One row per source. Why something is refused stands once below, however many accounts it is true of."""
+    notes: dict[str, int] = {}
+    table = Table(box=None, header_style="bold")
+    for name in ("account", "name", "source", "root proved", "keys", "MFA", "features", "refused"):
+        table.add_column(name, no_wrap=True)
+    for found in checks:
+        state = found.observed
+        table.add_row(
+            found.account.account_id,
+            found.account.name,
+            found.source.value,
+            "yes" if state else ("NO" if found.fault else "-") + _note(notes, found.fault or found.set_aside or ""),
+            "" if state is None else f"{len(state.keys)} of 2",
+            "" if state is None else {True: "on", False: "off", None: "?"}[state.mfa_enabled],
+            "" if found.features is None else ", ".join(map(_short, sorted(found.features))) or "none",
+            "" if state is None else "".join(_note(notes, sentence) for sentence in _refused(found)).strip(),
+            style="red" if found.fault else None,
+        )
+    console.print(table)
+    for sentence, number in notes.items():
+        console.print(f"({number}) {sentence}", markup=False, soft_wrap=True)
+
+
+def _refused(found: SourceCheck) -> Iterable[str]:
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in found.refused.items():
+        by_reason.setdefault(reason, []).append(name.value)
+    return [f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+
+
+def _note(notes: dict[str, int], sentence: str) -> str:
+    return f" ({notes.setdefault(sentence, len(notes) + 1)})"
+
+
+def _short(feature: str) -> str:
+    """`credentials` for AWS's RootCredentialsManagement, `sessions` for RootSessions."""
+    return feature.removeprefix("Root").removesuffix("Management").lower()
+
+
+def drift(ctx: typer.Context, parallel: Parallel = 8) -> None:
+    """Look for drift in every account now. Exit 1 if any is open, or an account could not be read."""
+    settings = load_settings(ctx.obj)
+    with plainly(), compose(settings) as context:
+        check_ready(context)
+        accounts = [account for account in context.accounts.every() if is_readable(account)]
+        looks = for_each_account(
+            accounts,
+            lambda account: _look(context, account),
+            parallel=min(parallel, settings.database.connections),
+            what="Drift",
+        )
+    failed = [(account, look) for account, look in zip(accounts, looks, strict=True) if isinstance(look, str)]
+    adopted = sum(isinstance(look, Look) and look.adopted for look in looks)
+    findings = [finding for look in looks if isinstance(look, Look) for finding in look.open]
+    if adopted:
+        console.print(f"{adopted} accounts were looked at for the first time; what is there is expected from now on.")
+    if findings:
+        _print_findings(findings)
+    for account, why in failed:
+        errors.print(f"{account.account_id} ({account.name}): {why}", style="red", markup=False, soft_wrap=True)
+    console.print(f"{len(accounts) - len(failed)} of {len(accounts)} accounts read, {len(findings)} findings open.")
+    if findings or failed:
+        raise typer.Exit(1)
+
+
+def _look(context: Context, account: Account) -> Look | str:
+    try:
+        return check_drift(context, account, operator())
+    except ServiceError as error:
+        return error.detail
+
+
+def _print_findings(findings: Iterable[Finding]) -> None:
+    table = Table(box=None, header_style="bold")
+    for name in ("account", "what", "access key", "expected", "found", "since", "id"):
+        table.add_column(name, no_wrap=True, overflow="ignore")
+    for finding in findings:
+        drift = finding.drift
+        about = [drift.account_id, drift.kind.value, drift.access_key_id, drift.expected, drift.found]
+        table.add_row(*(part or "-" for part in about), f"{finding.found_at:%Y-%m-%d %H:%M}", finding.id)
+    console.print(table, soft_wrap=True)

@@ -1,0 +1,128 @@
+"""What accounts should have, and where they differ."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import RowMapping, insert, select, update
+
+from service.db.engine import Tx
+from service.db.tables import drifts, expectations
+from service.domain.canonical import Document, canonical
+from service.domain.drift import Drift, DriftKind, Expectation, ExpectedKey, Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A drift that is or was open. `accepted_by` names who accepted it; None and closed: it went away by itself."""
+
+    id: str
+    drift: Drift
+    found_at: datetime
+    closed_at: datetime | None
+    accepted_by: str | None
+
+    @property
+    def document(self) -> Document:
+        return {"id": self.id} | dict(self.drift.document)
+
+
+def get(tx: Tx, account_id: str) -> Expectation | None:
+    return _one(tx.execute(select(expectations).where(expectations.c.account_id == account_id)).mappings().first())
+
+
+def lock(tx: Tx, account_id: str) -> Expectation | None:
+    """The expectation, locked until the transaction ends; on SQLite BEGIN IMMEDIATE has locked everything already."""
+    query = select(expectations).where(expectations.c.account_id == account_id).with_for_update()
+    return _one(tx.execute(query).mappings().first())
+
+
+def lock_for(tx: Tx, finding_id: str) -> Expectation | None:
+    """The expectation that a finding differs from, locked: whoever judges findings has locked it first."""
+    account_id = tx.execute(select(drifts.c.account_id).where(drifts.c.id == finding_id)).scalar()
+    return None if account_id is None else lock(tx, account_id)
+
+
+def add(tx: Tx, expectation: Expectation) -> None:
+    """Raises IntegrityError when somebody else was quicker to look at the account for the first time."""
+    tx.execute(insert(expectations).values(account_id=expectation.account_id, **_columns(expectation)))
+
+
+def save(tx: Tx, expectation: Expectation) -> None:
+    tx.execute(
+        update(expectations).where(expectations.c.account_id == expectation.account_id).values(**_columns(expectation))
+    )
+
+
+def checked_after(tx: Tx, at: datetime) -> set[str]:
+    """Ids of the accounts whose last look began after `at`."""
+    return set(tx.execute(select(expectations.c.account_id).where(expectations.c.checked_at > at)).scalars())
+
+
+def open_findings(tx: Tx, account_id: str | None = None) -> Sequence[Finding]:
+    """What is open, by account and age."""
+    query = select(drifts).where(drifts.c.closed_at.is_(None))
+    if account_id is not None:
+        query = query.where(drifts.c.account_id == account_id)
+    query = query.order_by(drifts.c.account_id, drifts.c.found_at, drifts.c.id)
+    return [_finding(row) for row in tx.execute(query).mappings()]
+
+
+def finding(tx: Tx, finding_id: str) -> Finding | None:
+    row = tx.execute(select(drifts).where(drifts.c.id == finding_id)).mappings().first()
+    return _finding(row) if row else None
+
+
+def add_finding(tx: Tx, finding: Finding) -> None:
+    drift = finding.drift
+    tx.execute(
+        insert(drifts).values(
+            id=finding.id,
+            account_id=drift.account_id,
+            kind=drift.kind,
+            access_key_id=drift.access_key_id or "",
+            expected=drift.expected,
+            found=drift.found,
+            found_at=finding.found_at,
+        )
+    )
+
+
+def close(tx: Tx, finding_id: str, at: datetime, *, accepted_by: str | None = None) -> None:
+    tx.execute(update(drifts).where(drifts.c.id == finding_id).values(closed_at=at, accepted_by=accepted_by))
+
+
+def _columns(expectation: Expectation) -> dict[str, object]:
+    keys = {key: [expected.status, expected.origin.value] for key, expected in expectation.keys.items()}
+    return {
+        "checked_at": expectation.checked_at,
+        "keys": canonical(keys).decode(),
+        "mfa_enabled": expectation.mfa_enabled,
+    }
+
+
+def _one(row: RowMapping | None) -> Expectation | None:
+    if row is None:
+        return None
+    keys = {key: ExpectedKey(status, Origin(origin)) for key, (status, origin) in json.loads(row["keys"]).items()}
+    return Expectation(
+        account_id=row["account_id"], checked_at=row["checked_at"], keys=keys, mfa_enabled=row["mfa_enabled"]
+    )
+
+
+def _finding(row: RowMapping) -> Finding:
+    drift = Drift(
+        account_id=row["account_id"],
+        kind=DriftKind(row["kind"]),
+        access_key_id=row["access_key_id"] or None,
+        expected=row["expected"],
+        found=row["found"],
+    )
+    return Finding(
+        id=row["id"],
+        drift=drift,
+        found_at=row["found_at"],
+        closed_at=row["closed_at"],
+        accepted_by=row["accepted_by"],
+    )

@@ -1,0 +1,111 @@
+"""Which source can do which operation in which partition, and why not.
+
+The table is AWS's: the five root task policies for `sts:AssumeRoot` (none holds CreateAccessKey or UpdateAccessKey),
+and IAM's API reference for a root access key (login profile and MFA calls for root take an AssumeRoot session).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from service.domain.account import Account, Partition, SourceKind
+from service.domain.errors import Code, Conflict
+from service.domain.operation import ON_PASSWORD, OperationName
+
+_ON_KEYS = frozenset(
+    {
+        OperationName.CREATE_ACCESS_KEY,
+        OperationName.DEACTIVATE_ACCESS_KEY,
+        OperationName.ACTIVATE_ACCESS_KEY,
+        OperationName.DELETE_ACCESS_KEY,
+    }
+)
+_NOTHING: frozenset[OperationName] = frozenset()
+
+CAPABLE: Mapping[tuple[SourceKind, Partition], frozenset[OperationName]] = {
+    (SourceKind.PROFILE, Partition.AWS): _ON_KEYS | {OperationName.DELETE_SIGNING_CERTIFICATE},
+    # Certificates of GovCloud's root users: nothing is documented, so nothing is built on it.
+    (SourceKind.PROFILE, Partition.GOV_CLOUD): _ON_KEYS,
+    (SourceKind.PROFILE, Partition.CHINA): _NOTHING,
+    (SourceKind.ASSUME_ROOT, Partition.AWS): frozenset(
+        {
+            OperationName.DELETE_ACCESS_KEY,
+            OperationName.DELETE_LOGIN_PROFILE,
+            OperationName.ALLOW_PASSWORD_RECOVERY,
+            OperationName.DEACTIVATE_MFA_DEVICE,
+            OperationName.DELETE_SIGNING_CERTIFICATE,
+        }
+    ),
+    (SourceKind.ASSUME_ROOT, Partition.GOV_CLOUD): _NOTHING,
+    (SourceKind.ASSUME_ROOT, Partition.CHINA): _NOTHING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which source reads the account, and which one acts; `operation` None when nothing is to be done."""
+
+    reads: SourceKind
+    acts: SourceKind | None = None
+    operation: OperationName | None = None
+
+
+def plan(account: Account, operation: OperationName | None = None) -> Plan:
+    """The least powerful source for reading, and for `operation`. Raises Conflict with what each one lacks."""
+    readers = [source for source in account.sources if unreadable_because(account, source) is None]
+    if not readers:
+        reasons = [unreadable_because(account, source) for source in account.sources]
+        raise _incapable(account, reasons)
+    if operation is None:
+        return Plan(readers[0])
+    reasons = []
+    for source in account.sources:
+        reason = incapable_because(account, source, operation)
+        if reason is None:
+            return Plan(readers[0], source, operation)
+        reasons.append(reason)
+    raise _incapable(account, reasons)
+
+
+def _incapable(account: Account, reasons: list[str | None]) -> Conflict:
+    told = [reason for reason in reasons if reason] or [f"The account has no source in {account.partition}."]
+    return Conflict(Code.NOT_CAPABLE, " ".join(dict.fromkeys(told)))
+
+
+def unreadable_because(account: Account, source: SourceKind) -> str | None:
+    """Why `source` can do nothing at all in `account`, in words; None when it can at least read."""
+    if account.partition is Partition.CHINA:
+        return "AWS China has no root user."
+    if account.state != "ACTIVE":
+        return f"The account is {account.state}, and AWS lets nobody in."
+    if source is SourceKind.PROFILE:
+        return None
+    if account.partition is Partition.GOV_CLOUD:
+        return "AWS has no AssumeRoot for root credentials in GovCloud."
+    if account.is_management:
+        return "AssumeRoot reaches member accounts only; this is the management account."
+    return None
+
+
+def incapable_because(account: Account, source: SourceKind, operation: OperationName) -> str | None:
+    """Why `source` cannot do `operation` in `account`, in words; None when it can."""
+    unreadable = unreadable_because(account, source)
+    if unreadable is not None:
+        return unreadable
+    if operation in CAPABLE[source, account.partition]:
+        return None
+    if account.partition is Partition.GOV_CLOUD:
+        return "Root users in GovCloud have access keys, but no password and no MFA device."
+    if source is SourceKind.ASSUME_ROOT:
+        return "No AssumeRoot session may create or update access keys; a profile with a root access key can."
+    if operation in ON_PASSWORD:
+        return (
+            "A root access key cannot touch the root password: only an AssumeRoot session into a member account can "
+            "delete it or allow its recovery, and no API at all changes it. For a stand-alone or management account "
+            "use the console."
+        )
+    return "A root access key cannot do this; only an AssumeRoot session into a member account can."
+
+
+def is_readable(account: Account) -> bool:
+    """Whether any of its sources can at least read it."""
+    return any(unreadable_because(account, source) is None for source in account.sources)

@@ -1,0 +1,168 @@
+"""Drift: what an account's root user has, against what the service expects there.
+
+The expectation starts with what was there at the first look (`adopted`), and moves only by what executed requests did
+or by what an operator accepts. Drift is open for as long as the account differs from it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from service.domain.account import ACTIVE, INACTIVE
+from service.domain.canonical import Document
+from service.domain.operation import OperationName
+from service.domain.request import OperationRequest, Status
+
+
+class Origin(StrEnum):
+    ADOPTED = "adopted"
+    CREATED = "created"
+
+
+class DriftKind(StrEnum):
+    UNEXPLAINED_KEY = "unexplained_key"
+    KEY_VANISHED = "key_vanished"
+    STATUS_CHANGED = "status_changed"
+    MFA_LOST = "mfa_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedKey:
+    status: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What an account's root user should have, as of `checked_at`, the beginning of the last look."""
+
+    account_id: str
+    checked_at: datetime
+    keys: Mapping[str, ExpectedKey]
+    mfa_enabled: bool
+
+    @property
+    def document(self) -> Document:
+        return {
+            "account_id": self.account_id,
+            "keys": {key: {"status": known.status, "origin": known.origin.value} for key, known in self.keys.items()},
+            "mfa_enabled": self.mfa_enabled,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a look at the account found; it began at `at`. Keys are id → status."""
+
+    at: datetime
+    keys: Mapping[str, str]
+    mfa_enabled: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """One difference. `access_key_id` is None for MFA; `expected` and `found` are statuses, None for no such thing."""
+
+    account_id: str
+    kind: DriftKind
+    access_key_id: str | None
+    expected: str | None
+    found: str | None
+
+    @property
+    def document(self) -> Document:
+        return {
+            "account_id": self.account_id,
+            "kind": self.kind.value,
+            "access_key_id": self.access_key_id,
+            "expected": self.expected,
+            "found": self.found,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a request did to a key at `at`: its status since then, None for gone. No key at all: an MFA device went."""
+
+    at: datetime
+    access_key_id: str | None
+    status: str | None
+
+
+def effects(request: OperationRequest) -> tuple[Effect, ...]:
+    """All that an executed request did to root keys and MFA, and what was done for it later."""
+    operation, created = request.filing.operation, request.result.access_key_id if request.result else None
+    times: list[tuple[datetime | None, str | None, str | None]] = []
+    if operation.is_create and created is not None:
+        times += [
+            (request.settled_at, created, ACTIVE),
+            (request.deactivated_at, created, INACTIVE),
+            (request.retired_at, created, None),
+        ]
+        if request.status is Status.ROLLED_BACK:
+            times.append((request.ended_at, created, None))
+    elif request.status is Status.SUCCEEDED and operation.key_id is not None:
+        times.append((request.settled_at, operation.key_id, operation.wanted))
+    elif request.status is Status.SUCCEEDED and operation.name is OperationName.DEACTIVATE_MFA_DEVICE:
+        times.append((request.settled_at, None, None))
+    return tuple(Effect(at, key, status) for at, key, status in times if at is not None)
+
+
+def adopt(account_id: str, seen: Seen, done: Iterable[Effect]) -> Expectation:
+    """The first look: what is there is right, whoever made it."""
+    made = {effect.access_key_id for effect in done}
+    keys = {
+        key: ExpectedKey(status, Origin.CREATED if key in made else Origin.ADOPTED) for key, status in seen.keys.items()
+    }
+    return Expectation(account_id=account_id, checked_at=seen.at, keys=keys, mfa_enabled=bool(seen.mfa_enabled))
+
+
+def expect(before: Expectation, done: Iterable[Effect], seen: Seen) -> Expectation:
+    """`before` moved on by what requests did since; MFA that was switched on is welcome."""
+    keys, mfa_enabled = dict(before.keys), before.mfa_enabled
+    for effect in sorted(done, key=lambda effect: effect.at):
+        if effect.access_key_id is None:
+            mfa_enabled = False
+        elif effect.status is None:
+            keys.pop(effect.access_key_id, None)
+        else:
+            known = keys.get(effect.access_key_id)
+            keys[effect.access_key_id] = ExpectedKey(effect.status, known.origin if known else Origin.CREATED)
+    mfa_enabled = mfa_enabled or bool(seen.mfa_enabled)
+    return replace(before, checked_at=seen.at, keys=keys, mfa_enabled=mfa_enabled)
+
+
+def differences(expectation: Expectation, seen: Seen) -> tuple[Drift, ...]:
+    """Everything that is not as expected; MFA that AWS did not speak of is no difference."""
+    account_id, found = expectation.account_id, []
+    for key in sorted(seen.keys.keys() | expectation.keys.keys()):
+        expected = expectation.keys[key].status if key in expectation.keys else None
+        status = seen.keys.get(key)
+        if status == expected:
+            continue
+        kind = DriftKind.STATUS_CHANGED
+        if expected is None:
+            kind = DriftKind.UNEXPLAINED_KEY
+        elif status is None:
+            kind = DriftKind.KEY_VANISHED
+        found.append(Drift(account_id=account_id, kind=kind, access_key_id=key, expected=expected, found=status))
+    if expectation.mfa_enabled and seen.mfa_enabled is False:
+        lost = Drift(
+            account_id=account_id, kind=DriftKind.MFA_LOST, access_key_id=None, expected="enabled", found="disabled"
+        )
+        found.append(lost)
+    return tuple(found)
+
+
+def accept(expectation: Expectation, drift: Drift) -> Expectation:
+    """What was found is expected from now on: somebody looked into it."""
+    if drift.access_key_id is None:
+        return replace(expectation, mfa_enabled=False)
+    keys = dict(expectation.keys)
+    if drift.found is None:
+        keys.pop(drift.access_key_id, None)
+    else:
+        known = keys.get(drift.access_key_id)
+        keys[drift.access_key_id] = ExpectedKey(drift.found, known.origin if known else Origin.ADOPTED)
+    return replace(expectation, keys=keys)

@@ -1,0 +1,91 @@
+"""Whether accounts can serve: signed in to with each source, reading only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from service.domain.account import Account, Part, RootCredentials, SourceKind
+from service.domain.capability import Plan, incapable_because, plan, unreadable_because
+from service.domain.errors import Conflict, ServiceError
+from service.domain.operation import Operation, OperationName, check_can_run
+from service.domain.policy import check_root_mfa
+from service.workflow.context import Context
+
+# Without it AssumeRoot into member accounts is refused (AWS documentation of centralized root access).
+NEEDED_FEATURE = "RootCredentialsManagement"
+
+Features = Mapping[str, frozenset[str] | str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceCheck:
+    """What one source of one account is good for.
+
+    `fault` says why it does not work, `set_aside` why it cannot by AWS's own rules; `observed` is None for either.
+    `features` are the organization's, None where it is not asked; `refused` is what would be refused today, and why.
+    """
+
+    account: Account
+    source: SourceKind
+    observed: RootCredentials | None = None
+    fault: str | None = None
+    set_aside: str | None = None
+    features: frozenset[str] | None = None
+    refused: Mapping[OperationName, str]
+
+
+def organization_features(ctx: Context, accounts: list[Account]) -> Features:
+    """What is on in each organization of these accounts; a sentence where that cannot be learned."""
+    found: dict[str, frozenset[str] | str] = {}
+    for name in sorted({account.organization for account in accounts if account.organization}):
+        try:
+            found[name] = ctx.accounts.features(name)
+        except ServiceError as error:
+            found[name] = error.detail
+    return found
+
+
+def check_account(ctx: Context, account: Account, features: Features) -> tuple[SourceCheck, ...]:
+    """One check for each source, the least powerful first. Never raises for what is wrong with the account."""
+    return tuple(_check(ctx, account, source, features) for source in account.sources)
+
+
+def is_hopeless(account: Account) -> str | None:
+    """Why nothing at all can be done in the account, by AWS's own rules; None when something can."""
+    try:
+        plan(account)
+    except Conflict as refusal:
+        return refusal.detail
+    return None
+
+
+def _check(ctx: Context, account: Account, source: SourceKind, features: Features) -> SourceCheck:
+    refused = {
+        name: reason for name in OperationName if (reason := incapable_because(account, source, name)) is not None
+    }
+    set_aside = unreadable_because(account, source)
+    if set_aside is not None:
+        return SourceCheck(account=account, source=source, set_aside=set_aside, refused=refused)
+    enabled = features[str(account.organization)] if source is SourceKind.ASSUME_ROOT else None
+    if isinstance(enabled, str):
+        return SourceCheck(account=account, source=source, fault=enabled, refused=refused)
+    if enabled is not None and NEEDED_FEATURE not in enabled:
+        fault = f"{NEEDED_FEATURE} is not on in the organization."
+        return SourceCheck(account=account, source=source, fault=fault, features=enabled, refused=refused)
+    try:
+        with ctx.roots.sign_in(account, Plan(source)) as root:
+            observed = root.observe(ctx.now(), Part.SUMMARY)
+    except ServiceError as error:
+        return SourceCheck(account=account, source=source, fault=error.detail, features=enabled, refused=refused)
+    if OperationName.CREATE_ACCESS_KEY not in refused:
+        refused |= _create_refused(ctx, observed)
+    return SourceCheck(account=account, source=source, observed=observed, features=enabled, refused=refused)
+
+
+def _create_refused(ctx: Context, observed: RootCredentials) -> dict[OperationName, str]:
+    create = Operation(OperationName.CREATE_ACCESS_KEY)
+    try:
+        check_can_run(create, observed, accept_lockout=False)
+        check_root_mfa(ctx.policy, create, observed)
+    except Conflict as refusal:
+        return {create.name: refusal.detail}
+    return {}

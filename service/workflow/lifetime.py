@@ -1,0 +1,72 @@
+"""The end of a new key's lifetime: announced beforehand, then the key is deactivated, and after the grace deleted.
+
+All of it was approved with the key, so it happens to a key in use as well. Only the key that the service itself signs
+with waits, and is reported: without it nothing more could be done in the account, not even its deletion.
+"""
+
+from service.db import requests
+from service.db.engine import Tx, read
+from service.domain.account import Part
+from service.domain.actor import WORKER
+from service.domain.errors import Code, Conflict, ServiceError
+from service.domain.events import expiry_failed
+from service.domain.operation import OperationName
+from service.domain.request import OperationRequest, Result
+from service.workflow.change import change, write_step
+from service.workflow.context import Context
+from service.workflow.take_away import take_away
+
+
+def expire_key(ctx: Context, request_id: str) -> None:
+    """Go one or more steps towards the end of a key, as far as is due.
+
+    Raises ServiceError when AWS is away or refuses, which is reported once, or when somebody was quicker; the next
+    pass goes on.
+    """
+    with read(ctx.engine) as tx:
+        request = requests.get(tx, request_id)
+    if request is None or request.expires_at is None or request.retired_at is not None:
+        return
+    if request.expiry_announced_at is None and ctx.now() >= request.expires_at - ctx.policy.expiry_notice:
+        request = write_step(ctx, request, request.announce_expiry(ctx.now()))
+    if request.expires_at is not None and ctx.now() >= (request.delete_at or request.expires_at):
+        try:
+            _end(ctx, request)
+        except ServiceError as failure:
+            if failure.code is not Code.WRONG_STATUS:  # which says that somebody was quicker
+                _report(ctx, request, failure.detail)
+            raise
+
+
+def _end(ctx: Context, request: OperationRequest) -> None:
+    key_id = str(request.result and request.result.access_key_id)
+    with ctx.sign_in(request.filing.account_id, OperationName.DEACTIVATE_ACCESS_KEY) as root:
+        observed = root.observe(ctx.now(), Part.SIGNER)
+        key = observed.key(key_id)
+        how = "and the key was gone already"
+        if key is not None:
+            if observed.signer_key_id == key_id:
+                raise Conflict(
+                    Code.SIGNING_KEY, "The service itself signs with this key. Give its profile another one."
+                )
+            deleted = take_away(ctx, root, request, key)
+            if deleted is None:
+                return
+            request, how = deleted, "so the key was deactivated, and then deleted"
+        detail = f"The lifetime of the key had ended, {how}."
+        result = Result(code="expired", detail=detail, access_key_id=key_id, signer_key_id=root.signer_key_id)
+        write_step(ctx, request, request.retire(result, ctx.now()))
+
+
+def _report(ctx: Context, request: OperationRequest, reason: str) -> None:
+    """The key outlives its lifetime: an incident, once."""
+    if request.expiry_failed_at is not None or request.result is None:
+        return
+
+    def step(_tx: Tx, current: OperationRequest) -> OperationRequest:
+        if current.expiry_failed_at is not None or current.retired_at is not None:
+            raise Conflict(Code.WRONG_STATUS, "Somebody else has reported it, or done it.")
+        return current.report_expiry_failed(ctx.now())
+
+    incident = expiry_failed(str(request.result.access_key_id), reason)
+    change(ctx, WORKER, request.filing.request_id, step, incident)

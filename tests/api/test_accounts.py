@@ -1,0 +1,60 @@
+"""What is said of an account: what can be done there, by which source, and what is expected."""
+
+from dataclasses import replace
+
+from factories import ACCOUNT, ACCOUNTS, BOTH, MEMBER, OTHER_ACCOUNT, House
+
+from service.aws.organization import KnownAccounts
+from service.domain.account import Partition
+
+
+def capabilities(house: House, account_id: str) -> dict[str, str | None]:
+    """Operation → source that would do it."""
+    shown = house.client("mallory").get(f"/v1/accounts/{account_id}").json()
+    assert all((item["reason"] is None) == item["possible"] for item in shown["capabilities"])
+    return {item["operation"]: item["source"] for item in shown["capabilities"]}
+
+
+def test_each_operation_names_the_source_that_would_do_it(house: House) -> None:
+    assert capabilities(house, BOTH) == {
+        "create_access_key": "profile",
+        "deactivate_access_key": "profile",
+        "activate_access_key": "profile",
+        "delete_access_key": "assume_root",
+        "delete_login_profile": "assume_root",
+        "allow_password_recovery": "assume_root",
+        "deactivate_mfa_device": "assume_root",
+        "delete_signing_certificate": "assume_root",
+    }
+    assert capabilities(house, ACCOUNT)["delete_login_profile"] is None
+    assert capabilities(house, MEMBER)["create_access_key"] is None
+    assert house.aws.calls == []
+
+
+def test_an_account_in_china_can_do_nothing_and_says_why(house: House) -> None:
+    account = replace(ACCOUNTS[ACCOUNT], partition=Partition.CHINA)
+    house.change(accounts=KnownAccounts({ACCOUNT: account}))
+    shown = house.client("alice").get(f"/v1/accounts/{ACCOUNT}").json()
+    assert {item["reason"] for item in shown["capabilities"]} == {"AWS China has no root user."}
+    answer = house.client("alice").get(f"/v1/accounts/{ACCOUNT}/root-credentials")
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_capable")
+
+
+def test_what_is_expected_of_an_account_is_shown_after_the_first_look(house: House) -> None:
+    path = f"/v1/accounts/{ACCOUNT}"
+    assert house.client("alice").get(path).json()["expected"] is None
+    look = house.client("oscar").post(f"{path}/drift-check").json()
+    assert look["adopted"]
+    shown = house.client("alice").get(path).json()["expected"]
+    assert shown == look["expected"]
+    assert shown["keys"] == [{"access_key_id": house.signer, "status": "Active", "origin": "adopted"}]
+
+
+def test_accounts_are_listed_with_their_sources(house: House) -> None:
+    listed = {item["account_id"]: item["sources"] for item in house.client("alice").get("/v1/accounts").json()}
+    assert listed == {
+        ACCOUNT: ["profile"],
+        OTHER_ACCOUNT: ["profile"],
+        MEMBER: ["assume_root"],
+        BOTH: ["assume_root", "profile"],
+    }

@@ -1,0 +1,141 @@
+"""`rootquorum accounts check` and `rootquorum drift`: what an operator of many accounts sees, and exit codes."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cli.test_cli import rootquorum
+
+from service.aws.simulated import Refuse, SimulatedAws
+
+MANAGEMENT, OWN = "999900001111", "111122223333"
+MEMBERS = [f"1000000000{number:02}" for number in range(24)]
+READING = {
+    "AssumeRoot",
+    "GetAccountSummary",
+    "GetCallerIdentity",
+    "ListAccessKeys",
+    "ListAccounts",
+    "ListOrganizationsFeatures",
+}
+
+
+@pytest.fixture
+def aws() -> Iterator[SimulatedAws]:
+    with SimulatedAws([OWN, *MEMBERS], management_account=MANAGEMENT) as aws:
+        yield aws
+
+
+@pytest.fixture
+def folder(tmp_path: Path, aws: SimulatedAws) -> Path:
+    """The whole organization, and one of its accounts with a root key in a profile as well."""
+    people = "".join(f'[people.{name}]\nname = "{name}"\nroles = ["approver"]\n' for name in ("bob", "carol"))
+    (tmp_path / "rootquorum.toml").write_text(
+        f'[database]\nurl = "sqlite:///{tmp_path}/rootquorum.db"\n'
+        '[organizations.main]\nprofile = "manager"\nlist_accounts = true\n'
+        f'[accounts.{OWN}]\nname = "production"\nprofile = "prod-root"\n{people}'
+    )
+    config = ""
+    for profile, key in (("manager", aws.management_credential()), ("prod-root", aws.root_credential(OWN))):
+        config += (
+            f"[profile {profile}]\nendpoint_url = {aws.endpoint_url}\nmax_attempts = 1\n"
+            f"aws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
+        )
+    (tmp_path / "aws-config").write_text(config)
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return rootquorum(folder, *arguments, AWS_CONFIG_FILE=str(folder / "aws-config"), COLUMNS="200")
+
+
+def rows(done: subprocess.CompletedProcess[str]) -> dict[tuple[str, str], str]:
+    """Account and source → the rest of its row."""
+    found = re.findall(r"^ ?(\d{12}) .*?(profile|assume_root) +(.*)$", done.stdout, flags=re.MULTILINE)
+    return {(account, source): rest for account, source, rest in found}
+
+
+def test_every_account_is_signed_in_to_with_every_source_reading_only(folder: Path, aws: SimulatedAws) -> None:
+    aws.set_summary(MEMBERS[1], mfa=False)
+    done = run(folder, "accounts", "check")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = rows(done)
+    assert len(found) == len(MEMBERS) + 3  # the account with two sources, and the management account
+    assert re.match(r"yes +1 of 2 +on +credentials, sessions +\(1\) *$", found[MEMBERS[0], "assume_root"])
+    assert re.match(r"yes +1 of 2 +off", found[MEMBERS[1], "assume_root"])
+    assert re.match(r"yes +1 of 2 +on +\(", found[OWN, "profile"])
+    assert {call.action for call in aws.calls} == READING
+
+
+def test_what_will_be_refused_is_told_with_its_reason_once(folder: Path) -> None:
+    done = run(folder, "accounts", "check")
+    reasons = re.findall(r"^\((\d)\) (.*)$", done.stdout, flags=re.MULTILINE)
+    assert len(reasons) == len({sentence for _, sentence in reasons})
+    assert any(
+        "create_access_key, deactivate_access_key, activate_access_key: No AssumeRoot" in sentence
+        for _, sentence in reasons
+    )
+    assert any("management account" in sentence for _, sentence in reasons)
+
+
+def test_the_management_account_and_a_suspended_one_are_set_aside_without_a_fault(
+    folder: Path, aws: SimulatedAws
+) -> None:
+    aws.set_account_state(MEMBERS[2], "SUSPENDED")
+    done = run(folder, "accounts", "check")
+    assert done.returncode == 0
+    found = rows(done)
+    assert found[MANAGEMENT, "assume_root"].startswith("- (")
+    assert found[MEMBERS[2], "assume_root"].startswith("- (")
+
+
+def test_an_account_that_cannot_serve_is_exit_1_with_the_reason(folder: Path, aws: SimulatedAws) -> None:
+    aws.set_root_key_status(OWN, aws.root_credential(OWN).access_key_id, "Inactive")
+    done = run(folder, "accounts", "check")
+    assert done.returncode == 1
+    assert rows(done)[OWN, "profile"].startswith("NO (")
+    assert "no longer accepts, the key" in done.stdout
+
+
+def test_a_feature_that_is_off_is_a_fault_of_every_account_that_needs_it(folder: Path, aws: SimulatedAws) -> None:
+    aws.set_organization_features(["RootSessions"])
+    done = run(folder, "accounts", "check")
+    assert done.returncode == 1
+    assert "RootCredentialsManagement is not on in the organization." in done.stdout
+
+
+def test_an_organization_that_cannot_be_listed_is_one_line_and_exit_1(folder: Path, aws: SimulatedAws) -> None:
+    aws.fault("ListAccounts", Refuse("AccessDeniedException", 400), times=9)
+    done = run(folder, "accounts", "check")
+    assert done.returncode == 1
+    assert "The organization's accounts cannot be listed now." in done.stderr
+
+
+def test_drift_is_looked_for_everywhere_and_what_is_open_is_exit_1(folder: Path, aws: SimulatedAws) -> None:
+    assert run(folder, "migrate").returncode == 0
+    first = run(folder, "drift")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert f"{len(MEMBERS) + 1} accounts were looked at for the first time" in first.stdout
+    stranger = aws.create_root_key(MEMBERS[3]).access_key_id
+    second = run(folder, "drift")
+    assert second.returncode == 1
+    assert re.search(rf"{MEMBERS[3]} +unexplained_key +{stranger} +- +Active", second.stdout)
+    assert {call.action for call in aws.calls} <= READING
+
+
+def test_an_account_that_cannot_be_read_does_not_hide_the_others(folder: Path, aws: SimulatedAws) -> None:
+    assert run(folder, "migrate").returncode == 0
+    aws.fault("AssumeRoot", Refuse("AccessDenied"), times=9, account_id=MEMBERS[0])
+    done = run(folder, "drift")
+    assert done.returncode == 1
+    assert MEMBERS[0] in done.stderr
+    assert f"{len(MEMBERS)} of {len(MEMBERS) + 1} accounts read" in done.stdout
+
+
+def test_doctor_looks_at_the_named_accounts_and_counts_the_listed_ones(folder: Path) -> None:
+    done = run(folder, "doctor")
+    assert f"account {OWN} (production) by profile: root proved" in done.stdout
+    assert f"account {OWN} (production) by assume_root: root proved" in done.stdout
+    assert f"organization main: {len(MEMBERS) + 2} accounts" in done.stdout

@@ -1,0 +1,41 @@
+"""No credential, and no created secret, is an object of this process for longer than its execution."""
+
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+from botocore.credentials import Credentials, ReadOnlyCredentials
+from factories import BOTH, CREATE, DELETE, House
+
+from service.aws.signer import Signer
+from service.domain.operation import CreatedKey, OperationName, Secret
+
+HOLDERS = (BaseClient, Credentials, ReadOnlyCredentials, Signer, CreatedKey, Secret)
+
+
+def held() -> list[Any]:
+    return [found for found in gc.get_objects() if isinstance(found, HOLDERS)]
+
+
+@pytest.fixture
+def _no_collection() -> Iterator[None]:
+    """The collector comes when it likes: what outlives an execution must not wait for it."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_no_collection")
+@pytest.mark.parametrize("name", [CREATE, DELETE])
+def test_nothing_that_held_a_credential_outlives_an_execution(sqlite_house: House, name: OperationName) -> None:
+    house = sqlite_house
+    target = None if name is CREATE else house.aws.create_root_key(BOTH).access_key_id
+    approved = house.approved(name, target, account_id=BOTH)
+    alice = house.client("alice")
+    before = {id(found) for found in held()}
+    answer = alice.post(f"/v1/requests/{approved.filing.request_id}/execution")
+    assert answer.status_code == 200
+    assert [type(found) for found in held() if id(found) not in before] == []
