@@ -35,6 +35,7 @@ AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 SubjectId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Window = Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(days=366))]
+Lifetime = Annotated[timedelta, Field(ge=timedelta(minutes=5), le=timedelta(days=3660))]
 
 
 class FaultySettings(Exception):
@@ -75,7 +76,7 @@ class ServerSettings(_Section):
 class WorkerSettings(_Section):
     enabled: bool = True
     # How many accounts are worked on at a time; each takes one of the database's connections.
-    parallel: int = Field(default=4, ge=1, le=64)
+    parallel: int = Field(default=4, ge=2, le=64)
     interval: Annotated[timedelta, Field(ge=timedelta(milliseconds=100))] = timedelta(seconds=2)
 
 
@@ -95,7 +96,7 @@ class PolicySettings(_Section):
     consistency_delay: Window = _RULES.consistency_delay
     require_root_mfa: bool = _RULES.require_root_mfa
     lifetime_required: bool = _RULES.lifetime_required
-    max_lifetime: Window | None = _RULES.max_lifetime
+    max_lifetime: Lifetime | None = _RULES.max_lifetime
     expiry_notice: Window = _RULES.expiry_notice
     drift_checks: bool = _RULES.drift_checks
     drift_interval: Window = _RULES.drift_interval

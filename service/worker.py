@@ -1,23 +1,26 @@
 """The worker: whatever has to happen by itself. One account's steps one by one, accounts side by side.
 
-So a slow account never delays another: it keeps one thread busy, and is left out of the passes until that is free.
+So a slow account never delays another: it keeps one thread busy, and is left out of the passes until that is free. What
+nobody waits for, looks for drift above all, is apart from that and never has the last free thread.
 """
 
 import random
 import threading
+import time
 from collections.abc import Callable, Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
-from service.domain.errors import ServiceError, Unavailable
+from service.domain.errors import Code, ServiceError, Unavailable
 from service.workflow.context import Context
 from service.workflow.sweep import Step, due
 
 logger = structlog.get_logger(__name__)
 
 Subject = tuple[str, ...]
+Lane = tuple[str, bool]  # an account, and whether somebody waits for what is done there
 
 
 class Patience:
@@ -26,18 +29,19 @@ class Patience:
     Each wait is shortened by up to a half at random, so that what failed together is not tried again together.
     """
 
-    _FIRST = timedelta(seconds=2)
-    _LONGEST = timedelta(minutes=5)
+    _FIRST, _LONGEST = 2.0, 300.0  # seconds
 
-    def __init__(self, now: Callable[[], datetime], chance: Callable[[], float] = random.random) -> None:
-        self._now = now
+    def __init__(
+        self, monotonic: Callable[[], float] = time.monotonic, chance: Callable[[], float] = random.random
+    ) -> None:
+        self._monotonic = monotonic
         self._chance = chance
         self._lock = threading.Lock()
-        self._waits: dict[Subject, tuple[datetime, timedelta]] = {}
+        self._waits: dict[Subject, tuple[float, float]] = {}
 
     def allows(self, *subjects: Subject) -> bool:
         with self._lock:
-            return all(s not in self._waits or self._now() >= self._waits[s][0] for s in subjects)
+            return all(s not in self._waits or self._monotonic() >= self._waits[s][0] for s in subjects)
 
     def learn(self, subject: Subject, *, succeeded: bool) -> None:
         with self._lock:
@@ -45,7 +49,7 @@ class Patience:
                 self._waits.pop(subject, None)
                 return
             wait = min(2 * self._waits[subject][1], self._LONGEST) if subject in self._waits else self._FIRST
-            self._waits[subject] = (self._now() + wait * (1 - self._chance() / 2), wait)
+            self._waits[subject] = (self._monotonic() + wait * (1 - self._chance() / 2), wait)
 
     def forget_all_but(self, subjects: Container[Subject]) -> None:
         """Of what is no longer due there is nothing to remember."""
@@ -59,16 +63,16 @@ class Worker:
     What fails is logged and tried again, ever less often.
     """
 
-    def __init__(self, ctx: Context, interval: timedelta, *, parallel: int = 1) -> None:
+    def __init__(self, ctx: Context, interval: timedelta, *, parallel: int = 2) -> None:
         self._ctx = ctx
         self._interval = interval
-        self._patience = Patience(ctx.now)
+        self._patience = Patience()
         self._parallel = parallel
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="worker")
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._lock = threading.Lock()
-        self._busy: set[str] = set()
+        self._busy: set[Lane] = set()
         self._left_out = False
         self._thread = threading.Thread(target=self._loop, name="worker")
 
@@ -98,64 +102,67 @@ class Worker:
         with self._lock:
             self._wake.clear()
             self._left_out = False
-        for account_id, steps in lanes(self._ctx, self._patience).items():
+        for lane, steps in lanes(self._ctx, self._patience).items():
+            _, is_awaited = lane
             with self._lock:
-                if account_id in self._busy:
+                if lane in self._busy:
                     continue
-                if len(self._busy) == self._parallel:
+                if len(self._busy) >= (self._parallel if is_awaited else self._parallel - 1):
                     self._left_out = True
-                    return
-                self._busy.add(account_id)
-            self._pool.submit(self._run, account_id, steps)
+                    continue
+                self._busy.add(lane)
+            self._pool.submit(self._run, lane, steps)
 
-    def _run(self, account_id: str, steps: Iterable[Step]) -> None:
+    def _run(self, lane: Lane, steps: Iterable[Step]) -> None:
         try:
             run_lane(steps, self._patience, self._stop)
         finally:
             with self._lock:
-                self._busy.discard(account_id)
+                self._busy.discard(lane)
                 if self._left_out:
                     self._wake.set()
 
 
 def run_pass(ctx: Context, patience: Patience | None = None) -> None:
     """Do everything that is due now, here. A step that is refused, or that fails, does not hold up the others."""
-    patience = patience or Patience(ctx.now)
+    patience = patience or Patience()
     for steps in lanes(ctx, patience).values():
         run_lane(steps, patience, threading.Event())
 
 
-def lanes(ctx: Context, patience: Patience) -> dict[str, list[Step]]:
-    """What is due and may be tried now, by account."""
+def lanes(ctx: Context, patience: Patience) -> dict[Lane, list[Step]]:
+    """What is due and may be tried now; what somebody waits for comes first."""
     steps = list(due(ctx))
     patience.forget_all_but({_step(step) for step in steps} | {_account(step) for step in steps})
-    found: dict[str, list[Step]] = {}
+    found: dict[Lane, list[Step]] = {}
     for step in steps:
         if patience.allows(_step(step), _account(step)):
-            found.setdefault(step.account_id, []).append(step)
+            found.setdefault((step.account_id, step.request_id is not None), []).append(step)
     return found
 
 
 def run_lane(steps: Iterable[Step], patience: Patience, stop: threading.Event) -> None:
-    """One account's steps. What makes the account unavailable to one step would make it so to the others."""
+    """One lane's steps. What makes the account unavailable to one would make it so to the others."""
     for step in steps:
         if stop.is_set() or not patience.allows(_account(step)):
             return
         try:
             step.call()
-        except Unavailable as error:
-            _log_refusal(step, error)
-            patience.learn(_account(step), succeeded=False)
-            return
         except ServiceError as error:
             _log_refusal(step, error)
-            patience.learn(_step(step), succeeded=False)
+            patience.learn(_subject_of(error, step), succeeded=False)
         except Exception:
             logger.exception("worker failed", step=step.what, request_id=step.request_id)
             patience.learn(_step(step), succeeded=False)
         else:
             patience.learn(_step(step), succeeded=True)
             patience.learn(_account(step), succeeded=True)
+
+
+def _subject_of(error: ServiceError, step: Step) -> Subject:
+    """What has to wait: the account if it was away from something that matters there, else the step alone."""
+    is_account = isinstance(error, Unavailable) and error.code is not Code.UNAVAILABLE and step.request_id is not None
+    return _account(step) if is_account else _step(step)
 
 
 def _log_refusal(step: Step, error: ServiceError) -> None:

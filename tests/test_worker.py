@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import ACCOUNT, DEACTIVATE, DELETE, OTHER_ACCOUNT, House
+from factories import ACCOUNT, DEACTIVATE, DELETE, OTHER_ACCOUNT, House, Watch
 
 from service import worker
-from service.aws.simulated import Throttle
+from service.aws.simulated import Refuse, Throttle
+from service.cli.waiting import wait_until
 from service.worker import Patience, Worker, run_pass
 from service.workflow.context import Context
 from service.workflow.sweep import Step, due
@@ -39,8 +40,7 @@ def test_a_slow_account_does_not_delay_the_next_steps_of_another(sqlite_house: H
     running = Worker(house.ctx, timedelta(milliseconds=10), parallel=2)
     running.start()
     try:
-        while house.aws.count("UpdateAccessKey") == 0:
-            there_done.wait(0.01)
+        wait_until(lambda: house.aws.count("UpdateAccessKey") > 0, what="the call that hangs")
         # … and what becomes due only then, elsewhere, is done all the same.
         house.aws.on("UpdateAccessKey", there_done.set, after=True)
         spare = house.aws.create_root_key(OTHER_ACCOUNT).access_key_id
@@ -56,12 +56,48 @@ def test_more_accounts_than_threads_are_all_served(sqlite_house: House) -> None:
     house.change(policy=replace(house.ctx.policy, drift_checks=True))
     all_seen = threading.Semaphore(0)
     house.aws.on("GetAccountSummary", all_seen.release, after=True, times=4)
-    running = Worker(house.ctx, timedelta(hours=1), parallel=1)
+    running = Worker(house.ctx, timedelta(hours=1), parallel=2)
     running.start()
     try:
         assert all(all_seen.acquire(timeout=_LONG) for _ in range(4))
     finally:
         running.stop()
+
+
+def test_a_look_for_drift_that_hangs_or_fails_keeps_nobody_waiting(sqlite_house: House) -> None:
+    house = sqlite_house
+    house.change(policy=replace(house.ctx.policy, drift_checks=True))
+    both_done, held = threading.Semaphore(0), threading.Event()
+    waiting = [
+        house.approve(house.file(DEACTIVATE, spare, account_id=account, run_on_approval=True), "bob")
+        for account in (ACCOUNT, OTHER_ACCOUNT)
+        for spare in [house.aws.create_root_key(account).access_key_id]
+    ]
+    house.aws.on("GetAccountSummary", lambda: wait_for(held), times=9)
+    looks = house.aws.count("GetAccountSummary")
+    house.aws.on("UpdateAccessKey", both_done.release, after=True, times=2)
+    running = Worker(house.ctx, timedelta(milliseconds=10), parallel=2)
+    running.start()
+    try:
+        wait_until(lambda: house.aws.count("GetAccountSummary") > looks, what="a look")
+        # One of them on the very account that is looked at.
+        for request in waiting:
+            house.approve(request, "carol")
+        assert all(both_done.acquire(timeout=_LONG) for _ in waiting)
+    finally:
+        held.set()
+        running.stop()
+
+
+def test_a_look_that_always_fails_does_not_make_its_account_wait(house: House) -> None:
+    request = house.approve(house.file(DEACTIVATE, house.spare_key(), run_on_approval=True), "bob")
+    house.change(policy=replace(house.ctx.policy, drift_checks=True))
+    house.aws.fault("GetAccountSummary", Refuse("AccessDenied"), times=99)
+    patience = Patience(Watch())
+    run_pass(house.ctx, patience)
+    house.approve(request, "carol")
+    run_pass(house.ctx, patience)
+    assert house.now(request).status == "succeeded"
 
 
 def test_a_step_that_crashes_does_not_hold_up_the_others(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,26 +130,27 @@ def test_the_worker_goes_on_after_a_pass_that_failed(house: House, monkeypatch: 
         running.stop()
 
 
-def test_what_fails_is_tried_ever_less_often_and_again_at_once_when_it_went_well(house: House) -> None:
-    patience, step = Patience(house.clock, chance=lambda: 0.0), ("run", "some request")
+def test_what_fails_is_tried_ever_less_often_and_again_at_once_when_it_went_well() -> None:
+    watch = Watch()
+    patience, step = Patience(watch, chance=lambda: 0.0), ("run", "some request")
     waits = []
     for _ in range(10):
         patience.learn(step, succeeded=False)
-        start = house.clock()
+        start = watch.seconds
         while not patience.allows(step):
-            house.clock.advance(timedelta(seconds=1))
-        waits.append((house.clock() - start).total_seconds())
+            watch.seconds += 1
+        waits.append(watch.seconds - start)
     assert waits == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
     patience.learn(step, succeeded=True)
     assert patience.allows(step)
 
 
-def test_what_failed_together_is_not_tried_again_together(house: House) -> None:
-    chances = iter([0.0, 1.0])
-    patience = Patience(house.clock, chance=lambda: next(chances))
+def test_what_failed_together_is_not_tried_again_together() -> None:
+    chances, watch = iter([0.0, 1.0]), Watch()
+    patience = Patience(watch, chance=lambda: next(chances))
     patience.learn(("a",), succeeded=False)
     patience.learn(("b",), succeeded=False)
-    house.clock.advance(timedelta(seconds=1))
+    watch.seconds = 1
     assert (patience.allows(("a",)), patience.allows(("b",))) == (False, True)
 
 
@@ -122,10 +159,11 @@ def test_an_account_out_of_reach_is_not_asked_in_every_pass_nor_for_every_step(h
     for operation in (DEACTIVATE, DELETE):
         house.approved(operation, spare, run_on_approval=True)
     house.aws.delete_root_key(ACCOUNT, house.signer)
-    before, patience = house.aws.count("GetCallerIdentity"), Patience(house.clock, chance=lambda: 0.0)
+    watch = Watch()
+    before, patience = house.aws.count("GetCallerIdentity"), Patience(watch, chance=lambda: 0.0)
     for _ in range(30):
         run_pass(house.ctx, patience=patience)
-        house.clock.advance(timedelta(seconds=2))
+        watch.seconds += 2
     assert house.aws.count("GetCallerIdentity") - before == 5
 
 
@@ -142,9 +180,10 @@ def test_a_throttled_account_waits_and_is_served_later(house: House, monkeypatch
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
     request = house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
     house.aws.fault("GetCallerIdentity", Throttle(), times=3)
-    patience = Patience(house.clock)
+    watch = Watch()
+    patience = Patience(watch)
     run_pass(house.ctx, patience)
     assert house.now(request).status == "approved"
-    house.clock.advance(timedelta(seconds=2))
+    watch.seconds = 2
     run_pass(house.ctx, patience)
     assert house.now(request).status == "succeeded"

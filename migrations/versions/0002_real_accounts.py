@@ -37,6 +37,13 @@ _CHECKS: dict[str, tuple[str | None, str]] = {
     ),
     "lifetime": (None, "lifetime_seconds IS NULL OR (lifetime_seconds > 0 AND operation = 'create_access_key')"),
     "expires": (None, "expires_at IS NULL OR (lifetime_seconds IS NOT NULL AND settled_at IS NOT NULL)"),
+    "lifetime_runs": (
+        None,
+        (
+            "lifetime_seconds IS NULL OR expires_at IS NOT NULL "
+            "OR NOT (status IN ('delivered', 'rolled_back', 'succeeded'))"
+        ),
+    ),
     "retired": (None, "retired_at IS NULL OR (expires_at IS NOT NULL AND status = 'succeeded')"),
     "source": (None, "source IS NULL OR (claimed_at IS NOT NULL AND source IN ('assume_root', 'profile'))"),
 }
@@ -109,7 +116,10 @@ def _on_requests(*, also_filed: str, also_happened: tuple[str, ...]) -> tuple[_R
 
 
 _IN_0001 = _on_requests(also_filed="access_key_id", also_happened=())
-_ON_REQUESTS = _on_requests(also_filed="target, lifetime_seconds", also_happened=("source", *_NEW_TIMES))
+_ON_REQUESTS = _on_requests(
+    also_filed="target, lifetime_seconds",
+    also_happened=("source", "receipt_by", "received_at", "overdue_at", *_NEW_TIMES),
+)
 
 _ON_DRIFTS: tuple[_Refused, ...] = (
     (

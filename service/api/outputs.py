@@ -35,7 +35,7 @@ class CapabilityOut(BaseModel):
 
 
 class ExpectedKeyOut(BaseModel):
-    """`origin`: there at the first look (`adopted`), or made by a request (`created`)."""
+    """`origin`: there at the first look (`adopted`), made by a request (`created`), or accepted by an operator."""
 
     access_key_id: str
     status: str
@@ -165,6 +165,7 @@ class ClocksOut(BaseModel):
     rollback_grace_seconds: int
     lifetime: timedelta | None
     expires_at: datetime | None
+    expiry_failed_at: datetime | None
     retired_at: datetime | None
     ended_at: datetime | None
 

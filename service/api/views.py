@@ -139,7 +139,7 @@ def account_of(ctx: Context, account_id: str) -> out.AccountOut:
 
 def _capability(account: Account, name: OperationName) -> out.CapabilityOut:
     try:
-        source, reason = plan(account, name).acts, None
+        source, reason = plan(account, name).source, None
     except Conflict as refusal:
         source, reason = None, refusal.detail
     return out.CapabilityOut(operation=name, possible=reason is None, source=source, reason=reason)
@@ -204,6 +204,7 @@ def _clocks(request: OperationRequest) -> out.ClocksOut:
         rollback_grace_seconds=seconds(request.filing.rollback_grace),
         lifetime=request.filing.lifetime,
         expires_at=request.expires_at,
+        expiry_failed_at=request.expiry_failed_at,
         retired_at=request.retired_at,
         ended_at=request.ended_at,
     )

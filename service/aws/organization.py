@@ -12,7 +12,7 @@ from service.aws.calls import REPEATABLE
 from service.aws.signer import REGION, Signer, translated
 from service.aws.sources import Source
 from service.domain.account import Account, Partition
-from service.domain.errors import Unavailable
+from service.domain.errors import Code, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,8 @@ class Organization:
         self._lock = threading.Lock()
         self._listed: dict[str, Account] | None = None if listing else {}
         self._again_at = 0.0
-        self._failure: Unavailable | None = None
+        # The code and the sentence: an exception would keep its frames, and with them a credential.
+        self._failure: tuple[Code, str] | None = None
 
     def accounts(self) -> Mapping[str, Account]:
         """The accounts by id, at most `refresh` old while AWS answers, and the last known while it does not.
@@ -70,7 +71,7 @@ class Organization:
                 self._lock.release()
         if self._listed is None:
             assert self._failure is not None  # the one who listed left either
-            raise Unavailable(self._failure.code, self._failure.detail)
+            raise Unavailable(*self._failure)
         return self._listed
 
     def at_hand(self) -> Mapping[str, Account]:
@@ -91,9 +92,10 @@ class Organization:
             self._listed = self._list(listing)
         except Unavailable as failure:
             logger.warning("organization %s was not listed: %s", self._name, failure.detail)
-            self._failure = failure
+            self._failure = failure.code, failure.detail
             self._again_at = self._monotonic() + _PAUSE_SECONDS
         else:
+            self._failure = None
             self._again_at = self._monotonic() + listing.refresh.total_seconds()
 
     def _list(self, listing: Listing) -> dict[str, Account]:
@@ -106,7 +108,7 @@ class Organization:
         return {
             account["Id"]: Account(
                 account_id=account["Id"],
-                name=account.get("Name") or account["Id"],
+                name=_visible(account.get("Name", "")) or account["Id"],
                 has_profile=False,
                 organization=self._name,
                 # arn:aws:organizations::{management account}:account/{organization}/{account} (API reference)
@@ -116,6 +118,11 @@ class Organization:
             for account in found
             if listing.takes(account["Id"])
         }
+
+
+def _visible(name: str) -> str:
+    """Whoever holds a member account names it: nothing in the name may hide, or turn around, what people read."""
+    return "".join(letter for letter in name if letter.isprintable())[:100]
 
 
 class KnownAccounts:
@@ -130,23 +137,32 @@ class KnownAccounts:
     def get(self, account_id: str) -> Account | None:
         """Raises Unavailable when the settings do not name it and an organization, never listed yet, might."""
         configured = self._configured.get(account_id)
-        try:
-            for organization in self._organizations.values():
-                listed = organization.accounts().get(account_id)
-                if listed is not None:
-                    return _merged(configured, listed)
-        except Unavailable:
-            if configured is None:
-                raise
+        for organization in self._organizations.values():
+            # One that the settings name never waits for a listing.
+            accounts = organization.accounts() if configured is None else organization.at_hand()
+            if account_id in accounts:
+                return _merged(configured, accounts[account_id])
         return configured
 
     def every(self) -> Sequence[Account]:
         """All of them, by id. Raises Unavailable when an organization was never listed."""
-        return self._with([organization.accounts() for organization in self._organizations.values()])
+        failures: list[Unavailable] = []
+        for organization in self._organizations.values():
+            try:
+                organization.accounts()
+            except Unavailable as failure:  # the others are listed all the same
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+        return self.at_hand()
 
     def at_hand(self) -> Sequence[Account]:
         """As many of them as are known without asking AWS."""
-        return self._with([organization.at_hand() for organization in self._organizations.values()])
+        found = dict(self._configured)
+        for organization in self._organizations.values():
+            for account_id, listed in organization.at_hand().items():
+                found[account_id] = _merged(found.get(account_id), listed)
+        return [found[account_id] for account_id in sorted(found)]
 
     def is_due(self) -> bool:
         """Whether it is time for `every` to ask AWS again."""
@@ -155,13 +171,6 @@ class KnownAccounts:
     def configured(self) -> Sequence[Account]:
         """Those that the settings name, as far as the organizations were listed."""
         return [account for account_id in sorted(self._configured) if (account := self.get(account_id)) is not None]
-
-    def _with(self, listings: Sequence[Mapping[str, Account]]) -> Sequence[Account]:
-        found = dict(self._configured)
-        for listing in listings:
-            for account_id, listed in listing.items():
-                found[account_id] = _merged(found.get(account_id), listed)
-        return [found[account_id] for account_id in sorted(found)]
 
     def features(self, organization: str) -> frozenset[str]:
         """What is on in the organization of that name. Raises Unavailable."""

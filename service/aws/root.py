@@ -48,22 +48,21 @@ class AwsRoots:
 
         Raises Unavailable: `account_unreachable`, or `root_not_proved`.
         """
-        reader = proved_signer(account, self._source(account, plan.reads), _READING)
-        actor = reader
-        same = plan.acts is plan.reads is SourceKind.PROFILE
-        if plan.acts is not None and plan.operation is not None and not same:
-            actor = proved_signer(account, self._source(account, plan.acts), _TASK.get(plan.operation, _DELETING))
+        source = self._source(account, plan.source)
+        reader = actor = proved_signer(account, source, _READING)
+        if plan.operation is not None and plan.source is SourceKind.ASSUME_ROOT:
+            actor = proved_signer(account, source, _TASK.get(plan.operation, _DELETING))
         with ExitStack() as stack:
             iam = stack.enter_context(closing(reader.iam(REPEATABLE)))
             acting = None
-            if plan.acts is not None:
+            if plan.operation is not None:
                 acting = tuple(stack.enter_context(closing(actor.iam(config))) for config in (REPEATABLE, ONCE))
             yield AwsRootSession(
                 iam,
                 acting,
                 signer_key_id=actor.key_id,
-                held_key_id=lambda: self._held_key_id(account, reader, plan),
-                is_assumed=plan.reads is SourceKind.ASSUME_ROOT,
+                own_key_id=None if plan.source is SourceKind.ASSUME_ROOT else reader.key_id,
+                held_key_id=lambda: self._held_key_id(account),
             )
 
     def _source(self, account: Account, kind: SourceKind) -> Source | AssumedRoot:
@@ -71,10 +70,8 @@ class AwsRoots:
             return self._profiles[account.account_id]
         return self._organizations[str(account.organization)]
 
-    def _held_key_id(self, account: Account, reader: Signer, plan: Plan) -> str | None:
-        """The root key that the profile holds, whoever signs. Raises Unavailable."""
-        if plan.reads is SourceKind.PROFILE:
-            return reader.key_id
+    def _held_key_id(self, account: Account) -> str | None:
+        """The root key that the profile holds, though a session signs. Raises Unavailable."""
         if not account.has_profile:
             return None
         with translated():
@@ -90,13 +87,13 @@ class AwsRootSession:
         acting: "tuple[IAMClient, ...] | None",
         *,
         signer_key_id: str,
+        own_key_id: str | None,
         held_key_id: Callable[[], str | None],
-        is_assumed: bool,
     ) -> None:
         self._iam = iam
         self._acting = acting
         self._held_key_id = held_key_id
-        self._is_assumed = is_assumed
+        self._own_key_id = own_key_id
         self.signer_key_id = signer_key_id
 
     def observe(self, now: datetime, *parts: Part) -> RootCredentials:
@@ -112,13 +109,13 @@ class AwsRootSession:
             )
             return RootCredentials(
                 observed_at=now,
-                signer_key_id=self._held_key_id() if Part.SIGNER in parts else None,
+                signer_key_id=self._own_key_id or (self._held_key_id() if Part.SIGNER in parts else None),
                 keys=tuple(keys),
                 mfa_enabled=mfa,
                 password_present=(
                     self._has_login_profile()
                     # The only one that tells at once, but not to a root access key (API reference of GetLoginProfile).
-                    if Part.PASSWORD in parts and self._is_assumed
+                    if Part.PASSWORD in parts and self._own_key_id is None
                     else _flag(summary, "AccountPasswordPresent")
                 ),
                 signing_certificates_present=certificates,

@@ -1,7 +1,9 @@
 """Where the credential that acts on an account's root user comes from."""
 
+import os
+import signal
 import subprocess
-from typing import Protocol
+from typing import Any, Protocol
 
 import boto3
 import botocore.session
@@ -42,13 +44,19 @@ def own_credential(session: boto3.Session) -> ReadOnlyCredentials:
 
 
 class _Bounded(subprocess.Popen[bytes]):
-    """A credential program that may not take for ever: botocore itself would wait as long as it likes."""
+    """A credential program that may not take for ever: botocore itself would wait as long as it likes.
+
+    It gets a process group, so that what it has started ends with it.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options, start_new_session=True)  # type: ignore[call-overload]  # as given
 
     def communicate(self, input: bytes | None = None, timeout: float | None = None) -> tuple[bytes, bytes]:  # noqa: A002
         try:
             return super().communicate(input, timeout or PROGRAM_SECONDS)
         except subprocess.TimeoutExpired:
-            self.kill()
+            os.killpg(self.pid, signal.SIGKILL)
             super().communicate()
             raise
 

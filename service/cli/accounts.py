@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from service.app import compose
-from service.cli.common import console, errors, load_settings, operator, plainly
+from service.cli.common import console, errors, fail, load_settings, operator, plainly, print_whole
 from service.cli.side_by_side import for_each_account
 from service.db.expectations import Finding
 from service.domain.account import Account
@@ -38,7 +39,7 @@ def check(ctx: typer.Context, parallel: Parallel = 16) -> None:
     _print_checks(checks)
     hopeless = {account_id: why for account_id, why in configured.items() if why is not None}
     for account_id, why in hopeless.items():
-        errors.print(f"{account_id} is configured, but nothing can be done there: {why}", style="red", markup=False)
+        errors.print(f"{account_id} is configured, but nothing can be done there: {why}", style="red", soft_wrap=True)
     if hopeless or any(source.fault for source in checks):
         raise typer.Exit(1)
 
@@ -53,7 +54,7 @@ def _print_checks(checks: Iterable[SourceCheck]) -> None:
         state = found.observed
         table.add_row(
             found.account.account_id,
-            found.account.name,
+            escape(found.account.name),
             found.source.value,
             "yes" if state else ("NO" if found.fault else "-") + _note(notes, found.fault or found.set_aside or ""),
             "" if state is None else f"{len(state.keys)} of 2",
@@ -62,7 +63,7 @@ def _print_checks(checks: Iterable[SourceCheck]) -> None:
             "" if state is None else "".join(_note(notes, sentence) for sentence in _refused(found)).strip(),
             style="red" if found.fault else None,
         )
-    console.print(table)
+    print_whole(table)
     for sentence, number in notes.items():
         console.print(f"({number}) {sentence}", markup=False, soft_wrap=True)
 
@@ -86,6 +87,8 @@ def _short(feature: str) -> str:
 def drift(ctx: typer.Context, parallel: Parallel = 8) -> None:
     """Look for drift in every account now. Exit 1 if any is open, or an account could not be read."""
     settings = load_settings(ctx.obj)
+    if settings.aws.simulated:
+        fail("The simulated AWS is another one in each process; ask the service: POST /v1/accounts/{id}/drift-check.")
     with plainly(), compose(settings) as context:
         check_ready(context)
         accounts = [account for account in context.accounts.every() if is_readable(account)]
@@ -119,9 +122,9 @@ def _look(context: Context, account: Account) -> Look | str:
 def _print_findings(findings: Iterable[Finding]) -> None:
     table = Table(box=None, header_style="bold")
     for name in ("account", "what", "access key", "expected", "found", "since", "id"):
-        table.add_column(name, no_wrap=True, overflow="ignore")
+        table.add_column(name, no_wrap=True)
     for finding in findings:
         drift = finding.drift
         about = [drift.account_id, drift.kind.value, drift.access_key_id, drift.expected, drift.found]
         table.add_row(*(part or "-" for part in about), f"{finding.found_at:%Y-%m-%d %H:%M}", finding.id)
-    console.print(table, soft_wrap=True)
+    print_whole(table)

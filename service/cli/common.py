@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from service.domain.actor import WORKER, Actor
 from service.domain.errors import ServiceError
@@ -35,6 +36,12 @@ def plainly() -> Iterator[None]:
         yield
     except ServiceError as error:
         fail(error.detail)
+
+
+def print_whole(table: Table) -> None:
+    """However narrow the terminal: an id that is cut is of no use."""
+    table.width = console.measure(table, options=console.options.update(max_width=10_000)).maximum
+    console.print(table, soft_wrap=True)
 
 
 def fail(sentence: str) -> NoReturn:

@@ -9,7 +9,7 @@ from service.cli.common import console
 from service.domain.account import Account
 from service.domain.errors import ServiceError
 from service.settings import Settings
-from service.workflow.check import Features, check_account, organization_features
+from service.workflow.check import Features, check_account, is_hopeless, organization_features
 from service.workflow.context import Context
 from service.workflow.health import check_ready
 from service.workflow.sign_in import list_tokens
@@ -80,11 +80,14 @@ def _database(context: Context) -> Iterator[Finding]:
 
 
 def _account(context: Context, account: Account, features: Features) -> Iterator[Finding]:
+    hopeless = is_hopeless(account)
     for check in check_account(context, account, features):
         subject = f"account {account.account_id} ({account.name}) by {check.source}"
+        if check.observed is None and check.set_aside is not None and hopeless is None:
+            yield Finding(f"{subject}: not used. {check.set_aside}")
+            continue
         if check.observed is None:
-            advice = "Look at the account's profile and organization."
-            yield Finding(subject, check.fault or check.set_aside, advice)
+            yield Finding(subject, check.fault or hopeless, "Look at the account's profile and organization.")
             continue
         keys, mfa = len(check.observed.keys), _said(check.observed.mfa_enabled)
         yield Finding(f"{subject}: root proved, {keys} of 2 access keys, MFA {mfa}")

@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +54,8 @@ def serve(
     if not worker:
         settings = settings.model_copy(update={"worker": settings.worker.model_copy(update={"enabled": False})})
     logs.configure(level=settings.log.level, log_format=settings.log.format)
+    # uvicorn hands the signal on when it has served what it had; then everything here is closed in order.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with compose(settings) as context:
         with plainly():
             if migrate:

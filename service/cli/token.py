@@ -10,7 +10,7 @@ from rich.table import Table
 
 from service.app import compose
 from service.auth.api_tokens import fingerprint, mint
-from service.cli.common import console, errors, fail, load_settings, operator, plainly
+from service.cli.common import console, errors, fail, load_settings, operator, plainly, print_whole
 from service.workflow.context import Context
 from service.workflow.health import check_ready
 from service.workflow.sign_in import create_token, list_tokens, revoke_token
@@ -47,12 +47,11 @@ def list_(ctx: typer.Context) -> None:
     with _ready(ctx) as context:
         table = Table(box=None)
         for name in ("id", "owner", "kind", "created", "expires", "revoked"):
-            table.add_column(name, no_wrap=True, overflow="ignore")
+            table.add_column(name, no_wrap=True)
         for token in list_tokens(context):
             days = [f"{at:%Y-%m-%d}" if at else "" for at in (token.created_at, token.expires_at, token.revoked_at)]
             table.add_row(token.id, token.subject, token.kind, *days)
-    # Whole, however narrow the terminal: `token revoke` needs every letter of an id.
-    console.print(table, soft_wrap=True)
+    print_whole(table)
 
 
 @app.command()

@@ -53,7 +53,8 @@ def expiring(tx: Tx, now: datetime, notice: timedelta, limit: int) -> Sequence[D
         limit,
         requests.c.expires_at.is_not(None),
         requests.c.retired_at.is_(None),
-        requests.c.unconfirmed_at.is_(None),  # those are being taken back already
+        # Those that nobody confirmed are being taken back already, unless that was left off because they are in use.
+        or_(requests.c.unconfirmed_at.is_(None), requests.c.overdue_at.is_not(None)),
         requests.c.status.in_({Status.DELIVERED, Status.SUCCEEDED}),
         or_(
             requests.c.expires_at <= now,

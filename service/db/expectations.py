@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from service.db.engine import Tx
 from service.db.tables import drifts, expectations
@@ -55,9 +56,15 @@ def save(tx: Tx, expectation: Expectation) -> None:
     )
 
 
-def checked_after(tx: Tx, at: datetime) -> set[str]:
-    """Ids of the accounts whose last look began after `at`."""
-    return set(tx.execute(select(expectations.c.account_id).where(expectations.c.checked_at > at)).scalars())
+def is_there_already(error: IntegrityError) -> bool:
+    """Whether it says that the account has an expectation."""
+    return "pk_expectations" in str(error.orig) or "expectations.account_id" in str(error.orig)
+
+
+def checked_between(tx: Tx, after: datetime, now: datetime) -> set[str]:
+    """Ids of the accounts whose last look began in that time; one in the future was made by a wrong clock."""
+    query = select(expectations.c.account_id).where(expectations.c.checked_at > after, expectations.c.checked_at <= now)
+    return set(tx.execute(query).scalars())
 
 
 def open_findings(tx: Tx, account_id: str | None = None) -> Sequence[Finding]:

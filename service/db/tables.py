@@ -159,6 +159,10 @@ requests = Table(
         "lifetime_seconds IS NULL OR (lifetime_seconds > 0 AND operation = 'create_access_key')", name="lifetime"
     ),
     CheckConstraint("expires_at IS NULL OR (lifetime_seconds IS NOT NULL AND settled_at IS NOT NULL)", name="expires"),
+    CheckConstraint(
+        f"lifetime_seconds IS NULL OR expires_at IS NOT NULL OR NOT ({_one_of('status', _SETTLED - {Status.FAILED})})",
+        name="lifetime_runs",
+    ),
     CheckConstraint("retired_at IS NULL OR (expires_at IS NOT NULL AND status = 'succeeded')", name="retired"),
     CheckConstraint(f"source IS NULL OR (claimed_at IS NOT NULL AND {_one_of('source', SourceKind)})", name="source"),
     CheckConstraint(f"(ended_at IS NOT NULL) = ({_one_of('status', TERMINAL)})", name="ended"),

@@ -42,32 +42,31 @@ CAPABLE: Mapping[tuple[SourceKind, Partition], frozenset[OperationName]] = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which source reads the account, and which one acts; `operation` None when nothing is to be done."""
+    """Which source signs in, and for which operation; None when nothing is to be done but reading."""
 
-    reads: SourceKind
-    acts: SourceKind | None = None
+    source: SourceKind
     operation: OperationName | None = None
+
+    @property
+    def is_create(self) -> bool:
+        return self.operation is OperationName.CREATE_ACCESS_KEY
 
 
 def plan(account: Account, operation: OperationName | None = None) -> Plan:
-    """The least powerful source for reading, and for `operation`. Raises Conflict with what each one lacks."""
-    readers = [source for source in account.sources if unreadable_because(account, source) is None]
-    if not readers:
-        reasons = [unreadable_because(account, source) for source in account.sources]
-        raise _incapable(account, reasons)
-    if operation is None:
-        return Plan(readers[0])
+    """The least powerful source for reading, or for `operation`. Raises Conflict with what each one lacks."""
     reasons = []
     for source in account.sources:
-        reason = incapable_because(account, source, operation)
+        reason = (
+            unreadable_because(account, source) if operation is None else incapable_because(account, source, operation)
+        )
         if reason is None:
-            return Plan(readers[0], source, operation)
+            return Plan(source, operation)
         reasons.append(reason)
     raise _incapable(account, reasons)
 
 
-def _incapable(account: Account, reasons: list[str | None]) -> Conflict:
-    told = [reason for reason in reasons if reason] or [f"The account has no source in {account.partition}."]
+def _incapable(account: Account, reasons: list[str]) -> Conflict:
+    told = reasons or [f"The account has no source in {account.partition}."]
     return Conflict(Code.NOT_CAPABLE, " ".join(dict.fromkeys(told)))
 
 

@@ -18,6 +18,7 @@ from service.domain.request import OperationRequest, Status
 class Origin(StrEnum):
     ADOPTED = "adopted"
     CREATED = "created"
+    ACCEPTED = "accepted"
 
 
 class DriftKind(StrEnum):
@@ -88,15 +89,18 @@ class Effect:
     at: datetime
     access_key_id: str | None
     status: str | None
+    is_creation: bool = False
 
 
 def effects(request: OperationRequest) -> tuple[Effect, ...]:
     """All that an executed request did to root keys and MFA, and what was done for it later."""
     operation, created = request.filing.operation, request.result.access_key_id if request.result else None
     times: list[tuple[datetime | None, str | None, str | None]] = []
+    made: tuple[Effect, ...] = ()
     if operation.is_create and created is not None:
+        if request.settled_at is not None:
+            made = (Effect(request.settled_at, created, ACTIVE, is_creation=True),)
         times += [
-            (request.settled_at, created, ACTIVE),
             (request.deactivated_at, created, INACTIVE),
             (request.retired_at, created, None),
         ]
@@ -106,12 +110,12 @@ def effects(request: OperationRequest) -> tuple[Effect, ...]:
         times.append((request.settled_at, operation.key_id, operation.wanted))
     elif request.status is Status.SUCCEEDED and operation.name is OperationName.DEACTIVATE_MFA_DEVICE:
         times.append((request.settled_at, None, None))
-    return tuple(Effect(at, key, status) for at, key, status in times if at is not None)
+    return made + tuple(Effect(at, key, status) for at, key, status in times if at is not None)
 
 
 def adopt(account_id: str, seen: Seen, done: Iterable[Effect]) -> Expectation:
     """The first look: what is there is right, whoever made it."""
-    made = {effect.access_key_id for effect in done}
+    made = {effect.access_key_id for effect in done if effect.is_creation}
     keys = {
         key: ExpectedKey(status, Origin.CREATED if key in made else Origin.ADOPTED) for key, status in seen.keys.items()
     }
@@ -124,11 +128,13 @@ def expect(before: Expectation, done: Iterable[Effect], seen: Seen) -> Expectati
     for effect in sorted(done, key=lambda effect: effect.at):
         if effect.access_key_id is None:
             mfa_enabled = False
+        elif effect.is_creation:
+            keys[effect.access_key_id] = ExpectedKey(ACTIVE, Origin.CREATED)
         elif effect.status is None:
             keys.pop(effect.access_key_id, None)
-        else:
-            known = keys.get(effect.access_key_id)
-            keys[effect.access_key_id] = ExpectedKey(effect.status, known.origin if known else Origin.CREATED)
+        elif effect.access_key_id in keys:
+            # A request about a key that nobody explains does not explain it.
+            keys[effect.access_key_id] = replace(keys[effect.access_key_id], status=effect.status)
     mfa_enabled = mfa_enabled or bool(seen.mfa_enabled)
     return replace(before, checked_at=seen.at, keys=keys, mfa_enabled=mfa_enabled)
 
@@ -164,5 +170,5 @@ def accept(expectation: Expectation, drift: Drift) -> Expectation:
         keys.pop(drift.access_key_id, None)
     else:
         known = keys.get(drift.access_key_id)
-        keys[drift.access_key_id] = ExpectedKey(drift.found, known.origin if known else Origin.ADOPTED)
+        keys[drift.access_key_id] = ExpectedKey(drift.found, known.origin if known else Origin.ACCEPTED)
     return replace(expectation, keys=keys)

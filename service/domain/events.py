@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from service.domain.canonical import Document, Json, timestamp
+from service.domain.operation import Done
 from service.domain.request import NEXT, OperationRequest, Status
 
 FILED = "request.filed"
@@ -64,6 +65,16 @@ def expiry_failed(access_key_id: str, reason: str) -> Event:
     return Event(KEY_EXPIRY_FAILED, {"access_key_id": access_key_id, "reason": reason})
 
 
+def taken_away(name: str, access_key_id: str, done: Done) -> Event:
+    """A delivered key was deactivated or is gone, and who signed that."""
+    about: Document = {
+        "access_key_id": access_key_id,
+        "signer_key_id": done.signer_key_id,
+        "aws_request_id": done.aws_request_id,
+    }
+    return Event(name, about)
+
+
 def between(before: OperationRequest, after: OperationRequest) -> tuple[Event, ...]:
     """The events that lead from `before` to `after`: a decision, a mark on a delivered key, the transition."""
     happened = [
@@ -83,9 +94,7 @@ def between(before: OperationRequest, after: OperationRequest) -> tuple[Event, .
     marks = {
         RECEIPT_OVERDUE: (before.overdue_at, after.overdue_at),
         RECEIPT_GIVEN_UP: (before.unconfirmed_at, after.unconfirmed_at),
-        KEY_DEACTIVATED: (before.deactivated_at, after.deactivated_at),
         KEY_EXPIRING: (before.expiry_announced_at, after.expiry_announced_at),
-        KEY_RETIRED: (before.retired_at, after.retired_at),
     }
     happened += [Event(name, _about(after)) for name, (earlier, now) in marks.items() if now != earlier]
     if after.status is not before.status:

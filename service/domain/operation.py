@@ -84,8 +84,10 @@ class Operation:
         match self.name:
             case OperationName.CREATE_ACCESS_KEY:
                 return (Part.SUMMARY,)
-            case OperationName.DELETE_LOGIN_PROFILE | OperationName.ALLOW_PASSWORD_RECOVERY:
+            case OperationName.DELETE_LOGIN_PROFILE:
                 return (Part.PASSWORD,)
+            case OperationName.ALLOW_PASSWORD_RECOVERY:
+                return (Part.PASSWORD, Part.SUMMARY)
             case OperationName.DEACTIVATE_MFA_DEVICE:
                 return (Part.MFA_DEVICES,)
             case OperationName.DELETE_SIGNING_CERTIFICATE:
@@ -101,7 +103,7 @@ class Operation:
 
     def state_in(self, facts: Mapping[str, str]) -> str | None:
         """What the target is among `facts`; None when it is not there."""
-        return facts.get(self.target or PASSWORD)
+        return facts.get(_fact(self.name, self.target))
 
     def document(self) -> Document:
         """The part of the digest that says what is done to what."""
@@ -109,16 +111,30 @@ class Operation:
         return {"operation": self.name.value, "access_key_id": None} | named
 
 
+def _fact(name: OperationName, target: str | None) -> str:
+    """What a target is called among the facts: each kind by its own name, so that no id is taken for another's."""
+    match TARGET_OF.get(name):
+        case "access_key_id":
+            return str(target)
+        case "serial_number":
+            return f"MFA device {target}"
+        case "certificate_id":
+            return f"signing certificate {target}"
+        case _:
+            return PASSWORD
+
+
 def facts(operation: Operation, state: RootCredentials) -> dict[str, str]:
-    """What `operation` is judged by, and approved on: id → status of every access key, and of its kind of target."""
-    found = state.statuses
-    match operation.name:
+    """What `operation` is judged by, and approved on: name → status of every access key, and of its kind of target."""
+    name, found = operation.name, state.statuses
+    match name:
         case OperationName.DELETE_LOGIN_PROFILE | OperationName.ALLOW_PASSWORD_RECOVERY if state.password_present:
             found[PASSWORD] = PRESENT
         case OperationName.DEACTIVATE_MFA_DEVICE:
-            found |= dict.fromkeys(state.mfa_devices or (), "enabled")
+            found |= {_fact(name, device): "enabled" for device in state.mfa_devices or ()}
         case OperationName.DELETE_SIGNING_CERTIFICATE:
-            found |= {found.certificate_id: found.status for found in state.signing_certificates or ()}
+            listed = state.signing_certificates or ()
+            found |= {_fact(name, certificate.certificate_id): certificate.status for certificate in listed}
     return found
 
 
@@ -216,7 +232,8 @@ def _check_no_lockout(operation: Operation, state: RootCredentials) -> None:
             "The service itself signs with this access key and would lock itself out of the account. "
             "Say accept_lockout if that is meant.",
         )
-    if state.active_key_ids == [operation.target]:
+    # Where the service holds no key it needs none: to be rid of the last one is what AWS advises.
+    if state.signer_key_id is not None and state.active_key_ids == [operation.target]:
         raise Conflict(
             Code.LAST_ACTIVE_KEY,
             "This is the root user's last active access key. Say accept_lockout if that is meant.",

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from service.domain.account import RootCredentials
 from service.domain.actor import WORKER, Actor, ActorKind, Role
 from service.domain.errors import Code, Conflict, Forbidden, Invalid, ServiceError, expired, no_such_request
-from service.domain.operation import Operation
+from service.domain.operation import Operation, OperationName
 from service.domain.request import Decision, OperationRequest, Status, Verdict
 
 SMALLEST_QUORUM = 2
@@ -109,8 +109,15 @@ def check_lifetime(policy: Policy, operation: Operation, lifetime: timedelta | N
         raise Invalid(Code.LIFETIME_TOO_LONG, f"The longest lifetime of a new key is {longest} here.")
 
 
-def check_root_mfa(policy: Policy, operation: Operation, state: RootCredentials) -> None:
-    """Raise Conflict where a new key wants a root user with MFA, and AWS does not say that there is one."""
+def check_root_mfa(
+    policy: Policy, operation: Operation, state: RootCredentials, *, approved_on: RootCredentials | None = None
+) -> None:
+    """Raise Conflict where a new key wants a root user with MFA, and AWS does not say that there is one; and where
+    what lets somebody in as root was approved while there was MFA, and that is gone.
+    """
+    lets_in = operation.name in {OperationName.CREATE_ACCESS_KEY, OperationName.ALLOW_PASSWORD_RECOVERY}
+    if lets_in and approved_on is not None and approved_on.mfa_enabled and state.mfa_enabled is False:
+        raise Conflict(Code.ROOT_MFA_REQUIRED, "The root user had MFA when this was approved, and has none now.")
     if policy.require_root_mfa and operation.is_create and not state.mfa_enabled:
         raise Conflict(Code.ROOT_MFA_REQUIRED, "The root user has no MFA, which is demanded here before a new key.")
 
@@ -131,8 +138,14 @@ def check_may_see_drift(actor: Actor) -> None:
     _check_role(actor, "see drift", Role.OPERATOR, Role.AUDITOR, Role.APPROVER)
 
 
-def check_may_operate(actor: Actor) -> None:
-    _check_role(actor, "look for drift, or accept it,", Role.OPERATOR)
+def check_may_look_for_drift(actor: Actor) -> None:
+    _check_role(actor, "look for drift", Role.OPERATOR)
+
+
+def check_may_accept_drift(actor: Actor) -> None:
+    _check_role(actor, "accept drift", Role.OPERATOR)
+    if actor.kind is not ActorKind.PERSON:
+        raise Forbidden(Code.MACHINE_MAY_NOT_DECIDE, "Only people accept drift; a machine may look for it.")
 
 
 def check_quorum_possible(operation_people: set[str], approvers: frozenset[str], quorum: int) -> None:

@@ -128,10 +128,10 @@ class OperationRequest:
             case _:
                 return False
 
-    def was_touched_after(self, at: datetime) -> bool:
-        """Whether something was done in the account for it after `at`."""
+    def was_touched_between(self, after: datetime, before: datetime) -> bool:
+        """Whether something was done in the account for it in that time."""
         times = (self.settled_at, self.deactivated_at, self.retired_at, self.ended_at)
-        return any(time is not None and time > at for time in times)
+        return any(time is not None and after < time < before for time in times)
 
     def decision_of(self, person: str) -> Decision | None:
         return next((decision for decision in self.decisions if decision.person == person), None)
@@ -225,10 +225,8 @@ class OperationRequest:
         """The lifetime has ended, but the key could not be taken away yet. Said once."""
         return replace(self, expiry_failed_at=now, version=self.version + 1)
 
-    def retire(self, result: Result, now: datetime) -> "OperationRequest":
-        """The key is gone at the end of its lifetime; one that nobody had confirmed is thereby rolled back."""
-        if self.status is Status.DELIVERED:
-            return self.roll_back(result, now)
+    def retire(self, now: datetime) -> "OperationRequest":
+        """The key is gone at the end of its lifetime. One that nobody had confirmed is rolled back instead."""
         return replace(self, retired_at=now, version=self.version + 1)
 
     def _settled(self, status: Status, result: Result, now: datetime) -> "OperationRequest":

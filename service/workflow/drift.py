@@ -1,10 +1,11 @@
 """Looking for drift: read the account, then say in one transaction what is new, what is over, and what to expect."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
 
-from service.db import audit, expectations, requests
+from service.db import audit, backlog, expectations, requests
 from service.db.engine import Tx, begin, read
 from service.db.expectations import Finding
 from service.domain.account import Account, Part
@@ -13,9 +14,14 @@ from service.domain.capability import plan
 from service.domain.drift import Expectation, Seen, accept, adopt, differences, effects, expect
 from service.domain.errors import Code, Conflict, NotFound
 from service.domain.events import ACCOUNT_ADOPTED, DRIFT_ACCEPTED, DRIFT_FOUND, DRIFT_RESOLVED, Event
-from service.domain.policy import check_may_operate, check_may_see_drift
+from service.domain.policy import check_may_accept_drift, check_may_look_for_drift, check_may_see_drift
 from service.workflow.context import Context
 from service.workflow.read import known_account
+
+_BATCH = 1000
+
+# A key that AWS never lets the worker take away must not keep drift from being seen.
+_LONGEST_WAIT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,45 +47,69 @@ def check_drift(ctx: Context, account: Account, actor: Actor = WORKER) -> Look:
         with begin(ctx.engine) as tx:
             return _judge(ctx, tx, account.account_id, seen, actor)
     except IntegrityError as error:
-        # Two looked for the first time at once.
-        raise _busy() from error
+        if expectations.is_there_already(error):  # two looked for the first time at once
+            raise _busy() from error
+        raise
 
 
 def _judge(ctx: Context, tx: Tx, account_id: str, seen: Seen, actor: Actor) -> Look:
+    now, delay = ctx.now(), ctx.policy.consistency_delay
     before = expectations.lock(tx, account_id)
-    if before is not None and before.checked_at >= seen.at:
+    # A time in the future is that of a clock that was wrong: it must not keep anybody from looking.
+    if before is not None and seen.at <= before.checked_at <= now:
         raise _busy()
-    delay = ctx.policy.consistency_delay
     # What was done within the delay before the last look was not judged by it, or it would have been put off.
-    since = before.checked_at - delay if before else None
+    since = min(before.checked_at, seen.at) - delay if before else None
+    # First what is under way, and then what is done: a settlement in between is in one of them.
+    if requests.is_acted_on(tx, account_id) or (_is_recent(before, seen) and _is_taken_away(ctx, tx, account_id)):
+        raise _busy()
     acted_on = requests.acted_on(tx, account_id, since)
-    if requests.is_acted_on(tx, account_id) or any(request.was_touched_after(seen.at - delay) for request in acted_on):
+    if any(request.was_touched_between(seen.at - delay, now + delay) for request in acted_on):
         raise _busy()
     done = [effect for request in acted_on for effect in effects(request) if since is None or effect.at > since]
     expectation = adopt(account_id, seen, done) if before is None else expect(before, done, seen)
+    events = []
     if before is None:
         expectations.add(tx, expectation)
-        audit.append(tx, Event(ACCOUNT_ADOPTED, expectation.document), actor=actor, at=ctx.now())
+        events.append(Event(ACCOUNT_ADOPTED, expectation.document))
     else:
         expectations.save(tx, expectation)
-    _write_down(ctx, tx, expectation, seen, actor)
+    events += _write_down(ctx, tx, expectation, seen)
+    for event in events:
+        audit.append(tx, event, actor=actor, at=now)
     return Look(expectation, tuple(expectations.open_findings(tx, account_id)), adopted=before is None)
 
 
-def _write_down(ctx: Context, tx: Tx, expectation: Expectation, seen: Seen, actor: Actor) -> None:
-    """One event for what is new, one for what is over; nothing for what goes on."""
+def _is_recent(before: Expectation | None, seen: Seen) -> bool:
+    """Whether the last look is so near that this one can wait for what the worker has to do."""
+    return before is not None and seen.at - before.checked_at < _LONGEST_WAIT
+
+
+def _is_taken_away(ctx: Context, tx: Tx, account_id: str) -> bool:
+    """Whether a key is due to be deactivated or deleted: it may be, already, and not be written down yet."""
     now = ctx.now()
-    findings = expectations.open_findings(tx, expectation.account_id)
-    known = {(finding.drift.kind, finding.drift.access_key_id): finding for finding in findings}
-    found = {(drift.kind, drift.access_key_id): drift for drift in differences(expectation, seen)}
-    for what in known.keys() - found.keys():
-        expectations.close(tx, known[what].id, now)
-        audit.append(tx, Event(DRIFT_RESOLVED, known[what].document), actor=actor, at=now)
+    due = (*backlog.unconfirmed(tx, now, _BATCH), *backlog.expiring(tx, now, timedelta(0), _BATCH))
+    return any(request.account_id == account_id for request in due)
+
+
+def _write_down(ctx: Context, tx: Tx, expectation: Expectation, seen: Seen) -> list[Event]:
+    """One event for what is new, one for what is over; nothing for what goes on."""
+    now, events = ctx.now(), []
+    known = {
+        (finding.drift.kind, finding.drift.access_key_id, finding.drift.found): finding
+        for finding in expectations.open_findings(tx, expectation.account_id)
+    }
+    found = {(drift.kind, drift.access_key_id, drift.found): drift for drift in differences(expectation, seen)}
+    for what, finding in known.items():
+        if what not in found:
+            expectations.close(tx, finding.id, now)
+            events.append(Event(DRIFT_RESOLVED, finding.document))
     for what, drift in found.items():
         if what not in known:
             finding = Finding(id=ctx.new_id(), drift=drift, found_at=now, closed_at=None, accepted_by=None)
             expectations.add_finding(tx, finding)
-            audit.append(tx, Event(DRIFT_FOUND, finding.document), actor=actor, at=now)
+            events.append(Event(DRIFT_FOUND, finding.document))
+    return events
 
 
 def _busy() -> Conflict:
@@ -91,7 +121,7 @@ def _busy() -> Conflict:
 
 def check_drift_now(ctx: Context, actor: Actor, account_id: str) -> Look:
     """As `check_drift`, for an operator. Raises Forbidden and NotFound as well."""
-    check_may_operate(actor)
+    check_may_look_for_drift(actor)
     return check_drift(ctx, known_account(ctx, account_id), actor)
 
 
@@ -107,7 +137,7 @@ def accept_drift(ctx: Context, actor: Actor, finding_id: str, comment: str) -> F
 
     Raises Forbidden, NotFound, Conflict when it is no longer open, Unavailable.
     """
-    check_may_operate(actor)
+    check_may_accept_drift(actor)
     now = ctx.now()
     with begin(ctx.engine) as tx:
         expectation = expectations.lock_for(tx, finding_id)

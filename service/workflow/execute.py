@@ -23,7 +23,7 @@ from service.domain.operation import (
     check_can_run,
     facts,
 )
-from service.domain.policy import check_may_execute, check_root_mfa
+from service.domain.policy import check_lifetime, check_may_execute, check_root_mfa
 from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import change, record
 from service.workflow.context import Context, RootSession
@@ -40,18 +40,20 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
 
     def judge(tx: Tx, request: OperationRequest) -> OperationRequest:
         check_may_execute(request, actor, ctx.standing(tx, request), ctx.now())
+        check_lifetime(ctx.policy, request.filing.operation, request.filing.lifetime)
         return request
 
     approved = change(ctx, actor, request_id, judge, denied=denied)
     # Before the claim: an account that cannot be reached now must not cost the request its one execution.
     account = ctx.account(approved.filing.account_id)
-    planned = plan(account, approved.filing.operation.name)
+    operation = approved.filing.operation
+    planned = plan(account, operation.name)
     with ctx.roots.sign_in(account, planned) as root:
-        known_key_ids = tuple(root.observe(ctx.now()).statuses)
+        known_key_ids = tuple(root.observe(ctx.now(), *operation.parts).statuses)
 
         def claim(tx: Tx, request: OperationRequest) -> OperationRequest:
             return judge(tx, request).claim(
-                by=actor.subject, source=planned.acts, known_key_ids=known_key_ids, now=ctx.now()
+                by=actor.subject, source=planned.source, known_key_ids=known_key_ids, now=ctx.now()
             )
 
         try:
@@ -78,7 +80,7 @@ def _act(ctx: Context, root: RootSession, claimed: OperationRequest) -> Outcome:
         if changed is not None:
             return Refused(code="account_changed", detail=f"The account is not as it was approved: {changed}.")
         check_can_run(filing.operation, found, accept_lockout=filing.accept_lockout)
-        check_root_mfa(ctx.policy, filing.operation, found)
+        check_root_mfa(ctx.policy, filing.operation, found, approved_on=filing.observed)
     except ServiceError as refusal:
         return Refused(code=refusal.code, detail=refusal.detail)
     if claimed.claimed_at is None or ctx.now() - claimed.claimed_at > ctx.roots.call_budget * 2 / 3:

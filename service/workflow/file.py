@@ -72,8 +72,8 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
     if is_open:
         return _twin(ctx, actor, draft, idempotency_key)
     # Nothing is done now, so nothing that could do it signs in.
-    with ctx.roots.sign_in(account, Plan(planned.reads)) as root:
-        observed = root.observe(ctx.now(), *Part)
+    with ctx.roots.sign_in(account, Plan(planned.source)) as root:
+        observed = root.observe(ctx.now(), *(set(Part) - {Part.SIGNER}), *draft.operation.parts)
     check_can_run(draft.operation, observed, accept_lockout=draft.accept_lockout)
     check_root_mfa(ctx.policy, draft.operation, observed)
     request = OperationRequest.file(_filing(ctx, actor, draft, recipient, observed))

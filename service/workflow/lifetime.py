@@ -4,38 +4,52 @@ All of it was approved with the key, so it happens to a key in use as well. Only
 with waits, and is reported: without it nothing more could be done in the account, not even its deletion.
 """
 
+from datetime import timedelta
+
 from service.db import requests
 from service.db.engine import Tx, read
 from service.domain.account import Part
 from service.domain.actor import WORKER
-from service.domain.errors import Code, Conflict, ServiceError
-from service.domain.events import expiry_failed
-from service.domain.operation import OperationName
-from service.domain.request import OperationRequest, Result
+from service.domain.errors import Code, Conflict, ServiceError, Unavailable
+from service.domain.events import KEY_RETIRED, expiry_failed, taken_away
+from service.domain.operation import Done, OperationName
+from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import change, write_step
 from service.workflow.context import Context
 from service.workflow.take_away import take_away
+
+# A key that outlives its lifetime because AWS was away for a moment is no incident.
+_OUTAGE = timedelta(hours=1)
 
 
 def expire_key(ctx: Context, request_id: str) -> None:
     """Go one or more steps towards the end of a key, as far as is due.
 
-    Raises ServiceError when AWS is away or refuses, which is reported once, or when somebody was quicker; the next
-    pass goes on.
+    Raises ServiceError when AWS refuses or has been away for an hour, which is reported once, or when somebody was
+    quicker; the next pass goes on.
     """
     with read(ctx.engine) as tx:
         request = requests.get(tx, request_id)
     if request is None or request.expires_at is None or request.retired_at is not None:
         return
-    if request.expiry_announced_at is None and ctx.now() >= request.expires_at - ctx.policy.expiry_notice:
-        request = write_step(ctx, request, request.announce_expiry(ctx.now()))
-    if request.expires_at is not None and ctx.now() >= (request.delete_at or request.expires_at):
-        try:
-            _end(ctx, request)
-        except ServiceError as failure:
-            if failure.code is not Code.WRONG_STATUS:  # which says that somebody was quicker
-                _report(ctx, request, failure.detail)
-            raise
+    if request.unconfirmed_at is not None and request.overdue_at is None:
+        return  # it is being taken back already
+    end, now = request.expires_at, ctx.now()
+    if request.expiry_announced_at is None and now >= end - ctx.policy.expiry_notice:
+        request = write_step(ctx, request, request.announce_expiry(now))
+    due_at = max(end, request.delete_at or end)
+    if now < due_at:
+        return
+    try:
+        _end(ctx, request)
+    except Unavailable as failure:
+        if now >= due_at + _OUTAGE:
+            _report(ctx, request, failure.detail)
+        raise
+    except ServiceError as failure:
+        if failure.code is not Code.WRONG_STATUS:  # which says that somebody was quicker
+            _report(ctx, request, failure.detail)
+        raise
 
 
 def _end(ctx: Context, request: OperationRequest) -> None:
@@ -43,19 +57,29 @@ def _end(ctx: Context, request: OperationRequest) -> None:
     with ctx.sign_in(request.filing.account_id, OperationName.DEACTIVATE_ACCESS_KEY) as root:
         observed = root.observe(ctx.now(), Part.SIGNER)
         key = observed.key(key_id)
-        how = "and the key was gone already"
+        how, done = "and the key was gone already", Done(signer_key_id=root.signer_key_id, aws_request_id=None)
         if key is not None:
             if observed.signer_key_id == key_id:
                 raise Conflict(
                     Code.SIGNING_KEY, "The service itself signs with this key. Give its profile another one."
                 )
-            deleted = take_away(ctx, root, request, key)
-            if deleted is None:
+            taken = take_away(ctx, root, request, key)
+            if taken is None:
                 return
-            request, how = deleted, "so the key was deactivated, and then deleted"
+            request, done = taken
+            how = "so the key was deactivated, and then deleted"
+        if request.status is not Status.DELIVERED:
+            write_step(ctx, request, request.retire(ctx.now()), taken_away(KEY_RETIRED, key_id, done))
+            return
         detail = f"The lifetime of the key had ended, {how}."
-        result = Result(code="expired", detail=detail, access_key_id=key_id, signer_key_id=root.signer_key_id)
-        write_step(ctx, request, request.retire(result, ctx.now()))
+        result = Result(
+            code="expired",
+            detail=detail,
+            access_key_id=key_id,
+            signer_key_id=done.signer_key_id,
+            aws_request_id=done.aws_request_id,
+        )
+        write_step(ctx, request, request.roll_back(result, ctx.now()))
 
 
 def _report(ctx: Context, request: OperationRequest, reason: str) -> None:

@@ -7,7 +7,8 @@ from service.db import requests
 from service.db.engine import Tx, read
 from service.domain.account import PASSWORD, AccessKey, Part
 from service.domain.actor import WORKER
-from service.domain.errors import Code, ServiceError, Unavailable
+from service.domain.capability import Plan, plan
+from service.domain.errors import Code, Conflict, ServiceError, Unavailable
 from service.domain.events import EXECUTION_UNRESOLVED, Event, quarantined
 from service.domain.operation import Done, InDoubt, Operation, OperationName, Outcome, Refused, facts
 from service.domain.request import OperationRequest, Status
@@ -44,7 +45,10 @@ def reconcile(ctx: Context, request_id: str) -> None:
     if request is None or request.status is not Status.IN_DOUBT:
         return
     try:
-        with ctx.sign_in(request.filing.account_id, request.filing.operation.name) as root:
+        account = ctx.account(request.filing.account_id)
+        planned = plan(account, request.filing.operation.name)
+        # Only a key that a create left behind is acted on; whatever else is just looked at.
+        with ctx.roots.sign_in(account, planned if planned.is_create else Plan(planned.source)) as root:
             outcome, *incidents = _find_out(ctx, root, request)
     except ServiceError as error:
         if request.claimed_at is not None and ctx.now() - request.claimed_at < _PATIENCE:
@@ -75,6 +79,9 @@ def _take_back(root: RootSession, access_key_id: str) -> "tuple[Outcome, *tuple[
         case Done():
             detail = f"AWS made the key {access_key_id}, but its secret was lost with the answer; it was deleted."
             return (Refused(code="secret_lost", detail=detail, signer_key_id=root.signer_key_id),)
+        case Refused(code="aws_NoSuchEntity"):
+            # Another worker has just deleted it, and knows better how this ends.
+            raise Conflict(Code.WRONG_STATUS, "Somebody else took the key back meanwhile.")
         case Refused(detail=why):
             return _quarantine(
                 root, f"is this request's, nobody has its secret, but AWS keeps it ({why})", access_key_id

@@ -8,17 +8,17 @@ so a process may stop anywhere. A key in use has somebody who holds its secret: 
 from service.db import requests
 from service.db.engine import read
 from service.domain.account import Part
-from service.domain.operation import OperationName
+from service.domain.operation import Done, OperationName
 from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import write_step
-from service.workflow.context import Context, RootSession
+from service.workflow.context import Context
 from service.workflow.take_away import take_away
 
 
 def roll_back(ctx: Context, request_id: str) -> None:
     """Go one or more steps towards the end of an unconfirmed key, as far as is due.
 
-    Raises Unavailable when AWS is away or refuses, Conflict when somebody was quicker; the next pass goes on.
+    Raises ServiceError when AWS is away or refuses, or when somebody was quicker; the next pass goes on.
     """
     with read(ctx.engine) as tx:
         request = requests.get(tx, request_id)
@@ -29,22 +29,30 @@ def roll_back(ctx: Context, request_id: str) -> None:
         observed = root.observe(ctx.now(), Part.LAST_USE, Part.SIGNER)
         key = observed.key(key_id)
         if key is None:
-            write_step(ctx, request, request.roll_back(_result(root, key_id, "and the key is gone already"), ctx.now()))
+            gone = Done(signer_key_id=root.signer_key_id, aws_request_id=None)
+            result = _result(gone, key_id, "and the key is gone already")
+            write_step(ctx, request, request.roll_back(result, ctx.now()))
             return
         if observed.is_held(key):
             write_step(ctx, request, request.report_overdue(ctx.now()))
             return
         if request.unconfirmed_at is None:
             request = write_step(ctx, request, request.give_up(ctx.now()))
-        deleted = take_away(ctx, root, request, key)
-        if deleted is not None:
-            result = _result(root, key_id, "so the key was deactivated, and then deleted")
-            write_step(ctx, deleted, deleted.roll_back(result, ctx.now()))
+        taken = take_away(ctx, root, request, key)
+        if taken is not None:
+            request, done = taken
+            result = _result(done, key_id, "so the key was deactivated, and then deleted")
+            write_step(ctx, request, request.roll_back(result, ctx.now()))
 
 
-def _result(root: RootSession, key_id: str, consequence: str) -> Result:
-    detail = f"Nobody confirmed that the secret arrived, {consequence}."
-    return Result(code="unconfirmed", detail=detail, access_key_id=key_id, signer_key_id=root.signer_key_id)
+def _result(done: Done, key_id: str, consequence: str) -> Result:
+    return Result(
+        code="unconfirmed",
+        detail=f"Nobody confirmed that the secret arrived, {consequence}.",
+        access_key_id=key_id,
+        signer_key_id=done.signer_key_id,
+        aws_request_id=done.aws_request_id,
+    )
 
 
 def _is_due(ctx: Context, request: OperationRequest) -> bool:

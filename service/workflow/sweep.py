@@ -28,9 +28,8 @@ _BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something to do now: `what`, to a request or, where that is None, to the account itself.
-
-    `account_id` is empty for what concerns no single one.
+    """Something to do now: `what`, to a request; or, where `request_id` is None, a look at an account or at all of
+    them, for which nobody waits.
     """
 
     what: str
@@ -53,7 +52,7 @@ def due(ctx: Context) -> Iterator[Step]:
             expire_key: list(backlog.expiring(tx, now, ctx.policy.expiry_notice, _BATCH)),
             reconcile: list(backlog.claimed_before(tx, Status.IN_DOUBT, in_doubt_long_enough, _BATCH)),
         }
-        checked = expectations.checked_after(tx, now - ctx.policy.drift_interval)
+        checked = expectations.checked_between(tx, now - ctx.policy.drift_interval, now)
     for call, requests in found.items():
         for request in requests:
             what = call.__name__.strip("_")

@@ -1,32 +1,40 @@
 """Taking a key away: deactivated, and deleted when the grace is over. Every step is written down by itself."""
 
 from service.domain.account import ACTIVE, AccessKey
-from service.domain.errors import Code, Conflict, Unavailable
+from service.domain.errors import Code, Conflict, ExecutionFailed, Unavailable
+from service.domain.events import KEY_DEACTIVATED, taken_away
 from service.domain.operation import Done, Operation, OperationName, Refused
 from service.domain.request import OperationRequest
 from service.workflow.change import write_step
 from service.workflow.context import Context, RootSession
 
 
-def take_away(ctx: Context, root: RootSession, request: OperationRequest, key: AccessKey) -> OperationRequest | None:
-    """Go as far as is due, and return the request once its key is deleted.
+def take_away(
+    ctx: Context, root: RootSession, request: OperationRequest, key: AccessKey
+) -> tuple[OperationRequest, Done] | None:
+    """Go as far as is due, and return the request once its key is deleted, with what AWS said.
 
-    Raises Unavailable when AWS is away or refuses, Conflict when somebody was quicker.
+    Raises Unavailable when AWS is away, ExecutionFailed when it refuses, Conflict when somebody was quicker.
     """
     if request.deactivated_at is None:
+        done = Done(signer_key_id=root.signer_key_id, aws_request_id=None)
         if key.status == ACTIVE:
-            _perform(root, OperationName.DEACTIVATE_ACCESS_KEY, key)
-        request = write_step(ctx, request, request.deactivated(ctx.now()))
+            done = _perform(root, OperationName.DEACTIVATE_ACCESS_KEY, key)
+        event = taken_away(KEY_DEACTIVATED, key.access_key_id, done)
+        request = write_step(ctx, request, request.deactivated(ctx.now()), event)
     if request.delete_at is None or ctx.now() < request.delete_at:
         return None
-    _perform(root, OperationName.DELETE_ACCESS_KEY, key)
-    return request
+    return request, _perform(root, OperationName.DELETE_ACCESS_KEY, key)
 
 
-def _perform(root: RootSession, name: OperationName, key: AccessKey) -> None:
+def _perform(root: RootSession, name: OperationName, key: AccessKey) -> Done:
     outcome = root.perform(Operation(name, key.access_key_id))
-    if isinstance(outcome, Done):
-        return
-    if isinstance(outcome, Refused) and outcome.code == "aws_NoSuchEntity":
-        raise Conflict(Code.WRONG_STATUS, "Somebody else took the key away meanwhile.")
-    raise Unavailable(Code.ACCOUNT_UNREACHABLE, f"The key is not taken away yet. {outcome.detail}")
+    match outcome:
+        case Done():
+            return outcome
+        case Refused(code="aws_NoSuchEntity"):
+            raise Conflict(Code.WRONG_STATUS, "Somebody else took the key away meanwhile.")
+        case Refused():
+            raise ExecutionFailed(Code.EXECUTION_FAILED, f"The key is not taken away. {outcome.detail}")
+        case _:
+            raise Unavailable(Code.ACCOUNT_UNREACHABLE, f"The key is not taken away yet. {outcome.detail}")

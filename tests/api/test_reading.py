@@ -11,6 +11,7 @@ from factories import ACCOUNT, DEACTIVATE, NOON, OTHER_ACCOUNT, House
 from factories import request as made
 from fastapi.testclient import TestClient
 
+from service.aws.organization import KnownAccounts
 from service.aws.simulated import ConnectionLostAfter
 from service.db import requests
 from service.db.engine import begin
@@ -269,7 +270,7 @@ def test_decision_that_no_longer_counts_says_why(house: House) -> None:
 
 def test_account_that_left_the_settings_is_shown_by_its_id(house: House) -> None:
     request = house.file()
-    house.change(accounts={})
+    house.change(accounts=KnownAccounts({}))
 
     shown = house.client("bob").get(f"/v1/requests/{id_of(request)}").json()
 

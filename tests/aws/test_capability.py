@@ -46,7 +46,7 @@ def attempt(aws: SimulatedAws, source: SourceKind, account: Account, name: Opera
     profiles = {} if source is SourceKind.ASSUME_ROOT else {ACCOUNT: source_of(aws, ACCOUNT)}
     roots = AwsRoots(profiles, {"main": AssumedRoot(manager_of(aws), "us-east-1")})
     try:
-        with roots.sign_in(account, Plan(source, source, name)) as root:
+        with roots.sign_in(account, Plan(source, name)) as root:
             outcome = root.perform(Operation(name, target_for(aws, name)))
     except Unavailable:
         return False

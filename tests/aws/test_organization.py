@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from factories import House, manager_of
+from factories import House, Watch, manager_of
 
 from service.aws.organization import KnownAccounts, Listing, Organization
 from service.aws.simulated import Refuse, ServerError, SimulatedAws
@@ -31,13 +31,6 @@ def _no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
 def aws() -> Iterator[SimulatedAws]:
     with SimulatedAws(MEMBERS, management_account=MANAGEMENT, delegated_administrator=MEMBERS[0]) as aws:
         yield aws
-
-
-class Watch:
-    seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 def organization(aws: SimulatedAws, listing: Listing | None = None, watch: Watch | None = None) -> Organization:
@@ -154,11 +147,37 @@ def test_an_account_of_the_settings_is_known_while_the_organization_is_away(aws:
 def test_an_account_of_the_settings_that_is_listed_has_both_sources(aws: SimulatedAws) -> None:
     own = Account(account_id=MEMBERS[0], name="our name for it")
     known = KnownAccounts({own.account_id: own}, {"main": organization(aws)})
+    assert known.get(MEMBERS[0]) == own  # it never waits for a listing
+    known.every()
     account = known.get(MEMBERS[0])
     assert account is not None
     assert account.sources == (SourceKind.ASSUME_ROOT, SourceKind.PROFILE)
     assert account.name == "our name for it"
     assert len(known.every()) == len(MEMBERS) + 1
+
+
+def test_one_organization_that_is_away_does_not_hide_another(aws: SimulatedAws) -> None:
+    away = Organization(
+        "away", FixedSource("AKIANOBODY0000000000", "x" * 40, aws.endpoint_url), Listing(refresh=REFRESH)
+    )
+    known = KnownAccounts({}, {"away": away, "main": organization(aws)})
+    with pytest.raises(Unavailable):
+        known.every()
+    assert len(known.at_hand()) == len(MEMBERS) + 1
+
+
+def test_a_failure_that_is_remembered_holds_no_credential(aws: SimulatedAws) -> None:
+    aws.fault("ListAccounts", Refuse("AccessDeniedException", 400))
+    listed = organization(aws)
+    with pytest.raises(Unavailable):
+        listed.accounts()
+    assert not isinstance(listed._failure, BaseException)
+
+
+def test_a_member_cannot_name_itself_into_the_approvers_view() -> None:
+    names = {MEMBERS[0]: "prod\u202e[red]\x1b[2J"}
+    with SimulatedAws(MEMBERS[:1], management_account=MANAGEMENT, names=names) as aws:
+        assert organization(aws).accounts()[MEMBERS[0]].name == "prod[red][2J"
 
 
 def test_without_a_listing_only_the_settings_count(aws: SimulatedAws) -> None:

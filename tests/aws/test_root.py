@@ -54,7 +54,7 @@ def with_keys(aws: SimulatedAws, account_id: str = ACCOUNT) -> str:
 
 
 _READING = Plan(SourceKind.PROFILE)
-_CREATING = Plan(SourceKind.PROFILE, SourceKind.PROFILE, CREATE)
+_CREATING = Plan(SourceKind.PROFILE, CREATE)
 _ROOTS = AwsRoots({ACCOUNT: ProfileSource("prod-root")})
 
 
@@ -92,7 +92,8 @@ def test_a_credential_program_that_fails_or_hangs_is_an_account_out_of_reach(
 ) -> None:
     monkeypatch.setattr("service.aws.sources.PROGRAM_SECONDS", 1.0)
     sleeper = tmp_path / "sleeper.py"
-    sleeper.write_text("import signal; signal.pause()")
+    # A child that keeps the pipe open is not waited for either.
+    sleeper.write_text("import subprocess, signal; subprocess.Popen(['sleep', '600']); signal.pause()")
     command = program.format(python=sys.executable, sleeper=sleeper)
     config.write_text(f"[profile prod-root]\ncredential_process = {command}\n")
     assert refusal() is Code.ACCOUNT_UNREACHABLE

@@ -272,7 +272,10 @@ def test_a_failed_commit_leaves_0001_whole_and_a_sound_connection(old: Engine) -
 
 @pytest.mark.parametrize(
     "row",
-    [later("new operation", "delete_login_profile"), later("lifetime", "create_access_key", lifetime_seconds=60)],
+    [
+        later("new operation", "delete_login_profile"),
+        later("lifetime", "create_access_key", lifetime_seconds=60, expires_at=AT),
+    ],
     ids=lambda row: row["id"],
 )
 def test_there_is_no_way_back_with_a_request_that_0001_cannot_hold(old: Engine, row: Row) -> None:

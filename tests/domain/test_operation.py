@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -56,6 +57,12 @@ def test_what_cannot_run_is_refused(
 @pytest.mark.parametrize("target", [_SIGNER, _OTHER])
 def test_a_lockout_that_was_accepted_can_run(name: OperationName, target: str) -> None:
     check_can_run(Operation(name, target), state({target: "Active"}), accept_lockout=True)
+
+
+@pytest.mark.parametrize("name", [DEACTIVATE, DELETE])
+def test_the_last_key_may_go_where_the_service_holds_none(name: OperationName) -> None:
+    held_by_nobody = replace(state({_OTHER: "Active"}), signer_key_id=None)
+    check_can_run(Operation(name, _OTHER), held_by_nobody, accept_lockout=False)
 
 
 def cautions(operation: Operation, credentials: RootCredentials) -> list[str]:

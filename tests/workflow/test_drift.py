@@ -12,10 +12,12 @@ from factories import ACCOUNT, ACCOUNTS, DEACTIVATE, DEACTIVATE_MFA, DELETE, MEM
 from service.aws.simulated import ConnectionLostAfter, ConnectionLostBefore
 from service.db import audit
 from service.db.engine import read
+from service.domain.actor import Role
 from service.domain.errors import Code, ServiceError
 from service.worker import run_pass
 from service.workflow.decide import confirm_receipt
 from service.workflow.drift import Look, accept_drift, check_drift, open_drift
+from service.workflow.sweep import due
 
 HOUR = timedelta(hours=1)
 
@@ -202,11 +204,48 @@ def test_what_an_operator_accepts_is_expected_from_then_on(house: House) -> None
     accepted = accept_drift(house.ctx, house.actor("oscar"), finding.id, "The auditors' key.")
     assert accepted.accepted_by == "oscar"
     after = look(house)
-    assert (after.open, after.expectation.keys[stranger].origin) == ((), "adopted")
+    assert (after.open, after.expectation.keys[stranger].origin) == ((), "accepted")
     assert drift_events(house)[-1] == "drift.accepted"
     with pytest.raises(ServiceError) as refused:
         accept_drift(house.ctx, house.actor("oscar"), finding.id, "Again.")
     assert refused.value.code is Code.WRONG_STATUS
+
+
+def test_a_request_about_a_key_that_nobody_explains_does_not_explain_it(house: House) -> None:
+    look(house)
+    stranger = house.spare_key()
+    look(house)
+    house.execute(house.approved(DEACTIVATE, stranger))
+    assert [(f.drift.kind.value, f.drift.found) for f in look(house).open] == [("unexplained_key", "Inactive")]
+    assert drift_events(house)[-2:] == ["drift.resolved", "drift.found"]  # another status is another finding
+
+
+def test_a_clock_that_was_wrong_for_a_moment_does_not_keep_anybody_from_looking(house: House) -> None:
+    look(house)
+    house.clock.advance(timedelta(days=365))
+    look(house)
+    house.clock.advance(timedelta(days=-365))
+    house.spare_key()
+    assert kinds(look(house)) == ["unexplained_key"]
+    house.change(policy=replace(house.ctx.policy, drift_checks=True))
+    assert "check_drift" in {step.what for step in due(house.ctx)}
+
+
+def test_a_key_that_is_just_being_taken_back_is_not_judged(house: House) -> None:
+    look(house)
+    house.execute(house.approved())
+    house.clock.advance(timedelta(minutes=20))
+    codes: list[Code | None] = []
+    house.aws.on("UpdateAccessKey", lambda: codes.append(refusal(house)), after=True)
+    run_pass(house.ctx)
+    assert codes == [Code.ACCOUNT_BUSY]
+
+
+def test_a_machine_may_look_but_never_accept(house: House) -> None:
+    robo = replace(house.actor("robo"), roles=frozenset({Role.OPERATOR}))
+    with pytest.raises(ServiceError) as refused:
+        accept_drift(house.ctx, robo, "none", "Fine.")
+    assert refused.value.code is Code.MACHINE_MAY_NOT_DECIDE
 
 
 @pytest.mark.parametrize("subject", ["alice", "bob", "audrey", "robo", "mallory"])

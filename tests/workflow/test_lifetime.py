@@ -121,6 +121,39 @@ def test_an_unconfirmed_key_is_taken_away_once_whichever_clock_is_first(house: H
     assert events(house, request).count("key.deactivated") == 1
 
 
+def test_a_key_that_is_found_in_use_while_it_is_taken_back_still_ends_with_its_lifetime(house: House) -> None:
+    request, key = house.execute(house.approved(lifetime=LIFETIME))
+    assert key is not None
+    after(house, request, timedelta(minutes=15))
+    house.aws.set_root_key_status(ACCOUNT, key.access_key_id, "Active")
+    house.look_at(Credential(key.access_key_id, key.secret.reveal()))
+    after(house, request, GRACE)
+    assert status_of(house, key) == "Active"
+    after(house, request, LIFETIME - GRACE - timedelta(minutes=16))
+    assert status_of(house, key) == "Active"
+    assert after(house, request, timedelta(minutes=2)).status == "rolled_back"
+    assert status_of(house, key) is None
+
+
+def test_what_took_a_key_away_is_in_the_events(house: House) -> None:
+    request, _ = received(house)
+    after(house, request, LIFETIME)
+    after(house, request, GRACE)
+    for content in house.events(request)[-2:]:
+        data = json.loads(content)["data"]
+        assert data["signer_key_id"] == house.signer
+        assert data["aws_request_id"]
+
+
+def test_a_policy_that_was_tightened_since_the_filing_is_asked_again_at_the_execution(house: House) -> None:
+    approved = house.approved()
+    house.change(policy=replace(house.ctx.policy, lifetime_required=True))
+    with pytest.raises(ServiceError) as refused:
+        house.execute(approved)
+    assert refused.value.code is Code.LIFETIME_REQUIRED
+    assert house.now(approved).status == "approved"
+
+
 def test_a_key_that_was_deleted_before_is_only_noted(house: House) -> None:
     request, key = received(house)
     house.execute(house.approved(DELETE, key.access_key_id))
@@ -168,7 +201,13 @@ def test_what_aws_refuses_or_loses_is_reported_once_and_tried_again(
     house.aws.fault(action, fault, times=6)
     for _ in range(2):
         after(house, request, MOMENT)
-    assert events(house, request).count("key.expiry_failed") == 1
+    refused = isinstance(fault, Refuse) and action in {"UpdateAccessKey", "DeleteAccessKey"}
+    assert events(house, request).count("key.expiry_failed") == (1 if refused else 0)
+    house.aws.fault(action, fault, times=99)
+    for _ in range(2):
+        after(house, request, timedelta(hours=1))
+    lost_but_done = isinstance(fault, ConnectionLostAfter) and action in {"UpdateAccessKey", "DeleteAccessKey"}
+    assert events(house, request).count("key.expiry_failed") == (0 if lost_but_done else 1)
     house.aws.reset_faults()
     after(house, request, MOMENT)
     after(house, request, GRACE)

@@ -31,6 +31,7 @@ from service.aws.simulated import (
     ServerErrorAfter,
     Throttle,
 )
+from service.aws.sources import ProfileSource
 from service.domain.account import Account, Partition
 from service.domain.errors import Code, ServiceError
 from service.domain.operation import OperationName
@@ -117,6 +118,7 @@ def refusal(call: Callable[[], object]) -> tuple[Code, str]:
         (ALLOW_PASSWORD, None, {"password": True}, Code.PASSWORD_EXISTS),
         (DEACTIVATE_MFA, "arn:aws:iam::1:mfa/none", {}, Code.NO_SUCH_MFA_DEVICE),
         (DEACTIVATE_MFA, "arn:aws:iam::1:mfa/none", {"mfa": False}, Code.NO_SUCH_MFA_DEVICE),
+        (DEACTIVATE_MFA, "the root key's id", {}, Code.NO_SUCH_MFA_DEVICE),
         (DELETE_CERTIFICATE, "TA7SMP42TDN5Z26OBPJE7EXAMPLE", {}, Code.NO_SUCH_CERTIFICATE),
     ],
 )
@@ -124,6 +126,8 @@ def test_what_could_not_run_is_refused_at_filing(
     sqlite_house: House, name: OperationName, target: str | None, prepare: dict[str, bool], code: Code
 ) -> None:
     sqlite_house.aws.set_summary(MEMBER, **prepare)
+    if target == "the root key's id":
+        target = sqlite_house.aws.root_credential(MEMBER).access_key_id
     assert refusal(lambda: sqlite_house.file(name, target, account_id=MEMBER))[0] is code
 
 
@@ -245,6 +249,24 @@ def test_and_again_at_the_execution(sqlite_house: House) -> None:
     assert refusal(lambda: house.execute(approved))[0] is Code.EXECUTION_FAILED
     assert house.now(approved).result.code == "root_mfa_required"  # type: ignore[union-attr]  # it is settled
     assert house.aws.count("CreateAccessKey") == 0
+
+
+def test_a_recovery_that_was_approved_with_mfa_does_not_run_without(sqlite_house: House) -> None:
+    house = sqlite_house
+    approved = house.approved(ALLOW_PASSWORD, target_in(house, ALLOW_PASSWORD), account_id=MEMBER)
+    house.aws.set_summary(MEMBER, mfa=False)
+    assert refusal(lambda: house.execute(approved))[0] is Code.EXECUTION_FAILED
+    assert not house.aws.password(MEMBER)
+
+
+def test_a_program_that_fails_before_the_claim_costs_nothing(
+    sqlite_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = sqlite_house
+    approved = house.approved(DELETE, house.aws.create_root_key(BOTH).access_key_id, account_id=BOTH)
+    monkeypatch.setattr(house.ctx.roots, "_profiles", {BOTH: ProfileSource("no-such-profile")})
+    assert refusal(lambda: house.execute(approved))[0] is Code.ACCOUNT_UNREACHABLE
+    assert house.now(approved).status == "approved"
 
 
 def test_and_for_what_was_approved_before_it_was_demanded(sqlite_house: House) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from factories import ACCOUNT, DELETE, House
 
+from service.aws.organization import KnownAccounts
 from service.aws.root import AwsRoots
 from service.aws.simulated import ConnectionLostAfter, ConnectionLostBefore, Refuse
 from service.aws.sources import FixedSource
@@ -68,6 +69,15 @@ def test_the_key_that_the_service_signs_with_by_now_is_never_deleted(house: Hous
     assert replacement.access_key_id in house.aws.keys(ACCOUNT)
 
 
+def test_a_key_that_another_worker_has_just_deleted_is_no_incident(house: House) -> None:
+    request = in_doubt(house, made=True)
+    (key,) = set(house.aws.keys(ACCOUNT)) - {house.signer}
+    house.aws.on("DeleteAccessKey", lambda: house.aws.delete_root_key(ACCOUNT, key))
+    assert ended(house, request) == ("in_doubt", "in_doubt")
+    assert ended(house, request) == ("failed", "not_created")
+    assert not [event for event in house.events(request) if "quarantined" in event]
+
+
 def test_a_key_that_aws_refuses_to_delete_is_quarantined(house: House) -> None:
     request = in_doubt(house, made=True)
     house.aws.fault("DeleteAccessKey", Refuse("AccessDenied"))
@@ -94,7 +104,7 @@ def test_a_doubt_that_aws_cannot_be_asked_about_for_a_day_ends_with_an_incident(
 
 def test_a_doubt_on_an_account_that_left_the_settings_ends_as_well(house: House) -> None:
     request = in_doubt(house, made=False)
-    house.change(accounts={})
+    house.change(accounts=KnownAccounts({}))
     assert ended(house, request, after=timedelta(days=1)) == ("failed", "unresolved")
 
 
