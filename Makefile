@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test check serve format openapi diagram lock bench image image-check clean
+.PHONY: demo test check serve format openapi diagram lock bench kill-matrix image image-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep)
@@ -35,6 +35,10 @@ diagram: .venv/ready
 # What an organization of 500 accounts costs, in one run.
 bench: .venv/ready
 	$(BIN)/python bench/organization.py 500 16
+
+# The service killed at every call to AWS, on both databases; `make test` has a seed of it.
+kill-matrix: .venv/ready
+	KILL_MATRIX=full $(BIN)/pytest -n auto tests/kill
 
 # The environment, from the lock with its hashes; made anew when the lock changes.
 .venv/ready: requirements-dev.lock pyproject.toml

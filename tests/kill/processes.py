@@ -1,0 +1,132 @@
+"""The service as a process that can be killed: forked from a warm one, with settings and profiles of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+from factories import ACCOUNT, ACCOUNTS, MEMBER, MEMBERS
+
+from service.aws.simulated import Credential, SimulatedAws
+from service.cli.waiting import free_port
+from service.domain.actor import ActorKind
+
+SERVED = (ACCOUNT, MEMBER)
+_START_SECONDS, _ANSWER_SECONDS, _LOOK_AGAIN_SECONDS = 30, 60, 0.005
+_FORK_SERVER = Path(__file__).with_name("forkserver.py")
+
+
+class Process:
+    """A child of the fork server."""
+
+    def __init__(self, forks: "ForkServer", pid: int) -> None:
+        self.pid = pid
+        self._forks = forks
+        self._lock = threading.Lock()
+        self._ended: int | None = None
+
+    def kill(self) -> None:
+        """It is dead when this returns. Until somebody has waited for it, its pid is nobody else's."""
+        if self._ended is None:
+            os.kill(self.pid, signal.SIGKILL)
+        self.wait()
+
+    def wait(self) -> int:
+        """How it ended: its exit code, or the signal as a negative number."""
+        with self._lock:
+            if self._ended is None:
+                self._ended = self._forks.ask({"wait": self.pid})
+            return self._ended
+
+
+class ForkServer:
+    """The warm process, from here."""
+
+    def __init__(self) -> None:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ROOTQUORUM_"))}
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, str(_FORK_SERVER)],
+            env=clean | {"AWS_EC2_METADATA_DISABLED": "true"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, order: dict[str, object]) -> int:
+        with self._lock:
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            self._process.stdin.write(json.dumps(order) + "\n")
+            self._process.stdin.flush()
+            return int(self._process.stdout.readline())
+
+    @contextmanager
+    def started(self, folder: Path, now: datetime | None = None) -> Iterator[Process]:
+        """`rootquorum serve` with the settings in `folder`; with `now` one pass of the worker. Dead in the end."""
+        order: dict[str, object] = {"folder": str(folder), "now": None if now is None else now.isoformat()}
+        process = Process(self, self.ask(order))
+        try:
+            yield process
+        finally:
+            process.kill()
+
+    def stop(self) -> None:
+        self._process.communicate()
+
+
+def furnish(folder: Path, database_url: str, aws: SimulatedAws, *, drift_checks: bool) -> str:
+    """Write the settings of a service with real profiles, which lead to `aws`. The URL where it will be served."""
+    port = free_port()
+    people = [member for member in MEMBERS.values() if member.kind is ActorKind.PERSON]
+    sections: dict[str, dict[str, object]] = {
+        "database": {"url": database_url},
+        "server": {"port": port},
+        "log": {"level": "DEBUG"},
+        "policy": {"drift_checks": drift_checks},
+        "organizations.main": {"profile": "management"},
+    }
+    sections |= {f"people.{person.subject}": {"name": person.name, "roles": sorted(person.roles)} for person in people}
+    profiles = {"management": aws.management_credential()}
+    for account in (ACCOUNTS[account_id] for account_id in SERVED):
+        source = {"organization": account.organization} if account.organization else {"profile": account.name}
+        sections[f"accounts.{account.account_id}"] = {"name": account.name, **source}
+        if account.has_profile:
+            profiles[account.name] = aws.root_credential(account.account_id)
+    (folder / "rootquorum.toml").write_text("".join(_section(name, values) for name, values in sections.items()))
+    (folder / "aws-config").write_text("".join(_profile(name, key, aws.endpoint_url) for name, key in profiles.items()))
+    return f"http://127.0.0.1:{port}"
+
+
+def _section(name: str, values: dict[str, object]) -> str:
+    # Of strings, numbers, booleans and lists the JSON is TOML.
+    return f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+
+
+def _profile(name: str, key: Credential, endpoint_url: str) -> str:
+    return (
+        f"[profile {name}]\nendpoint_url = {endpoint_url}\n"
+        f"aws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
+    )
+
+
+def post(url: str, token: str) -> httpx.Response:
+    """Ask a service that may still be starting. Raises TransportError when it dies before it has answered."""
+    deadline = time.monotonic() + _START_SECONDS
+    # There is no TLS here, and certificates to verify it with take long to read.
+    with httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=_ANSWER_SECONDS, verify=False) as client:
+        while True:
+            try:
+                return client.post(url)
+            except httpx.ConnectError:  # refused: nothing was sent
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_LOOK_AGAIN_SECONDS)
