@@ -48,13 +48,14 @@ def _findings(settings: Settings, context: Context) -> Iterator[Finding]:
     if settings.aws.simulated:
         yield Finding("accounts are simulated; no AWS to look at")
         return
+    # First the listings: they say how the accounts that the settings name are reached as well.
+    for name, organization in settings.organizations.items():
+        if organization.list_accounts:
+            yield _listing(context, name)
     accounts = list(context.accounts.configured())
     features = organization_features(context, accounts)
     for account in accounts:
         yield from _account(context, account, features)
-    for name, organization in settings.organizations.items():
-        if organization.list_accounts:
-            yield _listing(context, name)
 
 
 def _database(context: Context) -> Iterator[Finding]:

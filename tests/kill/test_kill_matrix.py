@@ -16,7 +16,7 @@ from kill.matrix import ENGINES, Case, When, every_case, seed
 from kill.processes import ForkServer, Process, furnish, post
 from kill.undertakings import REQUESTER, UNDERTAKINGS, Scene
 
-from service.aws.simulated import ConnectionLostBefore, SimulatedAws
+from service.aws.simulated import SimulatedAws
 
 _LONG = 30
 _ALL = os.environ.get("KILL_MATRIX") == "full"
@@ -28,7 +28,6 @@ class Killing:
 
     def __init__(self, aws: SimulatedAws, case: Case) -> None:
         self.victim: Future[Process] = Future()
-        self._aws = aws
         self._case = case
         self._arrived = self._acted = 0
         self._over = threading.Event()
@@ -41,8 +40,8 @@ class Killing:
             return
         self.victim.result(_LONG).kill()
         if self._case.when is When.LOST:
-            self._aws.fault(self._case.action, ConnectionLostBefore())
             self._over.set()
+            raise ConnectionResetError  # which the server takes for a connection that is gone: AWS never acts
 
     def _act(self) -> None:
         self._acted += 1

@@ -191,9 +191,8 @@ def test_aws_is_asked_who_signs_and_what_is_there_before_the_one_call(house: Hou
     calls = house.aws.calls[before:]
     assert [call.action for call in calls] == [
         "GetCallerIdentity",
-        "ListAccessKeys",
-        "ListAccessKeys",
-        "GetAccountSummary",
+        *("ListAccessKeys", "GetAccountSummary"),  # before the claim, where a failure costs nothing
+        *("ListAccessKeys", "GetAccountSummary"),  # and after it
         "CreateAccessKey",
     ]
 
