@@ -176,8 +176,8 @@ def test_a_step_that_is_refused_by_a_rule_does_not_make_its_account_wait(house: 
     assert (house.now(first).status, house.now(second).status) == ("failed", "succeeded")
 
 
-def test_a_throttled_account_waits_and_is_served_later(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+@pytest.mark.usefixtures("no_back_off")
+def test_a_throttled_account_waits_and_is_served_later(house: House) -> None:
     request = house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
     house.aws.fault("GetCallerIdentity", Throttle(), times=3)
     watch = Watch()

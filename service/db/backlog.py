@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from service.db.engine import Tx
 from service.db.tables import requests
@@ -36,21 +36,31 @@ def to_run(tx: Tx, limit: int) -> Sequence[Due]:
 
 def unconfirmed(tx: Tx, now: datetime, limit: int) -> Sequence[Due]:
     """Requests whose receipt is overdue, unless that was reported because the key is in use."""
-    return _due(
-        tx,
-        limit,
-        requests.c.status == Status.DELIVERED,
-        requests.c.receipt_by <= now,
-        requests.c.overdue_at.is_(None),
-        grace_over_by=now,
-    )
+    return _due(tx, limit, *_is_unconfirmed(now), grace_over_by=now)
 
 
 def expiring(tx: Tx, now: datetime, notice: timedelta, limit: int) -> Sequence[Due]:
     """Requests whose key reaches the end of its lifetime within `notice`, not announced yet, or has reached it."""
-    return _due(
-        tx,
-        limit,
+    return _due(tx, limit, *_is_expiring(now, notice), grace_over_by=now)
+
+
+def is_taken_away(tx: Tx, account_id: str, now: datetime) -> bool:
+    """Whether a key of the account is due to be deactivated or deleted."""
+    of_account = requests.c.account_id == account_id
+    due = or_(and_(*_is_unconfirmed(now)), and_(*_is_expiring(now, timedelta(0))))
+    return bool(_due(tx, None, of_account, due, grace_over_by=now))
+
+
+def _is_unconfirmed(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        requests.c.status == Status.DELIVERED,
+        requests.c.receipt_by <= now,
+        requests.c.overdue_at.is_(None),
+    )
+
+
+def _is_expiring(now: datetime, notice: timedelta) -> tuple[ColumnElement[bool], ...]:
+    return (
         requests.c.expires_at.is_not(None),
         requests.c.retired_at.is_(None),
         # Those that nobody confirmed are being taken back already, unless that was left off because they are in use.
@@ -60,7 +70,6 @@ def expiring(tx: Tx, now: datetime, notice: timedelta, limit: int) -> Sequence[D
             requests.c.expires_at <= now,
             requests.c.expiry_announced_at.is_(None) & (requests.c.expires_at <= now + notice),
         ),
-        grace_over_by=now,
     )
 
 
@@ -69,8 +78,10 @@ def claimed_before(tx: Tx, status: Status, at: datetime, limit: int) -> Sequence
     return _due(tx, limit, requests.c.status == status, requests.c.claimed_at <= at)
 
 
-def _due(tx: Tx, limit: int, *where: ColumnElement[bool], grace_over_by: datetime | None = None) -> Sequence[Due]:
-    """At most `limit`; without those whose deactivated key still has its grace then."""
+def _due(
+    tx: Tx, limit: int | None, *where: ColumnElement[bool], grace_over_by: datetime | None = None
+) -> Sequence[Due]:
+    """At most `limit`, all for None; without those whose deactivated key still has its grace then."""
     columns = (requests.c.account_id, requests.c.id, requests.c.deactivated_at, requests.c.rollback_grace_seconds)
     return [
         Due(row.account_id, row.id)

@@ -18,8 +18,6 @@ from service.domain.policy import check_may_accept_drift, check_may_look_for_dri
 from service.workflow.context import Context
 from service.workflow.read import known_account
 
-_BATCH = 1000
-
 # A key that AWS never lets the worker take away must not keep drift from being seen.
 _LONGEST_WAIT = timedelta(days=1)
 
@@ -61,7 +59,9 @@ def _judge(ctx: Context, tx: Tx, account_id: str, seen: Seen, actor: Actor) -> L
     # What was done within the delay before the last look was not judged by it, or it would have been put off.
     since = min(before.checked_at, seen.at) - delay if before else None
     # First what is under way, and then what is done: a settlement in between is in one of them.
-    if requests.is_acted_on(tx, account_id) or (_is_recent(before, seen) and _is_taken_away(ctx, tx, account_id)):
+    # A key that is due to be taken away may be gone already, and that not be written down yet.
+    taken_away = _is_recent(before, seen) and backlog.is_taken_away(tx, account_id, now)
+    if requests.is_acted_on(tx, account_id) or taken_away:
         raise _busy()
     acted_on = requests.acted_on(tx, account_id, since)
     if any(request.was_touched_between(seen.at - delay, now + delay) for request in acted_on):
@@ -83,13 +83,6 @@ def _judge(ctx: Context, tx: Tx, account_id: str, seen: Seen, actor: Actor) -> L
 def _is_recent(before: Expectation | None, seen: Seen) -> bool:
     """Whether the last look is so near that this one can wait for what the worker has to do."""
     return before is not None and seen.at - before.checked_at < _LONGEST_WAIT
-
-
-def _is_taken_away(ctx: Context, tx: Tx, account_id: str) -> bool:
-    """Whether a key is due to be deactivated or deleted: it may be, already, and not be written down yet."""
-    now = ctx.now()
-    due = (*backlog.unconfirmed(tx, now, _BATCH), *backlog.expiring(tx, now, timedelta(0), _BATCH))
-    return any(request.account_id == account_id for request in due)
 
 
 def _write_down(ctx: Context, tx: Tx, expectation: Expectation, seen: Seen) -> list[Event]:

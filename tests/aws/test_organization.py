@@ -22,9 +22,7 @@ MEMBERS = [f"1000000000{number:02}" for number in range(45)]
 REFRESH = timedelta(minutes=15)
 
 
-@pytest.fixture(autouse=True)
-def _no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+pytestmark = pytest.mark.usefixtures("no_back_off")
 
 
 @pytest.fixture

@@ -22,9 +22,7 @@ from service.workflow.sweep import due
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture(autouse=True)
-def _no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+pytestmark = pytest.mark.usefixtures("no_back_off")
 
 
 def look(house: House, account_id: str = ACCOUNT) -> Look:

@@ -33,10 +33,7 @@ ACTION = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK's tries follow each other at once."""
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+pytestmark = pytest.mark.usefixtures("no_back_off")
 
 
 def after_a_while(house: House, on: OperationRequest) -> OperationRequest:

@@ -30,9 +30,7 @@ LIFETIME, NOTICE, GRACE = timedelta(days=30), timedelta(hours=24), timedelta(hou
 MOMENT = timedelta(seconds=1)
 
 
-@pytest.fixture(autouse=True)
-def _no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+pytestmark = pytest.mark.usefixtures("no_back_off")
 
 
 def received(house: House, lifetime: timedelta = LIFETIME) -> tuple[OperationRequest, CreatedKey]:

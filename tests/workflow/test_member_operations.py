@@ -47,9 +47,7 @@ ACTION = {
 ALL_TRIES = 3
 
 
-@pytest.fixture(autouse=True)
-def _no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+pytestmark = pytest.mark.usefixtures("no_back_off")
 
 
 def has_happened(house: House, name: OperationName, target: str | None) -> bool:

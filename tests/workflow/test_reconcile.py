@@ -12,10 +12,7 @@ from service.aws.sources import FixedSource
 from service.domain.request import OperationRequest
 from service.worker import run_pass
 
-
-@pytest.fixture(autouse=True)
-def _no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+pytestmark = pytest.mark.usefixtures("no_back_off")
 
 
 def in_doubt(house: House, *, made: bool) -> OperationRequest:

@@ -25,9 +25,7 @@ from service.workflow.decide import confirm_receipt
 RECEIPT_WINDOW, GRACE, MOMENT = timedelta(minutes=15), timedelta(hours=24), timedelta(seconds=1)
 
 
-@pytest.fixture(autouse=True)
-def _no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+pytestmark = pytest.mark.usefixtures("no_back_off")
 
 
 def deliver(house: House) -> tuple[OperationRequest, CreatedKey]:

@@ -36,9 +36,7 @@ ACTS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+pytestmark = pytest.mark.usefixtures("no_back_off")
 
 
 def everything(house: House) -> list[Call]:
