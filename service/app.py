@@ -8,15 +8,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
+import httpx
 from fastapi import FastAPI
 
 from service.api.build import build
+from service.api.sign_ins import FailedSignIns, SignIns
+from service.auth.browser import BrowserClient
+from service.auth.oidc import Trust, Verifier
+from service.auth.provider import Provider
 from service.aws.organization import KnownAccounts, Listing, Organization
 from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot
 from service.aws.sources import FixedSource, ProfileSource, Source
 from service.db.engine import connect
-from service.settings import OrganizationSettings, Settings
+from service.settings import IssuerSettings, OrganizationSettings, Settings
 from service.worker import Worker
 from service.workflow.context import Context
 
@@ -60,8 +65,8 @@ def compose(settings: Settings, *, with_aws: bool = True) -> Iterator[Context]:
         engine.dispose()
 
 
-def create_app(ctx: Context, settings: Settings) -> FastAPI:
-    """The service: the API, and the worker beside it where the settings want one."""
+def create_app(ctx: Context, settings: Settings, http: httpx.Client) -> FastAPI:
+    """The service: the API, and the worker beside it where the settings want one. Providers are asked by `http`."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -80,7 +85,39 @@ def create_app(ctx: Context, settings: Settings) -> FastAPI:
         finally:
             await anyio.to_thread.run_sync(worker.stop)
 
-    return build(ctx, lifespan)
+    return build(ctx, lifespan, _sign_ins(settings, http))
+
+
+def _sign_ins(settings: Settings, http: httpx.Client) -> SignIns:
+    providers = {name: Provider(issuer.url, http) for name, issuer in settings.issuers.items()}
+    return SignIns(
+        Verifier((_trust(name, issuer), providers[name]) for name, issuer in settings.issuers.items()),
+        {
+            name: BrowserClient(
+                provider=providers[name],
+                http=http,
+                client_id=issuer.client_id,
+                client_secret=None if issuer.client_secret is None else issuer.client_secret.get_secret_value(),
+                scopes=issuer.scopes,
+                sends=issuer.sends,
+                max_age=int(settings.policy.decision_max_auth_age.total_seconds()),
+                acr_values=" ".join(sorted(settings.policy.decision_acr)),
+            )
+            for name, issuer in settings.issuers.items()
+            if issuer.client_id is not None
+        },
+        FailedSignIns(settings.server.failed_sign_ins),
+    )
+
+
+def _trust(name: str, issuer: IssuerSettings) -> Trust:
+    return Trust(
+        name=name,
+        audience=issuer.audience,
+        person_claim=issuer.person_claim,
+        name_claim=issuer.name_claim,
+        groups_claim=issuer.groups_claim,
+    )
 
 
 def _listing(organization: OrganizationSettings) -> Listing | None:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import structlog
@@ -12,6 +13,9 @@ from postgres import Postgres, running_postgres
 
 from service.db.engine import connect
 from service.db.schema import migrate
+
+if TYPE_CHECKING:
+    from provider import Provider
 
 # The gate tries the same examples every time, and no slow machine makes it fail.
 settings.register_profile("gate", deadline=None, derandomize=True)
@@ -34,6 +38,15 @@ def no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
 def postgres() -> Iterator[Postgres]:
     with running_postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def provider() -> "Iterator[Provider]":
+    """A real OpenID Connect provider; what a test changes in it, it changes back."""
+    from provider import running_provider  # noqa: PLC0415  # the half of all tests that need none shall not wait for it
+
+    with running_provider() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -21,17 +21,20 @@ from service.aws.sources import FixedSource
 from service.db import audit, requests
 from service.db.engine import connect, read
 from service.domain.account import AccessKey, Account, RootCredentials, SourceKind
-from service.domain.actor import WORKER, Actor, ActorKind, Directory, Member, Role
+from service.domain.actor import WORKER, Actor, ActorKind, Directory, Grant, Member, Role
 from service.domain.capability import Plan
 from service.domain.filing import Filing
 from service.domain.operation import CreatedKey, Operation, OperationName
-from service.domain.policy import Policy, Standing
+from service.domain.policy import Standing
+from service.domain.proof import Login, Proof
 from service.domain.request import Decision, OperationRequest, Verdict
+from service.domain.rules import Policy
 from service.workflow.context import Context
 from service.workflow.decide import decide
 from service.workflow.execute import execute
 from service.workflow.file import Draft, file
-from service.workflow.sign_in import create_token, sign_in
+from service.workflow.sign_in import sign_in, sign_in_by_provider
+from service.workflow.tokens import create_token
 
 ACCOUNT = "111122223333"
 OTHER_ACCOUNT = "444455556666"
@@ -83,6 +86,31 @@ MEMBERS = {
 }
 
 
+# What the groups of the provider "corp" mean: approvers of everything and of production only, requesters, auditors.
+GRANTS = {
+    "corp": (
+        Grant("root-approvers", frozenset({Role.APPROVER})),
+        Grant("production-approvers", frozenset({Role.APPROVER}), frozenset({ACCOUNT})),
+        Grant("requesters", frozenset({Role.REQUESTER})),
+        Grant("auditors", frozenset({Role.AUDITOR})),
+    )
+}
+ISSUER = "https://login.example.com"
+
+
+def login(sub: str, *groups: str, at: datetime, **claims: Any) -> Login:
+    """A sign-in at "corp", as the provider's token proves it at `at`; `claims` are those of the proof."""
+    known = {"jti": None, "issued_at": at, "auth_time": at, "acr": None, "amr": ()} | claims
+    return Login(
+        issuer="corp",
+        proof=Proof(issuer=ISSUER, subject=sub, **known),
+        subject=f"{ISSUER}#{sub}",
+        name=sub.capitalize(),
+        groups=frozenset(groups),
+        is_machine=False,
+    )
+
+
 def actor(subject: str, *, credential: str = "token") -> Actor:
     """For domain tests: nothing was proved."""
     found = MEMBERS[subject]
@@ -132,6 +160,11 @@ _FILING = Filing(
 )
 
 
+def policy_of(**changes: Any) -> Policy:
+    """Looks for drift, and decisions by nothing but a fresh sign-in, are for the tests that are about them."""
+    return Policy(**{"drift_checks": False, "decision_requires_auth_time": False} | changes)
+
+
 def filing(**changes: object) -> Filing:
     return replace(_FILING, **changes)  # type: ignore[arg-type]  # a test names fields of Filing
 
@@ -142,10 +175,11 @@ def request(**changes: object) -> OperationRequest:
 
 def standing(*approvers: str, revoked: frozenset[str] = frozenset(), quorum: int = 2) -> Standing:
     owners = {f"token-of-{person}": person for person in MEMBERS}
+    known = {person: member(person, Role.APPROVER) for person in approvers or ("bob", "carol", "dave")}
     return Standing(
-        frozenset(approvers or ("bob", "carol", "dave")),
+        Directory(known),
         {token: person for token, person in owners.items() if token not in revoked},
-        quorum,
+        Policy(quorum=quorum, decision_requires_auth_time=False),
     )
 
 
@@ -215,9 +249,8 @@ class House:
                     {"main": AssumedRoot(manager, "us-east-1")},
                 ),
                 accounts=KnownAccounts(ACCOUNTS, {"main": Organization("main", manager)}),
-                directory=Directory(dict(MEMBERS)),
-                # Looks for drift are for the tests that are about them.
-                policy=policy or Policy(drift_checks=False),
+                directory=Directory(dict(MEMBERS), GRANTS),
+                policy=policy or policy_of(),
                 now=clock,
                 new_id=lambda: str(uuid.uuid4()),
             )
@@ -232,7 +265,11 @@ class House:
     def without_role(self, subject: str, role: Role) -> None:
         members = dict(self.ctx.directory.members)
         members[subject] = replace(members[subject], roles=members[subject].roles - {role})
-        self.change(directory=Directory(members))
+        self.change(directory=replace(self.ctx.directory, members=members))
+
+    def by_provider(self, sub: str, *groups: str, **claims: Any) -> Actor:
+        """Somebody whom the provider "corp" has just signed in."""
+        return sign_in_by_provider(self.ctx, login(sub, *groups, at=self.clock(), **claims))
 
     def token(self, subject: str) -> str:
         """A token that signs `subject` in; the same one every time."""

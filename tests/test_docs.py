@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_origin
 
 import pytest
 import typer
@@ -22,14 +22,20 @@ _ROOT = Path(__file__).parents[1]
 _PAGES = [*sorted(_ROOT.glob("*.md")), *sorted((_ROOT / "docs").glob("*.md"))]
 
 # How docs/settings.md writes the name of a table in a table.
-_TABLES = {"organizations": "<name>", "accounts": "<account id>", "people": "<name>", "machines": "<name>"}
+_TABLES = {
+    "organizations": "<name>",
+    "issuers": "<name>",
+    "accounts": "<account id>",
+    "people": "<name>",
+    "machines": "<name>",
+}
 
 
 def _settings(model: type[BaseModel], path: str = "") -> Iterator[str]:
     """The dotted name of every setting, tables of tables included."""
     for name, field in model.model_fields.items():
         kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
-        sections = [kind for kind in kinds if issubclass(kind, BaseModel)]
+        sections = [kind for kind in kinds if issubclass(kind, BaseModel) and get_origin(field.annotation) is not tuple]
         if not sections:
             yield f"{path}{name}"
             continue

@@ -17,6 +17,10 @@ roles = ["approver"]
 [people.carol]
 name = "Carol"
 roles = ["approver"]
+[issuers.corp]
+url = "https://login.example.com"
+audience = ["rootquorum"]
+person_claim = "employee_id"
 """
 
 
@@ -39,7 +43,7 @@ def faults(text: str) -> list[str]:
 
 def test_good_settings_load() -> None:
     settings = read(GOOD)
-    assert settings.directory().approvers == {"bob", "carol"}
+    assert settings.directory().all_approvers == {"bob", "carol"}
     assert settings.rules().quorum == 2
     assert settings.configured_accounts()["111122223333"].root_arn == "arn:aws:iam::111122223333:root"
 
@@ -110,7 +114,7 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("ROOTQUORUM_PEOPLE__DAVE__ROLES", '["approver"]')
     settings = read(GOOD + '[policy]\napproval_window = "PT2H"')
     assert settings.policy.approval_window.total_seconds() == 3600
-    assert "dave" in settings.directory().approvers
+    assert "dave" in settings.directory().all_approvers
 
 
 def test_an_environment_variable_that_names_no_setting_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from service.api import accounts, audit, decisions, docs, drift, execution, health, problems, requests
+from service.api import accounts, audit, browser, decisions, docs, drift, execution, health, problems, requests
 from service.api.middleware import BodyLimit, SecurityHeaders
+from service.api.sign_ins import SignIns
 from service.workflow.context import Context
 
 _DESCRIPTION = """Puts the operations on an AWS account's root credentials behind two people.
@@ -32,8 +33,10 @@ _TAGS = [
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def build(ctx: Context | None, lifespan: Lifespan | None = None) -> FastAPI:
-    """All routes, with every refusal answered as a problem. Without a Context it can only describe itself."""
+def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignIns | None = None) -> FastAPI:
+    """All routes, with every refusal answered as a problem. Without a Context it can only describe itself; without
+    `sign_ins` only API tokens sign in.
+    """
     app = FastAPI(
         title="Rootquorum",
         version=version("rootquorum"),
@@ -41,6 +44,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None) -> FastAPI:
         openapi_tags=_TAGS,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
         lifespan=lifespan,
         # A redirect would be built from the Host header, and take body and token wherever that points.
         redirect_slashes=False,
@@ -48,12 +52,14 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.ctx = ctx
+    app.state.sign_ins = sign_ins or SignIns()
     # Around all that the framework itself adds, which is what answers a crash.
     inner = app.build_middleware_stack
     app.build_middleware_stack = lambda: SecurityHeaders(BodyLimit(inner()))  # type: ignore[method-assign]
     problems.install(app)
     for module in (requests, decisions, execution, accounts, drift, audit, health):
         app.include_router(module.router)
+    app.include_router(browser.router)
     docs.install(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app

@@ -5,16 +5,18 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from service.auth.api_tokens import fingerprint
+from service.api.sign_ins import sign_ins_of
+from service.auth.api_tokens import fingerprint, is_api_token
 from service.domain.actor import Actor
 from service.domain.errors import Code, Unauthenticated, bad_token
 from service.workflow.context import Context
-from service.workflow.sign_in import sign_in
+from service.workflow.sign_in import sign_in, sign_in_by_provider
 
 _bearer = HTTPBearer(
     auto_error=False,
-    scheme_name="api-token",
-    description="A token of a person (`rqp_…`) or of a machine (`rqm_…`), made by `rootquorum token create`.",
+    scheme_name="token",
+    description="A JWT of your identity provider, or an API token made by `rootquorum token create`: of a person "
+    "(`rqp_…`) or of a machine (`rqm_…`).",
 )
 
 
@@ -26,13 +28,22 @@ def _context(request: Request) -> Context:
 Ctx = Annotated[Context, Depends(_context)]
 
 
-def _signed_in(ctx: Ctx, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> Actor:
+def _signed_in(
+    ctx: Ctx, request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+) -> Actor:
     if credentials is None:
         raise Unauthenticated(Code.UNAUTHENTICATED, "Sign in with a bearer token.")
-    token_hash = fingerprint(credentials.credentials)
-    if token_hash is None:
-        raise bad_token()
-    return sign_in(ctx, token_hash)
+    sign_ins, token = sign_ins_of(request), credentials.credentials
+    try:
+        if not is_api_token(token):
+            return sign_in_by_provider(ctx, sign_ins.verifier.verify(token))
+        token_hash = fingerprint(token)
+        if token_hash is None:
+            raise bad_token()
+        return sign_in(ctx, token_hash)
+    except Unauthenticated as refusal:
+        sign_ins.failures.count(request, refusal)
+        raise
 
 
 SignedIn = Annotated[Actor, Depends(_signed_in)]

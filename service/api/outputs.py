@@ -266,10 +266,25 @@ class AccountCredentialsOut(BaseModel):
     root_credentials: RootCredentialsOut
 
 
+class ProofOut(BaseModel):
+    """The sign-in at an identity provider that proved somebody: claims of the token, which itself is kept nowhere."""
+
+    issuer: str
+    subject: str
+    jti: str | None
+    issued_at: datetime
+    auth_time: datetime | None
+    acr: str | None
+    amr: list[str]
+
+
 class AuditActorOut(BaseModel):
+    """`proof` is null for an API token, which `credential` names then."""
+
     kind: str
     subject: str
     credential: str
+    proof: ProofOut | None
 
 
 class AuditEventOut(BaseModel):

@@ -19,6 +19,8 @@ from service.domain.errors import (
     Malformed,
     NotFound,
     ServiceError,
+    SignInAgain,
+    TooMany,
     Unauthenticated,
     Unavailable,
 )
@@ -30,11 +32,13 @@ MEDIA_TYPE = "application/problem+json"
 STATUS_OF: dict[type[ServiceError], int] = {
     Malformed: 400,
     Unauthenticated: 401,
+    SignInAgain: 401,
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
     ExecutionFailed: 409,
     Invalid: 422,
+    TooMany: 429,
     Unavailable: 503,
 }
 
@@ -48,6 +52,7 @@ _TITLES = {
     409: "Not possible now",
     413: "Body too large",
     422: "Invalid request",
+    429: "Too many requests",
     500: "Internal error",
     503: "Not available",
 }
@@ -128,11 +133,30 @@ def install(app: FastAPI) -> None:
 def _on_refusal(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # the table above says so
     status = STATUS_OF[type(error)]
-    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "10"}}.get(status)
+    headers = _challenge(error) | _RETRY_AFTER.get(status, {})
     if error.code is Code.NOT_RECORDED:
-        headers = None  # there is nothing to repeat: the service settles it
+        headers = {}  # there is nothing to repeat: the service settles it
     errors: list[dict[str, object]] | None = [] if isinstance(error, Invalid) else None
     return problem(status, error.code, error.detail, headers=headers, errors=errors)
+
+
+_RETRY_AFTER = {429: {"Retry-After": "60"}, 503: {"Retry-After": "10"}}
+
+
+def _challenge(error: ServiceError) -> dict[str, str]:
+    """What a client has to bring: RFC 6750, section 3, and RFC 9470, section 3. Nothing of the input is in it."""
+    names: dict[str, str] = {}
+    if isinstance(error, SignInAgain):
+        names = {"error": "insufficient_user_authentication", "max_age": str(error.max_age)}
+        names |= {"acr_values": error.acr_values} if error.acr_values else {}
+    elif error.code is Code.INVALID_TOKEN:
+        names = {"error": "invalid_token"}
+    elif error.code in {Code.ROLE_REQUIRED, Code.NO_ROLE}:
+        names = {"error": "insufficient_scope"}
+    elif not isinstance(error, Unauthenticated):
+        return {}
+    parameters = ", ".join(f'{name}="{value}"' for name, value in names.items())
+    return {"WWW-Authenticate": f"Bearer {parameters}".strip()}
 
 
 def _on_invalid(_request: Request, error: Exception) -> Response:

@@ -148,7 +148,7 @@ def get_requests(
 ) -> Response:
     """Newest first. Approvers, auditors and operators see all requests, everybody else those they take part in."""
     del if_none_match  # documented here, read by `conditional`
-    found, following = list_requests(
+    found = list_requests(
         ctx,
         actor,
         Selection(**wanted.model_dump(exclude={"awaiting", "cursor", "limit"})),
@@ -157,7 +157,8 @@ def get_requests(
         limit=wanted.limit,
     )
     page = outputs.RequestPageOut(
-        items=[summary_out(ctx, request) for request in found], next_cursor=encode_cursor(following)
+        items=[summary_out(ctx, found.directory, request) for request in found.requests],
+        next_cursor=encode_cursor(found.following),
     )
     return conditional(http, page)
 

@@ -3,6 +3,7 @@
 from service.api import outputs as out
 from service.db.expectations import Finding
 from service.domain.account import Account, RootCredentials
+from service.domain.actor import Directory
 from service.domain.briefing import EFFECT, warnings
 from service.domain.canonical import seconds
 from service.domain.capability import plan
@@ -10,7 +11,7 @@ from service.domain.drift import Expectation
 from service.domain.errors import Conflict, Unavailable
 from service.domain.filing import Filing
 from service.domain.operation import CreatedKey, OperationName
-from service.domain.request import OperationRequest
+from service.domain.request import OperationRequest, Status
 from service.workflow.context import Context
 from service.workflow.drift import Look
 from service.workflow.read import Shown
@@ -18,6 +19,7 @@ from service.workflow.read import Shown
 
 def request_out(ctx: Context, shown: Shown) -> out.RequestOut:
     request, filing = shown.request, shown.request.filing
+    directory = shown.standing.directory
     observed = credentials_out(filing.observed)
     key_id = filing.operation.key_id
     return out.RequestOut(
@@ -28,9 +30,9 @@ def request_out(ctx: Context, shown: Shown) -> out.RequestOut:
         account=account_of(ctx, filing.account_id),
         target=filing.operation.target,
         access_key=next((key for key in observed.keys if key.access_key_id == key_id), None),
-        warnings=_warnings(filing),
-        requester=_requester(ctx, filing),
-        recipient=_actor(ctx, filing.recipient),
+        warnings=_warnings(filing) + _short_of_approvers(shown),
+        requester=_requester(directory, filing),
+        recipient=_actor(directory, filing.recipient),
         justification=filing.justification,
         ticket=filing.ticket,
         run_on_approval=filing.run_on_approval,
@@ -38,8 +40,8 @@ def request_out(ctx: Context, shown: Shown) -> out.RequestOut:
         observed=observed,
         clocks=_clocks(request),
         quorum=out.QuorumOut(needed=shown.standing.needed(request), counted=shown.standing.approvals(request)),
-        decisions=_decisions(ctx, shown),
-        executed_by=_actor(ctx, request.claimed_by) if request.claimed_by else None,
+        decisions=_decisions(shown),
+        executed_by=_actor(directory, request.claimed_by) if request.claimed_by else None,
         source=request.source,
         result=_result(request),
         digest=request.digest,
@@ -50,7 +52,7 @@ def request_out(ctx: Context, shown: Shown) -> out.RequestOut:
     )
 
 
-def summary_out(ctx: Context, request: OperationRequest) -> out.RequestSummaryOut:
+def summary_out(ctx: Context, directory: Directory, request: OperationRequest) -> out.RequestSummaryOut:
     filing = request.filing
     return out.RequestSummaryOut(
         id=filing.request_id,
@@ -59,8 +61,8 @@ def summary_out(ctx: Context, request: OperationRequest) -> out.RequestSummaryOu
         account=account_of(ctx, filing.account_id),
         target=filing.operation.target,
         warnings=_warnings(filing),
-        requester=_requester(ctx, filing),
-        recipient=_actor(ctx, filing.recipient),
+        requester=_requester(directory, filing),
+        recipient=_actor(directory, filing.recipient),
         justification=filing.justification,
         ticket=filing.ticket,
         run_on_approval=filing.run_on_approval,
@@ -156,15 +158,15 @@ def _expectation(expectation: Expectation) -> out.ExpectationOut:
     )
 
 
-def _actor(ctx: Context, subject: str) -> out.ActorOut:
-    return out.ActorOut(subject=subject, name=ctx.directory.name_of(subject))
+def _actor(directory: Directory, subject: str) -> out.ActorOut:
+    return out.ActorOut(subject=subject, name=directory.name_of(subject))
 
 
-def _requester(ctx: Context, filing: Filing) -> out.RequesterOut:
+def _requester(directory: Directory, filing: Filing) -> out.RequesterOut:
     return out.RequesterOut.model_validate(
         {
             "subject": filing.requester,
-            "name": ctx.directory.name_of(filing.requester),
+            "name": directory.name_of(filing.requester),
             "kind": filing.requester_kind,
         }
     )
@@ -175,10 +177,20 @@ def _warnings(filing: Filing) -> list[out.WarningOut]:
     return [out.WarningOut.model_validate(caution, from_attributes=True) for caution in found]
 
 
-def _decisions(ctx: Context, shown: Shown) -> list[out.DecisionOut]:
+def _short_of_approvers(shown: Shown) -> list[out.WarningOut]:
+    """Approvers who come by signing in are only known once they have."""
+    request, standing = shown.request, shown.standing
+    known, needed = len(standing.approvers_of(request)), standing.needed(request)
+    if known >= needed or request.status not in {Status.PENDING, Status.APPROVED}:
+        return []
+    detail = f"Only {known} who could approve this are known here; {needed} are needed. Others have to sign in first."
+    return [out.WarningOut(code="few_approvers", detail=detail)]
+
+
+def _decisions(shown: Shown) -> list[out.DecisionOut]:
     return [
         out.DecisionOut(
-            person=_actor(ctx, decision.person),
+            person=_actor(shown.standing.directory, decision.person),
             decision=decision.verdict.value,
             digest=decision.digest,
             comment=decision.comment,

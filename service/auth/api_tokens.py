@@ -27,6 +27,11 @@ def mint(kind: ActorKind) -> Secret:
     return Secret(body + _checksum(body))
 
 
+def is_api_token(presented: str) -> bool:
+    """Whether it wants to be one, and not a provider's."""
+    return presented.startswith(tuple(_PREFIX.values()))
+
+
 def fingerprint(presented: str) -> str | None:
     """The hex SHA-256 under which a token is stored; None for what cannot be a token at all."""
     if PATTERN.fullmatch(presented) is None:

@@ -13,6 +13,7 @@ from service.aws.signer import REGION, Signer, translated
 from service.aws.sources import Source
 from service.domain.account import Account, Partition
 from service.domain.errors import Code, Unavailable
+from service.domain.text import visible
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class Organization:
         return {
             account["Id"]: Account(
                 account_id=account["Id"],
-                name=_visible(account.get("Name", "")) or account["Id"],
+                name=visible(account.get("Name", "")) or account["Id"],
                 has_profile=False,
                 organization=self._name,
                 # arn:aws:organizations::{management account}:account/{organization}/{account} (API reference)
@@ -118,11 +119,6 @@ class Organization:
             for account in found
             if listing.takes(account["Id"])
         }
-
-
-def _visible(name: str) -> str:
-    """Whoever holds a member account names it: nothing in the name may hide, or turn around, what people read."""
-    return "".join(letter for letter in name if letter.isprintable())[:100]
 
 
 class KnownAccounts:

@@ -11,9 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from service.app import compose
 from service.domain.actor import WORKER, Actor
 from service.domain.errors import ServiceError
 from service.settings import FaultySettings, Settings, load
+from service.workflow.context import Context
+from service.workflow.health import check_ready
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -62,3 +65,12 @@ def operator() -> Actor:
         roles=frozenset(),
         credential=f"cli:{login}",
     )
+
+
+@contextmanager
+def ready(ctx: typer.Context) -> Iterator[Context]:
+    """The settings' people and a database that is migrated; anything else is one line and exit 1."""
+    settings = load_settings(ctx.obj)
+    with plainly(), compose(settings, with_aws=False) as context:
+        check_ready(context)
+        yield context

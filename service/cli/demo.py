@@ -25,7 +25,7 @@ from service.cli.waiting import free_port, wait_until
 from service.domain.actor import WORKER
 from service.domain.operation import Secret
 from service.settings import load
-from service.workflow.sign_in import create_token
+from service.workflow.tokens import create_token
 
 _ACCOUNT = "111122223333"
 _SETTINGS = """
@@ -40,6 +40,8 @@ level = "DEBUG"
 [aws]
 simulated = true
 simulated_port = {aws_port}
+[policy]
+decision_requires_auth_time = false
 [accounts.{account}]
 name = "production"
 [people.carol]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.app import compose
+from service.auth.provider import Provider, new_client
 from service.cli.common import console
 from service.domain.account import Account
 from service.domain.errors import ServiceError
@@ -12,7 +13,7 @@ from service.settings import Settings
 from service.workflow.check import Features, check_account, is_hopeless, organization_features
 from service.workflow.context import Context
 from service.workflow.health import check_ready
-from service.workflow.sign_in import list_tokens
+from service.workflow.tokens import list_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ def examine(settings: Settings) -> bool:
 def _findings(settings: Settings, context: Context) -> Iterator[Finding]:
     yield Finding("settings")
     yield from _database(context)
+    yield from _issuers(settings)
     if settings.aws.simulated:
         yield Finding("accounts are simulated; no AWS to look at")
         return
@@ -71,13 +73,33 @@ def _database(context: Context) -> Iterator[Finding]:
         return
     yield Finding("database")
     now = context.now()
+    if context.directory.may_grow:
+        return  # they sign in at a provider, and are known once they have
+    approvers = context.directory.all_approvers
     able = {token.subject for token in list_tokens(context) if token.revoked_at is None and token.expires_at > now}
-    missing = sorted(context.directory.approvers - able)
-    if len(context.directory.approvers) - len(missing) < context.policy.quorum:
+    missing = sorted(approvers - able)
+    if len(approvers) - len(missing) < context.policy.quorum:
         advice = f"Run `rootquorum token create` for: {', '.join(missing)}."
         yield Finding("approvers", "Too few of them have a token to sign in with.", advice)
     else:
         yield Finding("approvers")
+
+
+def _issuers(settings: Settings) -> Iterator[Finding]:
+    with new_client() as http:
+        for name, issuer in settings.issuers.items():
+            try:
+                Provider(issuer.url, http).endpoint("jwks_uri")
+            except ServiceError:
+                fault = "Its metadata or its keys cannot be read."
+                yield Finding(f"issuer {name}", fault, "Look at issuers.url and at the log line above.")
+            else:
+                yield Finding(f"issuer {name}")
+    nameless = sorted(name for name, issuer in settings.issuers.items() if issuer.person_claim is None)
+    if len(settings.issuers) > 1 and nameless:
+        yield Finding(
+            f"issuers without person_claim: {', '.join(nameless)}. A human with a login at two of them has two votes"
+        )
 
 
 def _account(context: Context, account: Account, features: Features) -> Iterator[Finding]:

@@ -13,7 +13,8 @@ import uvicorn
 from service import logs
 from service.api.build import build
 from service.app import compose, create_app
-from service.cli import accounts, token
+from service.auth.provider import new_client
+from service.cli import accounts, person, token
 from service.cli.common import console, load_settings, plainly
 from service.cli.demo import run_demo
 from service.cli.doctor import examine
@@ -27,6 +28,7 @@ app = typer.Typer(
     help="Rootquorum: two people approve what is done with an AWS account's root credentials.",
 )
 app.add_typer(token.app, name="token")
+app.add_typer(person.app, name="person")
 app.add_typer(accounts.app, name="accounts")
 app.command()(accounts.drift)
 
@@ -56,15 +58,18 @@ def serve(
     logs.configure(level=settings.log.level, log_format=settings.log.format)
     # uvicorn hands the signal on when it has served what it had; then everything here is closed in order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    with compose(settings) as context:
+    with compose(settings) as context, new_client() as http:
         with plainly():
             if migrate:
                 schema.migrate(context.engine)
             check_ready(context)
         uvicorn.run(
-            create_app(context, settings),
+            create_app(context, settings, http),
             host=settings.server.host,
             port=settings.server.port,
+            root_path=settings.server.root_path,
+            proxy_headers=True,
+            forwarded_allow_ips=list(settings.server.trusted_proxies),
             log_config=None,
             server_header=False,
             # As long as an execution can take: five calls before its claim, three after.

@@ -1,19 +1,14 @@
 """API tokens of people and of machines."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from service.app import compose
 from service.auth.api_tokens import fingerprint, mint
-from service.cli.common import console, errors, fail, load_settings, operator, plainly, print_whole
-from service.workflow.context import Context
-from service.workflow.health import check_ready
-from service.workflow.sign_in import create_token, list_tokens, revoke_token
+from service.cli.common import console, errors, fail, operator, print_whole, ready
+from service.workflow.tokens import create_token, list_tokens, revoke_token
 
 app = typer.Typer(no_args_is_help=True, help="API tokens: create, list, revoke.")
 
@@ -25,7 +20,7 @@ def create(
     days: Annotated[int, typer.Option(min=1, max=366, help="Until it expires.")] = 90,
 ) -> None:
     """Make a token and print it, this once; only its hash is stored."""
-    with _ready(ctx) as context:
+    with ready(ctx) as context:
         member = context.directory.get(subject)
         if member is None:
             fail("The settings name nobody of that name.")
@@ -44,7 +39,7 @@ def create(
 @app.command("list")
 def list_(ctx: typer.Context) -> None:
     """List all tokens; never what opens a door."""
-    with _ready(ctx) as context:
+    with ready(ctx) as context:
         table = Table(box=None)
         for name in ("id", "owner", "kind", "created", "expires", "revoked"):
             table.add_column(name, no_wrap=True)
@@ -57,15 +52,6 @@ def list_(ctx: typer.Context) -> None:
 @app.command()
 def revoke(ctx: typer.Context, token_id: Annotated[str, typer.Argument(help="Its id, from `token list`.")]) -> None:
     """Take a token away; the votes that it cast on open requests are void."""
-    with _ready(ctx) as context:
+    with ready(ctx) as context:
         revoke_token(context, operator(), token_id)
     console.print("Revoked.")
-
-
-@contextmanager
-def _ready(ctx: typer.Context) -> Iterator[Context]:
-    """The settings' people and a database that is migrated; anything else is one line and exit 1."""
-    settings = load_settings(ctx.obj)
-    with plainly(), compose(settings, with_aws=False) as context:
-        check_ready(context)
-        yield context

@@ -26,7 +26,12 @@ def append(tx: Tx, event: Event, *, actor: Actor, at: datetime, request_id: str 
         "at": timestamp(at),
         "event": event.name,
         "request_id": request_id,
-        "actor": {"kind": actor.kind.value, "subject": actor.subject, "credential": actor.credential},
+        "actor": {
+            "kind": actor.kind.value,
+            "subject": actor.subject,
+            "credential": actor.credential,
+            "proof": None if actor.proof is None else actor.proof.document,
+        },
         "data": event.data,
     }
     tx.execute(

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select, true
 
 from service.db.tables import api_tokens, decisions, requests
+from service.domain.actor import Directory, Role
 from service.domain.operation import OperationName
+from service.domain.proof import SIGN_IN_PREFIX
 from service.domain.request import Status, Verdict
 
 
@@ -18,23 +20,31 @@ class Cursor:
     request_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Awaiting:
     """Requests that wait for `person` at `now`: for a decision if they are an approver, for the execution that is
-    theirs, for a receipt. `approvers` and `quorum` are today's, to tell an approved request that lost its quorum.
+    theirs, for a receipt. `directory` and `quorum` are today's, to tell an approved request that lost its quorum.
     """
 
     person: str
-    approvers: frozenset[str]
+    directory: Directory
     quorum: int
     now: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One who sees the requests that they filed or will receive, and all of these accounts."""
+
+    subject: str
+    accounts: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Filters, each None for any. `participant` keeps those that this subject filed or will receive."""
+    """Filters, each None for any."""
 
-    participant: str | None = None
+    reader: Reader | None = None
     status: Status | None = None
     account_id: str | None = None
     operation: OperationName | None = None
@@ -54,15 +64,13 @@ def conditions(selection: Selection) -> list[ColumnElement[bool]]:
         requests.c.recipient: selection.recipient,
     }
     found: list[ColumnElement[bool]] = [column == value for column, value in columns.items() if value is not None]
-    if selection.participant is not None:
-        found.append(_takes_part(selection.participant))
+    if selection.reader is not None:
+        subject, accounts = selection.reader.subject, selection.reader.accounts
+        sees = (requests.c.requester == subject, requests.c.recipient == subject, requests.c.account_id.in_(accounts))
+        found.append(or_(*sees))
     if selection.awaiting is not None:
         found.append(_awaits(selection.awaiting))
     return found
-
-
-def _takes_part(subject: str) -> ColumnElement[bool]:
-    return or_(requests.c.requester == subject, requests.c.recipient == subject)
 
 
 def _awaits(awaiting: Awaiting) -> ColumnElement[bool]:
@@ -70,6 +78,7 @@ def _awaits(awaiting: Awaiting) -> ColumnElement[bool]:
     decided = exists().where(_counts(awaiting), decisions.c.person == person)
     has_quorum = _has_quorum(awaiting)
     decides = and_(
+        _approves(awaiting.directory, person),
         requests.c.requester != person,
         requests.c.recipient != person,
         ~decided,
@@ -89,22 +98,41 @@ def _awaits(awaiting: Awaiting) -> ColumnElement[bool]:
         ),
     )
     receives = and_(requests.c.status == Status.DELIVERED, requests.c.recipient == person)
-    return or_(decides if person in awaiting.approvers else false(), executes, receives)
+    return or_(decides, executes, receives)
+
+
+def _approves(directory: Directory, person: str) -> ColumnElement[bool]:
+    """Whether somebody is an approver of a request's account today."""
+    member = directory.get(person)
+    if member is None or not member.approves:
+        return false()
+    limit = member.limits.get(Role.APPROVER)
+    return true() if limit is None else requests.c.account_id.in_(limit)
 
 
 def _has_quorum(awaiting: Awaiting) -> ColumnElement[bool]:
     """What `Standing.has_quorum` says, for a list; whether a request may run is never judged here."""
-    counted = select(func.count()).select_from(decisions, api_tokens).where(_counts(awaiting)).scalar_subquery()
+    counted = select(func.count()).select_from(decisions).where(_counts(awaiting)).scalar_subquery()
     return and_(counted >= awaiting.quorum, counted >= requests.c.quorum)
 
 
 def _counts(awaiting: Awaiting) -> ColumnElement[bool]:
-    """Whether rows of decisions and api_tokens make an approval that counts; the rest of it are constraints."""
-    return and_(
-        decisions.c.request_id == requests.c.id,
-        decisions.c.decision == Verdict.APPROVE,
-        decisions.c.person.in_(awaiting.approvers),
+    """Whether a row of decisions is an approval that counts; the rest of it are constraints."""
+    token_is_good = exists().where(
         api_tokens.c.id == decisions.c.credential,
         api_tokens.c.subject == decisions.c.person,
         api_tokens.c.revoked_at.is_(None),
     )
+    return and_(
+        decisions.c.request_id == requests.c.id,
+        decisions.c.decision == Verdict.APPROVE,
+        or_(*(_votes(awaiting.directory, person) for person in sorted(awaiting.directory.all_approvers)), false()),
+        or_(decisions.c.credential.startswith(SIGN_IN_PREFIX), token_is_good),
+    )
+
+
+def _votes(directory: Directory, person: str) -> ColumnElement[bool]:
+    """Whether a row of decisions is this approver's, and not one of those that are void."""
+    votes_since = directory.members[person].votes_since
+    since = true() if votes_since is None else decisions.c.decided_at >= votes_since
+    return and_(decisions.c.person == person, _approves(directory, person), since)

@@ -1,66 +1,29 @@
 """The tables. CHECKs make nonsense rows impossible; triggers (in the migration) make history immutable."""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.engine import Dialect
 
+from service.db.columns import UtcDateTime, one_of
+from service.db.columns import metadata as metadata  # noqa: PLC0414  # with all of these tables in it
 from service.domain.account import SourceKind
 from service.domain.actor import ActorKind
 from service.domain.drift import DriftKind
 from service.domain.operation import TARGET_OF, OperationName
-from service.domain.policy import SMALLEST_QUORUM
 from service.domain.request import OPEN, TERMINAL, Status, Verdict
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A point in time: `timestamptz` on PostgreSQL; on SQLite text in UTC of fixed precision, which sorts as time."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        del dialect
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        del dialect
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def _one_of(column: str, values: Iterable[str]) -> str:
-    return f"{column} IN ({', '.join(sorted(repr(str(value)) for value in values))})"
-
+from service.domain.rules import SMALLEST_QUORUM
 
 _NEVER_CLAIMED = {Status.PENDING, Status.APPROVED, Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED}
 _APPROVED_ONCE = set(Status) - _NEVER_CLAIMED | {Status.APPROVED}
@@ -119,10 +82,10 @@ requests = Table(
     Column("expiry_failed_at", UtcDateTime),
     Column("retired_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
-    CheckConstraint(_one_of("status", Status), name="status"),
-    CheckConstraint(_one_of("operation", OperationName), name="operation"),
-    CheckConstraint(_one_of("requester_kind", {ActorKind.PERSON, ActorKind.MACHINE}), name="requester_kind"),
-    CheckConstraint(f"({_one_of('operation', TARGET_OF)}) = (target <> '')", name="target"),
+    CheckConstraint(one_of("status", Status), name="status"),
+    CheckConstraint(one_of("operation", OperationName), name="operation"),
+    CheckConstraint(one_of("requester_kind", {ActorKind.PERSON, ActorKind.MACHINE}), name="requester_kind"),
+    CheckConstraint(f"({one_of('operation', TARGET_OF)}) = (target <> '')", name="target"),
     CheckConstraint("length(account_id) = 12 AND length(digest) = 64", name="lengths"),
     CheckConstraint("requester <> '' AND recipient <> ''", name="people"),
     CheckConstraint(f"quorum >= {SMALLEST_QUORUM} AND version >= 1", name="quorum"),
@@ -136,15 +99,15 @@ requests = Table(
     ),
     CheckConstraint("(idempotency_key IS NULL) = (idempotency_hash IS NULL)", name="idempotency"),
     CheckConstraint("(approved_at IS NULL) = (execute_by IS NULL)", name="approval_clock"),
-    CheckConstraint(f"approved_at IS NOT NULL OR NOT ({_one_of('status', _APPROVED_ONCE)})", name="approved_first"),
-    CheckConstraint(f"(claimed_at IS NULL) = ({_one_of('status', _NEVER_CLAIMED)})", name="claimed"),
+    CheckConstraint(f"approved_at IS NOT NULL OR NOT ({one_of('status', _APPROVED_ONCE)})", name="approved_first"),
+    CheckConstraint(f"(claimed_at IS NULL) = ({one_of('status', _NEVER_CLAIMED)})", name="claimed"),
     CheckConstraint(
         "(claimed_at IS NULL) = (known_key_ids IS NULL) AND (claimed_at IS NULL) = (claimed_by IS NULL)",
         name="claim_whole",
     ),
-    CheckConstraint(f"(settled_at IS NOT NULL) = ({_one_of('status', _SETTLED)})", name="settled"),
+    CheckConstraint(f"(settled_at IS NOT NULL) = ({one_of('status', _SETTLED)})", name="settled"),
     CheckConstraint(
-        f"(result_code IS NOT NULL) = ({_one_of('status', _SETTLED | {Status.IN_DOUBT})}) "
+        f"(result_code IS NOT NULL) = ({one_of('status', _SETTLED | {Status.IN_DOUBT})}) "
         "AND (result_code IS NULL) = (result_detail IS NULL)",
         name="result",
     ),
@@ -160,12 +123,12 @@ requests = Table(
     ),
     CheckConstraint("expires_at IS NULL OR (lifetime_seconds IS NOT NULL AND settled_at IS NOT NULL)", name="expires"),
     CheckConstraint(
-        f"lifetime_seconds IS NULL OR expires_at IS NOT NULL OR NOT ({_one_of('status', _SETTLED - {Status.FAILED})})",
+        f"lifetime_seconds IS NULL OR expires_at IS NOT NULL OR NOT ({one_of('status', _SETTLED - {Status.FAILED})})",
         name="lifetime_runs",
     ),
     CheckConstraint("retired_at IS NULL OR (expires_at IS NOT NULL AND status = 'succeeded')", name="retired"),
-    CheckConstraint(f"source IS NULL OR (claimed_at IS NOT NULL AND {_one_of('source', SourceKind)})", name="source"),
-    CheckConstraint(f"(ended_at IS NOT NULL) = ({_one_of('status', TERMINAL)})", name="ended"),
+    CheckConstraint(f"source IS NULL OR (claimed_at IS NOT NULL AND {one_of('source', SourceKind)})", name="source"),
+    CheckConstraint(f"(ended_at IS NOT NULL) = ({one_of('status', TERMINAL)})", name="ended"),
     # What a decision's foreign key holds on to.
     UniqueConstraint("id", "requester", "recipient", "digest"),
     UniqueConstraint("requester", "idempotency_key"),
@@ -182,8 +145,8 @@ requests = Table(
         "operation",
         "target",
         unique=True,
-        sqlite_where=text(_one_of("status", OPEN)),
-        postgresql_where=text(_one_of("status", OPEN)),
+        sqlite_where=text(one_of("status", OPEN)),
+        postgresql_where=text(one_of("status", OPEN)),
     ),
     # What the worker looks for: keys whose lifetime has not ended yet.
     Index(
@@ -221,7 +184,7 @@ decisions = Table(
     ),
     CheckConstraint("person <> requester", name="not_the_requester"),
     CheckConstraint("person <> recipient", name="not_the_recipient"),
-    CheckConstraint(_one_of("decision", Verdict), name="decision"),
+    CheckConstraint(one_of("decision", Verdict), name="decision"),
     CheckConstraint("decision <> 'reject' OR comment IS NOT NULL", name="rejection_says_why"),
 )
 
@@ -235,9 +198,30 @@ api_tokens = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
-    CheckConstraint(_one_of("kind", {ActorKind.PERSON, ActorKind.MACHINE}), name="kind"),
+    CheckConstraint(one_of("kind", {ActorKind.PERSON, ActorKind.MACHINE}), name="kind"),
     CheckConstraint("expires_at > created_at", name="expiry"),
     Index("ix_api_tokens_subject", "subject"),
+)
+
+# Whom identity providers have proved, as last seen; and whom an operator has suspended.
+people = Table(
+    "people",
+    metadata,
+    Column("subject", String(255), primary_key=True),
+    Column("name", String(255), nullable=False),
+    # The name that the settings give the provider, and those of its groups that mean something here, as a JSON list.
+    Column("issuer", String(64)),
+    Column("groups", Text, nullable=False),
+    Column("seen_at", UtcDateTime),
+    Column("proved_at", UtcDateTime),
+    Column("votes_since", UtcDateTime),
+    Column("suspended_at", UtcDateTime),
+    CheckConstraint("subject <> '' AND name <> ''", name="names"),
+    CheckConstraint("(issuer IS NULL) = (seen_at IS NULL) AND (issuer IS NULL) = (proved_at IS NULL)", name="proof"),
+    # Said twice, since a comparison with NULL is none, and passes.
+    CheckConstraint(
+        "suspended_at IS NULL OR (votes_since IS NOT NULL AND votes_since >= suspended_at)", name="suspended"
+    ),
 )
 
 # What each account's root user should have: the service's own expectation, moved on by every look.
@@ -265,7 +249,7 @@ drifts = Table(
     Column("found_at", UtcDateTime, nullable=False),
     Column("closed_at", UtcDateTime),
     Column("accepted_by", String(255)),
-    CheckConstraint(_one_of("kind", DriftKind), name="kind"),
+    CheckConstraint(one_of("kind", DriftKind), name="kind"),
     CheckConstraint("(access_key_id = '') = (kind = 'mfa_lost')", name="key"),
     CheckConstraint("accepted_by IS NULL OR closed_at IS NOT NULL", name="accepted"),
     # One finding for one difference, for as long as it lasts.

@@ -1,7 +1,11 @@
-"""Who acts: a person, a machine, or the service itself."""
+"""Who acts: a person, a machine, or the service itself; and who is known, with the roles of today."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
+
+from service.domain.proof import Proof
 
 
 class ActorKind(StrEnum):
@@ -20,17 +24,28 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
-    """One who acts, as just proved. `subject` is stable; `credential` names what proved it (a token's id)."""
+class _Bearer:
+    """Who holds roles. `limits` has the accounts that a role is limited to; a role that is not in it holds in all."""
 
     kind: ActorKind
     subject: str
     name: str
     roles: frozenset[Role]
-    credential: str
+    limits: Mapping[Role, frozenset[str]] = field(default_factory=dict)
 
-    def has(self, *any_of: Role) -> bool:
-        return not self.roles.isdisjoint(any_of)
+    def has(self, *any_of: Role, on: str | None) -> bool:
+        """Whether one of the roles is held in the account `on`; for None, in all of them."""
+        return any(role in self.roles and (role not in self.limits or on in self.limits[role]) for role in any_of)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor(_Bearer):
+    """One who acts, as just proved. `subject` is stable; `credential` names what proved it: the id of an API token,
+    or, with `proof`, a sign-in at a provider.
+    """
+
+    credential: str
+    proof: Proof | None = None
 
 
 # Runs what was approved to run by itself, expires what is overdue, settles what was left in doubt.
@@ -38,20 +53,70 @@ WORKER = Actor(kind=ActorKind.SERVICE, subject="rootquorum", name="Rootquorum", 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """A person or a machine that the settings name."""
+class Member(_Bearer):
+    """A person or a machine that the settings name, or a person whom a provider has proved.
 
-    kind: ActorKind
+    `login` is a machine's: its issuer's name and the subject of its tokens. Votes before `votes_since` are void.
+    """
+
+    login: tuple[str, str] | None = None
+    votes_since: datetime | None = None
+    is_suspended: bool = False
+
+    @property
+    def approves(self) -> bool:
+        """Whether they are an approver of anything. A machine never is, whatever its roles say."""
+        return self.kind is ActorKind.PERSON and Role.APPROVER in self.roles and not self.is_suspended
+
+    def approves_less_than(self, other: "Member") -> bool:
+        """Whether `other` is an approver of something that this one is not."""
+        if not other.approves or not self.approves:
+            return other.approves
+        mine, theirs = self.limits.get(Role.APPROVER), other.limits.get(Role.APPROVER)
+        return mine is not None and (theirs is None or not theirs <= mine)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a provider's group means here: these roles, in these accounts or, for None, in all."""
+
+    group: str
+    roles: frozenset[Role]
+    accounts: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody as the service has last seen them, or as an operator has suspended them.
+
+    `groups` are those of the `issuer` (its name in the settings) that mean something here, in the newest of their
+    tokens, which was issued at `proved_at`.
+    """
+
     subject: str
     name: str
-    roles: frozenset[Role]
+    issuer: str | None = None
+    groups: frozenset[str] = frozenset()
+    seen_at: datetime | None = None
+    proved_at: datetime | None = None
+    votes_since: datetime | None = None
+    suspended_at: datetime | None = None
+
+    def void_until(self, now: datetime) -> datetime:
+        """From when on their votes count, if all of before are void; never earlier than it was, whatever the clock."""
+        return now if self.votes_since is None else max(now, self.votes_since)
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Everybody the service knows, by subject. Subjects of people and of machines are distinct."""
+    """Everybody the service knows, by subject. Subjects of people and of machines are distinct.
 
-    members: dict[str, Member]
+    Whom the settings name has the roles that the settings say, however they sign in; everybody else has those that
+    the `grants` of their issuer make of their groups.
+    """
+
+    members: Mapping[str, Member]
+    grants: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)
 
     def get(self, subject: str) -> Member | None:
         return self.members.get(subject)
@@ -60,6 +125,9 @@ class Directory:
         member = self.members.get(subject)
         return member if member is not None and member.kind is ActorKind.PERSON else None
 
+    def machine(self, issuer: str, subject: str) -> Member | None:
+        return next((member for member in self.members.values() if member.login == (issuer, subject)), None)
+
     def name_of(self, subject: str) -> str:
         """The name to show; the subject itself for somebody who has left."""
         if subject == WORKER.subject:
@@ -67,11 +135,57 @@ class Directory:
         member = self.members.get(subject)
         return member.name if member else subject
 
+    def joined(self, people: Iterable[Person]) -> "Directory":
+        """With those whom the service has seen, or has suspended."""
+        seen = {
+            person.subject: self.as_member(person)
+            for person in people
+            if self.person(person.subject) or person.subject not in self.members  # a machine's name is nobody else's
+        }
+        return replace(self, members={**self.members, **seen})
+
+    def as_member(self, person: Person) -> Member:
+        """What somebody whom the service has seen may be today."""
+        named = self.person(person.subject)
+        if named is None:
+            held = [grant for grant in self.grants.get(person.issuer or "", ()) if grant.group in person.groups]
+            roles = frozenset(role for grant in held for role in grant.roles)
+            named = Member(
+                kind=ActorKind.PERSON,
+                subject=person.subject,
+                name=person.name,
+                roles=roles,
+                limits={role: limit for role in roles if (limit := _limit(role, held)) is not None},
+            )
+        return replace(named, votes_since=person.votes_since, is_suspended=person.suspended_at is not None)
+
+    def known_groups(self, issuer: str) -> frozenset[str]:
+        """The groups of a provider that mean something here."""
+        return frozenset(grant.group for grant in self.grants.get(issuer, ()))
+
+    def is_suspended(self, subject: str) -> bool:
+        member = self.members.get(subject)
+        return member is not None and member.is_suspended
+
     @property
-    def approvers(self) -> frozenset[str]:
-        """The people who hold the role today. A machine never counts, whatever its roles say."""
+    def all_approvers(self) -> frozenset[str]:
+        """The people who are an approver of anything today."""
+        return frozenset(subject for subject, member in self.members.items() if member.approves)
+
+    def approvers_of(self, account_id: str) -> frozenset[str]:
+        """The people who hold the role for this account today."""
         return frozenset(
-            subject
-            for subject, member in self.members.items()
-            if member.kind is ActorKind.PERSON and Role.APPROVER in member.roles
+            subject for subject in self.all_approvers if self.members[subject].has(Role.APPROVER, on=account_id)
         )
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether somebody can become an approver by a sign-in, and not by the settings alone."""
+        return any(Role.APPROVER in grant.roles for grants in self.grants.values() for grant in grants)
+
+
+def _limit(role: Role, held: Iterable[Grant]) -> frozenset[str] | None:
+    limits = [grant.accounts for grant in held if role in grant.roles]
+    if any(limit is None for limit in limits):
+        return None
+    return frozenset(account for limit in limits if limit is not None for account in limit)

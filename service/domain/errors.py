@@ -8,6 +8,11 @@ class Code(StrEnum):
 
     # who is asking
     UNAUTHENTICATED = "unauthenticated"
+    INVALID_TOKEN = "invalid_token"  # noqa: S105  # the name of a refusal
+    TOO_MANY_FAILURES = "too_many_failures"
+    SIGN_IN_AGAIN = "sign_in_again"
+    NO_ROLE = "no_role"
+    SUSPENDED = "suspended"
     ROLE_REQUIRED = "role_required"
     NOT_FOUND = "not_found"
     SELF_APPROVAL = "self_approval"
@@ -52,10 +57,12 @@ class Code(StrEnum):
     WRONG_DIGEST = "wrong_digest"
     RECEIPT_TOO_LATE = "receipt_too_late"
     QUORUM_LOST = "quorum_lost"
+    PARTICIPANT_SUSPENDED = "participant_suspended"
     ALTERED = "altered"
     ACCOUNT_BUSY = "account_busy"
     # what happened outside
     ACCOUNT_UNREACHABLE = "account_unreachable"
+    PROVIDER_UNREACHABLE = "provider_unreachable"
     ROOT_NOT_PROVED = "root_not_proved"
     EXECUTION_FAILED = "execution_failed"
     NOT_RECORDED = "not_recorded"
@@ -74,6 +81,22 @@ class ServiceError(Exception):
 
 class Unauthenticated(ServiceError):
     """Nobody is signed in, or the credential is not good (any more)."""
+
+
+class SignInAgain(Unauthenticated):
+    """Who it is is known, but not freshly or strongly enough for this (RFC 9470).
+
+    `max_age` is in seconds; `acr_values` are those of which one will do, separated by blanks, empty for any.
+    """
+
+    def __init__(self, detail: str, *, max_age: int, acr_values: str) -> None:
+        super().__init__(Code.SIGN_IN_AGAIN, detail)
+        self.max_age = max_age
+        self.acr_values = acr_values
+
+
+class TooMany(ServiceError):
+    """This comes too often from there; asking again in a minute makes sense."""
 
 
 class Forbidden(ServiceError):
@@ -116,4 +139,9 @@ def no_such_request() -> NotFound:
 
 
 def bad_token() -> Unauthenticated:
-    return Unauthenticated(Code.UNAUTHENTICATED, "The token is unknown, expired or revoked.")
+    """The same sentence for whatever is wrong with it: who tries tokens out learns nothing."""
+    return Unauthenticated(Code.INVALID_TOKEN, "The token is unknown, expired, revoked, or not meant for this service.")
+
+
+def suspended() -> Forbidden:
+    return Forbidden(Code.SUSPENDED, "You are suspended here. An operator can reinstate you.")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from service.domain.actor import Member, Person
 from service.domain.canonical import Document, Json, timestamp
 from service.domain.operation import Done
 from service.domain.request import NEXT, OperationRequest, Status
@@ -22,6 +23,10 @@ ACCOUNT_ADOPTED = "account.adopted"
 DRIFT_FOUND = "drift.found"
 DRIFT_RESOLVED = "drift.resolved"
 DRIFT_ACCEPTED = "drift.accepted"
+PERSON_SEEN = "person.seen"
+PERSON_CHANGED = "person.changed"
+PERSON_SUSPENDED = "person.suspended"
+PERSON_REINSTATED = "person.reinstated"
 TOKEN_CREATED = "token.created"  # noqa: S105  # the name of an event
 TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an event
 
@@ -53,6 +58,19 @@ class Event:
 
 def filed(request: OperationRequest) -> Event:
     return Event(FILED, {"filing": request.filing.document(), "digest": request.digest})
+
+
+def known_as(name: str, person: Person, member: Member) -> Event:
+    """What somebody may be from now on; an approver who no longer was one has votes from `votes_since` only."""
+    about: Document = {
+        "person": person.subject,
+        "name": person.name,
+        "issuer": person.issuer,
+        "groups": list[Json](sorted(person.groups)),
+        "roles": list[Json](sorted(member.roles)),
+        "votes_since": None if person.votes_since is None else timestamp(person.votes_since),
+    }
+    return Event(name, about)
 
 
 def quarantined(*access_key_ids: str) -> Event:

@@ -8,15 +8,17 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
-from service.db import tokens
+from service.db import people, tokens
 from service.db.engine import Tx
 from service.domain.account import Account, Part, RootCredentials
-from service.domain.actor import Directory
+from service.domain.actor import Actor, Directory
 from service.domain.capability import Plan, plan
 from service.domain.errors import Code, Invalid
 from service.domain.operation import Operation, OperationName, Outcome
-from service.domain.policy import Policy, Standing
+from service.domain.policy import Standing
+from service.domain.proof import is_sign_in
 from service.domain.request import OperationRequest
+from service.domain.rules import Policy
 
 
 class RootSession(Protocol):
@@ -90,11 +92,15 @@ class Context:
         account = self.account(account_id)
         return self.roots.sign_in(account, plan(account, name))
 
-    def standing(self, tx: Tx, request: OperationRequest, *credentials: str) -> Standing:
-        """Who and what counts today, for judging this request and what is done to it with these `credentials`."""
-        asked = {decision.credential for decision in request.decisions} | set(credentials)
-        return Standing(
-            approvers=self.directory.approvers,
-            owners=tokens.owners(tx, asked),
-            quorum=self.policy.quorum,
-        )
+    def people(self, tx: Tx) -> Directory:
+        """Everybody who is known today: whom the settings name, and whom providers have proved."""
+        return self.directory.joined(people.every(tx))
+
+    def standing(self, tx: Tx, request: OperationRequest, actor: Actor | None = None) -> Standing:
+        """Who and what counts today, for judging this request and what `actor` does to it."""
+        made = {decision.credential: decision.person for decision in request.decisions}
+        if actor is not None:
+            made[actor.credential] = actor.subject
+        # A provider's sign-in was proved when it was used; what has become of its person since is in the directory.
+        signed_in = {credential: person for credential, person in made.items() if is_sign_in(credential)}
+        return Standing(self.people(tx), tokens.owners(tx, made) | signed_in, self.policy)

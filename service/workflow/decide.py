@@ -23,11 +23,11 @@ def decide(
 
     def step(tx: Tx, request: OperationRequest) -> OperationRequest:
         now = ctx.now()
-        standing = ctx.standing(tx, request, actor.credential)
+        standing = ctx.standing(tx, request, actor)
         if verdict is Verdict.APPROVE:
             check_may_approve(request, actor, standing, now)
         else:
-            check_may_reject(request, actor, now)
+            check_may_reject(request, actor, standing, now)
         if digest != request.digest:
             raise Conflict(Code.WRONG_DIGEST, "The digest is not that of this request. Read it again.")
         decision = Decision(

@@ -114,13 +114,13 @@ def _busy() -> Conflict:
 
 def check_drift_now(ctx: Context, actor: Actor, account_id: str) -> Look:
     """As `check_drift`, for an operator. Raises Forbidden and NotFound as well."""
-    check_may_look_for_drift(actor)
+    check_may_look_for_drift(actor, account_id)
     return check_drift(ctx, known_account(ctx, account_id), actor)
 
 
 def open_drift(ctx: Context, actor: Actor, account_id: str | None) -> list[Finding]:
     """What is open, by account. Raises Forbidden, Unavailable."""
-    check_may_see_drift(actor)
+    check_may_see_drift(actor, account_id)
     with read(ctx.engine) as tx:
         return list(expectations.open_findings(tx, account_id))
 
@@ -130,11 +130,11 @@ def accept_drift(ctx: Context, actor: Actor, finding_id: str, comment: str) -> F
 
     Raises Forbidden, NotFound, Conflict when it is no longer open, Unavailable.
     """
-    check_may_accept_drift(actor)
     now = ctx.now()
     with begin(ctx.engine) as tx:
         expectation = expectations.lock_for(tx, finding_id)
         finding = expectations.finding(tx, finding_id)
+        check_may_accept_drift(actor, None if finding is None else finding.drift.account_id)
         if finding is None or expectation is None:
             raise NotFound(Code.NOT_FOUND, "There is no such finding.")
         if finding.closed_at is not None:

@@ -23,8 +23,9 @@ from service.domain.operation import (
     check_can_run,
     facts,
 )
-from service.domain.policy import check_lifetime, check_may_execute, check_root_mfa
+from service.domain.policy import check_may_execute
 from service.domain.request import OperationRequest, Result, Status
+from service.domain.rules import check_lifetime, check_root_mfa
 from service.workflow.change import change, record
 from service.workflow.context import Context, RootSession
 

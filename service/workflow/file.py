@@ -8,15 +8,16 @@ from sqlalchemy.exc import IntegrityError
 from service.db import audit, requests
 from service.db.engine import begin, read
 from service.domain.account import Part, RootCredentials
-from service.domain.actor import Actor, ActorKind
+from service.domain.actor import Actor, ActorKind, Directory
 from service.domain.canonical import Json, seconds, sha256
 from service.domain.capability import Plan, plan
 from service.domain.errors import Code, Conflict, Invalid
 from service.domain.events import filed
 from service.domain.filing import Filing
 from service.domain.operation import Operation, check_can_run
-from service.domain.policy import check_lifetime, check_may_file, check_quorum_possible, check_root_mfa
+from service.domain.policy import check_may_file, check_quorum_possible
 from service.domain.request import OperationRequest
+from service.domain.rules import check_lifetime, check_root_mfa
 from service.workflow.context import Context
 
 
@@ -57,7 +58,7 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
     Raises Forbidden, Invalid or Conflict with the reason why it cannot be filed or could not run; Unavailable when
     AWS or the database is away: nothing was filed then.
     """
-    check_may_file(actor)
+    check_may_file(actor, draft.account_id)
     if idempotency_key is not None:
         replayed = _replay(ctx, actor, draft, idempotency_key)
         if replayed is not None:
@@ -65,9 +66,10 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
     check_lifetime(ctx.policy, draft.operation, draft.lifetime)
     account = ctx.account(draft.account_id)
     planned = plan(account, draft.operation.name)
-    recipient = _recipient(ctx, actor, draft)
-    check_quorum_possible({actor.subject, recipient}, ctx.directory.approvers, ctx.policy.quorum)
     with read(ctx.engine) as tx:
+        directory = ctx.people(tx)
+        recipient = _recipient(directory, actor, draft)
+        check_quorum_possible({actor.subject, recipient}, draft.account_id, directory, ctx.policy.quorum)
         is_open = requests.open_for(tx, draft.account_id, draft.operation)
     if is_open:
         return _twin(ctx, actor, draft, idempotency_key)
@@ -118,10 +120,10 @@ def _replay(ctx: Context, actor: Actor, draft: Draft, key: str) -> OperationRequ
     return request
 
 
-def _recipient(ctx: Context, actor: Actor, draft: Draft) -> str:
+def _recipient(directory: Directory, actor: Actor, draft: Draft) -> str:
     """The subject that gets the answer: a person whenever the answer is a secret."""
     if draft.recipient is not None:
-        if ctx.directory.person(draft.recipient) is None:
+        if directory.person(draft.recipient) is None or directory.is_suspended(draft.recipient):
             raise Invalid(Code.UNKNOWN_RECIPIENT, "The recipient is not a person that this service knows.")
         return draft.recipient
     if draft.operation.is_create and actor.kind is not ActorKind.PERSON:

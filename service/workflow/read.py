@@ -5,24 +5,33 @@ from dataclasses import dataclass, replace
 
 from service.db import audit, expectations, requests
 from service.db.engine import read
-from service.db.selection import Awaiting, Cursor, Selection
+from service.db.selection import Awaiting, Cursor, Reader, Selection
 from service.domain.account import Account, Part, RootCredentials
-from service.domain.actor import Actor, Role
+from service.domain.actor import Actor, Directory
 from service.domain.capability import plan
 from service.domain.drift import Expectation
 from service.domain.errors import Code, NotFound, no_such_request
-from service.domain.policy import Action, Standing, actions, check_may_audit, check_may_see
+from service.domain.policy import SEE_ALL, Action, Standing, actions, check_may_audit, check_may_see
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A request, what its decisions are worth today, and what this caller may do."""
+    """A request, who and what counts today, and what this caller may do."""
 
     request: OperationRequest
     standing: Standing
     actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Requests, everybody who is named in them, and the cursor of the next page."""
+
+    requests: list[OperationRequest]
+    directory: Directory
+    following: Cursor | None
 
 
 def show(ctx: Context, actor: Actor, request_id: str) -> Shown:
@@ -32,30 +41,33 @@ def show(ctx: Context, actor: Actor, request_id: str) -> Shown:
         if request is None:
             raise no_such_request()
         check_may_see(request, actor)
-        standing = ctx.standing(tx, request)
+        standing = ctx.standing(tx, request, actor)
     return Shown(request, standing, actions(request, actor, standing, ctx.now()))
 
 
 def list_requests(
     ctx: Context, actor: Actor, selection: Selection, *, awaiting_me: bool, after: Cursor | None, limit: int
-) -> tuple[list[OperationRequest], Cursor | None]:
-    """A page, newest first, and the cursor of the next one. Raises Unavailable."""
-    if not actor.has(Role.APPROVER, Role.AUDITOR, Role.OPERATOR):
-        selection = replace(selection, participant=actor.subject)
-    if awaiting_me:
-        awaiting = Awaiting(
-            person=actor.subject,
-            approvers=ctx.directory.approvers,
-            quorum=ctx.policy.quorum,
-            now=ctx.now(),
-        )
-        selection = replace(selection, awaiting=awaiting)
+) -> Page:
+    """A page, newest first. Raises Unavailable."""
+    selection = replace(selection, reader=_reader(actor))
     with read(ctx.engine) as tx:
+        directory = ctx.people(tx)
+        if awaiting_me:
+            awaiting = Awaiting(actor.subject, directory, quorum=ctx.policy.quorum, now=ctx.now())
+            selection = replace(selection, awaiting=awaiting)
         found = requests.select_page(tx, selection, after=after, limit=limit + 1)
     if len(found) <= limit:
-        return found, None
+        return Page(found, directory, None)
     last = found[limit - 1].filing
-    return found[:limit], Cursor(last.filed_at, last.request_id)
+    return Page(found[:limit], directory, Cursor(last.filed_at, last.request_id))
+
+
+def _reader(actor: Actor) -> Reader | None:
+    """What of all requests one sees; None for everything."""
+    if actor.has(*SEE_ALL, on=None):
+        return None
+    limits = [actor.limits.get(role, frozenset()) for role in SEE_ALL if role in actor.roles]
+    return Reader(actor.subject, frozenset(account for limit in limits for account in limit))
 
 
 def known_account(ctx: Context, account_id: str) -> Account:

@@ -263,7 +263,7 @@ def test_decision_that_no_longer_counts_says_why(house: House) -> None:
 
     assert shown["quorum"] == {"needed": 2, "counted": 1}
     assert [decision["void_because"] for decision in shown["decisions"]] == [
-        "This person is no longer an approver.",
+        "This person is no longer an approver of this account.",
         None,
     ]
 

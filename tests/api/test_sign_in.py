@@ -8,7 +8,7 @@ from factories import House
 
 from service.auth.api_tokens import mint
 from service.domain.actor import WORKER, ActorKind, Directory, Role
-from service.workflow.sign_in import list_tokens, revoke_token
+from service.workflow.tokens import list_tokens, revoke_token
 
 FOREVER = timedelta(days=90)
 
@@ -16,7 +16,7 @@ FOREVER = timedelta(days=90)
 def status(house: House, authorization: str | None) -> int:
     headers = {} if authorization is None else {"Authorization": authorization}
     answer = house.client().get("/v1/me", headers=headers)
-    assert (answer.headers.get("www-authenticate") == "Bearer") == (answer.status_code == 401)
+    assert answer.headers.get("www-authenticate", "").startswith("Bearer") == (answer.status_code == 401)
     return answer.status_code
 
 
@@ -150,7 +150,7 @@ def test_machine_cannot_decide_whatever_its_roles_say(house: House) -> None:
     assert (answer.status_code, answer.json()["code"]) == (403, "machine_may_not_decide")
 
 
-EVERYBODY_MAY = {"/livez", "/readyz", "/openapi.json", "/docs", "/docs/start.js"}
+EVERYBODY_MAY = {"/livez", "/readyz"}
 
 
 def test_everything_under_v1_asks_who_is_there(house: House) -> None:

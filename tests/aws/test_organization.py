@@ -6,14 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from factories import House, Watch, manager_of
+from factories import House, Watch, manager_of, policy_of
 
 from service.aws.organization import KnownAccounts, Listing, Organization
 from service.aws.simulated import Refuse, ServerError, SimulatedAws
 from service.aws.sources import FixedSource
 from service.domain.account import Account, SourceKind
 from service.domain.errors import Unavailable
-from service.domain.policy import Policy
 from service.worker import run_pass
 from service.workflow.sweep import due
 
@@ -123,7 +122,7 @@ def test_after_a_failure_nobody_waits_for_the_one_who_lists_again(aws: Simulated
 
 def test_the_worker_lists_by_itself_and_then_looks_at_what_was_listed(sqlite_house: House, aws: SimulatedAws) -> None:
     house, known = sqlite_house, KnownAccounts({}, {"main": organization(aws)})
-    house.change(accounts=known, policy=Policy(drift_checks=True))
+    house.change(accounts=known, policy=policy_of(drift_checks=True))
     assert [step.what for step in due(house.ctx)] == ["list_accounts"]
     assert aws.calls == []
     run_pass(house.ctx)

@@ -35,6 +35,7 @@ def folder(tmp_path: Path, aws: SimulatedAws) -> Path:
     (tmp_path / "rootquorum.toml").write_text(
         f'[database]\nurl = "sqlite:///{tmp_path}/rootquorum.db"\n'
         '[organizations.main]\nprofile = "manager"\nlist_accounts = true\n'
+        "[policy]\ndecision_requires_auth_time = false\n"
         f'[accounts.{OWN}]\nname = "production"\nprofile = "prod-root"\n{people}'
     )
     config = ""

@@ -33,6 +33,7 @@ def write_settings(folder: Path, *, source: str, account: str) -> None:
     )
     (folder / "rootquorum.toml").write_text(
         f'[database]\nurl = "sqlite:///{folder}/rootquorum.db"\n{source}\n'
+        "[policy]\ndecision_requires_auth_time = false\n"
         f'[accounts.{ACCOUNT}]\nname = "production"\n{account}\n{people}'
     )
 
@@ -107,6 +108,31 @@ def test_a_token_made_on_the_command_line_signs_in_until_it_is_revoked(folder: P
     assert token not in listed
     assert token not in (folder / "service.log").read_text()
     assert token.encode() not in b"".join(file.read_bytes() for file in folder.glob("rootquorum.db*"))
+
+
+def test_somebody_who_is_suspended_is_barred_at_once_until_reinstated(folder: Path) -> None:
+    assert rootquorum(folder, "migrate").returncode == 0
+    token = rootquorum(folder, "token", "create", "bob").stdout.strip()
+    port = free_port()
+    with serving(folder, port):
+
+        def status() -> int:
+            headers = {"Authorization": f"Bearer {token}"}
+            return httpx.get(f"http://127.0.0.1:{port}/v1/me", headers=headers).status_code
+
+        assert status() == 200
+        assert rootquorum(folder, "person", "suspend", "bob", "--reason", "Lost the laptop.").returncode == 0
+        assert status() == 403
+        assert re.search(r"^ bob .* yes +$", rootquorum(folder, "person", "list").stdout, flags=re.MULTILINE)
+        assert rootquorum(folder, "person", "reinstate", "bob", "--reason", "Found it.").returncode == 0
+        assert status() == 200
+
+
+def test_nobody_can_be_suspended_who_is_not_known(folder: Path) -> None:
+    rootquorum(folder, "migrate")
+    done = rootquorum(folder, "person", "suspend", "nobody", "--reason", "x")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "No such person is known here. A machine's token can be revoked.\n"
 
 
 def test_a_token_needs_a_database_that_is_migrated(folder: Path) -> None:

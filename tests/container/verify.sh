@@ -84,6 +84,8 @@ refuse "it holds no leftovers of the build" chroot "$root" sh -c 'ls -d /build /
 
 # ---- run it. Settings without AWS: nothing is contacted before someone asks for something.
 cat >"$work/rootquorum.toml" <<'TOML'
+[policy]
+decision_requires_auth_time = false
 [accounts.111122223333]
 name = "prod"
 profile = "prod-root"

@@ -5,13 +5,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import CREATE, DELETE, MEMBERS, NOON, actor, approved, decision, filing, request, standing
+from factories import ACCOUNT, CREATE, DELETE, MEMBERS, NOON, actor, approved, decision, filing, request, standing
 
 from service.domain.actor import WORKER, Actor, ActorKind, Directory, Member, Role
 from service.domain.errors import Code, ServiceError
 from service.domain.operation import Operation
 from service.domain.policy import (
-    Policy,
     actions,
     check_may_approve,
     check_may_audit,
@@ -24,6 +23,7 @@ from service.domain.policy import (
     check_quorum_possible,
 )
 from service.domain.request import OperationRequest, Status, Verdict
+from service.domain.rules import Policy
 
 _KEY = "AKIAEXAMPLE000000001"
 
@@ -93,7 +93,7 @@ def test_an_expired_request_takes_no_decision() -> None:
 
 
 def test_anybody_who_may_decide_may_reject_also_after_approving() -> None:
-    check_may_reject(approved(), actor("bob"), NOON)
+    check_may_reject(approved(), actor("bob"), standing(), NOON)
 
 
 def test_only_the_requester_withdraws() -> None:
@@ -190,20 +190,21 @@ def test_to_everybody_else_it_does_not_exist() -> None:
 
 
 def test_filing_and_auditing_take_their_roles() -> None:
-    check_may_file(actor("robo"))
+    check_may_file(actor("robo"), ACCOUNT)
     check_may_audit(actor("audrey"))
-    assert refusal(lambda: check_may_file(actor("carol"))) is Code.ROLE_REQUIRED
+    assert refusal(lambda: check_may_file(actor("carol"), ACCOUNT)) is Code.ROLE_REQUIRED
     assert refusal(lambda: check_may_audit(actor("oscar"))) is Code.ROLE_REQUIRED
 
 
 def test_requester_and_recipient_do_not_count_as_possible_approvers() -> None:
-    check_quorum_possible({"alice", "rita"}, frozenset({"bob", "carol"}), 2)
-    assert refusal(lambda: check_quorum_possible({"bob"}, frozenset({"bob", "carol"}), 2)) is Code.NO_QUORUM
+    known = standing("bob", "carol").directory
+    check_quorum_possible({"alice", "rita"}, ACCOUNT, known, 2)
+    assert refusal(lambda: check_quorum_possible({"bob"}, ACCOUNT, known, 2)) is Code.NO_QUORUM
 
 
 def test_machines_are_never_approvers() -> None:
     machine = Member(kind=ActorKind.MACHINE, subject="robo", name="R", roles=frozenset({Role.APPROVER}))
-    assert Directory(MEMBERS | {"robo": machine}).approvers == {"bob", "carol", "dave"}
+    assert Directory(MEMBERS | {"robo": machine}).all_approvers == {"bob", "carol", "dave"}
 
 
 @pytest.mark.parametrize("quorum", [1, 0, -1])

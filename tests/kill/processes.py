@@ -91,7 +91,7 @@ def furnish(folder: Path, database_url: str, aws: SimulatedAws, *, drift_checks:
         "database": {"url": database_url},
         "server": {"port": port},
         "log": {"level": "DEBUG"},
-        "policy": {"drift_checks": drift_checks},
+        "policy": {"drift_checks": drift_checks, "decision_requires_auth_time": False},
         "organizations.main": {"profile": "management"},
     }
     sections |= {f"people.{person.subject}": {"name": person.name, "roles": sorted(person.roles)} for person in people}

@@ -19,13 +19,13 @@ from factories import (
     MEMBER,
     House,
     manager_of,
+    policy_of,
 )
 from kill.processes import SERVED
 
 from service.aws.organization import KnownAccounts, Organization
 from service.aws.simulated import ConnectionLostAfter, SimulatedAws
 from service.domain.operation import OperationName
-from service.domain.policy import Policy
 from service.domain.request import OperationRequest
 from service.worker import run_pass
 from service.workflow.decide import confirm_receipt
@@ -61,7 +61,7 @@ class Scene:
     @classmethod
     @contextmanager
     def of(cls, undertaking: Undertaking, database_url: str) -> Iterator["Scene"]:
-        with House.on(database_url, policy=Policy(drift_checks=undertaking.is_drift_check)) as house:
+        with House.on(database_url, policy=policy_of(drift_checks=undertaking.is_drift_check)) as house:
             # The same accounts as the process serves.
             served = {account_id: ACCOUNTS[account_id] for account_id in SERVED}
             house.change(accounts=KnownAccounts(served, {"main": Organization("main", manager_of(house.aws))}))

@@ -1,0 +1,58 @@
+"""Signing in from Swagger UI: the two ends of its OAuth 2.0 flow, which are the provider's in its place."""
+
+from typing import Annotated, Literal
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Body, Query, Request
+from pydantic import BaseModel, StringConstraints
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from service.api.sign_ins import sign_ins_of
+from service.auth.browser import BrowserClient, Refusal
+from service.domain.errors import Code, NotFound, bad_token
+
+router = APIRouter(prefix="/sign-in/{issuer}", include_in_schema=False)
+
+_Parameter = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+
+
+class _Authorization(BaseModel):
+    """What is needed of an authorization request (RFC 6749, section 4.1.1; RFC 7636, section 4.3); the rest is ours."""
+
+    state: _Parameter
+    redirect_uri: _Parameter
+    code_challenge: _Parameter
+    code_challenge_method: Literal["S256"]
+
+
+@router.get("/authorize")
+def authorize(request: Request, issuer: str, asked: Annotated[_Authorization, Query()]) -> Response:
+    """On to the provider, as the client that the settings name. It is the one to know `redirect_uri`."""
+    url = _client(request, issuer).authorization_url(
+        state=asked.state, redirect_uri=asked.redirect_uri, code_challenge=asked.code_challenge
+    )
+    return RedirectResponse(url, status_code=302)
+
+
+@router.post("/token")
+def token(
+    request: Request, issuer: str, body: Annotated[bytes, Body(media_type="application/x-www-form-urlencoded")]
+) -> Response:
+    """The token for a code, as RFC 6749 answers: the access token alone, whatever else the provider sent."""
+    form = {name: values[0] for name, values in parse_qs(body.decode("ascii", "replace")).items()}
+    answer = _client(request, issuer).exchange(
+        code=form.get("code", ""),
+        redirect_uri=form.get("redirect_uri", ""),
+        code_verifier=form.get("code_verifier", ""),
+    )
+    if isinstance(answer, Refusal):
+        sign_ins_of(request).failures.count(request, bad_token())
+        return JSONResponse({"error": answer.error}, status_code=400)
+    return JSONResponse({"access_token": answer, "token_type": "Bearer"})
+
+
+def _client(request: Request, issuer: str) -> BrowserClient:
+    client = sign_ins_of(request).browsers.get(issuer)
+    if client is None:
+        raise NotFound(Code.NOT_FOUND, "There is no such resource.")
+    return client

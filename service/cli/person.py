@@ -1,0 +1,55 @@
+"""The people whom the service knows: look, suspend, reinstate."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from service.cli.common import console, operator, plainly, print_whole, ready
+from service.workflow.people import everybody, reinstate, suspend
+
+app = typer.Typer(no_args_is_help=True, help="The people whom the service knows: list, suspend, reinstate.")
+
+Subject = Annotated[str, typer.Argument(help="Their subject, from `person list`.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the audit log.", prompt="Why")]
+
+
+@app.command("list")
+def list_(ctx: typer.Context) -> None:
+    """Whom the settings name and whom providers have proved, with the roles of today."""
+    with ready(ctx) as context:
+        directory, seen = everybody(context)
+    table = Table(box=None)
+    for name in ("subject", "name", "roles", "accounts", "last seen", "suspended"):
+        table.add_column(name, no_wrap=True)
+    for subject in sorted(directory.members):
+        if directory.person(subject) is None:
+            continue
+        member, person = directory.members[subject], seen.get(subject)
+        limits = {account for limit in member.limits.values() for account in limit}
+        last_seen = person.seen_at if person else None
+        table.add_row(
+            subject,
+            member.name,
+            ", ".join(sorted(member.roles)),
+            ", ".join(sorted(limits)) or "all",
+            f"{last_seen:%Y-%m-%d %H:%M}" if last_seen else "",
+            "yes" if member.is_suspended else "",
+        )
+    print_whole(table)
+
+
+@app.command("suspend")
+def suspend_(ctx: typer.Context, subject: Subject, reason: Reason) -> None:
+    """Bar somebody at once: they sign in nowhere, and their votes on open requests are void."""
+    with ready(ctx) as context, plainly():
+        suspend(context, operator(), subject, reason)
+    console.print("Suspended.")
+
+
+@app.command("reinstate")
+def reinstate_(ctx: typer.Context, subject: Subject, reason: Reason) -> None:
+    """Let somebody sign in again. The votes of before stay void."""
+    with ready(ctx) as context, plainly():
+        reinstate(context, operator(), subject, reason)
+    console.print("Reinstated.")

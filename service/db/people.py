@@ -1,0 +1,55 @@
+"""The people whom the service has seen, or whom an operator has suspended."""
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import RowMapping, insert, select, update
+
+from service.db.engine import Tx
+from service.db.tables import people
+from service.domain.actor import Person
+from service.domain.canonical import canonical
+
+
+def add(tx: Tx, person: Person) -> None:
+    """Raises IntegrityError when they are there already."""
+    tx.execute(insert(people).values(subject=person.subject, **_columns(person)))
+
+
+def save(tx: Tx, person: Person) -> None:
+    tx.execute(update(people).where(people.c.subject == person.subject).values(**_columns(person)))
+
+
+def get(tx: Tx, subject: str) -> Person | None:
+    return _one(tx.execute(select(people).where(people.c.subject == subject)).mappings().one_or_none())
+
+
+def lock(tx: Tx, subject: str) -> Person | None:
+    """The same, with the row locked until the transaction ends."""
+    query = select(people).where(people.c.subject == subject).with_for_update()
+    return _one(tx.execute(query).mappings().one_or_none())
+
+
+def every(tx: Tx) -> Sequence[Person]:
+    """All of them, by subject."""
+    return [_person(row) for row in tx.execute(select(people).order_by(people.c.subject)).mappings()]
+
+
+def _one(row: RowMapping | None) -> Person | None:
+    return _person(row) if row else None
+
+
+def _columns(person: Person) -> dict[str, object]:
+    return {
+        "name": person.name,
+        "issuer": person.issuer,
+        "groups": canonical(sorted(person.groups)).decode(),
+        "seen_at": person.seen_at,
+        "proved_at": person.proved_at,
+        "votes_since": person.votes_since,
+        "suspended_at": person.suspended_at,
+    }
+
+
+def _person(row: RowMapping) -> Person:
+    return Person(**{**row, "groups": frozenset(json.loads(row["groups"]))})

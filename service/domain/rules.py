@@ -1,0 +1,107 @@
+"""The rules in force, and what they demand of an operation, of an account and of a sign-in."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from service.domain.account import RootCredentials
+from service.domain.actor import Actor
+from service.domain.errors import Code, Conflict, Invalid, SignInAgain
+from service.domain.operation import Operation, OperationName
+
+SMALLEST_QUORUM = 2
+# How far a provider's clock may be ahead of ours.
+CLOCK_SKEW = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The rules in force. All windows are positive; the quorum is two people or more. Raises ValueError.
+
+    `max_lifetime` None means that a new key may be asked for without an end, unless `lifetime_required`. A decision
+    takes a sign-in that is no older than `decision_max_auth_age` and, where they name anything, one of the `acr` or
+    `amr` values.
+    """
+
+    quorum: int = SMALLEST_QUORUM
+    approval_window: timedelta = timedelta(days=3)
+    execution_window: timedelta = timedelta(hours=8)
+    receipt_window: timedelta = timedelta(minutes=15)
+    rollback_grace: timedelta = timedelta(hours=24)
+    # New and deleted keys take AWS seconds, sometimes longer, to show everywhere; minutes are safe.
+    consistency_delay: timedelta = timedelta(minutes=5)
+    require_root_mfa: bool = False
+    lifetime_required: bool = False
+    max_lifetime: timedelta | None = None
+    expiry_notice: timedelta = timedelta(hours=24)
+    # Each look at an account signs as its root, which detectors of root usage report.
+    drift_checks: bool = True
+    drift_interval: timedelta = timedelta(hours=6)
+    decision_max_auth_age: timedelta = timedelta(minutes=15)
+    # Off, a decision takes no proof of when somebody signed in; API tokens have none.
+    decision_requires_auth_time: bool = True
+    decision_acr: frozenset[str] = frozenset()
+    decision_amr: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.quorum < SMALLEST_QUORUM:
+            raise ValueError("the quorum is two people or more")
+        windows = (
+            self.approval_window,
+            self.execution_window,
+            self.receipt_window,
+            self.rollback_grace,
+            self.consistency_delay,
+            self.max_lifetime or self.approval_window,
+            self.expiry_notice,
+            self.drift_interval,
+            self.decision_max_auth_age,
+        )
+        if min(windows) < timedelta(seconds=1):
+            raise ValueError("every window is at least a second")
+
+
+def check_lifetime(policy: Policy, operation: Operation, lifetime: timedelta | None) -> None:
+    """Raise Invalid when the rules want another lifetime for a new key."""
+    if not operation.is_create:
+        return
+    if lifetime is None and (policy.lifetime_required or policy.max_lifetime is not None):
+        raise Invalid(Code.LIFETIME_REQUIRED, "A new key needs a lifetime here.")
+    if lifetime is not None and policy.max_lifetime is not None and lifetime > policy.max_lifetime:
+        longest = f"{policy.max_lifetime.total_seconds():,.0f} seconds"
+        raise Invalid(Code.LIFETIME_TOO_LONG, f"The longest lifetime of a new key is {longest} here.")
+
+
+def check_root_mfa(
+    policy: Policy, operation: Operation, state: RootCredentials, *, approved_on: RootCredentials | None = None
+) -> None:
+    """Raise Conflict where a new key wants a root user with MFA, and AWS does not say that there is one; and where
+    what lets somebody in as root was approved while there was MFA, and that is gone.
+    """
+    lets_in = operation.name in {OperationName.CREATE_ACCESS_KEY, OperationName.ALLOW_PASSWORD_RECOVERY}
+    if lets_in and approved_on is not None and approved_on.mfa_enabled and state.mfa_enabled is False:
+        raise Conflict(Code.ROOT_MFA_REQUIRED, "The root user had MFA when this was approved, and has none now.")
+    if policy.require_root_mfa and operation.is_create and not state.mfa_enabled:
+        raise Conflict(Code.ROOT_MFA_REQUIRED, "The root user has no MFA, which is demanded here before a new key.")
+
+
+def check_fresh(actor: Actor, policy: Policy, now: datetime) -> None:
+    """The last of all checks: nobody signs in again for what they may not do anyway."""
+    proof = actor.proof
+    age = int(policy.decision_max_auth_age.total_seconds())
+    acr_values = " ".join(sorted(policy.decision_acr))
+    strong = proof is not None and (proof.acr in policy.decision_acr or not policy.decision_amr.isdisjoint(proof.amr))
+    if policy.decision_acr | policy.decision_amr and not strong:
+        raise SignInAgain("A decision takes a stronger sign-in than yours.", max_age=age, acr_values=acr_values)
+    if policy.decision_requires_auth_time and (proof is None or proof.auth_time is None):
+        raise SignInAgain(
+            "A decision takes a token that says when you signed in (auth_time).", max_age=age, acr_values=acr_values
+        )
+    if proof is None:
+        return
+    signed_in_at = proof.auth_time or proof.issued_at
+    if not -CLOCK_SKEW <= now - signed_in_at <= policy.decision_max_auth_age:
+        raise SignInAgain(
+            f"A decision takes a sign-in of the last {age:,} seconds. Sign in again.",
+            max_age=age,
+            acr_values=acr_values,
+        )

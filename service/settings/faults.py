@@ -1,0 +1,106 @@
+"""What is unsafe or impossible, and no value alone can show: one sentence per fault."""
+
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+from service.domain.account import Partition
+from service.domain.actor import WORKER
+from service.settings.model import PREFIX, Settings
+
+FILE_VARIABLE = f"{PREFIX}CONFIG"
+
+
+def faults_of(settings: Settings) -> Iterator[str]:
+    yield from _faults_of_environment()
+    yield from _faults_of_people(settings)
+    yield from _faults_of_issuers(settings)
+    yield from _faults_of_accounts(settings)
+    yield from _faults_of_organizations(settings)
+    if settings.worker.enabled and settings.database.connections < settings.worker.parallel + 2:
+        yield (
+            f"database.connections: {settings.database.connections} are too few; "
+            f"the worker takes {settings.worker.parallel + 1}, and the API needs one at least."
+        )
+
+
+def _faults_of_environment() -> Iterator[str]:
+    for variable in sorted(os.environ):
+        name = variable.upper()  # pydantic-settings reads them in any case
+        section = name.removeprefix(PREFIX).split("__")[0].lower()
+        if name.startswith(PREFIX) and name != FILE_VARIABLE and section not in Settings.model_fields:
+            yield f"The environment variable {variable} names no setting."
+
+
+def _faults_of_people(settings: Settings) -> Iterator[str]:
+    directory, policy = settings.directory(), settings.policy
+    approvers = directory.all_approvers
+    if not directory.may_grow and len(approvers) < policy.quorum:
+        yield (f"people: {len(approvers)} approvers for a quorum of {policy.quorum}; nothing could ever be approved.")
+    for subject in sorted(settings.people.keys() & settings.machines.keys()):
+        yield f"machines.{subject}: a person has the same name."
+    if WORKER.subject in settings.people.keys() | settings.machines.keys():
+        yield f"{WORKER.subject} is the service's own name; nobody else can have it."
+    for subject, machine in settings.machines.items():
+        if (machine.issuer is None) != (machine.login is None):
+            yield f"machines.{subject}: issuer and login belong together."
+        elif machine.issuer is not None and machine.issuer not in settings.issuers:
+            yield f"machines.{subject}: there is no issuer of that name."
+    logins = [member.login for member in directory.members.values() if member.login is not None]
+    if len(logins) > len(set(logins)):
+        yield "machines: two of them have the same login."
+
+
+def _faults_of_issuers(settings: Settings) -> Iterator[str]:
+    policy = settings.policy
+    if not settings.issuers and policy.decision_requires_auth_time:
+        yield (
+            "policy.decision_requires_auth_time: without an issuer nobody can prove when they signed in. Name one, or "
+            "set it to false, so that an API token alone decides."
+        )
+    if not settings.issuers and policy.decision_acr | policy.decision_amr:
+        yield "policy.decision_acr and decision_amr: without an issuer nobody could ever decide."
+    urls = [issuer.url for issuer in settings.issuers.values()]
+    for name, issuer in settings.issuers.items():
+        if urls.count(issuer.url) > 1:
+            yield f"issuers.{name}: another one has the same url."
+        if issuer.person_claim is None and settings.people:
+            yield (
+                f"issuers.{name}.person_claim: missing. Beside people, the claim whose values are their names has to "
+                "be known, or one human could vote twice."
+            )
+        if issuer.client_id is not None and "openid" not in issuer.scopes:
+            yield f"issuers.{name}.scopes: openid is missing."
+        if issuer.client_secret is not None and issuer.client_id is None:
+            yield f"issuers.{name}.client_secret: it is of no use without client_id."
+
+
+def _faults_of_accounts(settings: Settings) -> Iterator[str]:
+    if not settings.accounts and not any(o.list_accounts for o in settings.organizations.values()):
+        yield "accounts: no account is configured."
+    if settings.aws.simulated and find_spec("moto") is None:
+        yield "aws.simulated: the simulated AWS needs the extra `demo` of this package."
+    for account_id, account in settings.accounts.items():
+        organization = settings.organizations.get(account.organization or "")
+        if account.organization is not None and organization is None:
+            yield f"accounts.{account_id}: there is no organization of that name."
+        if organization is not None and account_id in organization.deny:
+            yield f"accounts.{account_id}: its organization denies this account."
+        if settings.aws.simulated and account.profile is not None:
+            yield f"accounts.{account_id}: a real account (profile) cannot stand beside the simulated AWS."
+        elif settings.aws.simulated and account.partition is not Partition.AWS:
+            yield f"accounts.{account_id}: only the partition aws is simulated."
+        elif not settings.aws.simulated and account.profile is None and account.organization is None:
+            yield f"accounts.{account_id}: profile or organization is missing: where the root credential comes from."
+
+
+def _faults_of_organizations(settings: Settings) -> Iterator[str]:
+    if settings.aws.simulated and len(settings.organizations) > 1:
+        yield "organizations: only one organization is simulated."
+    for name, organization in settings.organizations.items():
+        if settings.aws.simulated and organization.profile is not None:
+            yield f"organizations.{name}: a real organization (profile) cannot stand beside the simulated AWS."
+        elif not settings.aws.simulated and organization.profile is None:
+            yield f"organizations.{name}: profile is missing: who may call sts:AssumeRoot."
+        if not organization.list_accounts and organization.allow | organization.deny:
+            yield f"organizations.{name}: allow and deny are for list_accounts."

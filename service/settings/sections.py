@@ -1,0 +1,182 @@
+"""Each table of the settings: its values with their defaults, and what one value alone can show to be wrong."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from service.domain.account import Partition
+from service.domain.actor import Role
+from service.domain.rules import SMALLEST_QUORUM, Policy
+
+_RULES = Policy()
+
+AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
+# Lower case only: two spellings of one name would be two people.
+SubjectId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Window = Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(days=366))]
+Lifetime = Annotated[timedelta, Field(ge=timedelta(minutes=5), le=timedelta(days=3660))]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _check_database(url: str) -> str:
+    try:
+        backend = make_url(url).get_backend_name()
+    except ArgumentError:
+        backend = None
+    if backend not in {"sqlite", "postgresql"}:
+        raise ValueError("not the URL of a SQLite or PostgreSQL database")
+    return url
+
+
+class DatabaseSettings(_Section):
+    """`url` is SQLAlchemy's: `sqlite:///rootquorum.db` or `postgresql://user:password@host/name`."""
+
+    url: Annotated[str, AfterValidator(_check_database)] = "sqlite:///rootquorum.db"
+    # One per thread that serves, and one for the worker; PostgreSQL must allow them for every replica.
+    connections: int = Field(default=20, ge=2, le=200)
+
+
+class ServerSettings(_Section):
+    """`root_path` is the prefix under which a proxy serves this service; `trusted_proxies` are the addresses whose
+    X-Forwarded-For and -Proto are believed.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    root_path: Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+    # From one address in a minute; what fails beyond that is answered 429.
+    failed_sign_ins: int = Field(default=20, ge=1, le=10_000)
+
+
+class WorkerSettings(_Section):
+    enabled: bool = True
+    # How many accounts are worked on at a time; each takes one of the database's connections.
+    parallel: int = Field(default=4, ge=2, le=64)
+    interval: Annotated[timedelta, Field(ge=timedelta(milliseconds=100))] = timedelta(seconds=2)
+
+
+class LogSettings(_Section):
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["json", "console"] = "json"
+
+
+class PolicySettings(_Section):
+    """Durations are ISO 8601, such as `PT8H`."""
+
+    quorum: int = Field(default=SMALLEST_QUORUM, ge=SMALLEST_QUORUM)
+    approval_window: Window = _RULES.approval_window
+    execution_window: Window = _RULES.execution_window
+    receipt_window: Window = _RULES.receipt_window
+    rollback_grace: Window = _RULES.rollback_grace
+    consistency_delay: Window = _RULES.consistency_delay
+    require_root_mfa: bool = _RULES.require_root_mfa
+    lifetime_required: bool = _RULES.lifetime_required
+    max_lifetime: Lifetime | None = _RULES.max_lifetime
+    expiry_notice: Window = _RULES.expiry_notice
+    drift_checks: bool = _RULES.drift_checks
+    drift_interval: Window = _RULES.drift_interval
+    decision_max_auth_age: Window = _RULES.decision_max_auth_age
+    decision_requires_auth_time: bool = _RULES.decision_requires_auth_time
+    decision_acr: frozenset[Name] = _RULES.decision_acr
+    decision_amr: frozenset[Name] = _RULES.decision_amr
+
+
+class AwsSettings(_Section):
+    """`simulated`: no AWS at all, for trying things out."""
+
+    simulated: bool = False
+    simulated_port: int = Field(default=0, ge=0, le=65535)
+
+
+Profile = Annotated[str, StringConstraints(min_length=1)]
+
+
+class OrganizationSettings(_Section):
+    """`profile` names a boto3 profile in the management account, or in the delegated administrator's for IAM.
+
+    With `list_accounts` its accounts are served without being named: those of `allow`, all where it is empty, but
+    never those of `deny`.
+    """
+
+    profile: Profile | None = None
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = "us-east-1"
+    list_accounts: bool = False
+    allow: frozenset[AccountId] = frozenset()
+    deny: frozenset[AccountId] = frozenset()
+    refresh: Window = timedelta(minutes=15)
+
+
+class AccountSettings(_Section):
+    """`profile` names the boto3 profile that holds this account's root credential; `organization` the table of the
+    organization that reaches it by sts:AssumeRoot.
+    """
+
+    name: Name
+    partition: Partition = Partition.AWS
+    profile: Profile | None = None
+    organization: str | None = None
+
+
+def _check_issuer(url: str) -> str:
+    parts = urlsplit(url)
+    local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if parts.scheme != "https" and not (parts.scheme == "http" and local):
+        raise ValueError("not an https URL")
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError("an issuer has neither query nor fragment nor user")
+    return url
+
+
+class GrantSettings(_Section):
+    """`group` is a value of the claim; `accounts`, if it is there, limits the roles to these."""
+
+    group: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    roles: Annotated[frozenset[Role], Field(min_length=1)]
+    accounts: frozenset[AccountId] | None = None
+
+
+class IssuerSettings(_Section):
+    """An OpenID Connect provider. `url` is its issuer, letter for letter; `audience` what its tokens are made for.
+
+    `person_claim` names the claim that is the same for all logins of one human. `client_id` lets people sign in from
+    Swagger UI; `sends` is which of the two tokens that come back is used.
+    """
+
+    url: Annotated[str, AfterValidator(_check_issuer)]
+    audience: Annotated[frozenset[Name], Field(min_length=1)]
+    person_claim: Name | None = None
+    name_claim: Name = "name"
+    groups_claim: Name = "groups"
+    grants: tuple[GrantSettings, ...] = ()
+    client_id: Name | None = None
+    client_secret: SecretStr | None = None
+    scopes: tuple[Name, ...] = ("openid", "profile", "email")
+    sends: Literal["access_token", "id_token"] = "access_token"
+
+
+class PersonSettings(_Section):
+    """`accounts`, if it is there, limits the roles to these."""
+
+    name: Name
+    roles: frozenset[Role] = frozenset()
+    accounts: frozenset[AccountId] | None = None
+
+
+class MachineSettings(_Section):
+    """`issuer` and `login`, the subject of its tokens there, are for a machine that signs in at a provider."""
+
+    name: Name
+    # No `approver`: a machine never decides.
+    roles: frozenset[Literal["requester", "auditor", "operator"]] = frozenset()
+    accounts: frozenset[AccountId] | None = None
+    issuer: str | None = None
+    login: Name | None = None

@@ -1,0 +1,52 @@
+"""What an operator does to people: look, suspend, reinstate."""
+
+from dataclasses import replace
+
+from service.db import audit, people
+from service.db.engine import begin, read
+from service.domain.actor import Actor, ActorKind, Directory, Person
+from service.domain.errors import Code, Conflict, NotFound
+from service.domain.events import PERSON_REINSTATED, PERSON_SUSPENDED, Event
+from service.workflow.context import Context
+
+
+def everybody(ctx: Context) -> tuple[Directory, dict[str, Person]]:
+    """Who is known, and how the service has seen them, by subject. Raises Unavailable."""
+    with read(ctx.engine) as tx:
+        seen = people.every(tx)
+    return ctx.directory.joined(seen), {person.subject: person for person in seen}
+
+
+def suspend(ctx: Context, by: Actor, subject: str, reason: str) -> None:
+    """From now on this person signs in nowhere, and all their votes on open requests are void.
+
+    Raises NotFound for somebody who is not known, Conflict for somebody who is suspended already, Unavailable.
+    """
+    _mark(ctx, by, subject, reason, suspended=True)
+
+
+def reinstate(ctx: Context, by: Actor, subject: str, reason: str) -> None:
+    """They may sign in again; the votes of before stay void. Raises NotFound, Conflict, Unavailable."""
+    _mark(ctx, by, subject, reason, suspended=False)
+
+
+def _mark(ctx: Context, by: Actor, subject: str, reason: str, *, suspended: bool) -> None:
+    now = ctx.now()
+    with begin(ctx.engine) as tx:
+        seen = people.lock(tx, subject)
+        member = ctx.directory.joined([] if seen is None else [seen]).get(subject)
+        if member is None or member.kind is not ActorKind.PERSON:
+            raise NotFound(Code.NOT_FOUND, "No such person is known here. A machine's token can be revoked.")
+        if member.is_suspended is suspended:
+            raise Conflict(Code.WRONG_STATUS, f"They are {'suspended already' if suspended else 'not suspended'}.")
+        person = replace(
+            seen or Person(subject=subject, name=member.name),
+            suspended_at=now if suspended else None,
+            votes_since=now if seen is None else seen.void_until(now),
+        )
+        if seen is None:
+            people.add(tx, person)
+        else:
+            people.save(tx, person)
+        event = Event(PERSON_SUSPENDED if suspended else PERSON_REINSTATED, {"person": subject, "reason": reason})
+        audit.append(tx, event, actor=by, at=now)

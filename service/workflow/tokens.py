@@ -1,0 +1,52 @@
+"""API tokens: made, listed and revoked."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from service.db import audit, tokens
+from service.db.engine import begin, read
+from service.db.tokens import Token
+from service.domain.actor import Actor
+from service.domain.canonical import timestamp
+from service.domain.errors import Code, Invalid, NotFound
+from service.domain.events import TOKEN_CREATED, TOKEN_REVOKED, Event
+from service.workflow.context import Context
+
+
+def create_token(ctx: Context, by: Actor, subject: str, token_hash: str, lifetime: timedelta) -> Token:
+    """Store the hash of a token for a member that the settings name. Raises Invalid, Unavailable."""
+    member = ctx.directory.get(subject)
+    if member is None:
+        raise Invalid(Code.INVALID_REQUEST, f"The settings name nobody called {subject!r}.")
+    now = ctx.now()
+    token = Token(
+        id=ctx.new_id(),
+        token_hash=token_hash,
+        subject=subject,
+        kind=member.kind,
+        created_at=now,
+        expires_at=now + lifetime,
+    )
+    about = {"token_id": token.id, "subject": subject, "expires_at": timestamp(token.expires_at)}
+    with begin(ctx.engine) as tx:
+        tokens.add(tx, token)
+        audit.append(tx, Event(TOKEN_CREATED, about), actor=by, at=now)
+    return token
+
+
+def revoke_token(ctx: Context, by: Actor, token_id: str) -> None:
+    """From now on the token signs nobody in, and the votes that it cast on open requests are void.
+
+    Raises NotFound, Unavailable.
+    """
+    now = ctx.now()
+    with begin(ctx.engine) as tx:
+        if not tokens.revoke(tx, token_id, now):
+            raise NotFound(Code.NOT_FOUND, "There is no such token that is not revoked yet.")
+        audit.append(tx, Event(TOKEN_REVOKED, {"token_id": token_id}), actor=by, at=now)
+
+
+def list_tokens(ctx: Context) -> Sequence[Token]:
+    """All tokens without what opens a door. Raises Unavailable."""
+    with read(ctx.engine) as tx:
+        return tokens.every(tx)
