@@ -14,6 +14,7 @@ import typer
 from factories import House
 from pydantic import BaseModel
 
+from service.api.refusals import REFUSALS
 from service.cli import app
 from service.domain.errors import Code
 from service.settings import Settings, load
@@ -102,8 +103,10 @@ def test_settings_of_the_walk_through_load(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.mark.parametrize("code", Code)
-def test_every_code_has_its_row(code: Code) -> None:
-    assert re.search(rf"^\| `{code}` \| \d{{3}}", _page("docs/problems.md"), flags=re.MULTILINE)
+def test_every_code_has_its_row_with_its_status(code: Code) -> None:
+    statuses = re.findall(rf"^\| `{code}` \| (\d{{3}}) \|", _page("docs/problems.md"), flags=re.MULTILINE)
+
+    assert statuses == [str(REFUSALS[code].status)]
 
 
 def test_every_make_target_that_is_named_exists() -> None:

@@ -2,26 +2,42 @@
 
 from fastapi import APIRouter
 
-from service.api import inputs, outputs
+from service.api import examples, inputs, outputs
 from service.api.deps import Ctx, SignedIn
-from service.api.problems import documented
+from service.api.problems import READING, documented
 from service.api.views import account_detail_out, account_out, credentials_out
+from service.domain.errors import Code
 from service.workflow.read import account_and_expectation, root_credentials
 
 router = APIRouter(prefix="/v1")
 
+_SAID = {
+    Code.NOT_FOUND: "This account is not configured.",
+    Code.ACCOUNT_UNREACHABLE: "The organization's accounts cannot be listed now. "
+    "AWS denied the call, often by a service control policy.",
+}
 
-@router.get("/me", tags=["Accounts"], summary="Who am I?", responses=documented(401, 503))
+
+@router.get(
+    "/me",
+    tags=["Accounts"],
+    summary="Who am I?",
+    responses=examples.answer("You.", "me") | documented(common=READING),
+)
 def get_me(actor: SignedIn) -> outputs.MeOut:
     """The person or machine that your token proves, with today's roles. For everybody who is signed in."""
     return outputs.MeOut(subject=actor.subject, name=actor.name, kind=actor.kind.value, roles=sorted(actor.roles))
 
 
-@router.get("/accounts", tags=["Accounts"], summary="List the accounts", responses=documented(401, 503))
+@router.get(
+    "/accounts",
+    tags=["Accounts"],
+    summary="List the accounts",
+    responses=examples.answer("All accounts.", "accounts")
+    | documented(Code.ACCOUNT_UNREACHABLE, common=READING, said=_SAID),
+)
 def get_accounts(ctx: Ctx, _actor: SignedIn) -> list[outputs.ConfiguredAccountOut]:
-    """What the settings name and what the organizations list, at most as old as the settings say. For everybody who
-    is signed in.
-    """
+    """The accounts that the settings name, and those that the organizations list. For everybody who is signed in."""
     return [account_out(account) for account in ctx.accounts.every()]
 
 
@@ -29,11 +45,17 @@ def get_accounts(ctx: Ctx, _actor: SignedIn) -> list[outputs.ConfiguredAccountOu
     "/accounts/{account_id}",
     tags=["Accounts"],
     summary="Read an account",
-    responses=documented(401, 404, 422, 503),
+    responses=examples.answer("The account.", "account")
+    | documented(
+        Code.NOT_FOUND,
+        Code.ACCOUNT_UNREACHABLE,
+        invalid=("path", "account_id"),
+        said=_SAID,
+    ),
 )
 def get_account(ctx: Ctx, _actor: SignedIn, account_id: inputs.AccountId) -> outputs.AccountDetailOut:
-    """What can be done in the account, by which source, and why not; and what the service expects there. Its root
-    user is not asked. For everybody who is signed in.
+    """What can be done in the account, by which source, or why not; and what the service expects its root user to have,
+    without asking AWS. For everybody who is signed in.
     """
     return account_detail_out(*account_and_expectation(ctx, account_id))
 
@@ -42,11 +64,19 @@ def get_account(ctx: Ctx, _actor: SignedIn, account_id: inputs.AccountId) -> out
     "/accounts/{account_id}/root-credentials",
     tags=["Accounts"],
     summary="Read an account's root credentials",
-    responses=documented(401, 404, 409, 422, 503),
+    responses=examples.answer("What AWS says now.", "live")
+    | documented(
+        Code.NOT_FOUND,
+        Code.NOT_CAPABLE,
+        Code.ACCOUNT_UNREACHABLE,
+        Code.ROOT_NOT_PROVED,
+        invalid=("path", "account_id"),
+        said={Code.NOT_FOUND: _SAID[Code.NOT_FOUND]},
+    ),
 )
 def get_root_credentials(ctx: Ctx, _actor: SignedIn, account_id: inputs.AccountId) -> outputs.AccountCredentialsOut:
     """The live state, asked of AWS now: access keys with status, age and last use; password, MFA devices and signing
-    certificates. For everybody who is signed in.
+    certificates. Nothing is changed. For everybody who is signed in.
     """
     account, observed = root_credentials(ctx, account_id)
     return outputs.AccountCredentialsOut(account=account_out(account), root_credentials=credentials_out(observed))

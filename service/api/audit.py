@@ -5,22 +5,34 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from service.api import inputs, outputs
+from service.api import examples, inputs, outputs
 from service.api.deps import Ctx, SignedIn
 from service.api.paging import decode_sequence, encode_sequence
 from service.api.problems import documented
+from service.domain.errors import Code
 from service.workflow.read import audit_events
 
 router = APIRouter(prefix="/v1/audit", tags=["Audit"])
 
 
-@router.get("/events", summary="Read the audit log", responses=documented(401, 403, 422, 503))
+@router.get(
+    "/events",
+    summary="Read the audit log",
+    responses=examples.answer("A page.", "events")
+    | documented(
+        Code.ROLE_REQUIRED,
+        invalid=("query", "cursor"),
+        said={Code.ROLE_REQUIRED: "To read the audit log one needs the role auditor for all accounts."},
+    ),
+)
 def get_events(
     ctx: Ctx,
     actor: SignedIn,
     wanted: Annotated[inputs.AuditFilter, Query()],
 ) -> outputs.AuditPageOut:
-    """Oldest first, by sequence number, which has no gap. For the role `auditor`."""
+    """Every event, oldest first; the sequence numbers have no gap, so that a missing one shows. For the role
+    `auditor`.
+    """
     after = decode_sequence(wanted.cursor)
     found = audit_events(ctx, actor, after=after, limit=wanted.limit + 1, request_id=wanted.request_id)
     page = found[: wanted.limit]

@@ -8,7 +8,19 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from service.api import accounts, audit, browser, decisions, docs, drift, execution, health, problems, requests
+from service.api import (
+    accounts,
+    audit,
+    browser,
+    decisions,
+    docs,
+    drift,
+    examples,
+    execution,
+    health,
+    problems,
+    requests,
+)
 from service.api.middleware import BodyLimit, SecurityHeaders
 from service.api.sign_ins import SignIns
 from service.workflow.context import Context
@@ -66,7 +78,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's own document, with the problem schemas that the routes refer to."""
+    """FastAPI's own document, with the problem schemas and the examples that the routes refer to."""
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title,
@@ -81,5 +93,6 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
+        document["components"]["examples"] = examples.ANSWERS
         app.openapi_schema = document
     return app.openapi_schema

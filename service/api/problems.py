@@ -1,5 +1,6 @@
-"""Problem details (RFC 9457): one table from the kinds of refusal to HTTP. Nothing of the input is echoed."""
+"""Problem details (RFC 9457): how every refusal is answered and documented. Nothing of the input is echoed."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -10,37 +11,12 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from service.domain.errors import (
-    Code,
-    Conflict,
-    ExecutionFailed,
-    Forbidden,
-    Invalid,
-    Malformed,
-    NotFound,
-    ServiceError,
-    SignInAgain,
-    TooMany,
-    Unauthenticated,
-    Unavailable,
-)
+from service.api.refusals import REFUSALS
+from service.domain.errors import Code, ServiceError, SignInAgain
 
 logger = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-
-STATUS_OF: dict[type[ServiceError], int] = {
-    Malformed: 400,
-    Unauthenticated: 401,
-    SignInAgain: 401,
-    Forbidden: 403,
-    NotFound: 404,
-    Conflict: 409,
-    ExecutionFailed: 409,
-    Invalid: 422,
-    TooMany: 429,
-    Unavailable: 503,
-}
 
 _TITLES = {
     400: "Malformed request",
@@ -84,6 +60,8 @@ _SAFE_MESSAGES = {
     "union_tag_not_found",
 }
 
+_UNSAID = "This value is not valid here."
+
 
 class Problem(BaseModel):
     """RFC 9457 problem details. `code` is stable; `detail` is for people."""
@@ -108,18 +86,48 @@ class ValidationProblem(Problem):
     errors: list[InvalidField]
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may answer these statuses, each as a problem.
+# What any route may answer that asks who somebody is.
+READING = (
+    Code.UNAUTHENTICATED,
+    Code.INVALID_TOKEN,
+    Code.NO_ROLE,
+    Code.SUSPENDED,
+    Code.TOO_MANY_FAILURES,
+    Code.PROVIDER_UNREACHABLE,
+    Code.UNAVAILABLE,
+)
+TAKING_INPUT = (Code.INVALID_REQUEST, *READING)
 
-    Every route may also answer 500; one that reads a body or parameters 422.
+
+def documented(
+    *codes: Code,
+    common: tuple[Code, ...] = TAKING_INPUT,
+    invalid: tuple[str, str] = ("path", "request_id"),
+    said: Mapping[Code, str] | None = None,
+) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer these codes besides the `common` ones and `internal`, which all can.
+
+    `invalid` is a place where its input may be wrong; `said` are sentences that are truer here than the table's.
     """
-    return {status: _documented(status) for status in (*statuses, 500)}
+    by_status: dict[int, dict[str, Any]] = {}
+    for code in (*codes, *common, Code.INTERNAL):
+        status, usual = REFUSALS[code]
+        content = _content(status, code, (said or {}).get(code, usual))
+        if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+            wrong = [{"location": [*invalid], "reason": _UNSAID}] if code is Code.INVALID_REQUEST else []
+            content["errors"] = wrong
+        by_status.setdefault(status, {})[code.value] = {"value": content}
+    return {status: _documented(status, by_status[status]) for status in sorted(by_status)}
 
 
-def _documented(status: int) -> dict[str, Any]:
-    name = "ValidationProblem" if status == 422 else "Problem"  # noqa: PLR2004
-    schema = {"$ref": f"#/components/schemas/{name}"}
-    return {"description": _TITLES[status], "content": {MEDIA_TYPE: {"schema": schema}}}
+def _documented(status: int, examples: dict[str, Any]) -> dict[str, Any]:
+    model = ValidationProblem if status == HTTPStatus.UNPROCESSABLE_ENTITY else Problem
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    named = ", ".join(f"`{code}`" for code in examples)
+    return {
+        "description": f"{_TITLES[status]}: {named}",
+        "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}},
+    }
 
 
 def install(app: FastAPI) -> None:
@@ -132,11 +140,11 @@ def install(app: FastAPI) -> None:
 
 def _on_refusal(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # the table above says so
-    status = STATUS_OF[type(error)]
+    status = REFUSALS[error.code].status
     headers = _challenge(error) | _RETRY_AFTER.get(status, {})
     if error.code is Code.NOT_RECORDED:
         headers = {}  # there is nothing to repeat: the service settles it
-    errors: list[dict[str, object]] | None = [] if isinstance(error, Invalid) else None
+    errors: list[dict[str, object]] | None = [] if status == HTTPStatus.UNPROCESSABLE_ENTITY else None
     return problem(status, error.code, error.detail, headers=headers, errors=errors)
 
 
@@ -153,7 +161,7 @@ def _challenge(error: ServiceError) -> dict[str, str]:
         names = {"error": "invalid_token"}
     elif error.code in {Code.ROLE_REQUIRED, Code.NO_ROLE}:
         names = {"error": "insufficient_scope"}
-    elif not isinstance(error, Unauthenticated):
+    elif error.code is not Code.UNAUTHENTICATED:
         return {}
     parameters = ", ".join(f'{name}="{value}"' for name, value in names.items())
     return {"WWW-Authenticate": f"Bearer {parameters}".strip()}
@@ -170,8 +178,9 @@ def _on_http(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.BAD_REQUEST:
         # FastAPI's word for a body that it cannot even decode; for one that is no JSON it says 422, as we do for both.
         return _on_invalid(request, RequestValidationError([{"type": "json_invalid", "loc": ("body",)}]))
-    code, detail = _FRAMEWORK_CODES.get(error.status_code, (Code.INVALID_REQUEST, "The request cannot be understood."))
-    return problem(error.status_code, code, detail, headers=dict(error.headers or {}))
+    # Whatever else it might refuse, a file of the documentation that it cannot read say, is not there for the caller.
+    code, detail = _FRAMEWORK_CODES.get(error.status_code, _FRAMEWORK_CODES[HTTPStatus.NOT_FOUND])
+    return problem(REFUSALS[code].status, code, detail, headers=dict(error.headers or {}))
 
 
 def _on_crash(request: Request, error: Exception) -> Response:
@@ -185,7 +194,7 @@ def _invalid_field(fault: dict[str, Any]) -> dict[str, object]:
     location = list(fault["loc"])
     if kind == "extra_forbidden":
         location = location[:-1]  # the unknown name itself is input
-    reason = fault["msg"] if kind in _SAFE_MESSAGES else "This value is not valid here."
+    reason = fault["msg"] if kind in _SAFE_MESSAGES else _UNSAID
     return {"location": location, "reason": reason}
 
 
@@ -198,13 +207,17 @@ def problem(
     errors: list[dict[str, object]] | None = None,
 ) -> Response:
     """The answer itself."""
-    content: dict[str, object] = {
+    content = _content(status, code, detail)
+    if errors is not None:
+        content["errors"] = errors
+    return JSONResponse(content, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _content(status: int, code: Code, detail: str) -> dict[str, object]:
+    return {
         "type": f"urn:rootquorum:problem:{code}",
         "title": _TITLES.get(status, "Error"),
         "status": status,
         "code": code.value,
         "detail": detail,
     }
-    if errors is not None:
-        content["errors"] = errors
-    return JSONResponse(content, status_code=status, headers=headers, media_type=MEDIA_TYPE)

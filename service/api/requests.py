@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Header, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from service.api import inputs, outputs
+from service.api import examples, inputs, outputs
 from service.api.deps import Ctx, SignedIn
 from service.api.paging import conditional, decode_cursor, encode_cursor
 from service.api.problems import documented
@@ -19,85 +19,8 @@ from service.workflow.read import list_requests, show
 router = APIRouter(prefix="/v1/requests", tags=["Requests"])
 
 _ETAG: dict[int | str, dict[str, Any]] = {304: {"description": "Nothing has changed since the ETag you sent."}}
+_LOCATION = {"Location": {"description": "Where the request is.", "schema": {"type": "string"}}}
 _IF_NONE_MATCH = Header(alias="If-None-Match", max_length=1000, description="The ETag that you have.")
-
-_EXAMPLES: dict[str, Any] = {
-    "create_access_key": {
-        "summary": "A new key, for somebody else",
-        "value": {
-            "operation": "create_access_key",
-            "account_id": "111122223333",
-            "justification": "Rotation of the break-glass key, due this quarter.",
-            "ticket": "OPS-4711",
-            "recipient": "carol",
-            "lifetime": "P30D",
-        },
-    },
-    "deactivate_access_key": {
-        "summary": "An emergency: run it as soon as it is approved",
-        "value": {
-            "operation": "deactivate_access_key",
-            "account_id": "111122223333",
-            "access_key_id": "AKIAIOSFODNN7EXAMPLE",
-            "justification": "The key was found in a public repository.",
-            "run_on_approval": True,
-        },
-    },
-    "activate_access_key": {
-        "summary": "An inactive key works again",
-        "value": {
-            "operation": "activate_access_key",
-            "account_id": "111122223333",
-            "access_key_id": "AKIAIOSFODNN7EXAMPLE",
-            "justification": "A job that still needs the old key was found.",
-        },
-    },
-    "delete_access_key": {
-        "summary": "The end of a rotation",
-        "value": {
-            "operation": "delete_access_key",
-            "account_id": "111122223333",
-            "access_key_id": "AKIAIOSFODNN7EXAMPLE",
-            "justification": "Inactive for a week, nobody missed it.",
-            "ticket": "OPS-4712",
-        },
-    },
-    "delete_login_profile": {
-        "summary": "No root password in a member account",
-        "value": {
-            "operation": "delete_login_profile",
-            "account_id": "444455556666",
-            "justification": "Member accounts need no root password.",
-        },
-    },
-    "allow_password_recovery": {
-        "summary": "Somebody has to sign in as root once more",
-        "value": {
-            "operation": "allow_password_recovery",
-            "account_id": "444455556666",
-            "justification": "The payment settings can be changed by root only.",
-            "ticket": "OPS-4713",
-        },
-    },
-    "deactivate_mfa_device": {
-        "summary": "A lost MFA device",
-        "value": {
-            "operation": "deactivate_mfa_device",
-            "account_id": "444455556666",
-            "serial_number": "arn:aws:iam::444455556666:mfa/root-account-mfa-device",
-            "justification": "The device was lost in the move.",
-        },
-    },
-    "delete_signing_certificate": {
-        "summary": "A certificate of former times",
-        "value": {
-            "operation": "delete_signing_certificate",
-            "account_id": "444455556666",
-            "certificate_id": "TA7SMP42TDN5Z26OBPJE7EXAMPLE",
-            "justification": "Nothing has signed with X.509 for years.",
-        },
-    },
-}
 
 
 @router.post(
@@ -105,13 +28,40 @@ _EXAMPLES: dict[str, Any] = {
     status_code=201,
     summary="File a request",
     response_model=outputs.RequestOut,
-    responses=documented(400, 401, 403, 409, 413, 422, 503)
-    | {201: {"description": "Filed.", "headers": {"Location": {"schema": {"type": "string"}}}}},
+    responses=examples.answer("Filed.", "filed", status=201, headers=_LOCATION)
+    | documented(
+        Code.MALFORMED_IDEMPOTENCY_KEY,
+        Code.ROLE_REQUIRED,
+        Code.DUPLICATE_REQUEST,
+        Code.NO_QUORUM,
+        Code.NOT_CAPABLE,
+        Code.KEY_LIMIT_REACHED,
+        Code.ROOT_MFA_REQUIRED,
+        Code.NO_SUCH_KEY,
+        Code.ALREADY_IN_STATUS,
+        Code.SIGNING_KEY,
+        Code.LAST_ACTIVE_KEY,
+        Code.NO_PASSWORD,
+        Code.PASSWORD_EXISTS,
+        Code.NO_SUCH_MFA_DEVICE,
+        Code.NO_SUCH_CERTIFICATE,
+        Code.BODY_TOO_LARGE,
+        Code.UNKNOWN_ACCOUNT,
+        Code.UNKNOWN_RECIPIENT,
+        Code.RECIPIENT_REQUIRED,
+        Code.LIFETIME_REQUIRED,
+        Code.LIFETIME_TOO_LONG,
+        Code.IDEMPOTENCY_KEY_REUSED,
+        Code.ACCOUNT_UNREACHABLE,
+        Code.ROOT_NOT_PROVED,
+        invalid=("body", "justification"),
+        said={Code.ROLE_REQUIRED: "To file requests one needs the role requester for this account."},
+    ),
 )
 def file_request(
     ctx: Ctx,
     actor: SignedIn,
-    body: Annotated[inputs.NewRequest, Body(openapi_examples=_EXAMPLES)],
+    body: Annotated[inputs.NewRequest, Body(openapi_examples=examples.FILINGS)],
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -121,8 +71,8 @@ def file_request(
         ),
     ] = None,
 ) -> Response:
-    """The account is read first, and what cannot run is refused with the reason. For the role `requester`,
-    people and machines.
+    """Reads the account, and files what could run there; what cannot is refused with the reason. Nothing happens in AWS
+    before two people have approved it. For the role `requester`, people and machines.
     """
     request = file(ctx, actor, _draft(body), idempotency_key=_checked(idempotency_key))
     shown = show(ctx, actor, request.filing.request_id)
@@ -137,7 +87,7 @@ def file_request(
     "",
     summary="List requests",
     response_model=outputs.RequestPageOut,
-    responses=documented(401, 422, 503) | _ETAG,
+    responses=examples.answer("A page.", "page") | _ETAG | documented(invalid=("query", "cursor")),
 )
 def get_requests(
     ctx: Ctx,
@@ -146,7 +96,9 @@ def get_requests(
     wanted: Annotated[inputs.RequestFilter, Query()],
     if_none_match: Annotated[str | None, _IF_NONE_MATCH] = None,
 ) -> Response:
-    """Newest first. Approvers, auditors and operators see all requests, everybody else those they take part in."""
+    """Newest first; `awaiting=me` lists what waits for you. Approvers, auditors and operators see all requests,
+    everybody else those they take part in.
+    """
     del if_none_match  # documented here, read by `conditional`
     found = list_requests(
         ctx,
@@ -167,7 +119,7 @@ def get_requests(
     "/{request_id}",
     summary="Read a request",
     response_model=outputs.RequestOut,
-    responses=documented(401, 404, 422, 503) | _ETAG,
+    responses=examples.answer("The request.", "pending") | _ETAG | documented(Code.NOT_FOUND),
 )
 def get_request(
     ctx: Ctx,

@@ -74,7 +74,7 @@ def known_account(ctx: Context, account_id: str) -> Account:
     """Raises NotFound for an account that is not configured; Unavailable."""
     account = ctx.accounts.get(account_id)
     if account is None:
-        raise NotFound(Code.UNKNOWN_ACCOUNT, "This account is not configured.")
+        raise NotFound(Code.NOT_FOUND, "This account is not configured.")
     return account
 
 

@@ -4,14 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 from factories import House
+from witness import watched
 
 
 @pytest.fixture
-def house(sqlite_house: House) -> House:
-    return sqlite_house
+def house(sqlite_house: House) -> Iterator[House]:
+    with watched(sqlite_house) as house:
+        yield house
 
 
 @pytest.fixture
 def either_house(database_url: str) -> Iterator[House]:
-    with House.on(database_url) as house:
+    with House.on(database_url) as house, watched(house):
         yield house

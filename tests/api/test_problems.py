@@ -1,6 +1,8 @@
 """Every refusal is a problem (RFC 9457) that says why, and nothing of what was sent."""
 
+import ast
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,12 @@ import pytest
 from factories import ACCOUNT, JUSTIFICATION, House
 from httpx2 import Response
 
-from service.api.problems import STATUS_OF
+from service.api.refusals import REFUSALS
 from service.db.engine import connect
+from service.domain import errors
 from service.domain.errors import Code, ServiceError
 
+SERVICE = Path(errors.__file__).parents[1]
 PROBLEMS = Path(__file__).parents[2] / "docs" / "problems.md"
 MARKER = "ZMARK4711"
 FILING = {"operation": "create_access_key", "account_id": ACCOUNT, "justification": JUSTIFICATION}
@@ -21,12 +25,60 @@ JSON = {"Content-Type": "application/json"}
 TOO_LARGE = b"x" * (64 * 1024 + 1)
 
 
-def kinds(of: type[ServiceError] = ServiceError) -> set[type[ServiceError]]:
-    return {kind for child in of.__subclasses__() for kind in {child} | kinds(child)}
+SOURCE = [ast.parse(file.read_text()) for file in SERVICE.rglob("*.py") if file.name != "refusals.py"]
 
 
-def test_every_kind_of_refusal_has_an_http_status() -> None:
-    assert kinds() == set(STATUS_OF)
+def raised() -> Iterator[tuple[str, Code]]:
+    """The kinds of refusal, and the codes that they are given where they are made."""
+    kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, ServiceError)}
+    for tree in SOURCE:
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(func=ast.Name(kind), args=[ast.Attribute(value=ast.Name("Code"), attr=name), *_]) if (
+                    kind in kinds
+                ):
+                    yield kind, Code[name]
+
+
+def sentences() -> Iterator[str]:
+    """Patterns of all sentences in the program's texts; what is filled in may be anything."""
+    for tree in SOURCE:
+        for node in ast.walk(tree):
+            match node:
+                case ast.Constant(str(text)):
+                    parts: list[str | None] = [text]
+                case ast.JoinedStr(values):
+                    parts = [str(value.value) if isinstance(value, ast.Constant) else None for value in values]
+                case _:
+                    continue
+            for sentence in re.split(r"(?<=[.;]) ", "".join(part or "\0" for part in parts)):
+                if sentence.strip("\0 "):
+                    yield re.escape(sentence).replace("\0", ".+")
+
+
+def test_every_code_has_a_status() -> None:
+    assert list(REFUSALS) == list(Code)
+
+
+def test_codes_of_a_kind_have_one_status() -> None:
+    """Who catches a Conflict catches what is answered as one."""
+    statuses: dict[str, set[int]] = {}
+    for kind, code in raised():
+        statuses.setdefault(kind, set()).add(REFUSALS[code].status)
+
+    assert {"Forbidden", "NotFound", "Invalid", "Conflict", "Unavailable"} <= set(statuses)
+    assert {kind: found for kind, found in statuses.items() if len(found) > 1} == {}
+
+
+def test_examples_of_refusals_are_the_programs_own_sentences() -> None:
+    said = re.compile("|".join(sorted(set(sentences()))))
+    made_up = {
+        sentence
+        for refusal in REFUSALS.values()
+        for sentence in re.split(r"(?<=[.;]) ", refusal.detail)
+        if not said.fullmatch(sentence)
+    }
+    assert made_up == set()
 
 
 @pytest.mark.parametrize("code", Code)
@@ -54,7 +106,7 @@ def in_chunks() -> Iterator[bytes]:
     yield TOO_LARGE[60_000:]
 
 
-REFUSALS: dict[str, tuple[int, Code, Callable[[House], Response]]] = {
+PROVOKED: dict[str, tuple[int, Code, Callable[[House], Response]]] = {
     "malformed header": (
         400,
         Code.MALFORMED_IDEMPOTENCY_KEY,
@@ -102,9 +154,9 @@ REFUSALS: dict[str, tuple[int, Code, Callable[[House], Response]]] = {
 }
 
 
-@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("refusal", PROVOKED)
 def test_refusal_is_a_problem(house: House, refusal: str) -> None:
-    status, code, provoke = REFUSALS[refusal]
+    status, code, provoke = PROVOKED[refusal]
 
     answer = provoke(house)
 
@@ -129,9 +181,9 @@ def test_503_says_when_to_come_back(house: House) -> None:
     assert int(no_database(house).headers["retry-after"]) > 0
 
 
-@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("refusal", PROVOKED)
 def test_every_refusal_carries_the_security_headers(house: House, refusal: str) -> None:
-    headers = REFUSALS[refusal][2](house).headers
+    headers = PROVOKED[refusal][2](house).headers
 
     assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert headers["x-content-type-options"] == "nosniff"

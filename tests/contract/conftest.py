@@ -1,9 +1,13 @@
-"""The contract does not depend on the database: SQLite."""
+"""The contract does not depend on the database: SQLite. Whatever is answered is held against it."""
+
+from collections.abc import Iterator
 
 import pytest
 from factories import House
+from witness import watched
 
 
 @pytest.fixture
-def house(sqlite_house: House) -> House:
-    return sqlite_house
+def house(sqlite_house: House) -> Iterator[House]:
+    with watched(sqlite_house) as house:
+        yield house

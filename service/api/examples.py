@@ -1,0 +1,256 @@
+"""The examples of the contract, and one story through all of them.
+
+Carol asks for a new root key of the account "production", for Grace. Dave and Erin approve, Grace executes; weeks
+later Carol has the old key deleted. The domain itself plays it, so that digests, warnings, and what each of them may do
+are what the service would say. Nothing here is a secret.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel
+
+from service.api import outputs, story, views
+from service.api.paging import encode_cursor, encode_sequence
+from service.db.expectations import Finding
+from service.db.selection import Cursor
+from service.domain.account import ACTIVE, INACTIVE, AccessKey
+from service.domain.actor import Actor
+from service.domain.drift import Drift, DriftKind, Expectation, ExpectedKey, Origin
+from service.domain.events import between, filed
+from service.domain.operation import CreatedKey, Done, InDoubt, OperationName, Secret
+from service.domain.request import Verdict
+from service.workflow.drift import Look
+
+Json = dict[str, Any]
+
+_MEMBER = "444455556666"
+_OLD_KEY, _NEW_KEY = "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE"
+
+
+def named(**examples: tuple[str, object]) -> Json:
+    """Each example with a line that says whose it is, or when."""
+    return {name: {"summary": summary, "value": value} for name, (summary, value) in examples.items()}
+
+
+def answer(description: str, *names: str, status: int = 200, headers: Json | None = None) -> dict[int | str, Json]:
+    """The documentation of a route's answer as JSON, with examples out of `ANSWERS`."""
+    content = {"application/json": {"examples": shown(*names)}}
+    return {status: {"description": description, "content": content} | ({"headers": headers} if headers else {})}
+
+
+def shown(*names: str) -> Json:
+    """By reference: whatever stands in a route, FastAPI strips of its nulls."""
+    return {name: {"$ref": f"#/components/examples/{name}"} for name in names}
+
+
+# --- what is asked for ---
+
+
+def _filing(operation: OperationName, summary: str, justification: str, **fields: object) -> tuple[str, Json]:
+    asked = {"operation": operation.value, "account_id": story.ACCOUNT.account_id, "justification": justification}
+    return summary, asked | fields
+
+
+FILINGS = named(
+    create_access_key=_filing(
+        OperationName.CREATE_ACCESS_KEY,
+        "A new key, for somebody else",
+        "Rotation of the break-glass key, due this quarter.",
+        ticket="OPS-4711",
+        recipient="grace",
+        lifetime="P90D",
+    ),
+    deactivate_access_key=_filing(
+        OperationName.DEACTIVATE_ACCESS_KEY,
+        "An emergency: run it as soon as it is approved",
+        "The key was found in a public repository.",
+        access_key_id=_OLD_KEY,
+        run_on_approval=True,
+    ),
+    activate_access_key=_filing(
+        OperationName.ACTIVATE_ACCESS_KEY,
+        "An inactive key works again",
+        "A job that still needs the old key was found.",
+        access_key_id=_OLD_KEY,
+    ),
+    delete_access_key=_filing(
+        OperationName.DELETE_ACCESS_KEY,
+        "The end of a rotation",
+        "Inactive for a week, nobody missed it.",
+        access_key_id=_OLD_KEY,
+        ticket="OPS-4712",
+    ),
+    delete_login_profile=_filing(
+        OperationName.DELETE_LOGIN_PROFILE,
+        "No root password in a member account",
+        "Member accounts need no root password.",
+        account_id=_MEMBER,
+    ),
+    allow_password_recovery=_filing(
+        OperationName.ALLOW_PASSWORD_RECOVERY,
+        "Somebody has to sign in as root once more",
+        "The payment settings can be changed by root only.",
+        account_id=_MEMBER,
+        ticket="OPS-4713",
+    ),
+    deactivate_mfa_device=_filing(
+        OperationName.DEACTIVATE_MFA_DEVICE,
+        "A lost MFA device",
+        "The device was lost in the move.",
+        account_id=_MEMBER,
+        serial_number=f"arn:aws:iam::{_MEMBER}:mfa/root-account-mfa-device",
+    ),
+    delete_signing_certificate=_filing(
+        OperationName.DELETE_SIGNING_CERTIFICATE,
+        "A certificate of former times",
+        "Nothing has signed with X.509 for years.",
+        account_id=_MEMBER,
+        certificate_id="TA7SMP42TDN5Z26OBPJE7EXAMPLE",
+    ),
+)
+# --- a request, from its filing on ---
+
+_OLD = AccessKey(
+    access_key_id=_OLD_KEY,
+    status=ACTIVE,
+    created_at=story.at("01-05T14:03:12"),
+    last_used_at=story.at("03-01T22:40:00"),
+    last_used_service="s3",
+)
+_REQUEST = story.filed_by_carol(
+    "0eb8d567-53ad-4c46-af16-01c60ded94ee",
+    FILINGS["create_access_key"]["value"],
+    story.observed(story.at("03-02T09:14:05"), _OLD_KEY, _OLD),
+)
+_BY_DAVE = story.decided(_REQUEST, story.DAVE, 17)
+_APPROVED = story.decided(_BY_DAVE, story.ERIN, 48)
+_KEY = CreatedKey(_NEW_KEY, Secret("(the secret, shown this once)"), story.at("03-02T10:20:06"))
+_DONE = Done(signer_key_id=_OLD_KEY, aws_request_id="6f9c1c0a-1b64-4f0e-9a43-7b1d0c5e2a11")
+_DELIVERED = story.executed(_APPROVED, story.GRACE, replace(_DONE, created=_KEY))
+_LOST = InDoubt(
+    detail="The answer of AWS was lost, so it is not known whether the call had its effect.", signer_key_id=_OLD_KEY
+)
+_NO = "The old key is still in use."
+
+DECISIONS = named(
+    approve=("Approve what you read", {"decision": "approve", "digest": _REQUEST.digest}),
+    reject=("Reject, and say why", {"decision": "reject", "digest": _REQUEST.digest, "comment": _NO}),
+)
+
+# Two weeks later the old key is inactive, and the service signs with the new one.
+_NEW = AccessKey(
+    access_key_id=_NEW_KEY,
+    status=ACTIVE,
+    created_at=_KEY.created_at,
+    last_used_at=story.at("03-16T08:01:00"),
+    last_used_service="iam",
+)
+_LATER = story.observed(story.at("03-16T08:30:00"), _NEW_KEY, replace(_OLD, status=INACTIVE), _NEW)
+_DELETION = story.filed_by_carol("3c9e1f60-7a43-4e0e-9d0e-5f1c2b7a8d14", FILINGS["delete_access_key"]["value"], _LATER)
+_DELETED = story.executed(
+    story.decided(story.decided(_DELETION, story.DAVE, 5), story.ERIN, 12),
+    story.CAROL,
+    replace(_DONE, signer_key_id=_NEW_KEY, aws_request_id="a7d0e7c2-52b5-4d8e-8a0b-3c9f61e0d2b4"),
+)
+
+# --- drift, the log ---
+
+_EXPECTED = Expectation(
+    account_id=story.ACCOUNT.account_id,
+    checked_at=_LATER.observed_at,
+    keys={_OLD_KEY: ExpectedKey(INACTIVE, Origin.ADOPTED), _NEW_KEY: ExpectedKey(ACTIVE, Origin.CREATED)},
+    mfa_enabled=True,
+)
+_FINDING = Finding(
+    id="b1f0a9c4-0c3d-4a52-9a77-2f6b8d1e5c30",
+    drift=Drift(
+        account_id=story.ACCOUNT.account_id,
+        kind=DriftKind.STATUS_CHANGED,
+        access_key_id=_OLD_KEY,
+        expected=INACTIVE,
+        found=ACTIVE,
+    ),
+    found_at=_LATER.observed_at,
+    closed_at=None,
+    accepted_by=None,
+)
+_ACCEPTED = replace(_FINDING, closed_at=story.at("03-16T09:02:00"), accepted_by=story.HEIDI.subject)
+ACCEPTANCES = named(known=("It is known", {"comment": "Switched on again in the console, for the incident OPS-4720."}))
+
+
+def _events() -> outputs.AuditPageOut:
+    told = [
+        (story.CAROL, _REQUEST.filing.filed_at, filed(_REQUEST)),
+        *((story.DAVE, _BY_DAVE.decisions[-1].decided_at, event) for event in between(_REQUEST, _BY_DAVE)),
+        *((story.ERIN, _APPROVED.decisions[-1].decided_at, event) for event in between(_BY_DAVE, _APPROVED)),
+    ]
+    items = [
+        outputs.AuditEventOut(
+            seq=seq,
+            at=at,
+            event=event.name,
+            request_id=_REQUEST.filing.request_id,
+            actor=_actor(story.signed_in(by, at)),
+            data=dict(event.data),
+        )
+        for seq, (by, at, event) in enumerate(told, 1)
+    ]
+    return outputs.AuditPageOut(items=items, next_cursor=None, resume_cursor=encode_sequence(len(items)))
+
+
+def _actor(by: Actor) -> outputs.AuditActorOut:
+    return outputs.AuditActorOut.model_validate(by, from_attributes=True)
+
+
+def _page() -> outputs.RequestPageOut:
+    following = Cursor(_REQUEST.filing.filed_at, _REQUEST.filing.request_id)
+    return outputs.RequestPageOut(
+        items=[views.summary_out(story.CTX, story.DIRECTORY, _REQUEST)], next_cursor=encode_cursor(following)
+    )
+
+
+# --- what is answered ---
+
+
+def _whole(summary: str, value: BaseModel) -> tuple[str, object]:
+    return summary, value.model_dump(mode="json")
+
+
+_LISTED = views.account_out(story.ACCOUNT)
+
+ANSWERS = named(
+    filed=_whole("As Carol gets it", story.shown_to(story.CAROL, _REQUEST)),
+    page=_whole("What waits for Dave", _page()),
+    pending=_whole("As Dave reads it, before he decides", story.shown_to(story.DAVE, _REQUEST)),
+    withdrawn=_whole("By Carol", story.shown_to(story.CAROL, _REQUEST.withdraw(story.at("03-02T09:20:00")))),
+    approved=_whole("The second approval, by Erin", story.shown_to(story.ERIN, _APPROVED)),
+    rejected=_whole(
+        "A rejection, by Dave",
+        story.shown_to(story.DAVE, story.decided(_REQUEST, story.DAVE, 17, Verdict.REJECT, _NO)),
+    ),
+    created_key=_whole("A create: the new key, for Grace alone", views.created_key_out(_DELIVERED, _KEY)),
+    rootkey=("A create, as a file", views.rootkey_csv(_KEY)),
+    executed=_whole("Anything else: the request", story.shown_to(story.CAROL, _DELETED)),
+    in_doubt=_whole(
+        "A create, as Grace gets it", story.shown_to(story.GRACE, story.executed(_APPROVED, story.GRACE, _LOST))
+    ),
+    received=_whole("By Grace", story.shown_to(story.GRACE, _DELIVERED.receive(story.at("03-02T10:24:00")))),
+    me=_whole(
+        "Dave, an approver",
+        outputs.MeOut(
+            subject=story.DAVE.subject, name=story.DAVE.name, kind=story.DAVE.kind.value, roles=sorted(story.DAVE.roles)
+        ),
+    ),
+    accounts=("A single account", [_LISTED.model_dump(mode="json")]),
+    account=_whole("With a root key of its own", views.account_detail_out(story.ACCOUNT, _EXPECTED)),
+    live=_whole(
+        "After the rotation",
+        outputs.AccountCredentialsOut(account=_LISTED, root_credentials=views.credentials_out(_LATER)),
+    ),
+    drift=_whole("An old key works again", outputs.DriftOut(items=[views.finding_out(story.CTX, _FINDING)])),
+    look=_whole("An old key works again", views.look_out(story.CTX, Look(_EXPECTED, (_FINDING,), adopted=False))),
+    accepted=_whole("By Heidi", views.finding_out(story.CTX, _ACCEPTED)),
+    events=_whole("A request until it is approved", _events()),
+    ok=_whole("It is", outputs.HealthOut(status="ok")),
+)

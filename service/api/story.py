@@ -1,0 +1,130 @@
+"""Who is in the examples of the contract, and how the domain plays a request for them."""
+
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+from service.api import outputs, views
+from service.api.inputs import duration
+from service.domain.account import AccessKey, Account, RootCredentials, SourceKind
+from service.domain.actor import Actor, ActorKind, Directory, Member, Role
+from service.domain.canonical import parse_timestamp
+from service.domain.filing import Filing
+from service.domain.operation import TARGET_OF, Done, InDoubt, Operation, OperationName
+from service.domain.policy import Standing, actions
+from service.domain.proof import Proof
+from service.domain.request import Decision, OperationRequest, Verdict
+from service.domain.rules import Policy
+from service.workflow.context import Context
+from service.workflow.read import Shown
+
+ACCOUNT = Account(account_id="111122223333", name="production")
+
+_ROLES = {
+    "Carol Castro": Role.REQUESTER,
+    "Dave Dogan": Role.APPROVER,
+    "Erin Eze": Role.APPROVER,
+    "Grace Gomez": Role.REQUESTER,
+    "Heidi Holm": Role.OPERATOR,
+}
+CAROL, DAVE, ERIN, GRACE, HEIDI = _EVERYBODY = [
+    Member(kind=ActorKind.PERSON, subject=name.split()[0].lower(), name=name, roles=frozenset({role}))
+    for name, role in _ROLES.items()
+]
+DIRECTORY = Directory({who.subject: who for who in _EVERYBODY})
+_POLICY = Policy()
+# As much of it as the views read.
+CTX = cast("Context", SimpleNamespace(accounts={ACCOUNT.account_id: ACCOUNT}, directory=DIRECTORY))
+
+
+def signed_in(who: Member, now: datetime) -> Actor:
+    """A minute ago, at the provider of the company."""
+    proof = Proof(
+        issuer="https://login.example.com",
+        subject=f"00u-{who.subject}",
+        jti=f"ID.{who.subject}.{now:%d%H%M}",
+        issued_at=now - timedelta(seconds=58),
+        auth_time=now - timedelta(minutes=1),
+        acr=None,
+        amr=("pwd", "hwk"),
+    )
+    return Actor(
+        kind=who.kind, subject=who.subject, name=who.name, roles=who.roles, credential=proof.credential, proof=proof
+    )
+
+
+def at(day_and_time: str) -> datetime:
+    return parse_timestamp(f"2026-{day_and_time}.000000Z")
+
+
+def observed(at: datetime, signer: str, *keys: AccessKey) -> RootCredentials:
+    return RootCredentials(
+        observed_at=at,
+        signer_key_id=signer,
+        keys=keys,
+        mfa_enabled=True,
+        password_present=True,
+        signing_certificates_present=False,
+        mfa_devices=(f"arn:aws:iam::{ACCOUNT.account_id}:mfa/root-account-mfa-device",),
+    )
+
+
+def filed_by_carol(request_id: str, asked: dict[str, Any], observed: RootCredentials) -> OperationRequest:
+    """By Carol, of what the body of an example asks for."""
+    operation = OperationName(asked["operation"])
+    filing = Filing(
+        request_id=request_id,
+        account_id=asked["account_id"],
+        operation=Operation(operation, asked.get(TARGET_OF.get(operation, ""))),
+        requester=CAROL.subject,
+        requester_kind=CAROL.kind,
+        recipient=asked.get("recipient", CAROL.subject),
+        justification=asked["justification"],
+        ticket=asked["ticket"],
+        run_on_approval=False,
+        accept_lockout=False,
+        quorum=_POLICY.quorum,
+        filed_at=observed.observed_at,
+        approve_by=observed.observed_at + _POLICY.approval_window,
+        execution_window=_POLICY.execution_window,
+        receipt_window=_POLICY.receipt_window,
+        rollback_grace=_POLICY.rollback_grace,
+        lifetime=duration(asked["lifetime"]) if "lifetime" in asked else None,
+        observed=observed,
+    )
+    return OperationRequest.file(filing)
+
+
+def decided(
+    on: OperationRequest, by: Member, minutes: int, verdict: Verdict = Verdict.APPROVE, comment: str | None = None
+) -> OperationRequest:
+    now = on.filing.filed_at + timedelta(minutes=minutes)
+    decision = Decision(
+        person=by.subject,
+        verdict=verdict,
+        digest=on.digest,
+        comment=comment,
+        credential=signed_in(by, now).credential,
+        decided_at=now,
+    )
+    return on.decide(decision, lambda request: _standing(request).has_quorum(request))
+
+
+def _standing(request: OperationRequest) -> Standing:
+    owners = {decision.credential: decision.person for decision in request.decisions}
+    return Standing(DIRECTORY, owners, _POLICY)
+
+
+def executed(on: OperationRequest, by: Member, outcome: Done | InDoubt) -> OperationRequest:
+    at = on.filing.filed_at + timedelta(minutes=66)
+    known = tuple(on.filing.observed.statuses)
+    claimed = on.claim(by=by.subject, source=SourceKind.PROFILE, known_key_ids=known, now=at)
+    return claimed.settle(outcome, at + timedelta(seconds=2))
+
+
+def shown_to(reader: Member, request: OperationRequest) -> outputs.RequestOut:
+    """The request as this reader gets it, soon after what happened last."""
+    soon = max(filter(None, (request.filing.filed_at, request.approved_at, request.settled_at)))
+    standing = _standing(request)
+    shown = Shown(request, standing, actions(request, signed_in(reader, soon), standing, soon))
+    return views.request_out(CTX, shown)
