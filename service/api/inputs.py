@@ -177,8 +177,8 @@ class NewDecision(_Input):
     """`digest` is that of the request as you read it; a rejection needs a comment."""
 
     decision: Literal["approve", "reject"]
-    digest: Digest
-    comment: Comment | None = None
+    digest: Digest = Field(description="As the request says it: it shows what you have read.")
+    comment: Comment | None = Field(default=None, description="For the requester and the log.")
 
 
 class Acceptance(_Input):

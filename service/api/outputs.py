@@ -17,12 +17,10 @@ class AccountOut(BaseModel):
 
 
 class ConfiguredAccountOut(AccountOut):
-    """`state` is what AWS Organizations says, `ACTIVE` where it was not asked; `sources` the least powerful first."""
-
     partition: Partition
-    state: str
+    state: str = Field(description="What AWS Organizations says; `ACTIVE` where it was not asked.")
     is_management: bool
-    sources: list[SourceKind]
+    sources: list[SourceKind] = Field(description="The ways into the account, the least powerful first.")
 
 
 class CapabilityOut(BaseModel):
@@ -30,45 +28,43 @@ class CapabilityOut(BaseModel):
 
     operation: OperationName
     possible: bool
-    source: SourceKind | None
-    reason: str | None
+    source: SourceKind | None = Field(description="The one that would act; null where none can.")
+    reason: str | None = Field(description="Why it is not possible.")
 
 
 class ExpectedKeyOut(BaseModel):
-    """`origin`: there at the first look (`adopted`), made by a request (`created`), or accepted by an operator."""
-
     access_key_id: str
     status: str
-    origin: Origin
+    origin: Origin = Field(
+        description="There at the first look (`adopted`), made by a request, or accepted by an operator."
+    )
 
 
 class ExpectationOut(BaseModel):
     """What the service expects the root user to have since its last look for drift."""
 
-    checked_at: datetime
+    checked_at: datetime = Field(description="When that look began.")
     keys: list[ExpectedKeyOut]
     mfa_enabled: bool
 
 
 class AccountDetailOut(ConfiguredAccountOut):
-    """`expected` is null before the first look."""
-
     capabilities: list[CapabilityOut]
-    expected: ExpectationOut | None
+    expected: ExpectationOut | None = Field(description="Null before the first look.")
 
 
 class FindingOut(BaseModel):
-    """One difference between an account and what is expected there; `access_key_id` is null for MFA."""
+    """One difference between an account and what is expected there."""
 
     id: str
     account: AccountOut
     kind: DriftKind
-    access_key_id: str | None
-    expected: str | None
-    found: str | None
+    access_key_id: str | None = Field(description="Null for MFA.")
+    expected: str | None = Field(description="The expected status; null for no such thing.")
+    found: str | None = Field(description="The status that it has; null for no such thing.")
     found_at: datetime
     closed_at: datetime | None
-    accepted_by: str | None
+    accepted_by: str | None = Field(description="Null while open, and where it went away by itself.")
 
 
 class DriftOut(BaseModel):
@@ -76,10 +72,10 @@ class DriftOut(BaseModel):
 
 
 class DriftCheckOut(BaseModel):
-    """A look at an account. `adopted`: it was the first, and everything there is expected from now on."""
+    """A look at an account."""
 
     account: AccountOut
-    adopted: bool
+    adopted: bool = Field(description="It was the first look: what is there is expected from now on.")
     expected: ExpectationOut
     open: list[FindingOut]
 
@@ -94,12 +90,12 @@ class RequesterOut(ActorOut):
 
 
 class AccessKeyOut(BaseModel):
-    """A root access key as AWS listed it. Last use lags, and is no proof of non-use."""
+    """A root access key as AWS listed it."""
 
     access_key_id: str
-    status: str
+    status: str = Field(description="`Active` or `Inactive`, as AWS says it.")
     created_at: datetime
-    last_used_at: datetime | None
+    last_used_at: datetime | None = Field(description="It lags by hours; null is no proof that nobody uses the key.")
     last_used_service: str | None
 
 
@@ -109,16 +105,15 @@ class SigningCertificateOut(BaseModel):
 
 
 class RootCredentialsOut(BaseModel):
-    """The account's root credentials at `observed_at`; null where AWS did not say, or what it says is not there.
-
-    `signer_key_id` is the root access key that the service itself holds; null when it comes by AssumeRoot only.
-    """
+    """The account's root credentials at `observed_at`; null where AWS did not say, or was not asked."""
 
     observed_at: datetime
     keys: list[AccessKeyOut]
-    signer_key_id: str | None
+    signer_key_id: str | None = Field(
+        description="The key that the service itself holds; null when it comes by AssumeRoot only."
+    )
     mfa_enabled: bool | None
-    mfa_devices: list[str] | None
+    mfa_devices: list[str] | None = Field(description="Serial numbers.")
     password_present: bool | None
     signing_certificates_present: bool | None
     signing_certificates: list[SigningCertificateOut] | None
@@ -130,53 +125,53 @@ class WarningOut(BaseModel):
 
 
 class DecisionOut(BaseModel):
-    """`void_because` says why a decision does not count today; null when it does."""
-
     person: ActorOut
     decision: Literal["approve", "reject"]
-    digest: str
+    digest: str = Field(description="What was decided on.")
     comment: str | None
     decided_at: datetime
-    void_because: str | None
+    void_because: str | None = Field(description="Why it does not count today; null when it does.")
 
 
 class QuorumOut(BaseModel):
     """How many approvals are needed, and how many count today."""
 
     needed: int
-    counted: int
+    counted: int = Field(description="Asked again at every reading, and before the execution.")
 
 
 class ClocksOut(BaseModel):
     """A new key that is not confirmed within the receipt window, or whose lifetime ends, is deactivated, and deleted
-    after the grace. `lifetime` is an ISO 8601 duration, null for ever.
+    after the grace.
     """
 
     filed_at: datetime
-    approve_by: datetime
+    approve_by: datetime = Field(description="Without a quorum by then the request expires.")
     approved_at: datetime | None
-    execute_by: datetime | None
+    execute_by: datetime | None = Field(description="An approval is good until then.")
     executed_at: datetime | None
-    settled_at: datetime | None
+    settled_at: datetime | None = Field(description="When it was known what the execution did.")
     receipt_window_seconds: int
     receipt_by: datetime | None
     received_at: datetime | None
     deactivated_at: datetime | None
     rollback_grace_seconds: int
-    lifetime: timedelta | None
-    expires_at: datetime | None
-    expiry_failed_at: datetime | None
-    retired_at: datetime | None
-    ended_at: datetime | None
+    lifetime: timedelta | None = Field(description="An ISO 8601 duration; null for ever.")
+    expires_at: datetime | None = Field(description="The end of the lifetime.")
+    expiry_failed_at: datetime | None = Field(
+        description="The key outlives its lifetime since then: AWS did not let it go."
+    )
+    retired_at: datetime | None = Field(description="When a key whose lifetime had ended was gone.")
+    ended_at: datetime | None = Field(description="When the request got its last status.")
 
 
 class ResultOut(BaseModel):
-    """How the execution ended. `access_key_id` is the new key's."""
+    """How the execution ended."""
 
     code: str
     detail: str
-    access_key_id: str | None
-    signer_key_id: str | None
+    access_key_id: str | None = Field(description="The new key's.")
+    signer_key_id: str | None = Field(description="The key that signed the call.")
     aws_request_id: str | None
 
 
@@ -185,7 +180,7 @@ class ActionOut(BaseModel):
 
     action: str
     allowed: bool
-    code: str | None
+    code: str | None = Field(description="That of the problem that it would be answered with.")
     reason: str | None
 
 
@@ -211,33 +206,34 @@ class RequestSummaryOut(BaseModel):
 
 class RequestOut(BaseModel):
     """A request in the order in which one decides: what, on which account and key, its effect, warnings, who asks and
-    why, the state of things, and last the digest to send back. `target` is the id of the key, MFA device or
-    certificate; `access_key` the key as it was when the request was filed.
+    why, the state of things, and last the digest to send back.
     """
 
     id: str
     status: Status
     operation: OperationName
-    effect: str
+    effect: str = Field(description="What will happen, in words.")
     account: AccountOut
-    target: str | None
-    access_key: AccessKeyOut | None
+    target: str | None = Field(description="The key, MFA device or certificate, where it is about one.")
+    access_key: AccessKeyOut | None = Field(description="The target as it was when the request was filed.")
     warnings: list[WarningOut]
     requester: RequesterOut
     recipient: ActorOut
     justification: str
     ticket: str | None
-    run_on_approval: bool
-    accept_lockout: bool
-    observed: RootCredentialsOut
+    run_on_approval: bool = Field(description="The service runs it by itself, as soon as it is approved.")
+    accept_lockout: bool = Field(description="It may be the key that the service signs with, or the last active one.")
+    observed: RootCredentialsOut = Field(
+        description="What the account had when the request was filed; part of the digest."
+    )
     clocks: ClocksOut
     quorum: QuorumOut
     decisions: list[DecisionOut]
     executed_by: ActorOut | None
-    source: SourceKind | None
+    source: SourceKind | None = Field(description="How the service signed in to run it.")
     result: ResultOut | None
-    digest: str
-    actions: list[ActionOut]
+    digest: str = Field(description="SHA-256 of all that was filed: what a decision sends back.")
+    actions: list[ActionOut] = Field(description="What you may do now.")
 
 
 class RequestPageOut(BaseModel):
@@ -253,7 +249,7 @@ class CreatedKeyOut(BaseModel):
     created_at: datetime
     account_id: str
     request_id: str
-    receipt_by: datetime | None
+    receipt_by: datetime | None = Field(description="Confirmed later, the key is taken back.")
 
 
 class MeOut(ActorOut):
@@ -279,11 +275,11 @@ class ProofOut(BaseModel):
 
 
 class AuditActorOut(BaseModel):
-    """`proof` is null for an API token, which `credential` names then."""
+    """`proof` is null for an API token."""
 
     kind: str
     subject: str
-    credential: str
+    credential: str = Field(description="The id of the API token that proved who it is, or a name for `proof`.")
     proof: ProofOut | None
 
 
