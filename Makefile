@@ -3,13 +3,20 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test check serve format openapi diagram lock bench kill-matrix image image-check clean
+.PHONY: demo test browser test-browser check serve format openapi diagram lock bench kill-matrix image image-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep)
 
-test: .venv/ready
+test: .venv/ready browser
 	$(BIN)/pytest -n auto $(ARGS)
+
+# A Chromium for tests/browser, if the machine has none.
+browser: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m browser.chromium
+
+test-browser: .venv/ready browser
+	$(BIN)/pytest tests/browser $(ARGS)
 
 check: .venv/ready
 	$(BIN)/ruff format --check .
@@ -62,4 +69,4 @@ image-check:
 	tests/container/verify.sh $(or $(BASE),python:3.11-slim-bookworm)
 
 clean:
-	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv dist test-output .pytest_cache .mypy_cache .ruff_cache

@@ -183,7 +183,7 @@ def _short_of_approvers(shown: Shown) -> list[out.WarningOut]:
     known, needed = len(standing.approvers_of(request)), standing.needed(request)
     if known >= needed or request.status not in {Status.PENDING, Status.APPROVED}:
         return []
-    detail = f"Only {known} who could approve this are known here; {needed} are needed. Others have to sign in first."
+    detail = f"{needed} approvals are needed, from people of whom {known} are known here. Others have to sign in first."
     return [out.WarningOut(code="few_approvers", detail=detail)]
 
 

@@ -142,7 +142,7 @@ def test_document_offers_to_sign_in_where_the_proxy_serves_it(house: House, root
         "tokenUrl": f"{root}/sign-in/corp/token",
         "scopes": {},
     }
-    assert document["paths"]["/v1/me"]["get"]["security"] == [{"token": []}, {"corp": []}]
+    assert document["paths"]["/v1/me"]["get"]["security"] == [{"corp": []}, {"token": []}]
     assert "security" not in document["paths"]["/livez"]["get"]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli.test_cli import rootquorum
+from installation import rootquorum
 
 from service.aws.simulated import Refuse, SimulatedAws
 

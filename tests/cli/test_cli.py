@@ -1,20 +1,16 @@
 """The commands, as an operator runs them: real processes where it matters, exit codes that scripts can trust."""
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from installation import rootquorum, serving
 
 from service.aws.simulated import SimulatedAws
-from service.cli.waiting import free_port, wait_until
+from service.cli.waiting import free_port
 
 ACCOUNT = "111122223333"
 
@@ -36,41 +32,6 @@ def write_settings(folder: Path, *, source: str, account: str) -> None:
         "[policy]\ndecision_requires_auth_time = false\n"
         f'[accounts.{ACCOUNT}]\nname = "production"\n{account}\n{people}'
     )
-
-
-def rootquorum(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ROOTQUORUM_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "service", *arguments],
-        cwd=folder,
-        env=clean | {"AWS_EC2_METADATA_DISABLED": "true"} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-@contextmanager
-def serving(folder: Path, port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    environment = os.environ | {"ROOTQUORUM_SERVER__PORT": str(port)}
-    with (folder / "service.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "service", "serve", *options], cwd=folder, env=environment, stderr=log
-        )
-    try:
-        wait_until(lambda: is_ready(port, process), what="the service")
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def is_ready(port: int, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, "the service stopped"
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz").is_success
-    except httpx.TransportError:
-        return False
 
 
 def test_serve_on_a_database_that_is_behind_says_so_and_exits_1(folder: Path) -> None:

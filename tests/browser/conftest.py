@@ -1,0 +1,134 @@
+"""A real service, a real provider, a real browser, and people in it who share nothing."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from browser import chromium
+from browser.proxy import proxied
+from browser.swagger_ui import SwaggerUI
+from factories import ACCOUNT
+from installation import serving
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, expect, sync_playwright
+from provider import Provider
+
+from service.cli.waiting import free_port
+
+SCREENSHOTS = Path(__file__).parents[2] / "test-output" / "screenshots"
+
+# Of a page that draws itself while other tests want the same processor: as long as Playwright waits for a click.
+_PATIENCE_MILLISECONDS = 30_000
+
+# How the browser notes an answer that is a refusal; the page shows it too.
+_REFUSAL = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
+
+_GROUPS = {"root-requesters": "requester", "root-approvers": "approver"}
+
+
+class Visitor:
+    """One person at a browser of their own."""
+
+    def __init__(self, name: str, context: BrowserContext, site: str, screenshots: Path) -> None:
+        self.name = name
+        self.requests: list[str] = []
+        self.complaints: list[str] = []  # what the browser's console says of the page
+        self.refusals: list[str] = []
+        self.page = context.new_page()
+        self.ui = SwaggerUI(self.page, site)
+        self._site = site
+        self._screenshots = screenshots
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", self._hear)
+        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            (self.refusals if _REFUSAL.match(message.text) else self.complaints).append(message.text)
+
+    @property
+    def foreign_requests(self) -> list[str]:
+        """Requests of the page to anything but the service. `data:` is part of the page."""
+        return [url for url in self.requests if urlsplit(url).scheme != "data" and not url.startswith(f"{self._site}/")]
+
+    def keep_screenshot(self, what: str) -> None:
+        self._screenshots.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=self._screenshots / f"{self.name}-{what}.png")
+
+
+Arrive = Callable[..., Visitor]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, provider: Provider) -> Path:
+    """Settings with the provider and nobody by name: who signs in has the roles of their groups."""
+    grants = "".join(
+        f'[[issuers.corp.grants]]\ngroup = "{group}"\nroles = ["{role}"]\n' for group, role in _GROUPS.items()
+    )
+    (tmp_path / "rootquorum.toml").write_text(
+        f'[database]\nurl = "sqlite:///{tmp_path}/rootquorum.db"\n[aws]\nsimulated = true\n'
+        f'[accounts.{ACCOUNT}]\nname = "production"\n'
+        f'[issuers.corp]\nurl = "{provider.issuer}"\naudience = ["{provider.client_id}"]\n'
+        f'client_id = "{provider.client_id}"\nscopes = ["openid", "profile", "groups"]\nsends = "id_token"\n{grants}'
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def site(folder: Path, provider: Provider) -> Iterator[str]:
+    """Where the service is."""
+    with _serving(folder) as origin:
+        provider.allow_redirect(f"{origin}/docs/oauth2-redirect")
+        yield origin
+
+
+@pytest.fixture
+def site_behind_a_proxy(folder: Path, provider: Provider) -> Iterator[str]:
+    """Where the service is for everybody who does not sit at its own machine."""
+    settings = folder / "rootquorum.toml"
+    settings.write_text(settings.read_text() + '[server]\nroot_path = "/approvals"\n')
+    with _serving(folder) as upstream, proxied(upstream, "/approvals") as origin:
+        provider.allow_redirect(f"{origin}/approvals/docs/oauth2-redirect")
+        yield f"{origin}/approvals"
+
+
+@contextmanager
+def _serving(folder: Path) -> Iterator[str]:
+    port = free_port()
+    with serving(folder, port, "--migrate"):
+        yield f"http://127.0.0.1:{port}"
+
+
+# Not of the session: Playwright keeps an event loop running in the thread that other tests want for their own.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = chromium.find()
+    if program is None:
+        pytest.fail(chromium.NONE_FOUND)
+    expect.set_options(timeout=_PATIENCE_MILLISECONDS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=chromium.flags())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def arrive(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Arrive]:
+    """Somebody opens the service's documentation, in a browser that knows nobody."""
+    folder = SCREENSHOTS / re.sub(r"\W+", "-", request.node.name).strip("-")
+    contexts: list[BrowserContext] = []
+    visitors: list[Visitor] = []
+
+    def open_documentation(name: str, at: str | None = None) -> Visitor:
+        contexts.append(browser.new_context(viewport={"width": 1280, "height": 1000}))
+        visitors.append(Visitor(name, contexts[-1], at or request.getfixturevalue("site"), folder))
+        visitors[-1].ui.open()
+        return visitors[-1]
+
+    yield open_documentation
+    for visitor in visitors:  # of a test that failed too: what was on the page then
+        visitor.keep_screenshot("at-the-end")
+    for context in contexts:
+        context.close()

@@ -1,0 +1,109 @@
+"""The main job, by four people in Swagger UI."""
+
+from typing import Any
+
+import pytest
+from browser.conftest import Arrive, Visitor
+from factories import ACCOUNT, JUSTIFICATION
+from provider import Provider
+
+REQUESTS = "/v1/requests"
+REQUEST = "/v1/requests/{request_id}"
+PEOPLE = {"ann": "root-requesters", "ben": "root-approvers", "cleo": "root-approvers", "ruth": "root-requesters"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def people(provider: Provider) -> None:
+    for name, group in PEOPLE.items():
+        provider.add_person(name, group)
+
+
+def come(arrive: Arrive, name: str, at: str | None = None) -> Visitor:
+    visitor = arrive(name, at)
+    visitor.keep_screenshot("arrived")
+    visitor.ui.sign_in("corp", name, then=lambda: visitor.keep_screenshot("authorizes"))
+    visitor.keep_screenshot("signed-in")
+    return visitor
+
+
+def file(ann: Visitor, recipient: str) -> dict[str, Any]:
+    wish = {
+        "operation": "create_access_key",
+        "account_id": ACCOUNT,
+        "recipient": recipient,
+        "justification": JUSTIFICATION,
+        "ticket": "OPS-4711",
+    }
+    status, filed = ann.ui.call("POST", REQUESTS, body=wish)
+    ann.keep_screenshot("filed")
+    assert (status, filed["status"]) == (201, "pending")
+    found: dict[str, Any] = filed
+    return found
+
+
+def approve(approver: Visitor, request_id: str) -> dict[str, Any]:
+    """What waits is found and read, and its digest is copied from the page."""
+    status, waiting = approver.ui.call("GET", REQUESTS, awaiting="me")
+    assert (status, [item["id"] for item in waiting["items"]]) == (200, [request_id])
+    status, read = approver.ui.call("GET", REQUEST, request_id=waiting["items"][0]["id"])
+    assert (status, read["recipient"]["name"], read["justification"]) == (200, "Ruth", JUSTIFICATION)
+    approver.keep_screenshot("read")
+    decision = {"decision": "approve", "digest": read["digest"]}
+    status, decided = approver.ui.call("POST", f"{REQUEST}/decisions", body=decision, request_id=request_id)
+    approver.keep_screenshot("decided")
+    assert status == 200
+    found: dict[str, Any] = decided
+    return found
+
+
+def execute_and_confirm(ruth: Visitor, request_id: str) -> str:
+    """The secret, as Ruth sees it."""
+    execution = f"{REQUEST}/execution"
+    status, key = ruth.ui.call("POST", execution, request_id=request_id)
+    ruth.keep_screenshot("secret")
+    assert (status, key["account_id"]) == (200, ACCOUNT)
+    status, refusal = ruth.ui.call("POST", execution, request_id=request_id)
+    ruth.keep_screenshot("second-execution")
+    assert (status, refusal["code"]) == (409, "already_executed")
+    status, done = ruth.ui.call("POST", f"{REQUEST}/receipt", request_id=request_id)
+    ruth.keep_screenshot("receipt")
+    assert (status, done["status"]) == (200, "succeeded")
+    secret: str = key["secret_access_key"]
+    return secret
+
+
+def test_four_people_sign_in_and_do_the_main_job(arrive: Arrive) -> None:
+    ann, ben, cleo, ruth = visitors = [come(arrive, name) for name in PEOPLE]
+    request_id = file(ann, ruth.ui.call("GET", "/v1/me")[1]["subject"])["id"]
+    assert approve(ben, request_id)["status"] == "pending"
+    assert approve(cleo, request_id)["status"] == "approved"
+    secret = execute_and_confirm(ruth, request_id)
+    # The second answer has taken the place of the first: nothing brings the secret back to the page.
+    assert secret not in ruth.page.content()
+    for visitor in visitors:
+        assert visitor.foreign_requests == []
+        assert visitor.complaints == []
+        assert visitor.page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+    assert [len(visitor.refusals) for visitor in visitors] == [0, 0, 0, 1]
+
+
+def test_requester_who_tries_to_approve_is_refused_on_the_page(arrive: Arrive) -> None:
+    ann = come(arrive, "ann")
+    filed = file(ann, ann.ui.call("GET", "/v1/me")[1]["subject"])
+    decision = {"decision": "approve", "digest": filed["digest"]}
+    status, refusal = ann.ui.call("POST", f"{REQUEST}/decisions", body=decision, request_id=filed["id"])
+    assert (status, refusal["code"]) == (403, "role_required")
+
+
+def test_page_stays_within_the_prefix_of_a_proxy(arrive: Arrive, site_behind_a_proxy: str) -> None:
+    ben = come(arrive, "ben", site_behind_a_proxy)
+    assert ben.ui.call("GET", "/v1/me")[1]["roles"] == ["approver"]
+    assert (ben.foreign_requests, ben.complaints) == ([], [])
+
+
+def test_pasted_token_signs_in_until_the_page_is_loaded_again(arrive: Arrive, provider: Provider) -> None:
+    ann = arrive("ann")
+    assert ann.ui.call("GET", "/v1/me")[1]["code"] == "unauthenticated"
+    ann.ui.authorize_with_token(provider.sign_in("ann").id_token)
+    assert ann.ui.call("GET", "/v1/me")[1]["roles"] == ["requester"]
+    assert ann.ui.open().call("GET", "/v1/me")[0] == 401
