@@ -1,6 +1,7 @@
-"""Logs: one line an event, JSON or for a console; never an API token, never a local variable."""
+"""Logs: one line an event, JSON or for a console; never a token, never a local variable."""
 
 import logging
+import re
 import sys
 from typing import Literal
 
@@ -10,15 +11,19 @@ from service.auth.api_tokens import PATTERN
 
 LogFormat = Literal["json", "console"]
 
+# API tokens; JWTs, whose header is a JSON object in Base64; and the code in the address to which a provider sends
+# somebody back, which the access log has.
+_CREDENTIAL = re.compile(rf"{PATTERN.pattern}|eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=[?&]code=)[\w.~%+/=-]+", re.ASCII)
+
 
 class _Redacting(structlog.stdlib.ProcessorFormatter):
-    """The last look at every line, our own or a library's: a token must not be in it.
+    """The last look at every line, our own or a library's: whatever signs somebody in must not be in it.
 
     AWS secrets are not looked for: they never come near a log line, which a test with a known secret proves.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        return PATTERN.sub("[api token]", super().format(record))
+        return _CREDENTIAL.sub("[redacted]", super().format(record))
 
 
 def configure(*, level: str, log_format: LogFormat) -> None:

@@ -88,6 +88,35 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ),
         ('[database]\nurl = "nonsense"', "database.url: Value error, not the URL of a SQLite or PostgreSQL database."),
         ("[aws]\nsimulated = true", "a real account (profile) cannot stand beside the simulated AWS."),
+        (
+            '[issuers.two]\nurl = "http://login.example.com"\naudience = ["x"]',
+            "issuers.two.url: Value error, not an https",
+        ),
+        ('[issuers.two]\nurl = "https://x.example.com?a=1"\naudience = ["x"]', "an issuer has neither query nor"),
+        ('[issuers.two]\nurl = "https://x.example.com"\naudience = []', "issuers.two.audience: "),
+        (
+            '[issuers.two]\nurl = "https://login.example.com"\naudience = ["x"]\nperson_claim = "sub"',
+            "issuers.two: another one has the same url.",
+        ),
+        ('[issuers.two]\nurl = "https://x.example.com"\naudience = ["x"]', "issuers.two.person_claim: missing."),
+        (
+            '[[issuers.corp.grants]]\ngroup = "a"\nroles = []',
+            "issuers.corp.grants.0.roles: ",
+        ),
+        (
+            '[[issuers.corp.grants]]\ngroup = "a"\nroles = ["approver"]\naccounts = ["12"]',
+            "issuers.corp.grants.0.accounts.0: ",
+        ),
+        ('[machines.bot]\nname = "Bot"\nissuer = "corp"', "machines.bot: issuer and login belong together."),
+        ('[machines.bot]\nname = "Bot"\nissuer = "x"\nlogin = "y"', "machines.bot: there is no issuer of that name."),
+        (
+            (
+                '[machines.a]\nname = "A"\nissuer = "corp"\nlogin = "x"\n'
+                '[machines.b]\nname = "B"\nissuer = "corp"\nlogin = "x"'
+            ),
+            "machines: two of them have the same login.",
+        ),
+        ('[policy]\ndecision_max_auth_age = "PT0S"', "policy.decision_max_auth_age: "),
     ],
 )
 def test_a_fault_is_one_sentence(more: str, fault: str) -> None:
@@ -138,6 +167,38 @@ def test_a_file_that_is_missing_is_told_before_all_that_follows_from_it() -> Non
 
 def test_a_file_that_is_no_toml_is_a_fault_with_its_place() -> None:
     assert "line 1" in faults("this is = = no toml")[0]
+
+
+WITHOUT_ISSUER = GOOD.split("[issuers", 1)[0]
+
+
+def test_without_an_issuer_api_tokens_decide_only_where_the_settings_say_so() -> None:
+    assert faults(WITHOUT_ISSUER)[0].startswith("policy.decision_requires_auth_time: without an issuer")
+    read(WITHOUT_ISSUER + "[policy]\ndecision_requires_auth_time = false")
+
+
+@pytest.mark.parametrize("demand", ['decision_acr = ["gold"]', 'decision_amr = ["hwk"]'])
+def test_without_an_issuer_nobody_can_prove_a_stronger_sign_in(demand: str) -> None:
+    (fault,) = faults(f"{WITHOUT_ISSUER}[policy]\ndecision_requires_auth_time = false\n{demand}")
+    assert fault.startswith("policy.decision_acr and decision_amr: ")
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ('client_id = "x"\nscopes = ["profile"]', "issuers.corp.scopes: openid is missing."),
+        ('client_secret = "x"', "issuers.corp.client_secret: it is of no use without client_id."),
+        ('sends = "refresh_token"', "issuers.corp.sends: "),
+    ],
+)
+def test_browsers_sign_in_as_a_whole_client_or_not_at_all(lines: str, fault: str) -> None:
+    assert any(sentence.startswith(fault) for sentence in faults(GOOD + lines))
+
+
+def test_who_may_sign_in_as_an_approver_makes_the_quorum_possible() -> None:
+    nobody = GOOD.replace('roles = ["approver"]', "roles = []")
+    assert faults(nobody) == ["people: 0 approvers for a quorum of 2; nothing could ever be approved."]
+    read(nobody + '[[issuers.corp.grants]]\ngroup = "root-approvers"\nroles = ["approver"]')
 
 
 def test_a_machine_may_hold_every_role_but_approver() -> None:

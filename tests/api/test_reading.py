@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from factories import ACCOUNT, DEACTIVATE, NOON, OTHER_ACCOUNT, House
+from factories import ACCOUNT, DEACTIVATE, ISSUER, NOON, OTHER_ACCOUNT, House
 from factories import request as made
 from fastapi.testclient import TestClient
 
@@ -310,3 +310,15 @@ def test_an_auditor_goes_on_where_the_log_ended(house: House) -> None:
     house.file(DEACTIVATE, house.spare_key())
     later = auditor.get("/v1/audit/events", params={"cursor": first["resume_cursor"]}).json()
     assert [event["event"] for event in later["items"]] == ["request.filed"]
+
+
+def test_auditor_reads_which_sign_in_proved_somebody(house: House) -> None:
+    house.by_provider("erin", "root-approvers", jti="t-1")
+    house.file()
+
+    page = house.client("audrey").get("/v1/audit/events", params={"limit": 100}).json()
+    actors = {event["event"]: event["actor"] for event in page["items"]}
+    proof = actors["person.seen"]["proof"]
+    assert (proof["issuer"], proof["subject"], proof["jti"]) == (ISSUER, "erin", "t-1")
+    assert actors["person.seen"]["credential"].startswith("oidc-")
+    assert actors["request.filed"]["proof"] is None

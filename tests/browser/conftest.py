@@ -68,7 +68,7 @@ def folder(tmp_path: Path, provider: Provider) -> Path:
         f'[[issuers.corp.grants]]\ngroup = "{group}"\nroles = ["{role}"]\n' for group, role in _GROUPS.items()
     )
     (tmp_path / "rootquorum.toml").write_text(
-        f'[database]\nurl = "sqlite:///{tmp_path}/rootquorum.db"\n[aws]\nsimulated = true\n'
+        f'[database]\nurl = "sqlite:///{tmp_path}/rootquorum.db"\n[aws]\nsimulated = true\n[log]\nlevel = "DEBUG"\n'
         f'[accounts.{ACCOUNT}]\nname = "production"\n'
         f'[issuers.corp]\nurl = "{provider.issuer}"\naudience = ["{provider.client_id}"]\n'
         f'client_id = "{provider.client_id}"\nscopes = ["openid", "profile", "groups"]\nsends = "id_token"\n{grants}'

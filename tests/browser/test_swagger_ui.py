@@ -1,6 +1,8 @@
 """The main job, by four people in Swagger UI."""
 
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from browser.conftest import Arrive, Visitor
@@ -101,9 +103,30 @@ def test_page_stays_within_the_prefix_of_a_proxy(arrive: Arrive, site_behind_a_p
     assert (ben.foreign_requests, ben.complaints) == ([], [])
 
 
-def test_pasted_token_signs_in_until_the_page_is_loaded_again(arrive: Arrive, provider: Provider) -> None:
+def test_pasted_token_signs_in_until_the_page_is_loaded_again(arrive: Arrive, folder: Path, provider: Provider) -> None:
+    token = provider.sign_in("ann").id_token
     ann = arrive("ann")
     assert ann.ui.call("GET", "/v1/me")[1]["code"] == "unauthenticated"
-    ann.ui.authorize_with_token(provider.sign_in("ann").id_token)
+    ann.ui.authorize_with_token(token)
     assert ann.ui.call("GET", "/v1/me")[1]["roles"] == ["requester"]
     assert ann.ui.open().call("GET", "/v1/me")[0] == 401
+    assert token not in written(folder)
+
+
+def test_neither_code_nor_token_of_a_sign_in_is_written_anywhere(arrive: Arrive, folder: Path) -> None:
+    ann = arrive("ann")
+    addresses: list[str] = []
+    ann.page.context.on("request", lambda request: addresses.append(request.url))
+    with ann.page.expect_response("**/sign-in/corp/token") as answer:
+        ann.ui.sign_in("corp", "ann")
+    assert ann.ui.call("GET", "/v1/me")[0] == 200
+    (code,) = {parse_qs(urlsplit(url).query)["code"][0] for url in addresses if "oauth2-redirect?" in url}
+    assert "code=[redacted]" in written(folder)
+    assert code not in written(folder)
+    assert answer.value.json()["access_token"] not in written(folder)
+
+
+def written(folder: Path) -> str:
+    """All that the service has written: its database, and its log on the level DEBUG."""
+    files = [file.read_bytes() for pattern in ("*.db*", "service.log") for file in folder.glob(pattern)]
+    return b"".join(files).decode(errors="replace")

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from installation import rootquorum, serving
+from provider import Provider
 
 from service.aws.simulated import SimulatedAws
 from service.cli.waiting import free_port
@@ -151,6 +152,21 @@ def test_doctor_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "rootquorum migrate" in done.stdout
     assert "no longer accepts, the key" in done.stdout
+
+
+def test_doctor_asks_each_issuer(folder: Path, provider: Provider) -> None:
+    settings = folder / "rootquorum.toml"
+    there, nobody = provider.issuer, f"http://localhost:{free_port()}"
+    for name, url in (("corp", there), ("gone", nobody)):
+        claim = 'person_claim = "sub"'
+        settings.write_text(f'{settings.read_text()}[issuers.{name}]\nurl = "{url}"\naudience = ["x"]\n{claim}\n')
+    rootquorum(folder, "migrate")
+
+    done = rootquorum(folder, "doctor", COLUMNS="300")
+
+    assert done.returncode == 1
+    assert re.search(r"^ok +issuer corp$", done.stdout, flags=re.MULTILINE)
+    assert "issuer gone: Its metadata or its keys cannot be read." in done.stdout
 
 
 def profile(folder: Path, aws: SimulatedAws) -> dict[str, str]:

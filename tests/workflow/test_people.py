@@ -1,23 +1,26 @@
 """People whom a provider proves: what its newest word on them does to their votes, and what an operator does."""
 
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from factories import ACCOUNT, DEACTIVATE, ISSUER, MEMBERS, OTHER_ACCOUNT, House, login, policy_of
 
-from service.db import audit
+from service.db import audit, people
 from service.db.engine import read
 from service.db.selection import Selection
-from service.domain.actor import WORKER, Actor, ActorKind, Directory, Role
+from service.domain.actor import WORKER, Actor, ActorKind, Directory, Grant, Role
 from service.domain.errors import Code, Forbidden, ServiceError
 from service.domain.request import OperationRequest, Verdict
 from service.workflow.decide import decide
+from service.workflow.drift import check_drift_now, open_drift
 from service.workflow.file import file
 from service.workflow.people import everybody, reinstate, suspend
-from service.workflow.read import list_requests, show
+from service.workflow.read import audit_events, list_requests, show
 from service.workflow.sign_in import sign_in_by_provider
 
 MINUTE = timedelta(minutes=1)
@@ -360,6 +363,55 @@ def test_what_waits_for_an_approver_knows_void_votes(house: House) -> None:
     suspend(house.ctx, WORKER, ERIN, "x")
 
     assert visible(house, fay, awaiting_me=True) == [house.now(request)]
+
+
+def limited(house: House, *roles: Role) -> Actor:
+    """Somebody who holds the roles for production only."""
+    grant = Grant("production-staff", frozenset(roles), frozenset({ACCOUNT}))
+    directory = house.ctx.directory
+    house.change(directory=replace(directory, grants={"corp": (*directory.grants["corp"], grant)}))
+    return house.by_provider("stan", "production-staff")
+
+
+def test_requester_of_production_only(house: House) -> None:
+    stan = limited(house, Role.REQUESTER)
+
+    assert file(house.ctx, stan, house.draft()).filing.account_id == ACCOUNT
+    assert code_of(lambda: file(house.ctx, stan, house.draft(account_id=OTHER_ACCOUNT))) is Code.ROLE_REQUIRED
+
+
+def test_operator_of_production_only(house: House) -> None:
+    stan = limited(house, Role.OPERATOR)
+
+    assert check_drift_now(house.ctx, stan, ACCOUNT).adopted
+    assert code_of(lambda: check_drift_now(house.ctx, stan, OTHER_ACCOUNT)) is Code.ROLE_REQUIRED
+    assert open_drift(house.ctx, stan, ACCOUNT) == []
+    assert code_of(lambda: open_drift(house.ctx, stan, OTHER_ACCOUNT)) is Code.ROLE_REQUIRED
+    assert code_of(lambda: open_drift(house.ctx, stan, None)) is Code.ROLE_REQUIRED
+
+
+def test_log_of_all_accounts_is_for_an_auditor_of_all_accounts(house: House) -> None:
+    stan = limited(house, Role.AUDITOR)
+    house.file(account_id=OTHER_ACCOUNT)
+    mine = house.file()
+
+    assert [found.filing.account_id for found in visible(house, stan)] == [ACCOUNT]
+    with pytest.raises(Forbidden, match="for all accounts"):
+        audit_events(house.ctx, stan, after=0, limit=1, request_id=mine.filing.request_id)
+
+
+def test_two_first_sign_ins_of_one_person_at_once_make_one_person(house: House) -> None:
+    together = threading.Barrier(8)
+
+    def sign_in(number: int) -> Actor:
+        together.wait()
+        return house.by_provider("erin", "root-approvers", jti=f"t-{number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert {actor.subject for actor in pool.map(sign_in, range(8))} == {ERIN}
+    with read(house.ctx.engine) as tx:
+        assert [person.subject for person in people.every(tx)] == [ERIN]
+    assert [event["event"] for event in events(house)].count("person.seen") == 1
 
 
 # --- a quorum that has still to sign in ---
