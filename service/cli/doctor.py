@@ -45,7 +45,7 @@ def examine(settings: Settings) -> bool:
 
 def _findings(settings: Settings, context: Context) -> Iterator[Finding]:
     yield Finding("settings")
-    yield from _database(context)
+    yield from _database(context, by_tokens=not settings.issuers)
     yield from _issuers(settings)
     if settings.aws.simulated:
         yield Finding("accounts are simulated; no AWS to look at")
@@ -60,7 +60,8 @@ def _findings(settings: Settings, context: Context) -> Iterator[Finding]:
         yield from _account(context, account, features)
 
 
-def _database(context: Context) -> Iterator[Finding]:
+def _database(context: Context, *, by_tokens: bool) -> Iterator[Finding]:
+    """The database, and whether enough approvers have a token, if that is what they sign in by."""
     url = context.engine.url
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         # To look at it would make it.
@@ -72,17 +73,19 @@ def _database(context: Context) -> Iterator[Finding]:
         yield Finding("database", error.detail, "Look at database.url, then run `rootquorum migrate`.")
         return
     yield Finding("database")
+    if by_tokens:
+        yield _approvers(context)
+
+
+def _approvers(context: Context) -> Finding:
     now = context.now()
-    if context.directory.may_grow:
-        return  # they sign in at a provider, and are known once they have
     approvers = context.directory.all_approvers
     able = {token.subject for token in list_tokens(context) if token.revoked_at is None and token.expires_at > now}
     missing = sorted(approvers - able)
     if len(approvers) - len(missing) < context.policy.quorum:
         advice = f"Run `rootquorum token create` for: {', '.join(missing)}."
-        yield Finding("approvers", "Too few of them have a token to sign in with.", advice)
-    else:
-        yield Finding("approvers")
+        return Finding("approvers", "Too few of them have a token to sign in with.", advice)
+    return Finding("approvers")
 
 
 def _issuers(settings: Settings) -> Iterator[Finding]:
