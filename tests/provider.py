@@ -30,6 +30,8 @@ from canaille.app import models
 from canaille.backends import Backend
 from joserfc.jwk import JWKRegistry
 
+from service.auth.oidc import Trust
+
 REDIRECT = "http://127.0.0.1/docs/oauth2-redirect"
 PASSWORD = "correct horse battery staple"
 SCOPES = ("openid", "profile", "email", "groups")
@@ -251,6 +253,17 @@ class Provider:
             name: value for name, value in ({"kid": key["kid"], "typ": "JWT"} | header).items() if value is not None
         }
         return jwt.encode(claims, jwt.PyJWK(key, alg).key, alg, headers=header)
+
+
+def trust_in(provider: Provider) -> Trust:
+    """What the settings of a service say that calls it "corp"."""
+    return Trust(
+        name="corp",
+        audience=frozenset({provider.client_id}),
+        person_claim=None,
+        name_claim="name",
+        groups_claim="groups",
+    )
 
 
 def new_key(kind: str, curve: str | int | None = None) -> dict[str, str]:

@@ -11,12 +11,12 @@ import pytest
 from factories import House
 from fastapi.testclient import TestClient
 from httpx2 import Response
-from provider import REDIRECT, SCOPES, Provider
+from provider import REDIRECT, SCOPES, Provider, trust_in
 
 from service.api.sign_ins import SignIns
 from service.auth import provider as of_provider
 from service.auth.browser import BrowserClient
-from service.auth.oidc import Trust, Verifier
+from service.auth.oidc import Verifier
 
 VERIFIER = "v" * 64
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
@@ -40,13 +40,6 @@ def house(sqlite_house: House, provider: Provider) -> Iterator[House]:
 
 def sign_ins(provider: Provider, http: httpx.Client) -> SignIns:
     known = of_provider.Provider(provider.issuer, http)
-    trust = Trust(
-        name="corp",
-        audience=frozenset({provider.client_id}),
-        person_claim=None,
-        name_claim="name",
-        groups_claim="groups",
-    )
     browser = BrowserClient(
         provider=known,
         http=http,
@@ -57,7 +50,7 @@ def sign_ins(provider: Provider, http: httpx.Client) -> SignIns:
         max_age=900,
         acr_values="",
     )
-    return SignIns(Verifier([(trust, known)]), {"corp": browser})
+    return SignIns(Verifier([(trust_in(provider), known)]), {"corp": browser})
 
 
 def anybody(house: House, **options: str) -> TestClient:

@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from factories import MEMBERS, House, Watch, policy_of
 from fastapi.testclient import TestClient
 from httpx2 import Response
-from provider import Provider
+from provider import Provider, trust_in
 
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.auth import provider as of_provider
-from service.auth.oidc import Trust, Verifier
+from service.auth.oidc import Verifier
 
 Claims = dict[str, object]
 
@@ -49,15 +49,10 @@ def trusted(house: House, provider: Provider, http: httpx.Client, watch: Watch) 
 
 
 def trust_it(house: House, provider: Provider, http: httpx.Client, watch: Watch, **changes: Any) -> None:
-    trust = Trust(
-        name="corp",
-        audience=frozenset({provider.client_id}),
-        person_claim=None,
-        name_claim="name",
-        groups_claim="groups",
-    )
     known = of_provider.Provider(provider.issuer, http, watch)
-    house.app.state.sign_ins = SignIns(Verifier([(replace(trust, **changes), known)]), failures=FailedSignIns(10_000))
+    house.app.state.sign_ins = SignIns(
+        Verifier([(replace(trust_in(provider), **changes), known)]), failures=FailedSignIns(10_000)
+    )
 
 
 def me(house: House, token: str) -> Response:
@@ -403,14 +398,7 @@ def test_metadata_of_another_issuer_is_not_believed(
 ) -> None:
     alias = provider.issuer.replace("localhost", "127.0.0.1")
     known = of_provider.Provider(alias, http, watch)
-    trust = Trust(
-        name="corp",
-        audience=frozenset({provider.client_id}),
-        person_claim=None,
-        name_claim="name",
-        groups_claim="groups",
-    )
-    house.app.state.sign_ins = SignIns(Verifier([(trust, known)]))
+    house.app.state.sign_ins = SignIns(Verifier([(trust_in(provider), known)]))
     assert code(house, provider.sign(provider.claims(iss=alias))) == (503, "provider_unreachable")
 
 
