@@ -103,9 +103,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _algorithm(header: Mapping[str, Any]) -> str:
     algorithm, kind = header.get("alg"), header.get("typ", "JWT")
-    if algorithm not in ALGORITHMS or "crit" in header or not isinstance(kind, str) or kind.lower() not in _TYPES:
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or "crit" in header:
         raise bad_token()
-    return str(algorithm)
+    if not isinstance(kind, str) or kind.lower() not in _TYPES:
+        raise bad_token()
+    return algorithm
 
 
 def _kid(header: Mapping[str, Any]) -> str:
@@ -160,9 +162,14 @@ def _subject(trust: Trust, claims: Mapping[str, Any], proof: Proof) -> str | Non
 
 def _name(trust: Trust, claims: Mapping[str, Any]) -> str:
     """To be shown, and never compared with anything."""
-    name = _text(claims, trust.name_claim) or _text(claims, "preferred_username") or ""
-    email = _text(claims, "email")
-    return visible(f"{name} ({email})" if name and email else name or email or "")
+    name = _shown(claims, trust.name_claim) or _shown(claims, "preferred_username")
+    email = _shown(claims, "email")
+    return visible(f"{name} ({email})") if name and email else name or email
+
+
+def _shown(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name)
+    return visible(value) if isinstance(value, str) else ""
 
 
 def _is_machine(claims: Mapping[str, Any]) -> bool:
@@ -177,16 +184,21 @@ def _text(claims: Mapping[str, Any], name: str) -> str | None:
     value = claims.get(name)
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) > _LONGEST_CLAIM:
+    if not _is_plain(value):
         raise bad_token()
-    return value
+    return str(value)
 
 
 def _texts(value: object) -> tuple[str, ...]:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list):
         return ()
-    return tuple(each for each in values if isinstance(each, str) and len(each) <= _LONGEST_CLAIM)
+    return tuple(each for each in values if _is_plain(each))
+
+
+def _is_plain(value: object) -> bool:
+    """Whether every database can keep it: JSON may say half a surrogate pair, or a zero."""
+    return isinstance(value, str) and len(value) <= _LONGEST_CLAIM and value.isprintable()
 
 
 def _time(value: object) -> datetime:

@@ -93,7 +93,7 @@ class Provider:
         self._again_at = self._monotonic() + (_PAUSE_SECONDS if self._known.keys else _PAUSE_WITHOUT_KEYS_SECONDS)
         try:
             self._known = self._fetch()
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
             # Its name is enough: the text of some quotes what was answered.
             logger.warning("the provider %s cannot be asked: %s", self.issuer, type(error).__name__)
             self._failed = True
@@ -106,9 +106,10 @@ class Provider:
         if metadata.get("issuer") != self.issuer:
             raise ValueError("this is the metadata of another issuer")
         endpoints = {name: url for name, url in metadata.items() if isinstance(url, str)}
-        if self.issuer.startswith("https:") and not endpoints.get("jwks_uri", "").startswith("https:"):
+        where = endpoints.get("jwks_uri", "")
+        if self.issuer.startswith("https:") and not where.startswith("https:"):
             raise ValueError("the keys are not served over https")
-        keys = self._get(endpoints["jwks_uri"]).get("keys")
+        keys = self._get(where).get("keys")
         if not isinstance(keys, list):
             raise ValueError("there are no keys")  # noqa: TRY004  # a value is wrong, not our code
         found = {key["kid"]: key for key in keys if isinstance(key, dict) and isinstance(key.get("kid"), str)}

@@ -90,6 +90,9 @@ def _seen(ctx: Context, login: Login, subject: str) -> Member:
     )
     with read(ctx.engine) as tx:
         known = people.get(tx, subject)
+    member = ctx.directory.as_member(shown)
+    if known is None and not member.roles and ctx.directory.person(subject) is None:
+        return member  # whoever never was anybody here is not kept
     if known is None or _is_news(shown, known):
         with begin(ctx.engine) as tx:
             known = _write_down(ctx, tx, login.proof, shown, people.lock(tx, subject))

@@ -142,6 +142,12 @@ def test_mail_address_is_shown_and_never_compared(house: House, provider: Provid
     assert shown[0]["subject"] != shown[1]["subject"]
 
 
+@pytest.mark.parametrize("odd", ["\ud800", "\0", "", " ", 7, ["Erin"], {}, "E" * 1000])
+def test_odd_name_keeps_nobody_out(house: House, provider: Provider, odd: object) -> None:
+    answer = me(house, provider.sign(provider.claims(name=odd, email=odd, amr=[odd])))
+    assert answer.json()["name"] in {"erin", "E" * 100}
+
+
 def test_name_cannot_deceive_whoever_reads_it(house: House, provider: Provider) -> None:
     token = provider.sign(provider.claims(name="Bob\u202e\x1b[31m\n", email="b\u200b@example.com"))
     assert me(house, token).json()["name"] == "Bob[31m (b@example.com)"
@@ -258,6 +264,7 @@ ATTACKS: dict[str, Callable[[Provider], str]] = {
     "alg none": lambda p: unsigned(p, "none"),
     "alg None": lambda p: unsigned(p, "None"),
     "HS256 with the public key": hmac_by_public_key,
+    "alg is no text": lambda p: f"{part({'alg': ['RS256'], 'kid': p.keys[0]['kid']})}.{part(p.claims())}.x",
     "claims of somebody else": tampered,
     "wrong issuer": lambda p: p.sign(p.claims(iss="https://evil.example.com")),
     "issuer with a slash more": lambda p: p.sign(p.claims(iss=p.issuer + "/")),
@@ -273,6 +280,8 @@ ATTACKS: dict[str, Callable[[Provider], str]] = {
     "issued at no time": lambda p: p.sign(p.claims(iat=None)),
     "nobody's": lambda p: p.sign(p.claims(sub=None)),
     "subject is empty": lambda p: p.sign(p.claims(sub="")),
+    "subject is half a character": lambda p: p.sign(p.claims(sub="\ud800")),
+    "subject with a zero": lambda p: p.sign(p.claims(sub="erin\0")),
     "signed in at a word": lambda p: p.sign(p.claims(auth_time="yesterday")),
     "missing kid": lambda p: p.sign(p.claims(), kid=None),
     "foreign kid": by_own_key,

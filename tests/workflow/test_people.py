@@ -73,6 +73,13 @@ def test_without_a_role_nobody_is_let_in_and_is_told_why(house: House) -> None:
         house.by_provider("erin", "football")
 
 
+def test_nobody_is_kept_who_never_had_a_role(house: House) -> None:
+    for stranger in ("erin", "fay"):
+        assert code_of(lambda: house.by_provider(stranger, "football")) is Code.NO_ROLE  # noqa: B023  # called at once
+    assert everybody(house.ctx)[1] == {}
+    assert events(house) == []
+
+
 def test_machine_that_the_settings_do_not_name_is_nobody(house: House) -> None:
     machine = replace(login("erin", "root-approvers", at=house.clock()), is_machine=True)
     assert code_of(lambda: sign_in_by_provider(house.ctx, machine)) is Code.NO_ROLE
