@@ -421,6 +421,14 @@ def test_two_first_sign_ins_of_one_person_at_once_make_one_person(house: House) 
     assert [event["event"] for event in events(house)].count("person.seen") == 1
 
 
+def test_list_of_what_waits_bears_thousands_of_approvers(house: House) -> None:
+    crowd = {f"a{number}": replace(MEMBERS["bob"], subject=f"a{number}") for number in range(3000)}
+    house.change(directory=replace(house.ctx.directory, members=MEMBERS | crowd))
+    request = house.file()
+
+    assert visible(house, house.actor("bob"), awaiting_me=True) == [request]
+
+
 # --- a quorum that has still to sign in ---
 
 
