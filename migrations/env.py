@@ -11,6 +11,9 @@ from service.db.engine import connect
 from service.db.tables import metadata
 from service.settings import load
 
+# Any number that nobody else takes in this database: "rootquor" in ASCII.
+MIGRATION_LOCK = 0x726F6F7471756F72
+
 given = context.config.attributes.get("engine")
 engine: Engine = given or connect(load().database.url, connections=1)
 
@@ -37,14 +40,24 @@ def check_foreign_keys(connection: Connection) -> None:
         raise CommandError(f"foreign keys lead nowhere, so nothing was migrated: {rows}")
 
 
+def wait_for_our_turn(connection: Connection) -> None:
+    """Replicas that start together migrate once: who waited finds nothing left to do.
+
+    Nothing outlives the transaction, so that a pooler may stand in between.
+    """
+    for setting in ("statement_timeout = 0", "idle_in_transaction_session_timeout = 0", "lock_timeout = '15min'"):
+        connection.exec_driver_sql(f"SET LOCAL {setting}")
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+    # For a lock on a table seconds, since everybody else queues up behind it.
+    connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
+
+
 with engine.connect() as connection:
     is_sqlite = engine.dialect.name == "sqlite"
-    if engine.dialect.name == "postgresql":
-        # A migration waits for a lock for seconds, not for ever, while everybody else queues up behind it.
-        connection.exec_driver_sql("SET lock_timeout = '10s'")
-        connection.commit()
     context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
     with foreign_keys_off(connection) if is_sqlite else nullcontext(), context.begin_transaction():
+        if not is_sqlite:
+            wait_for_our_turn(connection)
         context.run_migrations()
         if is_sqlite:
             check_foreign_keys(connection)

@@ -1,6 +1,8 @@
 """${message}
 
-Compatibility: (say how the previous version of the service works on the schema that this leaves behind.)
+Compatibility: (say how the previous version of the service works on the schema that this leaves behind, while both run.
+If it does not, say so, and name it in no row of supported_revisions. Add only what the previous version can do without:
+new tables, new columns that are NULL or have a default, new indexes. Drop and rename a version later.)
 """
 
 from alembic import op
@@ -12,7 +14,11 @@ down_revision = ${repr(down_revision)}
 
 def upgrade() -> None:
     ${upgrades if upgrades else "pass"}
+    # Whose code runs on this schema: this version's, and those before it that the note above vouches for.
+    op.execute("DELETE FROM supported_revisions WHERE revision NOT IN (${repr(down_revision)})")
+    op.execute("INSERT INTO supported_revisions (revision) VALUES (${repr(up_revision)})")
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM supported_revisions WHERE revision = ${repr(up_revision)}")
     ${downgrades if downgrades else "pass"}

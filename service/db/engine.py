@@ -1,16 +1,23 @@
 """The connection pool and the two kinds of transaction."""
 
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import InternalError, OperationalError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.domain.errors import Code, Unavailable
 
 Tx = Connection
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _READ_ONLY = "rootquorum_read_only"
 _READER: dict[str, dict[str, Any]] = {
@@ -19,23 +26,58 @@ _READER: dict[str, dict[str, Any]] = {
 }
 _SQLITE_WAIT_MS = 15_000
 
+# Of psycopg and libpq; what the URL says goes before. A server that is gone without a word is noticed in half a minute.
+_POSTGRESQL = {
+    "application_name": "rootquorum",
+    "connect_timeout": 5,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    # A pooler in transaction mode has another session for the next transaction.
+    "prepare_threshold": None,
+}
+# For each transaction by itself, for the same reason.
+_LIMITS = "SELECT " + ", ".join(
+    f"set_config('{name}', '{seconds}s', true)"
+    for name, seconds in (("statement_timeout", 30), ("lock_timeout", 10), ("idle_in_transaction_session_timeout", 30))
+)
+# What PostgreSQL rolls back and is then worth another try: a serialization failure, a deadlock, its restart, and
+# what a lost connection is called before it is lost (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+_ROLLED_BACK = {"40001", "40P01"}
+_GONE = {"57P01", "57P02", "57P03", "25P03", "08000", "08001", "08003", "08004", "08006"}
+# The server that we speak to only reads: since a failover it is not the primary any more.
+_DEMOTED = "25006"
+
+_TRIES = 4
+_FIRST_WAIT = 0.1  # seconds, then three times that, and so on; each shortened by up to a half at random
+
+
+class Interrupted(Unavailable):
+    """The database gave the transaction up: it did nothing, and another try may succeed."""
+
 
 def connect(url: str, *, connections: int) -> Engine:
     """A pool of at most `connections`, which is also as many as there are threads: nobody waits for one in vain."""
-    sqlite = make_url(url).get_backend_name() == "sqlite"
+    parsed = make_url(url)
+    sqlite = parsed.get_backend_name() == "sqlite"
+    options = {name: value for name, value in _POSTGRESQL.items() if name not in parsed.query}
     engine = create_engine(
-        url,
+        parsed,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=30,
         pool_pre_ping=not sqlite,
         # Never in a log or a traceback: comments and justifications are not for operators.
         hide_parameters=True,
-        connect_args={"check_same_thread": False} if sqlite else {},
+        connect_args={"check_same_thread": False} if sqlite else options,
     )
     if sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "begin", _begin_postgresql)
+        event.listen(engine, "handle_error", _leave_the_demoted)
     return engine
 
 
@@ -43,10 +85,15 @@ def connect(url: str, *, connections: int) -> Engine:
 def begin(engine: Engine) -> Iterator[Tx]:
     """A transaction that writes; committed at the end, rolled back on any exception.
 
-    Raises Unavailable when the database is away, or busy for too long.
+    Raises Unavailable when the database is away, or busy for too long; Interrupted when that did nothing for certain.
     """
-    with translated(), engine.begin() as tx:
-        yield tx
+    committing = False
+    try:
+        with engine.begin() as tx:
+            yield tx
+            committing = True
+    except _AWAY as error:
+        raise _unavailable(error, is_lost=committing) from error
 
 
 @contextmanager
@@ -63,8 +110,54 @@ def translated() -> Iterator[None]:
     """Raise Unavailable for a database that is away, locked for too long, read-only, or chose us as deadlock victim."""
     try:
         yield
-    except (OperationalError, InternalError, PoolTimeout) as error:
-        raise Unavailable(Code.UNAVAILABLE, "The database is not available. Try again later.") from error
+    except _AWAY as error:
+        raise _unavailable(error) from error
+
+
+_AWAY = (OperationalError, InternalError, PoolTimeout)
+
+
+def retried(function: Callable[P, T]) -> Callable[P, T]:
+    """Around what does nothing but one transaction: it is tried again when the database has given it up.
+
+    Not when the connection was lost in the COMMIT, which may have happened. Raises Interrupted in the end.
+    """
+
+    @wraps(function)
+    def trying(*args: P.args, **kwargs: P.kwargs) -> T:
+        for number in range(_TRIES - 1):
+            try:
+                return function(*args, **kwargs)
+            except Interrupted:
+                time.sleep(_FIRST_WAIT * 3**number * (1 - random.random() / 2))  # noqa: S311  # no secret depends on it
+        return function(*args, **kwargs)
+
+    return trying
+
+
+def _unavailable(error: Exception, *, is_lost: bool = False) -> Unavailable:
+    """`is_lost`: it was in the COMMIT, so that only the server's own word says that it did nothing."""
+    kind = Interrupted if isinstance(error, DBAPIError) and _did_nothing(error, is_lost) else Unavailable
+    return kind(Code.UNAVAILABLE, "The database is not available. Try again later.")
+
+
+def _did_nothing(error: DBAPIError, is_lost: bool) -> bool:  # noqa: FBT001  # one of the two things that it depends on
+    if not hasattr(error.orig, "sqlstate"):
+        return False  # SQLite: what is away or locked there stays so for longer than we would try
+    state: str | None = error.orig.sqlstate  # type: ignore[union-attr]
+    if state in _ROLLED_BACK:
+        return True
+    could_not_connect = error.statement is None
+    return not is_lost and (error.connection_invalidated or could_not_connect or state in _GONE)
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    connection.exec_driver_sql(_LIMITS)
+
+
+def _leave_the_demoted(context: ExceptionContext) -> None:
+    if getattr(context.original_exception, "sqlstate", None) == _DEMOTED:
+        context.is_disconnect = True
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -22,7 +22,7 @@ from service.domain.account import SourceKind
 from service.domain.actor import ActorKind
 from service.domain.drift import DriftKind
 from service.domain.operation import TARGET_OF, OperationName
-from service.domain.request import OPEN, TERMINAL, Status, Verdict
+from service.domain.request import OPEN, TERMINAL, UNFINISHED, Status, Verdict
 from service.domain.rules import SMALLEST_QUORUM
 
 _NEVER_CLAIMED = {Status.PENDING, Status.APPROVED, Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED}
@@ -138,6 +138,15 @@ requests = Table(
     Index("ix_requests_recipient_filed_at_id", "recipient", "filed_at", "id"),
     Index("ix_requests_account_id_filed_at_id", "account_id", "filed_at", "id"),
     Index("ix_requests_ticket_filed_at_id", "ticket", "filed_at", "id"),
+    Index("ix_requests_operation_filed_at_id", "operation", "filed_at", "id"),
+    # What somebody, or the worker, has yet to do: few, however many there were.
+    Index(
+        "ix_requests_unfinished",
+        "filed_at",
+        "id",
+        sqlite_where=text(one_of("status", UNFINISHED)),
+        postgresql_where=text(one_of("status", UNFINISHED)),
+    ),
     # One open request for the same thing.
     Index(
         "uq_requests_open",
@@ -262,7 +271,14 @@ drifts = Table(
         sqlite_where=text("closed_at IS NULL"),
         postgresql_where=text("closed_at IS NULL"),
     ),
-    Index("ix_drifts_account_id_found_at", "account_id", "found_at"),
+    Index(
+        "ix_drifts_open",
+        "account_id",
+        "found_at",
+        "id",
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
 )
 
 audit_events = Table(
@@ -285,3 +301,17 @@ audit_head = Table(
     Column("size", BigInteger, nullable=False),
     CheckConstraint("id = 1 AND size >= 0", name="single"),
 )
+
+# Who of the fleet is at work on what. `fence` grows with every holder, so that a former one can be told.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("fence", BigInteger, nullable=False),
+    Column("holder", String(64), nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+    CheckConstraint("fence >= 0", name="fence"),
+)
+
+# Whose code runs on this schema, by the revision that it was written for.
+supported_revisions = Table("supported_revisions", metadata, Column("revision", String(32), primary_key=True))

@@ -9,13 +9,13 @@ from service.workflow.context import Context
 
 
 def check_ready(ctx: Context) -> None:
-    """Raise Unavailable unless the database answers with the schema that this code needs."""
+    """Raise Unavailable unless the database answers with a schema that this code runs on."""
     with read(ctx.engine) as tx:
-        current = schema.current(tx)
-    if current != _needed():
+        is_supported = schema.supports(tx, _needed())
+    if not is_supported:
         raise Unavailable(
             Code.UNAVAILABLE,
-            "The database's schema is not the one that this version needs: rootquorum migrate, or serve --migrate.",
+            "This version does not run on the database's schema: rootquorum migrate, or serve --migrate.",
         )
 
 

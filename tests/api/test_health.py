@@ -6,7 +6,9 @@ import pytest
 from factories import House
 from postgres import Postgres
 
+from service.db import schema
 from service.db.engine import connect
+from service.domain.errors import Unavailable
 
 AWAY = ["sqlite:////nowhere/rootquorum.db", "postgresql://nobody@127.0.0.1:1/nothing"]
 
@@ -46,14 +48,32 @@ def test_not_ready_on_a_database_without_schema(house: House, tmp_path: Path, po
         engine.dispose()
 
 
-def test_not_ready_on_a_schema_of_another_version(either_house: House) -> None:
+def test_ready_on_a_later_schema_that_supports_this_version(either_house: House) -> None:
     with either_house.ctx.engine.begin() as tx:
-        tx.exec_driver_sql("UPDATE alembic_version SET version_num = 'older'")
+        tx.exec_driver_sql("UPDATE alembic_version SET version_num = 'later'")
+    assert either_house.client().get("/readyz").status_code == 200
+
+
+def test_not_ready_on_a_schema_that_does_not_support_this_version(either_house: House) -> None:
+    with either_house.ctx.engine.begin() as tx:
+        tx.exec_driver_sql("UPDATE alembic_version SET version_num = 'another'")
+        tx.exec_driver_sql("DELETE FROM supported_revisions")
 
     answer = either_house.client().get("/readyz")
 
     assert answer.status_code == 503
     assert "migrate" in answer.json()["detail"]
+
+
+def test_migrating_leaves_a_later_schema_alone_if_that_supports_this_version(either_house: House) -> None:
+    engine = either_house.ctx.engine
+    with engine.begin() as tx:
+        tx.exec_driver_sql("UPDATE alembic_version SET version_num = 'later'")
+    schema.migrate(engine)
+    with engine.begin() as tx:
+        tx.exec_driver_sql("DELETE FROM supported_revisions")
+    with pytest.raises(Unavailable, match="later"):
+        schema.migrate(engine)
 
 
 def test_aws_being_away_is_no_matter_of_health(house: House) -> None:
