@@ -1,27 +1,30 @@
 """The composition root: settings in, FastAPI out. Nothing else reads settings but the CLI."""
 
 import logging
+import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 import httpx
 from fastapi import FastAPI
 
+from service import logs
 from service.api.build import build
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.auth.browser import BrowserClient
 from service.auth.oidc import Trust, Verifier
-from service.auth.provider import Provider
+from service.auth.provider import Provider, new_client
 from service.aws.organization import KnownAccounts, Listing, Organization
 from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot
 from service.aws.sources import FixedSource, ProfileSource, Source
 from service.db.engine import connect
-from service.settings import IssuerSettings, OrganizationSettings, Settings
+from service.settings import IssuerSettings, OrganizationSettings, Settings, load
 from service.worker import Worker
 from service.workflow.context import Context
 
@@ -65,27 +68,64 @@ def compose(settings: Settings, *, with_aws: bool = True) -> Iterator[Context]:
         engine.dispose()
 
 
-def create_app(ctx: Context, settings: Settings, http: httpx.Client) -> FastAPI:
-    """The service: the API, and the worker beside it where the settings want one. Providers are asked by `http`."""
+def create_app(settings: Settings) -> FastAPI:
+    """The service: the API, and the worker beside it where the settings want one."""
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # As many threads as connections: a thread never waits for one that another waiting thread holds.
         limiter = anyio.to_thread.current_default_thread_limiter()
         limiter.total_tokens = settings.database.connections
-        if not settings.worker.enabled:
-            yield
-            return
-        # The worker has a thread for each account that it works on, and one that looks for what is due.
-        limiter.total_tokens -= settings.worker.parallel + 1
-        worker = Worker(ctx, settings.worker.interval, parallel=settings.worker.parallel)
-        worker.start()
-        try:
-            yield
-        finally:
-            await anyio.to_thread.run_sync(worker.stop)
+        with compose(settings) as ctx, new_client() as http:
+            app.state.ctx, app.state.sign_ins = ctx, _sign_ins(settings, http)
+            if not settings.worker.enabled:
+                yield
+                return
+            # The worker has a thread for each account that it works on, and one that looks for what is due.
+            limiter.total_tokens -= settings.worker.parallel + 1
+            worker = new_worker(ctx, settings)
+            worker.start()
+            try:
+                with told_of_signals(worker):
+                    yield
+            finally:
+                await anyio.to_thread.run_sync(worker.stop)
 
-    return build(ctx, lifespan, _sign_ins(settings, http))
+    return build(None, lifespan)
+
+
+def one_of_several() -> FastAPI:
+    """The same for uvicorn's own processes, each of which begins with nothing but the environment."""
+    settings = load()
+    logs.configure(level=settings.log.level, log_format=settings.log.format)
+    return create_app(settings)
+
+
+def new_worker(ctx: Context, settings: Settings) -> Worker:
+    return Worker(ctx, settings.worker.interval, lease=settings.worker.lease, parallel=settings.worker.parallel)
+
+
+@contextmanager
+def told_of_signals(worker: Worker) -> Iterator[None]:
+    """From the signal on, the worker begins nothing new.
+
+    uvicorn ends the lifespan only when it has served what it had, which can take an execution's whole time.
+    """
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        worker.finish()
+        handler = handlers[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    for number in handlers:
+        signal.signal(number, tell)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _sign_ins(settings: Settings, http: httpx.Client) -> SignIns:

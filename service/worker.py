@@ -4,23 +4,46 @@ So a slow account never delays another: it keeps one thread busy, and is left ou
 nobody waits for, looks for drift above all, is apart from that and never has the last free thread.
 """
 
+import os
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable, Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from typing import NamedTuple
 
 import structlog
 
+from service.db.leases import Lease
 from service.domain.errors import Code, ServiceError, Unavailable
 from service.workflow.context import Context
+from service.workflow.hold import check, release, renew, take
 from service.workflow.sweep import Step, due
 
 logger = structlog.get_logger(__name__)
 
 Subject = tuple[str, ...]
-Lane = tuple[str, bool]  # an account, and whether somebody waits for what is done there
+
+
+class Lane(NamedTuple):
+    """An account, or "" for all of them, and whether somebody waits for what is done there."""
+
+    account_id: str
+    is_awaited: bool
+
+    @property
+    def name(self) -> str:
+        """Of its lease."""
+        return f"{self.account_id} {'requests' if self.is_awaited else 'drift'}"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether doing it once is enough for the whole fleet; a listing is for the process that makes it."""
+        return self.account_id != ""
 
 
 class Patience:
@@ -60,74 +83,113 @@ class Patience:
 class Worker:
     """Makes a pass every `interval` until stopped, `parallel` accounts at a time.
 
-    What fails is logged and tried again, ever less often.
+    What fails is logged and tried again, ever less often. Of several workers on one database only one at a time is at
+    the same lane: it holds a lease of `lease`, which every pass renews.
     """
 
-    def __init__(self, ctx: Context, interval: timedelta, *, parallel: int = 2) -> None:
+    def __init__(self, ctx: Context, interval: timedelta, *, lease: timedelta, parallel: int = 2) -> None:
         self._ctx = ctx
         self._interval = interval
+        self._lease = lease
+        self._holder = f"{socket.gethostname()[:40]} {os.getpid()}"
         self._patience = Patience()
         self._parallel = parallel
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="worker")
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._lock = threading.Lock()
-        self._busy: set[Lane] = set()
+        self._busy: dict[Lane, Lease | None] = {}
         self._left_out = False
         self._thread = threading.Thread(target=self._loop, name="worker")
 
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Ends after the steps at hand, which are bounded by the AWS client's time budget."""
+    def finish(self) -> None:
+        """Begin nothing new. Returns at once; what is at hand keeps its leases until it is done."""
         self._stop.set()
         self._wake.set()
+
+    def stop(self) -> None:
+        """Ends after the steps at hand, which are bounded by the AWS client's time budget."""
+        self.finish()
         self._thread.join()
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown()
 
     def _loop(self) -> None:
         while not self._stop.is_set():
-            # The worker outlives whatever it meets.
-            try:
-                self._pass()
-            except ServiceError as error:
-                logger.warning("worker pass refused", code=error.code, why=error.detail)
-            except Exception:
-                logger.exception("worker pass failed")
+            self._try(self._pass)
             self._wake.wait(self._interval.total_seconds())
+        while self._held():
+            self._wake.clear()
+            self._try(self._renew)
+            self._wake.wait(self._interval.total_seconds())
+
+    def _try(self, what: Callable[[], None]) -> None:
+        # The worker outlives whatever it meets.
+        try:
+            what()
+        except ServiceError as error:
+            logger.warning("worker pass refused", code=error.code, why=error.detail)
+        except Exception:
+            logger.exception("worker pass failed")
 
     def _pass(self) -> None:
         """Give every free thread an account. Nothing queues up, so that what is urgent is first in the next pass."""
         with self._lock:
             self._wake.clear()
             self._left_out = False
-        for lane, steps in lanes(self._ctx, self._patience).items():
-            _, is_awaited = lane
-            with self._lock:
-                if lane in self._busy:
-                    continue
-                if len(self._busy) >= (self._parallel if is_awaited else self._parallel - 1):
-                    self._left_out = True
-                    continue
-                self._busy.add(lane)
-            self._pool.submit(self._run, lane, steps)
+        self._renew()
+        wanted = lanes(self._ctx, self._patience)
+        taken = self._take([lane for lane in wanted if lane.is_awaited], spared=0)
+        taken |= self._take([lane for lane in wanted if not lane.is_awaited], spared=1)
+        for lane, lease in taken.items():
+            self._pool.submit(self._run, lane, replace(self._ctx, lease=lease))
 
-    def _run(self, lane: Lane, steps: Iterable[Step]) -> None:
-        try:
-            run_lane(steps, self._patience, self._stop)
-        finally:
-            with self._lock:
-                self._busy.discard(lane)
-                if self._left_out:
-                    self._wake.set()
+    def _take(self, wanted: list[Lane], *, spared: int) -> dict[Lane, Lease | None]:
+        """The first of these lanes that nobody is at, for as many threads as are free but for the `spared` ones."""
+        with self._lock:
+            free = [lane for lane in wanted if lane not in self._busy]
+            threads = max(self._parallel - spared - len(self._busy), 0)
+            self._left_out |= len(free) > threads
+        shared = {lane.name: lane for lane in free if lane.is_shared}
+        # One's own first: it needs no lease, and there is only one.
+        taken: dict[Lane, Lease | None] = dict.fromkeys([lane for lane in free if not lane.is_shared][:threads])
+        leases = take(self._ctx, list(shared), self._holder, self._lease, threads - len(taken))
+        taken |= {shared[name]: lease for name, lease in leases.items()}
+        with self._lock:
+            self._busy |= taken
+        return taken
+
+    def _held(self) -> dict[Lane, Lease | None]:
+        with self._lock:
+            return dict(self._busy)
+
+    def _renew(self) -> None:
+        renew(self._ctx, [lease for lease in self._held().values() if lease is not None], self._lease)
+
+    def _run(self, lane: Lane, ctx: Context) -> None:
+        self._try(partial(self._do, lane, ctx))
+        if ctx.lease is not None:
+            self._try(partial(release, ctx, [ctx.lease]))
+        with self._lock:
+            del self._busy[lane]
+            if self._left_out or self._stop.is_set():
+                self._wake.set()
+
+    def _do(self, lane: Lane, ctx: Context) -> None:
+        # Looked for again: somebody else may have done it before the lease was ours.
+        run_lane(ctx, lanes(ctx, self._patience).get(lane, []), self._patience, self._stop)
 
 
 def run_pass(ctx: Context, patience: Patience | None = None) -> None:
-    """Do everything that is due now, here. A step that is refused, or that fails, does not hold up the others."""
+    """Do everything that is due now, here. A step that is refused, or that fails, does not hold up the others.
+
+    Without leases: they save work that would be done twice, and nothing depends on them.
+    """
     patience = patience or Patience()
     for steps in lanes(ctx, patience).values():
-        run_lane(steps, patience, threading.Event())
+        run_lane(ctx, steps, patience, threading.Event())
 
 
 def lanes(ctx: Context, patience: Patience) -> dict[Lane, list[Step]]:
@@ -137,17 +199,18 @@ def lanes(ctx: Context, patience: Patience) -> dict[Lane, list[Step]]:
     found: dict[Lane, list[Step]] = {}
     for step in steps:
         if patience.allows(_step(step), _account(step)):
-            found.setdefault((step.account_id, step.request_id is not None), []).append(step)
+            found.setdefault(Lane(step.account_id, step.request_id is not None), []).append(step)
     return found
 
 
-def run_lane(steps: Iterable[Step], patience: Patience, stop: threading.Event) -> None:
+def run_lane(ctx: Context, steps: Iterable[Step], patience: Patience, stop: threading.Event) -> None:
     """One lane's steps. What makes the account unavailable to one would make it so to the others."""
     for step in steps:
         if stop.is_set() or not patience.allows(_account(step)):
             return
         try:
-            step.call()
+            check(ctx)
+            step.call(ctx)
         except ServiceError as error:
             _log_refusal(step, error)
             patience.learn(_subject_of(error, step), succeeded=False)

@@ -16,6 +16,7 @@ from service.workflow.context import Context
 from service.workflow.sweep import Step, due
 
 _LONG = 30
+_LEASE = timedelta(seconds=30)
 
 
 def wait_for(condition: threading.Event) -> None:
@@ -37,7 +38,7 @@ def test_a_slow_account_does_not_delay_the_next_steps_of_another(sqlite_house: H
     there_done, held = threading.Event(), threading.Event()
     house.aws.on("UpdateAccessKey", lambda: wait_for(held))  # the first account's call hangs …
     house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
-    running = Worker(house.ctx, timedelta(milliseconds=10), parallel=2)
+    running = Worker(house.ctx, timedelta(milliseconds=10), lease=_LEASE, parallel=2)
     running.start()
     try:
         wait_until(lambda: house.aws.count("UpdateAccessKey") > 0, what="the call that hangs")
@@ -56,7 +57,7 @@ def test_more_accounts_than_threads_are_all_served(sqlite_house: House) -> None:
     house.change(policy=replace(house.ctx.policy, drift_checks=True))
     all_seen = threading.Semaphore(0)
     house.aws.on("GetAccountSummary", all_seen.release, after=True, times=4)
-    running = Worker(house.ctx, timedelta(hours=1), parallel=2)
+    running = Worker(house.ctx, timedelta(hours=1), lease=_LEASE, parallel=2)
     running.start()
     try:
         assert all(all_seen.acquire(timeout=_LONG) for _ in range(4))
@@ -76,7 +77,7 @@ def test_a_look_for_drift_that_hangs_or_fails_keeps_nobody_waiting(sqlite_house:
     house.aws.on("GetAccountSummary", lambda: wait_for(held), times=9)
     looks = house.aws.count("GetAccountSummary")
     house.aws.on("UpdateAccessKey", both_done.release, after=True, times=2)
-    running = Worker(house.ctx, timedelta(milliseconds=10), parallel=2)
+    running = Worker(house.ctx, timedelta(milliseconds=10), lease=_LEASE, parallel=2)
     running.start()
     try:
         wait_until(lambda: house.aws.count("GetAccountSummary") > looks, what="a look")
@@ -105,7 +106,7 @@ def test_a_step_that_crashes_does_not_hold_up_the_others(house: House, monkeypat
     house.clock.advance(timedelta(days=3))
 
     def with_a_crash(ctx: Context) -> Iterator[Step]:
-        yield Step("crash", ACCOUNT, "none", lambda: 1 / 0)
+        yield Step("crash", ACCOUNT, "none", lambda _: 1 / 0)
         yield from due(ctx)
 
     monkeypatch.setattr(worker, "due", with_a_crash)
@@ -122,7 +123,7 @@ def test_the_worker_goes_on_after_a_pass_that_failed(house: House, monkeypatch: 
         raise RuntimeError
 
     monkeypatch.setattr(worker, "due", failing)
-    running = Worker(house.ctx, timedelta(milliseconds=1))
+    running = Worker(house.ctx, timedelta(milliseconds=1), lease=_LEASE)
     running.start()
     try:
         assert all(passes.acquire(timeout=_LONG) for _ in range(3))

@@ -2,24 +2,19 @@
 
 import json
 import os
-import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
-from service import logs
 from service.api.build import build
-from service.app import compose, create_app
-from service.auth.provider import new_client
+from service.app import compose
 from service.cli import accounts, person, token
+from service.cli import serve as serving
 from service.cli.common import console, load_settings, plainly
 from service.cli.demo import run_demo
 from service.cli.doctor import examine
 from service.db import schema
-from service.workflow.health import check_ready
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,6 +25,8 @@ app = typer.Typer(
 app.add_typer(token.app, name="token")
 app.add_typer(person.app, name="person")
 app.add_typer(accounts.app, name="accounts")
+app.command()(serving.serve)
+app.command()(serving.worker)
 app.command()(accounts.drift)
 
 
@@ -43,38 +40,6 @@ def main(
     # Whatever a command creates, the SQLite file above all, is for its owner alone.
     os.umask(0o077)
     ctx.obj = config
-
-
-@app.command()
-def serve(
-    ctx: typer.Context,
-    migrate: Annotated[bool, typer.Option("--migrate", help="Bring the database up to date first.")] = False,
-    worker: Annotated[bool, typer.Option(help="Run the worker beside the API.")] = True,
-) -> None:
-    """Serve the API. A database that is behind is an error, unless --migrate is given."""
-    settings = load_settings(ctx.obj)
-    if not worker:
-        settings = settings.model_copy(update={"worker": settings.worker.model_copy(update={"enabled": False})})
-    logs.configure(level=settings.log.level, log_format=settings.log.format)
-    # uvicorn hands the signal on when it has served what it had; then everything here is closed in order.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    with compose(settings) as context, new_client() as http:
-        with plainly():
-            if migrate:
-                schema.migrate(context.engine)
-            check_ready(context)
-        uvicorn.run(
-            create_app(context, settings, http),
-            host=settings.server.host,
-            port=settings.server.port,
-            root_path=settings.server.root_path,
-            proxy_headers=True,
-            forwarded_allow_ips=list(settings.server.trusted_proxies),
-            log_config=None,
-            server_header=False,
-            # As long as an execution can take: five calls before its claim, three after.
-            timeout_graceful_shutdown=int(8 / 3 * context.roots.call_budget.total_seconds()),
-        )
 
 
 @app.command()

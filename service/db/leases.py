@@ -1,4 +1,4 @@
-"""Leases: who of the fleet is at work on what, so that nobody else begins with it.
+"""Leases: who of the fleet is at work on what, so that nobody else begins with it. For PostgreSQL.
 
 A holder that is killed or frozen loses its lease when the time is over. Whoever takes it next gets a higher fence, by
 which the former holder is told, should it wake up. The time is the database's, so that nobody's clock matters.
@@ -9,16 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, func, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import insert
 
 from service.db.engine import Tx
 from service.db.tables import leases
 from service.domain.errors import Code, Conflict
 
-_INSERT_NEW = {
-    "postgresql": postgresql.insert(leases).on_conflict_do_nothing(),
-    "sqlite": sqlite.insert(leases).on_conflict_do_nothing(),
-}
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +31,27 @@ def take(tx: Tx, names: Sequence[str], holder: str, length: timedelta, *, limit:
     waited for.
     """
     known = set(tx.execute(select(leases.c.name).where(leases.c.name.in_(names))).scalars())
-    now = _now(tx)
     # In one order for everybody, or two could wait for each other.
-    missing = [{"name": name, "fence": 0, "holder": "", "until": now} for name in sorted(set(names) - known)]
+    missing = [{"name": name, "fence": 0, "holder": "", "until": _LONG_AGO} for name in sorted(set(names) - known)]
     if missing:
-        tx.execute(_INSERT_NEW[tx.dialect.name], missing)
-    is_free = (leases.c.name.in_(names), leases.c.until <= now)
+        tx.execute(insert(leases).on_conflict_do_nothing(), missing)
+    is_free = (leases.c.name.in_(names), leases.c.until <= func.now())
     free = set(tx.execute(select(leases.c.name).where(*is_free).with_for_update(skip_locked=True)).scalars())
     taken = [name for name in names if name in free][:limit]
     held = update(leases).where(leases.c.name.in_(taken))
-    values = {"fence": leases.c.fence + 1, "holder": holder, "until": now + length}
+    values = {"fence": leases.c.fence + 1, "holder": holder, "until": func.now() + length}
     fences = {row.name: row.fence for row in tx.execute(held.values(values).returning(leases.c.name, leases.c.fence))}
     return [Lease(name, fences[name]) for name in taken]
 
 
 def renew(tx: Tx, held: Iterable[Lease], length: timedelta) -> None:
     """Hold on to those that nobody else has taken meanwhile."""
-    tx.execute(update(leases).where(_is_one_of(held)).values(until=_now(tx) + length))
+    tx.execute(update(leases).where(_is_one_of(held)).values(until=func.now() + length))
 
 
 def release(tx: Tx, held: Iterable[Lease]) -> None:
     """Let others have them now."""
-    tx.execute(update(leases).where(_is_one_of(held)).values(until=_now(tx)))
+    tx.execute(update(leases).where(_is_one_of(held)).values(until=_LONG_AGO))
 
 
 def check(tx: Tx, lease: Lease) -> None:
@@ -70,11 +66,3 @@ def check(tx: Tx, lease: Lease) -> None:
 
 def _is_one_of(held: Iterable[Lease]) -> ColumnElement[bool]:
     return tuple_(leases.c.name, leases.c.fence).in_([(lease.name, lease.fence) for lease in held])
-
-
-def _now(tx: Tx) -> datetime:
-    """PostgreSQL's own; with SQLite there is one machine and one clock."""
-    if tx.dialect.name == "sqlite":
-        return datetime.now(UTC)
-    now: datetime = tx.execute(select(func.now())).scalar_one()
-    return now

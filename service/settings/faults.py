@@ -17,6 +17,8 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from _faults_of_issuers(settings)
     yield from _faults_of_accounts(settings)
     yield from _faults_of_organizations(settings)
+    if settings.worker.lease < 3 * settings.worker.interval:
+        yield "worker.lease: it is renewed once in an interval, and has to be three of them at least."
     if settings.worker.enabled and settings.database.connections < settings.worker.parallel + 2:
         yield (
             f"database.connections: {settings.database.connections} are too few; "

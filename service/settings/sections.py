@@ -62,6 +62,8 @@ class WorkerSettings(_Section):
     # How many accounts are worked on at a time; each takes one of the database's connections.
     parallel: int = Field(default=4, ge=2, le=64)
     interval: Annotated[timedelta, Field(ge=timedelta(milliseconds=100))] = timedelta(seconds=2)
+    # How long what a process was at stays its own when nothing is heard of it any more.
+    lease: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(seconds=30)
 
 
 class LogSettings(_Section):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from service.db import audit, requests
-from service.db.engine import Tx, begin
+from service.db.engine import Tx, retried
 from service.domain.actor import WORKER, Actor
 from service.domain.errors import Code, Conflict, ServiceError, expired, no_such_request
 from service.domain.events import Event, between
@@ -15,6 +15,7 @@ from service.workflow.context import Context
 Step = Callable[[Tx, OperationRequest], OperationRequest]
 
 
+@retried
 def change(
     ctx: Context, actor: Actor, request_id: str, step: Step, *incidents: Event, denied: str | None = None
 ) -> OperationRequest:
@@ -26,7 +27,7 @@ def change(
     """
     now = ctx.now()
     refusal: ServiceError | None = None
-    with begin(ctx.engine) as tx:
+    with ctx.begin() as tx:
         before = requests.lock(tx, request_id)
         if before is None:
             raise no_such_request()

@@ -1,15 +1,16 @@
 """What every workflow function needs, put together once by `app.py`."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from sqlalchemy import Engine
 
-from service.db import people, tokens
-from service.db.engine import Tx
+from service.db import leases, people, tokens
+from service.db.engine import Tx, begin
+from service.db.leases import Lease
 from service.domain.account import Account, Part, RootCredentials
 from service.domain.actor import Actor, Directory
 from service.domain.capability import Plan, plan
@@ -70,7 +71,10 @@ class Accounts(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Everything from outside that the workflow uses: database, AWS, people, rules, clock and chance."""
+    """Everything from outside that the workflow uses: database, AWS, people, rules, clock and chance.
+
+    `lease` is what a worker holds on what it is doing, where there could be another one.
+    """
 
     engine: Engine
     roots: Roots
@@ -79,6 +83,15 @@ class Context:
     policy: Policy
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    lease: Lease | None = None
+
+    @contextmanager
+    def begin(self) -> Iterator[Tx]:
+        """A transaction that writes. Raises Conflict when somebody else has taken the lease; Unavailable."""
+        with begin(self.engine) as tx:
+            if self.lease is not None:
+                leases.check(tx, self.lease)
+            yield tx
 
     def account(self, account_id: str) -> Account:
         """Raises Invalid for an account that nobody configured, Unavailable while that cannot be known."""

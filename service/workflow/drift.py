@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy.exc import IntegrityError
 
 from service.db import audit, backlog, expectations, requests
-from service.db.engine import Tx, begin, read
+from service.db.engine import Tx, begin, read, retried
 from service.db.expectations import Finding
 from service.domain.account import Account, Part
 from service.domain.actor import WORKER, Actor
@@ -42,7 +42,7 @@ def check_drift(ctx: Context, account: Account, actor: Actor = WORKER) -> Look:
         observed = root.observe(began, Part.SUMMARY)
     seen = Seen(at=began, keys=observed.statuses, mfa_enabled=observed.mfa_enabled)
     try:
-        with begin(ctx.engine) as tx:
+        with ctx.begin() as tx:
             return _judge(ctx, tx, account.account_id, seen, actor)
     except IntegrityError as error:
         if expectations.is_there_already(error):  # two looked for the first time at once
@@ -118,6 +118,7 @@ def check_drift_now(ctx: Context, actor: Actor, account_id: str) -> Look:
     return check_drift(ctx, known_account(ctx, account_id), actor)
 
 
+@retried
 def open_drift(ctx: Context, actor: Actor, account_id: str | None) -> list[Finding]:
     """What is open, by account. Raises Forbidden, Unavailable."""
     check_may_see_drift(actor, account_id)
@@ -125,6 +126,7 @@ def open_drift(ctx: Context, actor: Actor, account_id: str | None) -> list[Findi
         return list(expectations.open_findings(tx, account_id))
 
 
+@retried
 def accept_drift(ctx: Context, actor: Actor, finding_id: str, comment: str) -> Finding:
     """Somebody looked into it: what was found is expected from now on.
 

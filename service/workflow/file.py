@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy.exc import IntegrityError
 
 from service.db import audit, requests
-from service.db.engine import begin, read
+from service.db.engine import begin, read, retried
 from service.domain.account import Part, RootCredentials
 from service.domain.actor import Actor, ActorKind, Directory
 from service.domain.canonical import Json, seconds, sha256
@@ -66,11 +66,7 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
     check_lifetime(ctx.policy, draft.operation, draft.lifetime)
     account = ctx.account(draft.account_id)
     planned = plan(account, draft.operation.name)
-    with read(ctx.engine) as tx:
-        directory = ctx.people(tx)
-        recipient = _recipient(directory, actor, draft)
-        check_quorum_possible({actor.subject, recipient}, draft.account_id, directory, ctx.policy.quorum)
-        is_open = requests.open_for(tx, draft.account_id, draft.operation)
+    recipient, is_open = _look(ctx, actor, draft)
     if is_open:
         return _twin(ctx, actor, draft, idempotency_key)
     # Nothing is done now, so nothing that could do it signs in.
@@ -88,6 +84,16 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
     return request
 
 
+@retried
+def _look(ctx: Context, actor: Actor, draft: Draft) -> tuple[str, bool]:
+    """Who receives it, and whether the same is open already. Raises Invalid, Unavailable."""
+    with read(ctx.engine) as tx:
+        directory = ctx.people(tx)
+        recipient = _recipient(directory, actor, draft)
+        check_quorum_possible({actor.subject, recipient}, draft.account_id, directory, ctx.policy.quorum)
+        return recipient, requests.open_for(tx, draft.account_id, draft.operation)
+
+
 def _twin(ctx: Context, actor: Actor, draft: Draft, idempotency_key: str | None) -> OperationRequest:
     """Somebody was quicker: with the same key, so that theirs is ours, or just with the same thing. Raises Conflict."""
     replayed = _replay(ctx, actor, draft, idempotency_key) if idempotency_key is not None else None
@@ -98,6 +104,7 @@ def _twin(ctx: Context, actor: Actor, draft: Draft, idempotency_key: str | None)
     return replayed
 
 
+@retried
 def _store(ctx: Context, actor: Actor, request: OperationRequest, draft: Draft, idempotency_key: str | None) -> None:
     with begin(ctx.engine) as tx:
         requests.add(
@@ -109,6 +116,7 @@ def _store(ctx: Context, actor: Actor, request: OperationRequest, draft: Draft, 
         audit.append(tx, filed(request), actor=actor, at=request.filing.filed_at, request_id=request.filing.request_id)
 
 
+@retried
 def _replay(ctx: Context, actor: Actor, draft: Draft, key: str) -> OperationRequest | None:
     with read(ctx.engine) as tx:
         found = requests.by_idempotency_key(tx, actor.subject, key)

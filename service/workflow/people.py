@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 from service.db import audit, people
-from service.db.engine import begin, read
+from service.db.engine import begin, read, retried
 from service.domain.actor import Actor, ActorKind, Directory, Person
 from service.domain.errors import Code, Conflict, NotFound
 from service.domain.events import PERSON_REINSTATED, PERSON_SUSPENDED, Event
 from service.workflow.context import Context
 
 
+@retried
 def everybody(ctx: Context) -> tuple[Directory, dict[str, Person]]:
     """Who is known, and how the service has seen them, by subject. Raises Unavailable."""
     with read(ctx.engine) as tx:
@@ -30,6 +31,7 @@ def reinstate(ctx: Context, by: Actor, subject: str, reason: str) -> None:
     _mark(ctx, by, subject, reason, suspended=False)
 
 
+@retried
 def _mark(ctx: Context, by: Actor, subject: str, reason: str, *, suspended: bool) -> None:
     now = ctx.now()
     with begin(ctx.engine) as tx:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from service.db import audit, expectations, requests
-from service.db.engine import read
+from service.db.engine import read, retried
 from service.db.selection import Awaiting, Cursor, Reader, Selection
 from service.domain.account import Account, Part, RootCredentials
 from service.domain.actor import Actor, Directory
@@ -34,6 +34,7 @@ class Page:
     following: Cursor | None
 
 
+@retried
 def show(ctx: Context, actor: Actor, request_id: str) -> Shown:
     """Raises NotFound, Unavailable."""
     with read(ctx.engine) as tx:
@@ -45,6 +46,7 @@ def show(ctx: Context, actor: Actor, request_id: str) -> Shown:
     return Shown(request, standing, actions(request, actor, standing, ctx.now()))
 
 
+@retried
 def list_requests(
     ctx: Context, actor: Actor, selection: Selection, *, awaiting_me: bool, after: Cursor | None, limit: int
 ) -> Page:
@@ -78,6 +80,7 @@ def known_account(ctx: Context, account_id: str) -> Account:
     return account
 
 
+@retried
 def account_and_expectation(ctx: Context, account_id: str) -> tuple[Account, Expectation | None]:
     """An account, and what the service expects its root user to have. Raises NotFound, Unavailable."""
     account = known_account(ctx, account_id)
@@ -92,6 +95,7 @@ def root_credentials(ctx: Context, account_id: str) -> tuple[Account, RootCreden
         return account, root.observe(ctx.now(), *Part)
 
 
+@retried
 def audit_events(
     ctx: Context, actor: Actor, *, after: int, limit: int, request_id: str | None
 ) -> Sequence[tuple[int, str]]:

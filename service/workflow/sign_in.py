@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy.exc import IntegrityError
 
 from service.db import audit, people, tokens
-from service.db.engine import Tx, begin, read
+from service.db.engine import Tx, begin, read, retried
 from service.domain.actor import WORKER, Actor, ActorKind, Member, Person
 from service.domain.errors import Code, Forbidden, bad_token, suspended
 from service.domain.events import PERSON_CHANGED, PERSON_SEEN, known_as
@@ -19,6 +19,7 @@ _LONGEST_SUBJECT = 255
 _SEEN_EVERY = timedelta(minutes=1)
 
 
+@retried
 def sign_in(ctx: Context, token_hash: str) -> Actor:
     """Who presented the API token with this hash. Raises Unauthenticated, Forbidden, Unavailable.
 
@@ -77,6 +78,7 @@ def _actor(member: Member, credential: str, proof: Proof | None = None) -> Actor
     )
 
 
+@retried
 def _seen(ctx: Context, login: Login, subject: str) -> Member:
     """Write down who was seen, if that is news, and return what they may be today by this token."""
     groups = ctx.directory.known_groups(login.issuer) & login.groups

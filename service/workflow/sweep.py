@@ -6,6 +6,7 @@ Each request is a transaction of its own and each step is safe to repeat, so tha
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from service.db import backlog, expectations
 from service.db.backlog import Due
@@ -22,6 +23,13 @@ from service.workflow.lifetime import expire_key
 from service.workflow.reconcile import abandon, reconcile
 from service.workflow.rollback import roll_back
 
+
+class _Call(Protocol):
+    __name__: str
+
+    def __call__(self, ctx: Context, request_id: str) -> None: ...
+
+
 # Per kind and pass; the rest follows in the next pass.
 _BATCH = 1000
 
@@ -35,7 +43,7 @@ class Step:
     what: str
     account_id: str
     request_id: str | None
-    call: Callable[[], object]
+    call: Callable[[Context], object]
 
 
 def due(ctx: Context) -> Iterator[Step]:
@@ -44,7 +52,7 @@ def due(ctx: Context) -> Iterator[Step]:
     executing_too_long = now - ctx.roots.call_budget
     in_doubt_long_enough = now - max(ctx.policy.consistency_delay, ctx.roots.call_budget)
     with read(ctx.engine) as tx:
-        found: dict[Callable[[Context, str], None], list[Due]] = {
+        found: dict[_Call, list[Due]] = {
             expire: list(backlog.overdue(tx, now, _BATCH)),
             _run: list(backlog.to_run(tx, _BATCH)),
             abandon: list(backlog.claimed_before(tx, Status.EXECUTING, executing_too_long, _BATCH)),
@@ -56,13 +64,13 @@ def due(ctx: Context) -> Iterator[Step]:
     for call, requests in found.items():
         for request in requests:
             what = call.__name__.strip("_")
-            yield Step(what, request.account_id, request.request_id, partial(call, ctx, request.request_id))
+            yield Step(what, request.account_id, request.request_id, partial(call, request_id=request.request_id))
     if ctx.accounts.is_due():
         # In a lane of its own: what is due for requests must not wait for an organization's listing.
-        yield Step("list_accounts", "", None, ctx.accounts.every)
+        yield Step("list_accounts", "", None, lambda ctx: ctx.accounts.every())
     for account in ctx.accounts.at_hand() if ctx.policy.drift_checks else ():
         if account.account_id not in checked and is_readable(account):
-            yield Step("check_drift", account.account_id, None, partial(check_drift, ctx, account))
+            yield Step("check_drift", account.account_id, None, partial(check_drift, account=account))
 
 
 def expire(ctx: Context, request_id: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from service.db import audit, tokens
-from service.db.engine import begin, read
+from service.db.engine import begin, read, retried
 from service.db.tokens import Token
 from service.domain.actor import Actor
 from service.domain.canonical import timestamp
@@ -13,6 +13,7 @@ from service.domain.events import TOKEN_CREATED, TOKEN_REVOKED, Event
 from service.workflow.context import Context
 
 
+@retried
 def create_token(ctx: Context, by: Actor, subject: str, token_hash: str, lifetime: timedelta) -> Token:
     """Store the hash of a token for a member that the settings name. Raises Invalid, Unavailable."""
     member = ctx.directory.get(subject)
@@ -34,6 +35,7 @@ def create_token(ctx: Context, by: Actor, subject: str, token_hash: str, lifetim
     return token
 
 
+@retried
 def revoke_token(ctx: Context, by: Actor, token_id: str) -> None:
     """From now on the token signs nobody in, and the votes that it cast on open requests are void.
 
@@ -46,6 +48,7 @@ def revoke_token(ctx: Context, by: Actor, token_id: str) -> None:
         audit.append(tx, Event(TOKEN_REVOKED, {"token_id": token_id}), actor=by, at=now)
 
 
+@retried
 def list_tokens(ctx: Context) -> Sequence[Token]:
     """All tokens without what opens a door. Raises Unavailable."""
     with read(ctx.engine) as tx:

@@ -1,0 +1,101 @@
+"""The two commands that stay: the API, and the worker."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from service import logs
+from service.app import compose, create_app, new_worker, one_of_several
+from service.cli.common import fail, load_settings, plainly
+from service.db import schema
+from service.settings import FILE_VARIABLE, PREFIX, Settings
+from service.workflow.context import Context
+from service.workflow.health import check_ready
+
+# A child of uvicorn's that does not answer for so long is replaced; starting one takes seconds on a small machine.
+_SILENCE_SECONDS = 60
+
+
+def serve(
+    ctx: typer.Context,
+    *,
+    migrate: Annotated[bool, typer.Option("--migrate", help="Bring the database up to date first.")] = False,
+    worker: Annotated[bool, typer.Option(help="Run the worker beside the API.")] = True,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="How many processes serve the port.")] = 1,
+) -> None:
+    """Serve the API. A database that is behind is an error, unless --migrate is given."""
+    if not worker:
+        os.environ[f"{PREFIX}WORKER__ENABLED"] = "false"
+    settings = _settings(ctx.obj)
+    if workers > 1:
+        _check_may_be_several(settings)
+    with plainly(), compose(settings, with_aws=False) as context:
+        if migrate:
+            schema.migrate(context.engine)
+        check_ready(context)
+        budget = context.roots.call_budget.total_seconds()
+    # uvicorn hands the signal on when it has served what it had; then everything here is closed in order.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    several = f"{one_of_several.__module__}:{one_of_several.__name__}"
+    uvicorn.run(
+        several if workers > 1 else create_app(settings),
+        factory=workers > 1,
+        workers=workers,
+        timeout_worker_healthcheck=_SILENCE_SECONDS,
+        host=settings.server.host,
+        port=settings.server.port,
+        root_path=settings.server.root_path,
+        proxy_headers=True,
+        forwarded_allow_ips=list(settings.server.trusted_proxies),
+        log_config=None,
+        server_header=False,
+        # As long as an execution can take: five calls before its claim, three after.
+        timeout_graceful_shutdown=int(8 / 3 * budget),
+    )
+
+
+def worker(ctx: typer.Context) -> None:
+    """Run the worker alone: what happens by itself. SIGTERM ends it when what it is at is done."""
+    settings = _settings(ctx.obj)
+    with compose(settings) as context:
+        with plainly():
+            check_ready(context)
+        _work(context, settings)
+
+
+def _work(context: Context, settings: Settings) -> None:
+    told = threading.Event()
+    running = new_worker(context, settings)
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        running.finish()
+        told.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    running.start()
+    told.wait()
+    running.stop()
+
+
+def _settings(file: Path | None) -> Settings:
+    """Named in the environment as well, which is all that a process of uvicorn's is given."""
+    if file is not None:
+        os.environ[FILE_VARIABLE] = str(file)
+    settings = load_settings(file)
+    logs.configure(level=settings.log.level, log_format=settings.log.format)
+    return settings
+
+
+def _check_may_be_several(settings: Settings) -> None:
+    if settings.database.url.startswith("sqlite"):
+        fail("--workers: SQLite is for one process. Several need PostgreSQL.")
+    if settings.aws.simulated:
+        fail("--workers: each process would have a simulated AWS of its own.")

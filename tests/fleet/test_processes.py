@@ -1,0 +1,142 @@
+"""The processes of a fleet: several on one port, the worker alone, migrations at once, and how each of them ends."""
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from factories import ACCOUNT, CREATE, DEACTIVATE, House
+from installation import is_ready, rootquorum, serving
+from kill.processes import furnish
+from postgres import Postgres
+from sqlalchemy import text
+
+from service.cli.waiting import wait_until
+from service.db import schema
+from service.db.engine import connect, read
+
+_LONG = 60
+
+
+@dataclass(frozen=True)
+class Site:
+    """A folder with settings, the same house as its processes serve, and where they serve it."""
+
+    folder: Path
+    house: House
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@pytest.fixture
+def site(postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    url = postgres.new_database()
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws-config"))
+    with House.on(url) as house:
+        served_at = furnish(tmp_path, url, house.aws, drift_checks=False)
+        yield Site(tmp_path, house, httpx.URL(served_at).port or 0)
+    postgres.drop(url)
+
+
+def children(process: subprocess.Popen[bytes]) -> set[int]:
+    """Those that serve, which are the ones that multiprocessing has spawned."""
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return {int(pid) for pid in listed if b"spawn_main" in command_of(pid)}
+
+
+def command_of(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:  # it has just ended
+        return b""
+
+
+def test_several_processes_serve_one_port_and_one_that_dies_is_replaced(site: Site) -> None:
+    with serving(site.folder, site.port, "--workers", "2") as process:
+        wait_until(lambda: len(children(process)) == 2, what="two processes")
+        before = children(process)
+        victim = min(before)
+        subprocess.run(["kill", "-KILL", str(victim)], check=True)
+        wait_until(lambda: len(children(process) - {victim}) == 2, what="another process")
+        wait_until(lambda: is_ready(site.port, process), what="the service")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=_LONG) in {0, -signal.SIGTERM}
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(site.url)
+
+
+def test_several_processes_are_refused_where_they_would_not_share(site: Site) -> None:
+    sqlite = rootquorum(site.folder, "serve", "--workers", "2", ROOTQUORUM_DATABASE__URL="sqlite:///x.db")
+    assert (sqlite.returncode, "SQLite is for one process" in sqlite.stderr) == (1, True)
+
+
+def test_sigterm_ends_accepting_but_the_execution_at_hand_is_answered(site: Site) -> None:
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        arrived.set()
+        assert go_on.wait(_LONG)
+
+    request = site.house.approved(CREATE)
+    site.house.aws.on("CreateAccessKey", hang)
+    with serving(site.folder, site.port) as process, ThreadPoolExecutor(1) as pool:
+        answer: Future[httpx.Response] = pool.submit(
+            httpx.post,
+            f"{site.url}/v1/requests/{request.filing.request_id}/execution",
+            headers={"Authorization": f"Bearer {site.house.token('alice')}"},
+            timeout=_LONG,
+        )
+        assert arrived.wait(_LONG)
+        process.send_signal(signal.SIGTERM)
+        wait_until(lambda: refuses(site.url), what="the end of accepting")
+        assert process.poll() is None
+        go_on.set()
+        assert answer.result().json()["secret_access_key"] in site.house.aws.secrets(ACCOUNT).values()
+        assert process.wait(timeout=_LONG) in {0, -signal.SIGTERM}
+    assert site.house.now(request).status == "delivered"
+
+
+def refuses(url: str) -> bool:
+    try:
+        httpx.get(f"{url}/livez")
+    except httpx.ConnectError:
+        return True
+    return False
+
+
+def test_the_worker_alone_does_what_is_due_and_releases_it_at_its_end(site: Site) -> None:
+    request = site.house.approved(DEACTIVATE, site.house.spare_key(), run_on_approval=True)
+    command = [sys.executable, "-m", "service", "worker"]
+    with (site.folder / "worker.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=site.folder, stderr=log)
+    try:
+        wait_until(lambda: site.house.now(request).status == "succeeded", what="the execution")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=_LONG) == 0
+    finally:
+        process.kill()
+        process.wait()
+    with read(site.house.ctx.engine) as tx:
+        held = tx.execute(text("SELECT count(*) FILTER (WHERE until > now()), max(fence) FROM leases")).one()
+    assert tuple(held) == (0, 1)
+
+
+def test_processes_that_migrate_at_once_migrate_once(postgres: Postgres, site: Site) -> None:
+    url = postgres.new_empty_database()
+    with ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(lambda _: rootquorum(site.folder, "migrate", ROOTQUORUM_DATABASE__URL=url), range(3)))
+    assert [process.returncode for process in done] == [0, 0, 0], [process.stderr for process in done]
+    engine = connect(url, connections=1)
+    with read(engine) as tx:
+        assert schema.current(tx) == schema.needed()
+    engine.dispose()
+    postgres.drop(url)
