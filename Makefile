@@ -3,17 +3,21 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test browser test-browser check serve format openapi diagram lock bench kill-matrix image image-check clean
+.PHONY: demo test browser pgbouncer test-browser check serve format openapi diagram lock bench kill-matrix image image-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep)
 
-test: .venv/ready browser
+test: .venv/ready browser pgbouncer
 	$(BIN)/pytest -n auto $(ARGS)
 
 # A Chromium for tests/browser, if the machine has none.
 browser: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m browser.chromium
+
+# A PgBouncer for tests/pooled, if the machine has none.
+pgbouncer: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m pgbouncer
 
 test-browser: .venv/ready browser
 	$(BIN)/pytest tests/browser $(ARGS)

@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from postgres import as_owner
 
 from service.api.build import build
 from service.auth.api_tokens import fingerprint, mint
@@ -231,6 +232,8 @@ class House:
         self.ctx = ctx
         self.aws = aws
         self.clock = clock
+        # Whoever owns the tables, which the service does not.
+        self.owner = connect(as_owner(ctx.engine.url), connections=1)
         self.app: FastAPI = build(ctx)
         self._tokens: dict[str, str] = {}
         self._numbers = itertools.count()
@@ -254,8 +257,10 @@ class House:
                 now=clock,
                 new_id=lambda: str(uuid.uuid4()),
             )
-            yield cls(ctx, aws, clock)
+            house = cls(ctx, aws, clock)
+            yield house
         engine.dispose()
+        house.owner.dispose()
 
     def change(self, **settings: object) -> None:
         """Restart with other settings: another policy, directory or AWS. The database stays."""

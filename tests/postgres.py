@@ -11,31 +11,50 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import URL, create_engine, make_url, text
 
 from service.cli.waiting import free_port
 from service.db.engine import connect
-from service.db.schema import migrate
+from service.db.schema import grant, migrate
+
+ROLE = "rootquorum_test"
+# Who owns the tables, by host and port.
+_OWNERS: dict[tuple[str | None, int | None], tuple[str | None, str | None]] = {}
 
 
 class Postgres:
-    """A server, with a migrated template database that a test's own is copied from."""
+    """A server, with a migrated template database that a test's own is copied from.
+
+    The service is tried as a role that owns nothing and has just the grants that are documented.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = make_url(url)
+        register_owner(self._url)
         self._template = self._name()
         self._create(self._template, "template0")
+        self._run(
+            f"DO $$ BEGIN CREATE ROLE {ROLE} LOGIN PASSWORD '{ROLE}'; EXCEPTION WHEN duplicate_object "
+            "OR unique_violation THEN NULL; END $$"
+        )
         engine = connect(self._database(self._template), connections=1)
         migrate(engine)
+        grant(engine, ROLE)
         engine.dispose()
 
+    @property
+    def url(self) -> URL:
+        """For the owner of everything."""
+        return self._url
+
     def new_database(self) -> str:
-        """The URL of a database of one's own, migrated."""
+        """The URL of a database of one's own, migrated; for the service's role."""
         name = self._name()
         self._create(name, self._template)
-        return self._database(name)
+        return as_service(self._database(name))
 
     def new_empty_database(self) -> str:
+        """The same without tables; for their owner."""
         name = self._name()
         self._create(name, "template0")
         return self._database(name)
@@ -63,6 +82,23 @@ class Postgres:
         return f"rootquorum_test_{uuid.uuid4().hex[:12]}"
 
 
+def as_service(url: str) -> str:
+    return make_url(url).set(username=ROLE, password=ROLE).render_as_string(hide_password=False)
+
+
+def register_owner(url: URL) -> None:
+    """Who owns what is reached at this host and port."""
+    _OWNERS[url.host, url.port] = (url.username, url.password)
+
+
+def as_owner(url: URL) -> str:
+    """The same database for the owner of its tables; SQLite knows no such thing."""
+    if url.get_backend_name() == "postgresql":
+        username, password = _OWNERS[url.host, url.port]
+        url = url.set(username=username, password=password)
+    return url.render_as_string(hide_password=False)
+
+
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
     given = os.environ.get("TEST_POSTGRES_URL")
@@ -71,12 +107,19 @@ def running_postgres() -> Iterator[Postgres]:
         yield server
         server.drop_template()
         return
-    with tempfile.TemporaryDirectory(prefix="rootquorum-pg-") as name, _server(Path(name)) as url:
+    with running_server() as (url, _):
         yield Postgres(url)
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[str]:
+def running_server() -> Iterator[tuple[str, Path]]:
+    """One that was not there before: the URL of its superuser, and its data directory."""
+    with tempfile.TemporaryDirectory(prefix="rootquorum-pg-") as name, _server(Path(name)) as found:
+        yield found
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[tuple[str, Path]]:
     # PostgreSQL refuses to run as root; nobody must then be able to reach its folder.
     user = "nobody" if os.geteuid() == 0 else None
     binaries = _binaries(folder, user)
@@ -98,7 +141,7 @@ def _server(folder: Path) -> Iterator[str]:
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=200"
     run(f"{binaries}/pg_ctl", "-D", f"{data}", "-l", f"{folder}/server.log", "-w", "-o", options, "start")
     try:
-        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres", data
     finally:
         run(f"{binaries}/pg_ctl", "-D", f"{data}", "-m", "immediate", "-w", "stop")
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from service.app import compose
 from service.auth.provider import Provider, new_client
 from service.cli.common import console
+from service.db import schema
+from service.db.engine import read
 from service.domain.account import Account
 from service.domain.errors import ServiceError
 from service.settings import Settings
@@ -72,9 +74,18 @@ def _database(context: Context, *, by_tokens: bool) -> Iterator[Finding]:
     except ServiceError as error:
         yield Finding("database", error.detail, "Look at database.url, then run `rootquorum migrate`.")
         return
-    yield Finding("database")
+    yield _rights(context)
     if by_tokens:
         yield _approvers(context)
+
+
+def _rights(context: Context) -> Finding:
+    with read(context.engine) as tx:
+        too_many = schema.may_rewrite_history(tx)
+    if too_many:
+        fault = "The service's role could change or delete the audit log: it owns it, or has grants for that."
+        return Finding("database", fault, "Let another role own the tables, and run `rootquorum migrate --grant-to`.")
+    return Finding("database")
 
 
 def _approvers(context: Context) -> Finding:

@@ -43,11 +43,18 @@ def main(
 
 
 @app.command()
-def migrate(ctx: typer.Context) -> None:
-    """Bring the database up to date."""
+def migrate(
+    ctx: typer.Context,
+    grant_to: Annotated[
+        str | None, typer.Option(help="PostgreSQL's role of the service, to get what it needs and no more.")
+    ] = None,
+) -> None:
+    """Bring the database up to date, as the owner of its tables."""
     settings = load_settings(ctx.obj)
     with plainly(), compose(settings, with_aws=False) as context:
         schema.migrate(context.engine)
+        if grant_to is not None:
+            schema.grant(context.engine, grant_to)
     console.print(f"The database is at revision {schema.needed()}.")
 
 

@@ -45,8 +45,9 @@ def take(tx: Tx, names: Sequence[str], holder: str, length: timedelta, *, limit:
 
 
 def renew(tx: Tx, held: Iterable[Lease], length: timedelta) -> None:
-    """Hold on to those that nobody else has taken meanwhile."""
-    tx.execute(update(leases).where(_is_one_of(held)).values(until=func.now() + length))
+    """Hold on to those that were neither released nor taken by somebody else meanwhile."""
+    is_held = (_is_one_of(held), leases.c.until > _LONG_AGO)
+    tx.execute(update(leases).where(*is_held).values(until=func.now() + length))
 
 
 def release(tx: Tx, held: Iterable[Lease]) -> None:

@@ -7,14 +7,15 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine, inspect, select
+from sqlalchemy import Engine, func, inspect, select, text
 
-from service.db.engine import Tx, translated
+from service.db.engine import Tx, begin, translated
 from service.db.tables import supported_revisions
-from service.domain.errors import Code, Unavailable
+from service.domain.errors import Code, Invalid, Unavailable
 
 # Beside the package, in the repository and in an installed wheel alike.
 _MIGRATIONS = Path(__file__).parents[2] / "migrations"
+_GRANTS = _MIGRATIONS / "grants.sql"
 
 
 def needed() -> str:
@@ -54,6 +55,33 @@ def migrate(engine: Engine) -> None:
                 command.upgrade(config_for(engine), "head")
     except CommandError as error:
         raise Unavailable(Code.UNAVAILABLE, f"The database was not migrated: {error}") from error
+
+
+def grant(engine: Engine, role: str) -> None:
+    """Give PostgreSQL's `role` what the service needs, and take away whatever else it has. Raises Invalid, Unavailable.
+
+    Said again after each migration, since a new table or column is nobody's but the owner's.
+    """
+    if engine.dialect.name == "sqlite":
+        raise Invalid(Code.INVALID_REQUEST, "SQLite has no roles.")
+    comments_off = (line for line in _GRANTS.read_text().splitlines() if not line.startswith("--"))
+    statements = "\n".join(comments_off).replace(':"role"', engine.dialect.identifier_preparer.quote_identifier(role))
+    with begin(engine) as tx:
+        if tx.execute(select(func.current_user())).scalar_one() == role:
+            raise Invalid(Code.INVALID_REQUEST, "The owner of the tables cannot be the service's role as well.")
+        if not tx.execute(text("SELECT FROM pg_roles WHERE rolname = :role"), {"role": role}).all():
+            raise Invalid(Code.INVALID_REQUEST, "The database knows no such role. CREATE ROLE … LOGIN makes one.")
+        for statement in statements.split(";")[:-1]:
+            tx.exec_driver_sql(statement)
+
+
+def may_rewrite_history(tx: Tx) -> bool:
+    """Whether only triggers, which their owner can drop, keep this connection's role from changing the audit log."""
+    if tx.dialect.name == "sqlite":
+        return False  # who can write the file can do anything
+    updates = func.has_any_column_privilege("audit_events", "UPDATE")
+    deletes = func.has_table_privilege("audit_events", "DELETE, TRUNCATE")
+    return bool(tx.execute(select(updates | deletes)).scalar_one())
 
 
 def config_for(engine: Engine) -> Config:

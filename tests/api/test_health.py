@@ -49,13 +49,13 @@ def test_not_ready_on_a_database_without_schema(house: House, tmp_path: Path, po
 
 
 def test_ready_on_a_later_schema_that_supports_this_version(either_house: House) -> None:
-    with either_house.ctx.engine.begin() as tx:
+    with either_house.owner.begin() as tx:
         tx.exec_driver_sql("UPDATE alembic_version SET version_num = 'later'")
     assert either_house.client().get("/readyz").status_code == 200
 
 
 def test_not_ready_on_a_schema_that_does_not_support_this_version(either_house: House) -> None:
-    with either_house.ctx.engine.begin() as tx:
+    with either_house.owner.begin() as tx:
         tx.exec_driver_sql("UPDATE alembic_version SET version_num = 'another'")
         tx.exec_driver_sql("DELETE FROM supported_revisions")
 
@@ -66,7 +66,7 @@ def test_not_ready_on_a_schema_that_does_not_support_this_version(either_house: 
 
 
 def test_migrating_leaves_a_later_schema_alone_if_that_supports_this_version(either_house: House) -> None:
-    engine = either_house.ctx.engine
+    engine = either_house.owner
     with engine.begin() as tx:
         tx.exec_driver_sql("UPDATE alembic_version SET version_num = 'later'")
     schema.migrate(engine)

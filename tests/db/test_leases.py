@@ -69,6 +69,15 @@ def test_a_renewed_lease_is_not_free_and_a_lost_one_is_not_renewed(engine: Engin
     assert take(engine, "kept", "lost", by="three") == [Lease("lost", taken.fence + 1)]
 
 
+def test_a_released_lease_is_not_renewed(engine: Engine) -> None:
+    """By a thread that did not know yet that another has released it."""
+    held = take(engine, "a")
+    with begin(engine) as tx:
+        leases.release(tx, held)
+        leases.renew(tx, held, LENGTH)
+    assert len(take(engine, "a", by="two")) == 1
+
+
 def test_a_lost_lease_is_not_released(engine: Engine) -> None:
     lost = take(engine, "a", length=OVER)
     take(engine, "a", by="two")

@@ -19,7 +19,7 @@ LATER = NOON + timedelta(days=1)
 
 
 def write(house: House, statement: str, **values: object) -> None:
-    with begin(house.ctx.engine) as tx:
+    with begin(house.owner) as tx:
         tx.execute(text(statement), values)
 
 
@@ -75,4 +75,4 @@ def test_emptying_the_table_is_refused(house: House) -> None:
 def test_there_is_no_way_back_while_somebody_is_suspended(house: House) -> None:
     suspend(house.ctx, WORKER, "bob", "x")
     with pytest.raises(CommandError, match="1 people are suspended"):
-        command.downgrade(schema.config_for(house.ctx.engine), "0002")
+        command.downgrade(schema.config_for(house.owner), "0002")

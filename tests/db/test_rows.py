@@ -15,7 +15,7 @@ from service.workflow.decide import decide, withdraw
 
 
 def sql(house: House, statement: str, **values: object) -> None:
-    with begin(house.ctx.engine) as tx:
+    with begin(house.owner) as tx:
         tx.execute(text(statement), values)
 
 

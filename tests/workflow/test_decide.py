@@ -13,7 +13,7 @@ from service.workflow.decide import confirm_receipt, decide, withdraw
 from service.workflow.tokens import revoke_token
 
 
-def refused(house: House, on: OperationRequest, by: str, verdict: Verdict = Verdict.APPROVE, **changes: str) -> Code:
+def refusal_of(house: House, on: OperationRequest, by: str, verdict: Verdict = Verdict.APPROVE, **changes: str) -> Code:
     sent = {"digest": on.digest, "comment": "because"} | changes
     with pytest.raises(ServiceError) as refusal:
         decide(house.ctx, house.actor(by), on.filing.request_id, verdict, **sent)
@@ -54,7 +54,7 @@ def test_who_may_not_decide_is_refused_and_audited(house: House, by: str, code: 
     house.change(directory=Directory(MEMBERS | {"oscar": member("oscar", Role.OPERATOR, Role.APPROVER)}))
     request = house.file(by="bob", recipient="carol")
 
-    assert refused(house, request, by) is code
+    assert refusal_of(house, request, by) is code
     assert events(house, request)[-1] == "decision.denied"
     assert house.now(request).decisions == ()
 
@@ -63,18 +63,18 @@ def test_one_person_votes_once_with_whatever_token(house: House) -> None:
     filed = house.file()
     house.approve(filed, "bob")
     house._tokens.pop("bob")  # another login of the same person
-    assert refused(house, filed, "bob") is Code.ALREADY_DECIDED
+    assert refusal_of(house, filed, "bob") is Code.ALREADY_DECIDED
     assert len(house.now(filed).decisions) == 1
 
 
 def test_a_decision_is_on_the_digest_that_was_read(house: House) -> None:
     filed = house.file()
-    assert refused(house, filed, "bob", digest="0" * 64) is Code.WRONG_DIGEST
+    assert refusal_of(house, filed, "bob", digest="0" * 64) is Code.WRONG_DIGEST
 
 
 def test_a_rejection_says_why(house: House) -> None:
     filed = house.file()
-    assert refused(house, filed, "bob", Verdict.REJECT, comment="") is Code.COMMENT_REQUIRED
+    assert refusal_of(house, filed, "bob", Verdict.REJECT, comment="") is Code.COMMENT_REQUIRED
 
 
 def test_a_rejection_ends_an_approved_request(house: House) -> None:
@@ -96,7 +96,7 @@ def test_a_rejection_replaces_ones_own_approval(house: House) -> None:
 
 
 def test_a_third_approval_is_not_needed(house: House) -> None:
-    assert refused(house, house.approved(), "dave") is Code.ALREADY_APPROVED
+    assert refusal_of(house, house.approved(), "dave") is Code.ALREADY_APPROVED
 
 
 def test_a_revoked_token_voids_its_vote_and_another_approver_replaces_it(house: House) -> None:
@@ -154,8 +154,8 @@ def test_a_vote_that_became_void_does_not_help_to_the_quorum(house: House) -> No
 def test_an_overdue_request_expires_on_the_first_touch_with_one_event(house: House) -> None:
     filed = house.file()
     house.clock.advance(timedelta(days=3))
-    assert refused(house, filed, "bob") is Code.EXPIRED
-    assert refused(house, filed, "carol") is Code.EXPIRED
+    assert refusal_of(house, filed, "bob") is Code.EXPIRED
+    assert refusal_of(house, filed, "carol") is Code.EXPIRED
     assert house.now(filed).status == "expired"
     assert events(house, filed).count("request.expired") == 1
 
@@ -166,7 +166,7 @@ def test_only_the_requester_withdraws_and_then_nobody_decides(house: House) -> N
         withdraw(house.ctx, house.actor("rita"), filed.filing.request_id)
     assert refusal.value.code is Code.NOT_THE_REQUESTER
     assert withdraw(house.ctx, house.actor("alice"), filed.filing.request_id).status == "withdrawn"
-    assert refused(house, filed, "bob") is Code.WRONG_STATUS
+    assert refusal_of(house, filed, "bob") is Code.WRONG_STATUS
 
 
 def test_only_the_recipient_confirms_the_receipt(house: House) -> None:

@@ -201,7 +201,7 @@ def test_an_index_that_is_broken_by_something_else_is_not_called_busy(house: Hou
     """A restored audit head that is behind, say: nobody should be told to try again later."""
     approved = house.approved()
     on = " ON audit_head" if house.ctx.engine.dialect.name == "postgresql" else ""
-    with begin(house.ctx.engine) as tx:
+    with begin(house.owner) as tx:
         tx.execute(text(f"DROP TRIGGER audit_head_counts{on}"))
         tx.execute(text("UPDATE audit_head SET size = 1"))
     with pytest.raises(IntegrityError):

@@ -1,0 +1,30 @@
+"""Here `database_url` leads through a PgBouncer in transaction mode."""
+
+from collections.abc import Iterator
+
+import pgbouncer
+import pytest
+from postgres import Postgres, as_service
+from sqlalchemy import URL, make_url
+
+pytest.register_assert_rewrite("workflow.test_decide", "workflow.test_execute", "workflow.test_races")
+pytest.register_assert_rewrite("workflow.test_reconcile", "workflow.test_rollback", "workflow.test_lifetime")
+
+
+@pytest.fixture(scope="session")
+def pooler(postgres: Postgres) -> Iterator[URL]:
+    if pgbouncer.find() is None:
+        pytest.skip("there is no PgBouncer on this machine: make pgbouncer, as root")
+    with pgbouncer.running_pgbouncer(postgres.url) as url:
+        yield url
+
+
+@pytest.fixture(params=["pgbouncer"])
+def database_url(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[str]:
+    if request.param != "pgbouncer":
+        pytest.skip("not about PostgreSQL")
+    pooler: URL = request.getfixturevalue("pooler")
+    direct = postgres.new_database()
+    pooled = pooler.set(database=make_url(direct).database)
+    yield as_service(pooled.render_as_string(hide_password=False))
+    postgres.drop(direct)

@@ -1,0 +1,27 @@
+"""The same tests of a request's life as on a PostgreSQL of one's own; only what the pooler is for is said here."""
+
+from factories import House
+from sqlalchemy import Connection, text
+from workflow.test_decide import *  # noqa: F403
+from workflow.test_execute import *  # noqa: F403
+from workflow.test_lifetime import *  # noqa: F403
+from workflow.test_races import *  # noqa: F403
+from workflow.test_reconcile import *  # noqa: F403
+from workflow.test_rollback import *  # noqa: F403
+
+
+def test_one_connection_goes_through_several_sessions(house: House) -> None:
+    """If not, all of these tests would say nothing."""
+    engine = house.ctx.engine
+    with engine.connect() as connection, engine.connect() as other:
+        with connection.begin():
+            first = session_of(connection)
+        with other.begin():
+            assert session_of(other) == first
+            with connection.begin():
+                assert session_of(connection) != first
+
+
+def session_of(connection: Connection) -> int:
+    pid: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    return pid
