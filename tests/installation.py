@@ -25,9 +25,12 @@ def rootquorum(folder: Path, *arguments: str, **environment: str) -> subprocess.
 
 
 @contextmanager
-def serving(folder: Path, port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+def serving(folder: Path, port: int, *options: str, code: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """`rootquorum serve` with the settings in `folder`; `code` is another checkout's, if it is to be that."""
     environment = os.environ | {"ROOTQUORUM_SERVER__PORT": str(port)}
-    with (folder / "service.log").open("wb") as log:
+    if code is not None:
+        environment["PYTHONPATH"] = str(code)
+    with (folder / "service.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "service", "serve", *options], cwd=folder, env=environment, stderr=log
         )

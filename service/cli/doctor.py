@@ -9,11 +9,13 @@ from service.auth.provider import Provider, new_client
 from service.cli.common import console
 from service.db import schema
 from service.db.engine import read
-from service.domain.account import Account
+from service.domain.account import Account, RootCredentials
+from service.domain.drift import DriftKind
 from service.domain.errors import ServiceError
 from service.settings import Settings
 from service.workflow.check import Features, check_account, is_hopeless, organization_features
 from service.workflow.context import Context
+from service.workflow.drift import unknown_to_database
 from service.workflow.health import check_ready
 from service.workflow.tokens import list_tokens
 
@@ -47,7 +49,10 @@ def examine(settings: Settings) -> bool:
 
 def _findings(settings: Settings, context: Context) -> Iterator[Finding]:
     yield Finding("settings")
-    yield from _database(context, by_tokens=not settings.issuers)
+    unusable = _unusable(context)
+    yield unusable or _rights(context)
+    if unusable is None and not settings.issuers:
+        yield _approvers(context)
     yield from _issuers(settings)
     if settings.aws.simulated:
         yield Finding("accounts are simulated; no AWS to look at")
@@ -59,24 +64,20 @@ def _findings(settings: Settings, context: Context) -> Iterator[Finding]:
     accounts = list(context.accounts.configured())
     features = organization_features(context, accounts)
     for account in accounts:
-        yield from _account(context, account, features)
+        yield from _account(context, account, features, compare=unusable is None)
 
 
-def _database(context: Context, *, by_tokens: bool) -> Iterator[Finding]:
-    """The database, and whether enough approvers have a token, if that is what they sign in by."""
+def _unusable(context: Context) -> Finding | None:
+    """Why the database cannot be looked into; None when it can."""
     url = context.engine.url
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         # To look at it would make it.
-        yield Finding("database", "There is no such file.", "Look at database.url, then run `rootquorum migrate`.")
-        return
+        return Finding("database", "There is no such file.", "Look at database.url, then run `rootquorum migrate`.")
     try:
         check_ready(context)
     except ServiceError as error:
-        yield Finding("database", error.detail, "Look at database.url, then run `rootquorum migrate`.")
-        return
-    yield _rights(context)
-    if by_tokens:
-        yield _approvers(context)
+        return Finding("database", error.detail, "Look at database.url, then run `rootquorum migrate`.")
+    return None
 
 
 def _rights(context: Context) -> Finding:
@@ -116,8 +117,8 @@ def _issuers(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _account(context: Context, account: Account, features: Features) -> Iterator[Finding]:
-    hopeless = is_hopeless(account)
+def _account(context: Context, account: Account, features: Features, *, compare: bool) -> Iterator[Finding]:
+    hopeless, seen = is_hopeless(account), None
     for check in check_account(context, account, features):
         subject = f"account {account.account_id} ({account.name}) by {check.source}"
         if check.observed is None and check.set_aside is not None and hopeless is None:
@@ -128,6 +129,23 @@ def _account(context: Context, account: Account, features: Features) -> Iterator
             continue
         keys, mfa = len(check.observed.keys), _said(check.observed.mfa_enabled)
         yield Finding(f"{subject}: root proved, {keys} of 2 access keys, MFA {mfa}")
+        seen = check.observed
+    if seen is not None and compare:
+        yield from _unknown(context, account, seen)
+
+
+def _unknown(context: Context, account: Account, seen: RootCredentials) -> Iterator[Finding]:
+    """What AWS holds and the database does not know: after a restore from an older backup above all."""
+    for difference in unknown_to_database(context, account.account_id, seen) or ():
+        key, found, expected = difference.access_key_id, difference.found, difference.expected
+        fault = {
+            DriftKind.UNEXPLAINED_KEY: f"AWS holds the root key {key} ({found}), which the database does not know.",
+            DriftKind.KEY_VANISHED: f"The root key {key}, {expected} in the database, is gone from AWS.",
+            DriftKind.STATUS_CHANGED: f"The root key {key} is {found} in AWS, and {expected} in the database.",
+            DriftKind.MFA_LOST: "Its root user had MFA, and has none any more.",
+        }[difference.kind]
+        advice = "Unless a request on it is just being executed, somebody has to look."
+        yield Finding(f"account {account.account_id} ({account.name})", fault, advice)
 
 
 def _listing(context: Context, name: str) -> Finding:

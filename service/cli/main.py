@@ -61,7 +61,9 @@ def migrate(
 @app.command()
 def doctor(ctx: typer.Context) -> None:
     """Check settings, database and every account, changing nothing. Exit 1 on any fault."""
-    if not examine(load_settings(ctx.obj)):
+    with plainly():
+        well = examine(load_settings(ctx.obj))
+    if not well:
         raise typer.Exit(1)
 
 

@@ -8,10 +8,11 @@ from sqlalchemy.exc import IntegrityError
 from service.db import audit, backlog, expectations, requests
 from service.db.engine import Tx, begin, read, retried
 from service.db.expectations import Finding
-from service.domain.account import Account, Part
+from service.db.selection import Selection
+from service.domain.account import Account, Part, RootCredentials
 from service.domain.actor import WORKER, Actor
 from service.domain.capability import plan
-from service.domain.drift import Expectation, Seen, accept, adopt, differences, effects, expect
+from service.domain.drift import Drift, Expectation, Seen, accept, adopt, differences, effects, expect
 from service.domain.errors import Code, Conflict, NotFound
 from service.domain.events import ACCOUNT_ADOPTED, DRIFT_ACCEPTED, DRIFT_FOUND, DRIFT_RESOLVED, Event
 from service.domain.policy import check_may_accept_drift, check_may_look_for_drift, check_may_see_drift
@@ -78,6 +79,28 @@ def _judge(ctx: Context, tx: Tx, account_id: str, seen: Seen, actor: Actor) -> L
     for event in events:
         audit.append(tx, event, actor=actor, at=now)
     return Look(expectation, tuple(expectations.open_findings(tx, account_id)), adopted=before is None)
+
+
+@retried
+def unknown_to_database(ctx: Context, account_id: str, observed: RootCredentials) -> tuple[Drift, ...] | None:
+    """Where an account differs from what the database would make of it; None when that knows nothing of it yet.
+
+    For whoever has restored a backup: nothing is written, and what is just being done shows as well. Where drift was
+    never looked for, the state at the last filing is what is known. Raises Unavailable.
+    """
+    seen = Seen(at=ctx.now(), keys=observed.statuses, mfa_enabled=observed.mfa_enabled)
+    with read(ctx.engine) as tx:
+        before = expectations.get(tx, account_id)
+        if before is None:
+            newest = requests.select_page(tx, Selection(account_id=account_id), after=None, limit=1)
+            if not newest:
+                return None
+            then = newest[0].filing.observed
+            before = adopt(account_id, Seen(at=then.observed_at, keys=then.statuses, mfa_enabled=then.mfa_enabled), ())
+        since = before.checked_at - ctx.policy.consistency_delay
+        acted_on = requests.acted_on(tx, account_id, since)
+    done = [effect for request in acted_on for effect in effects(request) if effect.at > since]
+    return differences(expect(before, done, seen), seen)
 
 
 def _is_recent(before: Expectation | None, seen: Seen) -> bool:

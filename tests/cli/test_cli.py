@@ -139,6 +139,23 @@ def test_doctor_finds_nothing_wrong_with_a_good_account(tmp_path: Path) -> None:
         assert not {call.action for call in aws.calls} & {"CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"}
 
 
+def test_doctor_says_what_aws_holds_that_a_restored_database_does_not_know(tmp_path: Path) -> None:
+    with SimulatedAws([ACCOUNT]) as aws:
+        environment = profile(tmp_path, aws)
+        rootquorum(tmp_path, "migrate", **environment)
+        assert rootquorum(tmp_path, "drift", **environment).returncode == 0  # what is there is known from now on
+        database = tmp_path / "rootquorum.db"
+        backup = database.read_bytes()
+        made_since = aws.create_root_key(ACCOUNT).access_key_id
+        assert rootquorum(tmp_path, "drift", **environment).returncode == 1
+        database.write_bytes(backup)
+
+        done = rootquorum(tmp_path, "doctor", COLUMNS="300", **environment)
+
+    assert done.returncode == 1
+    assert f"AWS holds the root key {made_since} (Active), which the database does not know." in done.stdout
+
+
 def test_doctor_makes_no_database(folder: Path) -> None:
     assert rootquorum(folder, "doctor").returncode == 1
     assert not (folder / "rootquorum.db").exists()
