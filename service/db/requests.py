@@ -3,13 +3,15 @@
 import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from heapq import merge
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from service.db.engine import Tx
-from service.db.selection import Cursor, Selection, conditions
+from service.db.selection import Cursor, Selection, conditions, seen_by
 from service.db.tables import decisions, requests
 from service.domain.account import RootCredentials, SourceKind
 from service.domain.actor import ActorKind
@@ -116,11 +118,15 @@ def save(tx: Tx, before: OperationRequest, after: OperationRequest) -> None:
 
 def select_page(tx: Tx, selection: Selection, *, after: Cursor | None, limit: int) -> list[OperationRequest]:
     """At most `limit` requests, newest first, from beyond the cursor."""
-    query = select(requests).where(*conditions(selection))
+    wanted = select(requests).where(*conditions(selection))
     if after is not None:
-        query = query.where(tuple_(requests.c.filed_at, requests.c.id) < (after.filed_at, after.request_id))
-    query = query.order_by(requests.c.filed_at.desc(), requests.c.id.desc()).limit(limit)
-    rows = tx.execute(query).mappings().all()
+        wanted = wanted.where(tuple_(requests.c.filed_at, requests.c.id) < (after.filed_at, after.request_id))
+    newest_first = wanted.order_by(requests.c.filed_at.desc(), requests.c.id.desc()).limit(limit)
+    if selection.reader is None:
+        rows = list(tx.execute(newest_first).mappings())
+    else:
+        parts = [tx.execute(newest_first.where(part)).mappings().all() for part in seen_by(selection.reader)]
+        rows = list(islice(merge(*parts, key=lambda row: (row["filed_at"], row["id"]), reverse=True), limit))
     found = _decisions_of(tx, [row["id"] for row in rows])
     return [_request(row, found) for row in rows]
 
@@ -133,7 +139,7 @@ def _one(tx: Tx, query: Select[Any]) -> OperationRequest | None:
 def _decisions_of(tx: Tx, request_ids: Iterable[str]) -> dict[str, list[Decision]]:
     query = select(decisions).where(decisions.c.request_id.in_(list(request_ids)))
     found: dict[str, list[Decision]] = {}
-    for row in tx.execute(query.order_by(decisions.c.decided_at, decisions.c.person)).mappings():
+    for row in sorted(tx.execute(query).mappings(), key=lambda row: (row["decided_at"], row["person"])):
         found.setdefault(row["request_id"], []).append(
             Decision(
                 person=row["person"],
