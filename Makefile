@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test browser pgbouncer test-browser check serve format openapi diagram lock bench kill-matrix image image-check clean
+.PHONY: demo test browser pgbouncer test-browser check serve format openapi diagram lock bench kill-matrix test-faults image image-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep)
@@ -50,6 +50,10 @@ bench: .venv/ready
 # The service killed at every call to AWS, on both databases; `make test` has a seed of it.
 kill-matrix: .venv/ready
 	KILL_MATRIX=full $(BIN)/pytest -n auto tests/kill
+
+# A fleet under random faults, for a quarter of an hour or more; `make test` has half a minute of it.
+test-faults: .venv/ready
+	FAULTS=long $(BIN)/pytest -s tests/faults $(ARGS)
 
 # The environment, from the lock with its hashes; made anew when the lock changes.
 .venv/ready: requirements-dev.lock pyproject.toml

@@ -2,7 +2,7 @@
 
 import itertools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -240,18 +240,20 @@ class House:
 
     @classmethod
     @contextmanager
-    def on(cls, database_url: str, *, policy: Policy | None = None) -> Iterator["House"]:
+    def on(
+        cls, database_url: str, *, policy: Policy | None = None, accounts: Mapping[str, Account] = ACCOUNTS
+    ) -> Iterator["House"]:
         clock = Clock()
         engine = connect(database_url, connections=40)
-        with SimulatedAws(list(ACCOUNTS), management_account=MANAGEMENT) as aws:
+        with SimulatedAws(list(accounts), management_account=MANAGEMENT) as aws:
             manager = manager_of(aws)
             ctx = Context(
                 engine=engine,
                 roots=AwsRoots(
-                    {account: source_of(aws, account) for account in ACCOUNTS if ACCOUNTS[account].has_profile},
+                    {account: source_of(aws, account) for account in accounts if accounts[account].has_profile},
                     {"main": AssumedRoot(manager, "us-east-1")},
                 ),
-                accounts=KnownAccounts(ACCOUNTS, {"main": Organization("main", manager)}),
+                accounts=KnownAccounts(accounts, {"main": Organization("main", manager)}),
                 directory=Directory(dict(MEMBERS), GRANTS),
                 policy=policy or policy_of(),
                 now=clock,

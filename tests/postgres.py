@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -107,19 +109,32 @@ def running_postgres() -> Iterator[Postgres]:
         yield server
         server.drop_template()
         return
-    with running_server() as (url, _):
-        yield Postgres(url)
+    with running_server() as own:
+        yield Postgres(own.url)
+
+
+@dataclass(frozen=True)
+class Server:
+    """`url` is its superuser's, `data` its directory."""
+
+    url: str
+    data: Path
+    _pg_ctl: Callable[..., None]
+
+    def crash(self) -> None:
+        """It ends without a word to anybody, and recovers from its log when it starts again, at once."""
+        self._pg_ctl("-m", "immediate", "restart")
 
 
 @contextmanager
-def running_server() -> Iterator[tuple[str, Path]]:
-    """One that was not there before: the URL of its superuser, and its data directory."""
+def running_server() -> Iterator[Server]:
+    """One that was not there before."""
     with tempfile.TemporaryDirectory(prefix="rootquorum-pg-") as name, _server(Path(name)) as found:
         yield found
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[tuple[str, Path]]:
+def _server(folder: Path) -> Iterator[Server]:
     # PostgreSQL refuses to run as root; nobody must then be able to reach its folder.
     user = "nobody" if os.geteuid() == 0 else None
     binaries = _binaries(folder, user)
@@ -139,11 +154,12 @@ def _server(folder: Path) -> Iterator[tuple[str, Path]]:
 
     run(f"{binaries}/initdb", "-D", f"{data}", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=200"
-    run(f"{binaries}/pg_ctl", "-D", f"{data}", "-l", f"{folder}/server.log", "-w", "-o", options, "start")
+    pg_ctl = partial(run, f"{binaries}/pg_ctl", "-D", f"{data}", "-l", f"{folder}/server.log", "-w")
+    pg_ctl("-o", options, "start")
     try:
-        yield f"postgresql://postgres@127.0.0.1:{port}/postgres", data
+        yield Server(f"postgresql://postgres@127.0.0.1:{port}/postgres", data, pg_ctl)
     finally:
-        run(f"{binaries}/pg_ctl", "-D", f"{data}", "-m", "immediate", "-w", "stop")
+        pg_ctl("-m", "immediate", "stop")
 
 
 def _binaries(folder: Path, user: str | None) -> Path:

@@ -28,7 +28,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("tls")
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "authority.pem"))
-    with running_server() as (url, data):
+    with running_server() as found:
+        url, data = found.url, found.data
         issued = authority.issue_cert("localhost")
         issued.private_key_pem.write_to_path(str(data / "server.key"))
         issued.cert_chain_pems[0].write_to_path(str(data / "server.crt"))

@@ -65,7 +65,7 @@ def restart(scene: Scene) -> None:
     for wait in (timedelta(0), *waits, LIFETIME, policy.rollback_grace):
         house.clock.advance(wait)
         _work(house.ctx, workers)
-        found = _every_request(house.ctx)
+        found = every_request(house.ctx)
         if not _UNKNOWN & {request.status for request in found}:
             assert credentials(house.aws) == accounted_for(scene.before, found)
 
@@ -84,7 +84,7 @@ def _work(ctx: Context, workers: "itertools.cycle[int]") -> None:
 
 def judge(scene: Scene) -> None:
     """The same for every case."""
-    found = _every_request(scene.house.ctx)
+    found = every_request(scene.house.ctx)
     with read(scene.house.ctx.engine) as tx:
         events = [json.loads(content) for _, content in audit.page(tx, after=0, limit=1000)]
         findings = [finding.drift.access_key_id for finding in expectations.open_findings(tx, None)]
@@ -98,7 +98,7 @@ def judge(scene: Scene) -> None:
     assert findings == ([scene.target] if scene.undertaking.is_drift_check else [])
 
 
-def _every_request(ctx: Context) -> list[OperationRequest]:
+def every_request(ctx: Context) -> list[OperationRequest]:
     with read(ctx.engine) as tx:
         ids = tx.execute(select(tables.requests.c.id)).scalars().all()
         return [request for request_id in ids if (request := requests.get(tx, request_id)) is not None]

@@ -1,7 +1,8 @@
 """One warm process, that has imported the service once and forks a child per case.
 
 It reads an order a line, as JSON, and answers each with a number: `folder` starts the service with the settings there
-and answers its pid, `wait` answers how that pid ended. At the end of its input it kills whatever still runs.
+(`command` in place of serve, `environment` beside its own, `log` for what it says) and answers its pid, `wait` answers
+how that pid ended. At the end of its input it kills whatever still runs.
 """
 
 import json
@@ -12,7 +13,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psycopg  # noqa: F401  # imported by the service only when it needs it
 import uvicorn
@@ -37,7 +38,7 @@ def main() -> None:
             answer = os.waitstatus_to_exitcode(os.waitpid(order["wait"], 0)[1])
             running.discard(order["wait"])
         else:
-            answer = _fork(Path(order["folder"]), order["now"])
+            answer = _fork(order)
             running.add(answer)
         sys.stdout.write(f"{answer}\n")
         sys.stdout.flush()
@@ -56,27 +57,30 @@ def _warm_up() -> None:
             pass
 
 
-def _fork(folder: Path, now: str | None) -> int:
+def _fork(order: dict[str, Any]) -> int:
     pid = os.fork()
     if pid == 0:
-        _become_the_service(folder, now)
+        _become_the_service(order)
     return pid
 
 
-def _become_the_service(folder: Path, now: str | None) -> NoReturn:
+def _become_the_service(order: dict[str, Any]) -> NoReturn:
     """What `rootquorum serve` is or, with a time, one pass of the worker at that time."""
-    code = 1
+    code, folder = 1, Path(order["folder"])
     try:
-        nothing, log = os.open(os.devnull, os.O_RDONLY), os.open(folder / "service.log", os.O_WRONLY | os.O_CREAT)
+        appended = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        nothing, log = os.open(os.devnull, os.O_RDONLY), os.open(folder / order.get("log", "service.log"), appended)
         for number, file in enumerate((nothing, log, log)):
             os.dup2(file, number)
         os.chdir(folder)
-        os.environ["AWS_CONFIG_FILE"] = str(folder / "aws-config")
-        if now is None:
-            app(["serve"], standalone_mode=False)
+        os.environ |= {"AWS_CONFIG_FILE": str(folder / "aws-config"), **order.get("environment", {})}
+        if order.get("now") is None:
+            app(order.get("command", ["serve"]), standalone_mode=False)
         else:
-            _work(datetime.fromisoformat(now))
+            _work(datetime.fromisoformat(order["now"]))
         code = 0
+    except SystemExit as ended:
+        code = int(ended.code or 0)
     except BaseException:  # noqa: BLE001  # a child must never return into the loop of its parent
         sys.excepthook(*sys.exc_info())
     finally:

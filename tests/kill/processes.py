@@ -7,19 +7,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 from factories import ACCOUNT, ACCOUNTS, MEMBER, MEMBERS
 
 from service.aws.simulated import Credential, SimulatedAws
 from service.cli.waiting import free_port
+from service.domain.account import Account
 from service.domain.actor import ActorKind
 
 SERVED = (ACCOUNT, MEMBER)
+SERVED_ACCOUNTS = tuple(ACCOUNTS[account_id] for account_id in SERVED)
 _START_SECONDS, _ANSWER_SECONDS, _LOOK_AGAIN_SECONDS = 30, 60, 0.005
 _FORK_SERVER = Path(__file__).with_name("forkserver.py")
 
@@ -32,6 +35,9 @@ class Process:
         self._forks = forks
         self._lock = threading.Lock()
         self._ended: int | None = None
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
 
     def kill(self) -> None:
         """It is dead when this returns. Until somebody has waited for it, its pid is nobody else's."""
@@ -69,11 +75,14 @@ class ForkServer:
             self._process.stdin.flush()
             return int(self._process.stdout.readline())
 
+    def start(self, folder: Path, **order: object) -> Process:
+        """See the fork server for what an order can say."""
+        return Process(self, self.ask({"folder": str(folder)} | order))
+
     @contextmanager
     def started(self, folder: Path, now: datetime | None = None) -> Iterator[Process]:
         """`rootquorum serve` with the settings in `folder`; with `now` one pass of the worker. Dead in the end."""
-        order: dict[str, object] = {"folder": str(folder), "now": None if now is None else now.isoformat()}
-        process = Process(self, self.ask(order))
+        process = self.start(folder, now=None if now is None else now.isoformat())
         try:
             yield process
         finally:
@@ -83,11 +92,19 @@ class ForkServer:
         self._process.communicate()
 
 
-def furnish(folder: Path, database_url: str, aws: SimulatedAws, *, drift_checks: bool) -> str:
+def furnish(
+    folder: Path,
+    database_url: str,
+    aws: SimulatedAws,
+    *,
+    drift_checks: bool,
+    accounts: Iterable[Account] = SERVED_ACCOUNTS,
+    more: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
+) -> str:
     """Write the settings of a service with real profiles, which lead to `aws`. The URL where it will be served."""
     port = free_port()
     people = [member for member in MEMBERS.values() if member.kind is ActorKind.PERSON]
-    sections: dict[str, dict[str, object]] = {
+    sections: dict[str, Mapping[str, object]] = {
         "database": {"url": database_url},
         "server": {"port": port},
         "log": {"level": "DEBUG"},
@@ -96,17 +113,18 @@ def furnish(folder: Path, database_url: str, aws: SimulatedAws, *, drift_checks:
     }
     sections |= {f"people.{person.subject}": {"name": person.name, "roles": sorted(person.roles)} for person in people}
     profiles = {"management": aws.management_credential()}
-    for account in (ACCOUNTS[account_id] for account_id in SERVED):
+    for account in accounts:
         source = {"organization": account.organization} if account.organization else {"profile": account.name}
         sections[f"accounts.{account.account_id}"] = {"name": account.name, **source}
         if account.has_profile:
             profiles[account.name] = aws.root_credential(account.account_id)
+    sections |= {name: {**sections.get(name, {}), **values} for name, values in more.items()}
     (folder / "rootquorum.toml").write_text("".join(_section(name, values) for name, values in sections.items()))
     (folder / "aws-config").write_text("".join(_profile(name, key, aws.endpoint_url) for name, key in profiles.items()))
     return f"http://127.0.0.1:{port}"
 
 
-def _section(name: str, values: dict[str, object]) -> str:
+def _section(name: str, values: Mapping[str, object]) -> str:
     # Of strings, numbers, booleans and lists the JSON is TOML.
     return f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
 

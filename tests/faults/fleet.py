@@ -1,0 +1,88 @@
+"""Three replicas and two workers as real processes, on one PostgreSQL behind a proxy, and all that can befall them."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from factories import House
+from faults.proxy import Proxy
+from kill.processes import ForkServer, Process, furnish
+from postgres import Postgres, Server, running_server
+
+from service.cli.waiting import free_port, wait_until
+from service.domain.account import Account
+
+REPLICAS, WORKERS = 3, 2
+LEASE_SECONDS = 1
+_SETTINGS: dict[str, dict[str, object]] = {
+    "database": {"connections": 8},
+    "worker": {"interval": "PT0.1S", "lease": f"PT{LEASE_SECONDS}S", "parallel": 4},
+}
+
+
+@dataclass
+class Member:
+    """One of the fleet, through all of its lives. `port` is a replica's."""
+
+    name: str
+    command: list[str]
+    port: int | None
+    process: Process | None = None
+
+
+class Fleet:
+    """`house` is the service in this process, which goes to PostgreSQL directly; the others go through the proxy."""
+
+    def __init__(self, server: Server, house: House, folder: Path, forks: ForkServer) -> None:
+        self.server, self.house, self._folder, self._forks = server, house, folder, forks
+        self.proxy = Proxy("127.0.0.1", house.ctx.engine.url.port or 0)
+        self.replicas = [Member(f"replica{n}", ["serve", "--no-worker"], free_port()) for n in range(REPLICAS)]
+        self.workers = [Member(f"worker{n}", ["worker"], None) for n in range(WORKERS)]
+
+    @property
+    def urls(self) -> list[str]:
+        return [f"http://127.0.0.1:{replica.port}" for replica in self.replicas]
+
+    def start(self, member: Member) -> None:
+        environment = {} if member.port is None else {"ROOTQUORUM_SERVER__PORT": str(member.port)}
+        member.process = self._forks.start(
+            self._folder, command=member.command, environment=environment, log=f"{member.name}.log"
+        )
+
+    def is_serving(self) -> bool:
+        try:
+            return all(httpx.get(f"{url}/readyz").is_success for url in self.urls)
+        except httpx.TransportError:
+            return False
+
+    def end(self) -> list[int]:
+        """Tell everybody to end, and return how they did."""
+        running = [member.process for member in (*self.replicas, *self.workers) if member.process is not None]
+        for process in running:
+            process.signal(signal.SIGTERM)
+        return [process.wait() for process in running]
+
+
+@contextmanager
+def running_fleet(folder: Path, forks: ForkServer, account_ids: list[str]) -> Iterator[Fleet]:
+    """All of it, serving; killed in the end, if it has not ended by then."""
+    accounts = {number: Account(account_id=number, name=f"account-{number}") for number in account_ids}
+    with running_server() as server, House.on(Postgres(server.url).new_database(), accounts=accounts) as house:
+        fleet = Fleet(server, house, folder, forks)
+        fleet.proxy.start()
+        through_proxy = house.ctx.engine.url.set(port=fleet.proxy.port).render_as_string(hide_password=False)
+        furnish(folder, through_proxy, house.aws, drift_checks=True, accounts=accounts.values(), more=_SETTINGS)
+        members = (*fleet.replicas, *fleet.workers)
+        try:
+            for member in members:
+                fleet.start(member)
+            wait_until(fleet.is_serving, what="the fleet")
+            yield fleet
+        finally:
+            for member in members:
+                if member.process is not None:
+                    member.process.kill()
+            fleet.proxy.go_away()

@@ -1,0 +1,140 @@
+"""The load: complete lives of keys, each on an account of its own, by clients who repeat only what may be repeated."""
+
+import itertools
+import threading
+import time
+import uuid
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+from factories import JUSTIFICATION
+from faults.fleet import Fleet
+
+_PATIENCE_SECONDS = 90
+_LOOK_AGAIN_SECONDS = 0.05
+_ANSWER_SECONDS = 10
+_OVER = {"succeeded", "failed", "rolled_back", "expired", "in_doubt"}
+_AT_ONCE = 4
+
+
+class CutShort(Exception):  # nothing is wrong; a key's life ended earlier
+    """Nobody will ever have the secret, or it is not known yet what became of an execution."""
+
+
+class Load:
+    """What clients did and saw. `steps` counts what went well, so that faults can be paced by it."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.acknowledged: set[str] = set()
+        self.secrets: dict[str, list[str]] = defaultdict(list)
+        self.ended: Counter[str] = Counter()
+        self.repeated: Counter[str] = Counter()
+        self.steps = 0
+        self.is_over = threading.Event()
+        self._lock = threading.Lock()
+        self._turn = itertools.count()
+        self._tokens = {person: fleet.house.token(person) for person in ("alice", "bob", "carol")}
+        self._http = httpx.Client(timeout=_ANSWER_SECONDS, limits=httpx.Limits(max_keepalive_connections=0))
+
+    def run(self, accounts: list[str]) -> None:
+        try:
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                for done in [pool.submit(self._live, account) for account in accounts]:
+                    done.result()
+        finally:
+            self.is_over.set()
+
+    def _live(self, account: str) -> None:
+        """A key is made, confirmed, deactivated by a worker, and deleted."""
+        try:
+            create = self._approved(account, "create_access_key")
+            self._execute(create)
+            self._repeat("alice", "POST", f"/v1/requests/{create}/receipt", unless=409)
+            key = self._look(create)["result"]["access_key_id"]
+            deactivate = self._approved(account, "deactivate_access_key", access_key_id=key, run_on_approval=True)
+            self._wait_for_worker(deactivate)
+            self._execute(self._approved(account, "delete_access_key", access_key_id=key))
+        except CutShort as why:
+            self._count(self.ended, str(why))
+        else:
+            self._count(self.ended, "whole life")
+
+    def _approved(self, account: str, operation: str, **about: Any) -> str:
+        body = {"account_id": account, "operation": operation, "justification": JUSTIFICATION, **about}
+        filed = self._repeat("alice", "POST", "/v1/requests", body, key=str(uuid.uuid4())).json()
+        with self._lock:
+            self.acknowledged.add(filed["id"])
+        for person in ("bob", "carol"):
+            decision = {"decision": "approve", "digest": filed["digest"]}
+            # 409: it was recorded, and only the answer lost.
+            self._repeat(person, "POST", f"/v1/requests/{filed['id']}/decisions", decision, unless=409)
+            self._step()
+        return str(filed["id"])
+
+    def _execute(self, request_id: str) -> None:
+        """Once; and again only where the request says that nothing has begun."""
+        while True:
+            answer = self._once("alice", "POST", f"/v1/requests/{request_id}/execution")
+            if answer is not None and answer.status_code == httpx.codes.OK:
+                secret = answer.json().get("secret_access_key")
+                if secret is not None:
+                    with self._lock:
+                        self.secrets[request_id].append(secret)
+                self._step()
+                return
+            status = self._look(request_id)["status"]
+            if status != "approved":
+                refused = "answer lost" if answer is None else answer.json().get("code", answer.status_code)
+                raise CutShort(f"{refused}, {status}")
+            self._count(self.repeated, "execution")
+
+    def _wait_for_worker(self, request_id: str) -> None:
+        """What a killed worker was at stays `executing` for longer than anybody waits here."""
+        deadline = time.monotonic() + _ANSWER_SECONDS * 2
+        while (status := self._look(request_id)["status"]) not in _OVER and time.monotonic() < deadline:
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        if status != "succeeded":
+            raise CutShort(f"by worker, {status}")
+        self._step()
+
+    def _look(self, request_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._repeat("alice", "GET", f"/v1/requests/{request_id}").json()
+        return found
+
+    def _repeat(
+        self, person: str, method: str, path: str, body: object = None, *, key: str = "", unless: int | None = None
+    ) -> httpx.Response:
+        """Until it is answered: a lost answer and a 503 are asked again, of the next replica."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        what = "look" if method == "GET" else path.rpartition("/")[2]
+        while time.monotonic() < deadline:
+            answer = self._once(person, method, path, body, key=key)
+            if answer is not None and (answer.is_success or answer.status_code == unless):
+                return answer
+            assert answer is None or answer.status_code == httpx.codes.SERVICE_UNAVAILABLE, answer.text
+            assert answer is None or int(answer.headers["retry-after"]) > 0
+            self._count(self.repeated, what)
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        raise TimeoutError(f"{method} {path}")
+
+    def _once(
+        self, person: str, method: str, path: str, body: object = None, *, key: str = ""
+    ) -> httpx.Response | None:
+        """None for an answer that was lost, or never given."""
+        url = self.fleet.urls[next(self._turn) % len(self.fleet.urls)]
+        headers = {"Authorization": f"Bearer {self._tokens[person]}"} | ({"Idempotency-Key": key} if key else {})
+        try:
+            return self._http.request(method, f"{url}{path}", json=body, headers=headers)
+        except httpx.TransportError:
+            return None
+
+    def _step(self) -> None:
+        with self._lock:
+            self.steps += 1
+
+    def _count(self, counter: Counter[str], what: str) -> None:
+        with self._lock:
+            counter[what] += 1
