@@ -64,6 +64,7 @@ def serve(
 def worker(ctx: typer.Context) -> None:
     """Run the worker alone: what happens by itself. SIGTERM ends it when what it is at is done."""
     settings = _settings(ctx.obj)
+    _check_may_be_several(settings)
     with compose(settings) as context:
         with plainly():
             check_ready(context)
@@ -96,6 +97,6 @@ def _settings(file: Path | None) -> Settings:
 
 def _check_may_be_several(settings: Settings) -> None:
     if settings.database.url.startswith("sqlite"):
-        fail("--workers: SQLite is for one process. Several need PostgreSQL.")
+        fail("SQLite is for one process, which is `serve`. Several need PostgreSQL.")
     if settings.aws.simulated:
-        fail("--workers: each process would have a simulated AWS of its own.")
+        fail("Each of several processes would have a simulated AWS of its own.")

@@ -40,7 +40,8 @@ _POSTGRESQL = {
 # For each transaction by itself, for the same reason.
 _LIMITS = "SELECT " + ", ".join(
     f"set_config('{name}', '{seconds}s', true)"
-    for name, seconds in (("statement_timeout", 30), ("lock_timeout", 10), ("idle_in_transaction_session_timeout", 30))
+    # Whoever waits for a lock outlasts a process that was frozen while it held it.
+    for name, seconds in (("statement_timeout", 30), ("lock_timeout", 15), ("idle_in_transaction_session_timeout", 10))
 )
 # What PostgreSQL rolls back and is then worth another try: a serialization failure, a deadlock, its restart, and
 # what a lost connection is called before it is lost (https://www.postgresql.org/docs/current/errcodes-appendix.html).

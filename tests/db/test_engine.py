@@ -163,8 +163,21 @@ def test_every_transaction_has_its_limits(engine: Engine) -> None:
     for transaction in (begin, read):
         with transaction(engine) as tx:
             limits = {row.name: int(row.setting) for row in tx.execute(query)}
-        assert limits["statement_timeout"] == limits["idle_in_transaction_session_timeout"] == 30_000
-        assert limits["lock_timeout"] == 10_000
+        assert limits["statement_timeout"] == 30_000
+        assert limits["idle_in_transaction_session_timeout"] < limits["lock_timeout"] < limits["statement_timeout"]
+
+
+def test_of_several_hosts_the_one_that_answers_and_writes_is_taken(engine: Engine) -> None:
+    url = engine.url
+    ports = f"1,{url.port}"
+    several = url.set(host=None, port=None).update_query_dict(
+        {"host": "127.0.0.1,127.0.0.1", "port": ports, "target_session_attrs": "read-write"}
+    )
+    elsewhere = connect(several.render_as_string(hide_password=False), connections=1)
+    with begin(elsewhere) as tx:
+        add_one(tx)
+    elsewhere.dispose()
+    assert numbers(engine) == [1, 0]
 
 
 def test_a_server_that_was_demoted_is_left(engine: Engine) -> None:

@@ -75,8 +75,9 @@ def test_several_processes_serve_one_port_and_one_that_dies_is_replaced(site: Si
 
 
 def test_several_processes_are_refused_where_they_would_not_share(site: Site) -> None:
-    sqlite = rootquorum(site.folder, "serve", "--workers", "2", ROOTQUORUM_DATABASE__URL="sqlite:///x.db")
-    assert (sqlite.returncode, "SQLite is for one process" in sqlite.stderr) == (1, True)
+    for command in (["serve", "--workers", "2"], ["worker"]):
+        sqlite = rootquorum(site.folder, *command, ROOTQUORUM_DATABASE__URL="sqlite:///x.db")
+        assert (sqlite.returncode, "SQLite is for one process" in sqlite.stderr) == (1, True)
 
 
 def test_sigterm_ends_accepting_but_the_execution_at_hand_is_answered(site: Site) -> None:
