@@ -141,13 +141,11 @@ class Worker:
             self._left_out = False
         self._renew()
         wanted = lanes(self._ctx, self._patience)
-        taken = self._take([lane for lane in wanted if lane.is_awaited], spared=0)
-        taken |= self._take([lane for lane in wanted if not lane.is_awaited], spared=1)
-        for lane, lease in taken.items():
-            self._pool.submit(self._run, lane, replace(self._ctx, lease=lease))
+        self._begin([lane for lane in wanted if lane.is_awaited], spared=0)
+        self._begin([lane for lane in wanted if not lane.is_awaited], spared=1)
 
-    def _take(self, wanted: list[Lane], *, spared: int) -> dict[Lane, Lease | None]:
-        """The first of these lanes that nobody is at, for as many threads as are free but for the `spared` ones."""
+    def _begin(self, wanted: list[Lane], *, spared: int) -> None:
+        """With the first of these lanes that nobody is at: as many as threads are free but for the `spared` ones."""
         with self._lock:
             free = [lane for lane in wanted if lane not in self._busy]
             threads = max(self._parallel - spared - len(self._busy), 0)
@@ -159,7 +157,8 @@ class Worker:
         taken |= {shared[name]: lease for name, lease in leases.items()}
         with self._lock:
             self._busy |= taken
-        return taken
+        for lane, lease in taken.items():
+            self._pool.submit(self._run, lane, replace(self._ctx, lease=lease))
 
     def _held(self) -> dict[Lane, Lease | None]:
         with self._lock:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from factories import ACCOUNT, DEACTIVATE, DELETE, OTHER_ACCOUNT, House, Watch
@@ -12,6 +13,7 @@ from service import worker
 from service.aws.simulated import Refuse, Throttle
 from service.cli.waiting import wait_until
 from service.worker import Patience, Worker, run_pass
+from service.workflow import hold
 from service.workflow.context import Context
 from service.workflow.sweep import Step, due
 
@@ -113,6 +115,24 @@ def test_a_step_that_crashes_does_not_hold_up_the_others(house: House, monkeypat
     run_pass(house.ctx)
     monkeypatch.undo()
     assert list(due(house.ctx)) == []
+
+
+def test_what_was_taken_is_done_even_if_the_pass_fails_afterwards(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
+    taking = iter([hold.take])
+
+    def fail_the_second_time(*arguments: Any) -> Any:
+        return next(taking, lambda *_: 1 / 0)(*arguments)
+
+    monkeypatch.setattr(worker, "take", fail_the_second_time)
+    running = Worker(house.ctx, timedelta(hours=1), lease=_LEASE)
+    running.start()
+    try:
+        wait_until(lambda: house.now(request).status == "succeeded", what="the execution")
+    finally:
+        running.stop()
 
 
 def test_the_worker_goes_on_after_a_pass_that_failed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -72,18 +71,18 @@ def worker(ctx: typer.Context) -> None:
 
 
 def _work(context: Context, settings: Settings) -> None:
-    told = threading.Event()
+    """Until a signal; the second one is ignored, for then it is ending already."""
     running = new_worker(context, settings)
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        running.finish()
-        told.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        signal.signal(number, lambda *_: sys.exit())
     running.start()
-    told.wait()
-    running.stop()
+    try:
+        threading.Event().wait()
+    finally:
+        for number in signals:
+            signal.signal(number, signal.SIG_IGN)
+        running.stop()
 
 
 def _settings(file: Path | None) -> Settings:

@@ -7,7 +7,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Engine, func, inspect, select, text
+from sqlalchemy.exc import ProgrammingError
 
 from service.db.engine import Tx, begin, translated
 from service.db.tables import supported_revisions
@@ -45,7 +47,7 @@ def supports(tx: Tx, revision: str) -> bool:
 
 def migrate(engine: Engine) -> None:
     """Bring the database up to the needed revision; safe to call when it is there already, or on its way by somebody
-    else. One that is ahead, and that this code runs on, stays so. Raises Unavailable.
+    else. One that is ahead, and that this code runs on, stays so. Raises Unavailable, Invalid.
     """
     try:
         with translated():
@@ -55,6 +57,14 @@ def migrate(engine: Engine) -> None:
                 command.upgrade(config_for(engine), "head")
     except CommandError as error:
         raise Unavailable(Code.UNAVAILABLE, f"The database was not migrated: {error}") from error
+    except ProgrammingError as error:
+        if isinstance(error.orig, InsufficientPrivilege):
+            raise _not_the_owner() from error
+        raise
+
+
+def _not_the_owner() -> Invalid:
+    return Invalid(Code.INVALID_REQUEST, "This role may not do that; the owner of the tables may.")
 
 
 def grant(engine: Engine, role: str) -> None:
@@ -67,12 +77,20 @@ def grant(engine: Engine, role: str) -> None:
     comments_off = (line for line in _GRANTS.read_text().splitlines() if not line.startswith("--"))
     statements = "\n".join(comments_off).replace(':"role"', engine.dialect.identifier_preparer.quote_identifier(role))
     with begin(engine) as tx:
-        if tx.execute(select(func.current_user())).scalar_one() == role:
-            raise Invalid(Code.INVALID_REQUEST, "The owner of the tables cannot be the service's role as well.")
-        if not tx.execute(text("SELECT FROM pg_roles WHERE rolname = :role"), {"role": role}).all():
-            raise Invalid(Code.INVALID_REQUEST, "The database knows no such role. CREATE ROLE … LOGIN makes one.")
+        _check_may_be_granted(tx, role)
         for statement in statements.split(";")[:-1]:
             tx.exec_driver_sql(statement)
+
+
+def _check_may_be_granted(tx: Tx, role: str) -> None:
+    """PostgreSQL itself only warns when there is nothing to give, and lets an owner have less than it can take."""
+    if not tx.execute(text("SELECT FROM pg_roles WHERE rolname = :role"), {"role": role}).all():
+        raise Invalid(Code.INVALID_REQUEST, "The database knows no such role. CREATE ROLE … LOGIN makes one.")
+    owner = select(text("tableowner FROM pg_tables WHERE tablename = 'audit_events'")).scalar_subquery()
+    if not tx.execute(select(func.pg_has_role(owner, "USAGE"))).scalar_one():
+        raise _not_the_owner()
+    if tx.execute(select(func.pg_has_role(role, owner, "MEMBER"))).scalar_one():
+        raise Invalid(Code.INVALID_REQUEST, "The owner of the tables cannot be the service's role as well.")
 
 
 def may_rewrite_history(tx: Tx) -> bool:

@@ -85,6 +85,15 @@ def test_the_owner_and_a_stranger_get_nothing(owner: Engine) -> None:
             schema.grant(owner, role)
 
 
+def test_who_is_not_the_owner_is_told_so(service: Engine, postgres: Postgres) -> None:
+    with pytest.raises(Invalid, match="the owner of the tables may"):
+        schema.grant(service, "pg_monitor")
+    empty = connect(as_service(postgres.new_empty_database()), connections=1)
+    with pytest.raises(Invalid, match="the owner of the tables may"):
+        schema.migrate(empty)
+    empty.dispose()
+
+
 def test_sqlite_has_no_roles(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="SQLite"):
         schema.grant(connect(f"sqlite:///{tmp_path}/x.db", connections=1), ROLE)

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,13 +37,10 @@ class Site:
 
 
 @pytest.fixture
-def site(postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    url = postgres.new_database()
+def site(house: House, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws-config"))
-    with House.on(url) as house:
-        served_at = furnish(tmp_path, url, house.aws, drift_checks=False)
-        yield Site(tmp_path, house, httpx.URL(served_at).port or 0)
-    postgres.drop(url)
+    served_at = furnish(tmp_path, database_url, house.aws, drift_checks=False)
+    return Site(tmp_path, house, httpx.URL(served_at).port or 0)
 
 
 def children(process: subprocess.Popen[bytes]) -> set[int]:

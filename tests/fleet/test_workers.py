@@ -1,13 +1,11 @@
 """Several workers on one PostgreSQL: any does what is due, and none does what another is at."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from factories import ACCOUNT, DEACTIVATE, OTHER_ACCOUNT, House
-from postgres import Postgres
 from sqlalchemy import text
 
 from service.cli.waiting import wait_until
@@ -22,14 +20,6 @@ _LONG = 30
 _SOON = timedelta(milliseconds=10)
 _LEASE = timedelta(seconds=30)
 LANE = f"{ACCOUNT} requests"
-
-
-@pytest.fixture
-def house(postgres: Postgres) -> Iterator[House]:
-    url = postgres.new_database()
-    with House.on(url) as house:
-        yield house
-    postgres.drop(url)
 
 
 def started(house: House, lease: timedelta = _LEASE) -> Worker:

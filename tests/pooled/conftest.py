@@ -8,7 +8,9 @@ from postgres import Postgres, as_service
 from sqlalchemy import URL, make_url
 
 pytest.register_assert_rewrite("workflow.test_decide", "workflow.test_execute", "workflow.test_races")
-pytest.register_assert_rewrite("workflow.test_reconcile", "workflow.test_rollback", "workflow.test_lifetime")
+pytest.register_assert_rewrite(
+    "fleet.test_workers", "workflow.test_reconcile", "workflow.test_rollback", "workflow.test_lifetime"
+)
 
 
 @pytest.fixture(scope="session")

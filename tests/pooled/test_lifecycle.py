@@ -1,6 +1,7 @@
-"""The same tests of a request's life as on a PostgreSQL of one's own; only what the pooler is for is said here."""
+"""The same tests of a request's life, and of several workers, as on a PostgreSQL of one's own."""
 
 from factories import House
+from fleet.test_workers import *  # noqa: F403
 from sqlalchemy import Connection, text
 from workflow.test_decide import *  # noqa: F403
 from workflow.test_execute import *  # noqa: F403

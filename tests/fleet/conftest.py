@@ -1,0 +1,13 @@
+"""A fleet is on PostgreSQL."""
+
+from collections.abc import Iterator
+
+import pytest
+from postgres import Postgres
+
+
+@pytest.fixture
+def database_url(postgres: Postgres) -> Iterator[str]:
+    url = postgres.new_database()
+    yield url
+    postgres.drop(url)
