@@ -43,9 +43,10 @@ openapi: .venv/ready
 diagram: .venv/ready
 	$(BIN)/python docs/diagram.py > docs/life-of-a-request.md
 
-# What an organization of 500 accounts costs, in one run.
+# What an organization of 500 accounts costs, and what lists cost when there are a hundred times as many requests.
 bench: .venv/ready
 	$(BIN)/python bench/organization.py 500 16
+	PYTHONPATH=tests $(BIN)/python bench/reads.py
 
 # The service killed at every call to AWS, on both databases; `make test` has a seed of it.
 kill-matrix: .venv/ready

@@ -10,8 +10,6 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
-_UNFINISHED = "status IN ('approved', 'delivered', 'executing', 'in_doubt', 'pending')"
-
 
 def upgrade() -> None:
     op.create_table(
@@ -24,7 +22,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
     )
     op.create_index("ix_requests_operation_filed_at_id", "requests", ["operation", "filed_at", "id"])
-    unfinished = sa.text(_UNFINISHED)
+    unfinished = sa.text("ended_at IS NULL")
     op.create_index(
         "ix_requests_unfinished",
         "requests",

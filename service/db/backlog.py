@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Column, ColumnElement, and_, case, or_, select
 
 from service.db.engine import Tx
-from service.db.tables import is_unfinished, requests
+from service.db.tables import requests
 from service.domain.request import Status
 
 
@@ -88,7 +88,7 @@ def _due(
     columns = (requests.c.account_id, requests.c.id, requests.c.deactivated_at, requests.c.rollback_grace_seconds)
     query = select(*columns).where(*where).limit(limit)
     if by is requests.c.filed_at:
-        query = query.where(is_unfinished).order_by(by, requests.c.id)
+        query = query.where(requests.c.ended_at.is_(None)).order_by(by, requests.c.id)
     elif by is not None:
         query = query.order_by(by)
     return [

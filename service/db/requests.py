@@ -12,13 +12,13 @@ from sqlalchemy.exc import IntegrityError
 
 from service.db.engine import Tx
 from service.db.selection import Cursor, Selection, conditions, seen_by
-from service.db.tables import decisions, requests
+from service.db.tables import decisions, is_open, requests
 from service.domain.account import RootCredentials, SourceKind
 from service.domain.actor import ActorKind
 from service.domain.canonical import canonical, seconds
 from service.domain.filing import Filing
 from service.domain.operation import Operation, OperationName
-from service.domain.request import OPEN, Decision, OperationRequest, Result, Status, Verdict
+from service.domain.request import Decision, OperationRequest, Result, Status, Verdict
 
 
 def add(tx: Tx, request: OperationRequest, *, idempotency_key: str | None, idempotency_hash: str | None) -> None:
@@ -77,7 +77,7 @@ def open_for(tx: Tx, account_id: str, operation: Operation) -> bool:
         requests.c.account_id == account_id,
         requests.c.operation == operation.name,
         requests.c.target == (operation.target or ""),
-        requests.c.status.in_(OPEN),
+        is_open,
     )
     return tx.execute(query).first() is not None
 

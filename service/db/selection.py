@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, case, exists, false, func, or_, select, true
 
-from service.db.tables import api_tokens, decisions, is_unfinished, requests
+from service.db.tables import api_tokens, decisions, requests
 from service.domain.actor import Directory, Role
 from service.domain.operation import OperationName
 from service.domain.proof import SIGN_IN_PREFIX
@@ -68,7 +68,7 @@ def conditions(selection: Selection) -> list[ColumnElement[bool]]:
     }
     found: list[ColumnElement[bool]] = [column == value for column, value in columns.items() if value is not None]
     if selection.awaiting is not None:
-        found += [is_unfinished, _awaits(selection.awaiting)]
+        found += [requests.c.ended_at.is_(None), _awaits(selection.awaiting)]
     return found
 
 

@@ -24,7 +24,7 @@ from service.domain.account import SourceKind
 from service.domain.actor import ActorKind
 from service.domain.drift import DriftKind
 from service.domain.operation import TARGET_OF, OperationName
-from service.domain.request import OPEN, TERMINAL, UNFINISHED, Status, Verdict
+from service.domain.request import OPEN, TERMINAL, Status, Verdict
 from service.domain.rules import SMALLEST_QUORUM
 
 _NEVER_CLAIMED = {Status.PENDING, Status.APPROVED, Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED}
@@ -146,8 +146,8 @@ requests = Table(
         "ix_requests_unfinished",
         "filed_at",
         "id",
-        sqlite_where=text(one_of("status", UNFINISHED)),
-        postgresql_where=text(one_of("status", UNFINISHED)),
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
     ),
     # One open request for the same thing.
     Index(
@@ -176,8 +176,8 @@ requests = Table(
     ),
 )
 
-# For a query that shall be served by ix_requests_unfinished: SQLite does not look into a parameter to see that it is.
-is_unfinished: ColumnElement[bool] = literal_column(one_of("requests.status", UNFINISHED), Boolean())
+# For a query that shall be served by uq_requests_open: SQLite wants to see the very words of the index, no parameters.
+is_open: ColumnElement[bool] = literal_column(one_of("requests.status", OPEN))
 
 decisions = Table(
     "decisions",

@@ -47,7 +47,6 @@ NEXT: dict[Status, frozenset[Status]] = {
 }
 
 TERMINAL = frozenset(status for status, following in NEXT.items() if not following)
-UNFINISHED = frozenset(Status) - TERMINAL
 OPEN = frozenset({Status.PENDING, Status.APPROVED, Status.EXECUTING, Status.IN_DOUBT})
 
 
