@@ -20,6 +20,7 @@ from service.workflow.health import check_ready
 
 # A child of uvicorn's that does not answer for so long is replaced; starting one takes seconds on a small machine.
 _SILENCE_SECONDS = 60
+_LOOK_AGAIN_SECONDS = 0.5
 
 
 def serve(
@@ -77,8 +78,11 @@ def _work(context: Context, settings: Settings) -> None:
     for number in signals:
         signal.signal(number, lambda *_: sys.exit())
     running.start()
+    nothing = threading.Event()
     try:
-        threading.Event().wait()
+        # The kernel may give the signal to another thread, and then nothing wakes this one, which handles it.
+        while not nothing.wait(_LOOK_AGAIN_SECONDS):
+            pass
     finally:
         for number in signals:
             signal.signal(number, signal.SIG_IGN)

@@ -63,6 +63,7 @@ class Fleet:
         running = [member.process for member in (*self.replicas, *self.workers) if member.process is not None]
         for process in running:
             process.signal(signal.SIGTERM)
+        wait_until(lambda: all(process.is_dead for process in running), what="the end of all processes")
         return [process.wait() for process in running]
 
 

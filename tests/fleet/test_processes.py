@@ -1,10 +1,13 @@
 """The processes of a fleet: several on one port, the worker alone, migrations at once, and how each of them ends."""
 
+import ctypes
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,21 +113,37 @@ def refuses(url: str) -> bool:
     return False
 
 
-def test_the_worker_alone_does_what_is_due_and_releases_it_at_its_end(site: Site) -> None:
-    request = site.house.approved(DEACTIVATE, site.house.spare_key(), run_on_approval=True)
-    command = [sys.executable, "-m", "service", "worker"]
-    with (site.folder / "worker.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=site.folder, stderr=log)
+@contextmanager
+def working(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`rootquorum worker`, killed in the end if it has not ended by then."""
+    with (folder / "worker.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "service", "worker"], cwd=folder, stderr=log)
     try:
-        wait_until(lambda: site.house.now(request).status == "succeeded", what="the execution")
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=_LONG) == 0
+        yield process
     finally:
         process.kill()
         process.wait()
+
+
+def test_the_worker_alone_does_what_is_due_and_releases_it_at_its_end(site: Site) -> None:
+    request = site.house.approved(DEACTIVATE, site.house.spare_key(), run_on_approval=True)
+    with working(site.folder) as process:
+        wait_until(lambda: site.house.now(request).status == "succeeded", what="the execution")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=_LONG) == 0
     with read(site.house.ctx.engine) as tx:
         held = tx.execute(text("SELECT count(*) FILTER (WHERE until > now()), max(fence) FROM leases")).one()
     assert tuple(held) == (0, 1)
+
+
+def test_the_worker_ends_even_if_another_of_its_threads_gets_the_signal(site: Site) -> None:
+    """As happens to a process that is woken from a freeze just then."""
+    with working(site.folder) as process:
+        threads = Path(f"/proc/{process.pid}/task")
+        wait_until(lambda: len(list(threads.iterdir())) > 1, what="its threads")
+        newest = max(int(thread.name) for thread in threads.iterdir())
+        assert ctypes.CDLL(None).tgkill(process.pid, newest, signal.SIGTERM) == 0
+        assert process.wait(timeout=_LONG) == 0
 
 
 def test_processes_that_migrate_at_once_migrate_once(postgres: Postgres, site: Site) -> None:

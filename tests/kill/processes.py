@@ -36,6 +36,11 @@ class Process:
         self._lock = threading.Lock()
         self._ended: int | None = None
 
+    @property
+    def is_dead(self) -> bool:
+        """Whether it has ended; its parent need not have asked how."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
