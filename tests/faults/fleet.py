@@ -11,12 +11,15 @@ from factories import House
 from faults.proxy import Proxy
 from kill.processes import ForkServer, Process, furnish
 from postgres import Postgres, Server, running_server
+from sqlalchemy import text
 
 from service.cli.waiting import free_port, wait_until
+from service.db.engine import read
 from service.domain.account import Account
 
 REPLICAS, WORKERS = 3, 2
 LEASE_SECONDS = 1
+_HOLDERS = "SELECT holder FROM leases WHERE until > now() AND name LIKE '% requests'"
 _SETTINGS: dict[str, dict[str, object]] = {
     "database": {"connections": 8},
     "worker": {"interval": "PT0.1S", "lease": f"PT{LEASE_SECONDS}S", "parallel": 4},
@@ -37,7 +40,8 @@ class Fleet:
     """`house` is the service in this process, which goes to PostgreSQL directly; the others go through the proxy."""
 
     def __init__(self, server: Server, house: House, folder: Path, forks: ForkServer) -> None:
-        self.server, self.house, self._folder, self._forks = server, house, folder, forks
+        self.server, self.house, self.folder, self._forks = server, house, folder, forks
+        self.secrets: set[str] = set()
         self.proxy = Proxy("127.0.0.1", house.ctx.engine.url.port or 0)
         self.replicas = [Member(f"replica{n}", ["serve", "--no-worker"], free_port()) for n in range(REPLICAS)]
         self.workers = [Member(f"worker{n}", ["worker"], None) for n in range(WORKERS)]
@@ -46,10 +50,22 @@ class Fleet:
     def urls(self) -> list[str]:
         return [f"http://127.0.0.1:{replica.port}" for replica in self.replicas]
 
+    def learn_secrets(self) -> None:
+        """AWS forgets that of a key that is deleted, and nobody else ever knew some of them."""
+        for account in self.house.ctx.accounts.configured():
+            self.secrets.update(self.house.aws.secrets(account.account_id).values())
+
+    def at_work(self) -> list[Member]:
+        """The workers that hold a lease for what is due for requests."""
+        with read(self.house.ctx.engine) as tx:
+            holders = tx.execute(text(_HOLDERS)).scalars().all()
+        pids = {int(holder.rpartition(" ")[2]) for holder in holders}
+        return [worker for worker in self.workers if worker.process is not None and worker.process.pid in pids]
+
     def start(self, member: Member) -> None:
         environment = {} if member.port is None else {"ROOTQUORUM_SERVER__PORT": str(member.port)}
         member.process = self._forks.start(
-            self._folder, command=member.command, environment=environment, log=f"{member.name}.log"
+            self.folder, command=member.command, environment=environment, log=f"{member.name}.log"
         )
 
     def is_serving(self) -> bool:
@@ -61,10 +77,18 @@ class Fleet:
     def end(self) -> list[int]:
         """Tell everybody to end, and return how they did."""
         running = [member.process for member in (*self.replicas, *self.workers) if member.process is not None]
+        wait_until(lambda: all(map(_listens, running)), what="those that were just started")
         for process in running:
             process.signal(signal.SIGTERM)
         wait_until(lambda: all(process.is_dead for process in running), what="the end of all processes")
         return [process.wait() for process in running]
+
+
+def _listens(process: Process) -> bool:
+    """Whether it has said what SIGTERM means to it: one that is still starting would just die of it."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 @contextmanager
@@ -73,6 +97,8 @@ def running_fleet(folder: Path, forks: ForkServer, account_ids: list[str]) -> It
     accounts = {number: Account(account_id=number, name=f"account-{number}") for number in account_ids}
     with running_server() as server, House.on(Postgres(server.url).new_database(), accounts=accounts) as house:
         fleet = Fleet(server, house, folder, forks)
+        fleet.learn_secrets()
+        house.aws.on("CreateAccessKey", fleet.learn_secrets, after=True, times=len(account_ids) * 2)
         fleet.proxy.start()
         through_proxy = house.ctx.engine.url.set(port=fleet.proxy.port).render_as_string(hide_password=False)
         furnish(folder, through_proxy, house.aws, drift_checks=True, accounts=accounts.values(), more=_SETTINGS)

@@ -4,7 +4,7 @@ import itertools
 import threading
 import time
 import uuid
-from collections import Counter, defaultdict
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,6 +16,8 @@ _PATIENCE_SECONDS = 90
 _LOOK_AGAIN_SECONDS = 0.05
 _ANSWER_SECONDS = 10
 _OVER = {"succeeded", "failed", "rolled_back", "expired", "in_doubt"}
+# In doubt, refused or failed, and the database away. A 500 is never right.
+_UNFINISHED = {httpx.codes.ACCEPTED, httpx.codes.CONFLICT, httpx.codes.SERVICE_UNAVAILABLE}
 _AT_ONCE = 4
 
 
@@ -24,12 +26,17 @@ class CutShort(Exception):  # nothing is wrong; a key's life ended earlier
 
 
 class Load:
-    """What clients did and saw. `steps` counts what went well, so that faults can be paced by it."""
+    """What clients did and saw. `steps` counts what went well, so that faults can be paced by it.
+
+    `acknowledged` is what was answered to have happened, each as a request and the audit event that has to tell it;
+    `answers` are the bodies of all answers, `executing` the executions that each URL has not answered yet.
+    """
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
-        self.acknowledged: set[str] = set()
-        self.secrets: dict[str, list[str]] = defaultdict(list)
+        self.acknowledged: Counter[tuple[str, str]] = Counter()
+        self.answers: list[str] = []
+        self.executing: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
         self.repeated: Counter[str] = Counter()
         self.steps = 0
@@ -51,12 +58,14 @@ class Load:
         """A key is made, confirmed, deactivated by a worker, and deleted."""
         try:
             create = self._approved(account, "create_access_key")
-            self._execute(create)
+            self._execute(create, "execution.delivered")
+            # 409: it was confirmed, and only the answer lost.
             self._repeat("alice", "POST", f"/v1/requests/{create}/receipt", unless=409)
+            self._acknowledge(create, "receipt.confirmed")
             key = self._look(create)["result"]["access_key_id"]
             deactivate = self._approved(account, "deactivate_access_key", access_key_id=key, run_on_approval=True)
             self._wait_for_worker(deactivate)
-            self._execute(self._approved(account, "delete_access_key", access_key_id=key))
+            self._execute(self._approved(account, "delete_access_key", access_key_id=key), "execution.succeeded")
         except CutShort as why:
             self._count(self.ended, str(why))
         else:
@@ -65,26 +74,24 @@ class Load:
     def _approved(self, account: str, operation: str, **about: Any) -> str:
         body = {"account_id": account, "operation": operation, "justification": JUSTIFICATION, **about}
         filed = self._repeat("alice", "POST", "/v1/requests", body, key=str(uuid.uuid4())).json()
-        with self._lock:
-            self.acknowledged.add(filed["id"])
+        self._acknowledge(filed["id"], "request.filed")
         for person in ("bob", "carol"):
             decision = {"decision": "approve", "digest": filed["digest"]}
             # 409: it was recorded, and only the answer lost.
             self._repeat(person, "POST", f"/v1/requests/{filed['id']}/decisions", decision, unless=409)
+            self._acknowledge(filed["id"], "decision.recorded")
             self._step()
         return str(filed["id"])
 
-    def _execute(self, request_id: str) -> None:
+    def _execute(self, request_id: str, event: str) -> None:
         """Once; and again only where the request says that nothing has begun."""
         while True:
             answer = self._once("alice", "POST", f"/v1/requests/{request_id}/execution")
             if answer is not None and answer.status_code == httpx.codes.OK:
-                secret = answer.json().get("secret_access_key")
-                if secret is not None:
-                    with self._lock:
-                        self.secrets[request_id].append(secret)
+                self._acknowledge(request_id, event)
                 self._step()
                 return
+            assert answer is None or answer.status_code in _UNFINISHED, answer.text
             status = self._look(request_id)["status"]
             if status != "approved":
                 refused = "answer lost" if answer is None else answer.json().get("code", answer.status_code)
@@ -98,6 +105,7 @@ class Load:
             time.sleep(_LOOK_AGAIN_SECONDS)
         if status != "succeeded":
             raise CutShort(f"by worker, {status}")
+        self._acknowledge(request_id, "execution.succeeded")
         self._step()
 
     def _look(self, request_id: str) -> dict[str, Any]:
@@ -126,15 +134,26 @@ class Load:
         """None for an answer that was lost, or never given."""
         url = self.fleet.urls[next(self._turn) % len(self.fleet.urls)]
         headers = {"Authorization": f"Bearer {self._tokens[person]}"} | ({"Idempotency-Key": key} if key else {})
+        is_execution = path.endswith("/execution")
+        self._count(self.executing, url, is_execution)
         try:
-            return self._http.request(method, f"{url}{path}", json=body, headers=headers)
+            answer = self._http.request(method, f"{url}{path}", json=body, headers=headers)
         except httpx.TransportError:
             return None
+        finally:
+            self._count(self.executing, url, -is_execution)
+        with self._lock:
+            self.answers.append(answer.text)
+        return answer
+
+    def _acknowledge(self, request_id: str, event: str) -> None:
+        with self._lock:
+            self.acknowledged[request_id, event] += 1
 
     def _step(self) -> None:
         with self._lock:
             self.steps += 1
 
-    def _count(self, counter: Counter[str], what: str) -> None:
+    def _count(self, counter: Counter[str], what: str, times: int = 1) -> None:
         with self._lock:
-            counter[what] += 1
+            counter[what] += times

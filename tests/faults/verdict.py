@@ -2,22 +2,25 @@
 
 import json
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 from factories import House
+from faults.fleet import Fleet
 from faults.load import Load
 from kill.aftermath import INCIDENTS, TOLD_AT_THE_END, accounted_for, every_request
 from sqlalchemy import select, text
 
 from service.db import tables
 from service.db.engine import begin, read
-from service.domain.request import TERMINAL
+from service.domain.request import TERMINAL, OperationRequest
 from service.worker import run_pass
 from service.workflow.context import Context
 from service.workflow.sweep import due
 
+_STARTED = "execution.started"
 _PASSES = 20
 
 
@@ -44,54 +47,98 @@ def _work(ctx: Context) -> None:
     raise AssertionError([(step.what, step.account_id) for step in due(ctx)])
 
 
-def judge(house: House, load: Load, accounts: list[str]) -> Counter[str]:
+@dataclass(frozen=True)
+class Found:
+    """What is in the database: the requests, the audit events, how often each tells what of a request, every row."""
+
+    requests: list[OperationRequest]
+    events: list[dict[str, Any]]
+    head: int
+    told: Counter[tuple[str, str]]
+    rows: str
+
+    @classmethod
+    def of(cls, ctx: Context) -> "Found":
+        content, seq = tables.audit_events.c.content, tables.audit_events.c.seq
+        with read(ctx.engine) as tx:
+            events = [json.loads(event) for event in tx.execute(select(content).order_by(seq)).scalars()]
+            head = tx.execute(select(tables.audit_head.c.size)).scalar_one()
+            rows = repr([tuple(row) for table in tables.metadata.sorted_tables for row in tx.execute(select(table))])
+        told = Counter((event["request_id"], event["event"]) for event in events if event["request_id"])
+        return cls(every_request(ctx), events, head, told, rows)
+
+
+def judge(fleet: Fleet, load: Load) -> Counter[str]:
     """What there was, counted. Raises AssertionError for whatever does not agree."""
-    found = sorted(every_request(house.ctx), key=lambda request: request.filing.filed_at)
-    with read(house.ctx.engine) as tx:
-        contents = tx.execute(select(tables.audit_events.c.content).order_by(tables.audit_events.c.seq)).scalars().all()
-        head = tx.execute(select(tables.audit_head.c.size)).scalar_one()
-        rows = repr([tuple(row) for table in tables.metadata.sorted_tables for row in tx.execute(select(table))])
-    events = [json.loads(content) for content in contents]
+    house, found = fleet.house, Found.of(fleet.house.ctx)
+    _assert_nothing_acknowledged_is_lost(load, found)
+    _assert_told_once(house, found)
+    _assert_executed_once(house, found)
+    _assert_every_key_has_an_owner(house, found)
+    _assert_secrets_went_to_one(fleet, load, found)
+    _assert_nothing_crashed(fleet)
+    starts = sum(times for (_, event), times in found.told.items() if event == _STARTED)
+    counts = {
+        "requests": len(found.requests),
+        "acknowledged": load.acknowledged.total(),
+        "audit events": len(found.events),
+        "executions": starts,
+        "CreateAccessKey": house.aws.count("CreateAccessKey"),
+        "secrets": len(fleet.secrets),
+    }
+    return Counter(counts) + Counter(f"request {request.status}" for request in found.requests)
 
-    # Every acknowledged request is present, and all have ended.
-    assert load.acknowledged <= {request.filing.request_id for request in found}
-    assert [request.status for request in found if request.status not in TERMINAL] == []
 
-    # Every execution at most once: each account had one create at most, and each request began and ended once.
-    creates = Counter(call.account_id for call in house.aws.calls if call.action == "CreateAccessKey")
-    assert set(creates.values()) <= {1}
-    told = Counter((event["request_id"], event["event"]) for event in events if event["request_id"])
-    for request in found:
-        request_id = request.filing.request_id
-        assert told[request_id, "execution.started"] <= 1
-        assert sum(told[request_id, name] for name in TOLD_AT_THE_END) == 1
-    often = {event for (_, event), times in told.items() if times > 1}
+def _assert_nothing_acknowledged_is_lost(load: Load, found: Found) -> None:
+    """Each filing, vote, execution and receipt that a client was told of, and all requests have ended."""
+    assert load.acknowledged - found.told == Counter()
+    assert [request.status for request in found.requests if request.status not in TERMINAL] == []
+
+
+def _assert_told_once(house: House, found: Found) -> None:
+    """Of each request what happened once; the audit log has neither gap nor fork, and no account is adopted twice."""
+    assert [event["seq"] for event in found.events] == list(range(1, found.head + 1))
+    for request in found.requests:
+        assert sum(found.told[request.filing.request_id, name] for name in TOLD_AT_THE_END) == 1
+        assert found.told[request.filing.request_id, "decision.recorded"] <= 2
+    often = {event for (_, event), times in found.told.items() if times > 1}
     assert often <= {"decision.recorded", "execution.denied", "decision.denied"}
-    assert max(told[request.filing.request_id, "decision.recorded"] for request in found) <= 2
+    assert not INCIDENTS & {event["event"] for event in found.events}
+    adopted = Counter(event["data"]["account_id"] for event in found.events if event["event"] == "account.adopted")
+    assert adopted == Counter(account.account_id for account in house.ctx.accounts.configured())
 
-    # Every secret was answered at most once, and is nowhere in the database.
-    shown = [secret for secrets in load.secrets.values() for secret in secrets]
-    assert all(len(secrets) == 1 for secrets in load.secrets.values())
-    assert len(shown) == len(set(shown))
-    assert not [secret for secret in shown if secret in rows]
 
-    # No key without an owner.
-    signers = {house.aws.root_credential(account).access_key_id: "Active" for account in accounts}
-    there = {key: status for account in accounts for key, status in house.aws.keys(account).items()}
-    assert there == accounted_for(signers, found)
+def _assert_executed_once(house: House, found: Found) -> None:
+    """No request began twice, and AWS saw no create that no request had begun."""
+    begun: Counter[str | None] = Counter()
+    for request in found.requests:
+        times = found.told[request.filing.request_id, _STARTED]
+        assert times <= 1
+        begun[request.filing.account_id] += times * request.filing.operation.is_create
+    created = Counter(call.account_id for call in house.aws.calls if call.action == "CreateAccessKey")
+    assert created - begun == Counter()
 
-    # The audit log has neither gap nor fork, and no account was looked at for the first time twice.
-    assert [event["seq"] for event in events] == list(range(1, head + 1))
-    assert not INCIDENTS & {event["event"] for event in events}
-    adopted = Counter(event["data"]["account_id"] for event in events if event["event"] == "account.adopted")
-    assert adopted == Counter(accounts)
-    return Counter(
-        {
-            "requests": len(found),
-            "acknowledged": len(load.acknowledged),
-            "audit events": len(events),
-            "executions": sum(times for (_, event), times in told.items() if event == "execution.started"),
-            "CreateAccessKey": sum(creates.values()),
-            "secrets shown": len(shown),
-        }
-    ) + Counter(f"request {request.status}" for request in found)
+
+def _assert_every_key_has_an_owner(house: House, found: Found) -> None:
+    account_ids = [account.account_id for account in house.ctx.accounts.configured()]
+    signers = {house.aws.root_credential(account_id).access_key_id: "Active" for account_id in account_ids}
+    there = {key: status for account_id in account_ids for key, status in house.aws.keys(account_id).items()}
+    in_order = sorted(found.requests, key=lambda request: request.filing.filed_at)
+    assert there == accounted_for(signers, in_order)
+
+
+def _assert_secrets_went_to_one(fleet: Fleet, load: Load, found: Found) -> None:
+    """Those that AWS made, also where the answer was lost: in one answer at most, in no row and in no log."""
+    logs = "".join(log.read_text() for log in fleet.folder.glob("*.log"))
+    for secret in fleet.secrets:
+        assert sum(secret in answer for answer in load.answers) <= 1
+        assert secret not in found.rows
+        assert secret not in logs
+    created = sum(event == "execution.delivered" for _, event in load.acknowledged.elements())
+    assert sum(secret in answer for answer in load.answers for secret in fleet.secrets) == created > 0
+
+
+def _assert_nothing_crashed(fleet: Fleet) -> None:
+    """What the service did not expect it logs as an error."""
+    lines = [line for log in fleet.folder.glob("*.log") for line in log.read_text().splitlines()]
+    assert [line for line in lines if '"level": "error"' in line or not line.startswith("{")] == []
