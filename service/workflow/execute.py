@@ -96,6 +96,7 @@ def _settle(
 ) -> OperationRequest:
     """Write down what happened. A new key that cannot be written down is deleted, and its secret never shown."""
     try:
+        # Whatever has become of a worker's lease: what AWS did is known here only. The version guards the row.
         with begin(ctx.engine) as tx:
             settled = claimed.settle(outcome, ctx.now())
             record(tx, actor, ctx.now(), claimed, settled)
