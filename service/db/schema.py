@@ -12,7 +12,7 @@ from sqlalchemy import Engine, func, inspect, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from service.db.engine import Tx, begin, translated
-from service.db.tables import supported_revisions
+from service.db.tables import metadata, supported_revisions
 from service.domain.errors import Code, Invalid, Unavailable
 
 # Beside the package, in the repository and in an installed wheel alike.
@@ -91,6 +91,15 @@ def _check_may_be_granted(tx: Tx, role: str) -> None:
         raise _not_the_owner()
     if tx.execute(select(func.pg_has_role(role, owner, "MEMBER"))).scalar_one():
         raise Invalid(Code.INVALID_REQUEST, "The owner of the tables cannot be the service's role as well.")
+
+
+def not_granted(tx: Tx) -> list[str]:
+    """The tables that this connection's role should write to and cannot: what a migration adds is its owner's alone."""
+    if tx.dialect.name == "sqlite":
+        return []
+    written = sorted(metadata.tables.keys() - {"audit_head", "supported_revisions"})
+    query = "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE NOT has_table_privilege(name, 'INSERT')"
+    return list(tx.execute(text(query), {"names": written}).scalars())
 
 
 def may_rewrite_history(tx: Tx) -> bool:

@@ -9,9 +9,15 @@ from service.workflow.context import Context
 
 
 def check_ready(ctx: Context) -> None:
-    """Raise Unavailable unless the database answers with a schema that this code runs on."""
+    """Raise Unavailable unless the database answers with a schema that this code runs on, and lets it write."""
     with read(ctx.engine) as tx:
         is_supported = schema.supports(tx, _needed())
+        not_granted = schema.not_granted(tx) if is_supported else []
+    if not_granted:
+        raise Unavailable(
+            Code.UNAVAILABLE,
+            f"The database's role may not write to {', '.join(not_granted)}: rootquorum migrate --grant-to ROLE.",
+        )
     if not is_supported:
         raise Unavailable(
             Code.UNAVAILABLE,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from factories import House
-from postgres import Postgres
+from postgres import ROLE, Postgres
 
 from service.db import schema
 from service.db.engine import connect
@@ -63,6 +63,18 @@ def test_not_ready_on_a_schema_that_does_not_support_this_version(either_house: 
 
     assert answer.status_code == 503
     assert "migrate" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_not_ready_without_the_grants_on_what_a_migration_has_added(either_house: House) -> None:
+    """Or the worker alone would fail, and nobody would notice that nothing happens by itself any more."""
+    with either_house.owner.begin() as tx:
+        tx.exec_driver_sql(f"REVOKE INSERT ON leases, drifts FROM {ROLE}")
+
+    answer = either_house.client().get("/readyz")
+
+    assert answer.status_code == 503
+    assert "drifts, leases: rootquorum migrate --grant-to" in answer.json()["detail"]
 
 
 def test_migrating_leaves_a_later_schema_alone_if_that_supports_this_version(either_house: House) -> None:
