@@ -74,10 +74,21 @@ class Fleet:
         except httpx.TransportError:
             return False
 
+    def revive(self) -> None:
+        """As any supervisor does: who starts while the database is away ends, and is started again."""
+        for member in (*self.replicas, *self.workers):
+            if member.process is not None and member.process.is_dead:
+                member.process.wait()
+                self.start(member)
+
+    def _all_listen(self) -> bool:
+        self.revive()
+        return all(_listens(member.process) for member in (*self.replicas, *self.workers) if member.process is not None)
+
     def end(self) -> list[int]:
         """Tell everybody to end, and return how they did."""
+        wait_until(self._all_listen, what="those that were just started")
         running = [member.process for member in (*self.replicas, *self.workers) if member.process is not None]
-        wait_until(lambda: all(map(_listens, running)), what="those that were just started")
         for process in running:
             process.signal(signal.SIGTERM)
         wait_until(lambda: all(process.is_dead for process in running), what="the end of all processes")

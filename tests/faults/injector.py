@@ -66,6 +66,7 @@ class Injector:
 
     def _wait_for_steps(self) -> bool:
         """Whether there is a load that has got further."""
+        self._fleet.revive()
         goal = self._load.steps + self._every
         self._wait_until(lambda: self._load.steps >= goal, what="the load to get further")
         return not self._load.is_over.is_set()
