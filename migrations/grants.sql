@@ -3,7 +3,7 @@
 --   psql --set role=rootquorum --single-transaction --file grants.sql
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM :"role";
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO :"role";
-GRANT INSERT ON requests, decisions, audit_events, api_tokens, people, expectations, drifts, leases TO :"role";
+GRANT INSERT ON requests, decisions, audit_events, api_tokens, people, expectations, drifts, leases, deliveries TO :"role";
 GRANT UPDATE (
     status, version, approved_at, execute_by, claimed_at, claimed_by, known_key_ids, source, result_code,
     result_detail, result_access_key_id, signer_key_id, aws_request_id, settled_at, receipt_by, received_at, overdue_at,
@@ -15,4 +15,5 @@ GRANT UPDATE (revoked_at) ON api_tokens TO :"role";
 GRANT UPDATE (name, issuer, groups, seen_at, proved_at, votes_since, suspended_at) ON people TO :"role";
 GRANT UPDATE (checked_at, keys, mfa_enabled) ON expectations TO :"role";
 GRANT UPDATE (closed_at, accepted_by) ON drifts TO :"role";
+GRANT UPDATE (status, attempts, detail, due_at, give_up_at, ended_at) ON deliveries TO :"role";
 GRANT UPDATE (fence, holder, until) ON leases TO :"role";

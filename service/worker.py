@@ -30,7 +30,7 @@ Subject = tuple[str, ...]
 
 
 class Lane(NamedTuple):
-    """An account, or "" for all of them, and whether somebody waits for what is done there."""
+    """An account, "" for all of them, or a destination; and whether somebody waits for what is done there."""
 
     account_id: str
     is_awaited: bool

@@ -13,6 +13,7 @@ from service.api import (
     audit,
     browser,
     decisions,
+    deliveries,
     docs,
     drift,
     examples,
@@ -37,6 +38,7 @@ _TAGS = [
     {"name": "Execution", "description": "Once, by the one whom the request names; the secret is shown once."},
     {"name": "Accounts", "description": "What is configured, and the live state of its root credentials."},
     {"name": "Drift", "description": "What accounts have that no executed request explains."},
+    {"name": "Deliveries", "description": "What destinations were told, and what has become of it."},
     {"name": "Audit", "description": "Every step, in order."},
     {"name": "Health", "description": "For load balancers."},
 ]
@@ -69,7 +71,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
     inner = app.build_middleware_stack
     app.build_middleware_stack = lambda: SecurityHeaders(BodyLimit(inner()))  # type: ignore[method-assign]
     problems.install(app)
-    for module in (requests, decisions, execution, accounts, drift, audit, health):
+    for module in (requests, decisions, execution, accounts, drift, deliveries, audit, health):
         app.include_router(module.router)
     app.include_router(browser.router)
     docs.install(app)

@@ -16,6 +16,7 @@ from service.db.expectations import Finding
 from service.db.selection import Cursor
 from service.domain.account import ACTIVE, INACTIVE, AccessKey
 from service.domain.actor import Actor
+from service.domain.delivery import GIVE_UP_AFTER, Delivery, DeliveryStatus
 from service.domain.drift import Drift, DriftKind, Expectation, ExpectedKey, Origin
 from service.domain.events import between, filed
 from service.domain.operation import CreatedKey, Done, InDoubt, OperationName, Secret
@@ -210,6 +211,33 @@ def _page() -> outputs.RequestPageOut:
     )
 
 
+_FAILED = Delivery(
+    id="3d0a5a8e-6d5f-4f0e-9d53-1f3ad8b7f0c2",
+    seq=1,
+    destination="siem",
+    stream=_REQUEST.filing.request_id,
+    event="request.filed",
+    request_id=_REQUEST.filing.request_id,
+    ticket=_REQUEST.filing.ticket,
+    body="{}",
+    status=DeliveryStatus.FAILED,
+    attempts=17,
+    detail="There was no answer.",
+    created_at=_REQUEST.filing.filed_at,
+    due_at=_REQUEST.filing.filed_at + GIVE_UP_AFTER,
+    give_up_at=_REQUEST.filing.filed_at + GIVE_UP_AFTER,
+    ended_at=_REQUEST.filing.filed_at + GIVE_UP_AFTER,
+)
+_AGAIN = replace(
+    _FAILED,
+    status=DeliveryStatus.PENDING,
+    attempts=0,
+    detail=None,
+    give_up_at=_FAILED.due_at + GIVE_UP_AFTER,
+    ended_at=None,
+)
+
+
 # --- what is answered ---
 
 
@@ -251,6 +279,10 @@ ANSWERS = named(
     drift=_whole("An old key works again", outputs.DriftOut(items=[views.finding_out(story.CTX, _FINDING)])),
     look=_whole("An old key works again", views.look_out(story.CTX, Look(_EXPECTED, (_FINDING,), adopted=False))),
     accepted=_whole("By Heidi", views.finding_out(story.CTX, _ACCEPTED)),
+    deliveries=_whole(
+        "One that was not taken", outputs.DeliveryPageOut(items=[views.delivery_out(_FAILED)], next_cursor=None)
+    ),
+    redelivery=_whole("By Heidi", views.delivery_out(_AGAIN)),
     events=_whole("A request until it is approved", _events()),
     ok=_whole("It is", outputs.HealthOut(status="ok")),
 )

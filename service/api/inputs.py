@@ -6,6 +6,7 @@ from unicodedata import category
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
+from service.domain.delivery import DeliveryStatus
 from service.domain.operation import OperationName
 from service.domain.request import Status
 
@@ -45,6 +46,8 @@ AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 RequestId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 AccessKeyId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]{16,128}$")]
 FindingId = RequestId
+DeliveryId = RequestId
+Destination = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,39}$")]
 SerialNumber = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_+=/:,.@-]{9,256}$")]
 CertificateId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]{24,128}$")]
 # No years and months, whose length depends.
@@ -205,6 +208,16 @@ class RequestFilter(_Input):
     requester: Subject | None = None
     recipient: Subject | None = None
     ticket: Ticket | None = None
+    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
+    limit: int = Field(default=20, ge=1, le=100)
+
+
+class DeliveryFilter(_Input):
+    """Which deliveries to list."""
+
+    status: DeliveryStatus | None = None
+    destination: Destination | None = None
+    request_id: RequestId | None = None
     cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
     limit: int = Field(default=20, ge=1, le=100)
 

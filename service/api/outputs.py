@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from service.domain.account import Partition, SourceKind
+from service.domain.delivery import DeliveryStatus
 from service.domain.drift import DriftKind, Origin
 from service.domain.operation import OperationName
 from service.domain.request import Status
@@ -78,6 +79,28 @@ class DriftCheckOut(BaseModel):
     adopted: bool = Field(description="It was the first look: what is there is expected from now on.")
     expected: ExpectationOut
     open: list[FindingOut]
+
+
+class DeliveryOut(BaseModel):
+    """One event to one destination. What it says stands in the audit log."""
+
+    id: str = Field(description="The same however often it is sent: `webhook-id`.")
+    sequence: int = Field(description="Of the event, in the audit log.")
+    event: str
+    destination: str
+    request_id: str | None = Field(description="Null for what is about no request.")
+    status: DeliveryStatus
+    attempts: int
+    detail: str | None = Field(description="What became of the last attempt.")
+    created_at: datetime
+    due_at: datetime = Field(description="The next attempt, where it is pending.")
+    give_up_at: datetime
+    ended_at: datetime | None
+
+
+class DeliveryPageOut(BaseModel):
+    items: list[DeliveryOut]
+    next_cursor: str | None
 
 
 class ActorOut(BaseModel):

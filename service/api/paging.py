@@ -9,6 +9,7 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from service.db.outbox import Place
 from service.db.selection import Cursor
 from service.domain.canonical import parse_timestamp, timestamp
 from service.domain.errors import Code, Invalid
@@ -47,6 +48,24 @@ def decode_sequence(text: str | None) -> int:
     if not 0 <= seq < 2**63 or encode_sequence(seq) != text:
         raise _not_ours()
     return seq
+
+
+def encode_place(place: Place | None) -> str | None:
+    return None if place is None else _encode(f"{place.seq} {place.destination}")
+
+
+def decode_place(text: str | None) -> Place | None:
+    """Raises Invalid for anything that this service did not hand out."""
+    if text is None:
+        return None
+    try:
+        seq, destination = _decode(text).split(" ")
+        place = Place(int(seq), destination)
+    except ValueError as error:
+        raise _not_ours() from error
+    if not 0 <= place.seq < 2**63 or encode_place(place) != text:
+        raise _not_ours()
+    return place
 
 
 def conditional(request: Request, body: BaseModel) -> Response:

@@ -7,6 +7,7 @@ from service.domain.actor import Directory
 from service.domain.briefing import EFFECT, warnings
 from service.domain.canonical import seconds
 from service.domain.capability import plan
+from service.domain.delivery import Delivery
 from service.domain.drift import Expectation
 from service.domain.errors import Conflict, Unavailable
 from service.domain.filing import Filing
@@ -49,6 +50,23 @@ def request_out(ctx: Context, shown: Shown) -> out.RequestOut:
             out.ActionOut(action=action.name, allowed=action.allowed, code=action.code, reason=action.reason)
             for action in shown.actions
         ],
+    )
+
+
+def delivery_out(delivery: Delivery) -> out.DeliveryOut:
+    return out.DeliveryOut(
+        id=delivery.id,
+        sequence=delivery.seq,
+        event=delivery.event,
+        destination=delivery.destination,
+        request_id=delivery.request_id,
+        status=delivery.status,
+        attempts=delivery.attempts,
+        detail=delivery.detail,
+        created_at=delivery.created_at,
+        due_at=delivery.due_at,
+        give_up_at=delivery.give_up_at,
+        ended_at=delivery.ended_at,
     )
 
 

@@ -1,6 +1,8 @@
 """The audit log: one row per event, in the transaction of what it tells."""
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import insert, select, update
@@ -12,8 +14,16 @@ from service.domain.canonical import Document, canonical, timestamp
 from service.domain.events import Event
 
 
-def append(tx: Tx, event: Event, *, actor: Actor, at: datetime, request_id: str | None = None) -> int:
-    """Write `event` and return its sequence number.
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where an event is in the log, and the hex SHA-256 of its canonical bytes."""
+
+    seq: int
+    sha256: str
+
+
+def append(tx: Tx, event: Event, *, actor: Actor, at: datetime, request_id: str | None = None) -> Appended:
+    """Write `event` and return its place in the log.
 
     The number is taken from one row that stays locked until the commit: no gap, no fork. Taken last in every
     transaction, that lock is never held while another is waited for.
@@ -34,12 +44,11 @@ def append(tx: Tx, event: Event, *, actor: Actor, at: datetime, request_id: str 
         },
         "data": event.data,
     }
+    written = canonical(content)
     tx.execute(
-        insert(audit_events).values(
-            seq=seq, at=at, event=event.name, request_id=request_id, content=canonical(content).decode()
-        )
+        insert(audit_events).values(seq=seq, at=at, event=event.name, request_id=request_id, content=written.decode())
     )
-    return seq
+    return Appended(seq, hashlib.sha256(written).hexdigest())
 
 
 def page(tx: Tx, *, after: int, limit: int, request_id: str | None = None) -> Sequence[tuple[int, str]]:

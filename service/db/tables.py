@@ -22,6 +22,7 @@ from service.db.columns import UtcDateTime, one_of
 from service.db.columns import metadata as metadata  # noqa: PLC0414  # with all of these tables in it
 from service.domain.account import SourceKind
 from service.domain.actor import ActorKind
+from service.domain.delivery import DeliveryStatus
 from service.domain.drift import DriftKind
 from service.domain.operation import TARGET_OF, OperationName
 from service.domain.request import OPEN, TERMINAL, Status, Verdict
@@ -297,6 +298,52 @@ audit_events = Table(
     Column("content", Text, nullable=False),
     CheckConstraint("seq >= 1", name="seq"),
     Index("ix_audit_events_request_id_seq", "request_id", "seq"),
+)
+
+# What destinations are told: staged with the audit event, in its transaction.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("seq", BigInteger, ForeignKey("audit_events.seq"), nullable=False),
+    Column("destination", String(40), nullable=False),
+    # What it keeps its order with: the request, else the account.
+    Column("stream", String(36), nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("request_id", String(36), ForeignKey("requests.id")),
+    Column("ticket", String(255)),
+    Column("body", Text, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("detail", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("give_up_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    CheckConstraint(one_of("status", DeliveryStatus), name="status"),
+    CheckConstraint("(ended_at IS NULL) = (status = 'pending')", name="ended"),
+    CheckConstraint("attempts >= 0", name="attempts"),
+    UniqueConstraint("seq", "destination"),
+    Index("ix_deliveries_destination_seq", "destination", "seq"),
+    Index("ix_deliveries_status_seq_destination", "status", "seq", "destination"),
+    Index("ix_deliveries_request_id_seq_destination", "request_id", "seq", "destination"),
+    Index(
+        # The status is the same in all of them: SQLite prefers the index of which it knows more columns.
+        "ix_deliveries_due",
+        "destination",
+        "status",
+        "seq",
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+    Index(
+        "ix_deliveries_pending",
+        "destination",
+        "stream",
+        "seq",
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
 )
 
 audit_head = Table(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from service.domain.actor import Member, Person
 from service.domain.canonical import Document, Json, timestamp
+from service.domain.delivery import Delivery
 from service.domain.operation import Done
 from service.domain.request import NEXT, OperationRequest, Status
 
@@ -28,6 +29,8 @@ PERSON_CHANGED = "person.changed"
 PERSON_SUSPENDED = "person.suspended"
 PERSON_REINSTATED = "person.reinstated"
 TOKEN_CREATED = "token.created"  # noqa: S105  # the name of an event
+DELIVERY_FAILED = "delivery.failed"
+DELIVERY_REPEATED = "delivery.repeated"
 TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an event
 
 _REACHED: dict[Status, str] = {
@@ -46,6 +49,29 @@ _REACHED: dict[Status, str] = {
 EVENT_OF: dict[tuple[Status, Status], str] = {
     (before, after): _REACHED[after] for before, following in NEXT.items() for after in following
 } | {(Status.DELIVERED, Status.SUCCEEDED): "receipt.confirmed"}
+
+
+# What destinations may be told: what becomes of requests and of their keys, and every incident. Who signs in, and with
+# what, stays in the audit log.
+TOLD = frozenset(EVENT_OF.values()) | {
+    FILED,
+    DECIDED,
+    DECISION_DENIED,
+    EXECUTION_DENIED,
+    KEY_QUARANTINED,
+    RECEIPT_OVERDUE,
+    RECEIPT_GIVEN_UP,
+    KEY_DEACTIVATED,
+    KEY_EXPIRING,
+    KEY_EXPIRY_FAILED,
+    KEY_RETIRED,
+    EXECUTION_UNRESOLVED,
+    ACCOUNT_ADOPTED,
+    DRIFT_FOUND,
+    DRIFT_RESOLVED,
+    DRIFT_ACCEPTED,
+    DELIVERY_FAILED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +107,27 @@ def quarantined(*access_key_ids: str) -> Event:
 def expiry_failed(access_key_id: str, reason: str) -> Event:
     """An incident: a key has outlived its lifetime, and cannot be taken away for this reason."""
     return Event(KEY_EXPIRY_FAILED, {"access_key_id": access_key_id, "reason": reason})
+
+
+def delivery_failed(delivery: Delivery) -> Event:
+    """An incident: a destination was not told of something, and will not be told without somebody's doing."""
+    return Event(DELIVERY_FAILED, _of(delivery))
+
+
+def delivery_repeated(delivery: Delivery) -> Event:
+    """Somebody had it sent again."""
+    return Event(DELIVERY_REPEATED, _of(delivery))
+
+
+def _of(delivery: Delivery) -> Document:
+    return {
+        "delivery_id": delivery.id,
+        "destination": delivery.destination,
+        "seq": delivery.seq,
+        "event": delivery.event,
+        "attempts": delivery.attempts,
+        "reason": delivery.detail,
+    }
 
 
 def taken_away(name: str, access_key_id: str, done: Done) -> Event:

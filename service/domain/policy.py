@@ -82,6 +82,14 @@ def check_may_audit(actor: Actor) -> None:
     _check_role(actor, "read the audit log", Role.AUDITOR, on=None)
 
 
+def check_may_see_deliveries(actor: Actor) -> None:
+    _check_role(actor, "see deliveries", Role.OPERATOR, Role.AUDITOR, on=None)
+
+
+def check_may_redeliver(actor: Actor) -> None:
+    _check_role(actor, "send a delivery again", Role.OPERATOR, on=None)
+
+
 def check_may_see_drift(actor: Actor, account_id: str | None) -> None:
     _check_role(actor, "see drift", *SEE_ALL, on=account_id)
 

@@ -1,9 +1,8 @@
 """The one way in which a stored request changes: locked, judged, saved and audited in one transaction."""
 
 from collections.abc import Callable
-from datetime import datetime
 
-from service.db import audit, requests
+from service.db import requests
 from service.db.engine import Tx, retried
 from service.domain.actor import WORKER, Actor
 from service.domain.errors import Code, Conflict, ServiceError, expired, no_such_request
@@ -11,6 +10,7 @@ from service.domain.events import Event, between
 from service.domain.policy import check_may_see
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
+from service.workflow.tell import tell
 
 Step = Callable[[Tx, OperationRequest], OperationRequest]
 
@@ -34,16 +34,16 @@ def change(
         try:
             check_may_see(before, actor)
             if before.is_overdue(now):
-                record(tx, WORKER, now, before, before.expire(now))
+                record(ctx, tx, WORKER, before, before.expire(now))
                 refusal = expired()
             else:
                 after = step(tx, before)
-                record(tx, actor, now, before, after, *incidents)
+                record(ctx, tx, actor, before, after, *incidents)
         except ServiceError as error:
             refusal = error
             if denied is not None:
                 event = Event(denied, {"code": error.code.value, "reason": error.detail})
-                audit.append(tx, event, actor=actor, at=now, request_id=request_id)
+                tell(ctx, tx, event, actor=actor, at=now, request=before)
     if refusal is not None:
         raise refusal
     return after
@@ -61,10 +61,11 @@ def write_step(ctx: Context, before: OperationRequest, after: OperationRequest, 
 
 
 def record(
-    tx: Tx, actor: Actor, now: datetime, before: OperationRequest, after: OperationRequest, *incidents: Event
+    ctx: Context, tx: Tx, actor: Actor, before: OperationRequest, after: OperationRequest, *incidents: Event
 ) -> None:
     """Save a changed request together with the events that tell the change, and then the incidents."""
     if after is not before:
         requests.save(tx, before, after)
+    now = ctx.now()
     for event in (*between(before, after), *incidents):
-        audit.append(tx, event, actor=actor, at=now, request_id=before.filing.request_id)
+        tell(ctx, tx, event, actor=actor, at=now, request=after)

@@ -1,8 +1,8 @@
 """What every workflow function needs, put together once by `app.py`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from service.db.leases import Lease
 from service.domain.account import Account, Part, RootCredentials
 from service.domain.actor import Actor, Directory
 from service.domain.capability import Plan, plan
+from service.domain.delivery import Attempt, Notice
 from service.domain.errors import Code, Invalid
 from service.domain.operation import Operation, OperationName, Outcome
 from service.domain.policy import Standing
@@ -69,11 +70,22 @@ class Accounts(Protocol):
         """The centralized root access features that are on in an organization. Raises Unavailable."""
 
 
+class Destination(Protocol):
+    """Somebody outside who is told what happens, and decides nothing."""
+
+    def wants(self, event: str) -> bool:
+        """Whether events of this name go there."""
+
+    def deliver(self, notice: Notice) -> Attempt:
+        """Try once, in bounded time. Never fails: what is not certain is to be tried again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Everything from outside that the workflow uses: database, AWS, people, rules, clock and chance.
 
-    `lease` is what a worker holds on what it is doing, where there could be another one.
+    `lease` is what a worker holds on what it is doing, where there could be another one; `public_url` is where links
+    lead.
     """
 
     engine: Engine
@@ -84,6 +96,8 @@ class Context:
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     lease: Lease | None = None
+    destinations: Mapping[str, Destination] = field(default_factory=dict)
+    public_url: str | None = None
 
     @contextmanager
     def begin(self) -> Iterator[Tx]:

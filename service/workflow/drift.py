@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
 
-from service.db import audit, backlog, expectations, requests
+from service.db import backlog, expectations, requests
 from service.db.engine import Tx, begin, read, retried
 from service.db.expectations import Finding
 from service.db.selection import Selection
@@ -18,6 +18,7 @@ from service.domain.events import ACCOUNT_ADOPTED, DRIFT_ACCEPTED, DRIFT_FOUND, 
 from service.domain.policy import check_may_accept_drift, check_may_look_for_drift, check_may_see_drift
 from service.workflow.context import Context
 from service.workflow.read import known_account
+from service.workflow.tell import tell
 
 # A key that AWS never lets the worker take away must not keep drift from being seen.
 _LONGEST_WAIT = timedelta(days=1)
@@ -77,7 +78,7 @@ def _judge(ctx: Context, tx: Tx, account_id: str, seen: Seen, actor: Actor) -> L
         expectations.save(tx, expectation)
     events += _write_down(ctx, tx, expectation, seen)
     for event in events:
-        audit.append(tx, event, actor=actor, at=now)
+        tell(ctx, tx, event, actor=actor, at=now)
     return Look(expectation, tuple(expectations.open_findings(tx, account_id)), adopted=before is None)
 
 
@@ -167,5 +168,5 @@ def accept_drift(ctx: Context, actor: Actor, finding_id: str, comment: str) -> F
         expectations.save(tx, accept(expectation, finding.drift))
         expectations.close(tx, finding_id, now, accepted_by=actor.subject)
         event = Event(DRIFT_ACCEPTED, {**finding.document, "comment": comment})
-        audit.append(tx, event, actor=actor, at=now)
+        tell(ctx, tx, event, actor=actor, at=now)
     return replace(finding, closed_at=now, accepted_by=actor.subject)

@@ -99,7 +99,7 @@ def _settle(
         # Whatever has become of a worker's lease: what AWS did is known here only. The version guards the row.
         with begin(ctx.engine) as tx:
             settled = claimed.settle(outcome, ctx.now())
-            record(tx, actor, ctx.now(), claimed, settled)
+            record(ctx, tx, actor, claimed, settled)
     except BaseException as error:  # whatever it was, even a shutdown: the key must not outlive it
         if isinstance(outcome, Done) and outcome.created is not None:
             _forfeit(ctx, root, claimed, outcome.created)
@@ -131,11 +131,11 @@ def _forfeit(ctx: Context, root: RootSession, claimed: OperationRequest, key: Cr
                 return
             if current.status is Status.EXECUTING and deleted:
                 refused = Refused(code="not_recorded", detail=gone, signer_key_id=root.signer_key_id)
-                record(tx, WORKER, now, current, current.settle(refused, now))
+                record(ctx, tx, WORKER, current, current.settle(refused, now))
             elif current.status is Status.DELIVERED and deleted:
                 result = Result(code="not_recorded", detail=gone, access_key_id=key.access_key_id)
-                record(tx, WORKER, now, current, current.roll_back(result, now))
+                record(ctx, tx, WORKER, current, current.roll_back(result, now))
             elif current.status is Status.DELIVERED:
-                record(tx, WORKER, now, current, current, quarantined(key.access_key_id))
+                record(ctx, tx, WORKER, current, current, quarantined(key.access_key_id))
     except Unavailable:
         return

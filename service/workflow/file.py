@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
 
-from service.db import audit, requests
+from service.db import requests
 from service.db.engine import begin, read, retried
 from service.domain.account import Part, RootCredentials
 from service.domain.actor import Actor, ActorKind, Directory
@@ -19,6 +19,7 @@ from service.domain.policy import check_may_file, check_quorum_possible
 from service.domain.request import OperationRequest
 from service.domain.rules import check_lifetime, check_root_mfa
 from service.workflow.context import Context
+from service.workflow.tell import tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,7 @@ def _store(ctx: Context, actor: Actor, request: OperationRequest, draft: Draft, 
             idempotency_key=idempotency_key,
             idempotency_hash=None if idempotency_key is None else draft.hash,
         )
-        audit.append(tx, filed(request), actor=actor, at=request.filing.filed_at, request_id=request.filing.request_id)
+        tell(ctx, tx, filed(request), actor=actor, at=request.filing.filed_at, request=request)
 
 
 @retried

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
-from service.db import audit, people
+from service.db import people
 from service.db.engine import begin, read, retried
 from service.domain.actor import Actor, ActorKind, Directory, Person
 from service.domain.errors import Code, Conflict, NotFound
 from service.domain.events import PERSON_REINSTATED, PERSON_SUSPENDED, Event
 from service.workflow.context import Context
+from service.workflow.tell import tell
 
 
 @retried
@@ -51,4 +52,4 @@ def _mark(ctx: Context, by: Actor, subject: str, reason: str, *, suspended: bool
         else:
             people.save(tx, person)
         event = Event(PERSON_SUSPENDED if suspended else PERSON_REINSTATED, {"person": subject, "reason": reason})
-        audit.append(tx, event, actor=by, at=now)
+        tell(ctx, tx, event, actor=by, at=now)

@@ -5,13 +5,14 @@ from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
 
-from service.db import audit, people, tokens
+from service.db import people, tokens
 from service.db.engine import Tx, begin, read, retried
 from service.domain.actor import WORKER, Actor, ActorKind, Member, Person
 from service.domain.errors import Code, Forbidden, bad_token, suspended
 from service.domain.events import PERSON_CHANGED, PERSON_SEEN, known_as
 from service.domain.proof import Login, Proof
 from service.workflow.context import Context
+from service.workflow.tell import tell
 
 # A subject is stored; and names that are longer than this are nobody's.
 _LONGEST_SUBJECT = 255
@@ -129,7 +130,7 @@ def _write_down(ctx: Context, tx: Tx, proof: Proof, shown: Person, known: Person
     member = ctx.directory.as_member(after)
     if known is None or (after.name, after.issuer, after.groups) != (known.name, known.issuer, known.groups):
         by = _actor(member, proof.credential, proof)
-        audit.append(tx, known_as(event, after, member), actor=by, at=ctx.now())
+        tell(ctx, tx, known_as(event, after, member), actor=by, at=ctx.now())
     return after
 
 

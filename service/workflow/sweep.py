@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from service.db import backlog, expectations
+from service.db import backlog, expectations, outbox
 from service.db.backlog import Due
 from service.db.engine import Tx, read
 from service.domain.actor import WORKER
@@ -17,6 +17,7 @@ from service.domain.errors import Code, Conflict
 from service.domain.request import OperationRequest, Status
 from service.workflow.change import change
 from service.workflow.context import Context
+from service.workflow.deliver import deliver
 from service.workflow.drift import check_drift
 from service.workflow.execute import execute
 from service.workflow.lifetime import expire_key
@@ -61,10 +62,14 @@ def due(ctx: Context) -> Iterator[Step]:
             reconcile: list(backlog.claimed_before(tx, Status.IN_DOUBT, in_doubt_long_enough, _BATCH)),
         }
         checked = expectations.checked_between(tx, now - ctx.policy.drift_interval, now)
+        # One that the settings no longer name keeps what it was not told, until they do again.
+        told = [name for name in outbox.destinations_due(tx, now) if name in ctx.destinations]
     for call, requests in found.items():
         for request in requests:
             what = call.__name__.strip("_")
             yield Step(what, request.account_id, request.request_id, partial(call, request_id=request.request_id))
+    for name in told:
+        yield Step("deliver", f"to {name}", None, partial(deliver, name=name))
     if ctx.accounts.is_due():
         # In a lane of its own: what is due for requests must not wait for an organization's listing.
         yield Step("list_accounts", "", None, lambda ctx: ctx.accounts.every())

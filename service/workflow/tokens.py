@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from service.db import audit, tokens
+from service.db import tokens
 from service.db.engine import begin, read, retried
 from service.db.tokens import Token
 from service.domain.actor import Actor
@@ -11,6 +11,7 @@ from service.domain.canonical import timestamp
 from service.domain.errors import Code, Invalid, NotFound
 from service.domain.events import TOKEN_CREATED, TOKEN_REVOKED, Event
 from service.workflow.context import Context
+from service.workflow.tell import tell
 
 
 @retried
@@ -31,7 +32,7 @@ def create_token(ctx: Context, by: Actor, subject: str, token_hash: str, lifetim
     about = {"token_id": token.id, "subject": subject, "expires_at": timestamp(token.expires_at)}
     with begin(ctx.engine) as tx:
         tokens.add(tx, token)
-        audit.append(tx, Event(TOKEN_CREATED, about), actor=by, at=now)
+        tell(ctx, tx, Event(TOKEN_CREATED, about), actor=by, at=now)
     return token
 
 
@@ -45,7 +46,7 @@ def revoke_token(ctx: Context, by: Actor, token_id: str) -> None:
     with begin(ctx.engine) as tx:
         if not tokens.revoke(tx, token_id, now):
             raise NotFound(Code.NOT_FOUND, "There is no such token that is not revoked yet.")
-        audit.append(tx, Event(TOKEN_REVOKED, {"token_id": token_id}), actor=by, at=now)
+        tell(ctx, tx, Event(TOKEN_REVOKED, {"token_id": token_id}), actor=by, at=now)
 
 
 @retried

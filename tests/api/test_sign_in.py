@@ -1,5 +1,6 @@
 """A bearer token in, a person or a machine out, or 401: with the roles of today."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -197,7 +198,7 @@ EVERYBODY_MAY = {"/livez", "/readyz"}
 def test_everything_under_v1_asks_who_is_there(house: House) -> None:
     described = house.client().get("/openapi.json").json()["paths"]
     asked = {
-        (path, house.client().request(method, path.format(request_id="0", account_id="0", finding_id="0")).status_code)
+        (path, house.client().request(method, re.sub(r"{.*?}", "0", path)).status_code)
         for path, operations in described.items()
         for method in operations
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from destinations import Post
 from factories import ACCOUNT, JUSTIFICATION, House
 from factories import ACCOUNTS as ACCOUNTS_BY_ID
 from fastapi.testclient import TestClient
@@ -23,6 +24,8 @@ from service.aws.organization import KnownAccounts
 from service.aws.simulated import ConnectionLostAfter, Refuse
 from service.db.engine import connect
 from service.domain.actor import WORKER
+from service.domain.delivery import Answer
+from service.worker import run_pass
 from service.workflow.people import suspend
 
 COMMITTED = Path(__file__).parents[2] / "openapi" / "openapi.json"
@@ -112,6 +115,8 @@ ACCOUNT_READ = "GET /v1/accounts/{account_id}"
 DRIFT = "GET /v1/drift"
 DRIFT_CHECK = "POST /v1/accounts/{account_id}/drift-check"
 ACCEPT = "POST /v1/drift/{finding_id}/acceptance"
+DELIVERIES = "GET /v1/deliveries"
+REDELIVER = "POST /v1/deliveries/{delivery_id}/redelivery"
 AUDIT = "GET /v1/audit/events"
 LIVEZ, READYZ = "GET /livez", "GET /readyz"
 
@@ -133,13 +138,16 @@ def call(
     request_id: str = ABSENT,
     account: str = ACCOUNT,
     finding: str = ABSENT,
+    delivery: str = ABSENT,
     **sent: Any,
 ) -> Response:
     method, path = operation.split()
     if not sent.keys() & {"json", "content"} and operation in BODIES:
         sent["json"] = BODIES[operation]
     client: TestClient = house.client(by)
-    return client.request(method, path.format(request_id=request_id, account_id=account, finding_id=finding), **sent)
+    return client.request(
+        method, path.format(request_id=request_id, account_id=account, finding_id=finding, delivery_id=delivery), **sent
+    )
 
 
 def seen(operation: str, status: int) -> Callable[[Scenario], Scenario]:
@@ -183,7 +191,7 @@ def guessing(house: House, operation: str) -> Response:
 
 
 def mistaken(house: House, operation: str) -> Response:
-    return call(house, operation, request_id="x", account="x", finding="x", json={}, params={"limit": 0})
+    return call(house, operation, request_id="x", account="x", finding="x", delivery="x", json={}, params={"limit": 0})
 
 
 for each in OPERATIONS:
@@ -194,7 +202,21 @@ for each in OPERATIONS:
         SCENARIOS[each, 401] = partial(anonymous, operation=each)
         SCENARIOS[each, 403] = partial(barred, operation=each)
         SCENARIOS[each, 429] = partial(guessing, operation=each)
-for each in (FILE, LIST, READ, DECIDE, WITHDRAW, RECEIVE, EXECUTE, LIVE, AUDIT, ACCOUNT_READ, DRIFT_CHECK, ACCEPT):
+for each in (
+    FILE,
+    LIST,
+    READ,
+    DECIDE,
+    WITHDRAW,
+    RECEIVE,
+    EXECUTE,
+    LIVE,
+    AUDIT,
+    ACCOUNT_READ,
+    DRIFT_CHECK,
+    ACCEPT,
+    DELIVERIES,
+):
     SCENARIOS[each, 422] = partial(mistaken, operation=each)
 for each in (READ, DECIDE, WITHDRAW, RECEIVE, EXECUTE):
     SCENARIOS[each, 404] = partial(call, operation=each, by="bob")
@@ -209,6 +231,9 @@ SCENARIOS |= {
     (DRIFT, 422): lambda house: call(house, DRIFT, "oscar", params={"account_id": "x"}),
     (DRIFT_CHECK, 200): lambda house: call(house, DRIFT_CHECK, "oscar"),
     (DRIFT_CHECK, 404): lambda house: call(house, DRIFT_CHECK, "oscar", account="000000000000"),
+    (DELIVERIES, 200): lambda house: call(house, DELIVERIES, "oscar"),
+    (REDELIVER, 404): lambda house: call(house, REDELIVER, "oscar"),
+    (REDELIVER, 422): lambda house: call(house, REDELIVER, "oscar", delivery="x"),
     (ACCEPT, 404): lambda house: call(house, ACCEPT, "oscar"),
     (ACCOUNT_READ, 404): lambda house: call(house, ACCOUNT_READ, account="000000000000"),
     (LIVE, 404): lambda house: call(house, LIVE, account="000000000000"),
@@ -287,6 +312,26 @@ def accepted_twice(house: House) -> Response:
     finding = unexplained_key(house)
     call(house, ACCEPT, "oscar", finding=finding)
     return call(house, ACCEPT, "oscar", finding=finding)
+
+
+def delivery(house: House, answer: Answer) -> str:
+    """The id of one that has ended so, or is yet to be sent."""
+    house.change(destinations={"post": Post(lambda _: answer)})
+    house.file()
+    if answer is not Answer.AGAIN:
+        run_pass(house.ctx)
+    found: str = call(house, DELIVERIES, "oscar").json()["items"][0]["id"]
+    return found
+
+
+@seen(REDELIVER, 200)
+def delivered_and_sent_again(house: House) -> Response:
+    return call(house, REDELIVER, "oscar", delivery=delivery(house, Answer.DELIVERED))
+
+
+@seen(REDELIVER, 409)
+def sent_already(house: House) -> Response:
+    return call(house, REDELIVER, "oscar", delivery=delivery(house, Answer.AGAIN))
 
 
 @seen(LIST, 304)

@@ -93,6 +93,14 @@ _REST = (
     SELECT row_number() OVER (ORDER BY id), filed_at, 'request.filed', id, '{{}}' FROM requests
     """,
     """
+    INSERT INTO deliveries (id, seq, destination, stream, event, request_id, body, status, attempts, created_at, due_at,
+        give_up_at, ended_at)
+    SELECT request_id, seq, CASE WHEN seq % 50000 = 7 THEN 'seldom' ELSE 'siem' END, request_id, event, request_id,
+        '{{}}', CASE seq % 10000 WHEN 7 THEN 'pending' WHEN 8 THEN 'failed' ELSE 'delivered' END, 1, at, at, at,
+        CASE WHEN seq % 10000 <> 7 THEN at END
+    FROM audit_events
+    """,
+    """
     INSERT INTO api_tokens (id, token_hash, subject, kind, created_at, expires_at)
     SELECT 'token-of-' || subject, 'hash of ' || subject, subject, 'person', at, '2099-01-01 00:00:00.000000'
     FROM (SELECT 'p' || substr(id, 20) AS subject, '2020-01-01 00:00:00.000000' AS at

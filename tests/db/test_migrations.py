@@ -56,7 +56,7 @@ def test_the_head_file_names_the_newest_revision() -> None:
 def test_the_newest_schema_supports_the_code_that_was_written_for_it(empty: Engine) -> None:
     schema.migrate(empty)
     with read(empty) as tx:
-        assert tx.execute(select(supported_revisions.c.revision)).scalars().all() == [schema.needed()]
+        assert tx.execute(select(supported_revisions.c.revision)).scalars().all()[-1] == schema.needed()
 
 
 def test_an_empty_database_is_at_no_revision(empty: Engine) -> None:

@@ -16,11 +16,13 @@ from factories import MEMBERS
 from postgres import Postgres
 from sqlalchemy import Connection, Engine, event
 
-from service.db import audit, backlog, expectations, requests, tokens
+from service.db import audit, backlog, expectations, outbox, requests, tokens
 from service.db.engine import Tx, connect, read
+from service.db.outbox import Place, Wanted
 from service.db.schema import migrate
 from service.db.selection import Awaiting, Cursor, Reader, Selection
 from service.domain.actor import Directory
+from service.domain.delivery import DeliveryStatus
 from service.domain.operation import Operation, OperationName
 from service.domain.request import Status
 
@@ -33,8 +35,12 @@ AT = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(minutes=REQUESTS // 2)
 LATE = AT + timedelta(days=3650)
 ACCOUNTS = frozenset({"000000000007", "000000000008", "000000000009"})
 # What has more rows with every year. As SQLite says that it scans one.
-GROWING = tuple(f"SCAN {table}" for table in ("requests", "decisions", "audit_events", "api_tokens", "drifts"))
+GROWING = tuple(
+    f"SCAN {table}" for table in ("requests", "decisions", "audit_events", "api_tokens", "drifts", "deliveries")
+)
 DELETION = Operation(OperationName.DELETE_ACCESS_KEY, "AKIA1")
+PLACE = Place(REQUESTS // 2, "siem")
+FAILED = Wanted(status=DeliveryStatus.FAILED)
 CURSOR = Cursor(AT, "0" * 30 + "100000")
 
 
@@ -80,6 +86,15 @@ LISTS: dict[str, Callable[[Tx], object]] = {
     "by idempotency key": lambda tx: requests.by_idempotency_key(tx, "seldom", "key7"),
     "audit log": lambda tx: audit.page(tx, after=REQUESTS // 2, limit=LIMIT),
     "audit log of a request": lambda tx: audit.page(tx, after=0, limit=LIMIT, request_id=CURSOR.request_id),
+    "deliveries": lambda tx: outbox.page(tx, Wanted(), after=None, limit=LIMIT),
+    "deliveries, from a cursor": lambda tx: outbox.page(tx, Wanted(), after=PLACE, limit=LIMIT),
+    "deliveries by status": lambda tx: outbox.page(tx, FAILED, after=PLACE, limit=LIMIT),
+    "deliveries by destination": lambda tx: outbox.page(tx, Wanted(destination="seldom"), after=PLACE, limit=LIMIT),
+    "deliveries of a request": lambda tx: outbox.page(
+        tx, Wanted(request_id=CURSOR.request_id), after=None, limit=LIMIT
+    ),
+    "deliveries that are due": lambda tx: outbox.due(tx, "siem", LATE, LIMIT),
+    "destinations that something is due for": lambda tx: outbox.destinations_due(tx, LATE),
     "open drift": expectations.open_findings,
     "open drift of an account": lambda tx: expectations.open_findings(tx, "000000000007"),
     "a token": lambda tx: tokens.by_hash(tx, "hash of bob"),

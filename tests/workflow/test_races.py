@@ -107,7 +107,7 @@ def test_the_audit_sequence_has_no_gap_and_no_fork(house: House) -> None:
     def append(number: int) -> Callable[[], int]:
         def call() -> int:
             with begin(house.ctx.engine) as tx:
-                return audit.append(tx, Event("test.happened", {"number": number}), actor=WORKER, at=house.clock())
+                return audit.append(tx, Event("test.happened", {"number": number}), actor=WORKER, at=house.clock()).seq
 
         return call
 

@@ -1,0 +1,65 @@
+"""Deliveries: what destinations were told, and what has become of it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from service.api import examples, inputs, outputs
+from service.api.deps import Ctx, SignedIn
+from service.api.paging import decode_place, encode_place
+from service.api.problems import documented
+from service.api.views import delivery_out
+from service.db.outbox import Place, Wanted
+from service.domain.errors import Code
+from service.workflow.deliver import list_deliveries, redeliver
+
+router = APIRouter(prefix="/v1/deliveries", tags=["Deliveries"])
+
+
+@router.get(
+    "",
+    summary="List deliveries",
+    responses=examples.answer("A page.", "deliveries")
+    | documented(
+        Code.ROLE_REQUIRED,
+        invalid=("query", "cursor"),
+        said={Code.ROLE_REQUIRED: "To see deliveries one needs the role operator or auditor for all accounts."},
+    ),
+)
+def get_deliveries(
+    ctx: Ctx, actor: SignedIn, wanted: Annotated[inputs.DeliveryFilter, Query()]
+) -> outputs.DeliveryPageOut:
+    """One event to one destination each, newest first. For the roles `operator` and `auditor`."""
+    found = list_deliveries(
+        ctx,
+        actor,
+        Wanted(status=wanted.status, destination=wanted.destination, request_id=wanted.request_id),
+        after=decode_place(wanted.cursor),
+        limit=wanted.limit + 1,
+    )
+    page = found[: wanted.limit]
+    following = Place(page[-1].seq, page[-1].destination) if len(found) > len(page) else None
+    return outputs.DeliveryPageOut(
+        items=[delivery_out(delivery) for delivery in page], next_cursor=encode_place(following)
+    )
+
+
+@router.post(
+    "/{delivery_id}/redelivery",
+    summary="Send a delivery again",
+    responses=examples.answer("It will be sent again.", "redelivery")
+    | documented(
+        Code.ROLE_REQUIRED,
+        Code.NOT_FOUND,
+        Code.WRONG_STATUS,
+        invalid=("path", "delivery_id"),
+        said={
+            Code.ROLE_REQUIRED: "To send a delivery again one needs the role operator for all accounts.",
+            Code.NOT_FOUND: "There is no such delivery.",
+            Code.WRONG_STATUS: "The delivery is pending: it is being sent already.",
+        },
+    ),
+)
+def post_redelivery(ctx: Ctx, actor: SignedIn, delivery_id: inputs.DeliveryId) -> outputs.DeliveryOut:
+    """With the same id and body, so that whoever has it already can tell. For the role `operator`."""
+    return delivery_out(redeliver(ctx, actor, delivery_id))

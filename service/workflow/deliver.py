@@ -1,0 +1,94 @@
+"""Delivering: send, then write down what became of it. Killed in between, it is sent once more: at least once."""
+
+import json
+import random
+from dataclasses import replace
+
+from service.db import outbox
+from service.db.engine import begin, read, retried
+from service.db.outbox import Place, Wanted
+from service.domain.actor import WORKER, Actor
+from service.domain.delivery import GIVE_UP_AFTER, Answer, Attempt, Delivery, DeliveryStatus, Notice, wait_after
+from service.domain.errors import Code, Conflict, NotFound, Unavailable
+from service.domain.events import delivery_failed, delivery_repeated
+from service.domain.policy import check_may_redeliver, check_may_see_deliveries
+from service.workflow.context import Context
+from service.workflow.tell import tell
+
+_BATCH = 50
+
+
+def deliver(ctx: Context, name: str) -> None:
+    """Send what is due to one destination, as far as it takes it.
+
+    Raises Unavailable when it did not take something: it is tried again, and so is what is behind it; Conflict when
+    another process has taken over.
+    """
+    with read(ctx.engine) as tx:
+        found = outbox.due(tx, name, ctx.now(), _BATCH)
+    for delivery in found:
+        notice = Notice(
+            id=delivery.id, event=delivery.event, ticket=delivery.ticket, document=json.loads(delivery.body)
+        )
+        attempt = ctx.destinations[name].deliver(notice)
+        _record(ctx, delivery.id, attempt)
+        if attempt.answer is Answer.AGAIN:
+            raise Unavailable(Code.UNAVAILABLE, f"The destination did not take a delivery. {attempt.detail}")
+
+
+def _record(ctx: Context, delivery_id: str, attempt: Attempt) -> None:
+    now = ctx.now()
+    with ctx.begin() as tx:
+        before = outbox.lock(tx, delivery_id)
+        if before is None or before.ended_at is not None:
+            return  # sent by two processes at once, and written down by the other
+        tried = replace(before, attempts=before.attempts + 1, detail=attempt.detail)
+        after = _after(tried, attempt, ctx)
+        outbox.save(tx, after)
+        if after.status is DeliveryStatus.FAILED:
+            tell(ctx, tx, delivery_failed(after), actor=WORKER, at=now)
+
+
+def _after(tried: Delivery, attempt: Attempt, ctx: Context) -> Delivery:
+    now = ctx.now()
+    if attempt.answer is Answer.DELIVERED:
+        return replace(tried, status=DeliveryStatus.DELIVERED, ended_at=now)
+    if attempt.answer is not Answer.AGAIN or now >= tried.give_up_at:
+        return replace(tried, status=DeliveryStatus.FAILED, ended_at=now)
+    wait = wait_after(tried.attempts, random.random())  # noqa: S311  # no secret depends on it
+    return replace(tried, due_at=min(now + wait, tried.give_up_at))
+
+
+@retried
+def list_deliveries(ctx: Context, actor: Actor, wanted: Wanted, *, after: Place | None, limit: int) -> list[Delivery]:
+    """Newest first. Raises Forbidden, Unavailable."""
+    check_may_see_deliveries(actor)
+    with read(ctx.engine) as tx:
+        return outbox.page(tx, wanted, after=after, limit=limit)
+
+
+@retried
+def redeliver(ctx: Context, actor: Actor, delivery_id: str) -> Delivery:
+    """Send it once more, with the same id and body. Raises Forbidden, NotFound, Conflict while it is being sent."""
+    check_may_redeliver(actor)
+    now = ctx.now()
+    with begin(ctx.engine) as tx:
+        before = outbox.lock(tx, delivery_id)
+        if before is None:
+            raise NotFound(Code.NOT_FOUND, "There is no such delivery.")
+        if before.ended_at is None:
+            raise Conflict(Code.WRONG_STATUS, "The delivery is pending: it is being sent already.")
+        if before.destination not in ctx.destinations:
+            raise Conflict(Code.WRONG_STATUS, "The settings no longer name its destination.")
+        after = replace(
+            before,
+            status=DeliveryStatus.PENDING,
+            attempts=0,
+            detail=None,
+            due_at=now,
+            give_up_at=now + GIVE_UP_AFTER,
+            ended_at=None,
+        )
+        outbox.save(tx, after)
+        tell(ctx, tx, delivery_repeated(before), actor=actor, at=now)
+    return after

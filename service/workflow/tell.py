@@ -1,0 +1,80 @@
+"""Telling what happened: the audit record, and one delivery for each destination that wants it, in one transaction."""
+
+from datetime import datetime
+
+from service.db import audit, outbox
+from service.db.engine import Tx
+from service.domain.actor import Actor
+from service.domain.canonical import Document, Json, canonical, timestamp
+from service.domain.delivery import GIVE_UP_AFTER, Delivery, DeliveryStatus
+from service.domain.events import TOLD, Event
+from service.domain.request import OperationRequest
+from service.workflow.context import Context
+
+
+def tell(
+    ctx: Context, tx: Tx, event: Event, *, actor: Actor, at: datetime, request: OperationRequest | None = None
+) -> None:
+    """Audit `event` and stage its deliveries. `request` is what it has become, for an event of one."""
+    request_id = None if request is None else request.filing.request_id
+    appended = audit.append(tx, event, actor=actor, at=at, request_id=request_id)
+    if event.name not in TOLD:
+        return
+    for name, destination in ctx.destinations.items():
+        # That a destination cannot be told is for the others.
+        if not destination.wants(event.name) or event.data.get("destination") == name:
+            continue
+        outbox.add(
+            tx,
+            Delivery(
+                id=ctx.new_id(),
+                seq=appended.seq,
+                destination=name,
+                stream=request_id or str(event.data.get("account_id", "")),
+                event=event.name,
+                request_id=request_id,
+                ticket=None if request is None else request.filing.ticket,
+                body=canonical(_document(ctx, event, appended, actor=actor, at=at, request=request)).decode(),
+                status=DeliveryStatus.PENDING,
+                attempts=0,
+                detail=None,
+                created_at=at,
+                due_at=at,
+                give_up_at=at + GIVE_UP_AFTER,
+                ended_at=None,
+            ),
+        )
+
+
+def _document(
+    ctx: Context,
+    event: Event,
+    appended: audit.Appended,
+    *,
+    actor: Actor,
+    at: datetime,
+    request: OperationRequest | None,
+) -> Document:
+    """The thin body. Nothing of an event's own data, which may be somebody's free text."""
+    about: dict[str, Json] = {"account_id": event.data.get("account_id"), "request": None}
+    if request is not None:
+        filing = request.filing
+        about = {
+            "account_id": filing.account_id,
+            "request": {
+                "id": filing.request_id,
+                "status": request.status.value,
+                "operation": filing.operation.name.value,
+                "ticket": filing.ticket,
+                "link": None if ctx.public_url is None else f"{ctx.public_url}/v1/requests/{filing.request_id}",
+            },
+        }
+    return {
+        "type": event.name,
+        "timestamp": timestamp(at),
+        "data": {
+            **about,
+            "actor": {"kind": actor.kind.value, "name": actor.name},
+            "audit": {"sequence": appended.seq, "sha256": appended.sha256},
+        },
+    }

@@ -1,0 +1,282 @@
+"""What destinations are told: everything that they want, in order, at least once, and nothing that is not theirs."""
+
+import json
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from destinations import Post
+from factories import DEACTIVATE, JUSTIFICATION, House
+from sqlalchemy import select, text
+
+from service.db.engine import begin, read
+from service.db.tables import deliveries
+from service.domain.delivery import GIVE_UP_AFTER, Answer, Notice, wait_after
+from service.domain.errors import Conflict, ServiceError
+from service.domain.events import DELIVERY_FAILED
+from service.domain.request import Verdict
+from service.worker import run_pass
+from service.workflow.decide import decide
+from service.workflow.deliver import deliver
+from service.workflow.hold import take
+
+LIFE = ["request.filed", "decision.recorded", "decision.recorded", "request.approved"]
+LIFE += ["execution.started", "execution.succeeded"]
+FREE_TEXT = "Nobody but an approver reads this comment."
+
+
+def away(_: Notice) -> Answer:
+    return Answer.AGAIN
+
+
+def told(house: House, **destinations: Post) -> None:
+    """From now on these are told."""
+    house.change(destinations=destinations)
+
+
+def deactivated(house: House) -> None:
+    house.execute(house.approved(DEACTIVATE, house.spare_key(), ticket="OPS-4711"))
+
+
+def statuses(house: House, destination: str) -> list[str]:
+    query = select(deliveries.c.status).where(deliveries.c.destination == destination).order_by(deliveries.c.seq)
+    with read(house.ctx.engine) as tx:
+        return list(tx.execute(query).scalars())
+
+
+def attempt(house: House, name: str) -> None:
+    """One try, whatever it comes to."""
+    with pytest.raises(ServiceError):
+        deliver(house.ctx, name)
+
+
+def test_every_step_of_a_request_is_told_once_to_each_destination_in_order(house: House) -> None:
+    one, other = Post(), Post()
+    told(house, one=one, other=other)
+    deactivated(house)
+    for _ in LIFE:
+        run_pass(house.ctx)
+    assert one.events == other.events == LIFE
+    assert len({notice.id for notice in one.sent + other.sent}) == 2 * len(LIFE)
+
+
+def test_a_destination_gets_only_the_events_that_it_wants(house: House) -> None:
+    post = Post(only=frozenset({"execution.succeeded"}))
+    told(house, post=post)
+    deactivated(house)
+    run_pass(house.ctx)
+    assert post.events == ["execution.succeeded"]
+
+
+def test_what_is_told_is_thin_and_leads_to_the_audit_log(house: House) -> None:
+    post = Post()
+    told(house, post=post)
+    house.change(public_url="https://rootquorum.example.com")
+    request = house.file(DEACTIVATE, house.spare_key(), ticket="OPS-4711")
+    run_pass(house.ctx)
+    data = post.sent[0].document["data"]
+    assert isinstance(data, dict)
+    assert data["request"] == {
+        "id": request.filing.request_id,
+        "status": "pending",
+        "operation": "deactivate_access_key",
+        "ticket": "OPS-4711",
+        "link": f"https://rootquorum.example.com/v1/requests/{request.filing.request_id}",
+    }
+    assert data["actor"] == {"kind": "person", "name": "Alice"}
+    assert data["audit"]["sequence"] == json.loads(house.events(request)[0])["seq"]
+
+
+def test_who_signs_in_with_what_is_told_to_nobody(house: House) -> None:
+    told(house, post=Post())
+    house.new_token("alice")
+    assert statuses(house, "post") == []
+
+
+def test_nothing_that_somebody_wrote_is_told(house: House) -> None:
+    post = Post()
+    told(house, post=post)
+    request = house.file(DEACTIVATE, house.spare_key())
+    bob = house.actor("bob")
+    decide(house.ctx, bob, request.filing.request_id, Verdict.REJECT, digest=request.digest, comment=FREE_TEXT)
+    for _ in range(3):
+        run_pass(house.ctx)
+    assert post.events == ["request.filed", "decision.recorded", "request.rejected"]
+    assert not [notice for notice in post.sent if FREE_TEXT in str(notice) or JUSTIFICATION in str(notice)]
+
+
+def test_a_change_that_is_rolled_back_tells_nobody(house: House) -> None:
+    told(house, post=Post())
+    bob = house.actor("bob")
+    with pytest.raises(ServiceError):
+        decide(house.ctx, bob, "6f1c9a52-6a55-4b8e-9d5c-2f6f0f6f2b11", Verdict.APPROVE, digest="0" * 64, comment=None)
+    assert statuses(house, "post") == []
+
+
+def test_a_destination_that_is_away_is_tried_again_in_order_and_delays_no_other(house: House) -> None:
+    dead, alive = Post(away), Post()
+    told(house, dead=dead, alive=alive)
+    deactivated(house)
+    for _ in LIFE:
+        run_pass(house.ctx)
+    assert dead.events == ["request.filed"]
+    assert alive.events == LIFE
+    dead.answer = Post().answer
+    house.clock.advance(timedelta(minutes=1))
+    for _ in LIFE:
+        run_pass(house.ctx)
+    assert dead.events == ["request.filed", *LIFE]
+
+
+def test_what_is_sent_again_has_the_same_id_and_the_same_body(house: House) -> None:
+    post = Post(away)
+    told(house, post=post)
+    house.file()
+    attempt(house, "post")
+    house.clock.advance(timedelta(minutes=1))
+    attempt(house, "post")
+    assert post.sent[0] == post.sent[1]
+
+
+def test_killed_between_sending_and_recording_it_is_sent_once_more(house: House) -> None:
+    def dies(_: Notice) -> Answer:
+        raise KeyboardInterrupt
+
+    post = Post(dies)
+    told(house, post=post)
+    house.file()
+    with pytest.raises(KeyboardInterrupt):
+        deliver(house.ctx, "post")
+    post.answer = Post().answer
+    run_pass(house.ctx)
+    assert [notice.id for notice in post.sent] == [post.sent[0].id] * 2
+    assert statuses(house, "post") == ["delivered"]
+
+
+def test_what_another_process_has_written_down_meanwhile_stays(house: House) -> None:
+    post = Post()
+
+    def meanwhile(_: Notice) -> Answer:
+        told(house, post=Post())
+        deliver(house.ctx, "post")
+        return Answer.AGAIN
+
+    post.answer = meanwhile
+    told(house, post=post)
+    house.file()
+    attempt(house, "post")
+    assert statuses(house, "post") == ["delivered"]
+
+
+def test_after_a_day_it_has_failed_and_the_others_are_told(house: House) -> None:
+    dead, alive = Post(away), Post()
+    told(house, dead=dead, alive=alive)
+    house.file()
+    attempt(house, "dead")
+    house.clock.advance(GIVE_UP_AFTER)
+    attempt(house, "dead")
+    run_pass(house.ctx)
+    assert statuses(house, "dead") == ["failed"]
+    assert DELIVERY_FAILED in alive.events
+    assert DELIVERY_FAILED not in dead.events
+
+
+@pytest.mark.parametrize("answer", [Answer.REFUSED, Answer.GONE])
+def test_what_is_refused_for_good_is_not_tried_again(house: House, answer: Answer) -> None:
+    told(house, post=Post(lambda _: answer))
+    house.file()
+    deliver(house.ctx, "post")
+    assert statuses(house, "post") == ["failed"]
+
+
+def test_what_the_settings_no_longer_name_keeps_what_it_was_not_told(house: House) -> None:
+    told(house, post=Post(away))
+    house.file()
+    told(house)
+    run_pass(house.ctx)
+    assert statuses(house, "post") == ["pending"]
+
+
+def test_a_worker_that_was_taken_over_writes_nothing_down(house: House) -> None:
+    if house.ctx.engine.dialect.name == "sqlite":
+        pytest.skip("one process, and no lease")
+    told(house, post=Post())
+    house.file()
+    lease = take(house.ctx, ["to post drift"], "one", timedelta(seconds=30), 1)["to post drift"]
+    with begin(house.ctx.engine) as tx:
+        tx.execute(text("UPDATE leases SET until = now()"))
+    take(house.ctx, ["to post drift"], "other", timedelta(seconds=30), 1)
+    house.change(lease=lease)
+    with pytest.raises(Conflict):
+        deliver(house.ctx, "post")
+    assert statuses(house, "post") == ["pending"]
+
+
+def delivery_id(house: House) -> str:
+    found: str = house.client("oscar").get("/v1/deliveries").json()["items"][0]["id"]
+    return found
+
+
+def test_an_operator_has_it_sent_again_with_the_same_id_and_body(house: House) -> None:
+    post = Post(lambda _: Answer.REFUSED)
+    told(house, post=post)
+    house.file()
+    run_pass(house.ctx)
+    post.answer = Post().answer
+    assert house.client("oscar").post(f"/v1/deliveries/{delivery_id(house)}/redelivery").json()["status"] == "pending"
+    run_pass(house.ctx)
+    assert post.sent[0] == post.sent[1]
+    assert statuses(house, "post") == ["delivered"]
+
+
+@pytest.mark.parametrize("subject", ["alice", "bob", "audrey"])
+def test_nobody_but_an_operator_has_it_sent_again(sqlite_house: House, subject: str) -> None:
+    told(sqlite_house, post=Post())
+    sqlite_house.file()
+    run_pass(sqlite_house.ctx)
+    answer = sqlite_house.client(subject).post(f"/v1/deliveries/{delivery_id(sqlite_house)}/redelivery")
+    assert answer.json()["code"] == "role_required"
+
+
+def test_what_the_settings_no_longer_name_is_not_sent_again(sqlite_house: House) -> None:
+    told(sqlite_house, post=Post())
+    sqlite_house.file()
+    run_pass(sqlite_house.ctx)
+    told(sqlite_house)
+    answer = sqlite_house.client("oscar").post(f"/v1/deliveries/{delivery_id(sqlite_house)}/redelivery")
+    assert answer.json()["code"] == "wrong_status"
+
+
+def test_deliveries_are_listed_newest_first_page_by_page(house: House) -> None:
+    told(house, one=Post(), other=Post())
+    deactivated(house)
+    client, found = house.client("audrey"), []
+    page = client.get("/v1/deliveries", params={"limit": 5}).json()
+    while page["next_cursor"]:
+        found += page["items"]
+        page = client.get("/v1/deliveries", params={"limit": 5, "cursor": page["next_cursor"]}).json()
+    found += page["items"]
+    places = [(item["sequence"], item["destination"]) for item in found]
+    assert places == sorted(set(places), reverse=True)
+    assert len(places) == 2 * len(LIFE)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count"),
+    [
+        ({"destination": "one"}, len(LIFE)),
+        ({"status": "failed"}, 0),
+        ({"request_id": "6f1c9a52-6a55-4b8e-9d5c-2f6f0f6f2b11"}, 0),
+    ],
+)
+def test_deliveries_are_filtered(house: House, wanted: dict[str, str], count: int) -> None:
+    told(house, one=Post(), other=Post())
+    deactivated(house)
+    assert len(house.client("oscar").get("/v1/deliveries", params=wanted).json()["items"]) == count
+
+
+def test_waits_double_up_to_six_hours() -> None:
+    waits = [wait_after(number, chance=0) for number in range(1, 30)]
+    assert waits[0] == timedelta(seconds=5)
+    assert all(later == min(2 * earlier, timedelta(hours=6)) for earlier, later in pairwise(waits))
+    assert wait_after(1, chance=1) == timedelta(seconds=2.5)
