@@ -1,0 +1,197 @@
+"""Standard Webhooks 1.0, out and in: each message has an id and a time, and is signed with both."""
+
+import base64
+import hmac
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import httpx
+import standardwebhooks
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from service.domain.canonical import canonical
+from service.domain.delivery import Answer, Attempt, Notice
+from service.notify import guarded
+
+_SHARED, _PRIVATE, _PUBLIC = "whsec_", "whsk_", "whpk_"
+_SHORTEST_SECRET_BYTES, _LONGEST_SECRET_BYTES, _KEY_BYTES = 24, 64, 32
+_TOLERANCE = timedelta(minutes=5)
+_SECONDS = re.compile("[1-9][0-9]{0,10}")
+
+_MOVED, _CLIENT_ERROR, _GONE = 300, 400, 410
+
+
+class BadSignature(ValueError):
+    """The message is not from whom it should be, or not from now."""
+
+
+class Signer(Protocol):
+    """What a destination's messages are signed with."""
+
+    def sign(self, message_id: str, at: int, body: bytes) -> str:
+        """One signature with its version. `at` is in seconds since 1970, `body` is UTF-8."""
+
+
+class Verifier(Protocol):
+    """What a message that comes in is held against."""
+
+    def made(self, signature: str, message_id: str, at: int, body: bytes) -> bool:
+        """Whether `signature`, with its version, is this secret's of that message."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSecret:
+    """`whsec_`: HMAC-SHA256, the same on both sides."""
+
+    secret: bytes = field(repr=False)
+
+    def sign(self, message_id: str, at: int, body: bytes) -> str:
+        time = datetime.fromtimestamp(at, UTC)
+        return standardwebhooks.Webhook(self.secret).sign(message_id, time, body.decode())
+
+    def made(self, signature: str, message_id: str, at: int, body: bytes) -> bool:
+        return hmac.compare_digest(signature.encode(), self.sign(message_id, at, body).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """`whpk_`: tells Ed25519 signatures, and can make none."""
+
+    key: Ed25519PublicKey = field(repr=False)
+
+    def made(self, signature: str, message_id: str, at: int, body: bytes) -> bool:
+        version, _, encoded = signature.partition(",")
+        if version != "v1a":
+            return False
+        try:
+            self.key.verify(base64.b64decode(encoded, validate=True), _signed(message_id, at, body))
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+    def __str__(self) -> str:
+        """As it is handed out."""
+        return _PUBLIC + base64.b64encode(self.key.public_bytes_raw()).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKey:
+    """`whsk_`: makes Ed25519 signatures."""
+
+    key: Ed25519PrivateKey = field(repr=False)
+
+    def sign(self, message_id: str, at: int, body: bytes) -> str:
+        return "v1a," + base64.b64encode(self.key.sign(_signed(message_id, at, body))).decode()
+
+    def public(self) -> PublicKey:
+        return PublicKey(self.key.public_key())
+
+
+def signer(text: str) -> SharedSecret | PrivateKey:
+    """From its text form. Raises ValueError, which does not quote it."""
+    if text.startswith(_SHARED):
+        return SharedSecret(_decoded(text.removeprefix(_SHARED), _SHORTEST_SECRET_BYTES, _LONGEST_SECRET_BYTES))
+    if text.startswith(_PRIVATE):
+        seed = _decoded(text.removeprefix(_PRIVATE), _KEY_BYTES, _KEY_BYTES)
+        return PrivateKey(Ed25519PrivateKey.from_private_bytes(seed))
+    raise ValueError(f"a secret to sign with begins with {_SHARED} or {_PRIVATE}")
+
+
+def verifier(text: str) -> SharedSecret | PublicKey:
+    """From its text form. Raises ValueError, which does not quote it."""
+    if text.startswith(_SHARED):
+        return SharedSecret(_decoded(text.removeprefix(_SHARED), _SHORTEST_SECRET_BYTES, _LONGEST_SECRET_BYTES))
+    if text.startswith(_PUBLIC):
+        key = _decoded(text.removeprefix(_PUBLIC), _KEY_BYTES, _KEY_BYTES)
+        return PublicKey(Ed25519PublicKey.from_public_bytes(key))
+    raise ValueError(f"a secret to verify with begins with {_SHARED} or {_PUBLIC}")
+
+
+def verify(
+    secrets: Sequence[Verifier],
+    headers: Mapping[str, str],
+    body: bytes,
+    now: datetime,
+    tolerance: timedelta = _TOLERANCE,
+) -> str:
+    """The message's id, by which the caller knows a repetition. Raises BadSignature."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    message_id, stamp = lower.get("webhook-id", ""), lower.get("webhook-timestamp", "")
+    signatures = lower.get("webhook-signature", "").split()
+    if not message_id or not stamp or not signatures:
+        raise BadSignature("a header of the signature is missing")
+    at = _at(stamp)
+    if abs(at - now.timestamp()) > tolerance.total_seconds():
+        raise BadSignature("the message is not from now")
+    try:
+        # All are tried, so that the time it takes tells nothing.
+        good = [secret.made(signature, message_id, at, body) for secret in secrets for signature in signatures]
+    except UnicodeError:
+        raise BadSignature("the message is not UTF-8") from None
+    if not any(good):
+        raise BadSignature("no signature is good")
+    return message_id
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A destination that takes Standard Webhooks. While its secret changes it has two, and each signs."""
+
+    name: str
+    url: str = field(repr=False)
+    secrets: tuple[Signer, ...] = field(repr=False)
+    client: httpx.BaseTransport = field(repr=False)
+    now: Callable[[], datetime] = field(default=_utc_now, repr=False)
+
+    def deliver(self, notice: Notice) -> Attempt:
+        body, at = canonical(notice.document), int(self.now().timestamp())
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": notice.id,
+            "webhook-timestamp": str(at),
+            "webhook-signature": " ".join(secret.sign(notice.id, at, body) for secret in self.secrets),
+        }
+        try:
+            reply = guarded.send(self.client, "POST", self.url, headers=headers, content=body)
+        except (guarded.Unreachable, guarded.Unsafe) as error:
+            return Attempt(Answer.AGAIN, str(error))
+        return _attempt(reply.status)
+
+
+def _attempt(status: int) -> Attempt:
+    if httpx.codes.is_success(status):
+        return Attempt(Answer.DELIVERED, f"answered {status}")
+    if status == _GONE:
+        return Attempt(Answer.GONE, f"answered {status}: it wants no more")
+    if _MOVED <= status < _CLIENT_ERROR:
+        return Attempt(Answer.AGAIN, f"answered {status}, a redirect")
+    return Attempt(Answer.AGAIN, f"answered {status}")
+
+
+def _signed(message_id: str, at: int, body: bytes) -> bytes:
+    return f"{message_id}.{at}.".encode() + body
+
+
+def _at(stamp: str) -> int:
+    """Seconds since 1970, only as `str` writes them: what is signed is the header's text."""
+    if not _SECONDS.fullmatch(stamp):
+        raise BadSignature("the time is no number of seconds")
+    return int(stamp)
+
+
+def _decoded(text: str, shortest: int, longest: int) -> bytes:
+    try:
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        raise ValueError("the secret is no Base64") from None
+    if not shortest <= len(decoded) <= longest:
+        raise ValueError(f"the secret has {len(decoded)} bytes, not {shortest} to {longest}")
+    return decoded
