@@ -24,9 +24,11 @@ from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot
 from service.aws.sources import FixedSource, ProfileSource, Source
 from service.db.engine import connect
+from service.notify import guarded
+from service.notify.webhooks import Webhook, signer
 from service.settings import IssuerSettings, OrganizationSettings, Settings, load
 from service.worker import Worker
-from service.workflow.context import Context
+from service.workflow.context import Context, Destination
 
 if TYPE_CHECKING:
     from service.aws.simulated import Credential
@@ -63,9 +65,28 @@ def compose(settings: Settings, *, with_aws: bool = True) -> Iterator[Context]:
                 policy=settings.rules(),
                 now=lambda: datetime.now(UTC),
                 new_id=lambda: str(uuid.uuid4()),
+                destinations=destinations(settings),
+                public_url=settings.server.public_url,
             )
     finally:
         engine.dispose()
+
+
+def destinations(settings: Settings) -> dict[str, Destination]:
+    """Whom the settings want told, by name."""
+    if not settings.webhooks:
+        return {}
+    client = guarded.new_client(settings.notify.allowed_hosts)
+    return {
+        name: Webhook(
+            name=name,
+            url=webhook.url,
+            secrets=tuple(map(signer, webhook.all_secrets())),
+            client=client,
+            events=webhook.events,
+        )
+        for name, webhook in settings.webhooks.items()
+    }
 
 
 def create_app(settings: Settings) -> FastAPI:

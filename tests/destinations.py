@@ -1,7 +1,13 @@
-"""A destination of the tests: the one thing that really leaves the building."""
+"""Destinations of the tests: one that only keeps what it is told, and one that is a server of its own."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import standardwebhooks
 
 from service.domain.delivery import Answer, Attempt, Notice
 
@@ -24,3 +30,51 @@ class Post:
     @property
     def events(self) -> list[str]:
         return [notice.event for notice in self.sent]
+
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # the one of the specification's examples
+
+
+class Siem(ThreadingHTTPServer):
+    """A server that keeps what is posted to it, and answers `status`."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.status = 204
+        self.received: list[tuple[dict[str, str], bytes]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/in"
+
+    def verified(self) -> list[str]:
+        """The types of what came, each as the reference package takes it."""
+        webhook = standardwebhooks.Webhook(SECRET)
+        return [json.loads(json.dumps(webhook.verify(body, headers)))["type"] for headers, body in self.received]
+
+    def sequences(self) -> list[int]:
+        """Where in the audit log each is that came, as often as it came."""
+        return [json.loads(body)["data"]["audit"]["sequence"] for _, body in self.received]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Siem
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def listening() -> Iterator[Siem]:
+    with Siem() as siem:
+        thread = Thread(target=siem.serve_forever)
+        thread.start()
+        yield siem
+        siem.shutdown()
+        thread.join()

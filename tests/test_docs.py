@@ -27,6 +27,7 @@ _TABLES = {
     "organizations": "<name>",
     "issuers": "<name>",
     "accounts": "<account id>",
+    "webhooks": "<name>",
     "people": "<name>",
     "machines": "<name>",
 }

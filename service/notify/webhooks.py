@@ -150,6 +150,10 @@ class Webhook:
     secrets: tuple[Signer, ...] = field(repr=False)
     client: httpx.BaseTransport = field(repr=False)
     now: Callable[[], datetime] = field(default=_utc_now, repr=False)
+    events: frozenset[str] | None = None
+
+    def wants(self, event: str) -> bool:
+        return self.events is None or event in self.events
 
     def deliver(self, notice: Notice) -> Attempt:
         body, at = canonical(notice.document), int(self.now().timestamp())

@@ -6,6 +6,8 @@ from importlib.util import find_spec
 
 from service.domain.account import Partition
 from service.domain.actor import WORKER
+from service.notify.guarded import check_url
+from service.notify.webhooks import signer
 from service.settings.model import PREFIX, Settings
 
 FILE_VARIABLE = f"{PREFIX}CONFIG"
@@ -17,6 +19,7 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from _faults_of_issuers(settings)
     yield from _faults_of_accounts(settings)
     yield from _faults_of_organizations(settings)
+    yield from _faults_of_webhooks(settings)
     if settings.worker.lease < 3 * settings.worker.interval:
         yield "worker.lease: it is renewed once in an interval, and has to be three of them at least."
     if settings.worker.enabled and settings.database.connections < settings.worker.parallel + 2:
@@ -106,3 +109,23 @@ def _faults_of_organizations(settings: Settings) -> Iterator[str]:
             yield f"organizations.{name}: profile is missing: who may call sts:AssumeRoot."
         if not organization.list_accounts and organization.allow | organization.deny:
             yield f"organizations.{name}: allow and deny are for list_accounts."
+
+
+def _faults_of_webhooks(settings: Settings) -> Iterator[str]:
+    for name, webhook in settings.webhooks.items():
+        try:
+            check_url(webhook.url, settings.notify.allowed_hosts)
+        except ValueError as error:
+            yield f"webhooks.{name}.url: {error}."
+        try:
+            secrets = webhook.all_secrets()
+        except (OSError, UnicodeError):
+            yield f"webhooks.{name}.secret_files: one of them cannot be read."
+            continue
+        if not secrets:
+            yield f"webhooks.{name}: it has no secret; name secrets or secret_files."
+        for secret in secrets:
+            try:
+                signer(secret)
+            except ValueError as error:
+                yield f"webhooks.{name}: {error}."

@@ -12,14 +12,17 @@ from service.settings.sections import (
     AccountSettings,
     AwsSettings,
     DatabaseSettings,
+    DestinationName,
     IssuerSettings,
     LogSettings,
     MachineSettings,
+    NotifySettings,
     OrganizationSettings,
     PersonSettings,
     PolicySettings,
     ServerSettings,
     SubjectId,
+    WebhookSettings,
     WorkerSettings,
 )
 
@@ -42,6 +45,8 @@ class Settings(BaseSettings):
     organizations: dict[SubjectId, OrganizationSettings] = {}
     accounts: dict[AccountId, AccountSettings] = {}
     issuers: dict[SubjectId, IssuerSettings] = {}
+    notify: NotifySettings = NotifySettings()
+    webhooks: dict[DestinationName, WebhookSettings] = {}
     people: dict[SubjectId, PersonSettings] = {}
     machines: dict[SubjectId, MachineSettings] = {}
 

@@ -1,6 +1,7 @@
 """Each table of the settings: its values with their defaults, and what one value alone can show to be wrong."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from service.domain.account import Partition
 from service.domain.actor import Role
+from service.domain.events import TOLD
 from service.domain.rules import SMALLEST_QUORUM, Policy
 
 _RULES = Policy()
@@ -17,6 +19,7 @@ _RULES = Policy()
 AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 # Lower case only: two spellings of one name would be two people.
 SubjectId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}$")]
+DestinationName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,39}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Window = Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(days=366))]
 Lifetime = Annotated[timedelta, Field(ge=timedelta(minutes=5), le=timedelta(days=3660))]
@@ -44,15 +47,23 @@ class DatabaseSettings(_Section):
     connections: int = Field(default=20, ge=2, le=200)
 
 
+def _check_public_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ValueError("not the URL of a service")
+    return url.rstrip("/")
+
+
 class ServerSettings(_Section):
     """`root_path` is the prefix under which a proxy serves this service; `trusted_proxies` are the addresses whose
-    X-Forwarded-For and -Proto are believed.
+    X-Forwarded-For and -Proto are believed; links in what is sent begin with `public_url`.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     root_path: Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+    public_url: Annotated[str, AfterValidator(_check_public_url)] | None = None
     # From one address in a minute; what fails beyond that is answered 429.
     failed_sign_ins: int = Field(default=20, ge=1, le=10_000)
 
@@ -163,6 +174,35 @@ class IssuerSettings(_Section):
     client_secret: SecretStr | None = None
     scopes: tuple[Name, ...] = ("openid", "profile", "email")
     sends: Literal["access_token", "id_token"] = "access_token"
+
+
+class NotifySettings(_Section):
+    """`allowed_hosts` are trusted wherever they lead, even to private addresses and without TLS."""
+
+    allowed_hosts: frozenset[Annotated[str, StringConstraints(pattern=r"^[a-z0-9.:_-]+$")]] = frozenset()
+
+
+def _check_event(name: str) -> str:
+    if name not in TOLD:
+        raise ValueError("no event that anybody is told of")
+    return name
+
+
+class WebhookSettings(_Section):
+    """A destination that takes Standard Webhooks. Each secret begins with `whsec_` (HMAC) or `whsk_` (Ed25519); while
+    one replaces another there are two. `events` None means all.
+    """
+
+    url: str
+    secrets: tuple[SecretStr, ...] = ()
+    secret_files: tuple[Path, ...] = ()
+    events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
+
+    def all_secrets(self) -> list[str]:
+        """Those of the settings, and those of files, which are read now. Raises OSError, UnicodeError."""
+        return [secret.get_secret_value() for secret in self.secrets] + [
+            file.read_text().strip() for file in self.secret_files
+        ]
 
 
 class PersonSettings(_Section):

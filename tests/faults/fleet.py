@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from destinations import SECRET, Siem, listening
 from factories import House
 from faults.proxy import Proxy
 from kill.processes import ForkServer, Process, furnish
@@ -16,6 +17,8 @@ from sqlalchemy import text
 from service.cli.waiting import free_port, wait_until
 from service.db.engine import read
 from service.domain.account import Account
+from service.notify.guarded import new_client
+from service.notify.webhooks import Webhook, signer
 
 REPLICAS, WORKERS = 3, 2
 LEASE_SECONDS = 1
@@ -24,6 +27,8 @@ _SETTINGS: dict[str, dict[str, object]] = {
     "database": {"connections": 8},
     "worker": {"interval": "PT0.1S", "lease": f"PT{LEASE_SECONDS}S", "parallel": 4},
 }
+
+_ALLOWED = frozenset({"127.0.0.1"})
 
 
 @dataclass
@@ -39,8 +44,8 @@ class Member:
 class Fleet:
     """`house` is the service in this process, which goes to PostgreSQL directly; the others go through the proxy."""
 
-    def __init__(self, server: Server, house: House, folder: Path, forks: ForkServer) -> None:
-        self.server, self.house, self.folder, self._forks = server, house, folder, forks
+    def __init__(self, server: Server, house: House, siem: Siem, folder: Path, forks: ForkServer) -> None:
+        self.server, self.house, self.siem, self.folder, self._forks = server, house, siem, folder, forks
         self.secrets: set[str] = set()
         self.proxy = Proxy("127.0.0.1", house.ctx.engine.url.port or 0)
         self.replicas = [Member(f"replica{n}", ["serve", "--no-worker"], free_port()) for n in range(REPLICAS)]
@@ -106,13 +111,23 @@ def _listens(process: Process) -> bool:
 def running_fleet(folder: Path, forks: ForkServer, account_ids: list[str]) -> Iterator[Fleet]:
     """All of it, serving; killed in the end, if it has not ended by then."""
     accounts = {number: Account(account_id=number, name=f"account-{number}") for number in account_ids}
-    with running_server() as server, House.on(Postgres(server.url).new_database(), accounts=accounts) as house:
-        fleet = Fleet(server, house, folder, forks)
+    with (
+        running_server() as server,
+        House.on(Postgres(server.url).new_database(), accounts=accounts) as house,
+        listening() as siem,
+    ):
+        fleet = Fleet(server, house, siem, folder, forks)
+        webhook = Webhook("siem", siem.url, (signer(SECRET),), new_client(_ALLOWED))
+        house.change(destinations={"siem": webhook})
+        told: dict[str, dict[str, object]] = {
+            "notify": {"allowed_hosts": sorted(_ALLOWED)},
+            "webhooks.siem": {"url": siem.url, "secrets": [SECRET]},
+        }
         fleet.learn_secrets()
         house.aws.on("CreateAccessKey", fleet.learn_secrets, after=True, times=len(account_ids) * 2)
         fleet.proxy.start()
         through_proxy = house.ctx.engine.url.set(port=fleet.proxy.port).render_as_string(hide_password=False)
-        furnish(folder, through_proxy, house.aws, drift_checks=True, accounts=accounts.values(), more=_SETTINGS)
+        furnish(folder, through_proxy, house.aws, drift_checks=True, accounts=accounts.values(), more=_SETTINGS | told)
         members = (*fleet.replicas, *fleet.workers)
         try:
             for member in members:

@@ -15,6 +15,7 @@ from sqlalchemy import select, text
 
 from service.db import tables
 from service.db.engine import begin, read
+from service.domain.events import TOLD
 from service.domain.request import TERMINAL, OperationRequest
 from service.worker import run_pass
 from service.workflow.context import Context
@@ -76,6 +77,7 @@ def judge(fleet: Fleet, load: Load) -> Counter[str]:
     _assert_executed_once(house, found)
     _assert_every_key_has_an_owner(house, found)
     _assert_secrets_went_to_one(fleet, load, found)
+    _assert_everybody_was_told(fleet, found)
     _assert_nothing_crashed(fleet)
     starts = sum(times for (_, event), times in found.told.items() if event == _STARTED)
     counts = {
@@ -85,6 +87,7 @@ def judge(fleet: Fleet, load: Load) -> Counter[str]:
         "executions": starts,
         "CreateAccessKey": house.aws.count("CreateAccessKey"),
         "secrets": len(fleet.secrets),
+        "deliveries": len(fleet.siem.received),
     }
     return Counter(counts) + Counter(f"request {request.status}" for request in found.requests)
 
@@ -136,6 +139,16 @@ def _assert_secrets_went_to_one(fleet: Fleet, load: Load, found: Found) -> None:
         assert secret not in logs
     created = sum(event == "execution.delivered" for _, event in load.acknowledged.elements())
     assert sum(secret in answer for answer in load.answers for secret in fleet.secrets) == created > 0
+
+
+def _assert_everybody_was_told(fleet: Fleet, found: Found) -> None:
+    """The destination has every event at least once, and what is new of each request in its order."""
+    request_of = {event["seq"]: event["request_id"] for event in found.events if event["event"] in TOLD}
+    came = list(dict.fromkeys(fleet.siem.sequences()))
+    assert set(came) == set(request_of)
+    for request in found.requests:
+        of_request = [seq for seq in came if request_of[seq] == request.filing.request_id]
+        assert of_request == sorted(of_request)
 
 
 def _assert_nothing_crashed(fleet: Fleet) -> None:
