@@ -83,7 +83,7 @@ class Fleet:
         """As any supervisor does: who starts while the database is away ends, and is started again."""
         for member in (*self.replicas, *self.workers):
             if member.process is not None and member.process.is_dead:
-                member.process.wait()
+                assert member.process.wait() == 1, f"{member.name} ended by itself"
                 self.start(member)
 
     def _all_listen(self) -> bool:

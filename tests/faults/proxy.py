@@ -75,26 +75,28 @@ class Proxy:
         back: "asyncio.Task[None]",
     ) -> None:
         writes = False
-        while data := await client.read(1 << 16):
-            writes = writes or any(word in data for word in _WRITES)
-            how = None
-            if _COMMIT in data:
-                if writes:
-                    how, self._wanted = self._wanted, None
-                writes = False
-            if how is Cut.AFTER:
-                lost.set()
+        with suppress(OSError):
+            while data := await client.read(1 << 16):
+                writes = writes or any(word in data for word in _WRITES)
+                how = None
+                if _COMMIT in data:
+                    if writes:
+                        how, self._wanted = self._wanted, None
+                    writes = False
+                if how is Cut.AFTER:
+                    lost.set()
+                    to_server.write(data)
+                    await asyncio.wait({back})  # the server has answered: it has committed
+                if how is not None:
+                    self.cuts.append(how)
+                    return
                 to_server.write(data)
-                await asyncio.wait({back})  # the server has answered: it has committed
-            if how is not None:
-                self.cuts.append(how)
-                return
-            to_server.write(data)
 
 
 async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter, lost: asyncio.Event) -> None:
     """Until there is no more, or what comes next is to be lost."""
-    while data := await source.read(1 << 16):
-        if lost.is_set():
-            return
-        target.write(data)
+    with suppress(OSError):
+        while data := await source.read(1 << 16):
+            if lost.is_set():
+                return
+            target.write(data)

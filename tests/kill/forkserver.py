@@ -75,10 +75,11 @@ def _become_the_service(order: dict[str, Any]) -> NoReturn:
         os.chdir(folder)
         os.environ |= {"AWS_CONFIG_FILE": str(folder / "aws-config"), **order.get("environment", {})}
         if order.get("now") is None:
-            app(order.get("command", ["serve"]), standalone_mode=False)
+            # An exit that the command asks for is returned, not raised.
+            code = app(order.get("command", ["serve"]), standalone_mode=False) or 0
         else:
             _work(datetime.fromisoformat(order["now"]))
-        code = 0
+            code = 0
     except SystemExit as ended:
         code = int(ended.code or 0)
     except BaseException:  # noqa: BLE001  # a child must never return into the loop of its parent
