@@ -20,7 +20,7 @@ class Post:
     only: frozenset[str] | None = None
     sent: list[Notice] = field(default_factory=list)
 
-    def wants(self, event: str) -> bool:
+    def wants(self, event: str, _ticket: str | None) -> bool:
         return self.only is None or event in self.only
 
     def deliver(self, notice: Notice) -> Attempt:

@@ -15,6 +15,7 @@ EXECUTION_DENIED = "execution.denied"
 KEY_QUARANTINED = "key.quarantined"
 RECEIPT_OVERDUE = "receipt.overdue"
 RECEIPT_GIVEN_UP = "receipt.given_up"
+RECEIPT_CONFIRMED = "receipt.confirmed"
 KEY_DEACTIVATED = "key.deactivated"
 KEY_EXPIRING = "key.expiring"
 KEY_EXPIRY_FAILED = "key.expiry_failed"
@@ -33,7 +34,7 @@ DELIVERY_FAILED = "delivery.failed"
 DELIVERY_REPEATED = "delivery.repeated"
 TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an event
 
-_REACHED: dict[Status, str] = {
+REACHED: dict[Status, str] = {
     Status.APPROVED: "request.approved",
     Status.REJECTED: "request.rejected",
     Status.WITHDRAWN: "request.withdrawn",
@@ -47,8 +48,8 @@ _REACHED: dict[Status, str] = {
 }
 
 EVENT_OF: dict[tuple[Status, Status], str] = {
-    (before, after): _REACHED[after] for before, following in NEXT.items() for after in following
-} | {(Status.DELIVERED, Status.SUCCEEDED): "receipt.confirmed"}
+    (before, after): REACHED[after] for before, following in NEXT.items() for after in following
+} | {(Status.DELIVERED, Status.SUCCEEDED): RECEIPT_CONFIRMED}
 
 
 # What destinations may be told: what becomes of requests and of their keys, and every incident. Who signs in, and with

@@ -51,7 +51,7 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What was answered; of the body no more than its first 64 KiB, as they came."""
+    """What was answered; of the body no more than its beginning, as it came."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -89,8 +89,16 @@ def new_client(
     return _Guarded(allowed_hosts, within, tls or httpx.create_ssl_context())
 
 
-def send(client: httpx.BaseTransport, method: str, url: str, *, headers: Mapping[str, str], content: bytes) -> Reply:
-    """Raises Unreachable, Unsafe."""
+def send(
+    client: httpx.BaseTransport,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    content: bytes,
+    largest: int = _LARGEST_ANSWER_BYTES,
+) -> Reply:
+    """The answer, with no more than `largest` bytes of its body. Raises Unreachable, Unsafe."""
     ours = httpx.Headers({"User-Agent": "Rootquorum", "Accept-Encoding": "identity", "Connection": "close"})
     ours.update(headers)
     try:
@@ -102,20 +110,20 @@ def send(client: httpx.BaseTransport, method: str, url: str, *, headers: Mapping
             extensions={"timeout": httpx.Timeout(_TIMEOUT_SECONDS).as_dict()},
         )
         with closing(client.handle_request(request)) as answer:
-            return Reply(answer.status_code, answer.headers, _beginning(answer))
+            return Reply(answer.status_code, answer.headers, _beginning(answer, largest))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _unreachable(error) from None
 
 
-def _beginning(answer: httpx.Response) -> bytes:
+def _beginning(answer: httpx.Response, largest: int) -> bytes:
     """The stream as it comes: unpacking could make much of little."""
     assert isinstance(answer.stream, httpx.SyncByteStream)
     body = bytearray()
     for piece in answer.stream:
         body += piece
-        if len(body) >= _LARGEST_ANSWER_BYTES:
+        if len(body) >= largest:
             break
-    return bytes(body[:_LARGEST_ANSWER_BYTES])
+    return bytes(body[:largest])
 
 
 def _host(url: httpx.URL) -> str:

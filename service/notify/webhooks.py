@@ -152,7 +152,7 @@ class Webhook:
     now: Callable[[], datetime] = field(default=_utc_now, repr=False)
     events: frozenset[str] | None = None
 
-    def wants(self, event: str) -> bool:
+    def wants(self, event: str, _ticket: str | None) -> bool:
         return self.events is None or event in self.events
 
     def deliver(self, notice: Notice) -> Attempt:

@@ -73,8 +73,8 @@ class Accounts(Protocol):
 class Destination(Protocol):
     """Somebody outside who is told what happens, and decides nothing."""
 
-    def wants(self, event: str) -> bool:
-        """Whether events of this name go there."""
+    def wants(self, event: str, ticket: str | None) -> bool:
+        """Whether events of this name go there, of a request with this ticket."""
 
     def deliver(self, notice: Notice) -> Attempt:
         """Try once, in bounded time. Never fails: what is not certain is to be tried again."""

@@ -20,9 +20,10 @@ def tell(
     appended = audit.append(tx, event, actor=actor, at=at, request_id=request_id)
     if event.name not in TOLD:
         return
+    ticket = None if request is None else request.filing.ticket
     for name, destination in ctx.destinations.items():
         # That a destination cannot be told is for the others.
-        if not destination.wants(event.name) or event.data.get("destination") == name:
+        if not destination.wants(event.name, ticket) or event.data.get("destination") == name:
             continue
         outbox.add(
             tx,
@@ -33,7 +34,7 @@ def tell(
                 stream=request_id or str(event.data.get("account_id", "")),
                 event=event.name,
                 request_id=request_id,
-                ticket=None if request is None else request.filing.ticket,
+                ticket=ticket,
                 body=canonical(_document(ctx, event, appended, actor=actor, at=at, request=request)).decode(),
                 status=DeliveryStatus.PENDING,
                 attempts=0,

@@ -1,0 +1,66 @@
+"""JSON over the guarded client, for products that are told through their own API."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+
+from service.notify import guarded
+
+_LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
+
+
+class Refused(Exception):
+    """The other side will not take this, however often it is asked. The message quotes nothing of its answer."""
+
+
+class NotFound(Refused):
+    """There is no such thing, or it is not shown to us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """One product's API. `headers` hold what proves us."""
+
+    client: httpx.BaseTransport = field(repr=False)
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, query: Mapping[str, str | int] | None = None, **headers: str
+    ) -> Any:
+        """What the answer's JSON says; None where there is none. `path` begins with a slash and is quoted already.
+
+        Raises NotFound, Refused, guarded.Unreachable, guarded.Unsafe. What better credentials or some patience could
+        mend is unreachable.
+        """
+        url = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
+        reply = guarded.send(
+            self.client,
+            method,
+            url,
+            headers={"Accept": "application/json", "Content-Type": "application/json", **self.headers, **headers},
+            content=b"" if body is None else json.dumps(body).encode(),
+            largest=_LARGEST_ANSWER_BYTES,
+        )
+        _check(reply.status)
+        if len(reply.body) >= _LARGEST_ANSWER_BYTES:
+            raise guarded.Unreachable("the answer is too long")
+        try:
+            return json.loads(reply.body) if reply.body.strip() else None
+        except ValueError:
+            raise guarded.Unreachable("the answer is no JSON") from None
+
+
+def _check(status: int) -> None:
+    if httpx.codes.is_success(status):
+        return
+    answered = f"answered {status}"
+    if status in {httpx.codes.NOT_FOUND, httpx.codes.GONE}:
+        raise NotFound(answered)
+    if status in {httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY}:
+        raise Refused(answered)
+    raise guarded.Unreachable(answered)

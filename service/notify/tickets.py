@@ -1,0 +1,78 @@
+"""A tracker as a destination: one comment per event on the ticket that the request names, and its state at the end."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from service.domain.delivery import Answer, Attempt, Notice
+from service.notify.guarded import Unreachable, Unsafe
+from service.notify.message import Message, message
+from service.notify.rest import NotFound, Refused
+
+# How far a tracker's clock may be behind ours.
+_SKEW = timedelta(hours=1)
+
+
+class Tracker(Protocol):
+    """One product. `ticket` has matched the destination's pattern.
+
+    Everything raises NotFound for a ticket that is not there, Refused, Unreachable and Unsafe.
+    """
+
+    def has_comment(self, ticket: str, marker: str, since: datetime) -> bool:
+        """Whether a comment with `marker` in it is there, which cannot be older than `since`."""
+
+    def comment(self, ticket: str, message: Message) -> None:
+        """Write it below the ticket, escaped, with the marker."""
+
+    def state(self, ticket: str) -> str:
+        """The name of its state, as the product's own pages show it."""
+
+    def move(self, ticket: str, state: str) -> None:
+        """Bring it into another state, in one step. Raises Refused when the product knows no such step from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tickets:
+    """A destination. Whoever is asked twice comments once: the delivery's id in the comment is looked for first.
+
+    `states` are those that a ticket is brought into, by the event that does.
+    """
+
+    tracker: Tracker = field(repr=False)
+    pattern: re.Pattern[str]
+    states: Mapping[str, str] = field(default_factory=dict)
+    events: frozenset[str] | None = None
+
+    def wants(self, event: str, ticket: str | None) -> bool:
+        return (self.events is None or event in self.events) and ticket is not None and self.names(ticket)
+
+    def names(self, ticket: str) -> bool:
+        """Whether it is a ticket of this tracker, as far as its key tells."""
+        return self.pattern.fullmatch(ticket) is not None
+
+    def deliver(self, notice: Notice) -> Attempt:
+        try:
+            return Attempt(Answer.DELIVERED, self._deliver(notice))
+        except NotFound as error:
+            return Attempt(Answer.REFUSED, f"there is no such ticket: {error}")
+        except Refused as error:
+            return Attempt(Answer.REFUSED, str(error))
+        except (Unreachable, Unsafe) as error:
+            return Attempt(Answer.AGAIN, str(error))
+
+    def _deliver(self, notice: Notice) -> str:
+        ticket, to_write = notice.ticket, message(notice)
+        if ticket is None:
+            raise Refused("the event names no ticket")
+        done, since = "it was there already", datetime.fromisoformat(str(notice.document["timestamp"])) - _SKEW
+        if not self.tracker.has_comment(ticket, to_write.marker, since):
+            self.tracker.comment(ticket, to_write)
+            done = "commented"
+        state = self.states.get(notice.event)
+        if state is not None and self.tracker.state(ticket) != state:
+            self.tracker.move(ticket, state)
+            done += ", and moved the ticket"
+        return done

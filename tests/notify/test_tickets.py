@@ -1,0 +1,126 @@
+"""A tracker as a destination, by a tracker that only remembers."""
+
+import re
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import pytest
+
+from service.domain.delivery import Answer, Notice
+from service.domain.events import TOLD
+from service.notify.guarded import Unreachable
+from service.notify.message import TITLES, Message, message
+from service.notify.rest import NotFound, Refused
+from service.notify.tickets import Tickets
+
+NOTICE = Notice(
+    id="5c1ee2a4-6f0f-4c3c-8f43-2f5b8a3c9d11",
+    event="execution.succeeded",
+    ticket="OPS-7",
+    document={
+        "type": "execution.succeeded",
+        "timestamp": "2026-11-24T12:00:00.000000Z",
+        "data": {
+            "account_id": "111122223333",
+            "request": {
+                "id": "0a6f6f0e-93f1-4bd3-9a5e-a7d1a8b7c5d2",
+                "status": "succeeded",
+                "operation": "delete_access_key",
+                "ticket": "OPS-7",
+                "link": "https://rootquorum.example/v1/requests/0a6f6f0e-93f1-4bd3-9a5e-a7d1a8b7c5d2",
+            },
+            "actor": {"kind": "person", "name": "Alice"},
+            "audit": {"sequence": 12, "sha256": "ab" * 32},
+        },
+    },
+)
+
+
+@dataclass
+class Memory:
+    """A tracker of one ticket. `fails` is raised after a comment was written: its answer is lost."""
+
+    fails: Exception | None = None
+    comments: list[Message] = field(default_factory=list)
+    is_in: str = "Open"
+
+    def has_comment(self, ticket: str, marker: str, since: datetime) -> bool:
+        assert since < datetime(2026, 11, 24, 12, tzinfo=UTC)
+        if ticket != "OPS-7":
+            raise NotFound("answered 404")
+        return any(comment.marker == marker for comment in self.comments)
+
+    def comment(self, _ticket: str, message: Message) -> None:
+        self.comments.append(message)
+        if self.fails:
+            raise self.fails
+
+    def state(self, _ticket: str) -> str:
+        return self.is_in
+
+    def move(self, _ticket: str, state: str) -> None:
+        if state == "Nowhere":
+            raise Refused("it cannot go there")
+        self.is_in = state
+
+
+def tickets(memory: Memory, **states: str) -> Tickets:
+    return Tickets(memory, re.compile("OPS-[0-9]+"), {name.replace("__", "."): to for name, to in states.items()})
+
+
+def test_every_event_that_is_told_has_a_title() -> None:
+    assert set(TITLES) == TOLD
+
+
+def test_the_comment_says_what_happened_and_where_the_log_stood() -> None:
+    memory = Memory()
+    assert tickets(memory).deliver(NOTICE).answer is Answer.DELIVERED
+    [comment] = memory.comments
+    assert comment.title == "Execution succeeded"
+    assert dict(comment.facts)["Audit head"] == "ab" * 32
+    assert dict(comment.facts)["By"] == "Alice"
+    assert comment.marker == NOTICE.id
+
+
+def test_an_event_without_a_request_says_what_there_is() -> None:
+    said = message(replace(NOTICE, event="drift.found", document={**NOTICE.document, "data": {"account_id": "1"}}))
+    assert said.title == "Drift found"
+    assert dict(said.facts) == {"Account": "1", "At": "2026-11-24T12:00:00.000000Z"}
+    assert said.link is None
+
+
+def test_whoever_lost_the_answer_comments_no_second_time() -> None:
+    memory = Memory(fails=Unreachable("no whole answer"))
+    assert tickets(memory).deliver(NOTICE).answer is Answer.AGAIN
+    assert tickets(memory).deliver(NOTICE).answer is Answer.DELIVERED
+    assert len(memory.comments) == 1
+
+
+def test_a_ticket_is_moved_by_the_event_that_the_settings_name() -> None:
+    memory = Memory()
+    destination = tickets(memory, execution__succeeded="Done")
+    destination.deliver(replace(NOTICE, event="request.approved"))
+    assert memory.is_in == "Open"
+    destination.deliver(NOTICE)
+    assert memory.is_in == "Done"
+
+
+@pytest.mark.parametrize(
+    ("notice", "states"),
+    [
+        (replace(NOTICE, ticket="OPS-8"), {}),
+        (replace(NOTICE, ticket=None), {}),
+        (NOTICE, {"execution__succeeded": "Nowhere"}),
+    ],
+)
+def test_what_no_repetition_can_mend_is_not_repeated(notice: Notice, states: dict[str, str]) -> None:
+    assert tickets(Memory(), **states).deliver(notice).answer is Answer.REFUSED
+
+
+def test_a_tracker_wants_what_is_about_its_tickets() -> None:
+    destination = replace(tickets(Memory()), events=frozenset({"request.filed"}))
+    assert destination.wants("request.filed", "OPS-7")
+    assert not destination.wants("request.filed", "WEB-7")
+    assert not destination.wants("request.filed", "OPS-7\n")
+    assert not destination.wants("request.filed", None)
+    assert not destination.wants("request.expired", "OPS-7")
