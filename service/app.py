@@ -67,6 +67,7 @@ def compose(settings: Settings, *, with_aws: bool = True) -> Iterator[Context]:
                 new_id=lambda: str(uuid.uuid4()),
                 destinations=destinations(settings),
                 public_url=settings.server.public_url,
+                delivery_retention=settings.notify.retention,
             )
     finally:
         engine.dispose()

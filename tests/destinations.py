@@ -1,7 +1,7 @@
 """Destinations of the tests: one that only keeps what it is told, and one that is a server of its own."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +9,7 @@ from threading import Thread
 
 import standardwebhooks
 
+from service.api.events import model
 from service.domain.delivery import Answer, Attempt, Notice
 
 
@@ -24,12 +25,23 @@ class Post:
         return self.only is None or event in self.only
 
     def deliver(self, notice: Notice) -> Attempt:
+        assert_documented(notice)
         self.sent.append(notice)
         return Attempt(self.answer(notice), "It said so.")
 
     @property
     def events(self) -> list[str]:
         return [notice.event for notice in self.sent]
+
+
+def assert_documented(notice: Notice) -> None:
+    """What is sent is what the OpenAPI document says, no more and no less."""
+    said = model(notice.event).model_validate(notice.document).model_dump()
+    assert _shape(said) == _shape(notice.document)
+
+
+def _shape(part: object) -> object:
+    return {name: _shape(inner) for name, inner in part.items()} if isinstance(part, Mapping) else None
 
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # the one of the specification's examples

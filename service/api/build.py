@@ -16,6 +16,7 @@ from service.api import (
     deliveries,
     docs,
     drift,
+    events,
     examples,
     execution,
     health,
@@ -39,6 +40,7 @@ _TAGS = [
     {"name": "Accounts", "description": "What is configured, and the live state of its root credentials."},
     {"name": "Drift", "description": "What accounts have that no executed request explains."},
     {"name": "Deliveries", "description": "What destinations were told, and what has become of it."},
+    {"name": "Events", "description": "What destinations are sent."},
     {"name": "Audit", "description": "Every step, in order."},
     {"name": "Health", "description": "For load balancers."},
 ]
@@ -75,6 +77,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
         app.include_router(module.router)
     app.include_router(browser.router)
     docs.install(app)
+    events.install(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
 
@@ -88,6 +91,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             description=app.description,
             routes=app.routes,
             tags=app.openapi_tags,
+            webhooks=app.webhooks.routes,
         )
         schemas = document["components"]["schemas"]
         for model in (problems.Problem, problems.ValidationProblem):

@@ -26,6 +26,13 @@ def overdue(tx: Tx, now: datetime, limit: int) -> Sequence[Due]:
     return _due(tx, limit, clock <= now)
 
 
+def to_look_at(tx: Tx, now: datetime, limit: int) -> Sequence[Due]:
+    """Pending requests of which it is time to see who can still approve them."""
+    # One that an earlier version filed has no time for it.
+    is_time = or_(requests.c.look_at.is_(None), requests.c.look_at <= now)
+    return _due(tx, limit, requests.c.status == Status.PENDING, requests.c.approve_by > now, is_time)
+
+
 def to_run(tx: Tx, limit: int) -> Sequence[Due]:
     """Approved requests that run by themselves."""
     return _due(tx, limit, requests.c.status == Status.APPROVED, requests.c.run_on_approval.is_(True))

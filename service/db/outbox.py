@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, RowMapping, exists, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, delete, exists, func, insert, select, tuple_, update
 
 from service.db.engine import Tx
-from service.db.tables import deliveries
+from service.db.tables import deliveries, destinations
 from service.domain.delivery import Delivery, DeliveryStatus
 
 
@@ -80,6 +80,39 @@ def destinations_due(tx: Tx, now: datetime) -> list[str]:
     """To whom something may be sent now."""
     query = select(deliveries.c.destination).where(*_is_due(now)).distinct().order_by(deliveries.c.destination)
     return list(tx.execute(query).scalars())
+
+
+def disabled(tx: Tx) -> frozenset[str]:
+    """The destinations that want no more."""
+    query = select(destinations.c.name).where(destinations.c.disabled_at.is_not(None))
+    return frozenset(tx.execute(query).scalars())
+
+
+def disable(tx: Tx, destination: str, at: datetime, why: str) -> int:
+    """From now on it is told nothing; what was pending has failed, and is counted."""
+    changed = tx.execute(update(destinations).where(destinations.c.name == destination).values(disabled_at=at))
+    if changed.rowcount == 0:
+        tx.execute(insert(destinations).values(name=destination, disabled_at=at))
+    pending = (deliveries.c.destination == destination, deliveries.c.status == DeliveryStatus.PENDING)
+    failed = update(deliveries).where(*pending, deliveries.c.ended_at.is_(None))
+    return tx.execute(failed.values(status=DeliveryStatus.FAILED, detail=why, ended_at=at)).rowcount
+
+
+def enable(tx: Tx, destination: str) -> None:
+    tx.execute(update(destinations).where(destinations.c.name == destination).values(disabled_at=None))
+
+
+def is_old(tx: Tx, before: datetime) -> bool:
+    """Whether a delivery ended before."""
+    first = tx.execute(select(func.min(deliveries.c.ended_at)).where(deliveries.c.ended_at.is_not(None))).scalar_one()
+    return first is not None and first < before
+
+
+def delete_ended(tx: Tx, before: datetime, limit: int) -> None:
+    """Those that ended before, at most `limit` of them."""
+    ended = (deliveries.c.ended_at.is_not(None), deliveries.c.ended_at < before)
+    old = select(deliveries.c.id).where(*ended).order_by(deliveries.c.ended_at).limit(limit)
+    tx.execute(delete(deliveries).where(deliveries.c.id.in_(old)))
 
 
 def _is_due(now: datetime) -> tuple[ColumnElement[bool], ...]:

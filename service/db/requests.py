@@ -230,6 +230,9 @@ def _life_columns(request: OperationRequest) -> dict[str, object]:
         "expiry_announced_at": request.expiry_announced_at,
         "expiry_failed_at": request.expiry_failed_at,
         "retired_at": request.retired_at,
+        "look_at": request.look_at,
+        "reminded_at": request.reminded_at,
+        "stuck_at": request.stuck_at,
         "ended_at": request.ended_at,
     }
 
@@ -259,6 +262,9 @@ def _request(row: RowMapping, decisions_of: dict[str, list[Decision]]) -> Operat
         expiry_announced_at=row["expiry_announced_at"],
         expiry_failed_at=row["expiry_failed_at"],
         retired_at=row["retired_at"],
+        look_at=row["look_at"],
+        reminded_at=row["reminded_at"],
+        stuck_at=row["stuck_at"],
         ended_at=row["ended_at"],
     )
 

@@ -84,6 +84,9 @@ requests = Table(
     Column("expiry_announced_at", UtcDateTime),
     Column("expiry_failed_at", UtcDateTime),
     Column("retired_at", UtcDateTime),
+    Column("look_at", UtcDateTime),
+    Column("reminded_at", UtcDateTime),
+    Column("stuck_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
     CheckConstraint(one_of("status", Status), name="status"),
     CheckConstraint(one_of("operation", OperationName), name="operation"),
@@ -337,6 +340,12 @@ deliveries = Table(
         postgresql_where=text("ended_at IS NULL"),
     ),
     Index(
+        "ix_deliveries_ended_at",
+        "ended_at",
+        sqlite_where=text("ended_at IS NOT NULL"),
+        postgresql_where=text("ended_at IS NOT NULL"),
+    ),
+    Index(
         "ix_deliveries_pending",
         "destination",
         "stream",
@@ -344,6 +353,14 @@ deliveries = Table(
         sqlite_where=text("ended_at IS NULL"),
         postgresql_where=text("ended_at IS NULL"),
     ),
+)
+
+# Those that said they want no more; the settings name them all.
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("disabled_at", UtcDateTime),
 )
 
 audit_head = Table(

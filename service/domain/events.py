@@ -32,6 +32,9 @@ PERSON_REINSTATED = "person.reinstated"
 TOKEN_CREATED = "token.created"  # noqa: S105  # the name of an event
 DELIVERY_FAILED = "delivery.failed"
 DELIVERY_REPEATED = "delivery.repeated"
+DESTINATION_DISABLED = "destination.disabled"
+REQUEST_WAITING = "request.waiting"
+REQUEST_STUCK = "request.stuck"
 TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an event
 
 REACHED: dict[Status, str] = {
@@ -72,6 +75,17 @@ TOLD = frozenset(EVENT_OF.values()) | {
     DRIFT_RESOLVED,
     DRIFT_ACCEPTED,
     DELIVERY_FAILED,
+    DESTINATION_DISABLED,
+    REQUEST_WAITING,
+    REQUEST_STUCK,
+}
+
+# Events whose own data is told as well, under this name: the service wrote all of it.
+SHOWN: dict[str, str] = {
+    REQUEST_WAITING: "waiting",
+    REQUEST_STUCK: "waiting",
+    DELIVERY_FAILED: "delivery",
+    DESTINATION_DISABLED: "disabled",
 }
 
 
@@ -118,6 +132,11 @@ def delivery_failed(delivery: Delivery) -> Event:
 def delivery_repeated(delivery: Delivery) -> Event:
     """Somebody had it sent again."""
     return Event(DELIVERY_REPEATED, _of(delivery))
+
+
+def destination_disabled(destination: str, failed: int) -> Event:
+    """An incident: a destination wants no more, and is told nothing until an operator sends it something again."""
+    return Event(DESTINATION_DISABLED, {"destination": destination, "failed": failed})
 
 
 def _of(delivery: Delivery) -> Document:

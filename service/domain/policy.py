@@ -44,14 +44,19 @@ class Standing:
             request.filing.recipient,
         }
 
+    def waited_for(self, request: OperationRequest) -> frozenset[str]:
+        """Who could still add an approval that counts."""
+        return self.approvers_of(request) - self._approvers_so_far(request)
+
     def approvals(self, request: OperationRequest) -> int:
         """How many distinct people's approvals count today."""
-        return len(
-            {
-                decision.person
-                for decision in request.decisions
-                if decision.verdict is Verdict.APPROVE and self.void_because(request, decision) is None
-            }
+        return len(self._approvers_so_far(request))
+
+    def _approvers_so_far(self, request: OperationRequest) -> frozenset[str]:
+        return frozenset(
+            decision.person
+            for decision in request.decisions
+            if decision.verdict is Verdict.APPROVE and self.void_because(request, decision) is None
         )
 
     def needed(self, request: OperationRequest) -> int:

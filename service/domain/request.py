@@ -83,6 +83,7 @@ class OperationRequest:
     """A request as it stands. `version` counts its changes; a write names the version it read.
 
     `source` is the one that acts. `expires_at` is the end of a new key's lifetime, `retired_at` when it was gone then.
+    `look_at` is when the worker next looks who can still approve; `stuck_at`, since when that is too few people.
     """
 
     filing: Filing
@@ -107,6 +108,9 @@ class OperationRequest:
     expiry_announced_at: datetime | None = None
     expiry_failed_at: datetime | None = None
     retired_at: datetime | None = None
+    look_at: datetime | None = None
+    reminded_at: datetime | None = None
+    stuck_at: datetime | None = None
     ended_at: datetime | None = None
 
     @classmethod

@@ -41,6 +41,8 @@ class Policy:
     decision_requires_auth_time: bool = True
     decision_acr: frozenset[str] = frozenset()
     decision_amr: frozenset[str] = frozenset()
+    # Destinations that are told when the time to approve is nearly over, or too few are left who could.
+    escalate_to: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.quorum < SMALLEST_QUORUM:

@@ -37,6 +37,9 @@ TITLES: Mapping[str, str] = {
     events.DRIFT_RESOLVED: "Drift resolved",
     events.DRIFT_ACCEPTED: "Drift accepted",
     events.DELIVERY_FAILED: "A destination could not be told",
+    events.DESTINATION_DISABLED: "A destination wants to be told no more",
+    events.REQUEST_WAITING: "Request waits for approval",
+    events.REQUEST_STUCK: "Request is stuck: too few people are left who can approve it",
 }
 
 
@@ -65,6 +68,9 @@ def message(notice: Notice) -> Message:
         "Account": data.get("account_id"),
         "By": actor.get("name"),
         "At": notice.document["timestamp"],
+        "Waiting for": _people(_mapping(data.get("waiting"))),
+        "Approve by": _mapping(data.get("waiting")).get("approve_by"),
+        "Destination": _mapping(data.get("delivery") or data.get("disabled")).get("destination"),
         "Audit record": head.get("sequence"),
         "Audit head": head.get("sha256"),
     }
@@ -75,6 +81,13 @@ def message(notice: Notice) -> Message:
         link=None if link is None else str(link),
         marker=notice.id,
     )
+
+
+def _people(waiting: Mapping[str, Json]) -> str | None:
+    people, others = waiting.get("people"), waiting.get("others")
+    if not isinstance(people, list):
+        return None
+    return ", ".join(map(str, people)) + (f" and {others} more" if others else "") or "nobody"
 
 
 def _mapping(part: Json) -> Mapping[str, Json]:

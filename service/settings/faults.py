@@ -112,6 +112,8 @@ def _faults_of_organizations(settings: Settings) -> Iterator[str]:
 
 
 def _faults_of_webhooks(settings: Settings) -> Iterator[str]:
+    for name in sorted(settings.policy.escalate_to - settings.webhooks.keys()):
+        yield f"policy.escalate_to: there is no webhook {name}."
     for name, webhook in settings.webhooks.items():
         try:
             check_url(webhook.url, settings.notify.allowed_hosts)

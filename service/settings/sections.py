@@ -101,6 +101,7 @@ class PolicySettings(_Section):
     decision_requires_auth_time: bool = _RULES.decision_requires_auth_time
     decision_acr: frozenset[Name] = _RULES.decision_acr
     decision_amr: frozenset[Name] = _RULES.decision_amr
+    escalate_to: frozenset[DestinationName] = _RULES.escalate_to
 
 
 class AwsSettings(_Section):
@@ -177,8 +178,11 @@ class IssuerSettings(_Section):
 
 
 class NotifySettings(_Section):
-    """`allowed_hosts` are trusted wherever they lead, even to private addresses and without TLS."""
+    """`allowed_hosts` are trusted wherever they lead, even to private addresses and without TLS. `retention` is how
+    long deliveries that have ended are kept.
+    """
 
+    retention: Annotated[timedelta, Field(ge=timedelta(days=1), le=timedelta(days=3660))] = timedelta(days=90)
     allowed_hosts: frozenset[Annotated[str, StringConstraints(pattern=r"^[a-z0-9.:_-]+$")]] = frozenset()
 
 

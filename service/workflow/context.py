@@ -85,7 +85,7 @@ class Context:
     """Everything from outside that the workflow uses: database, AWS, people, rules, clock and chance.
 
     `lease` is what a worker holds on what it is doing, where there could be another one; `public_url` is where links
-    lead.
+    lead; `delivery_retention` is how long deliveries that have ended are kept.
     """
 
     engine: Engine
@@ -98,6 +98,7 @@ class Context:
     lease: Lease | None = None
     destinations: Mapping[str, Destination] = field(default_factory=dict)
     public_url: str | None = None
+    delivery_retention: timedelta = timedelta(days=90)
 
     @contextmanager
     def begin(self) -> Iterator[Tx]:

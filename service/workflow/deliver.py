@@ -10,12 +10,13 @@ from service.db.outbox import Place, Wanted
 from service.domain.actor import WORKER, Actor
 from service.domain.delivery import GIVE_UP_AFTER, Answer, Attempt, Delivery, DeliveryStatus, Notice, wait_after
 from service.domain.errors import Code, Conflict, NotFound, Unavailable
-from service.domain.events import delivery_failed, delivery_repeated
+from service.domain.events import delivery_failed, delivery_repeated, destination_disabled
 from service.domain.policy import check_may_redeliver, check_may_see_deliveries
 from service.workflow.context import Context
 from service.workflow.tell import tell
 
 _BATCH = 50
+_FORGOTTEN_AT_ONCE = 1000
 
 
 def deliver(ctx: Context, name: str) -> None:
@@ -32,6 +33,8 @@ def deliver(ctx: Context, name: str) -> None:
         )
         attempt = ctx.destinations[name].deliver(notice)
         _record(ctx, delivery.id, attempt)
+        if attempt.answer is Answer.GONE:
+            return
         if attempt.answer is Answer.AGAIN:
             raise Unavailable(Code.UNAVAILABLE, f"The destination did not take a delivery. {attempt.detail}")
 
@@ -45,7 +48,10 @@ def _record(ctx: Context, delivery_id: str, attempt: Attempt) -> None:
         tried = replace(before, attempts=before.attempts + 1, detail=attempt.detail)
         after = _after(tried, attempt, ctx)
         outbox.save(tx, after)
-        if after.status is DeliveryStatus.FAILED:
+        if attempt.answer is Answer.GONE:
+            failed = outbox.disable(tx, after.destination, now, attempt.detail)
+            tell(ctx, tx, destination_disabled(after.destination, failed + 1), actor=WORKER, at=now)
+        elif after.status is DeliveryStatus.FAILED:
             tell(ctx, tx, delivery_failed(after), actor=WORKER, at=now)
 
 
@@ -59,6 +65,12 @@ def _after(tried: Delivery, attempt: Attempt, ctx: Context) -> Delivery:
     return replace(tried, due_at=min(now + wait, tried.give_up_at))
 
 
+def forget(ctx: Context) -> None:
+    """Delete deliveries that ended long ago; the audit log keeps what happened. Raises Conflict, Unavailable."""
+    with ctx.begin() as tx:
+        outbox.delete_ended(tx, ctx.now() - ctx.delivery_retention, _FORGOTTEN_AT_ONCE)
+
+
 @retried
 def list_deliveries(ctx: Context, actor: Actor, wanted: Wanted, *, after: Place | None, limit: int) -> list[Delivery]:
     """Newest first. Raises Forbidden, Unavailable."""
@@ -69,7 +81,10 @@ def list_deliveries(ctx: Context, actor: Actor, wanted: Wanted, *, after: Place 
 
 @retried
 def redeliver(ctx: Context, actor: Actor, delivery_id: str) -> Delivery:
-    """Send it once more, with the same id and body. Raises Forbidden, NotFound, Conflict while it is being sent."""
+    """Send it once more, with the same id and body; a disabled destination is told again from now on.
+
+    Raises Forbidden, NotFound, Conflict while it is being sent.
+    """
     check_may_redeliver(actor)
     now = ctx.now()
     with begin(ctx.engine) as tx:
@@ -90,5 +105,6 @@ def redeliver(ctx: Context, actor: Actor, delivery_id: str) -> Delivery:
             ended_at=None,
         )
         outbox.save(tx, after)
+        outbox.enable(tx, after.destination)
         tell(ctx, tx, delivery_repeated(before), actor=actor, at=now)
     return after

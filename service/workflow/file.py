@@ -1,6 +1,6 @@
 """Filing: what cannot run is refused before anybody is asked to approve it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
@@ -16,6 +16,7 @@ from service.domain.events import filed
 from service.domain.filing import Filing
 from service.domain.operation import Operation, check_can_run
 from service.domain.policy import check_may_file, check_quorum_possible
+from service.domain.reminder import next_look
 from service.domain.request import OperationRequest
 from service.domain.rules import check_lifetime, check_root_mfa
 from service.workflow.context import Context
@@ -75,7 +76,8 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
         observed = root.observe(ctx.now(), *(set(Part) - {Part.SIGNER}), *draft.operation.parts)
     check_can_run(draft.operation, observed, accept_lockout=draft.accept_lockout)
     check_root_mfa(ctx.policy, draft.operation, observed)
-    request = OperationRequest.file(_filing(ctx, actor, draft, recipient, observed))
+    filing = _filing(ctx, actor, draft, recipient, observed)
+    request = replace(OperationRequest.file(filing), look_at=next_look(filing, filing.filed_at))
     try:
         _store(ctx, actor, request, draft, idempotency_key)
     except IntegrityError as error:

@@ -17,11 +17,12 @@ from service.domain.errors import Code, Conflict
 from service.domain.request import OperationRequest, Status
 from service.workflow.change import change
 from service.workflow.context import Context
-from service.workflow.deliver import deliver
+from service.workflow.deliver import deliver, forget
 from service.workflow.drift import check_drift
 from service.workflow.execute import execute
 from service.workflow.lifetime import expire_key
 from service.workflow.reconcile import abandon, reconcile
+from service.workflow.remind import remind
 from service.workflow.rollback import roll_back
 
 
@@ -55,6 +56,7 @@ def due(ctx: Context) -> Iterator[Step]:
     with read(ctx.engine) as tx:
         found: dict[_Call, list[Due]] = {
             expire: list(backlog.overdue(tx, now, _BATCH)),
+            remind: list(backlog.to_look_at(tx, now, _BATCH)),
             _run: list(backlog.to_run(tx, _BATCH)),
             abandon: list(backlog.claimed_before(tx, Status.EXECUTING, executing_too_long, _BATCH)),
             roll_back: list(backlog.unconfirmed(tx, now, _BATCH)),
@@ -64,12 +66,15 @@ def due(ctx: Context) -> Iterator[Step]:
         checked = expectations.checked_between(tx, now - ctx.policy.drift_interval, now)
         # One that the settings no longer name keeps what it was not told, until they do again.
         told = [name for name in outbox.destinations_due(tx, now) if name in ctx.destinations]
+        is_old = outbox.is_old(tx, now - ctx.delivery_retention)
     for call, requests in found.items():
         for request in requests:
             what = call.__name__.strip("_")
             yield Step(what, request.account_id, request.request_id, partial(call, request_id=request.request_id))
     for name in told:
         yield Step("deliver", f"to {name}", None, partial(deliver, name=name))
+    if is_old:
+        yield Step("forget", "deliveries", None, forget)
     if ctx.accounts.is_due():
         # In a lane of its own: what is due for requests must not wait for an organization's listing.
         yield Step("list_accounts", "", None, lambda ctx: ctx.accounts.every())

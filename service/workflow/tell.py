@@ -7,7 +7,8 @@ from service.db.engine import Tx
 from service.domain.actor import Actor
 from service.domain.canonical import Document, Json, canonical, timestamp
 from service.domain.delivery import GIVE_UP_AFTER, Delivery, DeliveryStatus
-from service.domain.events import TOLD, Event
+from service.domain.events import SHOWN, TOLD, Event
+from service.domain.reminder import ESCALATING, is_escalated
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
 
@@ -20,10 +21,11 @@ def tell(
     appended = audit.append(tx, event, actor=actor, at=at, request_id=request_id)
     if event.name not in TOLD:
         return
+    if not ctx.destinations:
+        return
     ticket = None if request is None else request.filing.ticket
-    for name, destination in ctx.destinations.items():
-        # That a destination cannot be told is for the others.
-        if not destination.wants(event.name, ticket) or event.data.get("destination") == name:
+    for name in ctx.destinations.keys() - outbox.disabled(tx):
+        if not _is_told(ctx, name, event, ticket):
             continue
         outbox.add(
             tx,
@@ -47,6 +49,14 @@ def tell(
         )
 
 
+def _is_told(ctx: Context, name: str, event: Event, ticket: str | None) -> bool:
+    if event.data.get("destination") == name:
+        return False  # that a destination cannot be told is for the others
+    if name in ctx.policy.escalate_to and event.name in ESCALATING:
+        return is_escalated(event)
+    return ctx.destinations[name].wants(event.name, ticket)
+
+
 def _document(
     ctx: Context,
     event: Event,
@@ -56,7 +66,7 @@ def _document(
     at: datetime,
     request: OperationRequest | None,
 ) -> Document:
-    """The thin body. Nothing of an event's own data, which may be somebody's free text."""
+    """The thin body. Of an event's own data only what the service wrote: the rest may be somebody's free text."""
     about: dict[str, Json] = {"account_id": event.data.get("account_id"), "request": None}
     if request is not None:
         filing = request.filing
@@ -70,6 +80,8 @@ def _document(
                 "link": None if ctx.public_url is None else f"{ctx.public_url}/v1/requests/{filing.request_id}",
             },
         }
+    if event.name in SHOWN:
+        about[SHOWN[event.name]] = event.data
     return {
         "type": event.name,
         "timestamp": timestamp(at),

@@ -22,11 +22,14 @@ from service.api.build import build
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.aws.organization import KnownAccounts
 from service.aws.simulated import ConnectionLostAfter, Refuse
-from service.db.engine import connect
+from service.db.engine import begin, connect
 from service.domain.actor import WORKER
+from service.domain.canonical import Document
 from service.domain.delivery import Answer
+from service.domain.events import DELIVERY_FAILED, DESTINATION_DISABLED, FILED, TOLD, Event
 from service.worker import run_pass
 from service.workflow.people import suspend
+from service.workflow.tell import tell
 
 COMMITTED = Path(__file__).parents[2] / "openapi" / "openapi.json"
 DOCUMENT: dict[str, Any] = build(None).openapi()
@@ -80,6 +83,9 @@ def used_in(part: object) -> Iterator[str]:
 
 
 SENT = sorted({name for operation in OPERATIONS.values() for name in used_in(operation["responses"])})
+TOLD_OF = sorted(
+    {name for webhook in DOCUMENT["webhooks"].values() for name in used_in(webhook["post"]["requestBody"])}
+)
 TAKEN = sorted({name for operation in OPERATIONS.values() for name in used_in(operation.get("requestBody"))})
 
 
@@ -96,7 +102,7 @@ def test_every_input_object_forbids_extras(name: str) -> None:
 
 def test_no_schema_is_both_sent_and_taken() -> None:
     assert set(SENT).isdisjoint(TAKEN)
-    assert set(SENT) | set(TAKEN) == set(SCHEMAS)
+    assert set(SENT) | set(TAKEN) | set(TOLD_OF) == set(SCHEMAS)
 
 
 # --- every documented status, seen ---
@@ -377,3 +383,46 @@ def test_aws_away_is_503(house: House, operation: str) -> None:
     answer = call(house, operation, request_id=request_id)
 
     assert (answer.status_code, answer.json()["code"]) == (503, "account_unreachable")
+
+
+def test_every_event_that_is_told_is_a_webhook_with_a_schema_of_its_own() -> None:
+    assert set(DOCUMENT["webhooks"]) == TOLD
+    for name, webhook in DOCUMENT["webhooks"].items():
+        reference = webhook["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+        assert SCHEMAS[reference.rsplit("/", 1)[1]]["properties"]["type"]["const"] == name
+
+
+@pytest.mark.parametrize("name", sorted(TOLD))
+def test_what_destinations_are_sent_is_what_the_webhook_says(house: House, name: str) -> None:
+    post = Post()
+    house.change(destinations={"post": post})
+    about_nothing: dict[str, Document] = {
+        DELIVERY_FAILED: {
+            "delivery_id": "1",
+            "destination": "x",
+            "seq": 1,
+            "event": FILED,
+            "attempts": 3,
+            "reason": "-",
+        },
+        DESTINATION_DISABLED: {"destination": "x", "failed": 2},
+    }
+    waiting: Document = {
+        "reminder": 1,
+        "missing": 2,
+        "people": ["Bob"],
+        "others": 0,
+        "approve_by": "2026-11-24T12:00:00Z",
+    }
+    request = house.file()
+    with begin(house.ctx.engine) as tx:
+        if name in about_nothing:
+            event, about = Event(name, about_nothing[name]), None
+        elif name.partition(".")[0] in {"account", "drift"}:
+            event, about = Event(name, {"account_id": ACCOUNT, "comment": "free text"}), None
+        else:
+            event, about = Event(name, waiting), request
+        tell(house.ctx, tx, event, actor=WORKER, at=house.clock(), request=about)
+    run_pass(house.ctx)
+    run_pass(house.ctx)
+    assert name in post.events  # which the destination has held against the schema

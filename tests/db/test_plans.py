@@ -72,6 +72,8 @@ LISTS: dict[str, Callable[[Tx], object]] = {
     "awaiting an approver": page(awaiting=awaiting("dave")),
     "awaiting a requester": page(awaiting=awaiting("seldom")),
     "awaiting a reader": page(awaiting=awaiting("seldom"), reader=Reader("seldom", ACCOUNTS)),
+    "to look at": lambda tx: backlog.to_look_at(tx, AT, LIMIT),
+    "old deliveries": lambda tx: outbox.is_old(tx, AT),
     "overdue": lambda tx: backlog.overdue(tx, LATE, LIMIT),
     "overdue, but nothing is": lambda tx: backlog.overdue(tx, AT - timedelta(days=3650), LIMIT),
     "to run": lambda tx: backlog.to_run(tx, LIMIT),

@@ -13,11 +13,11 @@ from service.db.engine import begin, read
 from service.db.tables import deliveries
 from service.domain.delivery import GIVE_UP_AFTER, Answer, Notice, wait_after
 from service.domain.errors import Conflict, ServiceError
-from service.domain.events import DELIVERY_FAILED
+from service.domain.events import DELIVERY_FAILED, DESTINATION_DISABLED
 from service.domain.request import Verdict
 from service.worker import run_pass
 from service.workflow.decide import decide
-from service.workflow.deliver import deliver
+from service.workflow.deliver import deliver, forget, redeliver
 from service.workflow.hold import take
 
 LIFE = ["request.filed", "decision.recorded", "decision.recorded", "request.approved"]
@@ -181,12 +181,58 @@ def test_after_a_day_it_has_failed_and_the_others_are_told(house: House) -> None
     assert DELIVERY_FAILED not in dead.events
 
 
-@pytest.mark.parametrize("answer", [Answer.REFUSED, Answer.GONE])
-def test_what_is_refused_for_good_is_not_tried_again(house: House, answer: Answer) -> None:
-    told(house, post=Post(lambda _: answer))
+def test_what_is_refused_for_good_is_not_tried_again(house: House) -> None:
+    told(house, post=Post(lambda _: Answer.REFUSED))
     house.file()
     deliver(house.ctx, "post")
     assert statuses(house, "post") == ["failed"]
+
+
+def gone(house: House) -> None:
+    """A destination that has said, of the first of several deliveries, that it wants no more."""
+    told(house, post=Post(lambda _: Answer.GONE), other=Post())
+    house.approve(house.file(DEACTIVATE, house.spare_key()), "bob", "carol")
+    deliver(house.ctx, "post")
+
+
+def test_a_destination_that_wants_no_more_is_told_no_more_and_that_is_one_incident(house: House) -> None:
+    gone(house)
+    assert statuses(house, "post") == ["failed"] * 4
+    house.file(DEACTIVATE, house.signer, accept_lockout=True)
+    assert statuses(house, "post") == ["failed"] * 4
+    other = Post()
+    told(house, other=other)
+    for _ in range(6):
+        run_pass(house.ctx)
+    assert other.events.count(DESTINATION_DISABLED) == 1
+    assert DELIVERY_FAILED not in other.events
+
+
+def test_an_operator_who_sends_it_something_again_has_it_told_again(house: House) -> None:
+    gone(house)
+    with read(house.ctx.engine) as tx:
+        first = tx.execute(select(deliveries.c.id).where(deliveries.c.destination == "post")).scalars().first()
+    post = Post()
+    told(house, post=post)
+    redeliver(house.ctx, house.actor("oscar"), str(first))
+    house.file(DEACTIVATE, house.signer, accept_lockout=True)
+    run_pass(house.ctx)
+    assert post.events == ["request.filed", "request.filed"]
+
+
+def test_deliveries_that_ended_long_ago_are_forgotten_and_the_audit_log_has_them(house: House) -> None:
+    told(house, post=Post(), dead=Post(away))
+    request = house.file()
+    run_pass(house.ctx)
+    assert statuses(house, "post") == ["delivered"]
+    assert statuses(house, "dead") == ["pending"]
+    forget(house.ctx)
+    assert statuses(house, "post") == ["delivered"]
+    house.clock.advance(house.ctx.delivery_retention + timedelta(seconds=1))
+    forget(house.ctx)
+    assert statuses(house, "post") == []
+    assert statuses(house, "dead") == ["pending"]
+    assert house.events(request)
 
 
 def test_what_the_settings_no_longer_name_keeps_what_it_was_not_told(house: House) -> None:

@@ -1,0 +1,155 @@
+"""What destinations are sent, for the OpenAPI document: one webhook per event that anybody is told of."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from fastapi import FastAPI, Header
+from pydantic import BaseModel, Field, create_model
+
+from service.domain import events
+from service.domain.actor import ActorKind
+from service.domain.events import TOLD
+from service.domain.operation import OperationName
+from service.domain.request import Status
+from service.notify.message import TITLES
+
+
+class ToldRequest(BaseModel):
+    """The request that it is about, as it was right after the event."""
+
+    id: str
+    status: Status
+    operation: OperationName
+    ticket: str | None
+    link: str | None = Field(description="Null unless the settings say where this service is.")
+
+
+class ToldActor(BaseModel):
+    kind: ActorKind
+    name: str = Field(description="For display. Escape it: it is what an identity provider says.")
+
+
+class ToldHead(BaseModel):
+    """Where the event stands in the audit log."""
+
+    sequence: int
+    sha256: str = Field(description="Of the canonical JSON of the audit record.")
+
+
+class Told(BaseModel):
+    """What every event says; no free text of anybody, and never a secret."""
+
+    account_id: str | None
+    request: ToldRequest | None
+    actor: ToldActor
+    audit: ToldHead
+
+
+class ToldOfRequest(Told):
+    account_id: str
+    request: ToldRequest
+
+
+class ToldOfAccount(Told):
+    account_id: str
+    request: None
+
+
+class ToldOfService(Told):
+    account_id: None
+    request: None
+
+
+class Waiting(BaseModel):
+    """For whom a request waits."""
+
+    reminder: Literal[0, 1, 2] = Field(description="1 at half, 2 at nine tenths of the approval window; 0 before.")
+    missing: int = Field(description="How many more approvals it takes.")
+    people: list[str] = Field(description="Names of those who can still approve it, at most twenty.")
+    others: int = Field(description="How many more can.")
+    approve_by: datetime
+
+
+class ToldOfWaiting(ToldOfRequest):
+    waiting: Waiting
+
+
+class FailedDelivery(BaseModel):
+    delivery_id: str
+    destination: str
+    seq: int = Field(description="Of the event that was to be told.")
+    event: str
+    attempts: int
+    reason: str
+
+
+class ToldOfDelivery(ToldOfService):
+    delivery: FailedDelivery
+
+
+class Disabled(BaseModel):
+    destination: str
+    failed: int = Field(description="How many deliveries failed with it.")
+
+
+class ToldOfDestination(ToldOfService):
+    disabled: Disabled
+
+
+_DATA: dict[str, type[Told]] = {
+    events.ACCOUNT_ADOPTED: ToldOfAccount,
+    events.DRIFT_FOUND: ToldOfAccount,
+    events.DRIFT_RESOLVED: ToldOfAccount,
+    events.DRIFT_ACCEPTED: ToldOfAccount,
+    events.REQUEST_WAITING: ToldOfWaiting,
+    events.REQUEST_STUCK: ToldOfWaiting,
+    events.DELIVERY_FAILED: ToldOfDelivery,
+    events.DESTINATION_DISABLED: ToldOfDestination,
+}
+
+_DESCRIPTION = (
+    "Standard Webhooks: the signature is over `webhook-id`, `webhook-timestamp` and the body. The id is the same "
+    "however often it is sent. Any 2xx takes it, 410 wants no more, everything else is tried again for a day."
+)
+
+
+def model(event: str) -> type[BaseModel]:
+    """The body of one event's deliveries."""
+    name = "".join(part.capitalize() for part in event.replace(".", "_").split("_")) + "Event"
+    fields: dict[str, Any] = {
+        "type": (Literal[event], ...),
+        "timestamp": (datetime, ...),
+        "data": (_DATA.get(event, ToldOfRequest), ...),
+    }
+    return create_model(name, __doc__=f"{TITLES[event]}.", **fields)
+
+
+def install(app: FastAPI) -> None:
+    for event in sorted(TOLD):
+        app.webhooks.add_api_route(
+            event,
+            _receiver(model(event)),
+            methods=["POST"],
+            summary=TITLES[event],
+            description=_DESCRIPTION,
+            status_code=204,
+            response_description="Taken.",
+            responses={410: {"description": "It wants no more."}, "default": {"description": "Tried again later."}},
+            operation_id=f"told_{event.replace('.', '_')}",
+            tags=["Events"],
+        )
+
+
+def _receiver(body: type[BaseModel]) -> Any:
+    """What whoever receives it has to offer; never called."""
+
+    def receive(
+        event: BaseModel,
+        webhook_id: str = Header(),
+        webhook_timestamp: str = Header(description="Seconds since 1970."),
+        webhook_signature: str = Header(description="One or more, separated by spaces: `v1,…` HMAC, `v1a,…` Ed25519."),
+    ) -> None:
+        raise NotImplementedError
+
+    receive.__annotations__["event"] = body
+    return receive

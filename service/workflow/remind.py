@@ -1,0 +1,24 @@
+"""Looking at requests that wait for approvers, so that nobody has to find out by their expiry."""
+
+from service.db import requests
+from service.db.engine import retried
+from service.domain.actor import WORKER
+from service.domain.reminder import look
+from service.domain.request import Status
+from service.workflow.change import record
+from service.workflow.context import Context
+
+
+@retried
+def remind(ctx: Context, request_id: str) -> None:
+    """Remind those who can still approve, when it is time; say so when they are too few.
+
+    Raises Conflict, Unavailable.
+    """
+    now = ctx.now()
+    with ctx.begin() as tx:
+        before = requests.lock(tx, request_id)
+        if before is None or before.status is not Status.PENDING or before.is_overdue(now):
+            return
+        after, events = look(before, ctx.standing(tx, before), now)
+        record(ctx, tx, WORKER, before, after, *events)
