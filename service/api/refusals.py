@@ -41,6 +41,8 @@ REFUSALS: dict[Code, Refusal] = {
     Code.COMMENT_REQUIRED: Refusal(422, "A rejection needs a comment that says why."),
     Code.LIFETIME_REQUIRED: Refusal(422, "A new key needs a lifetime here."),
     Code.LIFETIME_TOO_LONG: Refusal(422, "The longest lifetime of a new key is 2,592,000 seconds here."),
+    Code.TICKET_REQUIRED: Refusal(422, "A request names a ticket here."),
+    Code.UNKNOWN_TICKET: Refusal(422, "There is no such ticket."),
     # what cannot run on this account
     Code.NOT_CAPABLE: Refusal(409, "The account is SUSPENDED, and AWS lets nobody in."),
     Code.KEY_LIMIT_REACHED: Refusal(409, "The root user has two access keys already; AWS allows no third."),
@@ -67,6 +69,7 @@ REFUSALS: dict[Code, Refusal] = {
     Code.DUPLICATE_REQUEST: Refusal(
         409, "A request for the same operation on the same account and key is open already."
     ),
+    Code.TICKET_STATE: Refusal(409, "The ticket is not in a state in which anything may be asked for."),
     # where the request is in its life
     Code.WRONG_STATUS: Refusal(409, "The request is succeeded; that is not possible any more, or not yet."),
     Code.EXPIRED: Refusal(409, "The request has expired. File a new one."),
@@ -85,6 +88,7 @@ REFUSALS: dict[Code, Refusal] = {
         "The account's root credentials cannot be read now. AWS denied the call, often by a service control policy.",
     ),
     Code.PROVIDER_UNREACHABLE: Refusal(503, "The identity provider cannot be asked for its keys now. Try again later."),
+    Code.TRACKER_UNREACHABLE: Refusal(503, "The tracker cannot be asked for the ticket now. Try again later."),
     Code.ROOT_NOT_PROVED: Refusal(
         503, "The configured credential is not the root user of this account; nothing was done with it."
     ),

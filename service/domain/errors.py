@@ -34,6 +34,8 @@ class Code(StrEnum):
     COMMENT_REQUIRED = "comment_required"
     LIFETIME_REQUIRED = "lifetime_required"
     LIFETIME_TOO_LONG = "lifetime_too_long"
+    TICKET_REQUIRED = "ticket_required"
+    UNKNOWN_TICKET = "unknown_ticket"
     # what cannot run on this account
     NOT_CAPABLE = "not_capable"
     KEY_LIMIT_REACHED = "key_limit_reached"
@@ -48,6 +50,7 @@ class Code(StrEnum):
     LAST_ACTIVE_KEY = "last_active_key"
     NO_QUORUM = "no_quorum"
     DUPLICATE_REQUEST = "duplicate_request"
+    TICKET_STATE = "ticket_state"
     # where the request is in its life
     WRONG_STATUS = "wrong_status"
     EXPIRED = "expired"
@@ -63,6 +66,7 @@ class Code(StrEnum):
     # what happened outside
     ACCOUNT_UNREACHABLE = "account_unreachable"
     PROVIDER_UNREACHABLE = "provider_unreachable"
+    TRACKER_UNREACHABLE = "tracker_unreachable"
     ROOT_NOT_PROVED = "root_not_proved"
     EXECUTION_FAILED = "execution_failed"
     NOT_RECORDED = "not_recorded"

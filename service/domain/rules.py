@@ -1,5 +1,6 @@
 """The rules in force, and what they demand of an operation, of an account and of a sign-in."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -41,6 +42,13 @@ class Policy:
     decision_requires_auth_time: bool = True
     decision_acr: frozenset[str] = frozenset()
     decision_amr: frozenset[str] = frozenset()
+    # `ticket_pattern` is what a ticket's key has to match in full; `ticket_states` None means any.
+    ticket_required: bool = False
+    ticket_pattern: str | None = None
+    ticket_check: bool = False
+    ticket_check_at_execution: bool = False
+    ticket_states: frozenset[str] | None = None
+    ticket_unchecked: bool = False
     # Destinations that are told when the time to approve is nearly over, or too few are left who could.
     escalate_to: frozenset[str] = frozenset()
 
@@ -71,6 +79,22 @@ def check_lifetime(policy: Policy, operation: Operation, lifetime: timedelta | N
     if lifetime is not None and policy.max_lifetime is not None and lifetime > policy.max_lifetime:
         longest = f"{policy.max_lifetime.total_seconds():,.0f} seconds"
         raise Invalid(Code.LIFETIME_TOO_LONG, f"The longest lifetime of a new key is {longest} here.")
+
+
+def check_ticket(policy: Policy, ticket: str | None) -> None:
+    """Raise Invalid when the rules want a ticket, or one of another form."""
+    if ticket is None and policy.ticket_required:
+        raise Invalid(Code.TICKET_REQUIRED, "A request names a ticket here.")
+    if ticket is not None and policy.ticket_pattern is not None and not re.fullmatch(policy.ticket_pattern, ticket):
+        raise Invalid(Code.UNKNOWN_TICKET, "The ticket's key does not have the form that tickets have here.")
+
+
+def check_ticket_state(policy: Policy, state: str | None) -> None:
+    """Raise Invalid for a ticket that is not there (None), Conflict for one in a state that the rules do not name."""
+    if state is None:
+        raise Invalid(Code.UNKNOWN_TICKET, "There is no such ticket.")
+    if policy.ticket_states is not None and state not in policy.ticket_states:
+        raise Conflict(Code.TICKET_STATE, "The ticket is not in a state in which anything may be asked for.")
 
 
 def check_root_mfa(

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from service.domain.delivery import Answer, Attempt, Notice
+from service.domain.errors import Code, Unavailable
 from service.notify.guarded import Unreachable, Unsafe
 from service.notify.message import Message, message
 from service.notify.rest import NotFound, Refused
@@ -52,6 +53,17 @@ class Tickets:
     def names(self, ticket: str) -> bool:
         """Whether it is a ticket of this tracker, as far as its key tells."""
         return self.pattern.fullmatch(ticket) is not None
+
+    def state_of(self, ticket: str) -> str | None:
+        """The name of its state; None for one that is not there. Raises Unavailable."""
+        try:
+            return self.tracker.state(ticket)
+        except NotFound:
+            return None
+        except (Refused, Unreachable, Unsafe):
+            raise Unavailable(
+                Code.TRACKER_UNREACHABLE, "The tracker cannot be asked for the ticket now. Try again later."
+            ) from None
 
     def deliver(self, notice: Notice) -> Attempt:
         try:

@@ -1,5 +1,6 @@
 """Each table of the settings: its values with their defaults, and what one value alone can show to be wrong."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -82,6 +83,14 @@ class LogSettings(_Section):
     format: Literal["json", "console"] = "json"
 
 
+def _check_pattern(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error:
+        raise ValueError("not a regular expression") from None
+    return pattern
+
+
 class PolicySettings(_Section):
     """Durations are ISO 8601, such as `PT8H`."""
 
@@ -101,6 +110,12 @@ class PolicySettings(_Section):
     decision_requires_auth_time: bool = _RULES.decision_requires_auth_time
     decision_acr: frozenset[Name] = _RULES.decision_acr
     decision_amr: frozenset[Name] = _RULES.decision_amr
+    ticket_required: bool = _RULES.ticket_required
+    ticket_pattern: Annotated[str, AfterValidator(_check_pattern)] | None = _RULES.ticket_pattern
+    ticket_check: bool = _RULES.ticket_check
+    ticket_check_at_execution: bool = _RULES.ticket_check_at_execution
+    ticket_states: frozenset[Name] | None = _RULES.ticket_states
+    ticket_unchecked: bool = _RULES.ticket_unchecked
     escalate_to: frozenset[DestinationName] = _RULES.escalate_to
 
 

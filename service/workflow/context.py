@@ -80,6 +80,16 @@ class Destination(Protocol):
         """Try once, in bounded time. Never fails: what is not certain is to be tried again."""
 
 
+class TicketSource(Protocol):
+    """A tracker, as far as it can tell about a ticket."""
+
+    def names(self, ticket: str) -> bool:
+        """Whether it is a ticket of this tracker, as far as its key tells."""
+
+    def state_of(self, ticket: str) -> str | None:
+        """The name of its state; None for one that is not there. Raises Unavailable."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Everything from outside that the workflow uses: database, AWS, people, rules, clock and chance.
@@ -97,6 +107,7 @@ class Context:
     new_id: Callable[[], str]
     lease: Lease | None = None
     destinations: Mapping[str, Destination] = field(default_factory=dict)
+    trackers: Sequence[TicketSource] = ()
     public_url: str | None = None
     delivery_retention: timedelta = timedelta(days=90)
 

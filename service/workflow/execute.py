@@ -28,6 +28,7 @@ from service.domain.request import OperationRequest, Result, Status
 from service.domain.rules import check_lifetime, check_root_mfa
 from service.workflow.change import change, record
 from service.workflow.context import Context, RootSession
+from service.workflow.ticket import check_at_execution
 
 
 def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationRequest, CreatedKey | None]:
@@ -45,6 +46,7 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
         return request
 
     approved = change(ctx, actor, request_id, judge, denied=denied)
+    _look_at_ticket(ctx, actor, approved, denied)
     # Before the claim: an account that cannot be reached now must not cost the request its one execution.
     account = ctx.account(approved.filing.account_id)
     operation = approved.filing.operation
@@ -70,6 +72,21 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
     if isinstance(outcome, Refused):
         raise ExecutionFailed(Code.EXECUTION_FAILED, f"{outcome.detail} The request is failed; file a new one.")
     return settled, outcome.created if isinstance(outcome, Done) else None
+
+
+def _look_at_ticket(ctx: Context, actor: Actor, approved: OperationRequest, denied: str | None) -> None:
+    """Outside of any transaction: a tracker can be slow. What it forbids is audited as any other refusal."""
+    try:
+        check_at_execution(ctx, approved.filing.ticket)
+    except Unavailable:
+        raise
+    except ServiceError as refusal:
+        found = refusal
+
+        def refuse(_tx: Tx, _request: OperationRequest) -> OperationRequest:
+            raise found
+
+        change(ctx, actor, approved.filing.request_id, refuse, denied=denied)
 
 
 def _act(ctx: Context, root: RootSession, claimed: OperationRequest) -> Outcome:

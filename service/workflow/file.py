@@ -21,6 +21,7 @@ from service.domain.request import OperationRequest
 from service.domain.rules import check_lifetime, check_root_mfa
 from service.workflow.context import Context
 from service.workflow.tell import tell
+from service.workflow.ticket import check_at_filing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
     """File `draft`, or return what the same actor filed before with the same key and draft.
 
     Raises Forbidden, Invalid or Conflict with the reason why it cannot be filed or could not run; Unavailable when
-    AWS or the database is away: nothing was filed then.
+    AWS, the ticket's tracker or the database is away: nothing was filed then.
     """
     check_may_file(actor, draft.account_id)
     if idempotency_key is not None:
@@ -66,6 +67,7 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
         if replayed is not None:
             return replayed
     check_lifetime(ctx.policy, draft.operation, draft.lifetime)
+    check_at_filing(ctx, draft.ticket)
     account = ctx.account(draft.account_id)
     planned = plan(account, draft.operation.name)
     recipient, is_open = _look(ctx, actor, draft)
