@@ -25,8 +25,10 @@ from service.aws.signer import AssumedRoot
 from service.aws.sources import FixedSource, ProfileSource, Source
 from service.db.engine import connect
 from service.notify import guarded
-from service.notify.webhooks import Webhook, signer
-from service.settings import IssuerSettings, OrganizationSettings, Settings, load
+from service.notify.inbound import GitHubSource, JiraSource, StandardSource
+from service.notify.inbound import Source as HookSource
+from service.notify.webhooks import Webhook, signer, verifier
+from service.settings import HookSettings, IssuerSettings, OrganizationSettings, Settings, load
 from service.worker import Worker
 from service.workflow.context import Context, Destination
 
@@ -90,6 +92,22 @@ def destinations(settings: Settings) -> dict[str, Destination]:
     }
 
 
+def hooks(settings: Settings) -> dict[str, HookSource]:
+    """Who may send something in, by name."""
+    return {name: _hook(hook) for name, hook in settings.hooks.items()}
+
+
+def _hook(hook: HookSettings) -> HookSource:
+    secrets = hook.all_secrets()
+    match hook.kind:
+        case "github":
+            return GitHubSource(hook.repository or "", [secret.encode() for secret in secrets])
+        case "jira":
+            return JiraSource([secret.encode() for secret in secrets])
+        case "standard":
+            return StandardSource([verifier(secret) for secret in secrets])
+
+
 def create_app(settings: Settings) -> FastAPI:
     """The service: the API, and the worker beside it where the settings want one."""
 
@@ -100,6 +118,7 @@ def create_app(settings: Settings) -> FastAPI:
         limiter.total_tokens = settings.database.connections
         with compose(settings) as ctx, new_client() as http:
             app.state.ctx, app.state.sign_ins = ctx, _sign_ins(settings, http)
+            app.state.hooks = hooks(settings)
             if not settings.worker.enabled:
                 yield
                 return

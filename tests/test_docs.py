@@ -28,6 +28,7 @@ _TABLES = {
     "issuers": "<name>",
     "accounts": "<account id>",
     "webhooks": "<name>",
+    "hooks": "<name>",
     "people": "<name>",
     "machines": "<name>",
 }

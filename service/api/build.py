@@ -20,6 +20,7 @@ from service.api import (
     examples,
     execution,
     health,
+    hooks,
     problems,
     requests,
 )
@@ -40,6 +41,7 @@ _TAGS = [
     {"name": "Accounts", "description": "What is configured, and the live state of its root credentials."},
     {"name": "Drift", "description": "What accounts have that no executed request explains."},
     {"name": "Deliveries", "description": "What destinations were told, and what has become of it."},
+    {"name": "Hooks", "description": "What comes in from trackers, signed."},
     {"name": "Events", "description": "What destinations are sent."},
     {"name": "Audit", "description": "Every step, in order."},
     {"name": "Health", "description": "For load balancers."},
@@ -69,11 +71,12 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
     )
     app.state.ctx = ctx
     app.state.sign_ins = sign_ins or SignIns()
+    app.state.hooks = {}
     # Around all that the framework itself adds, which is what answers a crash.
     inner = app.build_middleware_stack
     app.build_middleware_stack = lambda: SecurityHeaders(BodyLimit(inner()))  # type: ignore[method-assign]
     problems.install(app)
-    for module in (requests, decisions, execution, accounts, drift, deliveries, audit, health):
+    for module in (requests, decisions, execution, accounts, drift, deliveries, hooks, audit, health):
         app.include_router(module.router)
     app.include_router(browser.router)
     docs.install(app)

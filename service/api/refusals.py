@@ -20,6 +20,7 @@ REFUSALS: dict[Code, Refusal] = {
     Code.SIGN_IN_AGAIN: Refusal(401, "A decision takes a sign-in of the last 900 seconds. Sign in again."),
     Code.NO_ROLE: Refusal(403, "You are signed in, but none of your groups has a role here."),
     Code.SUSPENDED: Refusal(403, "You are suspended here. An operator can reinstate you."),
+    Code.BAD_SIGNATURE: Refusal(401, "The message is not signed by whom it should be, or not now."),
     Code.ROLE_REQUIRED: Refusal(403, "To decide one needs the role approver for this account."),
     Code.NOT_FOUND: Refusal(404, "There is no such request."),
     Code.SELF_APPROVAL: Refusal(403, "The requester may not decide on their own request."),

@@ -1,7 +1,7 @@
 """Requests and their decisions: rows in, OperationRequest out."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice
@@ -80,6 +80,12 @@ def open_for(tx: Tx, account_id: str, operation: Operation) -> bool:
         is_open,
     )
     return tx.execute(query).first() is not None
+
+
+def open_with_ticket(tx: Tx, tickets: Collection[str]) -> list[str]:
+    """The ids of requests with one of these tickets that have not ended."""
+    query = select(requests.c.id).where(requests.c.ticket.in_(tickets), requests.c.ended_at.is_(None))
+    return list(tx.execute(query).scalars())
 
 
 def acted_on(tx: Tx, account_id: str, since: datetime | None) -> list[OperationRequest]:

@@ -13,6 +13,7 @@ class Code(StrEnum):
     SIGN_IN_AGAIN = "sign_in_again"
     NO_ROLE = "no_role"
     SUSPENDED = "suspended"
+    BAD_SIGNATURE = "bad_signature"
     ROLE_REQUIRED = "role_required"
     NOT_FOUND = "not_found"
     SELF_APPROVAL = "self_approval"

@@ -11,9 +11,18 @@ from pydantic_settings import SettingsConfigDict, SettingsError
 
 from service.settings.faults import FILE_VARIABLE, faults_of
 from service.settings.model import PREFIX, Settings
-from service.settings.sections import IssuerSettings, OrganizationSettings
+from service.settings.sections import HookSettings, IssuerSettings, OrganizationSettings
 
-__all__ = ["FILE_VARIABLE", "PREFIX", "FaultySettings", "IssuerSettings", "OrganizationSettings", "Settings", "load"]
+__all__ = [
+    "FILE_VARIABLE",
+    "PREFIX",
+    "FaultySettings",
+    "HookSettings",
+    "IssuerSettings",
+    "OrganizationSettings",
+    "Settings",
+    "load",
+]
 
 _DEFAULT_FILE = Path("rootquorum.toml")
 

@@ -1,16 +1,20 @@
 """What is unsafe or impossible, and no value alone can show: one sentence per fault."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
 from service.domain.account import Partition
 from service.domain.actor import WORKER
 from service.notify.guarded import check_url
-from service.notify.webhooks import signer
+from service.notify.webhooks import signer, verifier
 from service.settings.model import PREFIX, Settings
+from service.settings.sections import HookSettings, WebhookSettings
 
 FILE_VARIABLE = f"{PREFIX}CONFIG"
+
+# Of a hook; what signs it can be guessed offline.
+_SHORTEST_SECRET = 24
 
 
 def faults_of(settings: Settings) -> Iterator[str]:
@@ -20,6 +24,7 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from _faults_of_accounts(settings)
     yield from _faults_of_organizations(settings)
     yield from _faults_of_webhooks(settings)
+    yield from _faults_of_hooks(settings)
     if settings.worker.lease < 3 * settings.worker.interval:
         yield "worker.lease: it is renewed once in an interval, and has to be three of them at least."
     if settings.worker.enabled and settings.database.connections < settings.worker.parallel + 2:
@@ -112,6 +117,8 @@ def _faults_of_organizations(settings: Settings) -> Iterator[str]:
 
 
 def _faults_of_webhooks(settings: Settings) -> Iterator[str]:
+    if settings.policy.ticket_check or settings.policy.ticket_check_at_execution:
+        yield "policy.ticket_check: no tracker can be asked yet, so that no ticket would ever pass."
     for name in sorted(settings.policy.escalate_to - settings.webhooks.keys()):
         yield f"policy.escalate_to: there is no webhook {name}."
     for name, webhook in settings.webhooks.items():
@@ -119,15 +126,33 @@ def _faults_of_webhooks(settings: Settings) -> Iterator[str]:
             check_url(webhook.url, settings.notify.allowed_hosts)
         except ValueError as error:
             yield f"webhooks.{name}.url: {error}."
+        yield from _faults_of_secrets(f"webhooks.{name}", webhook, signer)
+
+
+def _faults_of_hooks(settings: Settings) -> Iterator[str]:
+    for name, hook in settings.hooks.items():
+        yield from _faults_of_secrets(f"hooks.{name}", hook, verifier if hook.kind == "standard" else _check_long)
+        if (hook.kind == "github") != (hook.repository is not None):
+            yield f"hooks.{name}.repository: it belongs to the kind github, and to no other."
+
+
+def _check_long(secret: str) -> None:
+    if len(secret) < _SHORTEST_SECRET:
+        raise ValueError(f"a secret has {_SHORTEST_SECRET} characters or more")
+
+
+def _faults_of_secrets(
+    name: str, holder: WebhookSettings | HookSettings, check: Callable[[str], object]
+) -> Iterator[str]:
+    try:
+        secrets = holder.all_secrets()
+    except (OSError, UnicodeError):
+        yield f"{name}.secret_files: one of them cannot be read."
+        return
+    if not secrets:
+        yield f"{name}: it has no secret; name secrets or secret_files."
+    for secret in secrets:
         try:
-            secrets = webhook.all_secrets()
-        except (OSError, UnicodeError):
-            yield f"webhooks.{name}.secret_files: one of them cannot be read."
-            continue
-        if not secrets:
-            yield f"webhooks.{name}: it has no secret; name secrets or secret_files."
-        for secret in secrets:
-            try:
-                signer(secret)
-            except ValueError as error:
-                yield f"webhooks.{name}: {error}."
+            check(secret)
+        except ValueError as error:
+            yield f"{name}: {error}."

@@ -13,6 +13,7 @@ from service.settings.sections import (
     AwsSettings,
     DatabaseSettings,
     DestinationName,
+    HookSettings,
     IssuerSettings,
     LogSettings,
     MachineSettings,
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     issuers: dict[SubjectId, IssuerSettings] = {}
     notify: NotifySettings = NotifySettings()
     webhooks: dict[DestinationName, WebhookSettings] = {}
+    hooks: dict[DestinationName, HookSettings] = {}
     people: dict[SubjectId, PersonSettings] = {}
     machines: dict[SubjectId, MachineSettings] = {}
 

@@ -207,21 +207,35 @@ def _check_event(name: str) -> str:
     return name
 
 
-class WebhookSettings(_Section):
-    """A destination that takes Standard Webhooks. Each secret begins with `whsec_` (HMAC) or `whsk_` (Ed25519); while
-    one replaces another there are two. `events` None means all.
-    """
+class _WithSecrets(_Section):
+    """`secret_files` hold one secret each; while one replaces another there are two."""
 
-    url: str
     secrets: tuple[SecretStr, ...] = ()
     secret_files: tuple[Path, ...] = ()
-    events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
 
     def all_secrets(self) -> list[str]:
         """Those of the settings, and those of files, which are read now. Raises OSError, UnicodeError."""
         return [secret.get_secret_value() for secret in self.secrets] + [
             file.read_text().strip() for file in self.secret_files
         ]
+
+
+class WebhookSettings(_WithSecrets):
+    """A destination that takes Standard Webhooks. Each secret begins with `whsec_` (HMAC) or `whsk_` (Ed25519).
+    `events` None means all.
+    """
+
+    url: str
+    events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
+
+
+class HookSettings(_WithSecrets):
+    """Who may send that a ticket was closed. Secrets of `standard` begin with `whsec_` or `whpk_` (Ed25519); those of
+    the others are any text. `repository` is `owner/name`, for `github`.
+    """
+
+    kind: Literal["standard", "github", "jira"]
+    repository: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")] | None = None
 
 
 class PersonSettings(_Section):

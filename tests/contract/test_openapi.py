@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from destinations import Post
+from destinations import SECRET, Post
 from factories import ACCOUNT, JUSTIFICATION, House
 from factories import ACCOUNTS as ACCOUNTS_BY_ID
 from fastapi.testclient import TestClient
@@ -27,6 +27,8 @@ from service.domain.actor import WORKER
 from service.domain.canonical import Document
 from service.domain.delivery import Answer
 from service.domain.events import DELIVERY_FAILED, DESTINATION_DISABLED, FILED, TOLD, Event
+from service.notify import webhooks
+from service.notify.inbound import StandardSource
 from service.worker import run_pass
 from service.workflow.people import suspend
 from service.workflow.tell import tell
@@ -115,6 +117,7 @@ WITHDRAW = "POST /v1/requests/{request_id}/withdrawal"
 RECEIVE = "POST /v1/requests/{request_id}/receipt"
 EXECUTE = "POST /v1/requests/{request_id}/execution"
 ME = "GET /v1/me"
+HOOK = "POST /v1/hooks/{source}"
 ACCOUNTS = "GET /v1/accounts"
 LIVE = "GET /v1/accounts/{account_id}/root-credentials"
 ACCOUNT_READ = "GET /v1/accounts/{account_id}"
@@ -152,7 +155,9 @@ def call(
         sent["json"] = BODIES[operation]
     client: TestClient = house.client(by)
     return client.request(
-        method, path.format(request_id=request_id, account_id=account, finding_id=finding, delivery_id=delivery), **sent
+        method,
+        path.format(request_id=request_id, account_id=account, finding_id=finding, delivery_id=delivery, source="desk"),
+        **sent,
     )
 
 
@@ -204,7 +209,7 @@ for each in OPERATIONS:
     SCENARIOS[each, 500] = partial(broken, operation=each)
     if each != LIVEZ:
         SCENARIOS[each, 503] = partial(without_database, operation=each)
-    if "/v1/" in each:
+    if "/v1/" in each and each != HOOK:
         SCENARIOS[each, 401] = partial(anonymous, operation=each)
         SCENARIOS[each, 403] = partial(barred, operation=each)
         SCENARIOS[each, 429] = partial(guessing, operation=each)
@@ -230,9 +235,26 @@ for each in (LIST, ME, ACCOUNTS, ACCOUNT_READ, LIVE, LIVEZ, READYZ):
     SCENARIOS[each, 200] = partial(call, operation=each)
 for each in (FILE, DECIDE, ACCEPT):
     SCENARIOS[each, 413] = partial(call, operation=each, **LARGE)
+
+
+def hooked(house: House, **settings: object) -> Response:
+    house.change(**settings)
+    house.app.state.hooks = {"desk": StandardSource([webhooks.verifier(SECRET)])}
+    body, at = b'{"type": "ticket.closed", "data": {"ticket": "OPS-1"}}', int(house.clock().timestamp())
+    signature = webhooks.signer(SECRET).sign("1", at, body)
+    headers = {"webhook-id": "1", "webhook-timestamp": str(at), "webhook-signature": signature}
+    return house.client().post("/v1/hooks/desk", content=body, headers=headers)
+
+
 SCENARIOS |= {
     (FILE, 201): lambda house: call(house, FILE),
     (FILE, 400): lambda house: call(house, FILE, headers={"Idempotency-Key": "two words"}),
+    (HOOK, 204): hooked,
+    (HOOK, 500): lambda house: hooked(house, engine=None),
+    (HOOK, 503): lambda house: hooked(house, engine=connect("sqlite:////nowhere/rootquorum.db", connections=1)),
+    (HOOK, 401): lambda house: call(house, HOOK, None),
+    (HOOK, 413): lambda house: call(house, HOOK, None, content=b"x" * 70_000),
+    (HOOK, 422): lambda house: house.client().post("/v1/hooks/" + "x" * 70),
     (DRIFT, 200): lambda house: call(house, DRIFT, "oscar"),
     (DRIFT, 422): lambda house: call(house, DRIFT, "oscar", params={"account_id": "x"}),
     (DRIFT_CHECK, 200): lambda house: call(house, DRIFT_CHECK, "oscar"),

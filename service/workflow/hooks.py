@@ -1,0 +1,40 @@
+"""What a tracker's closed ticket does here: it withdraws the requests that named it. It can do nothing else."""
+
+from service.db import requests
+from service.db.engine import begin, read, retried
+from service.domain.actor import Actor, ActorKind
+from service.domain.hooks import Closed
+from service.domain.request import Status
+from service.workflow.change import record
+from service.workflow.context import Context
+
+
+def withdraw_of(ctx: Context, source: str, closed: Closed) -> int:
+    """Withdraw what was filed before, with such a ticket, and has not begun to run; how many those were.
+
+    Raises Unavailable: then it is sent again, and does no harm to those that were withdrawn.
+    """
+    actor = Actor(
+        kind=ActorKind.MACHINE, subject=f"hook:{source}", name=f"{source} (hook)", roles=frozenset(), credential="hook"
+    )
+    return sum(_withdraw(ctx, actor, request_id, closed) for request_id in _open(ctx, closed))
+
+
+@retried
+def _open(ctx: Context, closed: Closed) -> list[str]:
+    with read(ctx.engine) as tx:
+        return requests.open_with_ticket(tx, closed.tickets)
+
+
+@retried
+def _withdraw(ctx: Context, actor: Actor, request_id: str, closed: Closed) -> bool:
+    now = ctx.now()
+    with begin(ctx.engine) as tx:
+        before = requests.lock(tx, request_id)
+        # One that was filed later has a ticket that was opened again; the message is not about it.
+        if before is None or before.filing.filed_at > closed.at or before.is_overdue(now):
+            return False
+        if before.status not in {Status.PENDING, Status.APPROVED}:
+            return False
+        record(ctx, tx, actor, before, before.withdraw(now))
+        return True
