@@ -2,8 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response, Security
-from fastapi.security import APIKeyHeader
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from service.api.deps import Ctx
 from service.api.problems import documented
@@ -13,15 +12,6 @@ from service.notify.webhooks import BadSignature
 from service.workflow.hooks import withdraw_of
 
 router = APIRouter(prefix="/v1/hooks", tags=["Hooks"])
-
-_signature = APIKeyHeader(
-    name="webhook-signature",
-    auto_error=False,
-    scheme_name="signature",
-    description="A signature of the body: `webhook-signature` (Standard Webhooks), `X-Hub-Signature-256` (GitHub) or "
-    "`X-Hub-Signature` (Jira), as the settings say for the source.",
-)
-
 
 _BODY = {
     "required": True,
@@ -49,7 +39,6 @@ async def _body(request: Request) -> bytes:
     summary="Say that a ticket was closed",
     response_class=Response,
     response_description="Taken, whatever it was about.",
-    dependencies=[Security(_signature)],
     responses=documented(
         Code.BAD_SIGNATURE,
         Code.BODY_TOO_LARGE,
@@ -65,7 +54,8 @@ def post_hook(
     body: Annotated[bytes, Depends(_body)],
 ) -> None:
     """Withdraws the requests that name the ticket, were filed before, and have not begun to run. Nothing that comes in
-    approves anything. For the trackers that the settings name under `hooks`.
+    approves anything. For the trackers that the settings name under `hooks`: no token signs them in, but their own
+    signature, `webhook-signature` (Standard Webhooks), `X-Hub-Signature-256` (GitHub) or `X-Hub-Signature` (Jira).
     """
     sources: dict[str, Source] = request.app.state.hooks
     if source not in sources:

@@ -7,9 +7,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from psycopg.errors import InsufficientPrivilege
+from psycopg.errors import DeadlockDetected, InsufficientPrivilege
 from sqlalchemy import Engine, func, inspect, select, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from service.db.engine import Tx, begin, translated
 from service.db.tables import metadata, supported_revisions
@@ -18,6 +18,7 @@ from service.domain.errors import Code, Invalid, Unavailable
 # Beside the package, in the repository and in an installed wheel alike.
 _MIGRATIONS = Path(__file__).parents[2] / "migrations"
 _GRANTS = _MIGRATIONS / "grants.sql"
+_DEADLOCKS = 5
 
 
 def needed() -> str:
@@ -54,13 +55,26 @@ def migrate(engine: Engine) -> None:
             with engine.connect() as tx:
                 is_ahead = current(tx) != needed() and supports(tx, needed())
             if not is_ahead:
-                command.upgrade(config_for(engine), "head")
+                upgrade(engine, "head")
     except CommandError as error:
         raise Unavailable(Code.UNAVAILABLE, f"The database was not migrated: {error}") from error
     except ProgrammingError as error:
         if isinstance(error.orig, InsufficientPrivilege):
             raise _not_the_owner() from error
         raise
+
+
+def upgrade(engine: Engine, revision: str) -> None:
+    """All or nothing. Where the service is at work, PostgreSQL may end it for a deadlock, and it begins anew."""
+    for _ in range(_DEADLOCKS):
+        try:
+            command.upgrade(config_for(engine), revision)
+        except OperationalError as error:
+            if not isinstance(error.orig, DeadlockDetected):
+                raise
+        else:
+            return
+    command.upgrade(config_for(engine), revision)
 
 
 def _not_the_owner() -> Invalid:
