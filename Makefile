@@ -3,12 +3,12 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test browser pgbouncer test-browser check serve format openapi diagram lock bench kill-matrix test-faults image image-check clean
+.PHONY: demo test browser pgbouncer roundup test-browser check serve format openapi diagram lock bench kill-matrix test-faults image image-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep)
 
-test: .venv/ready browser pgbouncer
+test: .venv/ready browser pgbouncer roundup
 	$(BIN)/pytest -n auto $(ARGS)
 
 # A Chromium for tests/browser, if the machine has none.
@@ -18,6 +18,10 @@ browser: .venv/ready
 # A PgBouncer for tests/pooled, if the machine has none.
 pgbouncer: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m pgbouncer
+
+# An issue tracker for tests/notify, in an environment of its own.
+roundup: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m roundup
 
 test-browser: .venv/ready browser
 	$(BIN)/pytest tests/browser $(ARGS)

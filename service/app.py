@@ -24,11 +24,12 @@ from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot
 from service.aws.sources import FixedSource, ProfileSource, Source
 from service.db.engine import connect
-from service.notify import guarded
+from service.notify import guarded, rest, roundup
 from service.notify.inbound import GitHubSource, JiraSource, StandardSource
 from service.notify.inbound import Source as HookSource
+from service.notify.tickets import Tickets
 from service.notify.webhooks import Webhook, signer, verifier
-from service.settings import HookSettings, IssuerSettings, OrganizationSettings, Settings, load
+from service.settings import HookSettings, IssuerSettings, OrganizationSettings, Settings, TrackerSettings, load
 from service.worker import Worker
 from service.workflow.context import Context, Destination
 
@@ -45,6 +46,7 @@ _SIMULATED_MANAGEMENT = "999999999999"
 def compose(settings: Settings, *, with_aws: bool = True) -> Iterator[Context]:
     """Everything that the settings describe, until the end of the block; without AWS no account can be signed in to."""
     engine = connect(settings.database.url, connections=settings.database.connections)
+    told = destinations(settings)
     try:
         with _sources(settings if with_aws else None) as (profiles, organizations):
             yield Context(
@@ -67,7 +69,8 @@ def compose(settings: Settings, *, with_aws: bool = True) -> Iterator[Context]:
                 policy=settings.rules(),
                 now=lambda: datetime.now(UTC),
                 new_id=lambda: str(uuid.uuid4()),
-                destinations=destinations(settings),
+                destinations=told,
+                trackers=[each for each in told.values() if isinstance(each, Tickets)],
                 public_url=settings.server.public_url,
                 delivery_retention=settings.notify.retention,
             )
@@ -77,10 +80,8 @@ def compose(settings: Settings, *, with_aws: bool = True) -> Iterator[Context]:
 
 def destinations(settings: Settings) -> dict[str, Destination]:
     """Whom the settings want told, by name."""
-    if not settings.webhooks:
-        return {}
     client = guarded.new_client(settings.notify.allowed_hosts)
-    return {
+    webhooks: dict[str, Destination] = {
         name: Webhook(
             name=name,
             url=webhook.url,
@@ -90,6 +91,14 @@ def destinations(settings: Settings) -> dict[str, Destination]:
         )
         for name, webhook in settings.webhooks.items()
     }
+    return webhooks | {name: _tickets(tracker, client) for name, tracker in settings.trackers.items()}
+
+
+def _tickets(tracker: TrackerSettings, client: httpx.BaseTransport) -> Tickets:
+    url = tracker.url.rstrip("/")
+    proof = rest.basic(tracker.user, tracker.secret() or "")
+    api = rest.Rest(client, url, {**roundup.headers(url), **proof})
+    return Tickets(roundup.Roundup(api, tracker.user), roundup.TICKET_PATTERN, tracker.states, tracker.events)
 
 
 def hooks(settings: Settings) -> dict[str, HookSource]:

@@ -28,6 +28,7 @@ _TABLES = {
     "issuers": "<name>",
     "accounts": "<account id>",
     "webhooks": "<name>",
+    "trackers": "<name>",
     "hooks": "<name>",
     "people": "<name>",
     "machines": "<name>",

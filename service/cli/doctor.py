@@ -54,9 +54,9 @@ def _findings(settings: Settings, context: Context) -> Iterator[Finding]:
     if unusable is None and not settings.issuers:
         yield _approvers(context)
     yield from _issuers(settings)
-    for name in settings.webhooks:
+    for name in (*settings.webhooks, *settings.trackers):
         # To ask it is to send it something.
-        yield Finding(f"webhook {name}: not asked; `rootquorum notify test {name}` sends it a test event")
+        yield Finding(f"destination {name}: not asked; `rootquorum notify test {name}` sends it a test event")
     if settings.aws.simulated:
         yield Finding("accounts are simulated; no AWS to look at")
         return

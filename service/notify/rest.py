@@ -1,6 +1,7 @@
 """JSON over the guarded client, for products that are told through their own API."""
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,3 +65,8 @@ def _check(status: int) -> None:
     if status in {httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY}:
         raise Refused(answered)
     raise guarded.Unreachable(answered)
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    """The header of HTTP Basic authentication."""
+    return {"Authorization": "Basic " + b64encode(f"{user}:{password}".encode()).decode()}

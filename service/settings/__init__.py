@@ -11,7 +11,7 @@ from pydantic_settings import SettingsConfigDict, SettingsError
 
 from service.settings.faults import FILE_VARIABLE, faults_of
 from service.settings.model import PREFIX, Settings
-from service.settings.sections import HookSettings, IssuerSettings, OrganizationSettings
+from service.settings.sections import HookSettings, IssuerSettings, OrganizationSettings, TrackerSettings
 
 __all__ = [
     "FILE_VARIABLE",
@@ -21,6 +21,7 @@ __all__ = [
     "IssuerSettings",
     "OrganizationSettings",
     "Settings",
+    "TrackerSettings",
     "load",
 ]
 

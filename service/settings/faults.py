@@ -24,6 +24,7 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from _faults_of_accounts(settings)
     yield from _faults_of_organizations(settings)
     yield from _faults_of_webhooks(settings)
+    yield from _faults_of_trackers(settings)
     yield from _faults_of_hooks(settings)
     if settings.worker.lease < 3 * settings.worker.interval:
         yield "worker.lease: it is renewed once in an interval, and has to be three of them at least."
@@ -117,8 +118,6 @@ def _faults_of_organizations(settings: Settings) -> Iterator[str]:
 
 
 def _faults_of_webhooks(settings: Settings) -> Iterator[str]:
-    if settings.policy.ticket_check or settings.policy.ticket_check_at_execution:
-        yield "policy.ticket_check: no tracker can be asked yet, so that no ticket would ever pass."
     for name in sorted(settings.policy.escalate_to - settings.webhooks.keys()):
         yield f"policy.escalate_to: there is no webhook {name}."
     for name, webhook in settings.webhooks.items():
@@ -127,6 +126,24 @@ def _faults_of_webhooks(settings: Settings) -> Iterator[str]:
         except ValueError as error:
             yield f"webhooks.{name}.url: {error}."
         yield from _faults_of_secrets(f"webhooks.{name}", webhook, signer)
+
+
+def _faults_of_trackers(settings: Settings) -> Iterator[str]:
+    policy = settings.policy
+    if (policy.ticket_check or policy.ticket_check_at_execution) and not settings.trackers:
+        yield "policy.ticket_check: there is no tracker to ask, so that no ticket would ever pass."
+    for name, tracker in settings.trackers.items():
+        if name in settings.webhooks:
+            yield f"trackers.{name}: a webhook has the same name."
+        try:
+            check_url(tracker.url, settings.notify.allowed_hosts)
+        except ValueError as error:
+            yield f"trackers.{name}.url: {error}."
+        try:
+            if tracker.secret() is None:
+                yield f"trackers.{name}: password or password_file is missing."
+        except (OSError, UnicodeError):
+            yield f"trackers.{name}.password_file: it cannot be read."
 
 
 def _faults_of_hooks(settings: Settings) -> Iterator[str]:

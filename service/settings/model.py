@@ -23,6 +23,7 @@ from service.settings.sections import (
     PolicySettings,
     ServerSettings,
     SubjectId,
+    TrackerSettings,
     WebhookSettings,
     WorkerSettings,
 )
@@ -48,6 +49,7 @@ class Settings(BaseSettings):
     issuers: dict[SubjectId, IssuerSettings] = {}
     notify: NotifySettings = NotifySettings()
     webhooks: dict[DestinationName, WebhookSettings] = {}
+    trackers: dict[DestinationName, TrackerSettings] = {}
     hooks: dict[DestinationName, HookSettings] = {}
     people: dict[SubjectId, PersonSettings] = {}
     machines: dict[SubjectId, MachineSettings] = {}

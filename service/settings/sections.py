@@ -229,6 +229,26 @@ class WebhookSettings(_WithSecrets):
     events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
 
 
+class TrackerSettings(_Section):
+    """A tracker that is told by comments on the ticket that a request names, and asked for tickets. `states` are the
+    states that a ticket is brought into, by the event that does. `events` None means all.
+    """
+
+    kind: Literal["roundup"]
+    url: str
+    user: Name
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
+    states: dict[Annotated[str, AfterValidator(_check_event)], Name] = {}
+
+    def secret(self) -> str | None:
+        """Of the settings, or of the file, which is read now. Raises OSError, UnicodeError."""
+        if self.password is not None:
+            return self.password.get_secret_value()
+        return None if self.password_file is None else self.password_file.read_text().strip()
+
+
 class HookSettings(_WithSecrets):
     """Who may send that a ticket was closed. Secrets of `standard` begin with `whsec_` or `whpk_` (Ed25519); those of
     the others are any text. `repository` is `owner/name`, for `github`.

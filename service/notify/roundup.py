@@ -1,0 +1,89 @@
+"""Roundup, by its REST API: a message on the issue for each event.
+
+Source: Roundup's documentation of its REST interface (version 2), and its classic template, whose messages have a
+`messageid` to be found by.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from service.notify.message import Message
+from service.notify.rest import Refused, Rest
+from service.notify.text import plain
+
+TICKET_PATTERN = re.compile("issue[1-9][0-9]{0,9}")
+
+
+def headers(url: str) -> Mapping[str, str]:
+    """What Roundup wants of everybody who is no browser, against forged requests."""
+    parts = urlsplit(url)
+    return {"X-Requested-With": "rest", "Origin": f"{parts.scheme}://{parts.netloc}", "Referer": f"{url}/"}
+
+
+@dataclass(frozen=True, slots=True)
+class Roundup:
+    """Tickets are `issue12`. The message is made, and then put on the issue: killed in between, it is found and put."""
+
+    rest: Rest
+    user: str
+
+    def has_comment(self, ticket: str, marker: str, _since: datetime) -> bool:
+        on_issue = {message["id"] for message in self._issue(ticket)["attributes"]["messages"]}
+        return not on_issue.isdisjoint(self._found(marker))
+
+    def comment(self, ticket: str, message: Message) -> None:
+        found = self._found(message.marker) or [self._make(message)]
+        self._change(ticket, {"@op": "add", "messages": found[:1]})
+
+    def state(self, ticket: str) -> str:
+        return str(self._issue(ticket)["attributes"]["status"]["name"])
+
+    def move(self, ticket: str, state: str) -> None:
+        known = self.rest.call("GET", "/rest/data/status", query={"name": state, "@fields": "name"})
+        ids = [found["id"] for found in known["data"]["collection"] if found["name"] == state]
+        if not ids:
+            raise Refused("the tracker knows no such state")
+        self._change(ticket, {"status": ids[0]})
+
+    def _make(self, message: Message) -> str:
+        made = self.rest.call(
+            "POST",
+            "/rest/data/msg",
+            {
+                "author": self.user,
+                "date": ".",  # now
+                "content": _text(message),
+                "messageid": _message_id(message.marker),
+            },
+        )
+        return str(made["data"]["id"])
+
+    def _found(self, marker: str) -> list[str]:
+        answer = self.rest.call("GET", "/rest/data/msg", query={"messageid": _message_id(marker), "@sort": "id"})
+        return [message["id"] for message in answer["data"]["collection"]]
+
+    def _issue(self, ticket: str) -> Any:
+        return self.rest.call("GET", _path(ticket), query={"@verbose": 2})["data"]
+
+    def _change(self, ticket: str, change: Mapping[str, Any]) -> None:
+        """Unless somebody else changes the issue meanwhile, which is tried again later."""
+        etag = self._issue(ticket)["@etag"]
+        self.rest.call("PATCH", _path(ticket), change, **{"If-Match": etag})
+
+
+def _path(ticket: str) -> str:
+    return f"/rest/data/issue/{quote(ticket.removeprefix('issue'), safe='')}"
+
+
+def _message_id(marker: str) -> str:
+    return f"<{marker}@rootquorum>"
+
+
+def _text(message: Message) -> str:
+    """Plain text, one fact on a line. Roundup shows it escaped."""
+    facts = [f"{name}: {plain(fact)}" for name, fact in message.facts]
+    return "\n".join([message.title, *facts, *([message.link] if message.link else []), f"Delivery: {message.marker}"])

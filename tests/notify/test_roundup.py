@@ -1,0 +1,150 @@
+"""A real tracker is told: comments come once each and in order, whatever happens to it and to us in between."""
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from factories import DEACTIVATE, House
+from roundup import PASSWORD, USER, is_there, running_roundup
+from roundup import Roundup as Server
+
+from service.app import destinations
+from service.domain.delivery import Notice
+from service.domain.errors import ServiceError, Unavailable
+from service.domain.request import OperationRequest
+from service.notify import guarded
+from service.notify.message import Message
+from service.notify.rest import Rest, basic
+from service.notify.roundup import TICKET_PATTERN, Roundup, headers
+from service.notify.tickets import Tickets
+from service.settings import Settings, TrackerSettings
+from service.settings.sections import NotifySettings
+from service.workflow.deliver import deliver
+
+TITLES = ["Request filed", "Decision recorded", "Decision recorded", "Request approved"]
+TITLES += ["Execution started", "Execution succeeded"]
+HOSTILE = "\u202eAlice\x1b[31m @everyone [code]<script>alert(1)</script>[/code] =HYPERLINK(1)\n# issue1 " + "x" * 3000
+
+pytestmark = pytest.mark.skipif(
+    not is_there() and "CI" not in os.environ, reason="no Roundup here; `make roundup` installs one"
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with running_roundup() as running:
+        yield running
+
+
+def tracker_of(server: Server) -> Roundup:
+    client = guarded.new_client(frozenset({"127.0.0.1"}))
+    return Roundup(Rest(client, server.url, {**headers(server.url), **basic(USER, PASSWORD)}), USER)
+
+
+def told(house: House, tracker: Roundup, **states: str) -> None:
+    house.change(destinations={"desk": Tickets(tracker, TICKET_PATTERN, states)})
+
+
+def lived(house: House, ticket: str) -> OperationRequest:
+    return house.execute(house.approved(DEACTIVATE, house.spare_key(), ticket=ticket))[0]
+
+
+def deliver_all(house: House) -> None:
+    for _ in TITLES:
+        deliver(house.ctx, "desk")
+
+
+def titles(server: Server, issue: str) -> list[str]:
+    return [comment.splitlines()[0] for comment in server.comments(issue)]
+
+
+def test_each_event_is_a_comment_in_order_with_the_audit_head_in_it(sqlite_house: House, server: Server) -> None:
+    issue = server.new_issue()
+    told(sqlite_house, tracker_of(server))
+    request = lived(sqlite_house, issue)
+    deliver_all(sqlite_house)
+    assert titles(server, issue) == TITLES
+    first = server.comments(issue)[0]
+    assert f"Request: {request.filing.request_id}" in first
+    assert "Audit head: " in first
+
+
+def test_a_tracker_that_was_away_has_all_of_it_later_once_each(sqlite_house: House, server: Server) -> None:
+    issue = server.new_issue()
+    told(sqlite_house, tracker_of(server))
+    server.stop()
+    lived(sqlite_house, issue)
+    with pytest.raises(ServiceError):
+        deliver(sqlite_house.ctx, "desk")
+    server.start()
+    sqlite_house.clock.advance(timedelta(minutes=1))
+    deliver_all(sqlite_house)
+    assert titles(server, issue) == TITLES
+
+
+@pytest.mark.parametrize("dies_after", ["_make", "comment"])
+def test_killed_between_sending_and_recording_it_comments_once(
+    sqlite_house: House, server: Server, monkeypatch: pytest.MonkeyPatch, dies_after: str
+) -> None:
+    """`_make` leaves a message that is on no issue yet."""
+    issue, before = server.new_issue(), server.messages()
+    told(sqlite_house, tracker_of(server))
+    sqlite_house.file(DEACTIVATE, sqlite_house.spare_key(), ticket=issue)
+    whole = getattr(Roundup, dies_after)
+
+    def dies(self: Roundup, *sent: str | Message) -> None:
+        whole(self, *sent)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Roundup, dies_after, dies)
+        with pytest.raises(KeyboardInterrupt):
+            deliver(sqlite_house.ctx, "desk")
+    deliver(sqlite_house.ctx, "desk")
+    assert titles(server, issue) == ["Request filed"]
+    assert server.messages() == before + 1
+
+
+def test_a_ticket_is_moved_at_the_end(sqlite_house: House, server: Server) -> None:
+    issue, tracker = server.new_issue(), tracker_of(server)
+    told(sqlite_house, tracker, **{"execution.succeeded": "resolved"})
+    assert tracker.state(issue) == "unread"
+    lived(sqlite_house, issue)
+    deliver_all(sqlite_house)
+    assert tracker.state(issue) == "resolved"
+
+
+def test_what_is_not_there_is_refused_and_not_repeated(server: Server) -> None:
+    document: Notice = Notice(
+        id="1", event="request.filed", ticket="issue999999", document={"timestamp": "2026-11-24T12:00:00Z", "data": {}}
+    )
+    assert Tickets(tracker_of(server), TICKET_PATTERN).deliver(document).answer == "refused"
+
+
+def test_hostile_names_are_one_harmless_line(server: Server) -> None:
+    issue, tracker = server.new_issue(), tracker_of(server)
+    tracker.comment(issue, Message("Request filed", (("By", HOSTILE),), None, "7b0e"))
+    title, by, marker = server.comments(issue)[0].splitlines()
+    assert (title, marker) == ("Request filed", "Delivery: 7b0e")
+    assert "\x1b" not in by
+    assert "\u202e" not in by
+    assert len(by) < 2100
+    assert "<script>alert" not in server.page(issue)
+
+
+def test_settings_name_a_tracker_that_is_told_and_asked(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(f"{PASSWORD}\n")
+    desk = TrackerSettings(kind="roundup", url=f"{server.url}/", user=USER, password_file=tmp_path / "password")
+    settings = Settings.model_construct(
+        notify=NotifySettings(allowed_hosts=frozenset({"127.0.0.1"})), webhooks={}, trackers={"desk": desk}
+    )
+    tickets = destinations(settings)["desk"]
+    assert isinstance(tickets, Tickets)
+    assert tickets.state_of(server.new_issue()) == "unread"
+    assert tickets.state_of("issue999999") is None
+    server.stop()
+    with pytest.raises(Unavailable):
+        tickets.state_of("issue1")
+    server.start()
