@@ -156,9 +156,8 @@ def _siblings(start: int, end: int, size: int) -> list[tuple[int, int]]:
     beside = []
     low, high = 0, size
     while (low, high) != (start, end):
-        middle = low + (
-            1 << (high - low - 1).bit_length() - 1
-        )  # the largest power of two that leaves some on the right
+        # On the left the largest power of two that leaves something on the right.
+        middle = low + (1 << (high - low - 1).bit_length() - 1)
         if end <= middle:
             beside.append((middle, high))
             high = middle

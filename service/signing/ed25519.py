@@ -1,0 +1,47 @@
+"""A key that is in this process."""
+
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from service.domain.checkpoint import VerifierKey, parse_private_key, parse_verifier_key
+
+
+@dataclass(frozen=True, slots=True)
+class Ed25519Signer:
+    """Signs with a key from a file. Raises ValueError for a name that no note can carry."""
+
+    name: str
+    key: Ed25519PrivateKey = field(repr=False)
+
+    def __post_init__(self) -> None:
+        parse_verifier_key(self.verifier_key)
+
+    @property
+    def verifier_key(self) -> str:
+        return str(VerifierKey(self.name, self.key.public_key().public_bytes_raw()))
+
+    def sign(self, message: bytes) -> bytes:
+        return self.key.sign(message)
+
+
+def from_pem(name: str, pem: bytes) -> Ed25519Signer:
+    """From PKCS #8 in PEM, not encrypted, as OpenSSL writes it. Raises ValueError, which does not quote it."""
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError("the key is no private key in PEM, or is encrypted") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError("the key is not Ed25519")  # noqa: TRY004  # its text is wrong, not its type
+    return Ed25519Signer(name, key)
+
+
+def from_note_key(text: str) -> Ed25519Signer:
+    """From `PRIVATE+KEY+name+id+base64`, as tools for notes write it. Raises ValueError, which does not quote it."""
+    name, key_id, seed = parse_private_key(text)
+    signer = Ed25519Signer(name, Ed25519PrivateKey.from_private_bytes(seed))
+    if key_id != parse_verifier_key(signer.verifier_key).key_id.hex():
+        raise ValueError("the key's id is not that of its name and key")
+    return signer

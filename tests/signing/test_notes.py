@@ -1,0 +1,123 @@
+"""Notes are signed and verified as published ones are; a signature of a key that one knows is never passed over."""
+
+import base64
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.domain.checkpoint import parse_verifier_key
+from service.signing.ed25519 import Ed25519Signer, from_note_key, from_pem
+from service.signing.notes import sign_note, verify_note
+
+# Published with golang.org/x/mod/sumdb/note.
+_PETER_PRIVATE = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
+_PETER = parse_verifier_key("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
+_ENOCH = parse_verifier_key("EnochRoot+af0cfe78+ATtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop")
+_TEXT = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
+_PETER_LINE = (
+    "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
+)
+_ENOCH_LINE = (
+    "— EnochRoot rwz+eBzmZa0SO3NbfRGzPCpDckykFXSdeX+MNtCOXm2/5n2tiOHp+vAF1aGrQ5ovTG01oOTGwnWLox33WWd1RvMc+QQ=\n"
+)
+_NOTE = f"{_TEXT}\n{_PETER_LINE}"
+
+_KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+_OURS = Ed25519Signer("log.example/audit", _KEY)
+
+
+def _pem(key: Ed25519PrivateKey, password: bytes | None = None) -> bytes:
+    hidden = serialization.NoEncryption() if password is None else serialization.BestAvailableEncryption(password)
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, hidden)
+
+
+def test_the_published_note_is_signed_byte_for_byte() -> None:
+    signer = from_note_key(_PETER_PRIVATE)
+    assert signer.verifier_key == str(_PETER)
+    assert sign_note(_TEXT, [signer]) == _NOTE
+
+
+def test_published_notes_are_verified() -> None:
+    assert verify_note(_NOTE, [_PETER]) == (_PETER,)
+    assert verify_note(_NOTE + _ENOCH_LINE, [_PETER, _ENOCH]) == (_PETER, _ENOCH)
+
+
+def test_a_signature_of_an_unknown_key_is_passed_over() -> None:
+    assert verify_note(_NOTE + _ENOCH_LINE, [_ENOCH]) == (_ENOCH,)
+
+
+def test_a_note_that_no_known_key_signed_is_refused() -> None:
+    with pytest.raises(ValueError, match="none of the keys"):
+        verify_note(_NOTE, [_ENOCH])
+    with pytest.raises(ValueError, match="none of the keys"):
+        verify_note(_NOTE, [])
+
+
+def test_a_wrong_signature_of_a_known_key_is_refused_beside_a_good_one() -> None:
+    wrong = _ENOCH_LINE.replace("QQ=", "QU=")
+    with pytest.raises(ValueError, match="signature of EnochRoot is wrong"):
+        verify_note(_NOTE + wrong, [_PETER, _ENOCH])
+
+
+@given(st.integers(0, len(_TEXT) - 1), st.characters(min_codepoint=32, exclude_categories=["Cs"]))
+def test_no_letter_of_a_signed_text_can_be_changed(at: int, letter: str) -> None:
+    changed = _TEXT[:at] + letter + _TEXT[at + 1 :]
+    if changed != _TEXT:
+        with pytest.raises(ValueError, match=r"wrong|empty line"):
+            verify_note(f"{changed}\n{_PETER_LINE}", [_PETER])
+
+
+def test_a_key_in_pem_signs() -> None:
+    signer = from_pem("log.example/audit", _pem(_KEY))
+    note = sign_note(_TEXT, [signer, from_note_key(_PETER_PRIVATE)])
+    assert verify_note(note, [parse_verifier_key(signer.verifier_key), _PETER]) == (
+        parse_verifier_key(signer.verifier_key),
+        _PETER,
+    )
+
+
+@pytest.mark.parametrize("text", ["", "no newline", "con\ttrol\n", f"forged\n\n{_PETER_LINE.strip()}"])
+def test_text_that_no_note_can_carry_is_not_signed(text: str) -> None:
+    with pytest.raises(ValueError, match=r"control|empty line|no end"):
+        sign_note(text, [_OURS])
+
+
+def test_nothing_is_signed_by_nobody() -> None:
+    with pytest.raises(ValueError, match="empty line"):
+        sign_note(_TEXT, [])
+
+
+def test_a_key_that_is_no_ed25519_key_in_pem_is_refused_and_not_quoted() -> None:
+    other = generate_private_key(SECP256R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    for pem in (b"", b"secret", other, _pem(_KEY, b"secret"), _pem(_KEY)[:-40]):
+        with pytest.raises(ValueError, match="the key is") as caught:
+            from_pem("log.example/audit", pem)
+        assert "secret" not in str(caught.value)
+
+
+def test_a_private_key_with_anothers_id_is_refused() -> None:
+    with pytest.raises(ValueError, match="id is not that"):
+        from_note_key(_PETER_PRIVATE.replace("c74f20a3", "c74f20a4"))
+
+
+def test_a_signer_has_a_name_that_a_note_can_carry() -> None:
+    with pytest.raises(ValueError, match="name"):
+        Ed25519Signer("log example", _KEY)
+
+
+def test_a_signer_does_not_show_its_key() -> None:
+    assert repr(_OURS) == "Ed25519Signer(name='log.example/audit')"
+
+
+def test_the_key_of_rfc_8410_is_read_from_pem() -> None:
+    # Section 10.3, and section 10.1 for its public part.
+    pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n"
+    public = base64.b64decode("MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=")[-32:]
+    signer = from_pem("log.example/audit", f"{pem}-----END PRIVATE KEY-----\n".encode())
+    assert parse_verifier_key(signer.verifier_key).public == public
