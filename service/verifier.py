@@ -279,6 +279,12 @@ def compare(heads: Iterable[Head], size: int, root: Callable[[], bytes], report:
             report.add(Finding("rewritten", f"sequence numbers 1 to {size}", text))
 
 
+def compare_one(heads: Iterable[Head], signed: Head, report: Report) -> None:
+    """The same where nothing but the signed head is at hand: of another size nothing can be told."""
+    compare(heads, signed.size, lambda: signed.root, report)
+    report.notes += [f"{head.source} is of another size: not compared" for head in heads if head.size != signed.size]
+
+
 def base64_of(root: bytes) -> str:
     return base64.b64encode(root).decode()
 
@@ -356,8 +362,7 @@ def check_evidence(data: bytes, keys: Sequence[Key], heads: Sequence[Head], repo
     if document["format"] != _EVIDENCE:
         raise Finding("unknown-format", "the document", f"expected {_EVIDENCE}, found {shown(document['format'])}")
     signed = open_checkpoint(document["checkpoint"], keys, "the checkpoint")
-    compare(heads, signed.size, lambda: signed.root, report)
-    report.notes += [f"{head.source} is of another size: not compared" for head in heads if head.size != signed.size]
+    compare_one(heads, signed, report)
     events = document["events"] if isinstance(document["events"], list) else []
     leaves = [report.attempt(partial(_read_leaf, *entry, signed)) for entry in enumerate(events, 1)]
     if not leaves or None in leaves:
@@ -509,7 +514,7 @@ def check_file(file: BinaryIO, keys: Sequence[Key], heads: Sequence[Head], progr
     try:
         if not first.startswith(b"{"):
             head = open_checkpoint(_text(first + file.read(_LONGEST_LINE), "the note"), keys, "the note")
-            compare(heads, head.size, lambda: head.root, report)
+            compare_one(heads, head, report)
             report.summary = f"a checkpoint of {head.size} events, root {base64_of(head.root)}"
         elif _is_evidence(first):
             check_evidence(first + file.read(_LONGEST_DOCUMENT), keys, heads, report)
@@ -522,12 +527,12 @@ def check_file(file: BinaryIO, keys: Sequence[Key], heads: Sequence[Head], progr
 
 
 def _is_evidence(first: bytes) -> bool:
-    """A document over several lines, or one that names its format; each line of an export is an object of its own."""
+    """A document over several lines, or one with members that no event has; of an export each line is an object."""
     try:
         value = json.loads(first)
     except (ValueError, RecursionError):
         return first.strip() == b"{"
-    return isinstance(value, dict) and "format" in value
+    return isinstance(value, dict) and not {"format", "events"}.isdisjoint(value)
 
 
 def _text(data: bytes, place: str) -> str:
@@ -539,7 +544,7 @@ def _text(data: bytes, place: str) -> str:
 
 def _count(events: int) -> None:
     if events % 10_000 == 0:
-        sys.stderr.write(f"\r{events} events")
+        sys.stderr.write(f"{events} events\r")  # what is printed next stands over it
 
 
 def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[Key], list[Head]]:

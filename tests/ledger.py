@@ -1,0 +1,151 @@
+"""A log as the service writes it, its exports and its evidence: what the verifier has to believe, and then not."""
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from factories import NOON, actor, decision, request, standing
+
+from service.domain.account import SourceKind
+from service.domain.actor import WORKER, Actor
+from service.domain.canonical import canonical, timestamp
+from service.domain.checkpoint import Checkpoint
+from service.domain.events import Event, between, filed
+from service.domain.merkle import EMPTY, Frontier, Node, inclusion_proof, leaf_hash, root_of
+from service.domain.operation import Done
+from service.signing.ed25519 import Ed25519Signer
+from service.signing.notes import sign_note
+
+ORIGIN = "log.example/rootquorum"
+SIGNER = Ed25519Signer(ORIGIN, Ed25519PrivateKey.from_private_bytes(b"k" * 32))
+STRANGER = Ed25519Signer(ORIGIN, Ed25519PrivateKey.from_private_bytes(b"s" * 32))
+POLICY = {"approvers": ["bob", "carol"], "quorum": 2}
+
+Leaf = dict[str, Any]
+
+
+@dataclass
+class Ledger:
+    """A log in memory. What is appended need not be true."""
+
+    leaves: list[Leaf] = field(default_factory=list)
+    frontier: Frontier = EMPTY
+    stored: dict[Node, bytes] = field(default_factory=dict)
+    names_previous: bool = True
+
+    def append(self, **changed: Any) -> Leaf:
+        """One more event, numbered and chained as the service does it, but for what is `changed`."""
+        seq, request_id = len(self.leaves) + 1, changed.get("request_id")
+        mine = [leaf["seq"] for leaf in self.leaves if request_id is not None and leaf["request_id"] == request_id]
+        before = {"previous": mine[-1] if mine else None} if self.names_previous else {}
+        leaf = {"seq": seq, "at": timestamp(NOON), "request_id": None, **before, **changed}
+        hashed = leaf_hash(canonical(leaf))
+        self.stored[Node(0, seq - 1)] = hashed
+        self.frontier, completed = self.frontier.append(hashed)
+        self.stored |= completed
+        self.leaves.append(leaf)
+        return leaf
+
+    def tell(self, event: Event, by: Actor, request_id: str | None = None, **more: Any) -> Leaf:
+        who = {"kind": by.kind.value, "subject": by.subject, "credential": by.credential, "proof": None}
+        return self.append(event=event.name, request_id=request_id, actor=who, data={**event.data, **more})
+
+    def note(self, size: int | None = None, signers: Sequence[Ed25519Signer] = (SIGNER,), origin: str = ORIGIN) -> str:
+        size = len(self.leaves) if size is None else size
+        return sign_note(Checkpoint(origin, size, root_of(size, self.read)).text(), signers)
+
+    def head(self, size: int) -> str:
+        return f"{size}:{base64.b64encode(root_of(size, self.read)).decode()}"
+
+    def export(self) -> list[bytes]:
+        lines = [canonical(leaf) + b"\n" for leaf in self.leaves]
+        return [*lines, canonical({"checkpoint": self.note()}) + b"\n"]
+
+    def evidence(self, request_id: str, **changed: Any) -> dict[str, Any]:
+        """What the service says of the request; all of it from the events, as the format demands."""
+        mine = [leaf for leaf in self.leaves if leaf["request_id"] == request_id]
+        started = [leaf for leaf in mine if leaf["event"] == "execution.started"]
+        reached = [leaf for leaf in mine if "status" in leaf["data"]]
+        votes = [leaf for leaf in mine if leaf["event"] == "decision.recorded"]
+        document = {
+            "format": "rootquorum-evidence/1",
+            "request": mine[0]["data"]["filing"],
+            "digest": mine[0]["data"]["digest"],
+            "decisions": [
+                {**vote["data"], "decided_at": vote["at"], "proof": vote["actor"]["proof"]} for vote in votes
+            ],
+            "policy": {
+                "filed": mine[0]["data"].get("policy"),
+                "executed": started[0]["data"].get("policy") if started else None,
+            },
+            "outcome": {
+                "status": reached[-1]["data"]["status"] if reached else "pending",
+                "at": (reached or mine)[-1 if reached else 0]["at"],
+                "result": next((leaf["data"]["result"] for leaf in reached[::-1] if "result" in leaf["data"]), None),
+            },
+            "events": events_of(self, request_id),
+            "checkpoint": self.note(),
+            "keys": [{"key": SIGNER.verifier_key, "since": None, "until": None}],
+        }
+        return json.loads(json.dumps(document | changed))  # type: ignore[no-any-return]
+
+    def read(self, nodes: Any) -> dict[Node, bytes]:
+        return {node: self.stored[node] for node in nodes}
+
+
+def events_of(ledger: Ledger, request_id: str) -> list[Any]:
+    """The request's events, each with the proof that it is in the log as that now is."""
+    return [
+        {
+            "leaf": canonical(leaf).decode(),
+            "inclusion": [
+                base64.b64encode(hashed).decode()
+                for hashed in inclusion_proof(leaf["seq"] - 1, len(ledger.leaves), ledger.read)
+            ],
+        }
+        for leaf in ledger.leaves
+        if leaf["request_id"] == request_id
+    ]
+
+
+def executed() -> tuple[Ledger, str]:
+    """A log in which one request was filed, approved by two and executed, among the events of others; and its id."""
+    ledger, asked = Ledger(), request()
+    request_id = asked.filing.request_id
+    _other(ledger)
+    ledger.tell(filed(asked), actor("alice"), request_id, policy=POLICY)
+    _other(ledger)
+    for person in ("bob", "carol"):
+        decided = asked.decide(decision(asked, person), standing().has_quorum)
+        for event in between(asked, decided):
+            ledger.tell(event, actor(person), request_id)
+        asked = decided
+        _other(ledger)
+    claimed = asked.claim(by="alice", source=SourceKind.PROFILE, known_key_ids=("AKIAEXAMPLE000000001",), now=NOON)
+    (started,) = between(asked, claimed)
+    ledger.tell(started, actor("alice"), request_id, policy=POLICY)
+    settled = claimed.settle(Done(signer_key_id="AKIASIGNER0000000000", aws_request_id="r-1"), NOON)
+    (succeeded,) = between(claimed, settled)
+    ledger.tell(succeeded, WORKER, request_id)
+    _other(ledger)
+    return ledger, request_id
+
+
+def executed_otherwise(change: Callable[[list[Leaf]], None]) -> tuple[Ledger, str]:
+    """The same log, had the service itself written something else: numbered, chained and signed as any other."""
+    ledger, request_id = executed()
+    leaves: list[Leaf] = json.loads(json.dumps(ledger.leaves))
+    change(leaves)
+    again = Ledger()
+    for leaf in leaves:
+        again.append(**{name: value for name, value in leaf.items() if name not in {"seq", "previous"}})
+    return again, request_id
+
+
+def _other(ledger: Ledger) -> None:
+    ledger.tell(
+        Event("token.created", {"token_id": f"t-{len(ledger.leaves)}", "comment": "für später"}), actor("oscar")
+    )

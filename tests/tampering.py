@@ -1,0 +1,67 @@
+"""The verifier asked for a verdict; and every change of a document, one field at a time."""
+
+import copy
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from ledger import SIGNER
+
+from service import verifier
+
+KEY = verifier.read_key(SIGNER.verifier_key)
+
+
+def report_on(data: bytes, *heads: str) -> verifier.Report:
+    return verifier.check_file(io.BytesIO(data), [KEY], [verifier.read_head(head) for head in heads], lambda _: None)
+
+
+def findings(data: bytes, *heads: str) -> set[str]:
+    """The names of what was found."""
+    return set(report_on(data, *heads).counts)
+
+
+def findings_in(document: Any) -> set[str]:
+    return findings(json.dumps(document).encode())
+
+
+def fields(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value within."""
+    if path:
+        yield path
+    for name, inner in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
+        yield from fields(inner, (*path, name))
+
+
+def changed_at(value: Any, path: tuple[Any, ...], how: str) -> Any:
+    """A copy in which the field at the end of the way is another, or gone, or has a new one beside it."""
+    inner = result = copy.deepcopy(value)
+    for name in path[:-1]:
+        inner = inner[name]
+    match how:
+        case "change":
+            inner[path[-1]] = _another(inner[path[-1]])
+        case "delete":
+            del inner[path[-1]]
+        case "insert" if isinstance(inner, list):
+            inner.insert(path[-1], "inserted")
+        case _:
+            inner["inserted"] = None
+    return result
+
+
+def _another(value: Any) -> Any:
+    match value:
+        case bool():
+            return int(value)  # what Python takes for equal
+        case int():
+            return value + 1
+        case str():
+            return value[:-1] + ("A" if value[-1:] != "A" else "B")
+        case None:
+            return False
+        case _:
+            return None

@@ -1,0 +1,100 @@
+"""A head is believed when the log's own key signed it; one that was kept elsewhere shows what was written anew."""
+
+import json
+
+import pytest
+from ledger import ORIGIN, SIGNER, STRANGER, executed, executed_otherwise
+from tampering import findings, findings_in, report_on
+
+from service.domain.canonical import canonical
+
+_LEDGER, _REQUEST = executed()
+_EXPORT, _EVIDENCE, _SIZE = _LEDGER.export(), _LEDGER.evidence(_REQUEST), len(_LEDGER.leaves)
+
+
+def test_a_checkpoint_is_good() -> None:
+    assert findings(_LEDGER.note().encode(), _LEDGER.head(_SIZE)) == set()
+
+
+# What was changed in a checkpoint, wherever it stands.
+
+
+def _signed(note: str) -> list[bytes]:
+    return [
+        note.encode(),
+        b"".join([*_EXPORT[:-1], canonical({"checkpoint": note}) + b"\n"]),
+        json.dumps(_EVIDENCE | {"checkpoint": note}).encode(),
+    ]
+
+
+_NOTE = _LEDGER.note()
+
+
+@pytest.mark.parametrize(
+    ("note", "name"),
+    [
+        (_NOTE.replace(f"\n{_SIZE}\n", f"\n{_SIZE - 1}\n"), "wrong-signature"),
+        (_NOTE.replace(ORIGIN, "log.example/other", 1), "wrong-signature"),
+        (_NOTE[:-3] + ("A" if _NOTE[-4] != "A" else "B") + _NOTE[-2:], "wrong-signature"),
+        (_NOTE + _NOTE.splitlines()[-1][:-3] + "AA=\n", "wrong-signature"),
+        (_LEDGER.note(signers=[STRANGER]), "unknown-signer"),
+        (_LEDGER.note(origin="log.example/other"), "wrong-origin"),
+        (_NOTE[:-1], "not-a-note"),
+        (_NOTE.replace("\n", "\r\n"), "not-a-note"),
+        (_NOTE + "trailing\n", "not-a-note"),
+        (_NOTE.replace("—", "-"), "not-a-note"),
+        ("", "not-a-note"),
+    ],
+)
+def test_a_checkpoint_that_is_not_the_logs_is_found(note: str, name: str) -> None:
+    for data in _signed(note):
+        assert findings(data) == {name}
+
+
+def test_a_strangers_signature_beside_the_logs_is_passed_over() -> None:
+    for data in _signed(_LEDGER.note(signers=[STRANGER, SIGNER])):
+        assert findings(data) == set()
+
+
+def test_a_checkpoint_of_another_size_or_root_is_found() -> None:
+    alone, export, _ = _signed(_LEDGER.note(8))
+    assert (findings(alone), findings(export)) == (set(), {"wrong-size"})
+    other, _ = executed_otherwise(lambda leaves: leaves[0].update(at="2026-11-23T12:00:01.000000Z"))
+    _, export, evidence = _signed(other.note())
+    assert findings(export) == {"wrong-root"}
+    assert findings(evidence) == {"not-included", "missing-event"}
+
+
+# What was kept elsewhere.
+
+
+@pytest.mark.parametrize("size", range(1, _SIZE + 1))
+def test_a_log_that_was_rewritten_and_signed_anew_is_found_by_any_head_kept_before(size: int) -> None:
+    again, _ = executed_otherwise(lambda leaves: leaves[0].update(at="2026-11-23T12:00:01.000000Z"))
+    assert findings(b"".join(again.export())) == set()
+    assert findings(b"".join(again.export()), _LEDGER.head(size)) == {"rewritten"}
+
+
+def test_a_head_kept_before_the_change_does_not_accuse() -> None:
+    again, _ = executed_otherwise(lambda leaves: leaves[5].update(at="2026-11-23T12:00:01.000000Z"))
+    assert findings(b"".join(again.export()), _LEDGER.head(5)) == set()
+    assert findings(b"".join(again.export()), _LEDGER.head(6)) == {"rewritten"}
+
+
+def test_a_log_that_was_cut_and_signed_anew_is_found() -> None:
+    cut, _ = executed_otherwise(lambda leaves: leaves.__delitem__(slice(6, None)))
+    assert findings(b"".join(cut.export())) == set()
+    assert findings(b"".join(cut.export()), _LEDGER.head(7)) == {"cut"}
+
+
+def test_two_heads_of_one_size_are_found() -> None:
+    again, _ = executed_otherwise(lambda leaves: leaves[0].update(at="2026-11-23T12:00:01.000000Z"))
+    assert findings(again.note().encode(), _LEDGER.head(_SIZE)) == {"rewritten"}
+    assert findings_in(again.evidence(_REQUEST)) == set()
+    assert findings(json.dumps(again.evidence(_REQUEST)).encode(), _LEDGER.head(_SIZE)) == {"rewritten"}
+
+
+def test_a_head_that_evidence_cannot_be_held_against_is_noted() -> None:
+    report = report_on(json.dumps(_EVIDENCE).encode(), _LEDGER.head(8))
+    assert report.findings == []
+    assert "is of another size: not compared" in report.notes[0]
