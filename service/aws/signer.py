@@ -18,7 +18,9 @@ from service.domain.errors import Code, Unavailable
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
+    from types_boto3_kms import KMSClient
     from types_boto3_organizations import OrganizationsClient
+    from types_boto3_s3 import S3Client
     from types_boto3_sts import STSClient
 
 logger = logging.getLogger(__name__)
@@ -68,6 +70,12 @@ class Signer:
 
     def organizations(self) -> "OrganizationsClient":
         return self.session.client("organizations", config=REPEATABLE, **self._options)  # type: ignore[call-overload,no-any-return]
+
+    def kms(self) -> "KMSClient":
+        return self.session.client("kms", config=REPEATABLE, **self._options)  # type: ignore[call-overload,no-any-return]
+
+    def s3(self) -> "S3Client":
+        return self.session.client("s3", config=REPEATABLE, **self._options)  # type: ignore[call-overload,no-any-return]
 
 
 class AssumedRoot:

@@ -62,18 +62,21 @@ class _Bounded(subprocess.Popen[bytes]):
 
 
 class ProfileSource:
-    """boto3's own chain for a named profile: keys in a file, `credential_process` and the rest."""
+    """boto3's own chain for a named profile: keys in a file, `credential_process` and the rest.
+
+    None is the chain without a name: the environment, and the role of the machine or the pod.
+    """
 
     endpoint_url = None
 
-    def __init__(self, profile: str) -> None:
+    def __init__(self, profile: str | None) -> None:
         self._profile = profile
 
     def session(self) -> boto3.Session:
         session = _bare_session(self._profile)
         resolver = session.get_component("credential_provider")
         resolver.providers = [
-            ProcessProvider(self._profile, lambda: session.full_config, popen=_Bounded)
+            ProcessProvider(session.profile or "default", lambda: session.full_config, popen=_Bounded)
             if provider.METHOD == ProcessProvider.METHOD
             else provider
             for provider in resolver.providers
