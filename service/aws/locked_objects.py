@@ -1,0 +1,87 @@
+"""Objects in S3 that nobody can change or delete for a time, not even the account's root: Object Lock.
+
+This needs `s3:PutObject`, `s3:PutObjectRetention`, `s3:GetObject` and `s3:GetObjectRetention`; without the last one S3
+does not say whether an object is locked (API reference of HeadObject).
+"""
+
+from base64 import b64encode
+from contextlib import closing
+from datetime import datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import ClientError
+
+from service.aws.errors import reached
+from service.aws.signer import Signer
+from service.aws.sources import Source
+from service.domain.errors import Code, Unavailable
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import HeadObjectOutputTypeDef
+
+_MODE: Final = "COMPLIANCE"  # the one that no permission overrides
+_EXISTS = 412
+
+
+class LockedBucket:
+    """A bucket of S3 that was made with Object Lock; `region` is the bucket's.
+
+    A put takes at most twice `calls.LONGEST_CALL`, and what the source takes for its credential.
+    """
+
+    def __init__(self, bucket: str, source: Source, region: str) -> None:
+        self._bucket = bucket
+        self._source = source
+        self._region = region
+
+    def put(self, key: str, content: bytes, retain_until: datetime) -> None:
+        """Write the object once, and see that it is there and locked.
+
+        What is there by that name is never written over: the same content, locked for as long, is a success, so that a
+        put whose answer was lost can be repeated with the same `retain_until`. Of that a fraction of a second is
+        dropped. Raises Unavailable, for good when another object has the name.
+        """
+        until = retain_until.replace(microsecond=0)
+        checksum = b64encode(sha256(content).digest()).decode()
+        with (
+            reached("It is not certain that the object is locked away."),
+            closing(Signer.of(self._source, self._region).s3()) as s3,
+        ):
+            self._write(s3, key, content, checksum, until)
+            found = s3.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
+            _check(found, checksum, until)
+
+    def _write(self, s3: "S3Client", key: str, content: bytes, checksum: str, until: datetime) -> None:
+        try:
+            s3.put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=content,
+                IfNoneMatch="*",
+                # A lock demands that the algorithm is named beside the checksum (API reference of PutObject).
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=checksum,
+                ObjectLockMode=_MODE,
+                ObjectLockRetainUntilDate=until,
+            )
+        except ClientError as error:
+            # Something is there already: by a try of ours that was done, or by whomever. It is looked at.
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != _EXISTS:
+                raise
+
+
+def _check(found: "HeadObjectOutputTypeDef", checksum: str, until: datetime) -> None:
+    """Raises Unavailable. An object that was put without our kind of checksum is not ours."""
+    if found.get("ChecksumSHA256") != checksum:
+        raise _refusal("Another object is there by its name.")
+    locked_until = found.get("ObjectLockRetainUntilDate")
+    if locked_until is None:
+        raise _refusal("It is not locked: the bucket has no Object Lock, or s3:GetObjectRetention is not allowed.")
+    if found.get("ObjectLockMode") != _MODE or locked_until < until:
+        raise _refusal("It is locked, but not in compliance mode for as long as it should be.")
+
+
+def _refusal(sentence: str) -> Unavailable:
+    return Unavailable(Code.UNAVAILABLE, sentence)

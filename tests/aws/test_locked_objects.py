@@ -1,0 +1,210 @@
+"""An object is locked away once, and what S3 says afterwards decides whether it is."""
+
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import ClientError
+from moto.backends import get_backend
+from moto.core.request import Request
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.wrappers import Response
+
+from service.aws.locked_objects import LockedBucket
+from service.aws.simulated.server import Server
+from service.aws.sources import FixedSource
+from service.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+REGION = "us-east-1"
+KEY, CONTENT = "checkpoints/00000000000000004711", b"rootquorum.example/log\n4711\n"
+UNTIL = datetime.now(UTC) + timedelta(days=365)
+
+pytestmark = pytest.mark.usefixtures("no_back_off")
+
+
+@dataclass
+class Storage:
+    """moto's S3. `fault` answers in place of a PUT: with None, the connection is lost."""
+
+    app: DomainDispatcherApplication
+    url: str = ""
+    fault: Callable[[Request], Response | None] | None = None
+    faults: int = 0
+    puts: int = 0
+    stays_dark: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def source(self) -> FixedSource:
+        return FixedSource("AKIAEXAMPLE000000001", "s" * 40, self.url)
+
+    def bucket(self, name: str = "anchors") -> LockedBucket:
+        return LockedBucket(name, self.source, REGION)
+
+    def client(self) -> "S3Client":
+        return self.source.session().client("s3", region_name=REGION, endpoint_url=self.url)
+
+    def fail(self, fault: Callable[[Request], Response | None], times: int = 100) -> None:
+        self.fault, self.faults, self.puts = fault, times, 0
+
+    def lose_the_answer(self, request: Request) -> None:
+        self.handled(request)
+
+    def handled(self, request: Request) -> Response:
+        response = Response.from_app(self.app, request.environ)
+        for name in self.stays_dark:
+            response.headers.pop(name, None)
+        return response
+
+    def answer(self, request: Request) -> Response | None:
+        self.puts += request.method == "PUT"
+        if request.method == "PUT" and self.faults and self.fault:
+            self.faults -= 1
+            return self.fault(request)
+        return self.handled(request)
+
+
+@pytest.fixture
+def storage() -> Iterator[Storage]:
+    storage = Storage(DomainDispatcherApplication(create_backend_app))
+    server = Server(storage.answer, 0)
+    storage.url = server.url
+    storage.client().create_bucket(Bucket="anchors", ObjectLockEnabledForBucket=True)
+    yield storage
+    server.stop()
+    for backends in get_backend("s3").values():
+        for backend in backends.values():
+            backend.reset()
+
+
+def refused(code: str, status: int) -> Callable[[Request], Response]:
+    return lambda _: Response(f"<Error><Code>{code}</Code><Message>{KEY}</Message></Error>", status)
+
+
+def versions(storage: Storage) -> int:
+    return len(storage.client().list_object_versions(Bucket="anchors").get("Versions", []))
+
+
+def test_what_was_put_is_there_and_locked(storage: Storage) -> None:
+    storage.bucket().put(KEY, CONTENT, UNTIL)
+    found = storage.client().get_object(Bucket="anchors", Key=KEY, ChecksumMode="ENABLED")
+    assert found["Body"].read() == CONTENT
+    assert found["ObjectLockMode"] == "COMPLIANCE"
+    assert found["ObjectLockRetainUntilDate"] == UNTIL.replace(microsecond=0)
+    assert found["ChecksumSHA256"] == b64encode(sha256(CONTENT).digest()).decode()
+
+
+def test_what_is_locked_cannot_be_deleted(storage: Storage) -> None:
+    storage.bucket().put(KEY, CONTENT, UNTIL)
+    s3 = storage.client()
+    version = s3.head_object(Bucket="anchors", Key=KEY)["VersionId"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.delete_object(Bucket="anchors", Key=KEY, VersionId=version, BypassGovernanceRetention=True)
+
+
+def test_the_same_again_is_a_success_and_no_second_version(storage: Storage) -> None:
+    for _ in range(2):
+        storage.bucket().put(KEY, CONTENT, UNTIL)
+    assert versions(storage) == 1
+
+
+def test_other_content_is_refused_and_what_is_there_stays(storage: Storage) -> None:
+    storage.bucket().put(KEY, CONTENT, UNTIL)
+    with pytest.raises(Unavailable, match="Another object"):
+        storage.bucket().put(KEY, b"another", UNTIL)
+    assert storage.client().get_object(Bucket="anchors", Key=KEY)["Body"].read() == CONTENT
+
+
+def test_the_same_content_that_somebody_else_put_without_a_lock_is_no_success(storage: Storage) -> None:
+    storage.client().put_object(Bucket="anchors", Key=KEY, Body=CONTENT, ChecksumAlgorithm="SHA256")
+    with pytest.raises(Unavailable, match="not locked"):
+        storage.bucket().put(KEY, CONTENT, UNTIL)
+
+
+@pytest.mark.parametrize(("mode", "until"), [("GOVERNANCE", UNTIL), ("COMPLIANCE", UNTIL - timedelta(days=1))])
+def test_a_lock_that_is_weaker_or_shorter_is_no_success(storage: Storage, mode: str, until: datetime) -> None:
+    storage.client().put_object(
+        Bucket="anchors",
+        Key=KEY,
+        Body=CONTENT,
+        ChecksumAlgorithm="SHA256",
+        ObjectLockMode=mode,  # type: ignore[arg-type]  # parametrize knows no literals
+        ObjectLockRetainUntilDate=until,
+    )
+    with pytest.raises(Unavailable, match="not in compliance mode"):
+        storage.bucket().put(KEY, CONTENT, UNTIL)
+
+
+def test_a_bucket_without_object_lock_is_refused_and_gets_nothing(storage: Storage) -> None:
+    s3 = storage.client()
+    s3.create_bucket(Bucket="plain")
+    with pytest.raises(Unavailable, match="the bucket has no Object Lock"):
+        storage.bucket("plain").put(KEY, CONTENT, UNTIL)
+    assert "Contents" not in s3.list_objects_v2(Bucket="plain")
+
+
+def test_a_lock_that_cannot_be_seen_is_none(storage: Storage) -> None:
+    storage.stays_dark = frozenset({"x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date"})
+    with pytest.raises(Unavailable, match="s3:GetObjectRetention"):
+        storage.bucket().put(KEY, CONTENT, UNTIL)
+
+
+def test_a_bucket_that_is_not_there_is_said_to_be_so(storage: Storage) -> None:
+    with pytest.raises(Unavailable, match="no such bucket"):
+        storage.bucket("nowhere").put(KEY, CONTENT, UNTIL)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "says"),
+    [
+        ("AccessDenied", 403, "denied"),
+        ("SlowDown", 503, "SlowDown"),
+        ("ConditionalRequestConflict", 409, "same moment"),
+    ],
+)
+def test_a_put_that_failed_left_nothing_and_says_why_without_a_quotation(
+    storage: Storage, code: str, status: int, says: str
+) -> None:
+    storage.fail(refused(code, status))
+    with pytest.raises(Unavailable, match=says) as failed:
+        storage.bucket().put(KEY, CONTENT, UNTIL)
+    assert KEY not in str(failed.value)
+    assert versions(storage) == 0
+    storage.faults = 0
+    storage.bucket().put(KEY, CONTENT, UNTIL)
+
+
+def test_a_put_that_failed_but_was_done_is_found_by_the_next_try(storage: Storage) -> None:
+    storage.fail(storage.lose_the_answer, times=1)
+    storage.bucket().put(KEY, CONTENT, UNTIL)
+    assert (storage.puts, versions(storage)) == (2, 1)
+
+
+def test_a_put_that_was_done_and_never_answered_is_a_success_when_it_is_repeated(storage: Storage) -> None:
+    storage.fail(storage.lose_the_answer)
+    with pytest.raises(Unavailable, match=r"not certain.* No answer"):
+        storage.bucket().put(KEY, CONTENT, UNTIL)
+    assert versions(storage) == 1
+    storage.faults = 0
+    storage.bucket().put(KEY, CONTENT, UNTIL)
+    assert versions(storage) == 1
+
+
+def test_a_storage_that_is_not_there_is_unavailable() -> None:
+    away = LockedBucket("anchors", FixedSource("AKIAEXAMPLE000000001", "s" * 40, "http://127.0.0.1:1"), REGION)
+    with pytest.raises(Unavailable, match="No answer"):
+        away.put(KEY, CONTENT, UNTIL)
+
+
+@pytest.mark.parametrize("body", ["<html>", "{}", ""])
+def test_whatever_else_answers_is_no_storage(storage: Storage, body: str) -> None:
+    storage.stays_dark = frozenset({"x-amz-checksum-sha256"})
+    storage.fail(lambda _: Response(body))
+    with pytest.raises(Unavailable):
+        storage.bucket().put(KEY, CONTENT, UNTIL)
