@@ -3,12 +3,12 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test browser pgbouncer roundup test-browser check serve format openapi diagram lock bench kill-matrix test-faults image image-check clean
+.PHONY: demo test browser pgbouncer roundup openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults image image-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep)
 
-test: .venv/ready browser pgbouncer roundup
+test: .venv/ready browser pgbouncer roundup openssl
 	$(BIN)/pytest -n auto $(ARGS)
 
 # A Chromium for tests/browser, if the machine has none.
@@ -22,6 +22,10 @@ pgbouncer: .venv/ready
 # An issue tracker for tests/notify, in an environment of its own.
 roundup: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m roundup
+
+# The time-stamp authority of tests/notify, if the machine has none.
+openssl:
+	command -v openssl > /dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends openssl; }
 
 test-browser: .venv/ready browser
 	$(BIN)/pytest tests/browser $(ARGS)
