@@ -4,7 +4,7 @@
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM :"role";
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO :"role";
 GRANT INSERT ON requests, decisions, audit_events, api_tokens, people, expectations, drifts, leases, deliveries,
-    destinations TO :"role";
+    destinations, audit_nodes, audit_reads TO :"role";
 GRANT UPDATE (
     status, version, approved_at, execute_by, claimed_at, claimed_by, known_key_ids, source, result_code,
     result_detail, result_access_key_id, signer_key_id, aws_request_id, settled_at, receipt_by, received_at, overdue_at,
@@ -13,6 +13,8 @@ GRANT UPDATE (
 ) ON requests TO :"role";
 GRANT UPDATE (digest, decision, comment, credential, decided_at) ON decisions TO :"role";
 GRANT UPDATE (size) ON audit_head TO :"role";
+GRANT UPDATE (size, frontier) ON audit_tree TO :"role";
+GRANT UPDATE (hour) ON audit_reads TO :"role";
 GRANT UPDATE (revoked_at) ON api_tokens TO :"role";
 GRANT UPDATE (name, issuer, groups, seen_at, proved_at, votes_since, suspended_at) ON people TO :"role";
 GRANT UPDATE (checked_at, keys, mfa_enabled) ON expectations TO :"role";

@@ -19,19 +19,33 @@ from service.api.sign_ins import FailedSignIns, SignIns
 from service.auth.browser import BrowserClient
 from service.auth.oidc import Trust, Verifier
 from service.auth.provider import Provider, new_client
+from service.aws.kms import KmsKey
 from service.aws.organization import KnownAccounts, Listing, Organization
 from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot
 from service.aws.sources import FixedSource, ProfileSource, Source
 from service.db.engine import connect
+from service.domain.evidence import LogKey
 from service.notify import guarded, rest, roundup
 from service.notify.inbound import GitHubSource, JiraSource, StandardSource
 from service.notify.inbound import Source as HookSource
 from service.notify.tickets import Tickets
 from service.notify.webhooks import Webhook, signer, verifier
-from service.settings import HookSettings, IssuerSettings, OrganizationSettings, Settings, TrackerSettings, load
+from service.settings import (
+    AuditSettings,
+    HookSettings,
+    IssuerSettings,
+    LogKeySettings,
+    OrganizationSettings,
+    Settings,
+    TrackerSettings,
+    load,
+)
+from service.signing.ed25519 import from_pem
+from service.signing.elsewhere import KeptElsewhere
+from service.signing.notes import Signer as LogSigner
 from service.worker import Worker
-from service.workflow.context import Context, Destination
+from service.workflow.context import Context, Destination, Log
 
 if TYPE_CHECKING:
     from service.aws.simulated import Credential
@@ -73,6 +87,7 @@ def compose(settings: Settings, *, with_aws: bool = True) -> Iterator[Context]:
                 trackers=[each for each in told.values() if isinstance(each, Tickets)],
                 public_url=settings.server.public_url,
                 delivery_retention=settings.notify.retention,
+                log=_log(settings.audit),
             )
     finally:
         engine.dispose()
@@ -99,6 +114,27 @@ def _tickets(tracker: TrackerSettings, client: httpx.BaseTransport) -> Tickets:
     proof = rest.basic(tracker.user, tracker.secret() or "")
     api = rest.Rest(client, url, {**roundup.headers(url), **proof})
     return Tickets(roundup.Roundup(api, tracker.user), roundup.TICKET_PATTERN, tracker.states, tracker.events)
+
+
+def _log(audit: AuditSettings) -> Log:
+    """Those keys sign that are here, or in KMS; all are named to whoever verifies."""
+    signers = {name: _signer(audit.origin or "", key) for name, key in audit.keys.items()}
+    return Log(
+        origin=audit.origin or "",
+        signers=[signer for signer in signers.values() if signer is not None],
+        keys=[
+            LogKey(key.verifier_key or (signer.verifier_key if signer else ""), key.since, key.until)
+            for key, signer in zip(audit.keys.values(), signers.values(), strict=True)
+        ],
+    )
+
+
+def _signer(origin: str, key: LogKeySettings) -> LogSigner | None:
+    """Who signs with it now; None for one that no longer does."""
+    if key.kms_key is not None and key.verifier_key is not None:
+        return KeptElsewhere(key.verifier_key, KmsKey(key.kms_key, ProfileSource(key.profile), key.region))
+    pem = key.pem()
+    return None if pem is None else from_pem(origin, pem)
 
 
 def hooks(settings: Settings) -> dict[str, HookSource]:

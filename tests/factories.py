@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from postgres import as_owner
@@ -24,13 +25,15 @@ from service.db.engine import connect, read
 from service.domain.account import AccessKey, Account, RootCredentials, SourceKind
 from service.domain.actor import WORKER, Actor, ActorKind, Directory, Grant, Member, Role
 from service.domain.capability import Plan
+from service.domain.evidence import LogKey
 from service.domain.filing import Filing
 from service.domain.operation import CreatedKey, Operation, OperationName
 from service.domain.policy import Standing
 from service.domain.proof import Login, Proof
 from service.domain.request import Decision, OperationRequest, Verdict
 from service.domain.rules import Policy
-from service.workflow.context import Context
+from service.signing.ed25519 import Ed25519Signer
+from service.workflow.context import Context, Log
 from service.workflow.decide import decide
 from service.workflow.execute import execute
 from service.workflow.file import Draft, file
@@ -203,6 +206,12 @@ def approved(on: OperationRequest | None = None, *people: str) -> OperationReque
     return result
 
 
+# Who signs the audit log's head in the tests.
+ORIGIN = "rootquorum.example.com/log"
+SIGNER = Ed25519Signer(ORIGIN, Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+LOG = Log(ORIGIN, (SIGNER,), (LogKey(SIGNER.verifier_key, None, None),))
+
+
 @dataclass
 class Clock:
     """The time, as the test says."""
@@ -258,6 +267,7 @@ class House:
                 policy=policy or policy_of(),
                 now=clock,
                 new_id=lambda: str(uuid.uuid4()),
+                log=LOG,
             )
             house = cls(ctx, aws, clock)
             yield house

@@ -1,18 +1,22 @@
 """The audit log."""
 
 import json
+from base64 import b64encode
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from starlette.responses import PlainTextResponse, StreamingResponse
 
 from service.api import examples, inputs, outputs
 from service.api.deps import Ctx, SignedIn
 from service.api.paging import decode_sequence, encode_sequence
-from service.api.problems import documented
+from service.api.problems import READING, documented
 from service.domain.errors import Code
-from service.workflow.read import audit_events
+from service.workflow.audit import checkpoint, consistency, export, inclusion, read_events
 
 router = APIRouter(prefix="/v1/audit", tags=["Audit"])
+
+_UNSIGNED = {Code.LOG_NOT_SIGNED: "This service has no key to sign the audit log's head with."}
 
 
 @router.get(
@@ -34,7 +38,7 @@ def get_events(
     `auditor`.
     """
     after = decode_sequence(wanted.cursor)
-    found = audit_events(ctx, actor, after=after, limit=wanted.limit + 1, request_id=wanted.request_id)
+    found = read_events(ctx, actor, after=after, limit=wanted.limit + 1, request_id=wanted.request_id)
     page = found[: wanted.limit]
     last = page[-1][0] if page else after
     return outputs.AuditPageOut(
@@ -48,4 +52,89 @@ def _event(content: str) -> outputs.AuditEventOut:
     event = json.loads(content)
     # Events of before people signed in at providers say nothing of a proof.
     event["actor"] = {"proof": None} | event["actor"]
-    return outputs.AuditEventOut.model_validate(event)
+    return outputs.AuditEventOut.model_validate({"previous": None} | event)
+
+
+@router.get(
+    "/checkpoint",
+    summary="Read the log's signed head",
+    response_class=PlainTextResponse,
+    responses=examples.text("text/plain", "A checkpoint, in a signed note.", "checkpoint")
+    | documented(Code.LOG_NOT_SIGNED, common=READING, said=_UNSIGNED),
+)
+def get_checkpoint(ctx: Ctx, _actor: SignedIn) -> PlainTextResponse:
+    """How many events the log has and the root of the tree over them, signed (C2SP `tlog-checkpoint`). Keep it where
+    this service has no hand: whoever has it can tell later whether anything before it was changed. For everybody who
+    is signed in.
+    """
+    return PlainTextResponse(checkpoint(ctx))
+
+
+@router.get(
+    "/proofs/inclusion",
+    summary="Prove that an event is in the log",
+    responses=examples.answer("The proof.", "inclusion") | documented(invalid=("query", "seq")),
+)
+def get_inclusion(
+    ctx: Ctx, _actor: SignedIn, wanted: Annotated[inputs.InclusionFilter, Query()]
+) -> outputs.InclusionOut:
+    """RFC 9162, section 2.1.3. For everybody who is signed in; it says nothing of what is in the event."""
+    proved = inclusion(ctx, wanted.seq, wanted.size)
+    return outputs.InclusionOut(
+        seq=proved.seq,
+        size=proved.size,
+        leaf_hash=_base64(proved.leaf_hash),
+        proof=[_base64(part) for part in proved.proof],
+        root=_base64(proved.root),
+    )
+
+
+@router.get(
+    "/proofs/consistency",
+    summary="Prove that the log has only grown",
+    responses=examples.answer("The proof.", "consistency") | documented(invalid=("query", "first")),
+)
+def get_consistency(
+    ctx: Ctx, _actor: SignedIn, wanted: Annotated[inputs.ConsistencyFilter, Query()]
+) -> outputs.ConsistencyOut:
+    """RFC 9162, section 2.1.4. For everybody who is signed in."""
+    proved = consistency(ctx, wanted.first, wanted.second)
+    return outputs.ConsistencyOut(
+        first=proved.first, second=proved.second, proof=[_base64(part) for part in proved.proof]
+    )
+
+
+@router.get(
+    "/export",
+    summary="Export the whole log",
+    response_class=StreamingResponse,
+    responses=examples.text("application/jsonl", "A line for each event, and the checkpoint.", "export")
+    | documented(
+        Code.ROLE_REQUIRED,
+        Code.LOG_NOT_SIGNED,
+        common=READING,
+        said={Code.ROLE_REQUIRED: "To read the audit log one needs the role auditor for all accounts.", **_UNSIGNED},
+    ),
+)
+def get_export(ctx: Ctx, actor: SignedIn) -> StreamingResponse:
+    """Canonical JSON (RFC 8785), an event a line, and the checkpoint over just these as the last line: without it the
+    export is not whole. `rootquorum audit verify` checks it offline. For the role `auditor`.
+    """
+    return StreamingResponse(export(ctx, actor), media_type="application/jsonl")
+
+
+@router.get(
+    "/keys",
+    summary="List the keys that sign the log's head",
+    responses=examples.answer("The keys.", "log_keys") | documented(common=READING),
+)
+def get_keys(ctx: Ctx, _actor: SignedIn) -> outputs.LogKeysOut:
+    """As C2SP's verifier keys, with the time in which each signed. Get them once, by another way than the log itself,
+    and keep them. For everybody who is signed in.
+    """
+    keys = [outputs.LogKeyOut.model_validate(key.document()) for key in ctx.log.keys]
+    return outputs.LogKeysOut(origin=ctx.log.origin or None, keys=keys)
+
+
+def _base64(raw: bytes) -> str:
+    return b64encode(raw).decode()

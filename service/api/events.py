@@ -30,10 +30,13 @@ class ToldActor(BaseModel):
 
 
 class ToldHead(BaseModel):
-    """Where the event stands in the audit log."""
+    """Where the event stands in the audit log, and the log's head as it was then: keep it, and you can tell later
+    whether that log is still what it was.
+    """
 
     sequence: int
-    sha256: str = Field(description="Of the canonical JSON of the audit record.")
+    size: int = Field(description="How many events the log had.")
+    root: str = Field(description="Base64 of the root of the tree over them (RFC 9162).")
 
 
 class Told(BaseModel):

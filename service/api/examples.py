@@ -10,12 +10,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from service.api import outputs, story, views
+from service.api import log_examples, outputs, story, views
 from service.api.paging import encode_cursor, encode_sequence
 from service.db.expectations import Finding
 from service.db.selection import Cursor
 from service.domain.account import ACTIVE, INACTIVE, AccessKey
-from service.domain.actor import Actor
 from service.domain.delivery import GIVE_UP_AFTER, Delivery, DeliveryStatus
 from service.domain.drift import Drift, DriftKind, Expectation, ExpectedKey, Origin
 from service.domain.events import between, filed
@@ -38,6 +37,12 @@ def answer(description: str, *names: str, status: int = 200, headers: Json | Non
     """The documentation of a route's answer as JSON, with examples out of `ANSWERS`."""
     content = {"application/json": {"examples": shown(*names)}}
     return {status: {"description": description, "content": content} | ({"headers": headers} if headers else {})}
+
+
+def text(media_type: str, description: str, name: str) -> dict[int | str, Json]:
+    """The same of an answer that is text."""
+    content = {media_type: {"schema": {"type": "string"}, "examples": shown(name)}}
+    return {200: {"description": description, "content": content}}
 
 
 def shown(*names: str) -> Json:
@@ -180,28 +185,22 @@ _ACCEPTED = replace(_FINDING, closed_at=story.at("03-16T09:02:00"), accepted_by=
 ACCEPTANCES = named(known=("It is known", {"comment": "Switched on again in the console, for the incident OPS-4720."}))
 
 
-def _events() -> outputs.AuditPageOut:
+def _log() -> list[Json]:
     told = [
         (story.CAROL, _REQUEST.filing.filed_at, filed(_REQUEST)),
         *((story.DAVE, _BY_DAVE.decisions[-1].decided_at, event) for event in between(_REQUEST, _BY_DAVE)),
         *((story.ERIN, _APPROVED.decisions[-1].decided_at, event) for event in between(_BY_DAVE, _APPROVED)),
     ]
-    items = [
-        outputs.AuditEventOut(
-            seq=seq,
-            at=at,
-            event=event.name,
-            request_id=_REQUEST.filing.request_id,
-            actor=_actor(story.signed_in(by, at)),
-            data=dict(event.data),
-        )
-        for seq, (by, at, event) in enumerate(told, 1)
-    ]
+    signed_in = [(story.signed_in(by, at), at, event) for by, at, event in told]
+    return log_examples.records(signed_in, _REQUEST.filing.request_id)
+
+
+_LOG = _log()
+
+
+def _events() -> outputs.AuditPageOut:
+    items = [outputs.AuditEventOut.model_validate(event) for event in _LOG]
     return outputs.AuditPageOut(items=items, next_cursor=None, resume_cursor=encode_sequence(len(items)))
-
-
-def _actor(by: Actor) -> outputs.AuditActorOut:
-    return outputs.AuditActorOut.model_validate(by, from_attributes=True)
 
 
 def _page() -> outputs.RequestPageOut:
@@ -284,5 +283,6 @@ ANSWERS = named(
     ),
     redelivery=_whole("By Heidi", views.delivery_out(_AGAIN)),
     events=_whole("A request until it is approved", _events()),
+    **log_examples.answers(_LOG),
     ok=_whole("It is", outputs.HealthOut(status="ok")),
 )

@@ -47,6 +47,8 @@ RequestId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-
 AccessKeyId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]{16,128}$")]
 FindingId = RequestId
 DeliveryId = RequestId
+# Of an event in the audit log, or how many it has; larger numbers have no one form in JSON.
+LogNumber = Annotated[int, Field(ge=1, le=2**53 - 1)]
 Destination = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,39}$")]
 SerialNumber = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_+=/:,.@-]{9,256}$")]
 CertificateId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]{24,128}$")]
@@ -220,6 +222,20 @@ class DeliveryFilter(_Input):
     request_id: RequestId | None = None
     cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
     limit: int = Field(default=20, ge=1, le=100)
+
+
+class InclusionFilter(_Input):
+    """Of which event, in a log of which size."""
+
+    seq: LogNumber = Field(description="Of the event.")
+    size: LogNumber | None = Field(default=None, description="Of the log; as it is now, if left out.")
+
+
+class ConsistencyFilter(_Input):
+    """Between which two sizes."""
+
+    first: LogNumber = Field(description="The size that you know.")
+    second: LogNumber | None = Field(default=None, description="The later one; as it is now, if left out.")
 
 
 class AuditFilter(_Input):

@@ -313,6 +313,7 @@ class AuditEventOut(BaseModel):
     at: datetime
     event: str
     request_id: str | None
+    previous: int | None = Field(description="The sequence number of the same request's event before.")
     actor: AuditActorOut
     data: dict[str, object]
 
@@ -323,6 +324,81 @@ class AuditPageOut(BaseModel):
     items: list[AuditEventOut]
     next_cursor: str | None
     resume_cursor: str | None
+
+
+class InclusionOut(BaseModel):
+    """Hashes are Base64."""
+
+    seq: int
+    size: int
+    leaf_hash: str
+    proof: list[str] = Field(description="From the leaf upwards.")
+    root: str = Field(description="Compare it with a checkpoint's.")
+
+
+class ConsistencyOut(BaseModel):
+    """Hashes are Base64."""
+
+    first: int
+    second: int
+    proof: list[str] = Field(description="Empty when the two are equal.")
+
+
+class LogKeyOut(BaseModel):
+    """A key as C2SP's `signed-note` writes it: name, id, and the public key."""
+
+    key: str
+    since: datetime | None
+    until: datetime | None = Field(description="Null while it signs.")
+
+
+class LogKeysOut(BaseModel):
+    origin: str | None = Field(description="The log's name in its checkpoints; null for a log that nobody signs.")
+    keys: list[LogKeyOut]
+
+
+class EvidenceEventOut(BaseModel):
+    leaf: str = Field(description="The event, in canonical JSON.")
+    inclusion: list[str] = Field(description="The proof that it is in the log of the checkpoint.")
+
+
+class EvidenceDecisionOut(BaseModel):
+    """As the log has it. `proof` is the sign-in at a provider; null for an API token."""
+
+    person: str
+    decision: str
+    digest: str
+    comment: str | None
+    credential: str
+    decided_at: datetime
+    proof: ProofOut | None
+
+
+class EvidencePolicyOut(BaseModel):
+    """The rules by which it was judged; null before, and where an earlier version wrote the event."""
+
+    filed: dict[str, object] | None
+    executed: dict[str, object] | None
+
+
+class EvidenceOutcomeOut(BaseModel):
+    status: Status
+    at: datetime
+    result: ResultOut | None
+
+
+class EvidenceOut(BaseModel):
+    """All that the log holds of one request. `rootquorum audit verify` checks it offline."""
+
+    format: Literal["rootquorum-evidence/1"]
+    request: dict[str, object] = Field(description="As it was filed: what the digest is made of.")
+    digest: str
+    decisions: list[EvidenceDecisionOut]
+    policy: EvidencePolicyOut
+    outcome: EvidenceOutcomeOut
+    events: list[EvidenceEventOut]
+    checkpoint: str
+    keys: list[LogKeyOut]
 
 
 class HealthOut(BaseModel):

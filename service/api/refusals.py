@@ -29,6 +29,7 @@ REFUSALS: dict[Code, Refusal] = {
     Code.NOT_THE_REQUESTER: Refusal(403, "Only the requester may withdraw a request."),
     Code.NOT_THE_RECIPIENT: Refusal(403, "Only the recipient may execute a create: the answer is the secret."),
     Code.NOT_THE_EXECUTOR: Refusal(403, "Only the requester or the recipient may execute this request."),
+    Code.LOG_NOT_SIGNED: Refusal(404, "This service has no key to sign the audit log's head with."),
     # what was sent
     Code.INVALID_REQUEST: Refusal(422, "The request does not have the documented form."),
     Code.MALFORMED_IDEMPOTENCY_KEY: Refusal(400, "An Idempotency-Key is 1 to 255 visible ASCII characters."),

@@ -13,6 +13,7 @@ from service.api.views import request_out, summary_out
 from service.db.selection import Selection
 from service.domain.errors import Code, Malformed
 from service.domain.operation import TARGET_OF, Operation, OperationName
+from service.workflow.audit import evidence_of
 from service.workflow.file import Draft, file
 from service.workflow.read import list_requests, show
 
@@ -137,6 +138,30 @@ def get_request(
     """
     del if_none_match
     return conditional(http, request_out(ctx, show(ctx, actor, request_id)))
+
+
+@router.get(
+    "/{request_id}/evidence",
+    summary="Read what the log holds of a request",
+    response_model=outputs.EvidenceOut,
+    responses=examples.answer("The evidence.", "evidence")
+    | documented(
+        Code.ROLE_REQUIRED,
+        Code.NOT_FOUND,
+        Code.LOG_NOT_SIGNED,
+        said={
+            Code.ROLE_REQUIRED: "To have the evidence of others' requests one needs the role auditor for this account.",
+            Code.LOG_NOT_SIGNED: "This service has no key to sign the audit log's head with.",
+        },
+    ),
+)
+def get_evidence(ctx: Ctx, actor: SignedIn, request_id: inputs.RequestId) -> Response:
+    """The request, each decision with what proved the person, the policy, the outcome, and every event with its proof
+    to one checkpoint: a document that is checked offline, by `rootquorum audit verify`. For the people who took part,
+    and for the role `auditor`.
+    """
+    # As it is: times in another form would not be what the log says.
+    return JSONResponse(evidence_of(ctx, actor, request_id))
 
 
 def _draft(body: inputs.NewRequest) -> Draft:

@@ -9,7 +9,7 @@ import typer
 
 from service.api.build import build
 from service.app import compose
-from service.cli import accounts, notify, person, token
+from service.cli import accounts, audit, notify, person, token
 from service.cli import serve as serving
 from service.cli.common import console, load_settings, plainly
 from service.cli.demo import run_demo
@@ -26,6 +26,7 @@ app.add_typer(token.app, name="token")
 app.add_typer(person.app, name="person")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(notify.app, name="notify")
+app.add_typer(audit.app, name="audit")
 app.command()(serving.serve)
 app.command()(serving.worker)
 app.command()(accounts.drift)

@@ -71,6 +71,14 @@ def by_idempotency_key(tx: Tx, requester: str, key: str) -> tuple[OperationReque
     return (_request(row, _decisions_of(tx, [row["id"]])), row["idempotency_hash"]) if row else None
 
 
+def by_id(tx: Tx, *, after: str, limit: int) -> list[OperationRequest]:
+    """At most `limit` requests whose ids are beyond `after`, by their ids: the way to go through all of them."""
+    query = select(requests).where(requests.c.id > after).order_by(requests.c.id).limit(limit)
+    rows = tx.execute(query).mappings().all()
+    made = _decisions_of(tx, [row["id"] for row in rows])
+    return [_request(row, made) for row in rows]
+
+
 def open_for(tx: Tx, account_id: str, operation: Operation) -> bool:
     """Whether an open request for the same account, operation and key is there; the index decides in the end."""
     query = select(requests.c.id).where(

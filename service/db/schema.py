@@ -111,7 +111,7 @@ def not_granted(tx: Tx) -> list[str]:
     """The tables that this connection's role should write to and cannot: what a migration adds is its owner's alone."""
     if tx.dialect.name == "sqlite":
         return []
-    written = sorted(metadata.tables.keys() - {"audit_head", "supported_revisions"})
+    written = sorted(metadata.tables.keys() - {"audit_head", "audit_tree", "supported_revisions"})
     query = "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE NOT has_table_privilege(name, 'INSERT')"
     return list(tx.execute(text(query), {"names": written}).scalars())
 

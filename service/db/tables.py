@@ -371,6 +371,35 @@ audit_head = Table(
     CheckConstraint("id = 1 AND size >= 0", name="single"),
 )
 
+# The tree over the events (RFC 9162): each complete subtree but the leaves, under the event that completed it.
+audit_nodes = Table(
+    "audit_nodes",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("hash", String(64), nullable=False),
+    CheckConstraint("level >= 1 AND length(hash) = 64", name="node"),
+)
+
+audit_tree = Table(
+    "audit_tree",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    # The subtrees that it is made of, the largest first, in hex.
+    Column("frontier", Text, nullable=False),
+    CheckConstraint("id = 1 AND size >= 0", name="single"),
+)
+
+# The last hour of which the log says that somebody has read this of it.
+audit_reads = Table(
+    "audit_reads",
+    metadata,
+    Column("reader", String(255), primary_key=True),
+    Column("what", String(20), primary_key=True),
+    Column("hour", UtcDateTime, nullable=False),
+)
+
 # Who of the fleet is at work on what. `fence` grows with every holder, so that a former one can be told.
 leases = Table(
     "leases",

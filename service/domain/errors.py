@@ -22,6 +22,7 @@ class Code(StrEnum):
     NOT_THE_REQUESTER = "not_the_requester"
     NOT_THE_RECIPIENT = "not_the_recipient"
     NOT_THE_EXECUTOR = "not_the_executor"
+    LOG_NOT_SIGNED = "log_not_signed"
     # what was sent
     INVALID_REQUEST = "invalid_request"
     MALFORMED_IDEMPOTENCY_KEY = "malformed_idempotency_key"

@@ -1,8 +1,9 @@
 """Every transition is exactly one event; a decision is one as well. Names are `noun.past`."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from service.domain.actor import Member, Person
+from service.domain.actor import Actor, Member, Person
 from service.domain.canonical import Document, Json, timestamp
 from service.domain.delivery import Delivery
 from service.domain.operation import Done
@@ -35,6 +36,7 @@ DELIVERY_REPEATED = "delivery.repeated"
 DESTINATION_DISABLED = "destination.disabled"
 REQUEST_WAITING = "request.waiting"
 REQUEST_STUCK = "request.stuck"
+LOG_READ = "log.read"
 TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an event
 
 REACHED: dict[Status, str] = {
@@ -80,6 +82,9 @@ TOLD = frozenset(EVENT_OF.values()) | {
     REQUEST_STUCK,
 }
 
+# Events at which a request was judged by the policy in force, which they say.
+JUDGED = frozenset({FILED, REACHED[Status.EXECUTING]})
+
 # Events whose own data is told as well, under this name: the service wrote all of it.
 SHOWN: dict[str, str] = {
     REQUEST_WAITING: "waiting",
@@ -95,6 +100,29 @@ class Event:
 
     name: str
     data: Document = field(default_factory=dict)
+
+
+def record(
+    event: Event, *, seq: int, at: datetime, actor: Actor, request_id: str | None, previous: int | None
+) -> Document:
+    """What the audit log says of it; the canonical form of this is the log's leaf.
+
+    `previous` is the number of the same request's event before: so that none can be left out of what is told of it.
+    """
+    return {
+        "seq": seq,
+        "at": timestamp(at),
+        "event": event.name,
+        "request_id": request_id,
+        "previous": previous,
+        "actor": {
+            "kind": actor.kind.value,
+            "subject": actor.subject,
+            "credential": actor.credential,
+            "proof": None if actor.proof is None else actor.proof.document,
+        },
+        "data": event.data,
+    }
 
 
 def filed(request: OperationRequest) -> Event:
@@ -137,6 +165,11 @@ def delivery_repeated(delivery: Delivery) -> Event:
 def destination_disabled(destination: str, failed: int) -> Event:
     """An incident: a destination wants no more, and is told nothing until an operator sends it something again."""
     return Event(DESTINATION_DISABLED, {"destination": destination, "failed": failed})
+
+
+def log_read(what: str, hour: datetime) -> Event:
+    """Somebody reads from the log in this hour, for the first time or once more; it is said once."""
+    return Event(LOG_READ, {"what": what, "hour": timestamp(hour)})
 
 
 def _of(delivery: Delivery) -> Document:

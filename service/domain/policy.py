@@ -83,6 +83,19 @@ def check_may_see(request: OperationRequest, actor: Actor) -> None:
     raise no_such_request()
 
 
+def is_participant(request: OperationRequest, actor: Actor) -> bool:
+    """Whether somebody asked for it, receives it, decided on it or executed it."""
+    filing = request.filing
+    taking_part = {filing.requester, filing.recipient, request.claimed_by}
+    return actor.subject in taking_part or request.decision_of(actor.subject) is not None
+
+
+def check_may_have_evidence(request: OperationRequest, actor: Actor) -> None:
+    """It says how each of those who took part proved who they are."""
+    if not is_participant(request, actor):
+        _check_role(actor, "have the evidence of others' requests", Role.AUDITOR, on=request.filing.account_id)
+
+
 def check_may_audit(actor: Actor) -> None:
     _check_role(actor, "read the audit log", Role.AUDITOR, on=None)
 

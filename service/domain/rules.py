@@ -1,11 +1,12 @@
 """The rules in force, and what they demand of an operation, of an account and of a sign-in."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from service.domain.account import RootCredentials
 from service.domain.actor import Actor
+from service.domain.canonical import Document, Json, seconds
 from service.domain.errors import Code, Conflict, Invalid, SignInAgain
 from service.domain.operation import Operation, OperationName
 
@@ -68,6 +69,22 @@ class Policy:
         )
         if min(windows) < timedelta(seconds=1):
             raise ValueError("every window is at least a second")
+
+    def document(self) -> Document:
+        """All of it by name: durations in seconds, sets sorted."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def _plain(value: object) -> Json:
+    match value:
+        case timedelta():
+            return seconds(value)
+        case frozenset():
+            return sorted(value)
+        case bool() | int() | str() | None:
+            return value
+        case _:
+            raise TypeError(f"no rule is of {type(value).__name__}")
 
 
 def check_lifetime(policy: Policy, operation: Operation, lifetime: timedelta | None) -> None:

@@ -72,7 +72,7 @@ def message(notice: Notice) -> Message:
         "Approve by": _mapping(data.get("waiting")).get("approve_by"),
         "Destination": _mapping(data.get("delivery") or data.get("disabled")).get("destination"),
         "Audit record": head.get("sequence"),
-        "Audit head": head.get("sha256"),
+        "Audit head": _head(head),
     }
     link = request.get("link")
     return Message(
@@ -81,6 +81,11 @@ def message(notice: Notice) -> Message:
         link=None if link is None else str(link),
         marker=notice.id,
     )
+
+
+def _head(head: Mapping[str, Json]) -> str | None:
+    """As `rootquorum audit verify --head` takes it."""
+    return f"{head['size']}:{head['root']}" if head else None
 
 
 def _people(waiting: Mapping[str, Json]) -> str | None:

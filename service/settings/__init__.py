@@ -11,14 +11,23 @@ from pydantic_settings import SettingsConfigDict, SettingsError
 
 from service.settings.faults import FILE_VARIABLE, faults_of
 from service.settings.model import PREFIX, Settings
-from service.settings.sections import HookSettings, IssuerSettings, OrganizationSettings, TrackerSettings
+from service.settings.sections import (
+    AuditSettings,
+    HookSettings,
+    IssuerSettings,
+    LogKeySettings,
+    OrganizationSettings,
+    TrackerSettings,
+)
 
 __all__ = [
     "FILE_VARIABLE",
     "PREFIX",
+    "AuditSettings",
     "FaultySettings",
     "HookSettings",
     "IssuerSettings",
+    "LogKeySettings",
     "OrganizationSettings",
     "Settings",
     "TrackerSettings",

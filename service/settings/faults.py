@@ -6,10 +6,12 @@ from importlib.util import find_spec
 
 from service.domain.account import Partition
 from service.domain.actor import WORKER
+from service.domain.checkpoint import parse_verifier_key
 from service.notify.guarded import check_url
 from service.notify.webhooks import signer, verifier
 from service.settings.model import PREFIX, Settings
-from service.settings.sections import HookSettings, WebhookSettings
+from service.settings.sections import AuditSettings, HookSettings, LogKeySettings, WebhookSettings
+from service.signing.ed25519 import from_pem
 
 FILE_VARIABLE = f"{PREFIX}CONFIG"
 
@@ -26,6 +28,7 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from _faults_of_webhooks(settings)
     yield from _faults_of_trackers(settings)
     yield from _faults_of_hooks(settings)
+    yield from _faults_of_log(settings.audit, settings.notify.allowed_hosts)
     if settings.worker.lease < 3 * settings.worker.interval:
         yield "worker.lease: it is renewed once in an interval, and has to be three of them at least."
     if settings.worker.enabled and settings.database.connections < settings.worker.parallel + 2:
@@ -151,6 +154,45 @@ def _faults_of_hooks(settings: Settings) -> Iterator[str]:
         yield from _faults_of_secrets(f"hooks.{name}", hook, verifier if hook.kind == "standard" else _check_long)
         if (hook.kind == "github") != (hook.repository is not None):
             yield f"hooks.{name}.repository: it belongs to the kind github, and to no other."
+
+
+def _faults_of_log(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Iterator[str]:
+    if (audit.timestamp_url is None) != (audit.timestamp_roots is None):
+        yield "audit.timestamp_url and timestamp_roots: they belong together."
+    if audit.timestamp_url is not None:
+        try:
+            check_url(audit.timestamp_url, allowed_hosts)
+        except ValueError as error:
+            yield f"audit.timestamp_url: {error}."
+    if audit.keys and audit.origin is None:
+        yield "audit.origin: missing. It is what the log is called wherever its head is kept."
+        return
+    for name, key in audit.keys.items():
+        held = [key.key is not None, key.key_file is not None, key.kms_key is not None].count(True)
+        if held > 1:
+            yield f"audit.keys.{name}: key, key_file and kms_key are three ways to say one thing."
+        if key.profile is not None and key.kms_key is None:
+            yield f"audit.keys.{name}.profile: it is of no use without kms_key."
+        if key.verifier_key is None and (key.kms_key is not None or held == 0):
+            yield f"audit.keys.{name}.verifier_key: missing; `rootquorum audit key` prints it."
+        elif held <= 1:
+            yield from _faults_of_log_key(name, key, audit.origin or "")
+
+
+def _faults_of_log_key(name: str, key: LogKeySettings, origin: str) -> Iterator[str]:
+    try:
+        said = None if key.verifier_key is None else parse_verifier_key(key.verifier_key)
+        pem = key.pem()
+        held = None if pem is None else parse_verifier_key(from_pem(origin, pem).verifier_key)
+    except OSError:
+        yield f"audit.keys.{name}.key_file: it cannot be read."
+    except ValueError as error:
+        yield f"audit.keys.{name}: {error}."
+    else:
+        if said is not None and said.name != origin:
+            yield f"audit.keys.{name}.verifier_key: its name is not audit.origin."
+        if said is not None and held is not None and said != held:
+            yield f"audit.keys.{name}.verifier_key: it is that of another key."
 
 
 def _check_long(secret: str) -> None:

@@ -10,6 +10,7 @@ from service.domain.rules import Policy
 from service.settings.sections import (
     AccountId,
     AccountSettings,
+    AuditSettings,
     AwsSettings,
     DatabaseSettings,
     DestinationName,
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     webhooks: dict[DestinationName, WebhookSettings] = {}
     trackers: dict[DestinationName, TrackerSettings] = {}
     hooks: dict[DestinationName, HookSettings] = {}
+    audit: AuditSettings = AuditSettings()
     people: dict[SubjectId, PersonSettings] = {}
     machines: dict[SubjectId, MachineSettings] = {}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -126,6 +126,7 @@ class AwsSettings(_Section):
     simulated_port: int = Field(default=0, ge=0, le=65535)
 
 
+Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
 Profile = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -137,7 +138,7 @@ class OrganizationSettings(_Section):
     """
 
     profile: Profile | None = None
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = "us-east-1"
+    region: Region = "us-east-1"
     list_accounts: bool = False
     allow: frozenset[AccountId] = frozenset()
     deny: frozenset[AccountId] = frozenset()
@@ -256,6 +257,38 @@ class HookSettings(_WithSecrets):
 
     kind: Literal["standard", "github", "jira"]
     repository: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")] | None = None
+
+
+class LogKeySettings(_Section):
+    """A key of the audit log: in a file (PEM, PKCS #8), in the settings, or in AWS KMS; or one that no longer signs, of
+    which only `verifier_key` is left. One that is in KMS says its `verifier_key`, so that no other can take its place.
+    """
+
+    key: SecretStr | None = None
+    key_file: Path | None = None
+    kms_key: Annotated[str, StringConstraints(min_length=1, max_length=2048)] | None = None
+    profile: Profile | None = None
+    region: Region = "us-east-1"
+    verifier_key: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+
+    def pem(self) -> bytes | None:
+        """The private key, of the settings or of the file, which is read now. Raises OSError."""
+        if self.key is not None:
+            return self.key.get_secret_value().encode()
+        return None if self.key_file is None else self.key_file.read_bytes()
+
+
+class AuditSettings(_Section):
+    """`origin` is what the log is called in its checkpoints, for ever: a host name and a path, say. Anchors are stamped
+    by the authority at `timestamp_url` (RFC 3161), whose certificates lead to one of `timestamp_roots` (PEM).
+    """
+
+    origin: Annotated[str, StringConstraints(pattern=r"^[!-*,-~]{1,200}$")] | None = None
+    keys: dict[DestinationName, LogKeySettings] = {}
+    timestamp_url: str | None = None
+    timestamp_roots: Path | None = None
 
 
 class PersonSettings(_Section):

@@ -16,11 +16,13 @@ from service.domain.actor import Actor, Directory
 from service.domain.capability import Plan, plan
 from service.domain.delivery import Attempt, Notice
 from service.domain.errors import Code, Invalid
+from service.domain.evidence import LogKey
 from service.domain.operation import Operation, OperationName, Outcome
 from service.domain.policy import Standing
 from service.domain.proof import is_sign_in
 from service.domain.request import OperationRequest
 from service.domain.rules import Policy
+from service.signing.notes import Signer
 
 
 class RootSession(Protocol):
@@ -90,6 +92,15 @@ class TicketSource(Protocol):
         """The name of its state; None for one that is not there. Raises Unavailable."""
 
 
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What the audit log is called outside, who signs its head now, and all keys that ever did."""
+
+    origin: str = ""
+    signers: Sequence[Signer] = ()
+    keys: Sequence[LogKey] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Everything from outside that the workflow uses: database, AWS, people, rules, clock and chance.
@@ -110,6 +121,7 @@ class Context:
     trackers: Sequence[TicketSource] = ()
     public_url: str | None = None
     delivery_retention: timedelta = timedelta(days=90)
+    log: Log = Log()
 
     @contextmanager
     def begin(self) -> Iterator[Tx]:

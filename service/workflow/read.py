@@ -1,9 +1,8 @@
 """Reading: what a caller may see, with what they may do about it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from service.db import audit, expectations, requests
+from service.db import expectations, requests
 from service.db.engine import read, retried
 from service.db.selection import Awaiting, Cursor, Reader, Selection
 from service.domain.account import Account, Part, RootCredentials
@@ -11,7 +10,7 @@ from service.domain.actor import Actor, Directory
 from service.domain.capability import plan
 from service.domain.drift import Expectation
 from service.domain.errors import Code, NotFound, no_such_request
-from service.domain.policy import SEE_ALL, Action, Standing, actions, check_may_audit, check_may_see
+from service.domain.policy import SEE_ALL, Action, Standing, actions, check_may_see
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
 
@@ -93,13 +92,3 @@ def root_credentials(ctx: Context, account_id: str) -> tuple[Account, RootCreden
     account = known_account(ctx, account_id)
     with ctx.roots.sign_in(account, plan(account)) as root:
         return account, root.observe(ctx.now(), *Part)
-
-
-@retried
-def audit_events(
-    ctx: Context, actor: Actor, *, after: int, limit: int, request_id: str | None
-) -> Sequence[tuple[int, str]]:
-    """Events beyond sequence number `after`, oldest first. Raises Forbidden, Unavailable."""
-    check_may_audit(actor)
-    with read(ctx.engine) as tx:
-        return audit.page(tx, after=after, limit=limit, request_id=request_id)

@@ -1,5 +1,7 @@
 """Telling what happened: the audit record, and one delivery for each destination that wants it, in one transaction."""
 
+from base64 import b64encode
+from dataclasses import replace
 from datetime import datetime
 
 from service.db import audit, outbox
@@ -7,7 +9,7 @@ from service.db.engine import Tx
 from service.domain.actor import Actor
 from service.domain.canonical import Document, Json, canonical, timestamp
 from service.domain.delivery import GIVE_UP_AFTER, Delivery, DeliveryStatus
-from service.domain.events import SHOWN, TOLD, Event
+from service.domain.events import JUDGED, SHOWN, TOLD, Event
 from service.domain.reminder import ESCALATING, is_escalated
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
@@ -18,6 +20,8 @@ def tell(
 ) -> None:
     """Audit `event` and stage its deliveries. `request` is what it has become, for an event of one."""
     request_id = None if request is None else request.filing.request_id
+    if event.name in JUDGED:
+        event = replace(event, data={**event.data, "policy": ctx.policy.document()})
     appended = audit.append(tx, event, actor=actor, at=at, request_id=request_id)
     if event.name not in TOLD:
         return
@@ -88,6 +92,6 @@ def _document(
         "data": {
             **about,
             "actor": {"kind": actor.kind.value, "name": actor.name},
-            "audit": {"sequence": appended.seq, "sha256": appended.sha256},
+            "audit": {"sequence": appended.seq, "size": appended.seq, "root": b64encode(appended.root).decode()},
         },
     }

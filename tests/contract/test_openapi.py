@@ -30,6 +30,7 @@ from service.domain.events import DELIVERY_FAILED, DESTINATION_DISABLED, FILED, 
 from service.notify import webhooks
 from service.notify.inbound import StandardSource
 from service.worker import run_pass
+from service.workflow.context import Log
 from service.workflow.people import suspend
 from service.workflow.tell import tell
 
@@ -128,6 +129,12 @@ ACCEPT = "POST /v1/drift/{finding_id}/acceptance"
 DELIVERIES = "GET /v1/deliveries"
 REDELIVER = "POST /v1/deliveries/{delivery_id}/redelivery"
 AUDIT = "GET /v1/audit/events"
+CHECKPOINT = "GET /v1/audit/checkpoint"
+INCLUSION = "GET /v1/audit/proofs/inclusion"
+CONSISTENCY = "GET /v1/audit/proofs/consistency"
+EXPORT = "GET /v1/audit/export"
+LOG_KEYS = "GET /v1/audit/keys"
+EVIDENCE = "GET /v1/requests/{request_id}/evidence"
 LIVEZ, READYZ = "GET /livez", "GET /readyz"
 
 ABSENT = "6f1c9a52-6a55-4b8e-9d5c-2f6f0f6f2b11"
@@ -228,11 +235,14 @@ for each in (
     DRIFT_CHECK,
     ACCEPT,
     DELIVERIES,
+    INCLUSION,
+    CONSISTENCY,
+    EVIDENCE,
 ):
     SCENARIOS[each, 422] = partial(mistaken, operation=each)
-for each in (READ, DECIDE, WITHDRAW, RECEIVE, EXECUTE):
+for each in (READ, DECIDE, WITHDRAW, RECEIVE, EXECUTE, EVIDENCE):
     SCENARIOS[each, 404] = partial(call, operation=each, by="bob")
-for each in (LIST, ME, ACCOUNTS, ACCOUNT_READ, LIVE, LIVEZ, READYZ):
+for each in (LIST, ME, ACCOUNTS, ACCOUNT_READ, LIVE, LIVEZ, READYZ, CHECKPOINT, LOG_KEYS):
     SCENARIOS[each, 200] = partial(call, operation=each)
 for each in (FILE, DECIDE, ACCEPT):
     SCENARIOS[each, 413] = partial(call, operation=each, **LARGE)
@@ -267,6 +277,12 @@ SCENARIOS |= {
     (ACCOUNT_READ, 404): lambda house: call(house, ACCOUNT_READ, account="000000000000"),
     (LIVE, 404): lambda house: call(house, LIVE, account="000000000000"),
     (AUDIT, 200): lambda house: call(house, AUDIT, "audrey"),
+    (EXPORT, 200): lambda house: call(house, EXPORT, "audrey"),
+    (EXPORT, 404): lambda house: unsigned(house, EXPORT, "audrey"),
+    (CHECKPOINT, 404): lambda house: unsigned(house, CHECKPOINT),
+    (INCLUSION, 200): lambda house: call(house, INCLUSION, params={"seq": 1}),
+    (CONSISTENCY, 200): lambda house: call(house, CONSISTENCY, params={"first": 1}),
+    (EVIDENCE, 200): lambda house: call(house, EVIDENCE, request_id=pending(house)),
     (EXECUTE, 406): lambda house: call(house, EXECUTE, headers={"Accept": "image/png"}),
     (READ, 200): lambda house: call(house, READ, request_id=pending(house)),
     (WITHDRAW, 200): lambda house: call(house, WITHDRAW, request_id=pending(house)),
@@ -277,6 +293,11 @@ SCENARIOS |= {
     (RECEIVE, 200): lambda house: call(house, RECEIVE, request_id=delivered(house)),
     (RECEIVE, 409): lambda house: call(house, RECEIVE, request_id=approved(house)),
 }
+
+
+def unsigned(house: House, operation: str, by: str = "alice") -> Response:
+    house.change(log=Log())
+    return call(house, operation, by)
 
 
 def pending(house: House) -> str:

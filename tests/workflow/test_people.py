@@ -16,11 +16,12 @@ from service.db.selection import Selection
 from service.domain.actor import WORKER, Actor, ActorKind, Directory, Grant, Role
 from service.domain.errors import Code, Forbidden, ServiceError
 from service.domain.request import OperationRequest, Verdict
+from service.workflow.audit import read_events
 from service.workflow.decide import decide
 from service.workflow.drift import check_drift_now, open_drift
 from service.workflow.file import file
 from service.workflow.people import everybody, reinstate, suspend
-from service.workflow.read import audit_events, list_requests, show
+from service.workflow.read import list_requests, show
 from service.workflow.sign_in import sign_in_by_provider
 
 MINUTE = timedelta(minutes=1)
@@ -404,7 +405,7 @@ def test_log_of_all_accounts_is_for_an_auditor_of_all_accounts(house: House) -> 
 
     assert [found.filing.account_id for found in visible(house, stan)] == [ACCOUNT]
     with pytest.raises(Forbidden, match="for all accounts"):
-        audit_events(house.ctx, stan, after=0, limit=1, request_id=mine.filing.request_id)
+        read_events(house.ctx, stan, after=0, limit=1, request_id=mine.filing.request_id)
 
 
 def test_two_first_sign_ins_of_one_person_at_once_make_one_person(house: House) -> None:

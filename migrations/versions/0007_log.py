@@ -1,0 +1,110 @@
+"""The audit log becomes a tree: its complete subtrees, its frontier, and who has read from it in which hour.
+
+Compatibility: the previous version runs on this schema. What it appends is taken into the tree by the next append of
+this one; it says nothing of reads, and leaves `previous` out of its events.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from service.domain.merkle import EMPTY, Frontier, leaf_hash
+
+revision = "0007"
+down_revision = "0006"
+
+_BATCH = 1000
+
+# (name, table, event, when, why): what no statement may do, whoever sends it.
+_REFUSED = (
+    ("audit_nodes_no_update", "audit_nodes", "UPDATE", None, "the audit log is append-only"),
+    ("audit_nodes_no_delete", "audit_nodes", "DELETE", None, "the audit log is append-only"),
+    ("audit_tree_grows", "audit_tree", "UPDATE", "NEW.size <= OLD.size", "the audit tree grows"),
+    ("audit_tree_no_delete", "audit_tree", "DELETE", None, "the audit tree stays"),
+)
+_SAME = {"audit_nodes": "seq = NEW.seq AND level = NEW.level", "audit_tree": "id = NEW.id"}
+
+
+def upgrade() -> None:
+    op.create_table(
+        "audit_nodes",
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.CheckConstraint("level >= 1 AND length(hash) = 64", name=op.f("ck_audit_nodes_node")),
+        sa.PrimaryKeyConstraint("seq", "level", name=op.f("pk_audit_nodes")),
+    )
+    op.create_table(
+        "audit_tree",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("frontier", sa.Text(), nullable=False),
+        sa.CheckConstraint("id = 1 AND size >= 0", name=op.f("ck_audit_tree_single")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_tree")),
+    )
+    op.create_table(
+        "audit_reads",
+        sa.Column("reader", sa.String(length=255), nullable=False),
+        sa.Column("what", sa.String(length=20), nullable=False),
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("reader", "what", name=op.f("pk_audit_reads")),
+    )
+    _plant()
+    for statement in _triggers(op.get_bind().dialect.name):
+        op.execute(statement)
+    op.execute("DELETE FROM supported_revisions WHERE revision NOT IN ('0006')")
+    op.execute("INSERT INTO supported_revisions (revision) VALUES ('0007')")
+
+
+def _plant() -> None:
+    """The tree over what there is. What others append meanwhile is taken in by the next append."""
+    bind, grown = op.get_bind(), EMPTY
+    nodes = sa.table("audit_nodes", sa.column("seq"), sa.column("level"), sa.column("hash"))
+    while contents := _contents(grown):
+        rows = []
+        for content in contents:
+            grown, completed = grown.append(leaf_hash(content.encode()))
+            rows += [
+                {"seq": (node.index + 1) << node.level, "level": node.level, "hash": found.hex()}
+                for node, found in completed.items()
+            ]
+        if rows:
+            bind.execute(sa.insert(nodes), rows)
+    bind.execute(
+        sa.text("INSERT INTO audit_tree (id, size, frontier) VALUES (1, :size, :frontier)"),
+        {"size": grown.size, "frontier": " ".join(part.hex() for part in grown.hashes)},
+    )
+
+
+def _contents(grown: Frontier) -> list[str]:
+    query = "SELECT content FROM audit_events WHERE seq > :after AND seq <= :until ORDER BY seq"
+    found = op.get_bind().execute(sa.text(query), {"after": grown.size, "until": grown.size + _BATCH})
+    return list(found.scalars())
+
+
+def _triggers(dialect: str) -> list[str]:
+    if dialect == "sqlite":
+        # REPLACE deletes without a trigger on connections that have not turned recursive_triggers on.
+        return [
+            f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} FOR EACH ROW "
+            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) BEGIN SELECT RAISE(ABORT, '{table} are kept'); END"
+            for table, same in _SAME.items()
+        ] + [
+            f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW {f'WHEN {when}' if when else ''} "
+            f"BEGIN SELECT RAISE(ABORT, '{why}'); END"
+            for name, table, event, when, why in _REFUSED
+        ]
+    return [
+        f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW {f'WHEN ({when})' if when else ''} "
+        f"EXECUTE FUNCTION rootquorum_refuse('{why}')"
+        for name, table, event, when, why in _REFUSED
+    ] + [
+        f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT "
+        f"EXECUTE FUNCTION rootquorum_refuse('{table} is kept')"
+        for table in _SAME
+    ]
+
+
+def downgrade() -> None:
+    op.execute("DELETE FROM supported_revisions WHERE revision = '0007'")
+    for table in ("audit_reads", "audit_tree", "audit_nodes"):
+        op.drop_table(table)

@@ -1,0 +1,76 @@
+"""What one request left in the audit log, as a document that stands for itself: docs/audit-log.md has its form.
+
+The events are the truth. All else is made of them here, and made of them again by whoever verifies it.
+"""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from service.domain import events
+from service.domain.canonical import Document, Json, timestamp
+from service.domain.request import Status
+
+FORMAT = "rootquorum-evidence/1"
+_OF_DECISION = ("person", "decision", "digest", "comment", "credential")
+
+
+@dataclass(frozen=True, slots=True)
+class LogKey:
+    """A key of the log as outsiders verify with it, and the time in which it signed; None for no end of that."""
+
+    verifier_key: str
+    since: datetime | None
+    until: datetime | None
+
+    def document(self) -> Document:
+        return {"key": self.verifier_key, "since": _time(self.since), "until": _time(self.until)}
+
+
+@dataclass(frozen=True, slots=True)
+class ProvedLeaf:
+    """An event in its canonical form, as JSON says it, and the proof that it is in the log."""
+
+    content: str
+    event: Any
+    inclusion: Sequence[bytes]
+
+    def document(self) -> Document:
+        return {"leaf": self.content, "inclusion": [b64encode(part).decode() for part in self.inclusion]}
+
+
+def evidence(leaves: Sequence[ProvedLeaf], checkpoint: str, keys: Sequence[LogKey]) -> Document:
+    """Of all events of one request, in their order; the first is its filing. `checkpoint` is a signed note."""
+    told = [leaf.event for leaf in leaves]
+    filed = told[0]["data"]
+    started = [event["data"] for event in told if event["event"] == events.REACHED[Status.EXECUTING]]
+    return {
+        "format": FORMAT,
+        "request": filed["filing"],
+        "digest": filed["digest"],
+        "decisions": [_decision(event) for event in told if event["event"] == events.DECIDED],
+        "policy": {"filed": filed.get("policy"), "executed": started[0].get("policy") if started else None},
+        "outcome": _outcome(told),
+        "events": [leaf.document() for leaf in leaves],
+        "checkpoint": checkpoint,
+        "keys": [key.document() for key in keys],
+    }
+
+
+def _decision(event: Any) -> Document:
+    said = {name: event["data"].get(name) for name in _OF_DECISION}
+    return {**said, "decided_at": event["at"], "proof": event["actor"].get("proof")}
+
+
+def _outcome(told: Sequence[Any]) -> Document:
+    """The last status that an event says, when, and the last result."""
+    reached = [event for event in told if "status" in event["data"]]
+    results: list[Json] = [event["data"]["result"] for event in told if "result" in event["data"]]
+    status, at = (reached[-1]["data"]["status"], reached[-1]["at"]) if reached else (Status.PENDING, told[0]["at"])
+    return {"status": str(status), "at": at, "result": results[-1] if results else None}
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else timestamp(at)

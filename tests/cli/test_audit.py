@@ -1,0 +1,160 @@
+"""`rootquorum audit`, as an operator and as an auditor run it: keys, anchors, and whether the log is as it was."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from authority import Authority
+from authority import serving as stamping
+from cryptography.hazmat.primitives.serialization import Encoding
+from installation import rootquorum
+
+ORIGIN = "rootquorum.example.com/log"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A service with a key to sign its log's head, and some events: tokens that were made."""
+    configure(tmp_path)
+    made = rootquorum(tmp_path, "audit", "key", "log.pem")
+    assert made.returncode == 0, made.stderr
+    (tmp_path / "log.key").write_text(made.stdout)
+    configure(tmp_path, '[audit.keys.first]\nkey_file = "log.pem"\n')
+    assert rootquorum(tmp_path, "migrate").returncode == 0
+    for person in ("bob", "carol"):
+        assert rootquorum(tmp_path, "token", "create", person).returncode == 0
+    return tmp_path
+
+
+def configure(folder: Path, more: str = "", audit: str = "") -> None:
+    people = "".join(f'[people.{name}]\nname = "{name}"\nroles = ["approver"]\n' for name in ("bob", "carol"))
+    (folder / "rootquorum.toml").write_text(
+        "[aws]\nsimulated = true\n[policy]\ndecision_requires_auth_time = false\n"
+        f'[accounts.111122223333]\nname = "production"\n{people}'
+        f'[notify]\nallowed_hosts = ["127.0.0.1"]\n[audit]\norigin = "{ORIGIN}"\n{audit}{more}'
+    )
+
+
+def database(folder: Path, *statements: str) -> None:
+    """Whoever owns the file, past every trigger."""
+    with closing(sqlite3.connect(folder / "rootquorum.db")) as plain, plain:
+        for (name,) in plain.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            plain.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            plain.execute(statement)
+
+
+def test_a_new_key_is_for_its_owner_alone_and_never_overwrites_one(folder: Path) -> None:
+    assert (folder / "log.pem").stat().st_mode & 0o777 == 0o600
+    assert (folder / "log.key").read_text().startswith(f"{ORIGIN}+")
+    again = rootquorum(folder, "audit", "key", "log.pem")
+    assert again.returncode == 1
+    assert "File exists" in again.stderr
+
+
+def test_an_anchor_is_a_checkpoint_that_the_auditors_file_finds_good(folder: Path) -> None:
+    done = rootquorum(folder, "audit", "anchor", "anchor.note")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "anchor.note").read_text() == done.stdout
+    checked = rootquorum(folder, "audit", "verify", "--key", "@log.key", "anchor.note")
+    assert checked.returncode == 0
+    assert "a checkpoint of 2 events" in checked.stdout
+
+
+def test_an_anchor_is_never_written_over(folder: Path) -> None:
+    assert rootquorum(folder, "audit", "anchor", "anchor.note").returncode == 0
+    assert rootquorum(folder, "audit", "anchor", "anchor.note").returncode == 1
+
+
+def test_an_anchor_is_stamped_where_the_settings_name_an_authority(folder: Path) -> None:
+    authority = Authority.new(folder)
+    with stamping(authority):
+        (folder / "roots.pem").write_bytes(authority.root.public_bytes(Encoding.PEM))
+        stamps = f'timestamp_url = "{authority.url}"\ntimestamp_roots = "roots.pem"\n'
+        configure(folder, '[audit.keys.first]\nkey_file = "log.pem"\n', stamps)
+        done = rootquorum(folder, "audit", "anchor", "anchor.note")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "anchor.note.tsr").stat().st_size > 500
+    without = rootquorum(folder, "audit", "anchor", "later.note")
+    assert without.returncode == 1
+    assert not (folder / "later.note").exists()
+
+
+def test_a_database_that_nobody_touched_is_as_it_should_be(folder: Path) -> None:
+    assert rootquorum(folder, "audit", "anchor", "anchor.note").returncode == 0
+    done = rootquorum(folder, "audit", "verify", "--database", "--anchor", "anchor.note")
+    assert done.returncode == 0, done.stderr
+    assert "by 1 heads that were kept elsewhere" in done.stdout
+
+
+def test_what_was_changed_in_the_database_is_named_and_exits_1(folder: Path) -> None:
+    database(folder, "UPDATE audit_events SET event = 'x' WHERE seq = 2")
+    done = rootquorum(folder, "audit", "verify", "--database")
+    assert done.returncode == 1
+    assert "sequence number 2, column event: expected 'token.created', found 'x'" in done.stderr
+
+
+def test_a_head_of_a_ticket_tells_that_the_log_was_cut(folder: Path) -> None:
+    done = rootquorum(folder, "audit", "verify", "--database", "--head", f"9:{'A' * 43}=")
+    assert done.returncode == 1
+    assert "expected 9 events at least" in done.stderr
+
+
+def test_an_anchor_that_no_known_key_signed_is_not_believed(folder: Path) -> None:
+    assert rootquorum(folder, "audit", "anchor", "anchor.note").returncode == 0
+    forged = (folder / "anchor.note").read_text().replace("\n2\n", "\n3\n")
+    (folder / "anchor.note").write_text(forged)
+    done = rootquorum(folder, "audit", "verify", "--database", "--anchor", "anchor.note")
+    assert done.returncode == 1
+    assert "wrong-signature" in done.stderr
+
+
+def test_without_a_key_there_is_no_anchor(folder: Path) -> None:
+    configure(folder)
+    done = rootquorum(folder, "audit", "anchor", "anchor.note")
+    assert done.returncode == 1
+    assert "no key to sign" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ('[audit.keys.a]\nkey_file = "nowhere.pem"\n', "audit.keys.a.key_file"),
+        ('[audit.keys.a]\nkey = "x"\n', "audit.keys.a: the key is no private key"),
+        ('[audit.keys.a]\nkms_key = "arn:aws:kms:x"\n', "audit.keys.a.verifier_key: missing"),
+        ("[audit.keys.a]\n", "audit.keys.a.verifier_key: missing"),
+        ('[audit.keys.a]\nverifier_key = "x"\n', "audit.keys.a: a key is a name, an id"),
+        ('[audit.keys.a]\nkey_file = "log.pem"\nkey = "x"\n', "three ways to say one thing"),
+        ('[audit.keys.a]\nkey_file = "log.pem"\nprofile = "x"\n', "no use without kms_key"),
+    ],
+)
+def test_settings_that_cannot_sign_are_refused_in_one_line(folder: Path, settings: str, fault: str) -> None:
+    configure(folder, settings)
+    done = rootquorum(folder, "migrate")
+    assert done.returncode == 1
+    assert fault in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_former_key_is_listed_and_signs_no_more(folder: Path) -> None:
+    former = (folder / "log.key").read_text().strip()
+    assert rootquorum(folder, "audit", "key", "next.pem").returncode == 0
+    keys = f'[audit.keys.first]\nverifier_key = "{former}"\nuntil = 2026-11-01T00:00:00Z\n'
+    configure(folder, f'{keys}[audit.keys.second]\nkey_file = "next.pem"\n')
+    assert rootquorum(folder, "audit", "anchor", "anchor.note").returncode == 0
+    done = rootquorum(folder, "audit", "verify", "--key", former, "anchor.note")
+    assert done.returncode == 1
+    assert "unknown-signer" in done.stdout
+
+
+def test_misuse_is_one_sentence(folder: Path) -> None:
+    for wrong in (("verify",), ("verify", "--database", "log.key"), ("key",), ("key", "x.pem", "--kms", "y")):
+        done = rootquorum(folder, "audit", *wrong)
+        assert done.returncode == 1
+        assert done.stderr.startswith("Say either")
+
+
+def test_the_progress_goes_to_terminals_only(folder: Path) -> None:
+    done = rootquorum(folder, "audit", "verify", "--database")
+    assert done.stderr == ""
