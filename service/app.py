@@ -25,13 +25,14 @@ from service.aws.signer import AssumedRoot
 from service.aws.sources import FixedSource, ProfileSource, Source
 from service.db.engine import connect
 from service.notify import guarded, rest, roundup
+from service.notify.chat import Chat
 from service.notify.inbound import GitHubSource, JiraSource, StandardSource
 from service.notify.inbound import Source as HookSource
 from service.notify.tickets import Tickets
 from service.notify.webhooks import Webhook, signer, verifier
 from service.settings import HookSettings, IssuerSettings, OrganizationSettings, Settings, TrackerSettings, load
 from service.worker import Worker
-from service.workflow.context import Context, Destination
+from service.workflow.context import Context
 
 if TYPE_CHECKING:
     from service.aws.simulated import Credential
@@ -78,10 +79,10 @@ def compose(settings: Settings, *, with_aws: bool = True) -> Iterator[Context]:
         engine.dispose()
 
 
-def destinations(settings: Settings) -> dict[str, Destination]:
-    """Whom the settings want told, by name."""
-    client = guarded.new_client(settings.notify.allowed_hosts)
-    webhooks: dict[str, Destination] = {
+def destinations(settings: Settings, client: httpx.BaseTransport | None = None) -> dict[str, Webhook | Chat | Tickets]:
+    """Whom the settings want told, by name. `client` is what they are told with, if not one that is made for it."""
+    client = client or guarded.new_client(settings.notify.allowed_hosts)
+    webhooks: dict[str, Webhook | Chat | Tickets] = {
         name: Webhook(
             name=name,
             url=webhook.url,
@@ -91,7 +92,8 @@ def destinations(settings: Settings) -> dict[str, Destination]:
         )
         for name, webhook in settings.webhooks.items()
     }
-    return webhooks | {name: _tickets(tracker, client) for name, tracker in settings.trackers.items()}
+    chats = {name: Chat(chat.secret_url(), client, chat.events) for name, chat in settings.chats.items()}
+    return webhooks | chats | {name: _tickets(tracker, client) for name, tracker in settings.trackers.items()}
 
 
 def _tickets(tracker: TrackerSettings, client: httpx.BaseTransport) -> Tickets:

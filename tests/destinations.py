@@ -12,6 +12,28 @@ import standardwebhooks
 from service.api.events import model
 from service.domain.delivery import Answer, Attempt, Notice
 
+NOTICE = Notice(
+    id="5c1ee2a4-6f0f-4c3c-8f43-2f5b8a3c9d11",
+    event="execution.succeeded",
+    ticket="OPS-7",
+    document={
+        "type": "execution.succeeded",
+        "timestamp": "2026-11-24T12:00:00.000000Z",
+        "data": {
+            "account_id": "111122223333",
+            "request": {
+                "id": "0a6f6f0e-93f1-4bd3-9a5e-a7d1a8b7c5d2",
+                "status": "succeeded",
+                "operation": "delete_access_key",
+                "ticket": "OPS-7",
+                "link": "https://rootquorum.example/v1/requests/0a6f6f0e-93f1-4bd3-9a5e-a7d1a8b7c5d2",
+            },
+            "actor": {"kind": "person", "name": "Alice"},
+            "audit": {"sequence": 12, "sha256": "ab" * 32},
+        },
+    },
+)
+
 
 @dataclass
 class Post:

@@ -28,6 +28,7 @@ _TABLES = {
     "issuers": "<name>",
     "accounts": "<account id>",
     "webhooks": "<name>",
+    "chats": "<name>",
     "trackers": "<name>",
     "hooks": "<name>",
     "people": "<name>",

@@ -85,6 +85,25 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ),
         ('[webhooks.siem]\nurl = "https://x.example.com"\nsecret_files = ["/nowhere"]', "one of them cannot be read."),
         ('[webhooks.siem]\nurl = "https://x.example.com"\nevents = ["token.created"]', "no event that anybody is told"),
+        ("[chats.oncall]", "chats.oncall: url or url_file is missing."),
+        ('[chats.oncall]\nurl_file = "/nowhere"', "chats.oncall.url_file: it cannot be read."),
+        ('[chats.oncall]\nurl = "https://10.0.0.1/a-secret"', "chats.oncall.url: the host is an address that is not"),
+        ('[chats.oncall]\nurl = "https://x.example.com"\nevents = ["token.created"]', "no event that anybody is told"),
+        (
+            (
+                '[chats.siem]\nurl = "https://x.example.com"\n'
+                '[webhooks.siem]\nurl = "https://x.example.com"\nsecrets = ["x"]'
+            ),
+            "chats.siem: a webhook has the same name.",
+        ),
+        (
+            (
+                '[chats.ops]\nurl = "https://x.example.com"\n'
+                '[trackers.ops]\nkind = "roundup"\nurl = "https://x.example.com"\nuser = "x"\npassword = "x"'
+            ),
+            "trackers.ops: a webhook or a chat has the same name.",
+        ),
+        ('[policy]\nescalate_to = ["boss"]', "policy.escalate_to: there is no webhook and no chat boss."),
         ('[server]\npublic_url = "rootquorum"', "server.public_url: Value error, not the URL of a service."),
         ("[database]\nconnections = 5", "database.connections: 5 are too few"),
         ('[people.Bob]\nname = "Bob again"', "people.Bob.[key]: String should match pattern"),
@@ -215,3 +234,10 @@ def test_a_machine_may_hold_every_role_but_approver() -> None:
     directory = read(GOOD + '[machines.bot]\nname = "Bot"\nroles = ["requester", "auditor"]').directory()
     assert directory.members["bot"].kind is ActorKind.MACHINE
     assert directory.members["bot"].roles == {Role.REQUESTER, Role.AUDITOR}
+
+
+def test_a_chat_may_be_escalated_to_and_its_url_is_in_no_repr() -> None:
+    Path("url").write_text("https://hooks.example.com/services/a-secret\n")
+    settings = read(f'{GOOD}[policy]\nescalate_to = ["oncall"]\n[chats.oncall]\nurl_file = "url"')
+    assert settings.chats["oncall"].secret_url() == "https://hooks.example.com/services/a-secret"
+    assert "a-secret" not in repr(read(f'{GOOD}[chats.oncall]\nurl = "https://hooks.example.com/a-secret"'))

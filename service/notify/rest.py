@@ -52,7 +52,7 @@ class Rest:
             raise guarded.Unreachable("the answer is too long")
         try:
             return json.loads(reply.body) if reply.body.strip() else None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise guarded.Unreachable("the answer is no JSON") from None
 
 

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from service.domain.account import Partition
 from service.domain.actor import WORKER
-from service.notify.guarded import check_url
+from service.notify.addresses import check_url
 from service.notify.webhooks import signer, verifier
 from service.settings.model import PREFIX, Settings
 from service.settings.sections import HookSettings, WebhookSettings
@@ -24,6 +24,7 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from _faults_of_accounts(settings)
     yield from _faults_of_organizations(settings)
     yield from _faults_of_webhooks(settings)
+    yield from _faults_of_chats(settings)
     yield from _faults_of_trackers(settings)
     yield from _faults_of_hooks(settings)
     if settings.worker.lease < 3 * settings.worker.interval:
@@ -118,8 +119,8 @@ def _faults_of_organizations(settings: Settings) -> Iterator[str]:
 
 
 def _faults_of_webhooks(settings: Settings) -> Iterator[str]:
-    for name in sorted(settings.policy.escalate_to - settings.webhooks.keys()):
-        yield f"policy.escalate_to: there is no webhook {name}."
+    for name in sorted(settings.policy.escalate_to - settings.webhooks.keys() - settings.chats.keys()):
+        yield f"policy.escalate_to: there is no webhook and no chat {name}."
     for name, webhook in settings.webhooks.items():
         try:
             check_url(webhook.url, settings.notify.allowed_hosts)
@@ -128,13 +129,31 @@ def _faults_of_webhooks(settings: Settings) -> Iterator[str]:
         yield from _faults_of_secrets(f"webhooks.{name}", webhook, signer)
 
 
+def _faults_of_chats(settings: Settings) -> Iterator[str]:
+    for name, chat in settings.chats.items():
+        if name in settings.webhooks:
+            yield f"chats.{name}: a webhook has the same name."
+        try:
+            url = chat.secret_url()
+        except (OSError, UnicodeError):
+            yield f"chats.{name}.url_file: it cannot be read."
+            continue
+        if not url:
+            yield f"chats.{name}: url or url_file is missing."
+            continue
+        try:
+            check_url(url, settings.notify.allowed_hosts)
+        except ValueError as error:
+            yield f"chats.{name}.url: {error}."
+
+
 def _faults_of_trackers(settings: Settings) -> Iterator[str]:
     policy = settings.policy
     if (policy.ticket_check or policy.ticket_check_at_execution) and not settings.trackers:
         yield "policy.ticket_check: there is no tracker to ask, so that no ticket would ever pass."
     for name, tracker in settings.trackers.items():
-        if name in settings.webhooks:
-            yield f"trackers.{name}: a webhook has the same name."
+        if name in settings.webhooks.keys() | settings.chats.keys():
+            yield f"trackers.{name}: a webhook or a chat has the same name."
         try:
             check_url(tracker.url, settings.notify.allowed_hosts)
         except ValueError as error:

@@ -11,6 +11,7 @@ from service.settings.sections import (
     AccountId,
     AccountSettings,
     AwsSettings,
+    ChatSettings,
     DatabaseSettings,
     DestinationName,
     HookSettings,
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     issuers: dict[SubjectId, IssuerSettings] = {}
     notify: NotifySettings = NotifySettings()
     webhooks: dict[DestinationName, WebhookSettings] = {}
+    chats: dict[DestinationName, ChatSettings] = {}
     trackers: dict[DestinationName, TrackerSettings] = {}
     hooks: dict[DestinationName, HookSettings] = {}
     people: dict[SubjectId, PersonSettings] = {}

@@ -229,6 +229,20 @@ class WebhookSettings(_WithSecrets):
     events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
 
 
+class ChatSettings(_Section):
+    """A chat that is told by an incoming webhook, whose `url` is a secret. `events` None means all."""
+
+    url: SecretStr | None = None
+    url_file: Path | None = None
+    events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
+
+    def secret_url(self) -> str:
+        """Of the settings, or of the file, which is read now; else empty. Raises OSError, UnicodeError."""
+        if self.url is not None:
+            return self.url.get_secret_value()
+        return "" if self.url_file is None else self.url_file.read_text().strip()
+
+
 class TrackerSettings(_Section):
     """A tracker that is told by comments on the ticket that a request names, and asked for tickets. `states` are the
     states that a ticket is brought into, by the event that does. `events` None means all.
