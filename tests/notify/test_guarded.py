@@ -165,7 +165,6 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         "https://127.0.0.1\t/",
         "https://127.0.0.1%2f@hooks.example/",
         "https:\\\\127.0.0.1/",
-        "https://hooks.example:\uff18\uff14/x@",
         "https://hooks.example@127.0.0.1/",
         "https://user:password@hooks.example/",
         "https://@hooks.example/",
