@@ -75,6 +75,7 @@ class Siem(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status = 204
+        self.headers: dict[str, str] = {}
         self.received: list[tuple[dict[str, str], bytes]] = []
 
     @property
@@ -98,6 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
         self.send_response(self.server.status)
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
