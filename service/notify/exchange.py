@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Self
 
 import httpx
 
@@ -63,9 +62,6 @@ class Recorder(httpx.BaseTransport):
             raise
         self.exchanges.append(Exchange(request, answer))
         return answer
-
-    def __enter__(self) -> Self:
-        return self
 
     def close(self) -> None:
         self.client.close()
