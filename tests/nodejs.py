@@ -52,7 +52,7 @@ def install() -> None:
     shutil.copytree(_LOCKED, _PLACE)
     npm = _WHEEL / "lib/node_modules/npm/bin/npm-cli.js"
     # Their scripts are not run: none of them has anything to build.
-    command = [NODE, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    command = [str(NODE), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     environment = os.environ | {"PATH": f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     subprocess.run(command, cwd=_PLACE, env=environment, check=True)
     for name, path in _DOCUMENTS.items():

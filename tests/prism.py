@@ -52,6 +52,10 @@ def _close(made: Mapping[str, Any], operation: Mapping[str, Any]) -> None:
     if "$ref" in schema:
         schema = made["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     schema["additionalProperties"] = False
+    for part in schema["properties"].values():
+        # Where there is no `type` beside it Prism understands none of the schema, and lets everything pass.
+        if "type" not in part:
+            part.pop("nullable", None)
 
 
 def _read_examples(operation: Mapping[str, Any]) -> None:
@@ -71,7 +75,7 @@ def running_prism(described: Mapping[str, Any]) -> Iterator[str]:
         file, log = Path(name) / "openapi.json", Path(name) / "log"
         file.write_text(json.dumps(described))
         with log.open("wb") as out:
-            command = [NODE, PRISM, "mock", "--errors", "--port", str(port), file]
+            command = [str(NODE), str(PRISM), "mock", "--errors", "--port", str(port), str(file)]
             process = subprocess.Popen(command, stdout=out, stderr=out)
         try:
             wait_until(lambda: _answers(url, process, log), what="Prism")

@@ -51,8 +51,14 @@ class Product:
         self.url = ""
         self.loses: Literal["request", "answer"] | None = None
 
+    def answered(self, asked: Asked) -> Any:
+        """JSON, or None for none, to whoever may ask. Raises Refusal."""
+        if asked.headers.get("authorization") != self.authorization:
+            raise Refusal(401)
+        return self.answer(asked)
+
     def answer(self, asked: Asked) -> Any:
-        """JSON, or None for none. Raises Refusal."""
+        """Raises Refusal."""
         raise NotImplementedError
 
 
@@ -135,7 +141,7 @@ class GitHub(Described):
     def _page(self, query: Mapping[str, str], form: Mapping[str, Any]) -> list[Any]:
         """The oldest first, in no order that could be asked for."""
         since = datetime.fromisoformat(query["since"])
-        found = [form | {"body": each.body} for each in self.comments if each.at >= since]
+        found = [{**form, "body": each.body} for each in self.comments if each.at >= since]
         size = int(query["per_page"])
         start = (int(query["page"]) - 1) * size
         return found[start : start + size]
@@ -221,7 +227,8 @@ def serving(product: Product) -> Iterator[None]:
             loses, product.loses = product.loses, None
             self._serve(loses)
 
-        do_PATCH = do_POST
+        def do_PATCH(self) -> None:
+            self.do_POST()
 
         def _serve(self, loses: str | None) -> None:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -234,9 +241,7 @@ def serving(product: Product) -> Iterator[None]:
             product.asked.append(asked)
             status, body = 200, None
             try:
-                if headers.get("authorization") != product.authorization:
-                    raise Refusal(401)
-                body = product.answer(asked)
+                body = product.answered(asked)
                 product.writes += self.command != "GET"
             except Refusal as refusal:
                 status = refusal.args[0]
