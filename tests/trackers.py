@@ -66,7 +66,7 @@ class Described(Product):
     """A product with an OpenAPI document."""
 
     document: str
-    base = ""
+    below = ""  # of the URL that settings have
     paths: tuple[str, ...]
     # The oldest of the documents says nothing of bodies.
     describes_bodies = True
@@ -147,8 +147,17 @@ class GitHub(Described):
         return found[start : start + size]
 
 
+class GitHubEnterprise(GitHub):
+    document = "github-enterprise"
+    below = "/api/v3"  # which its document has as its server
+
+    def answer(self, asked: Asked) -> Any:
+        asked.path = asked.path.removeprefix(self.below)
+        return super().answer(asked)
+
+
 class Jira(Described):
-    """Cloud's; `Desk` beneath is Data Center's."""
+    """Cloud's."""
 
     document = "jira-cloud"
     authorization = "Basic cm9vdHF1b3J1bUBleGFtcGxlLmNvbTpqaXJhLXRva2Vu"

@@ -124,11 +124,17 @@ def test_a_key_is_letters_and_a_number(product: ServiceNow, key: str, is_ours: b
 
 
 def test_a_check_reads_records_and_work_notes_and_writes_nothing(product: ServiceNow) -> None:
+    product.comments = [Comment("a note")]
     destination(product).tracker.check()  # type: ignore[attr-defined]
     assert [asked.path.rpartition("/")[2] for asked in product.asked] == ["incident", "sys_journal_field"]
     with pytest.raises(Unreachable, match="401"):
         destination(product, "bad").tracker.check()  # type: ignore[attr-defined]
     assert product.writes == 0
+
+
+def test_a_check_fails_where_work_notes_are_left_out(product: ServiceNow) -> None:
+    with pytest.raises(Refused, match="no work note"):
+        destination(product).tracker.check()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("answer", [None, [], {}, {"result": {}}, {"result": [1]}, {"result": [{"number": 1}]}])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from nodejs import is_there
 from pydantic import SecretStr
-from trackers import Comment, Described, GitHub, Jira, JiraDataCenter, running
+from trackers import Comment, Described, GitHub, GitHubEnterprise, Jira, JiraDataCenter, running
 
 from service.domain.delivery import Answer, Notice
 from service.notify import guarded
@@ -30,12 +30,14 @@ _NOTICE = Notice(
     ticket="",
     document={"timestamp": _NOW.isoformat(), "data": {"actor": {"name": "Alice"}}},
 )
+_GITHUB = {"kind": "github", "repository": GitHub.repository, "password": SecretStr("github-token")}
 _SETTINGS: dict[type[Described], dict[str, Any]] = {
-    GitHub: {"kind": "github", "repository": GitHub.repository, "password": SecretStr("github-token")},
+    GitHub: _GITHUB,
+    GitHubEnterprise: _GITHUB,
     Jira: {"kind": "jira-cloud", "user": "rootquorum@example.com", "password": SecretStr("jira-token")},
     JiraDataCenter: {"kind": "jira", "password": SecretStr("jira-token")},
 }
-_TICKET = {GitHub: "#12", Jira: "OPS-12", JiraDataCenter: "OPS-12"}
+_TICKET = {GitHub: "#12", GitHubEnterprise: "12", Jira: "OPS-12", JiraDataCenter: "OPS-12"}
 
 pytestmark = pytest.mark.skipif(
     not is_there() and "CI" not in os.environ, reason="no Prism here; `make node` installs one"
@@ -55,7 +57,9 @@ def product(shared: Described) -> Described:
 
 
 def destination(product: Described, **changed: Any) -> Tickets:
-    settings = TrackerSettings.model_validate({"url": f"{product.url}/"} | _SETTINGS[type(product)] | changed)
+    settings = TrackerSettings.model_validate(
+        {"url": f"{product.url}{product.below}/"} | _SETTINGS[type(product)] | changed
+    )
     return tickets(settings, guarded.new_client(frozenset({"127.0.0.1"})))
 
 
