@@ -157,8 +157,9 @@ class GitHubEnterprise(GitHub):
 
 
 class Jira(Described):
-    """Cloud's."""
+    """Cloud's. `ignores_order` is what no document says."""
 
+    ignores_order = False
     document = "jira-cloud"
     authorization = "Basic cm9vdHF1b3J1bUBleGFtcGxlLmNvbTpqaXJhLXRva2Vu"
     base = "/rest/api/3"
@@ -198,7 +199,8 @@ class Jira(Described):
         return body
 
     def _page(self, query: Mapping[str, str]) -> Any:
-        found = sorted(self.comments, key=lambda each: each.at, reverse=query.get("orderBy") == "-created")
+        newest_first = query.get("orderBy") == "-created" and not self.ignores_order
+        found = sorted(self.comments, key=lambda each: each.at, reverse=newest_first)
         start = int(query["startAt"])
         shown = found[start : start + int(query["maxResults"])]
         stamps = [each.at.strftime("%Y-%m-%dT%H:%M:%S.000%z") for each in shown]

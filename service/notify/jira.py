@@ -5,6 +5,7 @@ Source: Atlassian's OpenAPI document of Jira Cloud's REST API 3, and the documen
 
 import json
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -19,6 +20,8 @@ TICKET_PATTERN = re.compile("[A-Z][A-Z0-9_]{1,79}-[1-9][0-9]{0,9}")
 
 # Jira Service Management shows a comment to customers unless it says this; elsewhere it means nothing.
 _INTERNAL = {"key": "sd.public.comment", "value": {"internal": True}}
+
+_MARKUP: Mapping[int, Callable[[Message], Any]] = {2: wiki, 3: adf}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,13 @@ class Jira:
             comments = part(list, self._call("GET", ticket, "/comment", query=query), "comments")
             if any(marker in json.dumps(part(dict, comment).get("body")) for comment in comments):
                 return True
-            if not comments or _time(part(str, comments[-1], "created")) < since:
+            if not comments or _is_older(comments, since):
                 return False
             start += len(comments)
         raise Unreachable("the ticket has too many comments")
 
     def comment(self, ticket: str, message: Message) -> None:
-        body = adf(message) if self.version == 3 else wiki(message)  # noqa: PLR2004
+        body = _MARKUP[self.version](message)
         self._call("POST", ticket, "/comment", {"body": body, "properties": [_INTERNAL]})
 
     def state(self, ticket: str) -> str:
@@ -66,6 +69,12 @@ class Jira:
 
     def _call(self, method: str, ticket: str, below: str = "", body: Any = None, *, query: Any = None) -> Any:
         return self.rest.call(method, f"{self._base}/issue/{quote(ticket, safe='')}{below}", body, query=query)
+
+
+def _is_older(comments: Sequence[Any], since: datetime) -> bool:
+    """Whether all that follow are: only if they did come in the order that was asked for."""
+    first, last = (_time(part(str, comment, "created")) for comment in (comments[0], comments[-1]))
+    return last < since and last <= first
 
 
 def _time(text: str) -> datetime:

@@ -14,8 +14,8 @@ from service.notify import guarded
 _LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
 # As many comments as are no longer than that together, if each is as long as a product allows.
 PAGE = 10
-# With the newest page first, or from a time on, nobody's ticket has so many.
-MOST_PAGES = 500
+# Of comments since the event; a tracker that never ends keeps nobody for longer.
+MOST_PAGES = 100
 
 _Part = TypeVar("_Part")
 

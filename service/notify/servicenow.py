@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from service.notify.markup import work_note
 from service.notify.message import Message
@@ -92,7 +91,7 @@ class ServiceNow:
         return found[0]
 
     def _change(self, ticket: str, change: Mapping[str, str], **how: str) -> Any:
-        sys_id = quote(self._record(ticket)["sys_id"], safe="")
+        sys_id = self._record(ticket)["sys_id"]
         query = {"sysparm_fields": "state", "sysparm_display_value": "true", **how}
         return part(dict, self.rest.call("PATCH", f"{self._path}/{sys_id}", change, query=query), "result")
 

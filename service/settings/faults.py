@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from urllib.parse import urlsplit
 
 from service.domain.account import Partition
 from service.domain.actor import WORKER
@@ -162,7 +161,7 @@ def _faults_of_kind(name: str, tracker: TrackerSettings) -> Iterator[str]:
         yield f"trackers.{name}.table: it belongs to the kind servicenow, and to no other."
     if tracker.kind == "github" and not github.STATES.issuperset(tracker.states.values()):
         yield f"trackers.{name}.states: an issue is open or closed."
-    if tracker.kind == "github" and urlsplit(tracker.url).hostname in {"github.com", "www.github.com"}:
+    if tracker.kind == "github" and tracker.url.split("/")[2:3] in (["github.com"], ["www.github.com"]):
         yield f"trackers.{name}.url: that is where people look; the API of github.com is https://api.github.com."
 
 

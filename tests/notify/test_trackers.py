@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from nodejs import is_there
 from pydantic import SecretStr
-from trackers import Comment, Described, GitHub, GitHubEnterprise, Jira, JiraDataCenter, running
+from trackers import Asked, Comment, Described, GitHub, GitHubEnterprise, Jira, JiraDataCenter, running
 
 from service.domain.delivery import Answer, Notice
 from service.notify import guarded
@@ -91,6 +91,35 @@ def test_a_comment_is_found_below_thousands(product: Described) -> None:
     assert tracker.has_comment(ticket(product), "7b0e-1", _SINCE)
     assert not tracker.has_comment(ticket(product), "7b0e-2", _SINCE)
     assert len(product.asked) < 12
+
+
+def test_in_another_order_than_was_asked_for_it_is_found_all_the_same(
+    product: Described, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(product, "ignores_order", True, raising=False)
+    old = [Comment("old", _NOW - timedelta(days=2, seconds=-number)) for number in range(3 * PAGE)]
+    product.comments = [*old, Comment("Delivery: 7b0e-1", _NOW)]
+    assert destination(product).tracker.has_comment(ticket(product), "7b0e-1", _SINCE)
+
+
+def test_a_tracker_that_never_ends_is_left(product: Described, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = product.answer
+    product.comments = [Comment("new", _NOW)]
+
+    def again(asked: Asked) -> Any:
+        first = {name: value for name, value in {"page": "1", "startAt": "0"}.items() if name in asked.query}
+        return whole(replace(asked, query={**asked.query, **first}))
+
+    monkeypatch.setattr(product, "answer", again)
+    with pytest.raises(Unreachable, match="too many"):
+        destination(product).tracker.has_comment(ticket(product), "7b0e-1", _SINCE)
+
+
+def test_customers_of_a_service_desk_do_not_see_the_comment(product: Described) -> None:
+    destination(product).tracker.comment(ticket(product), _MESSAGE)
+    properties = product.asked[-1].body.get("properties")
+    internal = [{"key": "sd.public.comment", "value": {"internal": True}}]
+    assert properties == (internal if isinstance(product, Jira) else None)
 
 
 @pytest.mark.parametrize("loses", ["request", "answer"])
