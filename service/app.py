@@ -24,13 +24,14 @@ from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot
 from service.aws.sources import FixedSource, ProfileSource, Source
 from service.db.engine import connect
-from service.notify import guarded, rest, roundup
+from service.notify import guarded
 from service.notify.chat import Chat
 from service.notify.inbound import GitHubSource, JiraSource, StandardSource
 from service.notify.inbound import Source as HookSource
 from service.notify.tickets import Tickets
 from service.notify.webhooks import Webhook, signer, verifier
-from service.settings import HookSettings, IssuerSettings, OrganizationSettings, Settings, TrackerSettings, load
+from service.settings import HookSettings, IssuerSettings, OrganizationSettings, Settings, load
+from service.trackers import tickets
 from service.worker import Worker
 from service.workflow.context import Context
 
@@ -93,14 +94,7 @@ def destinations(settings: Settings, client: httpx.BaseTransport | None = None) 
         for name, webhook in settings.webhooks.items()
     }
     chats = {name: Chat(chat.secret_url(), client, chat.events) for name, chat in settings.chats.items()}
-    return webhooks | chats | {name: _tickets(tracker, client) for name, tracker in settings.trackers.items()}
-
-
-def _tickets(tracker: TrackerSettings, client: httpx.BaseTransport) -> Tickets:
-    url = tracker.url.rstrip("/")
-    proof = rest.basic(tracker.user, tracker.secret() or "")
-    api = rest.Rest(client, url, {**roundup.headers(url), **proof})
-    return Tickets(roundup.Roundup(api, tracker.user), roundup.TICKET_PATTERN, tracker.states, tracker.events)
+    return webhooks | chats | {name: tickets(tracker, client) for name, tracker in settings.trackers.items()}
 
 
 def hooks(settings: Settings) -> dict[str, HookSource]:

@@ -6,15 +6,19 @@ from importlib.util import find_spec
 
 from service.domain.account import Partition
 from service.domain.actor import WORKER
+from service.notify import github
 from service.notify.addresses import check_url
 from service.notify.webhooks import signer, verifier
 from service.settings.model import PREFIX, Settings
-from service.settings.sections import HookSettings, WebhookSettings
+from service.settings.sections import HookSettings, TrackerSettings, WebhookSettings
 
 FILE_VARIABLE = f"{PREFIX}CONFIG"
 
 # Of a hook; what signs it can be guessed offline.
 _SHORTEST_SECRET = 24
+
+# Trackers that take a name beside the secret.
+_WITH_USER = ("roundup", "jira-cloud", "servicenow")
 
 
 def faults_of(settings: Settings) -> Iterator[str]:
@@ -163,6 +167,21 @@ def _faults_of_trackers(settings: Settings) -> Iterator[str]:
                 yield f"trackers.{name}: password or password_file is missing."
         except (OSError, UnicodeError):
             yield f"trackers.{name}.password_file: it cannot be read."
+        yield from _faults_of_kind(name, tracker)
+
+
+def _faults_of_kind(name: str, tracker: TrackerSettings) -> Iterator[str]:
+    """What one product wants and the others have no use for."""
+    if (tracker.kind in _WITH_USER) != (tracker.user is not None):
+        yield f"trackers.{name}.user: it belongs to the kinds {', '.join(_WITH_USER)}; the others take a token alone."
+    if (tracker.kind == "github") != (tracker.repository is not None):
+        yield f"trackers.{name}.repository: it belongs to the kind github, and to no other."
+    if (tracker.kind == "servicenow") != (tracker.table is not None):
+        yield f"trackers.{name}.table: it belongs to the kind servicenow, and to no other."
+    if tracker.kind == "github" and not github.STATES.issuperset(tracker.states.values()):
+        yield f"trackers.{name}.states: an issue is open or closed."
+    if tracker.kind == "github" and tracker.url.split("/")[2:3] in (["github.com"], ["www.github.com"]):
+        yield f"trackers.{name}.url: that is where people look; the API of github.com is https://api.github.com."
 
 
 def _faults_of_hooks(settings: Settings) -> Iterator[str]:
