@@ -3,12 +3,12 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test browser pgbouncer roundup openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults image image-check clean
+.PHONY: demo test browser pgbouncer roundup node openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults image image-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep)
 
-test: .venv/ready browser pgbouncer roundup openssl
+test: .venv/ready browser pgbouncer roundup node openssl
 	$(BIN)/pytest -n auto $(ARGS)
 
 # A Chromium for tests/browser, if the machine has none.
@@ -22,6 +22,10 @@ pgbouncer: .venv/ready
 # An issue tracker for tests/notify, in an environment of its own.
 roundup: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m roundup
+
+# Prism and published API documents for tests/notify, on the Node.js of a wheel.
+node: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m nodejs
 
 # The time-stamp authority of tests/notify, if the machine has none.
 openssl:

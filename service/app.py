@@ -26,7 +26,8 @@ from service.aws.signer import AssumedRoot
 from service.aws.sources import FixedSource, ProfileSource, Source
 from service.db.engine import connect
 from service.domain.evidence import LogKey
-from service.notify import guarded, rest, roundup
+from service.notify import guarded
+from service.notify.chat import Chat
 from service.notify.inbound import GitHubSource, JiraSource, StandardSource
 from service.notify.inbound import Source as HookSource
 from service.notify.tickets import Tickets
@@ -38,14 +39,14 @@ from service.settings import (
     LogKeySettings,
     OrganizationSettings,
     Settings,
-    TrackerSettings,
     load,
 )
 from service.signing.ed25519 import from_pem
 from service.signing.elsewhere import KeptElsewhere
 from service.signing.notes import Signer as LogSigner
+from service.trackers import tickets
 from service.worker import Worker
-from service.workflow.context import Context, Destination, Log
+from service.workflow.context import Context, Log
 
 if TYPE_CHECKING:
     from service.aws.simulated import Credential
@@ -93,10 +94,10 @@ def compose(settings: Settings, *, with_aws: bool = True) -> Iterator[Context]:
         engine.dispose()
 
 
-def destinations(settings: Settings) -> dict[str, Destination]:
-    """Whom the settings want told, by name."""
-    client = guarded.new_client(settings.notify.allowed_hosts)
-    webhooks: dict[str, Destination] = {
+def destinations(settings: Settings, client: httpx.BaseTransport | None = None) -> dict[str, Webhook | Chat | Tickets]:
+    """Whom the settings want told, by name. `client` is what they are told with, if not one that is made for it."""
+    client = client or guarded.new_client(settings.notify.allowed_hosts)
+    webhooks: dict[str, Webhook | Chat | Tickets] = {
         name: Webhook(
             name=name,
             url=webhook.url,
@@ -106,14 +107,8 @@ def destinations(settings: Settings) -> dict[str, Destination]:
         )
         for name, webhook in settings.webhooks.items()
     }
-    return webhooks | {name: _tickets(tracker, client) for name, tracker in settings.trackers.items()}
-
-
-def _tickets(tracker: TrackerSettings, client: httpx.BaseTransport) -> Tickets:
-    url = tracker.url.rstrip("/")
-    proof = rest.basic(tracker.user, tracker.secret() or "")
-    api = rest.Rest(client, url, {**roundup.headers(url), **proof})
-    return Tickets(roundup.Roundup(api, tracker.user), roundup.TICKET_PATTERN, tracker.states, tracker.events)
+    chats = {name: Chat(chat.secret_url(), client, chat.events) for name, chat in settings.chats.items()}
+    return webhooks | chats | {name: tickets(tracker, client) for name, tracker in settings.trackers.items()}
 
 
 def _log(audit: AuditSettings) -> Log:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -11,6 +12,29 @@ import standardwebhooks
 
 from service.api.events import model
 from service.domain.delivery import Answer, Attempt, Notice
+from service.notify.message import Message
+
+NOTICE = Notice(
+    id="5c1ee2a4-6f0f-4c3c-8f43-2f5b8a3c9d11",
+    event="execution.succeeded",
+    ticket="OPS-7",
+    document={
+        "type": "execution.succeeded",
+        "timestamp": "2026-11-24T12:00:00.000000Z",
+        "data": {
+            "account_id": "111122223333",
+            "request": {
+                "id": "0a6f6f0e-93f1-4bd3-9a5e-a7d1a8b7c5d2",
+                "status": "succeeded",
+                "operation": "delete_access_key",
+                "ticket": "OPS-7",
+                "link": "https://rootquorum.example/v1/requests/0a6f6f0e-93f1-4bd3-9a5e-a7d1a8b7c5d2",
+            },
+            "actor": {"kind": "person", "name": "Alice"},
+            "audit": {"sequence": 12, "sha256": "ab" * 32},
+        },
+    },
+)
 
 
 @dataclass
@@ -44,6 +68,28 @@ def _shape(part: object) -> object:
     return {name: _shape(inner) for name, inner in part.items()} if isinstance(part, Mapping) else None
 
 
+@dataclass
+class Ledger:
+    """A tracker that has every ticket, and remembers what is written on them."""
+
+    comments: list[Message] = field(default_factory=list)
+
+    def check(self) -> None:
+        pass
+
+    def has_comment(self, _ticket: str, marker: str, _since: datetime) -> bool:
+        return marker in {comment.marker for comment in self.comments}
+
+    def comment(self, _ticket: str, message: Message) -> None:
+        self.comments.append(message)
+
+    def state(self, _ticket: str) -> str:
+        return "Open"
+
+    def move(self, ticket: str, state: str) -> None:
+        raise AssertionError(f"nobody moves {ticket} to {state}")
+
+
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # the one of the specification's examples
 
 
@@ -53,6 +99,7 @@ class Siem(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status = 204
+        self.headers: dict[str, str] = {}
         self.received: list[tuple[dict[str, str], bytes]] = []
 
     @property
@@ -76,6 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
         self.send_response(self.server.status)
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:

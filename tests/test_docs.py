@@ -28,8 +28,10 @@ _TABLES = {
     "issuers": "<name>",
     "accounts": "<account id>",
     "webhooks": "<name>",
+    "chats": "<name>",
     "trackers": "<name>",
     "hooks": "<name>",
+    "keys": "<name>",
     "people": "<name>",
     "machines": "<name>",
 }

@@ -23,6 +23,8 @@ audience = ["rootquorum"]
 person_claim = "employee_id"
 """
 
+_TRACKER = '[trackers.desk]\nurl = "https://tracker.example.com"\n'
+
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +87,53 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ),
         ('[webhooks.siem]\nurl = "https://x.example.com"\nsecret_files = ["/nowhere"]', "one of them cannot be read."),
         ('[webhooks.siem]\nurl = "https://x.example.com"\nevents = ["token.created"]', "no event that anybody is told"),
+        ("[chats.oncall]", "chats.oncall: url or url_file is missing."),
+        ('[chats.oncall]\nurl_file = "/nowhere"', "chats.oncall.url_file: it cannot be read."),
+        ('[chats.oncall]\nurl = "https://10.0.0.1/a-secret"', "chats.oncall.url: the host is an address that is not"),
+        ('[chats.oncall]\nurl = "https://x.example.com"\nevents = ["token.created"]', "no event that anybody is told"),
+        (
+            (
+                '[chats.siem]\nurl = "https://x.example.com"\n'
+                '[webhooks.siem]\nurl = "https://x.example.com"\nsecrets = ["x"]'
+            ),
+            "chats.siem: a webhook has the same name.",
+        ),
+        (
+            (
+                '[chats.ops]\nurl = "https://x.example.com"\n'
+                '[trackers.ops]\nkind = "roundup"\nurl = "https://x.example.com"\nuser = "x"\npassword = "x"'
+            ),
+            "trackers.ops: a webhook or a chat has the same name.",
+        ),
+        ('[policy]\nescalate_to = ["boss"]', "policy.escalate_to: there is no webhook and no chat boss."),
+        (
+            f'{_TRACKER}kind = "jira"\npassword = "x"\nuser = "rootquorum"',
+            "trackers.desk.user: it belongs to the kinds",
+        ),
+        (f'{_TRACKER}kind = "jira-cloud"\npassword = "x"', "trackers.desk.user: it belongs to the kinds"),
+        (f'{_TRACKER}kind = "github"\npassword = "x"', "trackers.desk.repository: it belongs to the kind github"),
+        (
+            f'{_TRACKER}kind = "jira"\npassword = "x"\nrepository = "a/b"',
+            "trackers.desk.repository: it belongs to the kind github",
+        ),
+        (
+            f'{_TRACKER}kind = "servicenow"\npassword = "x"\nuser = "x"',
+            "trackers.desk.table: it belongs to the kind servicenow",
+        ),
+        (f'{_TRACKER}kind = "jira"\npassword = "x"\ntable = "incident"', "trackers.desk.table: it belongs to the kind"),
+        (
+            f'{_TRACKER}kind = "servicenow"\npassword = "x"\nuser = "x"\ntable = "incident/../sys_user"',
+            "trackers.desk.table: String should match pattern",
+        ),
+        (f'{_TRACKER}kind = "jira"', "trackers.desk: password or password_file is missing."),
+        (
+            f'{_TRACKER}kind = "github"\npassword = "x"\nrepository = "a/b"\nstates = {{ "key.retired" = "Done" }}',
+            "trackers.desk.states: an issue is open or closed.",
+        ),
+        (
+            '[trackers.desk]\nurl = "https://github.com"\nkind = "github"\npassword = "x"\nrepository = "a/b"',
+            "trackers.desk.url: that is where people look",
+        ),
         ('[server]\npublic_url = "rootquorum"', "server.public_url: Value error, not the URL of a service."),
         ("[database]\nconnections = 5", "database.connections: 5 are too few"),
         ('[people.Bob]\nname = "Bob again"', "people.Bob.[key]: String should match pattern"),
@@ -132,6 +181,20 @@ def test_settings_cannot_be_changed_afterwards() -> None:
 def test_a_fault_is_one_sentence(more: str, fault: str) -> None:
     found = faults(GOOD + more)
     assert any(fault in sentence for sentence in found), found
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'kind = "jira-cloud"\nuser = "rootquorum@example.com"',
+        'kind = "jira"',
+        'kind = "github"\nrepository = "example/operations"\nstates = { "request.rejected" = "closed" }',
+        'kind = "servicenow"\nuser = "rootquorum"\ntable = "change_request"',
+        'kind = "roundup"\nuser = "rootquorum"',
+    ],
+)
+def test_a_tracker_has_what_its_kind_wants(lines: str) -> None:
+    assert read(f'{GOOD}{_TRACKER}password = "x"\n{lines}').trackers.keys() == {"desk"}
 
 
 def test_each_fault_has_its_own_sentence() -> None:
@@ -215,3 +278,10 @@ def test_a_machine_may_hold_every_role_but_approver() -> None:
     directory = read(GOOD + '[machines.bot]\nname = "Bot"\nroles = ["requester", "auditor"]').directory()
     assert directory.members["bot"].kind is ActorKind.MACHINE
     assert directory.members["bot"].roles == {Role.REQUESTER, Role.AUDITOR}
+
+
+def test_a_chat_may_be_escalated_to_and_its_url_is_in_no_repr() -> None:
+    Path("url").write_text("https://hooks.example.com/services/a-secret\n")
+    settings = read(f'{GOOD}[policy]\nescalate_to = ["oncall"]\n[chats.oncall]\nurl_file = "url"')
+    assert settings.chats["oncall"].secret_url() == "https://hooks.example.com/services/a-secret"
+    assert "a-secret" not in repr(read(f'{GOOD}[chats.oncall]\nurl = "https://hooks.example.com/a-secret"'))

@@ -56,10 +56,11 @@ def key(
             known = KmsKey(kms, ProfileSource(profile), region).public_key()
         console.print(str(VerifierKey(origin, known)), markup=False, soft_wrap=True)
     elif file is not None:
-        console.print(_new_key(file, origin), markup=False, soft_wrap=True)
+        console.print(new_key(file, origin), markup=False, soft_wrap=True)
 
 
-def _new_key(file: Path, origin: str) -> str:
+def new_key(file: Path, origin: str) -> str:
+    """Write a new private key there, for its owner alone, and return its verifier key. Exit 1 when it cannot be."""
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as made:

@@ -19,8 +19,10 @@ from rich.json import JSON
 from rich.rule import Rule
 from rich.table import Table
 
+from service import verifier
 from service.app import compose
 from service.auth.api_tokens import fingerprint, mint
+from service.cli.audit import new_key
 from service.cli.waiting import free_port, wait_until
 from service.domain.actor import WORKER
 from service.domain.operation import Secret
@@ -28,6 +30,7 @@ from service.settings import load
 from service.workflow.tokens import create_token
 
 _ACCOUNT = "111122223333"
+_ORIGIN = "rootquorum.example.com/demo"
 _SETTINGS = """
 [database]
 url = "sqlite:///{folder}/rootquorum.db"
@@ -44,6 +47,10 @@ simulated_port = {aws_port}
 decision_requires_auth_time = false
 [accounts.{account}]
 name = "production"
+[audit]
+origin = "{origin}"
+[audit.keys.demo]
+key_file = "{folder}/log.pem"
 [people.carol]
 name = "Carol Castro"
 roles = ["requester", "approver"]
@@ -71,13 +78,16 @@ def run_demo(*, keep: bool) -> bool:
         folder = Path(name)
         port, aws_port = free_port(), free_port()
         config = folder / "rootquorum.toml"
-        config.write_text(_SETTINGS.format(folder=folder, port=port, aws_port=aws_port, account=_ACCOUNT))
+        config.write_text(
+            _SETTINGS.format(folder=folder, port=port, aws_port=aws_port, account=_ACCOUNT, origin=_ORIGIN)
+        )
+        log_key = new_key(folder / "log.pem", _ORIGIN)
         url = f"http://127.0.0.1:{port}"
         log = folder / "service.log"
         try:
             with _service(config, log, url):
                 tokens = _make_tokens(config)
-                _Story(url, f"http://127.0.0.1:{aws_port}", folder, tokens).tell()
+                _Story(url, f"http://127.0.0.1:{aws_port}", folder, tokens, log_key).tell()
                 if keep:
                     _stay(url, tokens)
         except (DemoFailed, TimeoutError, httpx.HTTPError) as error:
@@ -125,11 +135,12 @@ def _make_tokens(config: Path) -> dict[str, Secret]:
 class _Story:
     """The steps in order. Each says what it shows, does it over HTTP, and checks what came back."""
 
-    def __init__(self, url: str, aws_url: str, folder: Path, tokens: dict[str, Secret]) -> None:
+    def __init__(self, url: str, aws_url: str, folder: Path, tokens: dict[str, Secret], log_key: str) -> None:
         self._http = httpx.Client(base_url=url, timeout=60)
         self._aws_url = aws_url
         self._folder = folder
         self._tokens = tokens
+        self._log_key = log_key
         self._step = 0
 
     def tell(self) -> None:
@@ -235,6 +246,13 @@ class _Story:
             row = (event["at"][11:19], event["event"], event["actor"]["subject"], (event["request_id"] or "")[:8])
             table.add_row(str(event["seq"]), *row)
         console.print(table)
+        self._say("He takes all of it away, and checks it with nothing but that file and the log's public key.")
+        export = self._folder / "export.jsonl"
+        export.write_bytes(self._send("frank", "GET", "/v1/audit/export", None).content)
+        self._check(verifier.main(["--key", self._log_key, str(export)]) == 0, "the log is good")
+        self._say("One word of the past is changed, and the same check finds that it was.")
+        export.write_bytes(export.read_bytes().replace(b"due this quarter", b"due last quarter"))
+        self._check(verifier.main(["--key", self._log_key, str(export)]) == 1, "the change is found")
 
     def _file(self, operation: str, key_id: str, why: str, *, run: bool) -> dict[str, Any]:
         body = {

@@ -4,14 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.app import compose
+from service.app import compose, destinations
 from service.auth.provider import Provider, new_client
 from service.cli.common import console
-from service.db import schema
+from service.db import outbox, schema
 from service.db.engine import read
 from service.domain.account import Account, RootCredentials
 from service.domain.drift import DriftKind
 from service.domain.errors import ServiceError
+from service.notify.chat import Chat
+from service.notify.guarded import Unreachable, Unsafe
+from service.notify.rest import Refused
+from service.notify.tickets import Tickets
+from service.notify.webhooks import Webhook
 from service.settings import Settings
 from service.workflow.check import Features, check_account, is_hopeless, organization_features
 from service.workflow.context import Context
@@ -54,9 +59,9 @@ def _findings(settings: Settings, context: Context) -> Iterator[Finding]:
     if unusable is None and not settings.issuers:
         yield _approvers(context)
     yield from _issuers(settings)
-    for name in (*settings.webhooks, *settings.trackers):
-        # To ask it is to send it something.
-        yield Finding(f"destination {name}: not asked; `rootquorum notify test {name}` sends it a test event")
+    disabled = frozenset() if unusable else _disabled(context)
+    for name, destination in destinations(settings).items():
+        yield _destination(name, destination, is_disabled=name in disabled)
     if settings.aws.simulated:
         yield Finding("accounts are simulated; no AWS to look at")
         return
@@ -118,6 +123,25 @@ def _issuers(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             f"issuers without person_claim: {', '.join(nameless)}. A human with a login at two of them has two votes"
         )
+
+
+def _disabled(context: Context) -> frozenset[str]:
+    with read(context.engine) as tx:
+        return outbox.disabled(tx)
+
+
+def _destination(name: str, destination: Webhook | Chat | Tickets, *, is_disabled: bool) -> Finding:
+    """A tracker is asked who we are; to anything else there is only a connection, for it can be asked nothing."""
+    subject = f"destination {name}"
+    try:
+        destination.check()
+    except (Refused, Unreachable, Unsafe) as error:
+        advice = f"Look at its settings and at notify.allowed_hosts; `rootquorum notify test {name}` shows more."
+        return Finding(subject, f"It cannot be told anything: {error}.", advice)
+    if is_disabled:
+        advice = "When it is mended, an operator enables it by sending it one of its deliveries again."
+        return Finding(subject, "It has said that it wants no more, and is told nothing.", advice)
+    return Finding(f"{subject}: {'it knows us' if isinstance(destination, Tickets) else 'reached, and told nothing'}")
 
 
 def _account(context: Context, account: Account, features: Features, *, compare: bool) -> Iterator[Finding]:

@@ -1,6 +1,5 @@
 """Destinations: a test event, to see whether it arrives."""
 
-import json
 import uuid
 from datetime import UTC, datetime
 from typing import Annotated
@@ -9,26 +8,57 @@ import typer
 
 from service.app import destinations
 from service.cli.common import console, fail, load_settings
-from service.domain.canonical import Document, timestamp
+from service.domain.canonical import timestamp
 from service.domain.delivery import Answer, Notice
+from service.domain.events import TEST
+from service.notify.exchange import Recorder
+from service.notify.guarded import new_client
+from service.notify.tickets import Tickets
 
 app = typer.Typer(no_args_is_help=True, help="Destinations of events.")
 
-# Nothing that ever happens is called so.
-_TEST = "notify.test"
-
 
 @app.command("test")
-def test_(ctx: typer.Context, name: Annotated[str, typer.Argument(help="Its name in the settings.")]) -> None:
-    """Send a test event to one destination, and show it and the answer. Exit 1 when it is not taken."""
-    destination = destinations(load_settings(ctx.obj)).get(name)
-    if destination is None:
-        fail("The settings name no such destination.")
-    document: Document = {"type": _TEST, "timestamp": timestamp(datetime.now(UTC)), "data": {}}
-    notice = Notice(id=str(uuid.uuid4()), event=_TEST, ticket=None, document=document)
-    console.print(f"id      {notice.id}", markup=False, soft_wrap=True)
-    console.print(f"sent    {json.dumps(document)}", markup=False, soft_wrap=True)
-    attempt = destination.deliver(notice)
+def send_test(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="Its name in the settings.")],
+    ticket: Annotated[str | None, typer.Option(help="Of a tracker: the ticket to comment on.")] = None,
+) -> None:
+    """Send a test event to one destination, and show what went over the wire. Exit 1 when it is not taken.
+
+    What proves who sends is not shown: signatures and Authorization, and the path of a webhook or a chat.
+    """
+    settings = load_settings(ctx.obj)
+    with Recorder(new_client(settings.notify.allowed_hosts)) as recorder:
+        destination = destinations(settings, recorder).get(name)
+        if destination is None:
+            fail("The settings name no such destination.")
+        is_tracker = isinstance(destination, Tickets)
+        if isinstance(destination, Tickets):
+            _check_ticket(destination, ticket)
+        elif ticket is not None:
+            fail("Only a tracker is told on a ticket; leave --ticket out.")
+        attempt = destination.deliver(_notice(ticket))
+    for exchange in recorder.exchanges:
+        for line in exchange.lines(with_path=is_tracker):
+            console.print(line, markup=False, soft_wrap=True)
+        console.print()
     if attempt.answer is not Answer.DELIVERED:
         fail(f"not taken: {attempt.detail}")
-    console.print(f"taken   {attempt.detail}", markup=False, soft_wrap=True)
+    console.print(f"taken: {attempt.detail}", markup=False, soft_wrap=True)
+
+
+def _check_ticket(tickets: Tickets, ticket: str | None) -> None:
+    if ticket is None:
+        fail("A tracker is told on a ticket: name one that a test comment may stand on, with --ticket.")
+    if not tickets.names(ticket):
+        fail("That is no ticket of this tracker, by the form of its key.")
+
+
+def _notice(ticket: str | None) -> Notice:
+    return Notice(
+        id=str(uuid.uuid4()),
+        event=TEST,
+        ticket=ticket,
+        document={"type": TEST, "timestamp": timestamp(datetime.now(UTC)), "data": {}},
+    )

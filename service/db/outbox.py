@@ -103,16 +103,22 @@ def enable(tx: Tx, destination: str) -> None:
 
 
 def is_old(tx: Tx, before: datetime) -> bool:
-    """Whether a delivery ended before."""
-    first = tx.execute(select(func.min(deliveries.c.ended_at)).where(deliveries.c.ended_at.is_not(None))).scalar_one()
+    """Whether a delivery ended before, and may be deleted."""
+    first = tx.execute(select(func.min(deliveries.c.ended_at)).where(*_is_over())).scalar_one()
     return first is not None and first < before
 
 
 def delete_ended(tx: Tx, before: datetime, limit: int) -> None:
     """Those that ended before, at most `limit` of them."""
-    ended = (deliveries.c.ended_at.is_not(None), deliveries.c.ended_at < before)
+    ended = (*_is_over(), deliveries.c.ended_at < before)
     old = select(deliveries.c.id).where(*ended).order_by(deliveries.c.ended_at).limit(limit)
     tx.execute(delete(deliveries).where(deliveries.c.id.in_(old)))
+
+
+def _is_over() -> tuple[ColumnElement[bool], ...]:
+    """A disabled destination keeps its own: who enables it does so by sending it one of them again."""
+    those = select(destinations.c.name).where(destinations.c.disabled_at.is_not(None))
+    return (deliveries.c.ended_at.is_not(None), deliveries.c.destination.not_in(those))
 
 
 def _is_due(now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -37,6 +37,8 @@ DESTINATION_DISABLED = "destination.disabled"
 REQUEST_WAITING = "request.waiting"
 REQUEST_STUCK = "request.stuck"
 LOG_READ = "log.read"
+# Nothing that ever happens: what a destination is tried with.
+TEST = "notify.test"
 TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an event
 
 REACHED: dict[Status, str] = {

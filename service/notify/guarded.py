@@ -14,24 +14,18 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
-from urllib.parse import urlsplit
+from typing import Any
 
 import httpcore
 import httpx
+
+from service.notify.addresses import check_url, host_of, is_public
 
 _DEADLINE_SECONDS = 15.0
 # For each name, connection, read and write; the deadline is for all of them together.
 _TIMEOUT_SECONDS = 5.0
 _LARGEST_ANSWER_BYTES = 64 * 1024
 _PIECE_BYTES = 16 * 1024
-
-_Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-# Not private by their number, but a cloud's inside: protocol assignments, and Azure's own host.
-_INSIDE = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("168.63.129.16/32"))
 
 _FAILURES = (
     httpcore.NetworkError,
@@ -56,28 +50,6 @@ class Reply:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
-
-
-def check_url(url: str, allowed_hosts: frozenset[str]) -> None:
-    """Raises ValueError for a URL that nothing is sent to, whatever its name resolves to."""
-    try:
-        parsed, authority = httpx.URL(url), urlsplit(url).netloc
-    except (httpx.InvalidURL, ValueError):
-        raise ValueError("this is no URL") from None
-    host = _host(parsed)
-    if not host:
-        raise ValueError("the URL has no host")
-    if parsed.userinfo or "@" in authority:
-        raise ValueError("the URL has user information")
-    if "#" in url:
-        raise ValueError("the URL has a fragment")
-    if host in allowed_hosts:
-        if parsed.scheme not in {"https", "http"}:
-            raise ValueError("the URL is neither https nor http")
-        return
-    if parsed.scheme != "https":
-        raise ValueError("the URL is not https")
-    _check_literal(host)
 
 
 def new_client(
@@ -115,6 +87,15 @@ def send(
         raise _unreachable(error) from None
 
 
+def touch(client: httpx.BaseTransport, url: str) -> None:
+    """Connect as `send` would, with TLS where the URL has it, and hang up: nothing is asked and nothing is sent.
+
+    `client` is one of `new_client`. Raises Unreachable, Unsafe.
+    """
+    assert isinstance(client, _Guarded)
+    client.touch(httpx.URL(url))
+
+
 def _beginning(answer: httpx.Response, largest: int) -> bytes:
     """The stream as it comes: unpacking could make much of little."""
     assert isinstance(answer.stream, httpx.SyncByteStream)
@@ -124,43 +105,6 @@ def _beginning(answer: httpx.Response, largest: int) -> bytes:
         if len(body) >= largest:
             break
     return bytes(body[:largest])
-
-
-def _host(url: httpx.URL) -> str:
-    """As it is resolved, and as TLS asks for it."""
-    return url.raw_host.decode("ascii").lower()
-
-
-def _check_literal(host: str) -> None:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        with contextlib.suppress(OSError):
-            socket.inet_aton(host)
-            raise ValueError("the host is an address in disguise") from None
-        return
-    if not _is_public(address):
-        raise ValueError("the host is an address that is not public")
-
-
-def _is_public(address: _Address) -> bool:
-    """Whether it is somewhere in the internet, and so is every IPv4 address inside it."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address.is_global and not address.is_multicast and not any(address in network for network in _INSIDE)
-    inner = _inner(address)
-    if inner:
-        return all(map(_is_public, inner))
-    return address in _GLOBAL_UNICAST and address.is_global
-
-
-def _inner(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...]:
-    """The IPv4 addresses that packets to `address` may end at: mapped, 6to4, Teredo, NAT64."""
-    if address.teredo:
-        return address.teredo
-    if address in _NAT64:
-        return (ipaddress.IPv4Address(int(address) & 0xFFFFFFFF),)
-    found = address.ipv4_mapped or address.sixtofour
-    return (found,) if found else ()
 
 
 def _resolve(host: str, port: int, seconds: float) -> list[str]:
@@ -247,7 +191,7 @@ class _Backend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         deadline = _Deadline(self._within)
         addresses = _resolve(host, port, deadline.left(timeout, httpcore.ConnectTimeout))
-        if host.lower() not in self._allowed_hosts and not all(_is_public(ipaddress.ip_address(a)) for a in addresses):
+        if host.lower() not in self._allowed_hosts and not all(is_public(ipaddress.ip_address(a)) for a in addresses):
             raise Unsafe("the host has an address that is not public")
         failure: Exception = httpcore.ConnectError()
         for address in addresses:
@@ -264,20 +208,19 @@ class _Backend(httpcore.NetworkBackend):
 class _Guarded(httpx.BaseTransport):
     def __init__(self, allowed_hosts: frozenset[str], within: float, tls: ssl.SSLContext) -> None:
         self._allowed_hosts = allowed_hosts
+        self._tls = tls
+        self._backend = _Backend(allowed_hosts, within)
         # A connection that is kept would outlive the judgement, and its deadline.
         self._pool = httpcore.ConnectionPool(
             ssl_context=tls,
             max_connections=None,
             max_keepalive_connections=0,
-            network_backend=_Backend(allowed_hosts, within),
+            network_backend=self._backend,
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Raises Unreachable, Unsafe."""
-        try:
-            check_url(str(request.url), self._allowed_hosts)
-        except ValueError as error:
-            raise Unsafe(str(error)) from None
+        self._check(request.url)
         url = httpcore.URL(
             scheme=request.url.raw_scheme,
             host=request.url.raw_host,
@@ -295,6 +238,22 @@ class _Guarded(httpx.BaseTransport):
                 )
             )
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer))
+
+    def touch(self, url: httpx.URL) -> None:
+        """Raises Unreachable, Unsafe."""
+        self._check(url)
+        host, is_tls = host_of(url), url.scheme == "https"
+        with _told():
+            stream = self._backend.connect_tcp(host, url.port or (443 if is_tls else 80), _TIMEOUT_SECONDS)
+            if is_tls:
+                stream = stream.start_tls(self._tls, host, _TIMEOUT_SECONDS)
+            stream.close()
+
+    def _check(self, url: httpx.URL) -> None:
+        try:
+            check_url(str(url), self._allowed_hosts)
+        except ValueError as error:
+            raise Unsafe(str(error)) from None
 
     def close(self) -> None:
         self._pool.close()

@@ -40,6 +40,7 @@ TITLES: Mapping[str, str] = {
     events.DESTINATION_DISABLED: "A destination wants to be told no more",
     events.REQUEST_WAITING: "Request waits for approval",
     events.REQUEST_STUCK: "Request is stuck: too few people are left who can approve it",
+    events.TEST: "A test: nothing has happened",
 }
 
 

@@ -4,7 +4,7 @@ import json
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import httpx
@@ -12,6 +12,12 @@ import httpx
 from service.notify import guarded
 
 _LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
+# As many comments as are no longer than that together, if each is as long as a product allows.
+PAGE = 10
+# Of comments since the event; a tracker that never ends keeps nobody for longer.
+MOST_PAGES = 100
+
+_Part = TypeVar("_Part")
 
 
 class Refused(Exception):
@@ -52,7 +58,7 @@ class Rest:
             raise guarded.Unreachable("the answer is too long")
         try:
             return json.loads(reply.body) if reply.body.strip() else None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise guarded.Unreachable("the answer is no JSON") from None
 
 
@@ -67,6 +73,20 @@ def _check(status: int) -> None:
     raise guarded.Unreachable(answered)
 
 
+def part(kind: type[_Part], answer: Any, *path: str) -> _Part:
+    """What stands there in an answer. Raises guarded.Unreachable where that is nothing of this kind."""
+    for name in path:
+        answer = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(answer, kind):
+        raise guarded.Unreachable("the answer has another form than is documented")
+    return answer
+
+
 def basic(user: str, password: str) -> dict[str, str]:
     """The header of HTTP Basic authentication."""
     return {"Authorization": "Basic " + b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header that shows a token."""
+    return {"Authorization": f"Bearer {token}"}

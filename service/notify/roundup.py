@@ -31,6 +31,12 @@ class Roundup:
     rest: Rest
     user: str
 
+    def check(self) -> None:
+        query = {"username": self.user, "@fields": "username"}
+        known = self.rest.call("GET", "/rest/data/user", query=query)["data"]["collection"]
+        if self.user not in {found["username"] for found in known}:
+            raise Refused("the tracker does not know its user by that name")
+
     def has_comment(self, ticket: str, marker: str, _since: datetime) -> bool:
         on_issue = {message["id"] for message in self._issue(ticket)["attributes"]["messages"]}
         return not on_issue.isdisjoint(self._found(marker))

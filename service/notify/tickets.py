@@ -1,7 +1,8 @@
 """A tracker as a destination: one comment per event on the ticket that the request names, and its state at the end."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -21,6 +22,9 @@ class Tracker(Protocol):
 
     Everything raises NotFound for a ticket that is not there, Refused, Unreachable and Unsafe.
     """
+
+    def check(self) -> None:
+        """Ask who we are, which changes nothing: whether the address and the credential are good."""
 
     def has_comment(self, ticket: str, marker: str, since: datetime) -> bool:
         """Whether a comment with `marker` in it is there, which cannot be older than `since`."""
@@ -54,10 +58,16 @@ class Tickets:
         """Whether it is a ticket of this tracker, as far as its key tells."""
         return self.pattern.fullmatch(ticket) is not None
 
+    def check(self) -> None:
+        """Whether its tracker knows us. Raises Refused, Unreachable, Unsafe."""
+        with _understood():
+            self.tracker.check()
+
     def state_of(self, ticket: str) -> str | None:
         """The name of its state; None for one that is not there. Raises Unavailable."""
         try:
-            return self.tracker.state(ticket)
+            with _understood():
+                return self.tracker.state(ticket)
         except NotFound:
             return None
         except (Refused, Unreachable, Unsafe):
@@ -67,7 +77,8 @@ class Tickets:
 
     def deliver(self, notice: Notice) -> Attempt:
         try:
-            return Attempt(Answer.DELIVERED, self._deliver(notice))
+            with _understood():
+                return Attempt(Answer.DELIVERED, self._deliver(notice))
         except NotFound as error:
             return Attempt(Answer.REFUSED, f"there is no such ticket: {error}")
         except Refused as error:
@@ -88,3 +99,12 @@ class Tickets:
             self.tracker.move(ticket, state)
             done += ", and moved the ticket"
         return done
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Whoever answers with JSON of another form is as good as away: nothing that it says may stop the worker."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise Unreachable("the answer has a form that is not known") from None

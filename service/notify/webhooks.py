@@ -155,6 +155,10 @@ class Webhook:
     def wants(self, event: str, _ticket: str | None) -> bool:
         return self.events is None or event in self.events
 
+    def check(self) -> None:
+        """Whether it can be reached, without telling it anything. Raises Unreachable, Unsafe."""
+        guarded.touch(self.client, self.url)
+
     def deliver(self, notice: Notice) -> Attempt:
         body, at = canonical(notice.document), int(self.now().timestamp())
         headers = {

@@ -7,16 +7,20 @@ from importlib.util import find_spec
 from service.domain.account import Partition
 from service.domain.actor import WORKER
 from service.domain.checkpoint import parse_verifier_key
-from service.notify.guarded import check_url
+from service.notify import github
+from service.notify.addresses import check_url
 from service.notify.webhooks import signer, verifier
 from service.settings.model import PREFIX, Settings
-from service.settings.sections import AuditSettings, HookSettings, LogKeySettings, WebhookSettings
+from service.settings.sections import AuditSettings, HookSettings, LogKeySettings, TrackerSettings, WebhookSettings
 from service.signing.ed25519 import from_pem
 
 FILE_VARIABLE = f"{PREFIX}CONFIG"
 
 # Of a hook; what signs it can be guessed offline.
 _SHORTEST_SECRET = 24
+
+# Trackers that take a name beside the secret.
+_WITH_USER = ("roundup", "jira-cloud", "servicenow")
 
 
 def faults_of(settings: Settings) -> Iterator[str]:
@@ -26,6 +30,7 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from _faults_of_accounts(settings)
     yield from _faults_of_organizations(settings)
     yield from _faults_of_webhooks(settings)
+    yield from _faults_of_chats(settings)
     yield from _faults_of_trackers(settings)
     yield from _faults_of_hooks(settings)
     yield from _faults_of_log(settings.audit, settings.notify.allowed_hosts)
@@ -121,8 +126,8 @@ def _faults_of_organizations(settings: Settings) -> Iterator[str]:
 
 
 def _faults_of_webhooks(settings: Settings) -> Iterator[str]:
-    for name in sorted(settings.policy.escalate_to - settings.webhooks.keys()):
-        yield f"policy.escalate_to: there is no webhook {name}."
+    for name in sorted(settings.policy.escalate_to - settings.webhooks.keys() - settings.chats.keys()):
+        yield f"policy.escalate_to: there is no webhook and no chat {name}."
     for name, webhook in settings.webhooks.items():
         try:
             check_url(webhook.url, settings.notify.allowed_hosts)
@@ -131,13 +136,31 @@ def _faults_of_webhooks(settings: Settings) -> Iterator[str]:
         yield from _faults_of_secrets(f"webhooks.{name}", webhook, signer)
 
 
+def _faults_of_chats(settings: Settings) -> Iterator[str]:
+    for name, chat in settings.chats.items():
+        if name in settings.webhooks:
+            yield f"chats.{name}: a webhook has the same name."
+        try:
+            url = chat.secret_url()
+        except (OSError, UnicodeError):
+            yield f"chats.{name}.url_file: it cannot be read."
+            continue
+        if not url:
+            yield f"chats.{name}: url or url_file is missing."
+            continue
+        try:
+            check_url(url, settings.notify.allowed_hosts)
+        except ValueError as error:
+            yield f"chats.{name}.url: {error}."
+
+
 def _faults_of_trackers(settings: Settings) -> Iterator[str]:
     policy = settings.policy
     if (policy.ticket_check or policy.ticket_check_at_execution) and not settings.trackers:
         yield "policy.ticket_check: there is no tracker to ask, so that no ticket would ever pass."
     for name, tracker in settings.trackers.items():
-        if name in settings.webhooks:
-            yield f"trackers.{name}: a webhook has the same name."
+        if name in settings.webhooks.keys() | settings.chats.keys():
+            yield f"trackers.{name}: a webhook or a chat has the same name."
         try:
             check_url(tracker.url, settings.notify.allowed_hosts)
         except ValueError as error:
@@ -147,6 +170,21 @@ def _faults_of_trackers(settings: Settings) -> Iterator[str]:
                 yield f"trackers.{name}: password or password_file is missing."
         except (OSError, UnicodeError):
             yield f"trackers.{name}.password_file: it cannot be read."
+        yield from _faults_of_kind(name, tracker)
+
+
+def _faults_of_kind(name: str, tracker: TrackerSettings) -> Iterator[str]:
+    """What one product wants and the others have no use for."""
+    if (tracker.kind in _WITH_USER) != (tracker.user is not None):
+        yield f"trackers.{name}.user: it belongs to the kinds {', '.join(_WITH_USER)}; the others take a token alone."
+    if (tracker.kind == "github") != (tracker.repository is not None):
+        yield f"trackers.{name}.repository: it belongs to the kind github, and to no other."
+    if (tracker.kind == "servicenow") != (tracker.table is not None):
+        yield f"trackers.{name}.table: it belongs to the kind servicenow, and to no other."
+    if tracker.kind == "github" and not github.STATES.issuperset(tracker.states.values()):
+        yield f"trackers.{name}.states: an issue is open or closed."
+    if tracker.kind == "github" and tracker.url.split("/")[2:3] in (["github.com"], ["www.github.com"]):
+        yield f"trackers.{name}.url: that is where people look; the API of github.com is https://api.github.com."
 
 
 def _faults_of_hooks(settings: Settings) -> Iterator[str]:

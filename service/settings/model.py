@@ -12,6 +12,7 @@ from service.settings.sections import (
     AccountSettings,
     AuditSettings,
     AwsSettings,
+    ChatSettings,
     DatabaseSettings,
     DestinationName,
     HookSettings,
@@ -50,6 +51,7 @@ class Settings(BaseSettings):
     issuers: dict[SubjectId, IssuerSettings] = {}
     notify: NotifySettings = NotifySettings()
     webhooks: dict[DestinationName, WebhookSettings] = {}
+    chats: dict[DestinationName, ChatSettings] = {}
     trackers: dict[DestinationName, TrackerSettings] = {}
     hooks: dict[DestinationName, HookSettings] = {}
     audit: AuditSettings = AuditSettings()

@@ -21,6 +21,7 @@ AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 # Lower case only: two spellings of one name would be two people.
 SubjectId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}$")]
 DestinationName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,39}$")]
+Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Window = Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(days=366))]
 Lifetime = Annotated[timedelta, Field(ge=timedelta(minutes=5), le=timedelta(days=3660))]
@@ -230,14 +231,31 @@ class WebhookSettings(_WithSecrets):
     events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
 
 
+class ChatSettings(_Section):
+    """A chat that is told by an incoming webhook, whose `url` is a secret. `events` None means all."""
+
+    url: SecretStr | None = None
+    url_file: Path | None = None
+    events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
+
+    def secret_url(self) -> str:
+        """Of the settings, or of the file, which is read now; else empty. Raises OSError, UnicodeError."""
+        if self.url is not None:
+            return self.url.get_secret_value()
+        return "" if self.url_file is None else self.url_file.read_text().strip()
+
+
 class TrackerSettings(_Section):
     """A tracker that is told by comments on the ticket that a request names, and asked for tickets. `states` are the
-    states that a ticket is brought into, by the event that does. `events` None means all.
+    states that a ticket is brought into, by the event that does. `events` None means all. `password` is the token where
+    a product has one; `user` is for those that want a name beside it.
     """
 
-    kind: Literal["roundup"]
+    kind: Literal["roundup", "jira-cloud", "jira", "github", "servicenow"]
     url: str
-    user: Name
+    user: Name | None = None
+    repository: Repository | None = None
+    table: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,79}$")] | None = None
     password: SecretStr | None = None
     password_file: Path | None = None
     events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
@@ -256,7 +274,7 @@ class HookSettings(_WithSecrets):
     """
 
     kind: Literal["standard", "github", "jira"]
-    repository: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")] | None = None
+    repository: Repository | None = None
 
 
 class LogKeySettings(_Section):

@@ -3,6 +3,7 @@
 import json
 import random
 from dataclasses import replace
+from datetime import timedelta
 
 from service.db import outbox
 from service.db.engine import begin, read, retried
@@ -17,14 +18,17 @@ from service.workflow.tell import tell
 
 _BATCH = 50
 _FORGOTTEN_AT_ONCE = 1000
+# For how long one destination may keep a thread of the worker: others wait for it, and so does whoever ends the worker.
+_AT_A_TIME = timedelta(seconds=30)
 
 
 def deliver(ctx: Context, name: str) -> None:
-    """Send what is due to one destination, as far as it takes it.
+    """Send what is due to one destination, as far as it takes it; what is left after a while is for the next pass.
 
     Raises Unavailable when it did not take something: it is tried again, and so is what is behind it; Conflict when
     another process has taken over.
     """
+    until = ctx.now() + _AT_A_TIME
     with read(ctx.engine) as tx:
         found = outbox.due(tx, name, ctx.now(), _BATCH)
     for delivery in found:
@@ -33,10 +37,10 @@ def deliver(ctx: Context, name: str) -> None:
         )
         attempt = ctx.destinations[name].deliver(notice)
         _record(ctx, delivery.id, attempt)
-        if attempt.answer is Answer.GONE:
-            return
         if attempt.answer is Answer.AGAIN:
             raise Unavailable(Code.UNAVAILABLE, f"The destination did not take a delivery. {attempt.detail}")
+        if attempt.answer is Answer.GONE or ctx.now() >= until:
+            return
 
 
 def _record(ctx: Context, delivery_id: str, attempt: Attempt) -> None:

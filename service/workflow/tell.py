@@ -9,7 +9,7 @@ from service.db.engine import Tx
 from service.domain.actor import Actor
 from service.domain.canonical import Document, Json, canonical, timestamp
 from service.domain.delivery import GIVE_UP_AFTER, Delivery, DeliveryStatus
-from service.domain.events import JUDGED, SHOWN, TOLD, Event
+from service.domain.events import DELIVERY_FAILED, JUDGED, SHOWN, TOLD, Event
 from service.domain.reminder import ESCALATING, is_escalated
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
@@ -56,6 +56,8 @@ def tell(
 def _is_told(ctx: Context, name: str, event: Event, ticket: str | None) -> bool:
     if event.data.get("destination") == name:
         return False  # that a destination cannot be told is for the others
+    if event.name == DELIVERY_FAILED == event.data.get("event"):
+        return False  # or destinations that all fail would tell each other of it, ever more often
     if name in ctx.policy.escalate_to and event.name in ESCALATING:
         return is_escalated(event)
     return ctx.destinations[name].wants(event.name, ticket)

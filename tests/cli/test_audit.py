@@ -1,5 +1,6 @@
 """`rootquorum audit`, as an operator and as an auditor run it: keys, anchors, and whether the log is as it was."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -13,18 +14,24 @@ from installation import rootquorum
 ORIGIN = "rootquorum.example.com/log"
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A service with a key to sign its log's head, and some events: tokens that were made."""
-    configure(tmp_path)
-    made = rootquorum(tmp_path, "audit", "key", "log.pem")
-    assert made.returncode == 0, made.stderr
-    (tmp_path / "log.key").write_text(made.stdout)
-    configure(tmp_path, '[audit.keys.first]\nkey_file = "log.pem"\n')
-    assert rootquorum(tmp_path, "migrate").returncode == 0
+    folder = tmp_path_factory.mktemp("service")
+    configure(folder)
+    key = rootquorum(folder, "audit", "key", "log.pem")
+    assert key.returncode == 0, key.stderr
+    (folder / "log.key").write_text(key.stdout)
+    configure(folder, '[audit.keys.first]\nkey_file = "log.pem"\n')
+    assert rootquorum(folder, "migrate").returncode == 0
     for person in ("bob", "carol"):
-        assert rootquorum(tmp_path, "token", "create", person).returncode == 0
-    return tmp_path
+        assert rootquorum(folder, "token", "create", person).returncode == 0
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made, tmp_path / "service")
 
 
 def configure(folder: Path, more: str = "", audit: str = "") -> None:

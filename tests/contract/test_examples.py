@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from factories import House
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
+from jsonschema import Draft202012Validator
 from witness import DOCUMENT, documented_codes
 
 from service.api import examples

@@ -13,7 +13,8 @@ import httpx
 import pytest
 import trustme
 
-from service.notify.guarded import Reply, Unreachable, Unsafe, check_url, new_client, send
+from service.notify.addresses import check_url
+from service.notify.guarded import Reply, Unreachable, Unsafe, new_client, send, touch
 
 _NOBODY: frozenset[str] = frozenset()
 _LOCAL = frozenset({"127.0.0.1"})
@@ -136,6 +137,34 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         "https://0177.0.0.1/",
         "https://127.1/",
         "https://134744072/",
+        "https://0x7f.1/",
+        "https://017700000001/",
+        "https://0/",
+        "https://127.0.0.1./",
+        "https://0x7f000001./",
+        "https://169.254.169.254.:443/",
+        "https://127\u30020\u30020\u30021/",
+        "https://\u2460\u2461\u2466.0.0.1/",
+        "https://\u0661\u0662\u0667.0.0.1/",
+        "https://255.255.255.255/",
+        "https://240.0.0.1/",
+        "https://198.18.0.1/",
+        "https://192.0.2.1/",
+        "https://100.64.0.1/",
+        "https://[::ffff:0:7f00:1]/",
+        "https://[64:ff9b::7f00:1]/",
+        "https://[2002:a9fe:a9fe::]/",
+        "https://[2001:db8::1]/",
+        "https://[100::1]/",
+        "https://[fe80::1%25eth0]/",
+        "https://localhost/",
+        "https://LOCALHOST./",
+        "https://console.localhost/",
+        "https://\u24db\u24de\u24d2\u24d0\u24db\u24d7\u24de\u24e2\u24e3/",
+        "https://hooks.example\n/",
+        "https://127.0.0.1\t/",
+        "https://127.0.0.1%2f@hooks.example/",
+        "https:\\\\127.0.0.1/",
         "https://hooks.example@127.0.0.1/",
         "https://user:password@hooks.example/",
         "https://@hooks.example/",
@@ -193,9 +222,16 @@ def test_a_host_that_is_allowed_makes_nothing_else_good(url: str) -> None:
         "10.1.2.3",
         "169.254.169.254",
         "224.0.0.1",
+        "100.100.100.200",
+        "168.63.129.16",
+        "0.0.0.0",
         "fd00:ec2::254",
+        "fe80::1",
+        "fe80::1%lo",
+        "::",
         "::1",
         "::ffff:10.0.0.1",
+        "::ffff:169.254.169.254",
         "64:ff9b::a00:1",
         "2002:a00:1::",
         "2001:0:808:808::f5ff:fffe",
@@ -206,6 +242,25 @@ def test_a_name_of_an_inner_address_is_not_connected_to(names: _Names, dialled: 
     with closing(new_client(_NOBODY)) as client, pytest.raises(Unsafe, match="not public") as raised:
         ask(client, "https://hooks.example/")
     assert address not in str(raised.value)
+    assert not dialled
+
+
+@pytest.mark.parametrize(
+    "url", ["https://%31%32%37.0.0.1/", "https://127.0.0.1%00.example/", "https://hooks.example.:0/"]
+)
+def test_what_only_looks_like_a_name_is_resolved_and_judged_like_one(
+    names: _Names, dialled: list[str], url: str
+) -> None:
+    names[httpx.URL(url).raw_host.decode()] = ["127.0.0.1"]
+    with closing(new_client(_NOBODY)) as client, pytest.raises(Unsafe, match="not public"):
+        ask(client, url)
+    assert not dialled
+
+
+def test_a_name_with_a_dot_at_its_end_is_not_the_one_that_is_allowed(names: _Names, dialled: list[str]) -> None:
+    names["inside.example."] = ["10.0.0.1"]
+    with closing(new_client(frozenset({"inside.example"}))) as client, pytest.raises(Unsafe):
+        ask(client, "https://inside.example./")
     assert not dialled
 
 
@@ -354,3 +409,30 @@ def test_no_message_and_no_line_of_the_log_has_the_url(answer: bytes, caplog: py
         ask(client, f"http://127.0.0.1:{port}/token-in-the-path", Authorization="token-in-a-header")
     assert "token" not in f"{raised.value!r} {caplog.text}"
     assert raised.value.__suppress_context__
+
+
+def test_to_touch_is_to_connect_by_tls_and_to_say_nothing(names: _Names) -> None:
+    authority, server = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("inside.example").configure_cert(server)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    names.update({"inside.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]})
+    client = new_client(frozenset({"inside.example", "other.example"}), tls=trusting)
+    with closing(client), listening(answering(b""), server) as (port, asked):
+        touch(client, f"https://inside.example:{port}/")
+        with pytest.raises(Unreachable, match="ConnectError"):
+            touch(client, f"https://other.example:{port}/")
+    assert asked == [b""]
+
+
+def test_what_is_not_safe_or_not_there_is_not_touched(names: _Names, dialled: list[str]) -> None:
+    names["hooks.example"] = ["10.0.0.1"]
+    with closing(new_client(_NOBODY)) as client:
+        for url in ("https://hooks.example/", "http://hooks.example/", "https://[::1]/"):
+            with pytest.raises(Unsafe):
+                touch(client, url)
+        assert not dialled
+        names["hooks.example"] = ["8.8.8.8"]
+        with pytest.raises(Unreachable):
+            touch(client, "https://hooks.example/")
+    assert dialled == ["8.8.8.8"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from factories import DEACTIVATE, House
+from installation import rootquorum
 from roundup import PASSWORD, USER, is_there, running_roundup
 from roundup import Roundup as Server
 
@@ -132,6 +133,46 @@ def test_hostile_names_are_one_harmless_line(server: Server) -> None:
     assert "\u202e" not in by
     assert len(by) < 2100
     assert "<script>alert" not in server.page(issue)
+
+
+def configured(folder: Path, server: Server, password: str = PASSWORD) -> None:
+    people = "".join(f'[people.{name}]\nname = "{name}"\nroles = ["approver"]\n' for name in ("bob", "carol"))
+    (folder / "rootquorum.toml").write_text(
+        "[aws]\nsimulated = true\n[policy]\ndecision_requires_auth_time = false\n"
+        f'[accounts.111122223333]\nname = "production"\n{people}[notify]\nallowed_hosts = ["127.0.0.1"]\n'
+        f'[trackers.desk]\nkind = "roundup"\nurl = "{server.url}"\nuser = "{USER}"\npassword = "{password}"\n'
+    )
+
+
+def test_doctor_asks_the_tracker_who_we_are_which_changes_nothing(server: Server, tmp_path: Path) -> None:
+    before = server.messages()
+    configured(tmp_path, server)
+    assert "ok     destination desk: it knows us" in rootquorum(tmp_path, "doctor").stdout.splitlines()
+    configured(tmp_path, server, password="another")
+    assert "destination desk: It cannot be told anything: answered 401. Look" in rootquorum(tmp_path, "doctor").stdout
+    assert server.messages() == before
+
+
+def test_a_test_comment_is_written_on_the_ticket_that_is_named(server: Server, tmp_path: Path) -> None:
+    issue = server.new_issue()
+    configured(tmp_path, server)
+    done = rootquorum(tmp_path, "notify", "test", "desk", "--ticket", issue)
+    assert done.returncode == 0, done.stderr
+    assert titles(server, issue) == ["A test: nothing has happened"]
+    shown = done.stdout.splitlines()
+    assert f"PATCH {server.url}/rest/data/issue/{issue.removeprefix('issue')}" in shown
+    assert "  authorization: (not shown)" in shown
+    for secret in (PASSWORD, basic(USER, PASSWORD)["Authorization"].split()[1]):
+        assert secret not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("ticket", [[], ["--ticket", "OPS-1"]])
+def test_a_tracker_is_not_tried_without_one_of_its_tickets(server: Server, tmp_path: Path, ticket: list[str]) -> None:
+    before = server.messages()
+    configured(tmp_path, server)
+    done = rootquorum(tmp_path, "notify", "test", "desk", *ticket)
+    assert (done.returncode, done.stdout, server.messages()) == (1, "", before)
+    assert "ticket" in done.stderr
 
 
 def test_settings_name_a_tracker_that_is_told_and_asked(server: Server, tmp_path: Path) -> None:

@@ -5,35 +5,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
+from destinations import NOTICE
 
-from service.domain.delivery import Answer, Notice
-from service.domain.events import TOLD
+from service.domain.delivery import Answer, Attempt, Notice
+from service.domain.events import TEST, TOLD
 from service.notify.guarded import Unreachable
 from service.notify.message import TITLES, Message, message
 from service.notify.rest import NotFound, Refused
 from service.notify.tickets import Tickets
-
-NOTICE = Notice(
-    id="5c1ee2a4-6f0f-4c3c-8f43-2f5b8a3c9d11",
-    event="execution.succeeded",
-    ticket="OPS-7",
-    document={
-        "type": "execution.succeeded",
-        "timestamp": "2026-11-24T12:00:00.000000Z",
-        "data": {
-            "account_id": "111122223333",
-            "request": {
-                "id": "0a6f6f0e-93f1-4bd3-9a5e-a7d1a8b7c5d2",
-                "status": "succeeded",
-                "operation": "delete_access_key",
-                "ticket": "OPS-7",
-                "link": "https://rootquorum.example/v1/requests/0a6f6f0e-93f1-4bd3-9a5e-a7d1a8b7c5d2",
-            },
-            "actor": {"kind": "person", "name": "Alice"},
-            "audit": {"sequence": 12, "sha256": "ab" * 32},
-        },
-    },
-)
 
 
 @dataclass
@@ -43,6 +22,10 @@ class Memory:
     fails: Exception | None = None
     comments: list[Message] = field(default_factory=list)
     is_in: str = "Open"
+
+    def check(self) -> None:
+        if self.fails:
+            raise self.fails
 
     def has_comment(self, ticket: str, marker: str, since: datetime) -> bool:
         assert since < datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -69,7 +52,7 @@ def tickets(memory: Memory, **states: str) -> Tickets:
 
 
 def test_every_event_that_is_told_has_a_title() -> None:
-    assert set(TITLES) == TOLD
+    assert set(TITLES) == TOLD | {TEST}
 
 
 def test_the_comment_says_what_happened_and_where_the_log_stood() -> None:
@@ -124,3 +107,11 @@ def test_a_tracker_wants_what_is_about_its_tickets() -> None:
     assert not destination.wants("request.filed", "OPS-7\n")
     assert not destination.wants("request.filed", None)
     assert not destination.wants("request.expired", "OPS-7")
+
+
+@pytest.mark.parametrize("fault", [KeyError("data"), TypeError(), ValueError(), AttributeError()])
+def test_an_answer_of_another_form_is_no_end_of_the_worker(fault: Exception) -> None:
+    destination = tickets(Memory(fails=fault))
+    assert destination.deliver(NOTICE) == Attempt(Answer.AGAIN, "the answer has a form that is not known")
+    with pytest.raises(Unreachable):
+        destination.check()

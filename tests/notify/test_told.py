@@ -1,6 +1,8 @@
 """From a change to somebody else's server: what arrives there is signed, and the reference package says so."""
 
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,8 @@ from destinations import SECRET, Siem, listening
 from factories import DEACTIVATE, House
 from installation import rootquorum
 
+from service.db import outbox
+from service.db.engine import begin, connect
 from service.notify.guarded import new_client
 from service.notify.webhooks import Webhook, signer
 from service.worker import run_pass
@@ -45,13 +49,81 @@ def test_a_webhook_gets_only_the_events_that_it_wants(siem: Siem) -> None:
     assert not webhook.wants("request.filed", None)
 
 
-def test_a_test_event_arrives_and_its_exchange_is_shown_without_the_secret(tmp_path: Path, siem: Siem) -> None:
+def test_a_test_event_arrives_and_its_exchange_is_shown_without_what_proves_us(tmp_path: Path, siem: Siem) -> None:
     configure(tmp_path, siem)
     done = rootquorum(tmp_path, "notify", "test", "siem")
+    [(headers, body)] = siem.received
     assert done.returncode == 0
     assert siem.verified() == ["notify.test"]
-    assert "answered 204" in done.stdout
-    assert SECRET not in done.stdout + done.stderr
+    assert done.stdout.splitlines() == [
+        f"POST http://127.0.0.1:{siem.server_port}/(not shown)",
+        "  content-type: application/json",
+        f"  webhook-id: {headers['webhook-id']}",
+        f"  webhook-timestamp: {headers['webhook-timestamp']}",
+        "  webhook-signature: v1,(not shown)",
+        f"  {body.decode()}",
+        "answered 204",
+        "",
+        "taken: answered 204",
+    ]
+    assert SECRET not in done.stderr
+
+
+def test_a_chat_is_tried_without_its_url_being_shown(tmp_path: Path, siem: Siem) -> None:
+    configure(tmp_path, siem)
+    with (tmp_path / "rootquorum.toml").open("a") as file:
+        file.write(f'[chats.oncall]\nurl = "{siem.url}/a-secret"\n')
+    done = rootquorum(tmp_path, "notify", "test", "oncall")
+    [(_, body)] = siem.received
+    assert done.returncode == 0
+    assert json.loads(body)["text"].startswith("A test: nothing has happened\n")
+    assert f"  {body.decode()}" in done.stdout.splitlines()
+    assert "secret" not in done.stdout + done.stderr
+
+
+def test_what_answers_hostile_headers_writes_no_escapes_to_the_terminal(tmp_path: Path, siem: Siem) -> None:
+    configure(tmp_path, siem)
+    siem.headers = {"Content-Type": "text/\x1b[31mhtml", "Set-Cookie": "a=words", "Retry-After": "60"}
+    done = rootquorum(tmp_path, "notify", "test", "siem")
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "words" not in done.stdout + done.stderr
+    assert "  retry-after: 60" in done.stdout.splitlines()
+
+
+def test_a_ticket_is_for_a_tracker(tmp_path: Path, siem: Siem) -> None:
+    configure(tmp_path, siem)
+    done = rootquorum(tmp_path, "notify", "test", "siem", "--ticket", "OPS-1")
+    assert (done.returncode, siem.received) == (1, [])
+    assert done.stderr == "Only a tracker is told on a ticket; leave --ticket out.\n"
+
+
+def test_doctor_reaches_destinations_and_tells_them_nothing(tmp_path: Path, siem: Siem) -> None:
+    configure(tmp_path, siem)
+    with (tmp_path / "rootquorum.toml").open("a") as file:
+        file.write(f'[chats.oncall]\nurl = "{siem.url}"\n[chats.away]\nurl = "http://127.0.0.1:1/a-secret"\n')
+    rootquorum(tmp_path, "migrate")
+    done = rootquorum(tmp_path, "doctor")
+    lines = done.stdout.splitlines()
+    assert (done.returncode, siem.received) == (1, [])
+    assert "ok     destination siem: reached, and told nothing" in lines
+    assert "ok     destination oncall: reached, and told nothing" in lines
+    [fault] = [line for line in lines if "destination away" in line]
+    assert fault.startswith(
+        "fault  destination away: It cannot be told anything: no whole answer: ConnectError. Look at"
+    )
+    assert "secret" not in done.stdout + done.stderr
+
+
+def test_doctor_says_of_a_disabled_destination_how_it_is_enabled(tmp_path: Path, siem: Siem) -> None:
+    configure(tmp_path, siem)
+    rootquorum(tmp_path, "migrate")
+    engine = connect(f"sqlite:///{tmp_path}/rootquorum.db", connections=1)
+    with begin(engine) as tx:
+        outbox.disable(tx, "siem", datetime.now(UTC), "answered 410")
+    engine.dispose()
+    done = rootquorum(tmp_path, "doctor")
+    assert done.returncode == 1
+    assert "destination siem: It has said that it wants no more, and is told nothing. When it is mended" in done.stdout
 
 
 def test_a_test_event_that_is_not_taken_exits_1_and_says_why(tmp_path: Path, siem: Siem) -> None:

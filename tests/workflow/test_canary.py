@@ -1,16 +1,31 @@
-"""The secret is in one HTTP answer and in no other byte: not in the database, its log, a log line or an audit event."""
+"""The secret is in one HTTP answer and in no other byte: not in the database, its log, a log line or an audit event,
+and not in what others are told.
+"""
 
+import json
 import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from destinations import SECRET, Ledger, Siem, listening
 from factories import ACCOUNT, DELETE_PASSWORD, MEMBER, House
 from sqlalchemy import MetaData, select
 
 from service import logs
 from service.aws.simulated import ConnectionLostAfter, ServerErrorAfter
 from service.db.engine import connect
+from service.db.outbox import Wanted
+from service.notify.chat import Chat
+from service.notify.exchange import Recorder
+from service.notify.guarded import new_client
+from service.notify.tickets import Tickets
+from service.notify.webhooks import Webhook, signer
 from service.worker import run_pass
+from service.workflow.deliver import list_deliveries, redeliver
 
 
 def everything_in(database_url: str) -> str:
@@ -29,6 +44,48 @@ def files_under(folder: Path) -> bytes:
     return b"".join(file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file())
 
 
+@dataclass(frozen=True)
+class Outside:
+    """Whom a house tells, and all that they were told."""
+
+    siem: Siem
+    desk: Ledger
+    recorder: Recorder
+
+    @property
+    def everything(self) -> str:
+        shown = [line for exchange in self.recorder.exchanges for line in exchange.lines(with_path=True)]
+        return f"{self.siem.received} {self.desk.comments} {shown}"
+
+
+@contextmanager
+def telling(house: House) -> Iterator[Outside]:
+    """A webhook and a chat, over HTTP, and a tracker."""
+    with listening() as siem, Recorder(new_client(frozenset({"127.0.0.1"}))) as recorder:
+        desk = Ledger()
+        destinations = {
+            "siem": Webhook("siem", siem.url, (signer(SECRET),), recorder),
+            "oncall": Chat(siem.url, recorder),
+            "desk": Tickets(desk, re.compile("OPS-[0-9]+")),
+        }
+        house.change(destinations=destinations)
+        yield Outside(siem, desk, recorder)
+
+
+def tell_all(house: House) -> int:
+    """How many deliveries there are, each sent, and then sent again."""
+    found = list_deliveries(house.ctx, house.actor("oscar"), Wanted(), after=None, limit=100)
+    for _ in found:
+        run_pass(house.ctx)
+    for delivery in found:
+        redeliver(house.ctx, house.actor("oscar"), delivery.id)
+    for _ in found:
+        run_pass(house.ctx)
+    found = list_deliveries(house.ctx, house.actor("oscar"), Wanted(), after=None, limit=100)
+    assert {delivery.status for delivery in found} == {"delivered"}
+    return len(found)
+
+
 @pytest.mark.parametrize("accept", ["application/json", "text/csv"])
 def test_the_secret_is_in_the_answer_and_nowhere_else(
     house: House, database_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], accept: str
@@ -37,18 +94,19 @@ def test_the_secret_is_in_the_answer_and_nowhere_else(
     handlers, level = root.handlers, root.level
     logs.configure(level="DEBUG", log_format="json")
     try:
-        request_id = house.approved(recipient="rita").filing.request_id
-        answer = house.client("rita").post(f"/v1/requests/{request_id}/execution", headers={"Accept": accept})
-        secret = _secret_of(house)
-        others = [
-            house.client("rita").post(f"/v1/requests/{request_id}/execution").text,
-            house.client("rita").get(f"/v1/requests/{request_id}").text,
-            house.client("rita").post(f"/v1/requests/{request_id}/receipt").text,
-            house.client("audrey").get("/v1/audit/events").text,
-            house.client("bob").get("/v1/requests").text,
-            house.client("bob").get(f"/v1/accounts/{ACCOUNT}/root-credentials").text,
-        ]
-        run_pass(house.ctx)
+        with telling(house) as outside:
+            request_id = house.approved(recipient="rita", ticket="OPS-4711").filing.request_id
+            answer = house.client("rita").post(f"/v1/requests/{request_id}/execution", headers={"Accept": accept})
+            secret = _secret_of(house)
+            others = [
+                house.client("rita").post(f"/v1/requests/{request_id}/execution").text,
+                house.client("rita").get(f"/v1/requests/{request_id}").text,
+                house.client("rita").post(f"/v1/requests/{request_id}/receipt").text,
+                house.client("audrey").get("/v1/audit/events").text,
+                house.client("bob").get("/v1/requests").text,
+                house.client("bob").get(f"/v1/accounts/{ACCOUNT}/root-credentials").text,
+            ]
+            sent = tell_all(house)
     finally:
         root.handlers, root.level = handlers, level
     logged = capfd.readouterr()
@@ -59,6 +117,12 @@ def test_the_secret_is_in_the_answer_and_nowhere_else(
     assert secret not in logged.out + logged.err
     assert secret not in everything_in(database_url)
     assert secret.encode() not in files_under(tmp_path)
+    told = [json.loads(body) for _, body in outside.siem.received]
+    assert sent == 3 * 8
+    assert len(told) == 2 * 2 * 8
+    assert [body["type"] for body in told if "type" in body].count("execution.delivered") == 2
+    assert len(outside.desk.comments) == 8
+    assert secret not in outside.everything
 
 
 @pytest.mark.parametrize("fault", [ConnectionLostAfter(), ServerErrorAfter()])

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 from destinations import Post
-from factories import DEACTIVATE, JUSTIFICATION, House
+from factories import BOTH, DEACTIVATE, DELETE, JUSTIFICATION, OTHER_ACCOUNT, House
 from sqlalchemy import select, text
 
 from service.db.engine import begin, read
@@ -181,6 +181,36 @@ def test_after_a_day_it_has_failed_and_the_others_are_told(house: House) -> None
     assert DELIVERY_FAILED not in dead.events
 
 
+def test_destinations_that_all_fail_do_not_tell_each_other_of_it_for_ever(house: House) -> None:
+    posts = {name: Post(lambda _: Answer.REFUSED) for name in ("one", "two", "three")}
+    told(house, **posts)
+    house.file()
+    for _ in range(10):
+        run_pass(house.ctx)
+    told_each = ["request.filed", DELIVERY_FAILED, DELIVERY_FAILED]
+    assert [post.events for post in posts.values()] == [told_each] * 3
+    events = house.client("audrey").get("/v1/audit/events", params={"limit": 200}).json()["items"]
+    assert [event["event"] for event in events].count(DELIVERY_FAILED) == 9
+
+
+def test_a_slow_destination_keeps_no_thread_for_long_and_has_the_rest_later(house: House) -> None:
+    def slow(_: Notice) -> Answer:
+        house.clock.advance(timedelta(seconds=14))
+        return Answer.DELIVERED
+
+    post = Post(slow)
+    told(house, post=post)
+    spare = house.spare_key()
+    for operation in (DEACTIVATE, DELETE):
+        house.file(operation, spare)
+    for account in (OTHER_ACCOUNT, BOTH):
+        house.file(account_id=account)
+    deliver(house.ctx, "post")
+    assert len(post.sent) == 3
+    deliver(house.ctx, "post")
+    assert len(post.sent) == 4
+
+
 def test_what_is_refused_for_good_is_not_tried_again(house: House) -> None:
     told(house, post=Post(lambda _: Answer.REFUSED))
     house.file()
@@ -206,6 +236,16 @@ def test_a_destination_that_wants_no_more_is_told_no_more_and_that_is_one_incide
         run_pass(house.ctx)
     assert other.events.count(DESTINATION_DISABLED) == 1
     assert DELIVERY_FAILED not in other.events
+
+
+def test_a_destination_that_wants_no_more_can_be_enabled_however_long_it_wanted_none(house: House) -> None:
+    gone(house)
+    for _ in range(6):
+        run_pass(house.ctx)
+    house.clock.advance(house.ctx.delivery_retention + timedelta(seconds=1))
+    run_pass(house.ctx)
+    assert statuses(house, "post") == ["failed"] * 4
+    assert "delivered" not in statuses(house, "other")
 
 
 def test_an_operator_who_sends_it_something_again_has_it_told_again(house: House) -> None:

@@ -1,0 +1,78 @@
+"""Where nothing is sent: whatever is not https to a public address, unless settings trust the host by name."""
+
+import contextlib
+import ipaddress
+import socket
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+import httpx
+
+_Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# Not private by their number, but a cloud's inside: protocol assignments, and Azure's own host.
+_INSIDE = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("168.63.129.16/32"))
+
+
+def check_url(url: str, allowed_hosts: frozenset[str]) -> None:
+    """Raises ValueError for a URL that nothing is sent to, whatever its name resolves to."""
+    try:
+        parsed, authority = httpx.URL(url), urlsplit(url).netloc
+    except (httpx.InvalidURL, ValueError):
+        raise ValueError("this is no URL") from None
+    host = host_of(parsed)
+    if not host:
+        raise ValueError("the URL has no host")
+    if parsed.userinfo or "@" in authority:
+        raise ValueError("the URL has user information")
+    if "#" in url:
+        raise ValueError("the URL has a fragment")
+    if host in allowed_hosts:
+        if parsed.scheme not in {"https", "http"}:
+            raise ValueError("the URL is neither https nor http")
+        return
+    if parsed.scheme != "https":
+        raise ValueError("the URL is not https")
+    _check_literal(host)
+
+
+def host_of(url: httpx.URL) -> str:
+    """As it is resolved, and as TLS asks for it."""
+    return url.raw_host.decode("ascii").lower()
+
+
+def _check_literal(host: str) -> None:
+    bare = host.rstrip(".")
+    if bare == "localhost" or bare.endswith(".localhost"):
+        raise ValueError("the host is this machine")
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        with contextlib.suppress(OSError):
+            socket.inet_aton(bare)
+            raise ValueError("the host is an address in disguise") from None
+        return
+    if not is_public(address):
+        raise ValueError("the host is an address that is not public")
+
+
+def is_public(address: _Address) -> bool:
+    """Whether it is somewhere in the internet, and so is every IPv4 address inside it."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address.is_global and not address.is_multicast and not any(address in network for network in _INSIDE)
+    inner = _inner(address)
+    if inner:
+        return all(map(is_public, inner))
+    return address in _GLOBAL_UNICAST and address.is_global
+
+
+def _inner(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...]:
+    """The IPv4 addresses that packets to `address` may end at: mapped, 6to4, Teredo, NAT64."""
+    if address.teredo:
+        return address.teredo
+    if address in _NAT64:
+        return (ipaddress.IPv4Address(int(address) & 0xFFFFFFFF),)
+    found = address.ipv4_mapped or address.sixtofour
+    return (found,) if found else ()

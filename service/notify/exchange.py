@@ -1,0 +1,81 @@
+"""What goes over the wire when a destination is tried, as an operator may see it: without anything that proves us."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import httpx
+
+from service.notify.guarded import Unreachable, Unsafe
+from service.notify.text import plain
+
+_NOT_SHOWN = "(not shown)"
+# The same in every request, or said by its other lines.
+_LEFT_OUT = frozenset({"accept", "accept-encoding", "connection", "content-length", "host", "user-agent"})
+# Of all others only the name: one that nobody has thought of may be a secret.
+_SENT = frozenset(
+    {"content-type", "if-match", "origin", "referer", "webhook-id", "webhook-timestamp", "x-requested-with"}
+)
+_ANSWERED = ("content-type", "retry-after")
+_LONGEST_VALUE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request, and its answer; None where there was none."""
+
+    request: httpx.Request
+    answer: httpx.Response | None
+
+    def lines(self, *, with_path: bool) -> Iterator[str]:
+        """`with_path` False: the path is a secret, or could be. Of the answer there are two headers at most."""
+        url = self.request.url
+        port = "" if url.port is None else f":{url.port}"
+        target = url.raw_path.decode("ascii") if with_path else f"/{_NOT_SHOWN}"
+        yield f"{self.request.method} {url.scheme}://{url.host}{port}{target}"
+        for name, value in self.request.headers.items():
+            if name not in _LEFT_OUT:
+                yield f"  {name}: {_shown(name, value)}"
+        if self.request.content:
+            yield f"  {_body(self.request)}"
+        if self.answer is None:
+            yield "no whole answer"
+            return
+        yield f"answered {self.answer.status_code}"
+        for name in _ANSWERED:
+            if name in self.answer.headers:
+                yield f"  {name}: {plain(self.answer.headers[name], _LONGEST_VALUE)}"
+
+
+@dataclass
+class Recorder(httpx.BaseTransport):
+    """Another client, of which it is kept what went through it."""
+
+    client: httpx.BaseTransport
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Raises what the client raises."""
+        try:
+            answer = self.client.handle_request(request)
+        except (Unreachable, Unsafe):
+            self.exchanges.append(Exchange(request, None))
+            raise
+        self.exchanges.append(Exchange(request, answer))
+        return answer
+
+    def close(self) -> None:
+        self.client.close()
+
+
+def _shown(name: str, value: str) -> str:
+    if name == "webhook-signature":
+        # Versions tell how many secrets there are, and of which kind.
+        return " ".join(f"{signature.partition(',')[0]},{_NOT_SHOWN}" for signature in value.split(" "))
+    return value if name in _SENT else _NOT_SHOWN
+
+
+def _body(request: httpx.Request) -> str:
+    """JSON is what destinations are told; a form is what one signs in with."""
+    if request.headers.get("content-type") == "application/json":
+        return request.content.decode()
+    return f"({len(request.content)} bytes, not shown)"

@@ -1,0 +1,62 @@
+"""GitHub's issues, by its REST API: a comment on the issue for each event.
+
+Source: GitHub's OpenAPI document of its REST API, version 2022-11-28.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from service.notify.guarded import Unreachable
+from service.notify.markup import markdown
+from service.notify.message import Message
+from service.notify.rest import MOST_PAGES, PAGE, Refused, Rest, part
+
+HEADERS: Mapping[str, str] = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+STATES = frozenset({"open", "closed"})
+
+
+def ticket_pattern(repository: str) -> re.Pattern[str]:
+    """`#12`, `12` and `owner/name#12`, of this repository and of no other, as `inbound.py` names them."""
+    return re.compile(f"(?:(?:{re.escape(repository)})?#)?[1-9][0-9]{{0,9}}")
+
+
+@dataclass(frozen=True, slots=True)
+class GitHub:
+    """The issues of `repository`, which is `owner/name`. They are `open` or `closed`."""
+
+    rest: Rest
+    repository: str
+
+    def check(self) -> None:
+        """Ask for the repository, which changes nothing. Raises Refused, Unreachable, Unsafe."""
+        self.rest.call("GET", f"/repos/{self.repository}")
+
+    def has_comment(self, ticket: str, marker: str, since: datetime) -> bool:
+        from_then = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for page in range(1, MOST_PAGES + 1):
+            query = {"since": from_then, "per_page": PAGE, "page": page}
+            comments = part(list, self._call("GET", ticket, "/comments", query=query))
+            if any(marker in str(part(dict, comment).get("body")) for comment in comments):
+                return True
+            # A page may be short and not the last: what GitHub hides from us is taken out of it.
+            if not comments:
+                return False
+        raise Unreachable("the ticket has too many comments")
+
+    def comment(self, ticket: str, message: Message) -> None:
+        self._call("POST", ticket, "/comments", {"body": markdown(message)})
+
+    def state(self, ticket: str) -> str:
+        return part(str, self._call("GET", ticket), "state")
+
+    def move(self, ticket: str, state: str) -> None:
+        if state not in STATES:
+            raise Refused("an issue is open or closed")
+        self._call("PATCH", ticket, body={"state": state})
+
+    def _call(self, method: str, ticket: str, below: str = "", body: Any = None, *, query: Any = None) -> Any:
+        number = int(ticket.rpartition("#")[2])
+        return self.rest.call(method, f"/repos/{self.repository}/issues/{number}{below}", body, query=query)

@@ -1,0 +1,103 @@
+"""ServiceNow, by its Table API: a work note on the record for each event.
+
+Source: ServiceNow's documentation of the Table API and of encoded query strings.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from service.notify.markup import work_note
+from service.notify.message import Message
+from service.notify.rest import NotFound, Refused, Rest, part
+
+TICKET_PATTERN = re.compile("[A-Z][A-Z_]{1,19}[0-9]{4,20}")
+
+_JOURNAL = "/api/now/table/sys_journal_field"
+_HARMLESS = re.compile("[A-Za-z0-9_-]+")
+_SYS_ID = re.compile("[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceNow:
+    """The records of `table`, by their number: `INC0010023`. Work notes are for the staff; nobody else reads them."""
+
+    rest: Rest
+    table: str
+
+    def check(self) -> None:
+        """Ask for any record and any work note, which changes nothing. Raises Refused, Unreachable, Unsafe.
+
+        ServiceNow leaves out what it does not show, without a word: no work note would ever be found again.
+        """
+        for path in (self._path, _JOURNAL):
+            answer = self.rest.call("GET", path, query={"sysparm_limit": 1, "sysparm_fields": "sys_id"})
+            if not part(list, answer, "result"):
+                raise Refused("no record or no work note is shown to us")
+
+    def has_comment(self, ticket: str, marker: str, _since: datetime) -> bool:
+        query = "^".join(
+            [
+                _term("element_id", "=", self._record(ticket)["sys_id"]),
+                _term("element", "=", "work_notes"),
+                _term("value", "LIKE", marker),
+            ]
+        )
+        found = self.rest.call(
+            "GET", _JOURNAL, query={"sysparm_query": query, "sysparm_fields": "value", "sysparm_limit": 1}
+        )
+        # ServiceNow leaves out a condition that it does not understand, and answers with anything.
+        return any(marker in part(str, note, "value") for note in part(list, found, "result"))
+
+    def comment(self, ticket: str, message: Message) -> None:
+        self._change(ticket, {"work_notes": work_note(message)})
+
+    def state(self, ticket: str) -> str:
+        """As the service's user sees it, in that user's language."""
+        return self._record(ticket)["state"]
+
+    def move(self, ticket: str, state: str) -> None:
+        changed = self._change(ticket, {"state": state}, sysparm_input_display_value="true")
+        if part(str, changed, "state") != state:
+            raise Refused("the record did not take that state")
+
+    @property
+    def _path(self) -> str:
+        return f"/api/now/table/{self.table}"
+
+    def _record(self, ticket: str) -> Mapping[str, str]:
+        answer = self.rest.call(
+            "GET",
+            self._path,
+            query={
+                "sysparm_query": _term("number", "=", ticket),
+                "sysparm_fields": "sys_id,number,state",
+                "sysparm_display_value": "true",
+                "sysparm_limit": 2,
+            },
+        )
+        found = [
+            {name: part(str, record, name) for name in ("sys_id", "number", "state")}
+            for record in part(list, answer, "result")
+        ]
+        # Of another number: the condition was left out.
+        found = [record for record in found if record["number"] == ticket and _SYS_ID.fullmatch(record["sys_id"])]
+        if not found:
+            raise NotFound("no record has that number")
+        if len(found) > 1:
+            raise Refused("two records have that number")
+        return found[0]
+
+    def _change(self, ticket: str, change: Mapping[str, str], **how: str) -> Any:
+        sys_id = self._record(ticket)["sys_id"]
+        query = {"sysparm_fields": "state", "sysparm_display_value": "true", **how}
+        return part(dict, self.rest.call("PATCH", f"{self._path}/{sys_id}", change, query=query), "result")
+
+
+def _term(column: str, operator: str, value: str) -> str:
+    """One condition of an encoded query, which knows no escape: `^` would begin another. Raises Refused."""
+    if not _HARMLESS.fullmatch(value):
+        raise Refused("that cannot be asked for")
+    return f"{column}{operator}{value}"

