@@ -108,6 +108,10 @@ _REST = (
           UNION SELECT 'bob', '2020-01-01 00:00:00.000000' UNION SELECT 'carol', '2020-01-01 00:00:00.000000') AS people
     """,
     """
+    INSERT INTO audit_nodes (seq, level, hash)
+    SELECT seq, 1, '{zeros}' FROM audit_events WHERE seq % 2 = 0
+    """,
+    """
     INSERT INTO expectations (account_id, checked_at, keys, mfa_enabled)
     SELECT DISTINCT account_id, MAX(filed_at), '{{}}', {yes} FROM requests GROUP BY account_id
     """,
@@ -127,7 +131,7 @@ def fill(owner: Engine, requests: int = REQUESTS) -> None:
         if owner.dialect.name == "postgresql":
             tx.execute(text("SET LOCAL statement_timeout = 0"))
         for statement in (_REQUESTS, *_REST):
-            filled = statement.format(**words, observed=_OBSERVED)
+            filled = statement.format(**words, observed=_OBSERVED, zeros="0" * 64)
             if owner.dialect.name == "postgresql":
                 filled = filled.replace("'2099-01-01 00:00:00.000000'", "timestamptz '2099-01-01'").replace(
                     "'2020-01-01 00:00:00.000000'", "timestamptz '2020-01-01'"

@@ -15,7 +15,8 @@ from service.db import schema
 from service.db.engine import begin, connect, read
 from service.domain.errors import Invalid
 
-TABLES = ("requests", "decisions", "audit_events", "audit_head", "api_tokens", "people", "expectations", "drifts")
+LOG = ("audit_nodes", "audit_tree")
+TABLES = ("requests", "decisions", "audit_events", "audit_head", "api_tokens", "people", "expectations", "drifts", *LOG)
 
 
 @pytest.fixture
@@ -56,6 +57,8 @@ def service(owner: Engine) -> Iterator[Engine]:
         "ALTER TABLE audit_events ENABLE TRIGGER USER",
         "CREATE TRIGGER x BEFORE INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION rootquorum_refuse('x')",
         "INSERT INTO audit_head VALUES (2, 0)",
+        "UPDATE audit_nodes SET hash = 'x'",
+        "INSERT INTO audit_tree VALUES (2, 0, '')",
         *(f"{verb} {table}" for table in TABLES for verb in ("DELETE FROM", "TRUNCATE", "DROP TABLE")),
     ],
 )

@@ -16,13 +16,14 @@ from factories import MEMBERS
 from postgres import Postgres
 from sqlalchemy import Connection, Engine, event
 
-from service.db import audit, backlog, expectations, outbox, requests, tokens
+from service.db import audit, backlog, expectations, outbox, requests, tokens, tree
 from service.db.engine import Tx, connect, read
 from service.db.outbox import Place, Wanted
 from service.db.schema import migrate
 from service.db.selection import Awaiting, Cursor, Reader, Selection
 from service.domain.actor import Directory
 from service.domain.delivery import DeliveryStatus
+from service.domain.merkle import nodes_of
 from service.domain.operation import Operation, OperationName
 from service.domain.request import Status
 
@@ -36,7 +37,8 @@ LATE = AT + timedelta(days=3650)
 ACCOUNTS = frozenset({"000000000007", "000000000008", "000000000009"})
 # What has more rows with every year. As SQLite says that it scans one.
 GROWING = tuple(
-    f"SCAN {table}" for table in ("requests", "decisions", "audit_events", "api_tokens", "drifts", "deliveries")
+    f"SCAN {table}"
+    for table in ("requests", "decisions", "audit_events", "audit_nodes", "api_tokens", "drifts", "deliveries")
 )
 DELETION = Operation(OperationName.DELETE_ACCESS_KEY, "AKIA1")
 PLACE = Place(REQUESTS // 2, "siem")
@@ -89,6 +91,14 @@ LISTS: dict[str, Callable[[Tx], object]] = {
     "by idempotency key": lambda tx: requests.by_idempotency_key(tx, "seldom", "key7"),
     "audit log": lambda tx: audit.page(tx, after=REQUESTS // 2, limit=LIMIT),
     "audit log of a request": lambda tx: audit.page(tx, after=0, limit=LIMIT, request_id=CURSOR.request_id),
+    "evidence of a request": lambda tx: audit.of_request(tx, CURSOR.request_id, until=REQUESTS),
+    "events of requests": lambda tx: audit.of_requests(tx, [CURSOR.request_id]),
+    "the event before": lambda tx: audit._last_of(tx, CURSOR.request_id),
+    "the end of the log": audit.last,
+    "events, to check them": lambda tx: audit.rows_between(tx, REQUESTS // 2, REQUESTS // 2 + LIMIT),
+    "nodes, to check them": lambda tx: tree.nodes_between(tx, REQUESTS // 2, REQUESTS // 2 + LIMIT),
+    "nodes of a proof": lambda tx: tree.hashes(tx, [node for node in nodes_of(REQUESTS - 1) if node.level == 1]),
+    "requests, to check them": lambda tx: requests.by_id(tx, after=CURSOR.request_id, limit=LIMIT),
     "deliveries": lambda tx: outbox.page(tx, Wanted(), after=None, limit=LIMIT),
     "deliveries, from a cursor": lambda tx: outbox.page(tx, Wanted(), after=PLACE, limit=LIMIT),
     "deliveries by status": lambda tx: outbox.page(tx, FAILED, after=PLACE, limit=LIMIT),

@@ -13,11 +13,12 @@ from postgres import Postgres
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
-from service.db import requests, schema
+from service.db import requests, schema, tree
 from service.db.engine import begin, connect, read
 from service.db.tables import metadata
 from service.domain.canonical import canonical, sha256, timestamp
 from service.domain.errors import Unavailable
+from service.domain.merkle import EMPTY, leaf_hash
 
 Row = dict[str, Any]
 NewDatabase = Callable[[], Engine]
@@ -303,6 +304,16 @@ def test_a_row_that_refers_to_nothing_is_noticed(old: Engine) -> None:
     assert enforces_foreign_keys(old)
 
 
+def test_what_the_log_had_before_is_in_the_tree(old: Engine) -> None:
+    schema.migrate(old)
+    grown = EMPTY
+    for _ in FILED:
+        grown, _nodes = grown.append(leaf_hash(b"{}"))
+    with read(old) as tx:
+        assert tree.frontier(tx) == grown
+        assert tree.root(tx, 5) != tree.root(tx, 6) == grown.root()
+
+
 FILED_ONCE = "what was filed cannot be changed"
 RUN_ONCE = "what has happened to a request cannot be changed"
 
@@ -330,6 +341,10 @@ RUN_ONCE = "what has happened to a request cannot be changed"
         ("DELETE FROM audit_events", "append-only"),
         ("UPDATE audit_head SET size = size + 2", "counts by one"),
         ("DELETE FROM audit_head", "the audit head stays"),
+        ("UPDATE audit_nodes SET hash = hash", "append-only"),
+        ("DELETE FROM audit_nodes", "append-only"),
+        ("UPDATE audit_tree SET size = size", "the audit tree grows"),
+        ("DELETE FROM audit_tree", "the audit tree stays"),
         ("UPDATE drifts SET found = 'Active' WHERE id = 'open'", "what was found cannot be changed"),
         ("UPDATE drifts SET closed_at = NULL, accepted_by = NULL WHERE id = 'closed'", "a closed drift"),
         ("UPDATE drifts SET accepted_by = 'mallory' WHERE id = 'closed'", "a closed drift"),
@@ -375,7 +390,7 @@ def test_life_goes_on(upgraded: Engine, statement: str) -> None:
         assert connection.execute(text(statement)).rowcount == 1
 
 
-KEPT = ("audit_events", "audit_head", "decisions", "drifts", "expectations", "requests")
+KEPT = ("audit_events", "audit_head", "audit_nodes", "audit_tree", "decisions", "drifts", "expectations", "requests")
 
 
 @pytest.mark.parametrize("new_database", ["sqlite"], indirect=True)

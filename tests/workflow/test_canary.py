@@ -103,6 +103,8 @@ def test_the_secret_is_in_the_answer_and_nowhere_else(
                 house.client("rita").get(f"/v1/requests/{request_id}").text,
                 house.client("rita").post(f"/v1/requests/{request_id}/receipt").text,
                 house.client("audrey").get("/v1/audit/events").text,
+                house.client("audrey").get("/v1/audit/export").text,
+                house.client("rita").get(f"/v1/requests/{request_id}/evidence").text,
                 house.client("bob").get("/v1/requests").text,
                 house.client("bob").get(f"/v1/accounts/{ACCOUNT}/root-credentials").text,
             ]

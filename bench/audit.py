@@ -1,0 +1,118 @@
+"""What checking the audit log costs: the whole of it, and one proof, for logs of different sizes.
+
+    PYTHONPATH=tests python bench/audit.py 1000 100000 1000000
+
+The check is linear in time and constant in memory, a proof logarithmic: the ratios of one run say so, not its seconds.
+"""
+
+import resource
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from postgres import running_postgres
+from sqlalchemy import Engine, insert, update
+
+from service.db import tree
+from service.db.engine import begin, connect, read
+from service.db.schema import migrate
+from service.db.tables import audit_events, audit_head, audit_nodes, audit_tree
+from service.domain.actor import WORKER
+from service.domain.canonical import canonical, parse_timestamp
+from service.domain.events import Event, record
+from service.domain.merkle import EMPTY, Frontier, consistency_proof, inclusion_proof, leaf_hash
+from service.workflow.context import Context
+from service.workflow.verify import verify
+
+_AT = parse_timestamp("2026-01-01T00:00:00.000000Z")
+_BATCH = 5000
+
+
+def grow(engine: Engine, grown: Frontier, size: int) -> Frontier:
+    """The log up to `size` events, as `db/audit.py` writes them, many in a transaction."""
+    while grown.size < size:
+        events: list[dict[str, Any]] = []
+        nodes: list[dict[str, Any]] = []
+        for seq in range(grown.size + 1, min(grown.size + _BATCH, size) + 1):
+            event = Event("bench.happened", {"number": seq, "said": "x" * 200})
+            content = canonical(record(event, seq=seq, at=_AT, actor=WORKER, request_id=None, previous=None)).decode()
+            grown, completed = grown.append(leaf_hash(content.encode()))
+            events.append({"seq": seq, "at": _AT, "event": event.name, "request_id": None, "content": content})
+            nodes += [
+                {"seq": tree.seq_of(node), "level": node.level, "hash": found.hex()}
+                for node, found in completed.items()
+            ]
+        with begin(engine) as tx:
+            tx.execute(insert(audit_events), events)
+            tx.execute(insert(audit_nodes), nodes)
+            frontier = " ".join(part.hex() for part in grown.hashes)
+            tx.execute(update(audit_tree).values(size=grown.size, frontier=frontier))
+    return grown
+
+
+def measure(engine: Engine, size: int) -> tuple[float, float, float]:
+    """Seconds of the check, its peak of memory in MiB, and milliseconds of a pair of proofs."""
+    ctx = cast("Context", SimpleNamespace(engine=engine))
+    tracemalloc.start()
+    began = time.perf_counter()
+    faults = list(verify(ctx, ()))
+    seconds = time.perf_counter() - began
+    peak = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
+    assert not faults, faults[:3]
+    began = time.perf_counter()
+    with read(engine) as tx:
+        for number in range(1, 51):
+            inclusion_proof(size * number // 51, size, partial(tree.hashes, tx))
+            consistency_proof(max(1, size * number // 51), size, partial(tree.hashes, tx))
+    return seconds, peak, (time.perf_counter() - began) / 50 * 1000
+
+
+@contextmanager
+def engines() -> Iterator[dict[str, Engine]]:
+    with tempfile.TemporaryDirectory() as folder, running_postgres() as postgres:
+        made = {
+            "SQLite": connect(f"sqlite:///{Path(folder)}/bench.db", connections=1),
+            "PostgreSQL": connect(postgres.new_empty_database(), connections=1),
+        }
+        yield made
+        for engine in made.values():
+            engine.dispose()
+
+
+def main(sizes: list[int]) -> None:
+    with engines() as made:
+        for kind, engine in made.items():
+            migrate(engine)
+            with begin(engine) as tx:
+                tx.exec_driver_sql(_COUNTING[engine.dialect.name])
+            grown, first = EMPTY, None
+            for size in sizes:
+                grown = grow(engine, grown, size)
+                with begin(engine) as tx:
+                    tx.execute(update(audit_head).values(size=size))
+                seconds, peak, proof = measure(engine, size)
+                first = first or (seconds / size, peak, proof)
+                print(
+                    f"{kind:>10}  {size:>9,} events: check {seconds:7.2f} s, an event {seconds / size / first[0]:.2f} "
+                    f"times the first's; memory {peak:6.1f} MiB, {peak / first[1]:.2f} times; "
+                    f"two proofs {proof:6.2f} ms, {proof / first[2]:.2f} times"
+                )
+    print(f"largest resident size of all: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+
+
+# The head counts by one; here it jumps.
+_COUNTING = {
+    "sqlite": "DROP TRIGGER audit_head_counts",
+    "postgresql": "ALTER TABLE audit_head DISABLE TRIGGER audit_head_counts",
+}
+
+if __name__ == "__main__":
+    main([int(argument) for argument in sys.argv[1:]] or [1_000, 100_000])
