@@ -11,7 +11,8 @@ from service.settings import TrackerSettings
 
 def tickets(settings: TrackerSettings, client: httpx.BaseTransport) -> Tickets:
     tracker, pattern = _tracker(settings, client)
-    return Tickets(tracker, pattern, settings.states, settings.events)
+    only = None if settings.pattern is None else re.compile(settings.pattern)
+    return Tickets(tracker, pattern, settings.states, settings.events, only)
 
 
 def _tracker(settings: TrackerSettings, client: httpx.BaseTransport) -> tuple[Tracker, re.Pattern[str]]:

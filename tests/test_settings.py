@@ -105,6 +105,13 @@ def test_settings_cannot_be_changed_afterwards() -> None:
             ),
             "trackers.ops: a webhook or a chat has the same name.",
         ),
+        (
+            "".join(
+                f'[trackers.{name}]\nkind = "jira"\nurl = "https://{name}.example.com"\npassword = "x"\n'
+                for name in ("ops", "web")
+            ),
+            "trackers.web.pattern: missing; another tracker has tickets that look the same.",
+        ),
         ('[policy]\nescalate_to = ["boss"]', "policy.escalate_to: there is no webhook and no chat boss."),
         (
             f'{_TRACKER}kind = "jira"\npassword = "x"\nuser = "rootquorum"',

@@ -1,4 +1,5 @@
-"""The audit log becomes a tree: its complete subtrees, its frontier, and who has read from it in which hour.
+"""The audit log becomes a tree: its complete subtrees, its frontier, and who has read from it in which hour. Deliveries
+are sent by when they are due.
 
 Compatibility: the previous version runs on this schema. What it appends is taken into the tree by the next append of
 this one; it says nothing of reads, and leaves `previous` out of its events.
@@ -48,11 +49,25 @@ def upgrade() -> None:
         sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("reader", "what", name=op.f("pk_audit_reads")),
     )
+    _index("due_at", "seq")
     _plant()
     for statement in _triggers(op.get_bind().dialect.name):
         op.execute(statement)
     op.execute("DELETE FROM supported_revisions WHERE revision NOT IN ('0006')")
     op.execute("INSERT INTO supported_revisions (revision) VALUES ('0007')")
+
+
+def _index(*columns: str) -> None:
+    """What is due, by when it is: a delivery that is not taken comes behind those that were not tried."""
+    pending = sa.text("ended_at IS NULL")
+    op.drop_index("ix_deliveries_due", "deliveries")
+    op.create_index(
+        "ix_deliveries_due",
+        "deliveries",
+        ["destination", "status", *columns],
+        sqlite_where=pending,
+        postgresql_where=pending,
+    )
 
 
 def _plant() -> None:
@@ -106,5 +121,6 @@ def _triggers(dialect: str) -> list[str]:
 
 def downgrade() -> None:
     op.execute("DELETE FROM supported_revisions WHERE revision = '0007'")
+    _index("seq")
     for table in ("audit_reads", "audit_tree", "audit_nodes"):
         op.drop_table(table)

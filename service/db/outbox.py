@@ -70,10 +70,13 @@ def page(tx: Tx, wanted: Wanted, *, after: Place | None, limit: int) -> list[Del
 
 
 def due(tx: Tx, destination: str, now: datetime, limit: int) -> Sequence[Delivery]:
-    """What may be sent there now, the oldest first."""
+    """What may be sent there now: first what has waited longest, so that what is tried again and again comes last."""
     there = (deliveries.c.destination == destination, deliveries.c.status == DeliveryStatus.PENDING)
     query = select(deliveries).where(*there, *_is_due(now))
-    return [_delivery(row) for row in tx.execute(query.order_by(deliveries.c.seq).limit(limit)).mappings()]
+    return [
+        _delivery(row)
+        for row in tx.execute(query.order_by(deliveries.c.due_at, deliveries.c.seq).limit(limit)).mappings()
+    ]
 
 
 def destinations_due(tx: Tx, now: datetime) -> list[str]:

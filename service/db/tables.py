@@ -335,6 +335,7 @@ deliveries = Table(
         "ix_deliveries_due",
         "destination",
         "status",
+        "due_at",
         "seq",
         sqlite_where=text("ended_at IS NULL"),
         postgresql_where=text("ended_at IS NULL"),

@@ -12,7 +12,7 @@ from typing import Any
 from service.notify.guarded import Unreachable
 from service.notify.markup import markdown
 from service.notify.message import Message
-from service.notify.rest import MOST_PAGES, PAGE, Refused, Rest, part
+from service.notify.rest import PAGE, Refused, Rest, pages, part
 
 HEADERS: Mapping[str, str] = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 STATES = frozenset({"open", "closed"})
@@ -36,7 +36,7 @@ class GitHub:
 
     def has_comment(self, ticket: str, marker: str, since: datetime) -> bool:
         from_then = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        for page in range(1, MOST_PAGES + 1):
+        for page in pages():
             query = {"since": from_then, "per_page": PAGE, "page": page}
             comments = part(list, self._call("GET", ticket, "/comments", query=query))
             if any(marker in str(part(dict, comment).get("body")) for comment in comments):

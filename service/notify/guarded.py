@@ -22,7 +22,8 @@ import httpx
 from service.notify.addresses import check_url, host_of, is_public
 
 _DEADLINE_SECONDS = 15.0
-# For each name, connection, read and write; the deadline is for all of them together.
+# For each name, connection and write; the deadline is for all of them together. An answer may take all of it: who hangs
+# up on a slow write does not know that it was done, and looks for it too early.
 _TIMEOUT_SECONDS = 5.0
 _LARGEST_ANSWER_BYTES = 64 * 1024
 _PIECE_BYTES = 16 * 1024
@@ -79,7 +80,7 @@ def send(
             url,
             headers=ours,
             content=content,
-            extensions={"timeout": httpx.Timeout(_TIMEOUT_SECONDS).as_dict()},
+            extensions={"timeout": httpx.Timeout(_TIMEOUT_SECONDS, read=_DEADLINE_SECONDS).as_dict()},
         )
         with closing(client.handle_request(request)) as answer:
             return Reply(answer.status_code, answer.headers, _beginning(answer, largest))

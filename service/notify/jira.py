@@ -14,7 +14,7 @@ from urllib.parse import quote
 from service.notify.guarded import Unreachable
 from service.notify.markup import adf, wiki
 from service.notify.message import Message
-from service.notify.rest import MOST_PAGES, PAGE, Refused, Rest, part
+from service.notify.rest import PAGE, Refused, Rest, pages, part
 
 TICKET_PATTERN = re.compile("[A-Z][A-Z0-9_]{1,79}-[1-9][0-9]{0,9}")
 
@@ -37,7 +37,7 @@ class Jira:
 
     def has_comment(self, ticket: str, marker: str, since: datetime) -> bool:
         start = 0
-        for _ in range(MOST_PAGES):
+        for _ in pages():
             # The newest first: a comment that comes meanwhile is no gap.
             query = {"orderBy": "-created", "startAt": start, "maxResults": PAGE}
             comments = part(list, self._call("GET", ticket, "/comment", query=query), "comments")

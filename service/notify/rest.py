@@ -1,9 +1,11 @@
 """JSON over the guarded client, for products that are told through their own API."""
 
 import json
+import time
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -15,7 +17,10 @@ _LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
 # As many comments as are no longer than that together, if each is as long as a product allows.
 PAGE = 10
 # Of comments since the event; a tracker that never ends keeps nobody for longer.
-MOST_PAGES = 100
+_MOST_PAGES = 100
+
+# For pages that all come late.
+_LONGEST_SECONDS = 30
 
 _Part = TypeVar("_Part")
 
@@ -71,6 +76,12 @@ def _check(status: int) -> None:
     if status in {httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY}:
         raise Refused(answered)
     raise guarded.Unreachable(answered)
+
+
+def pages() -> Iterator[int]:
+    """Numbers from 1, of as many pages as one attempt may read."""
+    until = time.monotonic() + _LONGEST_SECONDS
+    yield from takewhile(lambda _: time.monotonic() < until, range(1, _MOST_PAGES + 1))
 
 
 def part(kind: type[_Part], answer: Any, *path: str) -> _Part:

@@ -24,6 +24,9 @@ def headers(url: str) -> Mapping[str, str]:
     return {"X-Requested-With": "rest", "Origin": f"{parts.scheme}://{parts.netloc}", "Referer": f"{url}/"}
 
 
+_WIDE_COLON = "\N{FULLWIDTH COLON}"
+
+
 @dataclass(frozen=True, slots=True)
 class Roundup:
     """Tickets are `issue12`. The message is made, and then put on the issue: killed in between, it is found and put."""
@@ -90,6 +93,6 @@ def _message_id(marker: str) -> str:
 
 
 def _text(message: Message) -> str:
-    """Plain text, one fact on a line. Roundup shows it escaped."""
-    facts = [f"{name}: {plain(fact)}" for name, fact in message.facts]
+    """Plain text, one fact on a line. Roundup shows it escaped, and makes links of addresses with a scheme."""
+    facts = [f"{name}: {plain(fact).replace('://', _WIDE_COLON + '//')}" for name, fact in message.facts]
     return "\n".join([message.title, *facts, *([message.link] if message.link else []), f"Delivery: {message.marker}"])

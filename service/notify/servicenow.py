@@ -6,7 +6,7 @@ Source: ServiceNow's documentation of the Table API and of encoded query strings
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from service.notify.markup import work_note
@@ -15,6 +15,7 @@ from service.notify.rest import NotFound, Refused, Rest, part
 
 TICKET_PATTERN = re.compile("[A-Z][A-Z_]{1,19}[0-9]{4,20}")
 
+_ANY_TIME = datetime.min.replace(tzinfo=UTC)
 _JOURNAL = "/api/now/table/sys_journal_field"
 _HARMLESS = re.compile("[A-Za-z0-9_-]+")
 _SYS_ID = re.compile("[0-9a-f]{32}")
@@ -53,6 +54,9 @@ class ServiceNow:
 
     def comment(self, ticket: str, message: Message) -> None:
         self._change(ticket, {"work_notes": work_note(message)})
+        # Without the right to write a field ServiceNow leaves it out, and answers 200.
+        if not self.has_comment(ticket, message.marker, _ANY_TIME):
+            raise Refused("the record did not take the work note")
 
     def state(self, ticket: str) -> str:
         """As the service's user sees it, in that user's language."""

@@ -43,6 +43,8 @@ class Tracker(Protocol):
 class Tickets:
     """A destination. Whoever is asked twice comments once: the delivery's id in the comment is looked for first.
 
+    Of the tickets that look like its product's it has those that match `only`.
+
     `states` are those that a ticket is brought into, by the event that does.
     """
 
@@ -50,13 +52,15 @@ class Tickets:
     pattern: re.Pattern[str]
     states: Mapping[str, str] = field(default_factory=dict)
     events: frozenset[str] | None = None
+    only: re.Pattern[str] | None = None
 
     def wants(self, event: str, ticket: str | None) -> bool:
         return (self.events is None or event in self.events) and ticket is not None and self.names(ticket)
 
     def names(self, ticket: str) -> bool:
         """Whether it is a ticket of this tracker, as far as its key tells."""
-        return self.pattern.fullmatch(ticket) is not None
+        is_ours = self.only is None or self.only.fullmatch(ticket) is not None
+        return is_ours and self.pattern.fullmatch(ticket) is not None
 
     def check(self) -> None:
         """Whether its tracker knows us. Raises Refused, Unreachable, Unsafe."""

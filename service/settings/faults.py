@@ -1,7 +1,7 @@
 """What is unsafe or impossible, and no value alone can show: one sentence per fault."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 
 from service.domain.account import Partition
@@ -32,6 +32,7 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from _faults_of_webhooks(settings)
     yield from _faults_of_chats(settings)
     yield from _faults_of_trackers(settings)
+    yield from _faults_of_alike(settings.trackers)
     yield from _faults_of_hooks(settings)
     yield from _faults_of_log(settings.audit, settings.notify.allowed_hosts)
     if settings.worker.lease < 3 * settings.worker.interval:
@@ -185,6 +186,13 @@ def _faults_of_kind(name: str, tracker: TrackerSettings) -> Iterator[str]:
         yield f"trackers.{name}.states: an issue is open or closed."
     if tracker.kind == "github" and tracker.url.split("/")[2:3] in (["github.com"], ["www.github.com"]):
         yield f"trackers.{name}.url: that is where people look; the API of github.com is https://api.github.com."
+
+
+def _faults_of_alike(trackers: Mapping[str, TrackerSettings]) -> Iterator[str]:
+    products = [tracker.kind.removesuffix("-cloud") for tracker in trackers.values()]
+    for (name, tracker), product in zip(trackers.items(), products, strict=True):
+        if products.count(product) > 1 and tracker.pattern is None:
+            yield f"trackers.{name}.pattern: missing; another tracker has tickets that look the same."
 
 
 def _faults_of_hooks(settings: Settings) -> Iterator[str]:

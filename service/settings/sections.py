@@ -258,6 +258,8 @@ class TrackerSettings(_Section):
     table: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,79}$")] | None = None
     password: SecretStr | None = None
     password_file: Path | None = None
+    # Of several trackers whose tickets look alike, which are this one's.
+    pattern: Annotated[str, AfterValidator(_check_pattern)] | None = None
     events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
     states: dict[Annotated[str, AfterValidator(_check_event)], Name] = {}
 

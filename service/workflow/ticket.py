@@ -23,9 +23,10 @@ def check_at_execution(ctx: Context, ticket: str | None) -> None:
 
 
 def _check_live(ctx: Context, ticket: str) -> None:
-    tracker = next((tracker for tracker in ctx.trackers if tracker.names(ticket)), None)
     try:
-        state = None if tracker is None else tracker.state_of(ticket)
+        # Two may have tickets of one form: it is there when one of them knows it.
+        found = (tracker.state_of(ticket) for tracker in ctx.trackers if tracker.names(ticket))
+        state = next((state for state in found if state is not None), None)
     except Unavailable as away:
         if ctx.policy.ticket_unchecked and away.code is Code.TRACKER_UNREACHABLE:
             return

@@ -49,6 +49,13 @@ def destination(product: ServiceNow, password: str = "servicenow-password", **ch
     return tickets(settings, guarded.new_client(frozenset({"127.0.0.1"})))
 
 
+def test_a_work_note_that_was_left_out_is_no_work_note(product: ServiceNow) -> None:
+    product.may_write_notes = False
+    attempt = destination(product).deliver(_NOTICE)
+    assert attempt.answer is Answer.REFUSED
+    assert attempt.detail == "the record did not take the work note"
+
+
 def test_a_work_note_is_found_by_its_marker_and_by_no_other(product: ServiceNow) -> None:
     product.comments = [Comment(f"note {number}") for number in range(3000)]
     tracker = destination(product).tracker

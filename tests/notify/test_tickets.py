@@ -51,6 +51,13 @@ def tickets(memory: Memory, **states: str) -> Tickets:
     return Tickets(memory, re.compile("OPS-[0-9]+"), {name.replace("__", "."): to for name, to in states.items()})
 
 
+def test_of_tickets_that_look_alike_a_tracker_has_those_that_settings_say_are_its_own() -> None:
+    ours = Tickets(Memory(), re.compile("[A-Z]+-[0-9]+"), only=re.compile("OPS-.*"))
+    assert ours.names("OPS-7")
+    assert not ours.names("WEB-7")
+    assert not ours.names("OPS-x")
+
+
 def test_every_event_that_is_told_has_a_title() -> None:
     assert set(TITLES) == TOLD | {TEST}
 
@@ -60,7 +67,7 @@ def test_the_comment_says_what_happened_and_where_the_log_stood() -> None:
     assert tickets(memory).deliver(NOTICE).answer is Answer.DELIVERED
     [comment] = memory.comments
     assert comment.title == "Execution succeeded"
-    assert dict(comment.facts)["Audit head"] == "ab" * 32
+    assert dict(comment.facts)["Audit head"] == "12:" + "q" * 43 + "="
     assert dict(comment.facts)["By"] == "Alice"
     assert comment.marker == NOTICE.id
 

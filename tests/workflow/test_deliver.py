@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 from destinations import Post
-from factories import BOTH, DEACTIVATE, DELETE, JUSTIFICATION, OTHER_ACCOUNT, House
+from factories import ACCOUNT, BOTH, DEACTIVATE, DELETE, JUSTIFICATION, OTHER_ACCOUNT, House
 from sqlalchemy import select, text
 
 from service.db.engine import begin, read
@@ -209,6 +209,43 @@ def test_a_slow_destination_keeps_no_thread_for_long_and_has_the_rest_later(hous
     assert len(post.sent) == 3
     deliver(house.ctx, "post")
     assert len(post.sent) == 4
+
+
+def test_what_is_not_taken_holds_up_only_what_is_behind_it_in_its_own_stream(house: House) -> None:
+    stuck = house.file(DEACTIVATE, house.spare_key(), ticket="OPS-1")
+    post = Post(lambda notice: Answer.AGAIN if notice.ticket == "OPS-1" else Answer.DELIVERED)
+    told(house, post=post)
+    house.approve(stuck)
+    house.approve(house.file(account_id=OTHER_ACCOUNT))
+    for _ in LIFE:
+        run_pass(house.ctx)
+    assert [notice.event for notice in post.sent if notice.ticket is None] == LIFE[:4]
+    assert {notice.event for notice in post.sent if notice.ticket == "OPS-1"} == {"decision.recorded"}
+
+
+def test_what_was_tried_in_vain_comes_behind_what_was_not_tried(house: House) -> None:
+    post = Post(away)
+    told(house, post=post)
+    house.file()
+    attempt(house, "post")
+    house.file(account_id=OTHER_ACCOUNT)
+    house.clock.advance(timedelta(minutes=1))
+    house.file(account_id=BOTH)
+    post.answer = Post().answer
+    deliver(house.ctx, "post")
+    assert [notice.document["data"]["account_id"] for notice in post.sent[1:]] == [OTHER_ACCOUNT, ACCOUNT, BOTH]  # type: ignore[index, call-overload]
+
+
+def test_a_destination_that_breaks_is_given_up_after_a_day_as_any_other(house: House) -> None:
+    def broken(_: Notice) -> Answer:
+        raise RuntimeError("can't start new thread")
+
+    told(house, post=Post(broken))
+    house.file()
+    attempt(house, "post")
+    house.clock.advance(GIVE_UP_AFTER)
+    attempt(house, "post")
+    assert statuses(house, "post") == ["failed"]
 
 
 def test_what_is_refused_for_good_is_not_tried_again(house: House) -> None:

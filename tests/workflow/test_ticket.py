@@ -41,6 +41,12 @@ def refusal(house: House, ticket: str | None) -> Code | None:
     return None
 
 
+def test_of_two_trackers_with_tickets_of_one_form_either_may_know_it(house: House) -> None:
+    ruled(house, ticket_check=True)
+    house.change(trackers=[Desk(states={}), Desk()])
+    assert refusal(house, "OPS-1") is None
+
+
 @pytest.mark.parametrize(
     ("rules", "ticket", "code"),
     [
