@@ -507,16 +507,26 @@ def _note_keys(listed: object, keys: Sequence[Key], report: Report) -> None:
 # The command.
 
 
-def check_file(file: BinaryIO, keys: Sequence[Key], heads: Sequence[Head], progress: Callable[[int], None]) -> Report:
-    """Which of the three a file is shows in its first line."""
+def check_file(
+    file: BinaryIO,
+    keys: Sequence[Key],
+    heads: Sequence[Head],
+    progress: Callable[[int], None],
+    expected: str | None = None,
+) -> Report:
+    """Which of the three a file is shows in its first line. An anchor is worth most against an export."""
     report = Report()
     first = file.readline(_LONGEST_LINE)
+    kind = "checkpoint" if not first.startswith(b"{") else "evidence" if _is_evidence(first) else "export"
+    if expected not in {None, kind}:
+        report.add(Finding("another-kind", "the file", f"expected {expected}, found {kind}"))
+        return report
     try:
-        if not first.startswith(b"{"):
+        if kind == "checkpoint":
             head = open_checkpoint(_text(first + file.read(_LONGEST_LINE), "the note"), keys, "the note")
             compare_one(heads, head, report)
             report.summary = f"a checkpoint of {head.size} events, root {base64_of(head.root)}"
-        elif _is_evidence(first):
+        elif kind == "evidence":
             check_evidence(first + file.read(_LONGEST_DOCUMENT), keys, heads, report)
         else:
             lines = iter(lambda: file.readline(_LONGEST_LINE), b"")
@@ -554,6 +564,7 @@ def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[
     parser.add_argument("--key", action="append", required=True, help="a key to believe, or @ and a file of such lines")
     parser.add_argument("--anchor", action="append", default=[], type=Path, help="a checkpoint that was kept elsewhere")
     parser.add_argument("--head", action="append", default=[], help="size:root, as a ticket or a webhook has it")
+    parser.add_argument("--expect", choices=("export", "evidence", "checkpoint"), help="what each file has to be")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
     try:
@@ -574,7 +585,8 @@ def _run(options: argparse.Namespace, keys: Sequence[Key], heads: list[Head]) ->
         yield path, report
     for path in options.files:
         with path.open("rb") as file:
-            yield path, check_file(file, keys, heads, _count if sys.stderr.isatty() else lambda _: None)
+            progress = _count if sys.stderr.isatty() else lambda _: None
+            yield path, check_file(file, keys, heads, progress, options.expect)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -49,8 +49,9 @@ def upgrade() -> None:
         sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("reader", "what", name=op.f("pk_audit_reads")),
     )
-    _index("due_at", "seq")
     _plant()
+    # Late: from here on nobody else stages a delivery.
+    _index("due_at", "seq")
     for statement in _triggers(op.get_bind().dialect.name):
         op.execute(statement)
     op.execute("DELETE FROM supported_revisions WHERE revision NOT IN ('0006')")

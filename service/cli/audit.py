@@ -81,10 +81,11 @@ def anchor(
     """Put the log's signed head where the database's owner has no hand."""
     with ready(ctx) as context, plainly():
         note = checkpoint(context)
-        kept = {"": note.encode()} | _stamped(load_settings(ctx.obj), note)
+        # The stamp first: an anchor is there when all of it is.
+        kept = _stamped(load_settings(ctx.obj), note) | {"": note.encode()}
         in_s3 = _S3.fullmatch(to)
         if in_s3 is not None:
-            # The same all day long, so that an anchor whose answer was lost can be put again.
+            # The same all day long, so that an anchor whose answer was lost can be put again while the log is the same.
             until = datetime.combine(datetime.now(UTC).date() + timedelta(days=days + 1), time(), UTC)
             bucket = LockedBucket(in_s3[1], ProfileSource(profile), region)
             for suffix, content in kept.items():
@@ -125,13 +126,17 @@ def verify_(
     key: Annotated[list[str] | None, typer.Option(help="A key to believe, or @ and a file of such lines.")] = None,
     anchor: Annotated[list[Path] | None, typer.Option(help="A checkpoint that was kept elsewhere.")] = None,
     head: Annotated[list[str] | None, typer.Option(help="size:root, as a ticket or a webhook has it.")] = None,
+    expect: Annotated[
+        str | None, typer.Option(help="What each file has to be: export, evidence or checkpoint.")
+    ] = None,
     database: Annotated[bool, typer.Option("--database", help="Check the log where it is stored.")] = False,
 ) -> None:
     """Check exports, evidence and checkpoints offline, or the log in the database. Exit 1 when something is wrong."""
     if bool(files) == database:
         fail("Say either files, or --database.")
     if not database:
-        raise typer.Exit(verifier.main(_arguments(files or [], key or [], anchor or [], head or [])))
+        expected = [] if expect is None else ["--expect", expect]
+        raise typer.Exit(verifier.main(expected + _arguments(files or [], key or [], anchor or [], head or [])))
     with ready(ctx) as context, plainly():
         anchors = _anchors(context.log.keys, key or [], anchor or [], head or [])
         found = _faults(context, anchors)

@@ -77,6 +77,17 @@ def last(tx: Tx) -> int:
     return found or 0
 
 
+def count(tx: Tx) -> int:
+    """How many rows there are, whatever their numbers."""
+    return tx.execute(select(func.count()).select_from(audit_events)).scalar_one()
+
+
+def count_of(tx: Tx, event: str) -> int:
+    """How many events of this name there are."""
+    query = select(func.count()).select_from(audit_events).where(audit_events.c.event == event)
+    return tx.execute(query).scalar_one()
+
+
 def head(tx: Tx) -> int:
     """How many events the head counts."""
     size: int = tx.execute(select(audit_head.c.size)).scalar_one()

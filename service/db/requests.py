@@ -7,7 +7,7 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, insert, or_, select, tuple_, update
+from sqlalchemy import RowMapping, Select, func, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from service.db.engine import Tx
@@ -77,6 +77,11 @@ def by_id(tx: Tx, *, after: str, limit: int) -> list[OperationRequest]:
     rows = tx.execute(query).mappings().all()
     made = _decisions_of(tx, [row["id"] for row in rows])
     return [_request(row, made) for row in rows]
+
+
+def count(tx: Tx) -> int:
+    """How many there are."""
+    return tx.execute(select(func.count()).select_from(requests)).scalar_one()
 
 
 def open_for(tx: Tx, account_id: str, operation: Operation) -> bool:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from service.db import audit, requests, tree
-from service.db.engine import begin, read, retried
+from service.db.engine import Tx, begin, read, retried
 from service.domain.actor import Actor
 from service.domain.canonical import Document, canonical
 from service.domain.checkpoint import Checkpoint
-from service.domain.errors import Code, Invalid, NotFound, no_such_request
+from service.domain.errors import Code, Invalid, NotFound, Unavailable, no_such_request
 from service.domain.events import log_read
 from service.domain.evidence import ProvedLeaf, evidence
 from service.domain.merkle import Frontier, Node, consistency_proof, inclusion_proof
@@ -94,23 +94,31 @@ def consistency(ctx: Context, first: int, second: int | None) -> Consistency:
 
 def evidence_of(ctx: Context, actor: Actor, request_id: str) -> Document:
     """What the log holds of one request, proved to be there. Raises NotFound, Forbidden, Unavailable."""
-    with read(ctx.engine) as tx:
-        request = requests.get(tx, request_id)
-        if request is None:
-            raise no_such_request()
-        check_may_see(request, actor)
-        check_may_have_evidence(request, actor)
-    if not is_participant(request, actor):
+    if not _takes_part(ctx, actor, request_id):
         _note_reading(ctx, actor, "evidence")
     head, leaves = _proved(ctx, request_id)
+    if not leaves:
+        raise Unavailable(Code.UNAVAILABLE, "The request is not in the log's tree yet. Try again later.")
     return evidence(leaves, _signed(ctx, head), ctx.log.keys)
+
+
+@retried
+def _takes_part(ctx: Context, actor: Actor, request_id: str) -> bool:
+    """Raises NotFound, or Forbidden for whoever may not have the evidence; Unavailable."""
+    with read(ctx.engine) as tx:
+        request = requests.get(tx, request_id)
+    if request is None:
+        raise no_such_request()
+    check_may_see(request, actor)
+    check_may_have_evidence(request, actor)
+    return is_participant(request, actor)
 
 
 @retried
 def _proved(ctx: Context, request_id: str) -> tuple[Frontier, list[ProvedLeaf]]:
     """All events of a request, each with its proof to one head, from one moment."""
     with read(ctx.engine) as tx:
-        head, hashes = tree.frontier(tx), partial(tree.hashes, tx)
+        head, hashes = _true_head(tx), partial(tree.hashes, tx)
         return head, [
             ProvedLeaf(content, json.loads(content), inclusion_proof(seq - 1, head.size, hashes))
             for seq, content in audit.of_request(tx, request_id, until=head.size)
@@ -120,7 +128,21 @@ def _proved(ctx: Context, request_id: str) -> tuple[Frontier, list[ProvedLeaf]]:
 @retried
 def _head(ctx: Context) -> Frontier:
     with read(ctx.engine) as tx:
-        return tree.frontier(tx)
+        return _true_head(tx)
+
+
+def _true_head(tx: Tx) -> Frontier:
+    """What is signed: the frontier, if it is that of the nodes and events, which the service's role cannot change."""
+    head = tree.frontier(tx)
+    try:
+        is_true = tree.root(tx, head.size) == head.root()
+    except KeyError:
+        is_true = False
+    if not is_true:
+        raise Unavailable(
+            Code.UNAVAILABLE, "The log's tree is not that of its events; `rootquorum audit verify --database` says why."
+        )
+    return head
 
 
 @retried

@@ -47,7 +47,10 @@ class _Stored:
     """The heads as they are stored, from one moment."""
 
     last: int
+    rows: int
     head: int
+    filed: int
+    requests: int
     frontier: Frontier
 
 
@@ -59,7 +62,19 @@ def verify(
     Raises Unavailable.
     """
     with read(ctx.engine) as tx:
-        stored = _Stored(audit.last(tx), audit.head(tx), tree.frontier(tx))
+        stored = _Stored(
+            last=audit.last(tx),
+            rows=audit.count(tx),
+            head=audit.head(tx),
+            filed=audit.count_of(tx, FILED),
+            requests=requests.count(tx),
+            frontier=tree.frontier(tx),
+        )
+    if stored.rows != stored.last:
+        # Such as one with a number below 1, or between two others: it would be in no leaf.
+        yield Fault("the log", f"{stored.last} rows, numbered from 1", f"{stored.rows}")
+    if stored.requests != stored.filed:
+        yield Fault("the requests", f"{stored.filed}, as the log says were filed", f"{stored.requests}")
     if stored.last != stored.head:
         yield Fault("the log's head", f"{stored.last} events, as there are", f"{stored.head}")
     yield from _check_events(ctx, stored, anchors, progress)

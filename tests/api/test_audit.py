@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from factories import DEACTIVATE, LOG, ORIGIN, SIGNER, House
+from past_triggers import as_its_owner
+from sqlalchemy import text, update
 
 from service import verifier
+from service.db.engine import begin
+from service.db.tables import audit_tree
 from service.domain.checkpoint import parse_checkpoint, parse_note, parse_verifier_key
 from service.domain.merkle import check_consistency, root_from_inclusion
 from service.domain.request import OperationRequest, Verdict
@@ -134,6 +138,23 @@ def test_while_keys_change_a_checkpoint_has_two_signatures_and_either_is_enough(
     assert checked(tmp_path, note) == 0
     (tmp_path / "note").write_text(note)
     assert verifier.main(["--key", following.verifier_key, str(tmp_path / "note")]) == 0
+
+
+def test_a_frontier_that_is_not_that_of_the_events_is_not_signed(house: House) -> None:
+    """The service's own role can write it; what it is made of that role cannot change."""
+    request = house.file()
+    with begin(house.ctx.engine) as tx:
+        tx.execute(update(audit_tree).values(size=audit_tree.c.size + 1, frontier="ab" * 32 + " " + "cd" * 32))
+    for path in ("audit/checkpoint", f"requests/{request.filing.request_id}/evidence"):
+        assert house.client("alice").get(f"/v1/{path}").status_code == 503
+
+
+def test_what_an_earlier_version_filed_has_evidence_when_it_is_in_the_tree(house: House) -> None:
+    path = f"/v1/requests/{house.file().filing.request_id}/evidence"
+    with as_its_owner(house) as tx:
+        for statement in ("DELETE FROM audit_nodes", "UPDATE audit_tree SET size = 0, frontier = ''"):
+            tx.execute(text(statement))
+    assert house.client("alice").get(path).json()["code"] == "unavailable"
 
 
 def test_keys_are_listed_for_everybody_who_is_signed_in(house: House) -> None:

@@ -200,3 +200,9 @@ def test_every_finding_is_documented_and_every_documented_one_is_found() -> None
     made |= {"not-json", "trailing-garbage"}  # one of two, by what the JSON's reader says
     made |= {f"{part}-differs" for part in ("request", "digest", "decisions", "policy", "outcome")}
     assert set(re.findall("`([a-z-]+)`", page)) == made
+
+
+def test_a_file_of_another_kind_than_is_expected_is_a_finding(folder: Path) -> None:
+    """Whoever hands over a checkpoint instead of the log has handed over nothing that an anchor is compared with."""
+    assert _run(folder, "note", "--expect", "checkpoint") == 0
+    assert _run(folder, "note", "--expect", "export") == 1

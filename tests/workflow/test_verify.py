@@ -4,16 +4,16 @@ What is rewritten with every hash that goes with it can only be told by a head t
 """
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from factories import BOTH, DEACTIVATE, OTHER_ACCOUNT, House
+from past_triggers import as_its_owner
 from sqlalchemy import Connection, delete, insert, select, text, update
 
 from service.db import tree
-from service.db.engine import begin, read
+from service.db.engine import read
 from service.db.tables import audit_events, audit_head, audit_nodes, audit_tree, decisions, requests
 from service.domain.canonical import canonical
 from service.domain.merkle import EMPTY, leaf_hash
@@ -28,18 +28,6 @@ def log(house: House) -> House:
     house.execute(house.approved(DEACTIVATE, house.spare_key()))
     house.approve(house.file(account_id=OTHER_ACCOUNT), "bob")
     return house
-
-
-@contextmanager
-def as_its_owner(house: House) -> Iterator[Connection]:
-    """Whoever owns the database: nothing that the schema forbids is forbidden to them."""
-    with begin(house.owner) as tx:
-        if tx.dialect.name == "postgresql":
-            tx.execute(text("SET LOCAL session_replication_role = replica"))
-        else:
-            for name in tx.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all():
-                tx.execute(text(f"DROP TRIGGER {name}"))
-        yield tx
 
 
 def faults(house: House, *anchors: Anchor) -> list[str]:
@@ -227,6 +215,27 @@ def test_a_status_that_no_event_has_led_to_is_found(log: House) -> None:
         values = {"status": "approved", "approved_at": now, "execute_by": now}
         tx.execute(update(requests).where(requests.c.status == "pending").values(**values))
     assert any("status: expected pending" in fault for fault in faults(log))
+
+
+def test_a_row_that_is_in_no_leaf_is_found(log: House) -> None:
+    with as_its_owner(log) as tx:
+        if tx.dialect.name == "postgresql":
+            tx.execute(text("ALTER TABLE audit_events DROP CONSTRAINT ck_audit_events_seq"))
+        else:
+            tx.execute(text("PRAGMA ignore_check_constraints = ON"))
+        row = dict(tx.execute(select(audit_events).where(audit_events.c.event == "decision.recorded")).first()._mapping)  # type: ignore[union-attr]
+        tx.execute(insert(audit_events).values(**row | {"seq": -4}))
+    assert any("rows, numbered from 1" in fault for fault in faults(log))
+
+
+def test_a_request_that_is_missing_is_found(log: House) -> None:
+    with as_its_owner(log) as tx:
+        if tx.dialect.name == "sqlite":
+            tx.execute(text("PRAGMA defer_foreign_keys = ON"))
+        tx.execute(update(audit_events).values(request_id=None))
+        tx.execute(delete(decisions))
+        tx.execute(delete(requests))
+    assert any(fault.startswith("the requests: expected 2") for fault in faults(log))
 
 
 def test_progress_is_told_up_to_the_last_event(log: House) -> None:
