@@ -181,8 +181,20 @@ class Provider:
     # --- what people do ---
 
     def sign_in(self, name: str, *, client_id: str | None = None, **asked: str) -> Tokens:
-        """Authorization code with PKCE, through the login and the consent page."""
-        client_id = client_id or self.client_id
+        """Authorization code with PKCE, through the login and the consent page.
+
+        Rarely, and on a busy machine only, this provider refuses a code that it has just made; people begin anew then.
+        """
+        refused = []
+        for _ in range(3):
+            answered = self._exchange(name, client_id or self.client_id, asked)
+            if answered.is_success:
+                tokens = answered.json()
+                return Tokens(tokens["access_token"], tokens["id_token"])
+            refused.append(answered.text)
+        raise AssertionError(f"the provider refuses its own codes: {refused}")
+
+    def _exchange(self, name: str, client_id: str, asked: dict[str, str]) -> httpx.Response:
         verifier = secrets.token_urlsafe(48)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         query = {
@@ -203,8 +215,7 @@ class Provider:
             "client_id": client_id,
             "code_verifier": verifier,
         }
-        tokens = httpx.post(f"{self.issuer}/oauth/token", data=form).raise_for_status().json()
-        return Tokens(tokens["access_token"], tokens["id_token"])
+        return httpx.post(f"{self.issuer}/oauth/token", data=form)
 
     def authorize(self, name: str, url: str) -> dict[str, str]:
         """Fill in each page that comes, in a new browser, until it is sent back to the client: with what."""

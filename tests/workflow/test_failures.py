@@ -2,6 +2,7 @@
 database failed, and failed but done. Every row says where the request ends and which keys the account then has.
 """
 
+import json
 from contextlib import suppress
 from datetime import timedelta
 
@@ -181,7 +182,7 @@ def test_a_key_that_was_recorded_after_all_but_cannot_be_deleted_is_reported(hou
         assert execute_at_risk(house, approved) is Code.NOT_RECORDED
     (key,) = house.aws.keys(ACCOUNT).keys() - {house.signer}
     assert house.now(approved).status == "delivered"
-    assert f'"event":"key.quarantined","request_id":"{approved.filing.request_id}"' in house.events(approved)[-1]
+    assert json.loads(house.events(approved)[-1])["event"] == "key.quarantined"
     assert key in house.events(approved)[-1]
 
 
