@@ -31,6 +31,7 @@ from canaille.backends import Backend
 from joserfc.jwk import JWKRegistry
 
 from service.auth.oidc import Trust
+from service.cli.waiting import wait_until
 
 REDIRECT = "http://127.0.0.1/docs/oauth2-redirect"
 PASSWORD = "correct horse battery staple"
@@ -183,16 +184,18 @@ class Provider:
     def sign_in(self, name: str, *, client_id: str | None = None, **asked: str) -> Tokens:
         """Authorization code with PKCE, through the login and the consent page.
 
-        Rarely, and on a busy machine only, this provider refuses a code that it has just made; people begin anew then.
+        Rarely, and on a busy machine only, this provider refuses codes that it has just made; people begin anew then.
         """
-        refused = []
-        for _ in range(3):
+        signed_in: list[Tokens] = []
+
+        def sign_in() -> bool:
             answered = self._exchange(name, client_id or self.client_id, asked)
             if answered.is_success:
-                tokens = answered.json()
-                return Tokens(tokens["access_token"], tokens["id_token"])
-            refused.append(answered.text)
-        raise AssertionError(f"the provider refuses its own codes: {refused}")
+                signed_in.append(Tokens(answered.json()["access_token"], answered.json()["id_token"]))
+            return answered.is_success
+
+        wait_until(sign_in, what="the provider to take its own code")
+        return signed_in[0]
 
     def _exchange(self, name: str, client_id: str, asked: dict[str, str]) -> httpx.Response:
         verifier = secrets.token_urlsafe(48)
