@@ -184,7 +184,8 @@ class Provider:
     def sign_in(self, name: str, *, client_id: str | None = None, **asked: str) -> Tokens:
         """Authorization code with PKCE, through the login and the consent page.
 
-        Rarely, and on a busy machine only, this provider refuses codes that it has just made; people begin anew then.
+        For some seconds of a whole run this provider has refused codes that it had just made, nobody knows why; people
+        begin anew then.
         """
         signed_in: list[Tokens] = []
 
