@@ -13,13 +13,14 @@ from service import verifier
 KEY = verifier.read_key(SIGNER.verifier_key)
 
 
-def report_on(data: bytes, *heads: str) -> verifier.Report:
-    return verifier.check_file(io.BytesIO(data), [KEY], [verifier.read_head(head) for head in heads], lambda _: None)
+def told_of(data: bytes, *heads: str) -> list[verifier.Finding | str]:
+    told = verifier.check_file(io.BytesIO(data), [KEY], [verifier.read_head(head) for head in heads])
+    return list(verifier.all_told(told))
 
 
 def findings(data: bytes, *heads: str) -> set[str]:
     """The names of what was found."""
-    return set(report_on(data, *heads).counts)
+    return {each.name for each in told_of(data, *heads) if isinstance(each, verifier.Finding)}
 
 
 def findings_in(document: Any) -> set[str]:

@@ -56,10 +56,14 @@ def test_all_three_kinds_of_files_are_told_apart_and_good(folder: Path, capsys: 
     assert _run(folder, "audit.jsonl", "evidence.json", "note", "--head", _LEDGER.head(3), "--anchor", "old") == 0
     out = capsys.readouterr().out.splitlines()
     assert [line for line in out if "not compared" not in line] == [
-        "old: good: an anchor",
-        f"audit.jsonl: good: {_SIZE} events, root {_LEDGER.head(_SIZE).split(':')[1]}",
-        f"evidence.json: good: request '{_REQUEST}', 6 events, in the log of {_SIZE}",
-        f"note: good: a checkpoint of {_SIZE} events, root {_LEDGER.head(_SIZE).split(':')[1]}",
+        "old: an anchor",
+        "old: good",
+        f"audit.jsonl: {_SIZE} events, root {_LEDGER.head(_SIZE).split(':')[1]}",
+        "audit.jsonl: good",
+        f"evidence.json: request '{_REQUEST}', 6 events, in the log of {_SIZE}",
+        "evidence.json: good",
+        f"note: a checkpoint of {_SIZE} events, root {_LEDGER.head(_SIZE).split(':')[1]}",
+        "note: good",
     ]
 
 
@@ -70,7 +74,7 @@ def test_keys_are_read_from_a_file(folder: Path) -> None:
 @pytest.mark.parametrize("kept", ["--head", "--anchor"])
 def test_a_finding_says_what_and_where(folder: Path, capsys: pytest.CaptureFixture[str], kept: str) -> None:
     assert _run(folder, "changed.jsonl", kept, _LEDGER.head(4) if kept == "--head" else "old") == 1
-    finding, verdict = capsys.readouterr().out.splitlines()[-2:]
+    finding, _, verdict = capsys.readouterr().out.splitlines()[-3:]
     root = _LEDGER.head(4).split(":")[1]
     assert finding.startswith("changed.jsonl: rewritten: sequence numbers 1 to 4: at size 4 ")
     assert f"has {root}, found " in finding
@@ -177,14 +181,13 @@ def test_a_log_of_any_length_needs_the_memory_of_a_line() -> None:
         yield from _events(20_000)
         yield canonical({"checkpoint": note}) + b"\n"
 
-    told, report = list[int](), verifier.Report()
     tracemalloc.start()
     try:
-        verifier.check_export(lines(), [KEY], [], report, lambda seq: told.append(seq) if seq % 5000 == 0 else None)
+        told = list(verifier.check_export(lines(), [KEY], []))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert (report.findings, told) == ([], [5000, 10000, 15000, 20000])
+    assert [str(each)[:13] for each in told] == ["20000 events,"]
     assert peak < 200_000  # the log has 4.5 MB
 
 
@@ -197,7 +200,6 @@ def test_every_finding_is_documented_and_every_documented_one_is_found() -> None
         for argument in ast.walk(node.args[0])
         if isinstance(argument, ast.Constant) and argument.value != "-differs"
     }
-    made |= {"not-json", "trailing-garbage"}  # one of two, by what the JSON's reader says
     made |= {f"{part}-differs" for part in ("request", "digest", "decisions", "policy", "outcome")}
     assert set(re.findall("`([a-z-]+)`", page)) == made
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledger import Ledger, executed
-from tampering import changed_at, fields, findings, report_on
+from tampering import changed_at, fields, findings, told_of
 
 from service.domain.canonical import canonical
 
@@ -13,9 +13,8 @@ _EXPORT, _SIZE = _LEDGER.export(), len(_LEDGER.leaves)
 
 
 def test_an_export_is_good() -> None:
-    report = report_on(b"".join(_EXPORT), *(_LEDGER.head(size) for size in range(len(_LEDGER.leaves) + 1)))
-    assert report.findings == []
-    assert report.summary.startswith(f"{_SIZE} events, root ")
+    heads = [_LEDGER.head(size) for size in range(_SIZE + 1)]
+    assert told_of(b"".join(_EXPORT), *heads) == [f"{_SIZE} events, root {heads[-1].split(':')[1]}"]
 
 
 def test_an_empty_log_is_good() -> None:
@@ -83,21 +82,21 @@ _FIRST = canonical(_LEDGER.leaves[0])
         (b" " + _FIRST, "not-canonical"),
         (_FIRST + b" ", "not-canonical"),
         (_FIRST + b"\r", "not-canonical"),
-        (_FIRST.replace(b'"seq":1', b'"seq":1.0'), "float"),
-        (_FIRST.replace(b'"seq":1', b'"seq":1e0'), "float"),
-        (_FIRST.replace(b'"seq":1', b'"seq":NaN'), "float"),
+        (_FIRST.replace(b'"seq":1', b'"seq":1.0'), "not-json"),
+        (_FIRST.replace(b'"seq":1', b'"seq":1e0'), "not-json"),
+        (_FIRST.replace(b'"seq":1', b'"seq":NaN'), "not-json"),
         (_FIRST.replace(b'"seq":1', b'"seq":-0'), "not-canonical"),
-        (_FIRST.replace(b'"seq":1', b'"seq":9007199254740992'), "not-canonical"),
-        (_FIRST.replace(b'"seq":1', b'"seq":' + b"1" * 5000), "not-canonical"),
-        (_FIRST.replace(b'"seq":1', b'"seq":1,"seq":1'), "duplicated-name"),
-        (_FIRST.replace(b'"seq":1', b'"s\\u0065q":1,"seq":1'), "duplicated-name"),
+        (_FIRST.replace(b'"seq":1', b'"seq":9007199254740992'), "not-json"),
+        (_FIRST.replace(b'"seq":1', b'"seq":' + b"1" * 5000), "not-json"),
+        (_FIRST.replace(b'"seq":1', b'"seq":1,"seq":1'), "not-json"),
+        (_FIRST.replace(b'"seq":1', b'"s\\u0065q":1,"seq":1'), "not-json"),
         (_FIRST.replace(b'"seq":1', b'"seq":true'), "sequence-broken"),
         (_FIRST.replace(b'"seq":1', b'"seq":"1"'), "sequence-broken"),
         (_FIRST.replace("für".encode(), b"f\\u00fcr"), "not-canonical"),
         (_FIRST.replace("für".encode(), "für".encode("latin-1")), "not-json"),
         (_FIRST.replace("für".encode(), b"\\ud800"), "not-canonical"),
-        (_FIRST.replace(b'"comment"', '"cömment"'.encode()), "not-canonical"),
-        (_FIRST + b"{}", "trailing-garbage"),
+        (_FIRST.replace(b'"comment"', '"cömment"'.encode()), "not-json"),
+        (_FIRST + b"{}", "not-json"),
         (_FIRST[:-1], "not-json"),
         (b"[" * 100_000, "not-json"),
         (b"[]", "not-an-event"),
