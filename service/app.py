@@ -19,7 +19,7 @@ from service.api.sign_ins import FailedSignIns, SignIns
 from service.auth.browser import BrowserClient
 from service.auth.oidc import Trust, Verifier
 from service.auth.provider import Provider, new_client
-from service.aws.kms import KmsKey
+from service.aws.kms import KmsSigner
 from service.aws.organization import KnownAccounts, Listing, Organization
 from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot
@@ -42,7 +42,6 @@ from service.settings import (
     load,
 )
 from service.signing.ed25519 import from_pem
-from service.signing.elsewhere import KeptElsewhere
 from service.signing.notes import Signer as LogSigner
 from service.trackers import tickets
 from service.worker import Worker
@@ -127,7 +126,7 @@ def _log(audit: AuditSettings) -> Log:
 def _signer(origin: str, key: LogKeySettings) -> LogSigner | None:
     """Who signs with it now; None for one that no longer does."""
     if key.kms_key is not None and key.verifier_key is not None:
-        return KeptElsewhere(key.verifier_key, KmsKey(key.kms_key, ProfileSource(key.profile), key.region))
+        return KmsSigner(key.verifier_key, key.kms_key, ProfileSource(key.profile), key.region)
     pem = key.pem()
     return None if pem is None else from_pem(origin, pem)
 

@@ -14,7 +14,7 @@ from cryptography.x509 import load_pem_x509_certificates
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from service import verifier
-from service.aws.kms import KmsKey
+from service.aws.kms import public_key_of
 from service.aws.locked_objects import LockedBucket
 from service.aws.sources import ProfileSource
 from service.cli.common import console, errors, fail, load_settings, plainly, ready
@@ -53,7 +53,7 @@ def key(
         fail("Say either a file for a new key, or --kms.")
     if kms is not None:
         with plainly():
-            known = KmsKey(kms, ProfileSource(profile), region).public_key()
+            known = public_key_of(kms, ProfileSource(profile), region)
         console.print(str(VerifierKey(origin, known)), markup=False, soft_wrap=True)
     elif file is not None:
         console.print(new_key(file, origin), markup=False, soft_wrap=True)

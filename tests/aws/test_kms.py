@@ -1,4 +1,4 @@
-"""What AWS KMS signs is handed out when its own public key verifies it, and only then."""
+"""What AWS KMS signs is handed out when the public key of the settings verifies it, and only then."""
 
 import threading
 from base64 import b64encode
@@ -15,8 +15,9 @@ from kms import KEY_ARN, REGION, Kms, refusing, running_kms
 from werkzeug.wrappers import Response
 
 from service.aws.calls import REPEATABLE
-from service.aws.kms import LARGEST_MESSAGE_BYTES, KmsKey
+from service.aws.kms import LARGEST_MESSAGE_BYTES, KmsSigner, public_key_of
 from service.aws.sources import FixedSource, ProfileSource, Source
+from service.domain.checkpoint import VerifierKey
 from service.domain.errors import Unavailable
 
 _MESSAGE = b"rootquorum.example/log\n4711\n"
@@ -30,25 +31,19 @@ def kms() -> Iterator[Kms]:
         yield kms
 
 
-def key_of(kms: Kms, source: Source | None = None) -> KmsKey:
-    return KmsKey(KEY_ARN, source or kms.source, REGION)
+def key_of(kms: Kms, source: Source | None = None) -> KmsSigner:
+    known = VerifierKey("rootquorum.example/log", kms.key.public_key().public_bytes_raw())
+    return KmsSigner(str(known), KEY_ARN, source or kms.source, REGION)
 
 
 def test_a_signature_is_one_of_plain_ed25519_by_the_public_key(kms: Kms) -> None:
     key = key_of(kms)
-    signature = key.sign(_MESSAGE)
-    assert (len(signature), key.public_key()) == (64, kms.key.public_key().public_bytes_raw())
-    Ed25519PublicKey.from_public_bytes(key.public_key()).verify(signature, _MESSAGE)
+    signature, public = key.sign(_MESSAGE), public_key_of(KEY_ARN, kms.source, REGION)
+    assert (len(signature), public, key.name) == (64, kms.key.public_key().public_bytes_raw(), "rootquorum.example/log")
+    Ed25519PublicKey.from_public_bytes(public).verify(signature, _MESSAGE)
     with pytest.raises(InvalidSignature):
-        Ed25519PublicKey.from_public_bytes(key.public_key()).verify(signature, b"another")
-
-
-def test_the_public_key_is_asked_for_once(kms: Kms) -> None:
-    key = key_of(kms)
-    for _ in range(3):
-        key.public_key()
-        key.sign(_MESSAGE)
-    assert kms.calls == ["GetPublicKey", "Sign", "Sign", "Sign"]
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, b"another")
+    assert kms.calls == ["Sign", "GetPublicKey"]
 
 
 def test_the_longest_message_is_signed_and_none_beyond_leaves_the_process(kms: Kms) -> None:
@@ -57,7 +52,7 @@ def test_the_longest_message_is_signed_and_none_beyond_leaves_the_process(kms: K
     for message in (b"", b"x" * (LARGEST_MESSAGE_BYTES + 1)):
         with pytest.raises(ValueError, match="1 to 4096"):
             key.sign(message)
-    assert kms.calls == ["GetPublicKey", "Sign"]
+    assert kms.calls == ["Sign"]
 
 
 @pytest.mark.parametrize(
@@ -75,10 +70,7 @@ def test_a_refusal_says_why_and_quotes_nothing(kms: Kms, code: str, says: str) -
     key = key_of(kms)
     kms.fail(refusing(code))
     with pytest.raises(Unavailable, match=says) as unread:
-        key.public_key()
-    kms.faults = 0
-    key.public_key()
-    kms.fail(refusing(code))
+        public_key_of(KEY_ARN, kms.source, REGION)
     with pytest.raises(Unavailable, match=f"Nothing was signed.*{says}") as unsigned:
         key.sign(_MESSAGE)
     assert "arn:" not in f"{unread.value}{unsigned.value}"
@@ -96,7 +88,6 @@ def test_a_failure_is_not_remembered(kms: Kms) -> None:
 @pytest.mark.parametrize("answer", [refusing("ThrottlingException"), refusing("KMSInternalException", 500)])
 def test_what_passes_is_tried_again_as_often_as_any_call(kms: Kms, answer: object) -> None:
     key = key_of(kms)
-    key.public_key()
     kms.fail(answer, times=2)  # type: ignore[arg-type]  # parametrize knows no types
     assert key.sign(_MESSAGE)
     kms.calls.clear()
@@ -118,7 +109,6 @@ def test_a_signature_whose_answer_was_lost_is_made_again_the_same(kms: Kms) -> N
 
 def test_a_kms_that_hangs_is_waited_for_no_longer_than_the_calls_say(kms: Kms, monkeypatch: pytest.MonkeyPatch) -> None:
     key, go_on = key_of(kms), threading.Event()
-    key.public_key()
     monkeypatch.setattr("service.aws.signer.REPEATABLE", REPEATABLE.merge(Config(read_timeout=0.2)))
 
     def hang(_: str) -> None:
@@ -137,12 +127,12 @@ def test_a_kms_that_is_not_there_is_unavailable(kms: Kms) -> None:
 
 
 def test_a_program_for_the_credential_that_fails_is_unavailable(
-    kms: Kms, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "config").write_text("[profile log]\ncredential_process = false\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     with pytest.raises(Unavailable, match=r"public key cannot be had"):
-        key_of(kms, ProfileSource("log")).public_key()
+        public_key_of(KEY_ARN, ProfileSource("log"), REGION)
 
 
 def test_without_a_profile_the_environment_signs(kms: Kms, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,22 +146,21 @@ def test_without_a_profile_the_environment_signs(kms: Kms, monkeypatch: pytest.M
 def test_another_kind_of_key_is_refused_by_its_spec(kms: Kms) -> None:
     kms.answers["KeySpec"] = "ECC_NIST_P256"
     with pytest.raises(Unavailable, match="ECC_NIST_EDWARDS25519"):
-        key_of(kms).sign(_MESSAGE)
-    assert kms.calls == ["GetPublicKey"]
+        public_key_of(KEY_ARN, kms.source, REGION)
 
 
 def test_a_public_key_of_another_kind_than_its_spec_is_refused(kms: Kms) -> None:
     der = generate_private_key(SECP256R1()).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     kms.answers["PublicKey"] = b64encode(der).decode()
     with pytest.raises(Unavailable, match="no Ed25519 key"):
-        key_of(kms).public_key()
+        public_key_of(KEY_ARN, kms.source, REGION)
 
 
 @pytest.mark.parametrize("garbage", ["", "AAAA", "not base64!", 7, None])
 def test_a_public_key_that_is_garbage_is_refused(kms: Kms, garbage: object) -> None:
     kms.answers["PublicKey"] = garbage
     with pytest.raises(Unavailable, match="public key cannot be had"):
-        key_of(kms).public_key()
+        public_key_of(KEY_ARN, kms.source, REGION)
 
 
 @pytest.mark.parametrize("garbage", ["", b64encode(b"x" * 64).decode(), b64encode(b"x" * 63).decode(), 7, None])
@@ -181,11 +170,10 @@ def test_a_signature_that_does_not_verify_is_not_handed_out(kms: Kms, garbage: o
         key_of(kms).sign(_MESSAGE)
 
 
-def test_an_alias_that_names_another_key_meanwhile_signs_nothing(kms: Kms) -> None:
+def test_another_key_than_that_of_the_settings_signs_nothing(kms: Kms) -> None:
     key = key_of(kms)
-    key.public_key()
     kms.key = Ed25519PrivateKey.generate()
-    with pytest.raises(Unavailable, match="asked for first"):
+    with pytest.raises(Unavailable, match="the settings name"):
         key.sign(_MESSAGE)
 
 
