@@ -3,12 +3,12 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test browser pgbouncer roundup node openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults image image-check clean
+.PHONY: demo test browser pgbouncer roundup node go openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults image image-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep)
 
-test: .venv/ready browser pgbouncer roundup node openssl
+test: .venv/ready browser pgbouncer roundup node go openssl
 	$(BIN)/pytest -n auto $(ARGS)
 
 # A Chromium for tests/browser, if the machine has none.
@@ -26,6 +26,10 @@ roundup: .venv/ready
 # Prism and published API documents for tests/notify, on the Node.js of a wheel.
 node: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m nodejs
+
+# Go's own Merkle tree and signed notes, for the tests to hold ours against; built with the Go of a wheel.
+go: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m golang
 
 # The time-stamp authority of tests/notify, if the machine has none.
 openssl:
