@@ -12,7 +12,6 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -52,8 +51,7 @@ def grow(engine: Engine, grown: Frontier, size: int) -> Frontier:
         with begin(engine) as tx:
             tx.execute(insert(audit_events), events)
             tx.execute(insert(audit_nodes), nodes)
-            frontier = " ".join(part.hex() for part in grown.hashes)
-            tx.execute(update(audit_tree).values(size=grown.size, frontier=frontier))
+            tx.execute(update(audit_tree).values(size=grown.size, root=grown.root().hex()))
     return grown
 
 
@@ -70,8 +68,9 @@ def measure(engine: Engine, size: int) -> tuple[float, float, float]:
     began = time.perf_counter()
     with read(engine) as tx:
         for number in range(1, 51):
-            inclusion_proof(size * number // 51, size, partial(tree.hashes, tx))
-            consistency_proof(max(1, size * number // 51), size, partial(tree.hashes, tx))
+            now = tree.over(tx, size)
+            inclusion_proof(size * number // 51, size, now.hashes)
+            consistency_proof(max(1, size * number // 51), size, now.hashes)
     return seconds, peak, (time.perf_counter() - began) / 50 * 1000
 
 

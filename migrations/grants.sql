@@ -13,7 +13,7 @@ GRANT UPDATE (
 ) ON requests TO :"role";
 GRANT UPDATE (digest, decision, comment, credential, decided_at) ON decisions TO :"role";
 GRANT UPDATE (size) ON audit_head TO :"role";
-GRANT UPDATE (size, frontier) ON audit_tree TO :"role";
+GRANT UPDATE (size, root) ON audit_tree TO :"role";
 GRANT UPDATE (hour) ON audit_reads TO :"role";
 GRANT UPDATE (revoked_at) ON api_tokens TO :"role";
 GRANT UPDATE (name, issuer, groups, seen_at, proved_at, votes_since, suspended_at) ON people TO :"role";

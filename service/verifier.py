@@ -434,20 +434,21 @@ def _check_rules(events: Sequence[Event]) -> Told:
     for at in starts[1:]:
         yield Finding("executed-twice", f"seq {events[at]['seq']}", "an execution had started before")
     if starts:
-        yield from _check_votes(events[0]["data"], events[: starts[0]], f"seq {events[starts[0]]['seq']}")
+        yield from _check_votes(events[0]["data"], events[: starts[0]], events[starts[0]])
     elif beyond := {str(event["data"]["status"]) for event in events if "status" in event["data"]} - _NOT_STARTED:
         text = f"expected {_STARTED}, found only what comes after it: {shown(sorted(beyond))}"
         yield Finding("not-started", "the events", text)
 
 
-def _check_votes(filed: dict[str, Any], before: Sequence[Event], place: str) -> Told:
-    """At an execution's start: each person's last decision counts."""
-    filing = filed["filing"]
+def _check_votes(filed: dict[str, Any], before: Sequence[Event], start: Event) -> Told:
+    """Each person's last decision counts, and the quorum that was filed, or that in force where it is stricter."""
+    filing, policy, place = filed["filing"], start["data"].get("policy"), f"seq {start['seq']}"
     votes = {str(event["data"].get("person")): event["data"] for event in before if event["event"] == _DECIDED}
     rejecting = {person for person, vote in votes.items() if vote.get("decision") != "approve"}
     approving = {person for person in votes.keys() - rejecting if votes[person].get("digest") == filed["digest"]}
     own = approving & {filing["requester"], filing["recipient"]}
-    needed = max(_LEAST_QUORUM, filing["quorum"])
+    in_force = policy.get("quorum") if isinstance(policy, dict) else None
+    needed = max(_LEAST_QUORUM, filing["quorum"], in_force if type(in_force) is int else 0)
     if rejecting:
         yield Finding("executed-against", place, f"{shown(sorted(rejecting))} had rejected it")
     if own:

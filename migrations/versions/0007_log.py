@@ -1,14 +1,15 @@
-"""The audit log becomes a tree: its complete subtrees, its frontier, and who has read from it in which hour. Deliveries
-are sent by when they are due.
+"""The audit log becomes a tree: its complete subtrees, its size and root, and who has read from it in which hour.
+Deliveries are sent by when they are due.
 
 Compatibility: the previous version runs on this schema. What it appends is taken into the tree by the next append of
 this one; it says nothing of reads, and leaves `previous` out of its events.
 """
 
+import hashlib
+from functools import reduce
+
 import sqlalchemy as sa
 from alembic import op
-
-from service.domain.merkle import EMPTY, Frontier, leaf_hash
 
 revision = "0007"
 down_revision = "0006"
@@ -38,7 +39,7 @@ def upgrade() -> None:
         "audit_tree",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.Column("frontier", sa.Text(), nullable=False),
+        sa.Column("root", sa.String(length=64), nullable=False),
         sa.CheckConstraint("id = 1 AND size >= 0", name=op.f("ck_audit_tree_single")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_tree")),
     )
@@ -73,27 +74,33 @@ def _index(*columns: str) -> None:
 
 def _plant() -> None:
     """The tree over what there is. What others append meanwhile is taken in by the next append."""
-    bind, grown = op.get_bind(), EMPTY
+    bind, size, subtrees = op.get_bind(), 0, list[bytes]()
     nodes = sa.table("audit_nodes", sa.column("seq"), sa.column("level"), sa.column("hash"))
-    while contents := _contents(grown):
+    while contents := _contents(size):
         rows = []
         for content in contents:
-            grown, completed = grown.append(leaf_hash(content.encode()))
-            rows += [
-                {"seq": (node.index + 1) << node.level, "level": node.level, "hash": found.hex()}
-                for node, found in completed.items()
-            ]
+            carried, level = _hash(b"\x00", content.encode()), 0
+            while size >> level & 1:
+                carried, level = _hash(b"\x01", subtrees.pop(), carried), level + 1
+                rows.append({"seq": size + 1, "level": level, "hash": carried.hex()})
+            size += 1
+            subtrees.append(carried)
         if rows:
             bind.execute(sa.insert(nodes), rows)
+    root = reduce(lambda right, left: _hash(b"\x01", left, right), reversed(subtrees)) if subtrees else _hash()
     bind.execute(
-        sa.text("INSERT INTO audit_tree (id, size, frontier) VALUES (1, :size, :frontier)"),
-        {"size": grown.size, "frontier": " ".join(part.hex() for part in grown.hashes)},
+        sa.text("INSERT INTO audit_tree (id, size, root) VALUES (1, :size, :root)"), {"size": size, "root": root.hex()}
     )
 
 
-def _contents(grown: Frontier) -> list[str]:
+def _hash(*parts: bytes) -> bytes:
+    """RFC 9162, 2.1.1: written out here, so that this migration stays what it is."""
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def _contents(size: int) -> list[str]:
     query = "SELECT content FROM audit_events WHERE seq > :after AND seq <= :until ORDER BY seq"
-    found = op.get_bind().execute(sa.text(query), {"after": grown.size, "until": grown.size + _BATCH})
+    found = op.get_bind().execute(sa.text(query), {"after": size, "until": size + _BATCH})
     return list(found.scalars())
 
 

@@ -32,6 +32,7 @@ class Appended:
 def append(tx: Tx, event: Event, *, actor: Actor, at: datetime, request_id: str | None = None) -> Appended:
     """Write `event` and return its place in the log.
 
+    Raises Unavailable when the log's tree is not that of its events.
     The number is taken from one row that stays locked until the commit: no gap, no fork, in the tree neither. Taken
     last in every transaction, that lock is never held while another is waited for.
     """
@@ -42,7 +43,7 @@ def append(tx: Tx, event: Event, *, actor: Actor, at: datetime, request_id: str 
     content = record(event, seq=seq, at=at, actor=actor, request_id=request_id, previous=previous)
     written = canonical(content).decode()
     tx.execute(insert(audit_events).values(seq=seq, at=at, event=event.name, request_id=request_id, content=written))
-    return Appended(seq, tree.grow(tx, seq).root())
+    return Appended(seq, tree.grow(tx, seq))
 
 
 def _last_of(tx: Tx, request_id: str) -> int | None:
@@ -77,15 +78,10 @@ def last(tx: Tx) -> int:
     return found or 0
 
 
-def count(tx: Tx) -> int:
-    """How many rows there are, whatever their numbers."""
-    return tx.execute(select(func.count()).select_from(audit_events)).scalar_one()
-
-
-def count_of(tx: Tx, event: str) -> int:
-    """How many events of this name there are."""
-    query = select(func.count()).select_from(audit_events).where(audit_events.c.event == event)
-    return tx.execute(query).scalar_one()
+def first(tx: Tx) -> int:
+    """The smallest sequence number that there is; 1 for none."""
+    found: int | None = tx.execute(select(func.min(audit_events.c.seq))).scalar_one()
+    return 1 if found is None else found
 
 
 def head(tx: Tx) -> int:
@@ -109,17 +105,15 @@ def of_requests(tx: Tx, request_ids: Collection[str]) -> Mapping[str, list[str]]
     return told
 
 
-def of_request(tx: Tx, request_id: str, *, until: int) -> Sequence[tuple[int, str]]:
-    """All events of a request up to sequence number `until`, oldest first."""
-    query = select(audit_events.c.seq, audit_events.c.content).where(
-        audit_events.c.request_id == request_id, audit_events.c.seq <= until
-    )
+def of_request(tx: Tx, request_id: str) -> Sequence[tuple[int, str]]:
+    """All events of a request, oldest first."""
+    query = select(audit_events.c.seq, audit_events.c.content).where(audit_events.c.request_id == request_id)
     return [(row.seq, row.content) for row in tx.execute(query.order_by(audit_events.c.seq))]
 
 
 def is_read(tx: Tx, reader: str, what: str, hour: datetime) -> bool:
     """Whether the log says already that `reader` reads this in that hour."""
-    row = (audit_reads.c.reader == reader, audit_reads.c.what == what, audit_reads.c.hour >= hour)
+    row = (audit_reads.c.reader == reader, audit_reads.c.what == what, audit_reads.c.hour == hour)
     return tx.execute(select(audit_reads.c.hour).where(*row)).first() is not None
 
 
@@ -129,6 +123,6 @@ def mark_read(tx: Tx, reader: str, what: str, hour: datetime) -> bool:
     once = row.on_conflict_do_update(
         index_elements=[audit_reads.c.reader, audit_reads.c.what],
         set_={"hour": row.excluded.hour},
-        where=audit_reads.c.hour < row.excluded.hour,
+        where=audit_reads.c.hour != row.excluded.hour,
     )
     return tx.execute(once.returning(audit_reads.c.hour)).first() is not None

@@ -382,13 +382,13 @@ audit_nodes = Table(
     CheckConstraint("level >= 1 AND length(hash) = 64", name="node"),
 )
 
+# How large it was and its root, after the last event that was taken in: only to compare with.
 audit_tree = Table(
     "audit_tree",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("size", BigInteger, nullable=False),
-    # The subtrees that it is made of, the largest first, in hex.
-    Column("frontier", Text, nullable=False),
+    Column("root", String(64), nullable=False),
     CheckConstraint("id = 1 AND size >= 0", name="single"),
 )
 

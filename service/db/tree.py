@@ -1,49 +1,107 @@
-"""The tree over the audit log: complete subtrees as they were completed, and the frontier that grows.
+"""The tree over the audit log. Its complete subtrees are stored when their last event is appended, and never change.
 
-A node's row stands under the sequence number of the event that completed it: the last one below it.
+A node's row stands under the sequence number of the event that completed it: the last one below it. What is stored of
+the tree as a whole, its size and root, is for `workflow/verify.py` alone: nothing is made of what can be changed.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from service.db.engine import Tx
 from service.db.tables import audit_events, audit_nodes, audit_tree
-from service.domain.merkle import Frontier, Node, leaf_hash, root_of
+from service.domain.errors import Code, Unavailable
+from service.domain.merkle import Frontier, Node, leaf_hash, nodes_of, root_of
+
+NodeRows = Mapping[tuple[int, int], str]
+"""Nodes as rows have them: lower-case hex by sequence number and level."""
+
+
+class Head(NamedTuple):
+    """As it is stored; `root` is lower-case hex."""
+
+    size: int
+    root: str
 
 
 @dataclass(frozen=True, slots=True)
-class StoredNode:
-    """As a row has it; `hash` is lower-case hex."""
+class Tree:
+    """Over the events of one moment. `fresh` are those of its nodes that no row has yet."""
 
-    seq: int
-    level: int
-    hash: str
+    tx: Tx
+    frontier: Frontier
+    fresh: dict[Node, bytes]
 
+    def hashes(self, nodes: Collection[Node]) -> Mapping[Node, bytes]:
+        """Those of complete subtrees: `Hashes` of the domain. Raises Unavailable when a row is missing."""
+        return _stored(self.tx, [node for node in nodes if node not in self.fresh]) | self.fresh
 
-def frontier(tx: Tx) -> Frontier:
-    """Of the events whose leaves are in the tree: all, unless an earlier version of the service appended the last."""
-    row = tx.execute(select(audit_tree.c.size, audit_tree.c.frontier)).one()
-    return Frontier(row.size, tuple(map(bytes.fromhex, row.frontier.split())))
-
-
-def grow(tx: Tx, size: int) -> Frontier:
-    """Take in the events that are not in the tree yet, up to number `size`, which is locked as the log's head is."""
-    grown, completed = frontier(tx), dict[Node, bytes]()
-    for content in _contents(tx, grown.size, size):
-        grown, nodes = grown.append(leaf_hash(content.encode()))
-        completed |= nodes
-    if completed:
-        rows = [{"seq": seq_of(node), "level": node.level, "hash": found.hex()} for node, found in completed.items()]
-        tx.execute(insert(audit_nodes), rows)
-    tx.execute(update(audit_tree).values(size=grown.size, frontier=" ".join(part.hex() for part in grown.hashes)))
-    return grown
+    def root(self, size: int) -> bytes:
+        """Of the log as it was at `size`. Raises Unavailable when a row is missing."""
+        return root_of(size, self.hashes)
 
 
-def hashes(tx: Tx, nodes: Collection[Node]) -> Mapping[Node, bytes]:
-    """Those of complete subtrees; `Hashes` of the domain, with a transaction."""
+def over(tx: Tx, size: int) -> Tree:
+    """Over the first `size` events, which are all. Raises Unavailable when a row is missing.
+
+    An earlier version of the service may have appended the last of them, and have stored no nodes. What the very last
+    has completed is made again: nobody can have stored it before, in another form.
+    """
+    query = select(func.max(audit_nodes.c.seq)).where(audit_nodes.c.seq < size)
+    covered: int = tx.execute(query).scalar_one() or 0
+    nodes, fresh = nodes_of(covered), dict[Node, bytes]()
+    stored = _stored(tx, nodes)
+    grown = Frontier(covered, tuple(stored[node] for node in nodes))
+    for content in _contents(tx, covered, size):
+        grown, completed = grown.append(leaf_hash(content.encode()))
+        fresh |= completed
+    if grown.size != size:
+        raise _not_of_its_events()
+    return Tree(tx, grown, fresh)
+
+
+def grow(tx: Tx, size: int) -> bytes:
+    """Store what the last of `size` events have completed, while the log's head is locked; the root over all of them.
+
+    Raises Unavailable when a row is missing, or is there that nobody can have stored yet.
+    """
+    tree = over(tx, size)
+    root = tree.frontier.root()
+    rows = [{"seq": seq_of(node), "level": node.level, "hash": found.hex()} for node, found in tree.fresh.items()]
+    try:
+        if rows:
+            tx.execute(insert(audit_nodes), rows)
+        tx.execute(update(audit_tree).values(size=size, root=root.hex()))
+    except IntegrityError:
+        raise _not_of_its_events() from None
+    return root
+
+
+def head(tx: Tx) -> Head:
+    """Of all events, unless an earlier version appended the last."""
+    row = tx.execute(select(audit_tree.c.size, audit_tree.c.root)).one()
+    return Head(row.size, row.root)
+
+
+def rows_between(tx: Tx, after: int, until: int) -> NodeRows:
+    """Those that the events beyond number `after` up to `until` completed."""
+    return _rows(tx, audit_nodes.c.seq > after, audit_nodes.c.seq <= until)
+
+
+def strays(tx: Tx, size: int, limit: int) -> NodeRows:
+    """Some of those that none of the events 1 to `size` can have completed."""
+    before, beyond = audit_nodes.c.seq < 1, audit_nodes.c.seq > size
+    return {**_rows(tx, before, limit=limit), **_rows(tx, beyond, limit=limit)}
+
+
+def seq_of(node: Node) -> int:
+    return (node.index + 1) << node.level
+
+
+def _stored(tx: Tx, nodes: Collection[Node]) -> dict[Node, bytes]:
     leaves = [node.index + 1 for node in nodes if node.level == 0]
     interior = {(seq_of(node), node.level): node for node in nodes if node.level > 0}
     found = dict[Node, bytes]()
@@ -52,31 +110,24 @@ def hashes(tx: Tx, nodes: Collection[Node]) -> Mapping[Node, bytes]:
         found |= {Node(0, row.seq - 1): leaf_hash(row.content.encode()) for row in tx.execute(query)}
     if interior:
         # By the event alone, which completed few nodes: for pairs SQLite goes through the whole table.
-        query = select(audit_nodes).where(audit_nodes.c.seq.in_({seq for seq, _ in interior}))
-        stored = {(row.seq, row.level): bytes.fromhex(row.hash) for row in tx.execute(query)}
-        found |= {node: stored[place] for place, node in interior.items()}
+        rows = _rows(tx, audit_nodes.c.seq.in_({seq for seq, _ in interior}))
+        found |= {node: bytes.fromhex(rows[place]) for place, node in interior.items() if place in rows}
+    if len(found) < len(leaves) + len(interior):
+        raise _not_of_its_events()
     return found
 
 
-def root(tx: Tx, size: int) -> bytes:
-    """Of the log as it was at `size`."""
-    return root_of(size, partial(hashes, tx))
-
-
-def nodes_between(tx: Tx, after: int, until: int) -> Sequence[StoredNode]:
-    """Those that the events beyond number `after` up to `until` completed, as they were completed."""
-    query = (
-        select(audit_nodes)
-        .where(audit_nodes.c.seq > after, audit_nodes.c.seq <= until)
-        .order_by(audit_nodes.c.seq, audit_nodes.c.level)
-    )
-    return [StoredNode(row.seq, row.level, row.hash) for row in tx.execute(query)]
-
-
-def seq_of(node: Node) -> int:
-    return (node.index + 1) << node.level
+def _rows(tx: Tx, *where: ColumnElement[bool], limit: int | None = None) -> NodeRows:
+    query = select(audit_nodes).where(*where).order_by(audit_nodes.c.seq, audit_nodes.c.level).limit(limit)
+    return {(row.seq, row.level): row.hash for row in tx.execute(query)}
 
 
 def _contents(tx: Tx, after: int, until: int) -> Iterable[str]:
     query = select(audit_events.c.content).where(audit_events.c.seq > after, audit_events.c.seq <= until)
     return tx.execute(query.order_by(audit_events.c.seq)).scalars()
+
+
+def _not_of_its_events() -> Unavailable:
+    return Unavailable(
+        Code.UNAVAILABLE, "The log's tree is not that of its events; `rootquorum audit verify --database` says where."
+    )

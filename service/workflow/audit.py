@@ -6,10 +6,9 @@ That auditors read from it is in it as well, once an hour for each of them and e
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from service.db import audit, requests, tree
-from service.db.engine import Tx, begin, read, retried
+from service.db.engine import begin, read, retried
 from service.domain.actor import Actor
 from service.domain.canonical import Document, canonical
 from service.domain.checkpoint import Checkpoint
@@ -65,6 +64,7 @@ def export(ctx: Context, actor: Actor) -> Iterator[bytes]:
     All that can be refused is refused before the first line. Raises Forbidden, NotFound, Unavailable.
     """
     check_may_audit(actor)
+    _check_signed(ctx)
     _note_reading(ctx, actor, "export")
     head = _head(ctx)
     return _lines(ctx, head.size, _signed(ctx, head))
@@ -74,31 +74,37 @@ def export(ctx: Context, actor: Actor) -> Iterator[bytes]:
 def inclusion(ctx: Context, seq: int, size: int | None) -> Inclusion:
     """The proof for an event in the log as it was at `size`, or is now. Raises Invalid, Unavailable."""
     with read(ctx.engine) as tx:
-        size = _known_size(tree.frontier(tx), size)
+        now = tree.over(tx, audit.head(tx))
+        size = _known_size(now.frontier, size)
         if not 1 <= seq <= size:
             raise Invalid(Code.INVALID_REQUEST, "The log of that size has no such event.")
-        hashes = partial(tree.hashes, tx)
-        leaf = hashes([Node(0, seq - 1)])[Node(0, seq - 1)]
-        return Inclusion(seq, size, leaf, inclusion_proof(seq - 1, size, hashes), tree.root(tx, size))
+        leaf = now.hashes([Node(0, seq - 1)])[Node(0, seq - 1)]
+        return Inclusion(seq, size, leaf, inclusion_proof(seq - 1, size, now.hashes), now.root(size))
 
 
 @retried
 def consistency(ctx: Context, first: int, second: int | None) -> Consistency:
     """The proof that nothing of what the log was at `first` has changed since. Raises Invalid, Unavailable."""
     with read(ctx.engine) as tx:
-        second = _known_size(tree.frontier(tx), second)
+        now = tree.over(tx, audit.head(tx))
+        second = _known_size(now.frontier, second)
         if not 1 <= first <= second:
             raise Invalid(Code.INVALID_REQUEST, "The first size is between 1 and the second.")
-        return Consistency(first, second, consistency_proof(first, second, partial(tree.hashes, tx)))
+        return Consistency(first, second, consistency_proof(first, second, now.hashes))
 
 
 def evidence_of(ctx: Context, actor: Actor, request_id: str) -> Document:
     """What the log holds of one request, proved to be there. Raises NotFound, Forbidden, Unavailable."""
-    if not _takes_part(ctx, actor, request_id):
+    takes_part = _takes_part(ctx, actor, request_id)
+    _check_signed(ctx)
+    if not takes_part:
         _note_reading(ctx, actor, "evidence")
     head, leaves = _proved(ctx, request_id)
     if not leaves:
-        raise Unavailable(Code.UNAVAILABLE, "The request is not in the log's tree yet. Try again later.")
+        raise Unavailable(
+            Code.UNAVAILABLE,
+            "The audit log says nothing of this request; `rootquorum audit verify --database` says more.",
+        )
     return evidence(leaves, _signed(ctx, head), ctx.log.keys)
 
 
@@ -118,31 +124,17 @@ def _takes_part(ctx: Context, actor: Actor, request_id: str) -> bool:
 def _proved(ctx: Context, request_id: str) -> tuple[Frontier, list[ProvedLeaf]]:
     """All events of a request, each with its proof to one head, from one moment."""
     with read(ctx.engine) as tx:
-        head, hashes = _true_head(tx), partial(tree.hashes, tx)
-        return head, [
-            ProvedLeaf(content, json.loads(content), inclusion_proof(seq - 1, head.size, hashes))
-            for seq, content in audit.of_request(tx, request_id, until=head.size)
+        now = tree.over(tx, audit.head(tx))
+        return now.frontier, [
+            ProvedLeaf(content, json.loads(content), inclusion_proof(seq - 1, now.frontier.size, now.hashes))
+            for seq, content in audit.of_request(tx, request_id)
         ]
 
 
 @retried
 def _head(ctx: Context) -> Frontier:
     with read(ctx.engine) as tx:
-        return _true_head(tx)
-
-
-def _true_head(tx: Tx) -> Frontier:
-    """What is signed: the frontier, if it is that of the nodes and events, which the service's role cannot change."""
-    head = tree.frontier(tx)
-    try:
-        is_true = tree.root(tx, head.size) == head.root()
-    except KeyError:
-        is_true = False
-    if not is_true:
-        raise Unavailable(
-            Code.UNAVAILABLE, "The log's tree is not that of its events; `rootquorum audit verify --database` says why."
-        )
-    return head
+        return tree.over(tx, audit.head(tx)).frontier
 
 
 @retried
@@ -160,9 +152,13 @@ def _lines(ctx: Context, size: int, note: str) -> Iterator[bytes]:
 
 
 def _signed(ctx: Context, head: Frontier) -> str:
+    _check_signed(ctx)
+    return sign_note(Checkpoint(ctx.log.origin, head.size, head.root()).text(), ctx.log.signers)
+
+
+def _check_signed(ctx: Context) -> None:
     if not ctx.log.signers:
         raise NotFound(Code.LOG_NOT_SIGNED, "This service has no key to sign the audit log's head with.")
-    return sign_note(Checkpoint(ctx.log.origin, head.size, head.root()).text(), ctx.log.signers)
 
 
 @retried

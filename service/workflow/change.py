@@ -1,6 +1,7 @@
 """The one way in which a stored request changes: locked, judged, saved and audited in one transaction."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from service.db import requests
 from service.db.engine import Tx, retried
@@ -12,33 +13,33 @@ from service.domain.request import OperationRequest
 from service.workflow.context import Context
 from service.workflow.tell import tell
 
-Step = Callable[[Tx, OperationRequest], OperationRequest]
+Step = Callable[[Tx, OperationRequest, datetime], OperationRequest]
 
 
 @retried
 def change(
     ctx: Context, actor: Actor, request_id: str, step: Step, *incidents: Event, denied: str | None = None
 ) -> OperationRequest:
-    """Apply `step` to the locked request and return what it has become.
+    """Apply `step` to the locked request and return what it has become. All of it happens at one time, which it gets.
 
     A request whose clock has run out expires instead, and the caller gets Conflict. A refusal by the step is raised
     after it has been audited as the event `denied`, where one is named; `incidents` are audited after the change.
     Raises NotFound for a request that is not there or does not concern the actor; Unavailable.
     """
-    now = ctx.now()
     refusal: ServiceError | None = None
     with ctx.begin() as tx:
         before = requests.lock(tx, request_id)
         if before is None:
             raise no_such_request()
+        now = ctx.now()  # of after the wait for the lock
         try:
             check_may_see(before, actor)
             if before.is_overdue(now):
-                record(ctx, tx, WORKER, before, before.expire(now))
+                record(ctx, tx, WORKER, before, before.expire(now), at=now)
                 refusal = expired()
             else:
-                after = step(tx, before)
-                record(ctx, tx, actor, before, after, *incidents)
+                after = step(tx, before, now)
+                record(ctx, tx, actor, before, after, *incidents, at=now)
         except ServiceError as error:
             refusal = error
             if denied is not None:
@@ -52,7 +53,7 @@ def change(
 def write_step(ctx: Context, before: OperationRequest, after: OperationRequest, *incidents: Event) -> OperationRequest:
     """Write what the worker has made of `before`. Raises Conflict when somebody was quicker, Unavailable."""
 
-    def step(_tx: Tx, current: OperationRequest) -> OperationRequest:
+    def step(_tx: Tx, current: OperationRequest, _now: datetime) -> OperationRequest:
         if current.version != before.version:
             raise Conflict(Code.WRONG_STATUS, "Somebody else changed this request meanwhile.")
         return after
@@ -61,11 +62,16 @@ def write_step(ctx: Context, before: OperationRequest, after: OperationRequest, 
 
 
 def record(
-    ctx: Context, tx: Tx, actor: Actor, before: OperationRequest, after: OperationRequest, *incidents: Event
+    ctx: Context,
+    tx: Tx,
+    actor: Actor,
+    before: OperationRequest,
+    after: OperationRequest,
+    *incidents: Event,
+    at: datetime,
 ) -> None:
     """Save a changed request together with the events that tell the change, and then the incidents."""
     if after is not before:
         requests.save(tx, before, after)
-    now = ctx.now()
     for event in (*between(before, after), *incidents):
-        tell(ctx, tx, event, actor=actor, at=now, request=after)
+        tell(ctx, tx, event, actor=actor, at=at, request=after)

@@ -1,5 +1,7 @@
 """Deciding, withdrawing, confirming a receipt: what people do to a request besides running it."""
 
+from datetime import datetime
+
 from service.db.engine import Tx
 from service.domain.actor import Actor
 from service.domain.errors import Code, Conflict, Invalid, bad_token
@@ -21,8 +23,7 @@ def decide(
     if verdict is Verdict.REJECT and not comment:
         raise Invalid(Code.COMMENT_REQUIRED, "A rejection needs a comment that says why.")
 
-    def step(tx: Tx, request: OperationRequest) -> OperationRequest:
-        now = ctx.now()
+    def step(tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
         standing = ctx.standing(tx, request, actor)
         if verdict is Verdict.APPROVE:
             check_may_approve(request, actor, standing, now)
@@ -49,9 +50,9 @@ def decide(
 def withdraw(ctx: Context, actor: Actor, request_id: str) -> OperationRequest:
     """End an own request before it runs. Raises Forbidden, Conflict, NotFound, Unavailable."""
 
-    def step(_tx: Tx, request: OperationRequest) -> OperationRequest:
-        check_may_withdraw(request, actor, ctx.now())
-        return request.withdraw(ctx.now())
+    def step(_tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
+        check_may_withdraw(request, actor, now)
+        return request.withdraw(now)
 
     return change(ctx, actor, request_id, step)
 
@@ -59,8 +60,8 @@ def withdraw(ctx: Context, actor: Actor, request_id: str) -> OperationRequest:
 def confirm_receipt(ctx: Context, actor: Actor, request_id: str) -> OperationRequest:
     """The recipient has the secret. Raises Forbidden, Conflict, NotFound, Unavailable."""
 
-    def step(_tx: Tx, request: OperationRequest) -> OperationRequest:
+    def step(_tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
         check_may_receive(request, actor)
-        return request.receive(ctx.now())
+        return request.receive(now)
 
     return change(ctx, actor, request_id, step)

@@ -4,6 +4,8 @@ Judge, claim and commit; act once; settle and commit; only then is a secret in a
 between, the request is left `executing`, and `reconcile.py` ends it.
 """
 
+from datetime import datetime
+
 from sqlalchemy.exc import IntegrityError
 
 from service.db import requests
@@ -40,8 +42,8 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
     """
     denied = None if actor == WORKER else EXECUTION_DENIED
 
-    def judge(tx: Tx, request: OperationRequest) -> OperationRequest:
-        check_may_execute(request, actor, ctx.standing(tx, request), ctx.now())
+    def judge(tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
+        check_may_execute(request, actor, ctx.standing(tx, request), now)
         check_lifetime(ctx.policy, request.filing.operation, request.filing.lifetime)
         return request
 
@@ -54,9 +56,9 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
     with ctx.roots.sign_in(account, planned) as root:
         known_key_ids = tuple(root.observe(ctx.now(), *operation.parts).statuses)
 
-        def claim(tx: Tx, request: OperationRequest) -> OperationRequest:
-            return judge(tx, request).claim(
-                by=actor.subject, source=planned.source, known_key_ids=known_key_ids, now=ctx.now()
+        def claim(tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
+            return judge(tx, request, now).claim(
+                by=actor.subject, source=planned.source, known_key_ids=known_key_ids, now=now
             )
 
         try:
@@ -83,7 +85,7 @@ def _look_at_ticket(ctx: Context, actor: Actor, approved: OperationRequest, deni
     except ServiceError as refusal:
         found = refusal
 
-        def refuse(_tx: Tx, _request: OperationRequest) -> OperationRequest:
+        def refuse(_tx: Tx, _request: OperationRequest, _now: datetime) -> OperationRequest:
             raise found
 
         change(ctx, actor, approved.filing.request_id, refuse, denied=denied)
@@ -115,8 +117,9 @@ def _settle(
     try:
         # Whatever has become of a worker's lease: what AWS did is known here only. The version guards the row.
         with begin(ctx.engine) as tx:
-            settled = claimed.settle(outcome, ctx.now())
-            record(ctx, tx, actor, claimed, settled)
+            now = ctx.now()
+            settled = claimed.settle(outcome, now)
+            record(ctx, tx, actor, claimed, settled, at=now)
     except BaseException as error:  # whatever it was, even a shutdown: the key must not outlive it
         if isinstance(outcome, Done) and outcome.created is not None:
             _forfeit(ctx, root, claimed, outcome.created)
@@ -148,11 +151,11 @@ def _forfeit(ctx: Context, root: RootSession, claimed: OperationRequest, key: Cr
                 return
             if current.status is Status.EXECUTING and deleted:
                 refused = Refused(code="not_recorded", detail=gone, signer_key_id=root.signer_key_id)
-                record(ctx, tx, WORKER, current, current.settle(refused, now))
+                record(ctx, tx, WORKER, current, current.settle(refused, now), at=now)
             elif current.status is Status.DELIVERED and deleted:
                 result = Result(code="not_recorded", detail=gone, access_key_id=key.access_key_id)
-                record(ctx, tx, WORKER, current, current.roll_back(result, now))
+                record(ctx, tx, WORKER, current, current.roll_back(result, now), at=now)
             elif current.status is Status.DELIVERED:
-                record(ctx, tx, WORKER, current, current, quarantined(key.access_key_id))
+                record(ctx, tx, WORKER, current, current, quarantined(key.access_key_id), at=now)
     except Unavailable:
         return

@@ -36,5 +36,5 @@ def _withdraw(ctx: Context, actor: Actor, request_id: str, closed: Closed) -> bo
             return False
         if before.status not in {Status.PENDING, Status.APPROVED}:
             return False
-        record(ctx, tx, actor, before, before.withdraw(now))
+        record(ctx, tx, actor, before, before.withdraw(now), at=now)
         return True

@@ -4,7 +4,7 @@ All of it was approved with the key, so it happens to a key in use as well. Only
 with waits, and is reported: without it nothing more could be done in the account, not even its deletion.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from service.db import requests
 from service.db.engine import Tx, read
@@ -87,10 +87,10 @@ def _report(ctx: Context, request: OperationRequest, reason: str) -> None:
     if request.expiry_failed_at is not None or request.result is None:
         return
 
-    def step(_tx: Tx, current: OperationRequest) -> OperationRequest:
+    def step(_tx: Tx, current: OperationRequest, now: datetime) -> OperationRequest:
         if current.expiry_failed_at is not None or current.retired_at is not None:
             raise Conflict(Code.WRONG_STATUS, "Somebody else has reported it, or done it.")
-        return current.report_expiry_failed(ctx.now())
+        return current.report_expiry_failed(now)
 
     incident = expiry_failed(str(request.result.access_key_id), reason)
     change(ctx, WORKER, request.filing.request_id, step, incident)

@@ -1,7 +1,7 @@
 """Ending what an execution left open, by asking AWS what is true; never by guessing, never by doing it again."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from service.db import requests
 from service.db.engine import Tx, read
@@ -25,10 +25,10 @@ _PATIENCE = timedelta(days=1)
 def abandon(ctx: Context, request_id: str) -> None:
     """An execution that outlived its whole time budget has no process any more: what it did is in doubt."""
 
-    def step(_tx: Tx, request: OperationRequest) -> OperationRequest:
+    def step(_tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
         if request.status is not Status.EXECUTING:
             return request
-        return request.settle(InDoubt(detail="The process that executed the request stopped."), ctx.now())
+        return request.settle(InDoubt(detail="The process that executed the request stopped."), now)
 
     change(ctx, WORKER, request_id, step)
 

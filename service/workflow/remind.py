@@ -21,4 +21,4 @@ def remind(ctx: Context, request_id: str) -> None:
         if before is None or before.status is not Status.PENDING or before.is_overdue(now):
             return
         after, events = look(before, ctx.standing(tx, before), now)
-        record(ctx, tx, WORKER, before, after, *events)
+        record(ctx, tx, WORKER, before, after, *events, at=now)

@@ -5,6 +5,7 @@ Each request is a transaction of its own and each step is safe to repeat, so tha
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Protocol
 
@@ -86,7 +87,7 @@ def due(ctx: Context) -> Iterator[Step]:
 def expire(ctx: Context, request_id: str) -> None:
     """Touch an overdue request: `change` writes the expiry, as it would for anybody else."""
 
-    def step(_tx: Tx, request: OperationRequest) -> OperationRequest:
+    def step(_tx: Tx, request: OperationRequest, _now: datetime) -> OperationRequest:
         return request
 
     try:

@@ -74,7 +74,7 @@ def reach(house: House, status: Status, filing: dict[str, Any]) -> OperationRequ
     for step in steps:
         after = step(request, house)
         with begin(house.ctx.engine) as tx:
-            record(house.ctx, tx, WORKER, request, after)
+            record(house.ctx, tx, WORKER, request, after, at=house.clock())
         request = after
     return request
 

@@ -1,17 +1,20 @@
 """What the log's own routes answer is what an outsider, who trusts nothing of the service, finds good."""
 
 import json
-from base64 import b64decode
+from base64 import b64decode, b64encode
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from factories import DEACTIVATE, LOG, ORIGIN, SIGNER, House
+from factories import BOTH, DEACTIVATE, LOG, ORIGIN, SIGNER, House
 from past_triggers import as_its_owner
 from sqlalchemy import text, update
 
 from service import verifier
+from service.db import audit, tree
 from service.db.engine import begin
 from service.db.tables import audit_tree
 from service.domain.checkpoint import parse_checkpoint, parse_note, parse_verifier_key
@@ -71,13 +74,17 @@ def test_evidence_is_good_for_those_who_took_part_and_for_auditors(house: House,
     assert told["policy"]["executed"]["quorum"] == 2
 
 
-def test_evidence_holds_how_each_person_was_proved(house: House) -> None:
+def test_evidence_holds_how_and_when_each_person_was_proved(house: House) -> None:
+    began, looked = house.clock(), count()
+    house.change(now=lambda: began + timedelta(milliseconds=next(looked)))
     request = house.file()
     house.approve(request, "bob")
     dora = house.by_provider("dora", "root-approvers")
     decide(house.ctx, dora, request.filing.request_id, Verdict.APPROVE, digest=request.digest, comment=None)
     told = house.client("alice").get(f"/v1/requests/{request.filing.request_id}/evidence").json()
     by_token, by_provider = told["decisions"]
+    shown = house.client("alice").get(f"/v1/requests/{request.filing.request_id}").json()
+    assert [each["decided_at"] for each in shown["decisions"]] == [each["decided_at"] for each in told["decisions"]]
     assert by_token["proof"] is None
     assert by_provider["proof"]["subject"] == "dora"
 
@@ -140,21 +147,37 @@ def test_while_keys_change_a_checkpoint_has_two_signatures_and_either_is_enough(
     assert verifier.main(["--key", following.verifier_key, str(tmp_path / "note")]) == 0
 
 
-def test_a_frontier_that_is_not_that_of_the_events_is_not_signed(house: House) -> None:
-    """The service's own role can write it; what it is made of that role cannot change."""
-    request = house.file()
+def test_nothing_that_can_be_changed_is_signed(house: House, tmp_path: Path) -> None:
+    """The service's own role can write this row; a head is made of what that role cannot change."""
+    alice, audrey = house.client("alice"), house.client("audrey")
     with begin(house.ctx.engine) as tx:
-        tx.execute(update(audit_tree).values(size=audit_tree.c.size + 1, frontier="ab" * 32 + " " + "cd" * 32))
-    for path in ("audit/checkpoint", f"requests/{request.filing.request_id}/evidence"):
-        assert house.client("alice").get(f"/v1/{path}").status_code == 503
+        size, root = audit.head(tx), tree.over(tx, audit.head(tx)).frontier.root()
+        tx.execute(update(audit_tree).values(size=size + 1, root="ab" * 32))
+    head = f"{size}:{b64encode(root).decode()}"
+    assert checked(tmp_path, alice.get("/v1/audit/checkpoint").text, "--head", head) == 0
+    assert audrey.get("/v1/audit/export").json()["code"] == "unavailable"  # the reading cannot be noted
 
 
-def test_what_an_earlier_version_filed_has_evidence_when_it_is_in_the_tree(house: House) -> None:
+def test_of_a_log_with_a_hole_nothing_is_shown_that_needs_a_proof(house: House) -> None:
+    request, path = house.file(), "/v1/audit/proofs"
+    house.file(account_id=BOTH)
+    with as_its_owner(house) as tx:
+        tx.execute(text("DELETE FROM audit_events WHERE seq = 1"))
+        tx.execute(text("DELETE FROM audit_nodes"))
+    for asked in (
+        "/v1/audit/checkpoint",
+        f"{path}/inclusion?seq=2",
+        f"{path}/consistency?first=1",
+        f"/v1/requests/{request.filing.request_id}/evidence",
+    ):
+        assert house.client("alice").get(asked).json()["code"] == "unavailable", asked
+
+
+def test_what_an_earlier_version_filed_has_evidence(house: House, tmp_path: Path) -> None:
     path = f"/v1/requests/{house.file().filing.request_id}/evidence"
     with as_its_owner(house) as tx:
-        for statement in ("DELETE FROM audit_nodes", "UPDATE audit_tree SET size = 0, frontier = ''"):
-            tx.execute(text(statement))
-    assert house.client("alice").get(path).json()["code"] == "unavailable"
+        tx.execute(text("DELETE FROM audit_nodes"))
+    assert checked(tmp_path, house.client("alice").get(path).text) == 0
 
 
 def test_keys_are_listed_for_everybody_who_is_signed_in(house: House) -> None:

@@ -109,7 +109,7 @@ _REST = (
     """,
     """
     INSERT INTO audit_nodes (seq, level, hash)
-    SELECT seq, 1, '{zeros}' FROM audit_events WHERE seq % 2 = 0
+    SELECT seq, column1, '{zeros}' FROM audit_events, (VALUES {levels}) AS levels WHERE seq % column2 = 0
     """,
     """
     INSERT INTO expectations (account_id, checked_at, keys, mfa_enabled)
@@ -124,6 +124,10 @@ _REST = (
 )
 
 
+# Of the log's tree: each with the number of events below a node of it.
+_LEVELS = ", ".join(f"({level}, {1 << level})" for level in range(1, REQUESTS.bit_length()))
+
+
 def fill(owner: Engine, requests: int = REQUESTS) -> None:
     words = _WORDS[owner.dialect.name]
     words = words | {"numbers": words["numbers"].format(requests=requests)}
@@ -131,7 +135,7 @@ def fill(owner: Engine, requests: int = REQUESTS) -> None:
         if owner.dialect.name == "postgresql":
             tx.execute(text("SET LOCAL statement_timeout = 0"))
         for statement in (_REQUESTS, *_REST):
-            filled = statement.format(**words, observed=_OBSERVED, zeros="0" * 64)
+            filled = statement.format(**words, observed=_OBSERVED, zeros="0" * 64, levels=_LEVELS)
             if owner.dialect.name == "postgresql":
                 filled = filled.replace("'2099-01-01 00:00:00.000000'", "timestamptz '2099-01-01'").replace(
                     "'2020-01-01 00:00:00.000000'", "timestamptz '2020-01-01'"

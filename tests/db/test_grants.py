@@ -58,7 +58,7 @@ def service(owner: Engine) -> Iterator[Engine]:
         "CREATE TRIGGER x BEFORE INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION rootquorum_refuse('x')",
         "INSERT INTO audit_head VALUES (2, 0)",
         "UPDATE audit_nodes SET hash = 'x'",
-        "INSERT INTO audit_tree VALUES (2, 0, '')",
+        "INSERT INTO audit_tree VALUES (2, 0, '00')",
         *(f"{verb} {table}" for table in TABLES for verb in ("DELETE FROM", "TRUNCATE", "DROP TABLE")),
     ],
 )

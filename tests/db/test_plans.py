@@ -23,7 +23,6 @@ from service.db.schema import migrate
 from service.db.selection import Awaiting, Cursor, Reader, Selection
 from service.domain.actor import Directory
 from service.domain.delivery import DeliveryStatus
-from service.domain.merkle import nodes_of
 from service.domain.operation import Operation, OperationName
 from service.domain.request import Status
 
@@ -91,13 +90,16 @@ LISTS: dict[str, Callable[[Tx], object]] = {
     "by idempotency key": lambda tx: requests.by_idempotency_key(tx, "seldom", "key7"),
     "audit log": lambda tx: audit.page(tx, after=REQUESTS // 2, limit=LIMIT),
     "audit log of a request": lambda tx: audit.page(tx, after=0, limit=LIMIT, request_id=CURSOR.request_id),
-    "evidence of a request": lambda tx: audit.of_request(tx, CURSOR.request_id, until=REQUESTS),
+    "evidence of a request": lambda tx: audit.of_request(tx, CURSOR.request_id),
     "events of requests": lambda tx: audit.of_requests(tx, [CURSOR.request_id]),
     "the event before": lambda tx: audit._last_of(tx, CURSOR.request_id),
     "the end of the log": audit.last,
     "events, to check them": lambda tx: audit.rows_between(tx, REQUESTS // 2, REQUESTS // 2 + LIMIT),
-    "nodes, to check them": lambda tx: tree.nodes_between(tx, REQUESTS // 2, REQUESTS // 2 + LIMIT),
-    "nodes of a proof": lambda tx: tree.hashes(tx, [node for node in nodes_of(REQUESTS - 1) if node.level == 1]),
+    "nodes, to check them": lambda tx: tree.rows_between(tx, REQUESTS // 2, REQUESTS // 2 + LIMIT),
+    "the tree": lambda tx: tree.over(tx, REQUESTS - 1),
+    "nodes of a proof": lambda tx: tree.over(tx, REQUESTS - 1).root(REQUESTS // 3),
+    "nodes of no event": lambda tx: tree.strays(tx, REQUESTS, LIMIT),
+    "the begin of the log": audit.first,
     "requests, to check them": lambda tx: requests.by_id(tx, after=CURSOR.request_id, limit=LIMIT),
     "deliveries": lambda tx: outbox.page(tx, Wanted(), after=None, limit=LIMIT),
     "deliveries, from a cursor": lambda tx: outbox.page(tx, Wanted(), after=PLACE, limit=LIMIT),

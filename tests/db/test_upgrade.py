@@ -310,8 +310,9 @@ def test_what_the_log_had_before_is_in_the_tree(old: Engine) -> None:
     for _ in FILED:
         grown, _nodes = grown.append(leaf_hash(b"{}"))
     with read(old) as tx:
-        assert tree.frontier(tx) == grown
-        assert tree.root(tx, 5) != tree.root(tx, 6) == grown.root()
+        now = tree.over(tx, 6)
+        assert (now.frontier, tree.head(tx)) == (grown, (6, grown.root().hex()))
+        assert now.root(5) != now.root(6) == grown.root()
 
 
 FILED_ONCE = "what was filed cannot be changed"

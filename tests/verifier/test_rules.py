@@ -56,6 +56,10 @@ def _quorum_of_three(leaves: list[Leaf]) -> None:
     _redigest(leaves)
 
 
+def _quorum_in_force_of_three(leaves: list[Leaf]) -> None:
+    next(leaf for leaf in leaves if leaf["event"] == "execution.started")["data"]["policy"]["quorum"] = 3
+
+
 def _redigest(leaves: list[Leaf]) -> None:
     digest = hashlib.sha256(canonical(leaves[1]["data"]["filing"])).hexdigest()
     for leaf in leaves:
@@ -95,6 +99,7 @@ def _another_start(leaves: list[Leaf]) -> None:
         (_changes_mind, {"executed-against", "no-quorum"}),
         (_quorum_of_one, {"no-quorum"}),
         (_quorum_of_three, {"no-quorum"}),
+        (_quorum_in_force_of_three, {"no-quorum"}),
         (_by_a_machine, {"not-own-decision"}),
         (_in_anothers_name, {"not-own-decision"}),
         (_another_filing, {"wrong-digest"}),
