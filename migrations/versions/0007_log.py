@@ -60,7 +60,7 @@ def upgrade() -> None:
 
 
 def _index(*columns: str) -> None:
-    """What is due, by when it is: a delivery that is not taken comes behind those that were not tried."""
+    """What is due, in the order of `columns`."""
     pending = sa.text("ended_at IS NULL")
     op.drop_index("ix_deliveries_due", "deliveries")
     op.create_index(

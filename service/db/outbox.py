@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, RowMapping, delete, exists, func, insert, select, tuple_, update
 
@@ -26,6 +27,14 @@ class Wanted:
     status: DeliveryStatus | None = None
     destination: str | None = None
     request_id: str | None = None
+
+
+class DueThere(NamedTuple):
+    """Whether a destination is to be sent something that is new to it, and something that it did not take before."""
+
+    destination: str
+    new: bool
+    again: bool
 
 
 def add(tx: Tx, delivery: Delivery) -> None:
@@ -69,20 +78,22 @@ def page(tx: Tx, wanted: Wanted, *, after: Place | None, limit: int) -> list[Del
     return [_delivery(row) for row in tx.execute(query).mappings()]
 
 
-def due(tx: Tx, destination: str, now: datetime, limit: int) -> Sequence[Delivery]:
-    """What may be sent there now: first what has waited longest, so that what is tried again and again comes last."""
+def due(tx: Tx, destination: str, now: datetime, limit: int, *, is_new: bool) -> Sequence[Delivery]:
+    """What may be sent there now, of what was never tried or of the rest: first what has waited longest."""
     there = (deliveries.c.destination == destination, deliveries.c.status == DeliveryStatus.PENDING)
-    query = select(deliveries).where(*there, *_is_due(now))
+    tried = deliveries.c.attempts == 0 if is_new else deliveries.c.attempts > 0
+    query = select(deliveries).where(*there, tried, *_is_due(now))
     return [
         _delivery(row)
         for row in tx.execute(query.order_by(deliveries.c.due_at, deliveries.c.seq).limit(limit)).mappings()
     ]
 
 
-def destinations_due(tx: Tx, now: datetime) -> list[str]:
+def destinations_due(tx: Tx, now: datetime) -> list[DueThere]:
     """To whom something may be sent now."""
-    query = select(deliveries.c.destination).where(*_is_due(now)).distinct().order_by(deliveries.c.destination)
-    return list(tx.execute(query).scalars())
+    name, attempts = deliveries.c.destination, deliveries.c.attempts
+    query = select(name, func.min(attempts), func.max(attempts)).where(*_is_due(now)).group_by(name).order_by(name)
+    return [DueThere(name, fewest == 0, most > 0) for name, fewest, most in tx.execute(query)]
 
 
 def disabled(tx: Tx) -> frozenset[str]:

@@ -18,40 +18,47 @@ from service.workflow.tell import tell
 
 _BATCH = 50
 _FORGOTTEN_AT_ONCE = 1000
-# For how long one destination may keep a thread of the worker: others wait for it, and so does whoever ends the worker.
-_AT_A_TIME = timedelta(seconds=30)
-# Of so many that it did not take, some of different streams, a destination learns nothing by more of them.
-_MOST_IN_VAIN = 5
+# For how long each of the two may keep a thread of the worker: other destinations wait for it, and so does whoever ends
+# the worker.
+_AT_A_TIME = timedelta(seconds=15)
 
 
 def deliver(ctx: Context, name: str) -> None:
-    """Send what is due to one destination; what is left after a while is for the next pass.
+    """Send what one destination was never sent; what is left after a while is for the next pass.
 
     What it does not take is tried again later, and holds up nothing but what is behind it in its stream. Raises
     Unavailable when it took nothing at all: it is away, and is left alone for a while; Conflict when another process
     has taken over.
     """
+    _deliver(ctx, name, is_new=True)
+
+
+def deliver_again(ctx: Context, name: str) -> None:
+    """The same with what it did not take before. As a step of its own it never comes behind what is new, nor does the
+    new wait while all of it is in vain.
+    """
+    _deliver(ctx, name, is_new=False)
+
+
+def _deliver(ctx: Context, name: str, *, is_new: bool) -> None:
     until = ctx.now() + _AT_A_TIME
     with read(ctx.engine) as tx:
-        found = outbox.due(tx, name, ctx.now(), _BATCH)
+        found = outbox.due(tx, name, ctx.now(), _BATCH, is_new=is_new)
     answers: list[Attempt] = []
     for delivery in found:
         answers.append(_attempt(ctx, name, delivery))
         _record(ctx, delivery.id, answers[-1])
-        if answers[-1].answer is Answer.GONE or ctx.now() >= until or len(_in_vain(answers)) >= _MOST_IN_VAIN:
+        if answers[-1].answer is Answer.GONE or ctx.now() >= until:
             break
-    if answers and len(_in_vain(answers)) == len(answers):
+    if answers and all(attempt.answer is Answer.AGAIN for attempt in answers):
         raise Unavailable(Code.UNAVAILABLE, f"The destination did not take a delivery. {answers[0].detail}")
-
-
-def _in_vain(answers: list[Attempt]) -> list[Attempt]:
-    return [attempt for attempt in answers if attempt.answer is Answer.AGAIN]
 
 
 def _attempt(ctx: Context, name: str, delivery: Delivery) -> Attempt:
     """One try. Whatever escaped here would be tried for ever, before everything else, and never be given up."""
-    notice = Notice(id=delivery.id, event=delivery.event, ticket=delivery.ticket, document=json.loads(delivery.body))
     try:
+        document = json.loads(delivery.body)
+        notice = Notice(id=delivery.id, event=delivery.event, ticket=delivery.ticket, document=document)
         return ctx.destinations[name].deliver(notice)
     except Exception as error:  # noqa: BLE001  # see above
         return Attempt(Answer.AGAIN, f"it failed: {type(error).__name__}")

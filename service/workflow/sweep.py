@@ -18,7 +18,7 @@ from service.domain.errors import Code, Conflict
 from service.domain.request import OperationRequest, Status
 from service.workflow.change import change
 from service.workflow.context import Context
-from service.workflow.deliver import deliver, forget
+from service.workflow.deliver import deliver, deliver_again, forget
 from service.workflow.drift import check_drift
 from service.workflow.execute import execute
 from service.workflow.lifetime import expire_key
@@ -66,14 +66,16 @@ def due(ctx: Context) -> Iterator[Step]:
         }
         checked = expectations.checked_between(tx, now - ctx.policy.drift_interval, now)
         # One that the settings no longer name keeps what it was not told, until they do again.
-        told = [name for name in outbox.destinations_due(tx, now) if name in ctx.destinations]
+        told = [there for there in outbox.destinations_due(tx, now) if there.destination in ctx.destinations]
         is_old = outbox.is_old(tx, now - ctx.delivery_retention)
     for call, requests in found.items():
         for request in requests:
             what = call.__name__.strip("_")
             yield Step(what, request.account_id, request.request_id, partial(call, request_id=request.request_id))
-    for name in told:
-        yield Step("deliver", f"to {name}", None, partial(deliver, name=name))
+    for there in told:
+        for send, is_due in ((deliver, there.new), (deliver_again, there.again)):
+            if is_due:
+                yield Step(send.__name__, f"to {there.destination}", None, partial(send, name=there.destination))
     if is_old:
         yield Step("forget", "deliveries", None, forget)
     if ctx.accounts.is_due():

@@ -108,7 +108,8 @@ LISTS: dict[str, Callable[[Tx], object]] = {
     "deliveries of a request": lambda tx: outbox.page(
         tx, Wanted(request_id=CURSOR.request_id), after=None, limit=LIMIT
     ),
-    "deliveries that are due": lambda tx: outbox.due(tx, "siem", LATE, LIMIT),
+    "deliveries that are new": lambda tx: outbox.due(tx, "siem", LATE, LIMIT, is_new=True),
+    "deliveries that are due again": lambda tx: outbox.due(tx, "siem", LATE, LIMIT, is_new=False),
     "destinations that something is due for": lambda tx: outbox.destinations_due(tx, LATE),
     "open drift": expectations.open_findings,
     "open drift of an account": lambda tx: expectations.open_findings(tx, "000000000007"),

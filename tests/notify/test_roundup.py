@@ -22,6 +22,7 @@ from service.notify.roundup import TICKET_PATTERN, Roundup, headers
 from service.notify.tickets import Tickets
 from service.settings import Settings, TrackerSettings
 from service.settings.sections import NotifySettings
+from service.worker import run_pass
 from service.workflow.deliver import deliver
 
 TITLES = ["Request filed", "Decision recorded", "Decision recorded", "Request approved"]
@@ -54,7 +55,7 @@ def lived(house: House, ticket: str) -> OperationRequest:
 
 def deliver_all(house: House) -> None:
     for _ in TITLES:
-        deliver(house.ctx, "desk")
+        run_pass(house.ctx)
 
 
 def titles(server: Server, issue: str) -> list[str]:
