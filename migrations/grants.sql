@@ -21,5 +21,5 @@ GRANT UPDATE (checked_at, keys, mfa_enabled) ON expectations TO :"role";
 GRANT UPDATE (closed_at, accepted_by) ON drifts TO :"role";
 GRANT DELETE ON deliveries TO :"role";
 GRANT UPDATE (disabled_at) ON destinations TO :"role";
-GRANT UPDATE (status, attempts, detail, due_at, give_up_at, ended_at) ON deliveries TO :"role";
+GRANT UPDATE (status, attempts, detail, due_at, give_up_at, ended_at, is_repeat) ON deliveries TO :"role";
 GRANT UPDATE (fence, holder, until) ON leases TO :"role";

@@ -1,8 +1,9 @@
 """The audit log becomes a tree: its complete subtrees, its size and root, and who has read from it in which hour.
-Deliveries are sent by when they are due.
+Deliveries are sent by when they are due, and know whether they were taken before.
 
 Compatibility: the previous version runs on this schema. What it appends is taken into the tree by the next append of
-this one; it says nothing of reads, and leaves `previous` out of its events.
+this one; it says nothing of reads, and leaves `previous` out of its events. A delivery that it sends once more is none
+that was taken before.
 """
 
 import hashlib
@@ -53,6 +54,7 @@ def upgrade() -> None:
     _plant()
     # Late: from here on nobody else stages a delivery.
     _index("due_at", "seq")
+    op.add_column("deliveries", sa.Column("is_repeat", sa.Boolean(), nullable=False, server_default=sa.false()))
     for statement in _triggers(op.get_bind().dialect.name):
         op.execute(statement)
     op.execute("DELETE FROM supported_revisions WHERE revision NOT IN ('0006')")
@@ -129,6 +131,7 @@ def _triggers(dialect: str) -> list[str]:
 
 def downgrade() -> None:
     op.execute("DELETE FROM supported_revisions WHERE revision = '0007'")
+    op.drop_column("deliveries", "is_repeat")
     _index("seq")
     for table in ("audit_reads", "audit_tree", "audit_nodes"):
         op.drop_table(table)

@@ -59,6 +59,7 @@ def save(tx: Tx, delivery: Delivery) -> None:
             due_at=delivery.due_at,
             give_up_at=delivery.give_up_at,
             ended_at=delivery.ended_at,
+            is_repeat=delivery.is_repeat,
         )
     )
 

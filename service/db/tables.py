@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     literal_column,
     text,
 )
@@ -323,6 +324,7 @@ deliveries = Table(
     Column("due_at", UtcDateTime, nullable=False),
     Column("give_up_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
+    Column("is_repeat", Boolean, nullable=False, server_default=false()),
     CheckConstraint(one_of("status", DeliveryStatus), name="status"),
     CheckConstraint("(ended_at IS NULL) = (status = 'pending')", name="ended"),
     CheckConstraint("attempts >= 0", name="attempts"),

@@ -24,13 +24,14 @@ class Notice:
     """What a destination is told: thin, without the free text of anybody and without any secret.
 
     `id` is the same however often it is sent, and different for each destination. `document` is the body that
-    `workflow/tell.py` makes: `type`, `timestamp` and `data`.
+    `workflow/tell.py` makes: `type`, `timestamp` and `data`. `is_repeat` says that it was taken before.
     """
 
     id: str
     event: str
     ticket: str | None
     document: Mapping[str, Json]
+    is_repeat: bool = False
 
 
 class Answer(StrEnum):
@@ -52,7 +53,9 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """As stored. `stream` is what it keeps its order with: its request, else its account."""
+    """As stored. `stream` is what it keeps its order with: its request, else its account. `is_repeat` says that it was
+    taken, and that somebody then had it sent once more.
+    """
 
     id: str
     seq: int
@@ -69,6 +72,7 @@ class Delivery:
     due_at: datetime
     give_up_at: datetime
     ended_at: datetime | None
+    is_repeat: bool = False
 
 
 def wait_after(attempts: int, chance: float) -> timedelta:

@@ -57,8 +57,13 @@ def _deliver(ctx: Context, name: str, *, is_new: bool) -> None:
 def _attempt(ctx: Context, name: str, delivery: Delivery) -> Attempt:
     """One try. Whatever escaped here would be tried for ever, before everything else, and never be given up."""
     try:
-        document = json.loads(delivery.body)
-        notice = Notice(id=delivery.id, event=delivery.event, ticket=delivery.ticket, document=document)
+        notice = Notice(
+            id=delivery.id,
+            event=delivery.event,
+            ticket=delivery.ticket,
+            document=json.loads(delivery.body),
+            is_repeat=delivery.is_repeat,
+        )
         return ctx.destinations[name].deliver(notice)
     except Exception as error:  # noqa: BLE001  # see above
         return Attempt(Answer.AGAIN, f"it failed: {type(error).__name__}")
@@ -128,6 +133,7 @@ def redeliver(ctx: Context, actor: Actor, delivery_id: str) -> Delivery:
             due_at=now,
             give_up_at=now + GIVE_UP_AFTER,
             ended_at=None,
+            is_repeat=before.is_repeat or before.status is DeliveryStatus.DELIVERED,
         )
         outbox.save(tx, after)
         outbox.enable(tx, after.destination)

@@ -95,6 +95,23 @@ def test_a_ticket_is_moved_by_the_event_that_the_settings_name() -> None:
     assert memory.is_in == "Done"
 
 
+def test_killed_between_comment_and_move_it_is_moved_by_the_next_try() -> None:
+    memory = Memory(fails=Unreachable("no whole answer"))
+    destination = tickets(memory, execution__succeeded="Done")
+    destination.deliver(NOTICE)
+    assert (len(memory.comments), memory.is_in) == (1, "Open")
+    destination.deliver(NOTICE)
+    assert (len(memory.comments), memory.is_in) == (1, "Done")
+
+
+def test_what_was_taken_before_is_commented_where_it_is_gone_and_moves_nothing() -> None:
+    memory = Memory(is_in="Done")
+    destination = tickets(memory, request__approved="In Progress")
+    attempt = destination.deliver(replace(NOTICE, event="request.approved", is_repeat=True))
+    assert attempt == Attempt(Answer.DELIVERED, "commented")
+    assert (len(memory.comments), memory.is_in) == (1, "Done")
+
+
 @pytest.mark.parametrize(
     ("notice", "states"),
     [

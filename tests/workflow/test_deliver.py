@@ -366,6 +366,19 @@ def test_an_operator_has_it_sent_again_with_the_same_id_and_body(house: House) -
     assert statuses(house, "post") == ["delivered"]
 
 
+def test_a_destination_is_told_whether_it_has_taken_it_before(house: House) -> None:
+    """However it fared since."""
+    answers = iter([Answer.REFUSED, Answer.DELIVERED, Answer.REFUSED, Answer.DELIVERED])
+    post = Post(lambda _: next(answers))
+    told(house, post=post)
+    house.file()
+    deliver(house.ctx, "post")
+    for _ in range(3):
+        redeliver(house.ctx, house.actor("oscar"), post.sent[0].id)
+        deliver(house.ctx, "post")
+    assert [notice.is_repeat for notice in post.sent] == [False, False, True, True]
+
+
 @pytest.mark.parametrize("subject", ["alice", "bob", "audrey"])
 def test_nobody_but_an_operator_has_it_sent_again(sqlite_house: House, subject: str) -> None:
     told(sqlite_house, post=Post())
