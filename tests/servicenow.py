@@ -8,7 +8,7 @@ is not there is left out.
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from trackers import Asked, Comment, Product, Refusal
 
@@ -29,15 +29,20 @@ class ServiceNow(Product):
         self.incidents: list[Mapping[str, str]] = []
         # Off, it leaves the notes out and answers as if it had written them.
         self.may_write_notes = True
+        # Without the right to read notes it shows none, or answers 403.
+        self.shows_notes: Literal["all", "none", "403"] = "all"
 
     def answer(self, asked: Asked) -> Any:
         match asked.method, asked.path.removeprefix(_TABLE):
             case "GET", "incident":
                 return self._list(asked.query, [self._incident(), *self.incidents], {"number", "sys_id", "state"})
+            case "GET", "sys_journal_field" if self.shows_notes == "403":
+                raise Refusal(403)
             case "GET", "sys_journal_field":
                 notes = [
                     {"sys_id": "0" * 32, "element_id": SYS_ID, "element": "work_notes", "value": note.body}
                     for note in self.comments
+                    if self.shows_notes == "all"
                 ]
                 return self._list(asked.query, notes, {"sys_id", "element_id", "element", "value"})
             case "PATCH", path if path == f"incident/{SYS_ID}":

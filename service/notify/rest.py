@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import httpx
 
 from service.notify import guarded
+from service.notify.guarded import Unreachable
 
 _LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
 # As many comments as are no longer than that together, if each is as long as a product allows.
@@ -33,6 +34,10 @@ class NotFound(Refused):
     """There is no such thing, or it is not shown to us."""
 
 
+class Forbidden(Unreachable):
+    """We may not, for now: rights are given, and limits of calls pass."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rest:
     """One product's API. `headers` hold what proves us."""
@@ -46,8 +51,8 @@ class Rest:
     ) -> Any:
         """What the answer's JSON says; None where there is none. `path` begins with a slash and is quoted already.
 
-        Raises NotFound, Refused, guarded.Unreachable, guarded.Unsafe. What better credentials or some patience could
-        mend is unreachable.
+        Raises NotFound, Refused, Forbidden, Unreachable, Unsafe. What better credentials or some patience could mend is
+        unreachable.
         """
         url = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
         reply = guarded.send(
@@ -60,11 +65,11 @@ class Rest:
         )
         _check(reply.status)
         if len(reply.body) >= _LARGEST_ANSWER_BYTES:
-            raise guarded.Unreachable("the answer is too long")
+            raise Unreachable("the answer is too long")
         try:
             return json.loads(reply.body) if reply.body.strip() else None
         except (ValueError, RecursionError):
-            raise guarded.Unreachable("the answer is no JSON") from None
+            raise Unreachable("the answer is no JSON") from None
 
 
 def _check(status: int) -> None:
@@ -75,7 +80,7 @@ def _check(status: int) -> None:
         raise NotFound(answered)
     if status in {httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY}:
         raise Refused(answered)
-    raise guarded.Unreachable(answered)
+    raise Forbidden(answered) if status == httpx.codes.FORBIDDEN else Unreachable(answered)
 
 
 def pages() -> Iterator[int]:
@@ -85,11 +90,11 @@ def pages() -> Iterator[int]:
 
 
 def part(kind: type[_Part], answer: Any, *path: str) -> _Part:
-    """What stands there in an answer. Raises guarded.Unreachable where that is nothing of this kind."""
+    """What stands there in an answer. Raises Unreachable where that is nothing of this kind."""
     for name in path:
         answer = answer.get(name) if isinstance(answer, dict) else None
     if not isinstance(answer, kind):
-        raise guarded.Unreachable("the answer has another form than is documented")
+        raise Unreachable("the answer has another form than is documented")
     return answer
 
 

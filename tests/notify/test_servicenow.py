@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from servicenow import SYS_ID, ServiceNow
 from trackers import Comment, serving
 
-from service.domain.delivery import Answer, Notice
+from service.domain.delivery import Answer, Attempt, Notice
 from service.notify import guarded
 from service.notify.guarded import Unreachable
 from service.notify.message import Message
@@ -50,10 +50,18 @@ def destination(product: ServiceNow, password: str = "servicenow-password", **ch
 
 
 def test_a_work_note_that_was_left_out_is_no_work_note(product: ServiceNow) -> None:
-    product.may_write_notes = False
+    product.may_write_notes, product.comments = False, [Comment("a note")]
     attempt = destination(product).deliver(_NOTICE)
     assert attempt.answer is Answer.REFUSED
     assert attempt.detail == "the record did not take the work note"
+
+
+@pytest.mark.parametrize("shows", ["none", "403"])
+def test_a_work_note_that_nobody_shows_us_is_believed_and_written_once(product: ServiceNow, shows: Any) -> None:
+    product.shows_notes, told = shows, destination(product, states={"execution.succeeded": "closed"})
+    product.comments = [Comment("a note")]
+    assert told.deliver(_NOTICE) == Attempt(Answer.DELIVERED, "commented, and moved the ticket")
+    assert [_NOTICE.id in comment.body for comment in product.comments] == [False, True]
 
 
 def test_a_work_note_is_found_by_its_marker_and_by_no_other(product: ServiceNow) -> None:
@@ -139,8 +147,13 @@ def test_a_check_reads_records_and_work_notes_and_writes_nothing(product: Servic
     assert product.writes == 0
 
 
-def test_a_check_fails_where_work_notes_are_left_out(product: ServiceNow) -> None:
-    with pytest.raises(Refused, match="no work note"):
+def test_a_check_finds_nothing_amiss_where_there_is_no_work_note_yet(product: ServiceNow) -> None:
+    destination(product).tracker.check()
+
+
+def test_a_check_fails_where_work_notes_must_not_be_read(product: ServiceNow) -> None:
+    product.shows_notes = "403"
+    with pytest.raises(Unreachable, match="403"):
         destination(product).tracker.check()
 
 
