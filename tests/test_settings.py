@@ -204,6 +204,49 @@ def test_a_tracker_has_what_its_kind_wants(lines: str) -> None:
     assert read(f'{GOOD}{_TRACKER}password = "x"\n{lines}').trackers.keys() == {"desk"}
 
 
+_KINDS = {
+    "jira": 'kind = "jira"',
+    "jira-cloud": 'kind = "jira-cloud"\nuser = "x"',
+    "github": 'kind = "github"\nrepository = "example/operations"',
+    "servicenow": 'kind = "servicenow"\nuser = "x"\ntable = "incident"',
+}
+_HOOKS = {
+    "jira": 'kind = "jira"\nsecrets = ["a secret of this length at least"]',
+    "github": 'kind = "github"\nrepository = "Example/Operations"\nsecrets = ["a secret of this length at least"]',
+    "other": 'kind = "github"\nrepository = "example/other"\nsecrets = ["a secret of this length at least"]',
+    "standard": 'kind = "standard"\nsecrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]',
+}
+
+
+def circle(tracker: str, hook: str, event: str, state: str = "closed") -> str:
+    told = f'{_TRACKER}password = "x"\n{_KINDS[tracker]}\nstates = {{ "{event}" = "{state}" }}\n'
+    return f"{GOOD}{told}[hooks.{hook}]\n{_HOOKS[hook]}"
+
+
+@pytest.mark.parametrize(
+    ("tracker", "hook"),
+    [("jira", "jira"), ("jira-cloud", "jira"), ("github", "github"), ("servicenow", "standard"), ("jira", "standard")],
+)
+@pytest.mark.parametrize("event", ["request.withdrawn", "request.rejected", "request.expired"])
+def test_nobody_ends_the_requests_of_others_by_ending_one_on_their_ticket(tracker: str, hook: str, event: str) -> None:
+    [fault] = faults(circle(tracker, hook, event))
+    assert fault.startswith(f"trackers.desk.states: {event}: by hooks.{hook} whoever files")
+
+
+@pytest.mark.parametrize(
+    ("tracker", "hook", "event", "state"),
+    [
+        ("jira", "jira", "execution.succeeded", "Done"),
+        ("jira", "github", "request.withdrawn", "Cancelled"),
+        ("github", "jira", "request.withdrawn", "closed"),
+        ("github", "other", "request.withdrawn", "closed"),
+        ("github", "github", "request.withdrawn", "open"),
+    ],
+)
+def test_a_state_that_no_hook_tells_of_is_no_fault(tracker: str, hook: str, event: str, state: str) -> None:
+    assert read(circle(tracker, hook, event, state)).hooks.keys() == {hook}
+
+
 def test_each_fault_has_its_own_sentence() -> None:
     assert len(faults("[policy]\nquorum = 1\napproval_window = 0")) == 2
 
