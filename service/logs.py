@@ -57,8 +57,8 @@ def configure(*, level: str, log_format: LogFormat) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # Their DEBUG shows the answers of AWS, and an answer holds the secret.
-    for name in ("botocore", "boto3", "urllib3"):
+    # Their DEBUG shows answers: AWS's, of which one holds the secret, and the headers of destinations and providers.
+    for name in ("botocore", "boto3", "urllib3", "httpcore", "httpx"):
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
     # It announces itself at every look at the schema's version, so at every probe of /readyz.
     logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)

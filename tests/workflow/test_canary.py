@@ -27,6 +27,8 @@ from service.notify.webhooks import Webhook, signer
 from service.worker import run_pass
 from service.workflow.deliver import list_deliveries, redeliver
 
+COOKIE = "session=what-a-destination-sets"
+
 
 def everything_in(database_url: str) -> str:
     """Every value of every row of every table, whatever the tables are."""
@@ -62,6 +64,7 @@ class Outside:
 def telling(house: House) -> Iterator[Outside]:
     """A webhook and a chat, over HTTP, and a tracker."""
     with listening() as siem, Recorder(new_client(frozenset({"127.0.0.1"}))) as recorder:
+        siem.headers = {"Set-Cookie": COOKIE}
         desk = Ledger()
         destinations = {
             "siem": Webhook("siem", siem.url, (signer(SECRET),), recorder),
@@ -117,6 +120,7 @@ def test_the_secret_is_in_the_answer_and_nowhere_else(
     assert not [text for text in others if secret in text]
     assert '"level": "debug"' in logged.err
     assert secret not in logged.out + logged.err
+    assert COOKIE not in logged.out + logged.err
     assert secret not in everything_in(database_url)
     assert secret.encode() not in files_under(tmp_path)
     told = [json.loads(body) for _, body in outside.siem.received]
