@@ -1,6 +1,6 @@
 """Deliveries: staged with the change that they tell of, sent later by whoever holds their destination's lease."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -117,22 +117,24 @@ def enable(tx: Tx, destination: str) -> None:
     tx.execute(update(destinations).where(destinations.c.name == destination).values(disabled_at=None))
 
 
-def is_old(tx: Tx, before: datetime) -> bool:
-    """Whether a delivery ended before, and may be deleted."""
-    first = tx.execute(select(func.min(deliveries.c.ended_at)).where(*_is_over())).scalar_one()
+def is_old(tx: Tx, before: datetime, named: Collection[str]) -> bool:
+    """Whether a delivery ended before, and may be deleted. `named` are the destinations of the settings."""
+    first = tx.execute(select(func.min(deliveries.c.ended_at)).where(*_is_over(named))).scalar_one()
     return first is not None and first < before
 
 
-def delete_ended(tx: Tx, before: datetime, limit: int) -> None:
+def delete_ended(tx: Tx, before: datetime, named: Collection[str], limit: int) -> None:
     """Those that ended before, at most `limit` of them."""
-    ended = (*_is_over(), deliveries.c.ended_at < before)
+    ended = (*_is_over(named), deliveries.c.ended_at < before)
     old = select(deliveries.c.id).where(*ended).order_by(deliveries.c.ended_at).limit(limit)
     tx.execute(delete(deliveries).where(deliveries.c.id.in_(old)))
 
 
-def _is_over() -> tuple[ColumnElement[bool], ...]:
-    """A disabled destination keeps its own: who enables it does so by sending it one of them again."""
-    those = select(destinations.c.name).where(destinations.c.disabled_at.is_not(None))
+def _is_over(named: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    """A disabled destination keeps its own: who enables it does so by sending it one of them again. Nobody can enable
+    one that the settings no longer name.
+    """
+    those = select(destinations.c.name).where(destinations.c.disabled_at.is_not(None), destinations.c.name.in_(named))
     return (deliveries.c.ended_at.is_not(None), deliveries.c.destination.not_in(those))
 
 

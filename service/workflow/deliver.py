@@ -98,7 +98,7 @@ def _after(tried: Delivery, attempt: Attempt, ctx: Context) -> Delivery:
 def forget(ctx: Context) -> None:
     """Delete deliveries that ended long ago; the audit log keeps what happened. Raises Conflict, Unavailable."""
     with ctx.begin() as tx:
-        outbox.delete_ended(tx, ctx.now() - ctx.delivery_retention, _FORGOTTEN_AT_ONCE)
+        outbox.delete_ended(tx, ctx.now() - ctx.delivery_retention, ctx.destinations.keys(), _FORGOTTEN_AT_ONCE)
 
 
 @retried

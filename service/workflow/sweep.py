@@ -67,7 +67,7 @@ def due(ctx: Context) -> Iterator[Step]:
         checked = expectations.checked_between(tx, now - ctx.policy.drift_interval, now)
         # One that the settings no longer name keeps what it was not told, until they do again.
         told = [there for there in outbox.destinations_due(tx, now) if there.destination in ctx.destinations]
-        is_old = outbox.is_old(tx, now - ctx.delivery_retention)
+        is_old = outbox.is_old(tx, now - ctx.delivery_retention, ctx.destinations.keys())
     for call, requests in found.items():
         for request in requests:
             what = call.__name__.strip("_")

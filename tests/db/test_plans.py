@@ -75,7 +75,7 @@ LISTS: dict[str, Callable[[Tx], object]] = {
     "awaiting a reader": page(awaiting=awaiting("seldom"), reader=Reader("seldom", ACCOUNTS)),
     "open with a ticket": lambda tx: requests.open_with_ticket(tx, ("OPS-1", "OPS-2")),
     "to look at": lambda tx: backlog.to_look_at(tx, AT, LIMIT),
-    "old deliveries": lambda tx: outbox.is_old(tx, AT),
+    "old deliveries": lambda tx: outbox.is_old(tx, AT, ["siem"]),
     "overdue": lambda tx: backlog.overdue(tx, LATE, LIMIT),
     "overdue, but nothing is": lambda tx: backlog.overdue(tx, AT - timedelta(days=3650), LIMIT),
     "to run": lambda tx: backlog.to_run(tx, LIMIT),

@@ -299,6 +299,14 @@ def test_a_destination_that_wants_no_more_can_be_enabled_however_long_it_wanted_
     assert "delivered" not in statuses(house, "other")
 
 
+def test_one_that_wants_no_more_and_has_left_the_settings_keeps_nothing(house: House) -> None:
+    gone(house)
+    told(house, other=Post())
+    house.clock.advance(house.ctx.delivery_retention + timedelta(seconds=1))
+    run_pass(house.ctx)
+    assert statuses(house, "post") == []
+
+
 def test_an_operator_who_sends_it_something_again_has_it_told_again(house: House) -> None:
     gone(house)
     with read(house.ctx.engine) as tx:
