@@ -132,7 +132,20 @@ def test_settings_cannot_be_changed_afterwards() -> None:
             f'{_TRACKER}kind = "servicenow"\npassword = "x"\nuser = "x"\ntable = "incident/../sys_user"',
             "trackers.desk.table: String should match pattern",
         ),
-        (f'{_TRACKER}kind = "jira"', "trackers.desk: password or password_file is missing."),
+        (f'{_TRACKER}kind = "jira"', "trackers.desk: password or password_file is missing, or empty."),
+        (f'{_TRACKER}kind = "jira"\npassword = ""', "trackers.desk: password or password_file is missing, or empty."),
+        (
+            f'{_TRACKER}kind = "jira"\npassword_file = "/dev/null"',
+            "trackers.desk: password or password_file is missing, or empty.",
+        ),
+        (
+            '[trackers.desk]\nurl = "https://x.example.com/jira?a=1"\nkind = "jira"\npassword = "x"',
+            "trackers.desk.url: it has a query or a fragment",
+        ),
+        (
+            '[trackers.desk]\nurl = "https://x.example.com/#"\nkind = "jira"\npassword = "x"',
+            "trackers.desk.url: it has a query or a fragment",
+        ),
         (
             f'{_TRACKER}kind = "github"\npassword = "x"\nrepository = "a/b"\nstates = {{ "key.retired" = "Done" }}',
             "trackers.desk.states: an issue is open or closed.",

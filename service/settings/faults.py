@@ -172,9 +172,11 @@ def _faults_of_trackers(settings: Settings) -> Iterator[str]:
             check_url(tracker.url, settings.notify.allowed_hosts)
         except ValueError as error:
             yield f"trackers.{name}.url: {error}."
+        if {"?", "#"} & set(tracker.url):
+            yield f"trackers.{name}.url: it has a query or a fragment; paths come behind it."
         try:
-            if tracker.secret() is None:
-                yield f"trackers.{name}: password or password_file is missing."
+            if not tracker.secret():
+                yield f"trackers.{name}: password or password_file is missing, or empty."
         except (OSError, UnicodeError):
             yield f"trackers.{name}.password_file: it cannot be read."
         yield from _faults_of_kind(name, tracker)

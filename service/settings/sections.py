@@ -263,11 +263,11 @@ class TrackerSettings(_Section):
     events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
     states: dict[Annotated[str, AfterValidator(_check_event)], Name] = {}
 
-    def secret(self) -> str | None:
-        """Of the settings, or of the file, which is read now. Raises OSError, UnicodeError."""
+    def secret(self) -> str:
+        """Of the settings, or of the file, which is read now; else empty. Raises OSError, UnicodeError."""
         if self.password is not None:
             return self.password.get_secret_value()
-        return None if self.password_file is None else self.password_file.read_text().strip()
+        return "" if self.password_file is None else self.password_file.read_text().strip()
 
 
 class HookSettings(_WithSecrets):
