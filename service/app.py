@@ -1,6 +1,7 @@
 """The composition root: settings in, FastAPI out. Nothing else reads settings but the CLI."""
 
 import logging
+import re
 import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -26,7 +27,7 @@ from service.aws.signer import AssumedRoot
 from service.aws.sources import FixedSource, ProfileSource, Source
 from service.db.engine import connect
 from service.domain.evidence import LogKey
-from service.notify import guarded
+from service.notify import guarded, products
 from service.notify.chat import Chat
 from service.notify.inbound import GitHubSource, JiraSource, StandardSource
 from service.notify.inbound import Source as HookSource
@@ -39,11 +40,11 @@ from service.settings import (
     LogKeySettings,
     OrganizationSettings,
     Settings,
+    TrackerSettings,
     load,
 )
 from service.signing.ed25519 import from_pem
 from service.signing.notes import Signer as LogSigner
-from service.trackers import tickets
 from service.worker import Worker
 from service.workflow.context import Context, Log
 
@@ -108,6 +109,21 @@ def destinations(settings: Settings, client: httpx.BaseTransport | None = None) 
     }
     chats = {name: Chat(chat.secret_url(), client, chat.events) for name, chat in settings.chats.items()}
     return webhooks | chats | {name: tickets(tracker, client) for name, tracker in settings.trackers.items()}
+
+
+def tickets(settings: TrackerSettings, client: httpx.BaseTransport) -> Tickets:
+    """Of the settings of one tracker the destination that it is."""
+    tracker, pattern = products.tracker(
+        settings.kind,
+        client,
+        settings.url.rstrip("/"),
+        user=settings.user or "",
+        secret=settings.secret(),
+        repository=settings.repository or "",
+        table=settings.table or "",
+    )
+    only = None if settings.pattern is None else re.compile(settings.pattern)
+    return Tickets(tracker, pattern, settings.states, settings.events, only)
 
 
 def _log(audit: AuditSettings) -> Log:

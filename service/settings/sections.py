@@ -14,6 +14,7 @@ from service.domain.account import Partition
 from service.domain.actor import Role
 from service.domain.events import TOLD
 from service.domain.rules import SMALLEST_QUORUM, Policy
+from service.notify import products
 
 _RULES = Policy()
 
@@ -251,7 +252,7 @@ class TrackerSettings(_Section):
     a product has one; `user` is for those that want a name beside it.
     """
 
-    kind: Literal["roundup", "jira-cloud", "jira", "github", "servicenow"]
+    kind: products.Kind
     url: str
     user: Name | None = None
     repository: Repository | None = None

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from servicenow import SYS_ID, ServiceNow
 from trackers import Comment, serving
 
+from service.app import tickets
 from service.domain.delivery import Answer, Attempt, Notice
 from service.notify import guarded
 from service.notify.guarded import Unreachable
@@ -17,7 +18,6 @@ from service.notify.message import Message
 from service.notify.rest import Refused
 from service.notify.tickets import Tickets
 from service.settings import TrackerSettings
-from service.trackers import tickets
 
 _SINCE = datetime(2026, 11, 24, tzinfo=UTC)
 _MESSAGE = Message("Request filed", (("By", "Alice"),), "https://rootquorum.example/1", "7b0e-1")

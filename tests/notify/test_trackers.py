@@ -12,6 +12,7 @@ from nodejs import is_there
 from pydantic import SecretStr
 from trackers import Asked, Comment, Described, GitHub, GitHubEnterprise, Jira, JiraDataCenter, running
 
+from service.app import tickets
 from service.domain.delivery import Answer, Notice
 from service.notify import guarded
 from service.notify.guarded import Unreachable
@@ -19,7 +20,6 @@ from service.notify.message import Message
 from service.notify.rest import PAGE, NotFound, Refused
 from service.notify.tickets import Tickets
 from service.settings import TrackerSettings
-from service.trackers import tickets
 
 _NOW = datetime.now(UTC)
 _SINCE = _NOW - timedelta(hours=1)
