@@ -134,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def listening() -> Iterator[Siem]:
     with Siem() as siem:
-        thread = Thread(target=siem.serve_forever)
+        thread = Thread(target=siem.serve_forever, args=(0.01,))
         thread.start()
         yield siem
         siem.shutdown()

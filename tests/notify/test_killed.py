@@ -72,7 +72,7 @@ class _Handler(StreamRequestHandler):
 @contextmanager
 def between(server: Server, method: bytes) -> Iterator[Proxy]:
     with Proxy(server.url, method) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever)
+        thread = threading.Thread(target=proxy.serve_forever, args=(0.01,))
         thread.start()
         yield proxy
         proxy.let_go.set()
