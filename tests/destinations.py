@@ -31,7 +31,7 @@ NOTICE = Notice(
                 "link": "https://rootquorum.example/v1/requests/0a6f6f0e-93f1-4bd3-9a5e-a7d1a8b7c5d2",
             },
             "actor": {"kind": "person", "name": "Alice"},
-            "audit": {"sequence": 12, "size": 12, "root": "q" * 43 + "="},
+            "audit": {"sequence": 12, "root": "q" * 43 + "="},
         },
     },
 )

@@ -34,8 +34,7 @@ class ToldHead(BaseModel):
     whether that log is still what it was.
     """
 
-    sequence: int
-    size: int = Field(description="How many events the log had.")
+    sequence: int = Field(description="The event's number. So many events the log had.")
     root: str = Field(description="Base64 of the root of the tree over them (RFC 9162).")
 
 

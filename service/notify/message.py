@@ -86,7 +86,7 @@ def message(notice: Notice) -> Message:
 
 def _head(head: Mapping[str, Json]) -> str | None:
     """As `rootquorum audit verify --head` takes it."""
-    return f"{head['size']}:{head['root']}" if head else None
+    return f"{head['sequence']}:{head['root']}" if head else None
 
 
 def _people(waiting: Mapping[str, Json]) -> str | None:

@@ -25,12 +25,12 @@ def tell(
     appended = audit.append(tx, event, actor=actor, at=at, request_id=request_id)
     if event.name not in TOLD:
         return
-    if not ctx.destinations:
-        return
     ticket = None if request is None else request.filing.ticket
-    for name in ctx.destinations.keys() - outbox.disabled(tx):
-        if not _is_told(ctx, name, event, ticket):
-            continue
+    wanting = [name for name in ctx.destinations if _is_told(ctx, name, event, ticket)]
+    if not wanting:
+        return
+    body = canonical(_document(ctx, event, appended, actor=actor, at=at, request=request)).decode()
+    for name in set(wanting) - outbox.disabled(tx):
         outbox.add(
             tx,
             Delivery(
@@ -41,7 +41,7 @@ def tell(
                 event=event.name,
                 request_id=request_id,
                 ticket=ticket,
-                body=canonical(_document(ctx, event, appended, actor=actor, at=at, request=request)).decode(),
+                body=body,
                 status=DeliveryStatus.PENDING,
                 attempts=0,
                 detail=None,
@@ -94,6 +94,6 @@ def _document(
         "data": {
             **about,
             "actor": {"kind": actor.kind.value, "name": actor.name},
-            "audit": {"sequence": appended.seq, "size": appended.seq, "root": b64encode(appended.root).decode()},
+            "audit": {"sequence": appended.seq, "root": b64encode(appended.root).decode()},
         },
     }

@@ -11,11 +11,13 @@ from sqlalchemy import select, text
 
 from service.db.engine import begin, read
 from service.db.tables import deliveries
+from service.domain.canonical import Document, canonical
 from service.domain.delivery import GIVE_UP_AFTER, Answer, Notice, wait_after
 from service.domain.errors import Conflict, ServiceError
 from service.domain.events import DELIVERY_FAILED, DESTINATION_DISABLED
 from service.domain.request import Verdict
 from service.worker import run_pass
+from service.workflow import tell
 from service.workflow.decide import decide
 from service.workflow.deliver import deliver, deliver_again, forget, redeliver
 from service.workflow.hold import take
@@ -85,7 +87,23 @@ def test_what_is_told_is_thin_and_leads_to_the_audit_log(house: House) -> None:
         "link": f"https://rootquorum.example.com/v1/requests/{request.filing.request_id}",
     }
     assert data["actor"] == {"kind": "person", "name": "Alice"}
+    assert data["audit"].keys() == {"sequence", "root"}
     assert data["audit"]["sequence"] == json.loads(house.events(request)[0])["seq"]
+
+
+def test_what_is_told_is_written_once_for_all_destinations(
+    sqlite_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+
+    def write(document: Document) -> bytes:
+        written.append(document)
+        return canonical(document)
+
+    monkeypatch.setattr(tell, "canonical", write)
+    told(sqlite_house, one=Post(), other=Post(), third=Post(only=frozenset()))
+    sqlite_house.file()
+    assert len(written) == 1
 
 
 def test_who_signs_in_with_what_is_told_to_nobody(house: House) -> None:
