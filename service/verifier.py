@@ -508,19 +508,25 @@ def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
     try:
-        texts = [Path(key[1:]).read_text().split() if key.startswith("@") else [key] for key in options.key]
-        keys = [read_key(text) for text in chain.from_iterable(texts)]
-        return options, keys, [read_head(text) for text in options.head]
+        return options, read_keys(options.key), [read_head(text) for text in options.head]
     except (OSError, ValueError) as error:
         parser.error(str(error))
 
 
-def _checks(options: argparse.Namespace, keys: Sequence[Key], heads: list[Head]) -> Iterator[tuple[Path, Told]]:
-    for path in options.anchor:
+def read_keys(texts: Iterable[str]) -> list[Key]:
+    """Each text is a key, or @ and the path of a file of them. Raises OSError, ValueError."""
+    listed = (Path(text[1:]).read_text().split() if text.startswith("@") else [text] for text in texts)
+    return [read_key(text) for text in chain.from_iterable(listed)]
+
+
+def _checks(
+    files: Iterable[Path], anchors: Iterable[Path], keys: Sequence[Key], heads: list[Head], expected: str | None
+) -> Iterator[tuple[Path, Told]]:
+    for path in anchors:
         yield path, _anchor(path, keys, heads)
-    for path in options.files:
+    for path in files:
         with path.open("rb") as file:
-            yield path, check_file(file, keys, heads, options.expect)
+            yield path, check_file(file, keys, heads, expected)
 
 
 def _anchor(path: Path, keys: Sequence[Key], heads: list[Head]) -> Told:
@@ -552,14 +558,24 @@ def _print(path: Path, told: Told) -> int:
     return counts.total()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def report(
+    files: Iterable[Path],
+    anchors: Iterable[Path],
+    keys: Sequence[Key],
+    heads: Iterable[Head],
+    expected: str | None = None,
+) -> int:
     """0 when all is well, 1 after a finding, 2 when a file cannot be read."""
-    options, keys, heads = _options(arguments)
     try:
-        return min(1, sum([_print(path, told) for path, told in _checks(options, keys, heads)]))
+        return min(1, sum([_print(*check) for check in _checks(files, anchors, keys, [*heads], expected)]))
     except OSError as error:
         print(error, file=sys.stderr)
         return 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options, keys, heads = _options(arguments)
+    return report(options.files, options.anchor, keys, heads, options.expect)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,7 +20,6 @@ from service.aws.locked_objects import LockedBucket
 from service.aws.sources import ProfileSource
 from service.cli.common import console, errors, fail, load_settings, plainly, ready
 from service.domain.checkpoint import VerifierKey
-from service.domain.evidence import LogKey
 from service.notify.guarded import Unreachable, Unsafe, new_client
 from service.notify.timestamps import BadStamp, stamp
 from service.settings import Settings
@@ -31,6 +31,7 @@ from service.workflow.verify import Anchor, verify
 app = typer.Typer(no_args_is_help=True, help="The audit log: keys, anchors, verification.")
 
 _MOST_FAULTS = 20
+_Kind = Literal["export", "evidence", "checkpoint"]
 _S3 = re.compile("s3://([a-z0-9.-]{3,63})/(.{1,512})")
 
 Profile = Annotated[str | None, typer.Option(help="The boto3 profile that may use it.")]
@@ -123,22 +124,32 @@ def _keep(file: Path, content: bytes) -> None:
 def verify_(
     ctx: typer.Context,
     files: Annotated[list[Path] | None, typer.Argument(help="Exports, evidence or checkpoints.")] = None,
-    key: Annotated[list[str] | None, typer.Option(help="A key to believe, or @ and a file of such lines.")] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A key to believe, or @ and a file of such lines. Files need one; "
+            "with --database those of the settings are believed where none is given."
+        ),
+    ] = None,
     anchor: Annotated[list[Path] | None, typer.Option(help="A checkpoint that was kept elsewhere.")] = None,
     head: Annotated[list[str] | None, typer.Option(help="size:root, as a ticket or a webhook has it.")] = None,
-    expect: Annotated[
-        str | None, typer.Option(help="What each file has to be: export, evidence or checkpoint.")
-    ] = None,
+    expect: Annotated[_Kind | None, typer.Option(help="What each file has to be.")] = None,
     database: Annotated[bool, typer.Option("--database", help="Check the log where it is stored.")] = False,
 ) -> None:
     """Check exports, evidence and checkpoints offline, or the log in the database. Exit 1 when something is wrong."""
     if bool(files) == database:
         fail("Say either files, or --database.")
+    if not database and not key:
+        fail("Say with --key whose signature is to be believed: files are not checked with the keys of the settings.")
+    with _in_one_line():
+        given, heads = verifier.read_keys(key or ()), [verifier.read_head(each) for each in head or ()]
     if not database:
-        expected = [] if expect is None else ["--expect", expect]
-        raise typer.Exit(verifier.main(expected + _arguments(files or [], key or [], anchor or [], head or [])))
+        raise typer.Exit(verifier.report(files or (), anchor or (), given, heads, expect))
     with ready(ctx) as context, plainly():
-        anchors = _anchors(context.log.keys, key or [], anchor or [], head or [])
+        with _in_one_line():
+            believed = given if key else verifier.read_keys(each.verifier_key for each in context.log.keys)
+            heads += [verifier.open_checkpoint(file.read_text(), believed, str(file)) for file in anchor or ()]
+        anchors = [Anchor(head.size, head.root, head.source) for head in heads]
         found = _faults(context, anchors)
     if found:
         fail(f"The log is NOT as it should be: {found} faults.")
@@ -158,17 +169,10 @@ def _faults(context: Context, anchors: Sequence[Anchor]) -> int:
     return found
 
 
-def _arguments(files: Sequence[Path], keys: Sequence[str], anchors: Sequence[Path], heads: Sequence[str]) -> list[str]:
-    named = [("--key", keys), ("--anchor", map(str, anchors)), ("--head", heads)]
-    return [part for option, values in named for value in values for part in (option, value)] + list(map(str, files))
-
-
-def _anchors(known: Sequence[LogKey], keys: Sequence[str], files: Sequence[Path], heads: Sequence[str]) -> list[Anchor]:
-    """Those of files are believed when a given key has signed them or, without any, one of the settings."""
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """What was given and cannot be used, as one line and exit 1."""
     try:
-        believed = [verifier.read_key(key) for key in (keys or [key.verifier_key for key in known])]
-        found = [verifier.open_checkpoint(file.read_text(), believed, str(file)) for file in files]
-        found += [verifier.read_head(head) for head in heads]
+        yield
     except (OSError, ValueError, verifier.Finding) as error:
         fail(str(error))
-    return [Anchor(head.size, head.root, head.source) for head in found]

@@ -95,6 +95,29 @@ def test_a_database_that_nobody_touched_is_as_it_should_be(folder: Path) -> None
     assert "by 1 heads that were kept elsewhere" in done.stdout
 
 
+def test_keys_may_be_in_a_file_for_the_database_too(folder: Path) -> None:
+    assert rootquorum(folder, "audit", "anchor", "anchor.note").returncode == 0
+    done = rootquorum(folder, "audit", "verify", "--database", "--anchor", "anchor.note", "--key", "@log.key")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (("log.key",), "Say with --key whose signature is to be believed"),
+        (("log.key", "--key", "nonsense"), "'' is no Base64 of 33 bytes"),
+        (("log.key", "--key", "@absent"), "[Errno 2] No such file or directory: 'absent'"),
+        (("log.key", "--key", "@log.key", "--head", "05:x"), "'05:x' is no size and root"),
+    ],
+)
+def test_misuse_of_the_verifier_is_one_sentence_of_this_program(
+    folder: Path, wrong: tuple[str, ...], sentence: str
+) -> None:
+    done = rootquorum(folder, "audit", "verify", *wrong)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert done.stderr.startswith(sentence)
+
+
 def test_what_was_changed_in_the_database_is_named_and_exits_1(folder: Path) -> None:
     database(folder, "UPDATE audit_events SET event = 'x' WHERE seq = 2")
     done = rootquorum(folder, "audit", "verify", "--database")
