@@ -15,6 +15,7 @@ from cryptography.x509 import load_pem_x509_certificates
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from service import verifier
+from service.app import compose
 from service.aws.kms import public_key_of
 from service.aws.locked_objects import LockedBucket
 from service.aws.sources import ProfileSource
@@ -22,10 +23,11 @@ from service.cli.common import console, errors, fail, load_settings, plainly, re
 from service.domain.checkpoint import VerifierKey
 from service.notify.guarded import Unreachable, Unsafe, new_client
 from service.notify.timestamps import BadStamp, stamp
-from service.settings import Settings
+from service.settings import Settings, load_for_audit
 from service.signing.ed25519 import from_pem
 from service.workflow.audit import checkpoint
 from service.workflow.context import Context
+from service.workflow.health import check_readable
 from service.workflow.verify import Anchor, verify
 
 app = typer.Typer(no_args_is_help=True, help="The audit log: keys, anchors, verification.")
@@ -145,7 +147,9 @@ def verify_(
         given, heads = verifier.read_keys(key or ()), [verifier.read_head(each) for each in head or ()]
     if not database:
         raise typer.Exit(verifier.report(files or (), anchor or (), given, heads, expect))
-    with ready(ctx) as context, plainly():
+    # An auditor has neither the service's secrets nor a role that writes.
+    with plainly(), compose(load_settings(ctx.obj, load_for_audit), with_aws=False) as context:
+        check_readable(context)
         with _in_one_line():
             believed = given if key else verifier.read_keys(each.verifier_key for each in context.log.keys)
             heads += [verifier.open_checkpoint(file.read_text(), believed, str(file)) for file in anchor or ()]

@@ -24,7 +24,7 @@ _WITH_USER = ("roundup", "jira-cloud", "servicenow")
 
 
 def faults_of(settings: Settings) -> Iterator[str]:
-    yield from _faults_of_environment()
+    yield from faults_of_environment()
     yield from _faults_of_people(settings)
     yield from _faults_of_issuers(settings)
     yield from _faults_of_accounts(settings)
@@ -34,7 +34,7 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from _faults_of_trackers(settings)
     yield from _faults_of_alike(settings.trackers)
     yield from _faults_of_hooks(settings)
-    yield from _faults_of_log(settings.audit, settings.notify.allowed_hosts)
+    yield from faults_of_log(settings.audit, settings.notify.allowed_hosts)
     if settings.worker.lease < 3 * settings.worker.interval:
         yield "worker.lease: it is renewed once in an interval, and has to be three of them at least."
     if settings.worker.enabled and settings.database.connections < settings.worker.parallel + 2:
@@ -44,7 +44,7 @@ def faults_of(settings: Settings) -> Iterator[str]:
         )
 
 
-def _faults_of_environment() -> Iterator[str]:
+def faults_of_environment() -> Iterator[str]:
     for variable in sorted(os.environ):
         name = variable.upper()  # pydantic-settings reads them in any case
         section = name.removeprefix(PREFIX).split("__")[0].lower()
@@ -202,7 +202,7 @@ def _faults_of_hooks(settings: Settings) -> Iterator[str]:
             yield f"hooks.{name}.repository: it belongs to the kind github, and to no other."
 
 
-def _faults_of_log(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Iterator[str]:
+def faults_of_log(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Iterator[str]:
     if (audit.timestamp_url is None) != (audit.timestamp_roots is None):
         yield "audit.timestamp_url and timestamp_roots: they belong together."
     if audit.timestamp_url is not None:

@@ -1,7 +1,9 @@
 """`rootquorum audit`, as an operator and as an auditor run it: keys, anchors, and whether the log is as it was."""
 
+import re
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -9,9 +11,15 @@ import pytest
 from authority import Authority
 from authority import serving as stamping
 from cryptography.hazmat.primitives.serialization import Encoding
-from installation import rootquorum
+from factories import DEACTIVATE, ORIGIN, SIGNER, House
+from installation import commanded, rootquorum
+from postgres import Postgres, as_owner
+from sqlalchemy import make_url, text
 
-ORIGIN = "rootquorum.example.com/log"
+from service.db.engine import begin, connect
+from service.workflow.audit import checkpoint
+
+_GRANT = re.compile(r"^GRANT SELECT ON (?:[a-z_]+, )*[a-z_]+ TO auditor;$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -188,3 +196,47 @@ def test_misuse_is_one_sentence(folder: Path) -> None:
 def test_the_progress_goes_to_terminals_only(folder: Path) -> None:
     done = rootquorum(folder, "audit", "verify", "--database")
     assert done.stderr == ""
+
+
+@pytest.fixture
+def audited(postgres: Postgres, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database with a request's whole life, for a role that may only read, as the documents grant it."""
+    url = postgres.new_database()
+    with House.on(url) as house:
+        house.execute(house.approved(DEACTIVATE, house.spare_key()))
+        (tmp_path / "anchor.note").write_text(checkpoint(house.ctx))
+    [grant] = _GRANT.findall((Path(__file__).parents[2] / "docs" / "operations.md").read_text())
+    owner = connect(as_owner(make_url(url)), connections=1)
+    with begin(owner) as tx:
+        tx.execute(text("DO $$ BEGIN CREATE ROLE auditor LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"))
+        tx.execute(text(grant))
+    owner.dispose()
+    yield make_url(url).set(username="auditor", password=None).render_as_string()
+    postgres.drop(url)
+
+
+@pytest.mark.parametrize("more", ["", '[webhooks.siem]\nurl = "https://x.example.com"\nsecret_files = ["nowhere"]\n'])
+def test_an_auditor_checks_the_database_without_its_secrets_and_without_a_right_to_write(
+    audited: str, tmp_path: Path, more: str
+) -> None:
+    """Nor with what the service could not run without: accounts, approvers."""
+    (tmp_path / "rootquorum.toml").write_text(
+        f'[database]\nurl = "{audited}"\n[audit]\norigin = "{ORIGIN}"\n'
+        f'[audit.keys.log]\nkey_file = "nowhere.pem"\nverifier_key = "{SIGNER.verifier_key}"\n{more}'
+    )
+    done = commanded(tmp_path, "audit", "verify", "--database", "--anchor", "anchor.note")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "by 1 heads that were kept elsewhere" in done.stdout
+
+
+def test_a_database_of_another_schema_is_not_checked(tmp_path: Path) -> None:
+    done = commanded(tmp_path, "audit", "verify", "--database")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "does not run on the database's schema" in done.stderr
+
+
+def test_an_auditors_keys_are_checked_as_the_services_are(tmp_path: Path) -> None:
+    (tmp_path / "rootquorum.toml").write_text(f'[audit]\norigin = "{ORIGIN}"\n[audit.keys.log]\nverifier_key = "x"\n')
+    done = commanded(tmp_path, "audit", "verify", "--database")
+    assert done.returncode == 1
+    assert done.stderr.startswith("settings: audit.keys.log: a key is a name, an id and Base64")
