@@ -42,6 +42,7 @@ from service.settings import (
     load,
 )
 from service.signing.ed25519 import from_pem
+from service.signing.notes import Remembering
 from service.signing.notes import Signer as LogSigner
 from service.trackers import tickets
 from service.worker import Worker
@@ -126,7 +127,8 @@ def _log(audit: AuditSettings) -> Log:
 def _signer(origin: str, key: LogKeySettings) -> LogSigner | None:
     """Who signs with it now; None for one that no longer does."""
     if key.kms_key is not None and key.verifier_key is not None:
-        return KmsSigner(key.verifier_key, key.kms_key, ProfileSource(key.profile), key.region)
+        # Anybody who is signed in may ask for the head, in a loop.
+        return Remembering(KmsSigner(key.verifier_key, key.kms_key, ProfileSource(key.profile), key.region))
     pem = key.pem()
     return None if pem is None else from_pem(origin, pem)
 

@@ -24,6 +24,32 @@ class Signer(Protocol):
         """The 64 bytes of an Ed25519 signature over `message` (RFC 8032, without pre-hashing)."""
 
 
+class Remembering:
+    """Asks a signer no second time for what it signed last: whoever reads the same head again costs nothing.
+
+    Of Ed25519 one text has one signature. A failure is not remembered. Threads may share it.
+    """
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+        # One object, which a thread replaces as a whole: message and signature always belong together.
+        self._last: tuple[bytes, bytes] | None = None
+
+    @property
+    def name(self) -> str:
+        return self._signer.name
+
+    @property
+    def verifier_key(self) -> str:
+        return self._signer.verifier_key
+
+    def sign(self, message: bytes) -> bytes:
+        last = self._last
+        if last is None or last[0] != message:
+            last = self._last = message, self._signer.sign(message)
+        return last[1]
+
+
 def sign_note(text: str, signers: Sequence[Signer]) -> str:
     """The note, signed by each. Raises ValueError for text that no note can carry, or without a signer."""
     signatures = tuple(

@@ -1,6 +1,7 @@
 """Notes are signed and verified as published ones are; a signature of a key that one knows is never passed over."""
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.domain.checkpoint import parse_verifier_key
 from service.signing.ed25519 import Ed25519Signer, from_note_key, from_pem
-from service.signing.notes import sign_note, verify_note
+from service.signing.notes import Remembering, sign_note, verify_note
 
 # Published with golang.org/x/mod/sumdb/note.
 _PETER_PRIVATE = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
@@ -113,6 +114,44 @@ def test_a_signer_has_a_name_that_a_note_can_carry() -> None:
 
 def test_a_signer_does_not_show_its_key() -> None:
     assert repr(_OURS) == "Ed25519Signer(name='log.example/audit')"
+
+
+class _Counting:
+    """Counts what it is asked for, and fails as often as it is told."""
+
+    name, verifier_key = _OURS.name, _OURS.verifier_key
+
+    def __init__(self, failures: int = 0) -> None:
+        self.asked, self.failures = list[bytes](), failures
+
+    def sign(self, message: bytes) -> bytes:
+        self.asked.append(message)
+        if len(self.asked) <= self.failures:
+            raise OSError
+        return _OURS.sign(message)
+
+
+def test_what_was_signed_last_is_not_signed_again() -> None:
+    signer = _Counting()
+    remembering = Remembering(signer)
+    assert (remembering.name, remembering.verifier_key) == (_OURS.name, _OURS.verifier_key)
+    for text in ("a\n", "a\n", "b\n", "b\n", "a\n"):
+        assert sign_note(text, [remembering]) == sign_note(text, [_OURS])
+    assert signer.asked == [b"a\n", b"b\n", b"a\n"]
+
+
+def test_a_signature_that_failed_is_not_remembered() -> None:
+    remembering = Remembering(_Counting(failures=1))
+    with pytest.raises(OSError):  # noqa: PT011  # it has no text
+        remembering.sign(b"a")
+    assert remembering.sign(b"a") == _OURS.sign(b"a")
+
+
+def test_threads_that_sign_different_texts_get_each_its_own() -> None:
+    remembering = Remembering(_OURS)
+    texts = [f"{number % 3}\n".encode() for number in range(600)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(remembering.sign, texts)) == list(map(_OURS.sign, texts))
 
 
 def test_the_key_of_rfc_8410_is_read_from_pem() -> None:
