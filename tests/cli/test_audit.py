@@ -31,9 +31,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert key.returncode == 0, key.stderr
     (folder / "log.key").write_text(key.stdout)
     configure(folder, '[audit.keys.first]\nkey_file = "log.pem"\n')
-    assert rootquorum(folder, "migrate").returncode == 0
+    assert commanded(folder, "migrate").returncode == 0
     for person in ("bob", "carol"):
-        assert rootquorum(folder, "token", "create", person).returncode == 0
+        assert commanded(folder, "token", "create", person).returncode == 0
     return folder
 
 
@@ -63,7 +63,7 @@ def database(folder: Path, *statements: str) -> None:
 def test_a_new_key_is_for_its_owner_alone_and_never_overwrites_one(folder: Path) -> None:
     assert (folder / "log.pem").stat().st_mode & 0o777 == 0o600
     assert (folder / "log.key").read_text().startswith(f"{ORIGIN}+")
-    again = rootquorum(folder, "audit", "key", "log.pem")
+    again = commanded(folder, "audit", "key", "log.pem")
     assert again.returncode == 1
     assert "File exists" in again.stderr
 
@@ -78,8 +78,8 @@ def test_an_anchor_is_a_checkpoint_that_the_auditors_file_finds_good(folder: Pat
 
 
 def test_an_anchor_is_never_written_over(folder: Path) -> None:
-    assert rootquorum(folder, "audit", "anchor", "anchor.note").returncode == 0
-    assert rootquorum(folder, "audit", "anchor", "anchor.note").returncode == 1
+    assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 0
+    assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 1
 
 
 def test_an_anchor_is_stamped_where_the_settings_name_an_authority(folder: Path) -> None:
@@ -88,24 +88,24 @@ def test_an_anchor_is_stamped_where_the_settings_name_an_authority(folder: Path)
         (folder / "roots.pem").write_bytes(authority.root.public_bytes(Encoding.PEM))
         stamps = f'timestamp_url = "{authority.url}"\ntimestamp_roots = "roots.pem"\n'
         configure(folder, '[audit.keys.first]\nkey_file = "log.pem"\n', stamps)
-        done = rootquorum(folder, "audit", "anchor", "anchor.note")
+        done = commanded(folder, "audit", "anchor", "anchor.note")
     assert done.returncode == 0, done.stderr
     assert (folder / "anchor.note.tsr").stat().st_size > 500
-    without = rootquorum(folder, "audit", "anchor", "later.note")
+    without = commanded(folder, "audit", "anchor", "later.note")
     assert without.returncode == 1
     assert not (folder / "later.note").exists()
 
 
 def test_a_database_that_nobody_touched_is_as_it_should_be(folder: Path) -> None:
-    assert rootquorum(folder, "audit", "anchor", "anchor.note").returncode == 0
-    done = rootquorum(folder, "audit", "verify", "--database", "--anchor", "anchor.note")
+    assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 0
+    done = commanded(folder, "audit", "verify", "--database", "--anchor", "anchor.note")
     assert done.returncode == 0, done.stderr
     assert "by 1 heads that were kept elsewhere" in done.stdout
 
 
 def test_keys_may_be_in_a_file_for_the_database_too(folder: Path) -> None:
-    assert rootquorum(folder, "audit", "anchor", "anchor.note").returncode == 0
-    done = rootquorum(folder, "audit", "verify", "--database", "--anchor", "anchor.note", "--key", "@log.key")
+    assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 0
+    done = commanded(folder, "audit", "verify", "--database", "--anchor", "anchor.note", "--key", "@log.key")
     assert done.returncode == 0, done.stderr
 
 
@@ -121,36 +121,36 @@ def test_keys_may_be_in_a_file_for_the_database_too(folder: Path) -> None:
 def test_misuse_of_the_verifier_is_one_sentence_of_this_program(
     folder: Path, wrong: tuple[str, ...], sentence: str
 ) -> None:
-    done = rootquorum(folder, "audit", "verify", *wrong)
+    done = commanded(folder, "audit", "verify", *wrong)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
     assert done.stderr.startswith(sentence)
 
 
 def test_what_was_changed_in_the_database_is_named_and_exits_1(folder: Path) -> None:
     database(folder, "UPDATE audit_events SET event = 'x' WHERE seq = 2")
-    done = rootquorum(folder, "audit", "verify", "--database")
+    done = commanded(folder, "audit", "verify", "--database")
     assert done.returncode == 1
     assert "sequence number 2, column event: expected 'token.created', found 'x'" in done.stderr
 
 
 def test_a_head_of_a_ticket_tells_that_the_log_was_cut(folder: Path) -> None:
-    done = rootquorum(folder, "audit", "verify", "--database", "--head", f"9:{'A' * 43}=")
+    done = commanded(folder, "audit", "verify", "--database", "--head", f"9:{'A' * 43}=")
     assert done.returncode == 1
     assert "expected 9 events at least" in done.stderr
 
 
 def test_an_anchor_that_no_known_key_signed_is_not_believed(folder: Path) -> None:
-    assert rootquorum(folder, "audit", "anchor", "anchor.note").returncode == 0
+    assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 0
     forged = (folder / "anchor.note").read_text().replace("\n2\n", "\n3\n")
     (folder / "anchor.note").write_text(forged)
-    done = rootquorum(folder, "audit", "verify", "--database", "--anchor", "anchor.note")
+    done = commanded(folder, "audit", "verify", "--database", "--anchor", "anchor.note")
     assert done.returncode == 1
     assert "wrong-signature" in done.stderr
 
 
 def test_without_a_key_there_is_no_anchor(folder: Path) -> None:
     configure(folder)
-    done = rootquorum(folder, "audit", "anchor", "anchor.note")
+    done = commanded(folder, "audit", "anchor", "anchor.note")
     assert done.returncode == 1
     assert "no key to sign" in done.stderr
 
@@ -169,7 +169,7 @@ def test_without_a_key_there_is_no_anchor(folder: Path) -> None:
 )
 def test_settings_that_cannot_sign_are_refused_in_one_line(folder: Path, settings: str, fault: str) -> None:
     configure(folder, settings)
-    done = rootquorum(folder, "migrate")
+    done = commanded(folder, "migrate")
     assert done.returncode == 1
     assert fault in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -177,18 +177,18 @@ def test_settings_that_cannot_sign_are_refused_in_one_line(folder: Path, setting
 
 def test_a_former_key_is_listed_and_signs_no_more(folder: Path) -> None:
     former = (folder / "log.key").read_text().strip()
-    assert rootquorum(folder, "audit", "key", "next.pem").returncode == 0
+    assert commanded(folder, "audit", "key", "next.pem").returncode == 0
     keys = f'[audit.keys.first]\nverifier_key = "{former}"\nuntil = 2026-11-01T00:00:00Z\n'
     configure(folder, f'{keys}[audit.keys.second]\nkey_file = "next.pem"\n')
-    assert rootquorum(folder, "audit", "anchor", "anchor.note").returncode == 0
-    done = rootquorum(folder, "audit", "verify", "--key", former, "anchor.note")
+    assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 0
+    done = commanded(folder, "audit", "verify", "--key", former, "anchor.note")
     assert done.returncode == 1
     assert "unknown-signer" in done.stdout
 
 
 def test_misuse_is_one_sentence(folder: Path) -> None:
     for wrong in (("verify",), ("verify", "--database", "log.key"), ("key",), ("key", "x.pem", "--kms", "y")):
-        done = rootquorum(folder, "audit", *wrong)
+        done = commanded(folder, "audit", *wrong)
         assert done.returncode == 1
         assert done.stderr.startswith("Say either")
 
