@@ -8,13 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from authority import Authority
-from authority import serving as stamping
+from authority import Authority, serving
 from cryptography.hazmat.primitives.serialization import Encoding
 from factories import DEACTIVATE, ORIGIN, SIGNER, House
 from installation import commanded, rootquorum
 from postgres import Postgres, as_owner
 from sqlalchemy import make_url, text
+from storage import Storage, running_storage
 
 from service.db.engine import begin, connect
 from service.workflow.audit import checkpoint
@@ -78,22 +78,121 @@ def test_an_anchor_is_a_checkpoint_that_the_auditors_file_finds_good(folder: Pat
 
 
 def test_an_anchor_is_never_written_over(folder: Path) -> None:
-    assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 0
+    first = commanded(folder, "audit", "anchor", "anchor.note")
+    again = commanded(folder, "audit", "anchor", "anchor.note")
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+    assert again.stderr == "anchor.note was there already.\n"
+    grow(folder)
     assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 1
+    assert (folder / "anchor.note").read_text() == first.stdout
+    (folder / "folder").mkdir()
+    assert commanded(folder, "audit", "anchor", "folder").stderr == "folder: Is a directory\n"
 
 
-def test_an_anchor_is_stamped_where_the_settings_name_an_authority(folder: Path) -> None:
+def grow(folder: Path) -> None:
+    assert commanded(folder, "token", "create", "bob").returncode == 0
+
+
+@pytest.fixture
+def stamping(folder: Path) -> Iterator[Authority]:
+    """The settings name a time-stamp authority."""
     authority = Authority.new(folder)
-    with stamping(authority):
+    with serving(authority):
         (folder / "roots.pem").write_bytes(authority.root.public_bytes(Encoding.PEM))
         stamps = f'timestamp_url = "{authority.url}"\ntimestamp_roots = "roots.pem"\n'
         configure(folder, '[audit.keys.first]\nkey_file = "log.pem"\n', stamps)
-        done = commanded(folder, "audit", "anchor", "anchor.note")
+        yield authority
+
+
+def test_an_anchor_is_stamped_where_the_settings_name_an_authority(folder: Path, stamping: Authority) -> None:
+    done = commanded(folder, "audit", "anchor", "anchor.note")
     assert done.returncode == 0, done.stderr
     assert (folder / "anchor.note.tsr").stat().st_size > 500
+    stamping.status = 500
     without = commanded(folder, "audit", "anchor", "later.note")
     assert without.returncode == 1
     assert not (folder / "later.note").exists()
+
+
+def test_no_time_stamp_is_kept_beside_another_anchor(folder: Path, stamping: Authority) -> None:
+    del stamping
+    (folder / "anchor.note").write_text("of yesterday")
+    done = commanded(folder, "audit", "anchor", "anchor.note")
+    assert (done.returncode, done.stderr) == (1, "anchor.note: another file is there by its name.\n")
+    assert not (folder / "anchor.note.tsr").exists()
+
+
+def test_an_anchor_that_is_repeated_keeps_its_time_stamp(folder: Path, stamping: Authority) -> None:
+    assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 0
+    kept = (folder / "anchor.note.tsr").read_bytes()
+    again = commanded(folder, "audit", "anchor", "anchor.note")
+    assert again.returncode == 0
+    assert again.stderr.splitlines()[-1] == "A time-stamp is there already, and stays."
+    assert (folder / "anchor.note.tsr").read_bytes() == kept
+    assert len(stamping.asked) == 2
+
+
+@pytest.fixture
+def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+    with running_storage() as storage:
+        yield storage
+
+
+def test_an_anchor_in_s3_is_printed_alone_and_its_version_beside_it(folder: Path, storage: Storage) -> None:
+    done = commanded(folder, "audit", "anchor", "s3://anchors/today", **storage.environment)
+    [(_, version)] = storage.versions()
+    assert re.fullmatch(rf"today: version {version} locked until \d{{4}}-\d\d-\d\d\.\n", done.stderr)
+    body = storage.client().get_object(Bucket="anchors", Key="today", VersionId=version)["Body"].read()
+    assert body.decode() == done.stdout
+
+
+def test_a_stamped_anchor_in_s3_can_be_repeated_while_the_log_is_the_same(
+    folder: Path, stamping: Authority, storage: Storage
+) -> None:
+    del stamping
+    done = [commanded(folder, "audit", "anchor", "s3://anchors/today", **storage.environment) for _ in range(2)]
+    assert [each.returncode for each in done] == [0, 0]
+    assert sorted(key for key, _ in storage.versions()) == ["today", "today.tsr"]
+    version = dict(storage.versions())["today"]
+    was_there, stays = done[1].stderr.splitlines()
+    assert was_there.startswith(f"today: version {version} was there already, locked until ")
+    assert stays == "A time-stamp is there already, and stays."
+    grow(folder)
+    other = commanded(folder, "audit", "anchor", "s3://anchors/today", **storage.environment)
+    assert (other.returncode, len(storage.versions())) == (1, 2)
+
+
+def test_an_anchor_that_was_kept_without_its_stamp_gets_it_when_it_is_repeated(
+    folder: Path, stamping: Authority, storage: Storage
+) -> None:
+    """As after a kill between the two."""
+    del stamping
+    storage.fail(lambda request: None if request.path.endswith(".tsr") else storage.handled(request))
+    assert commanded(folder, "audit", "anchor", "s3://anchors/today", **storage.environment).returncode == 1
+    assert [key for key, _ in storage.versions()] == ["today"]
+    storage.faults = 0
+    assert commanded(folder, "audit", "anchor", "s3://anchors/today", **storage.environment).returncode == 0
+    assert sorted(key for key, _ in storage.versions()) == ["today", "today.tsr"]
+
+
+@pytest.mark.parametrize("name", ["s3://my_bucket/x", "s3://anchors", "s3://anchors/", "s3:///x", "s3://Anchors/x"])
+def test_what_begins_as_an_object_in_s3_is_never_taken_for_a_file(folder: Path, name: str) -> None:
+    (folder / "s3:/my_bucket").mkdir(parents=True)
+    done = commanded(folder, "audit", "anchor", name)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{name}: an object in S3 is s3://bucket/key")
+
+
+@pytest.mark.parametrize(("command", "file"), [("key", "next.pem"), ("anchor", "next.note")])
+def test_what_is_made_is_on_the_disk_before_it_is_printed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, command: str, file: str
+) -> None:
+    """The file, and its name in the folder."""
+    synced = list[Path]()
+    monkeypatch.setattr("os.fsync", lambda number: synced.append(Path(f"/proc/self/fd/{number}").readlink()))
+    assert commanded(folder, "audit", command, file).returncode == 0
+    assert synced == [folder / file, folder]
 
 
 def test_a_database_that_nobody_touched_is_as_it_should_be(folder: Path) -> None:
