@@ -17,8 +17,10 @@ from sqlalchemy import make_url, text
 from storage import Storage, running_storage
 
 from service.db.engine import begin, connect
+from service.domain.checkpoint import VerifierKey
 from service.workflow.audit import checkpoint
 
+ELSEWHERE = str(VerifierKey("elsewhere.example.com/log", b"k" * 32))
 _GRANT = re.compile(r"^GRANT SELECT ON (?:[a-z_]+, )*[a-z_]+ TO auditor;$", re.MULTILINE)
 
 
@@ -42,12 +44,12 @@ def folder(made: Path, tmp_path: Path) -> Path:
     return shutil.copytree(made, tmp_path / "service")
 
 
-def configure(folder: Path, more: str = "", audit: str = "") -> None:
+def configure(folder: Path, more: str = "", audit: str = "", origin: str = ORIGIN) -> None:
     people = "".join(f'[people.{name}]\nname = "{name}"\nroles = ["approver"]\n' for name in ("bob", "carol"))
     (folder / "rootquorum.toml").write_text(
         "[aws]\nsimulated = true\n[policy]\ndecision_requires_auth_time = false\n"
         f'[accounts.111122223333]\nname = "production"\n{people}'
-        f'[notify]\nallowed_hosts = ["127.0.0.1"]\n[audit]\norigin = "{ORIGIN}"\n{audit}{more}'
+        f'[notify]\nallowed_hosts = ["127.0.0.1"]\n[audit]\norigin = "{origin}"\n{audit}{more}'
     )
 
 
@@ -264,6 +266,11 @@ def test_without_a_key_there_is_no_anchor(folder: Path) -> None:
         ('[audit.keys.a]\nverifier_key = "x"\n', "audit.keys.a: a key is a name, an id"),
         ('[audit.keys.a]\nkey_file = "log.pem"\nkey = "x"\n', "three ways to say one thing"),
         ('[audit.keys.a]\nkey_file = "log.pem"\nprofile = "x"\n', "no use without kms_key"),
+        (
+            '[audit.keys.a]\nkey_file = "log.pem"\nuntil = 2026-11-01T00:00:00Z\n',
+            "audit.keys.a.until: a key that signs",
+        ),
+        (f'[audit.keys.a]\nverifier_key = "{ELSEWHERE}"\n', "its name is not audit.origin, and it has no until"),
     ],
 )
 def test_settings_that_cannot_sign_are_refused_in_one_line(folder: Path, settings: str, fault: str) -> None:
@@ -283,6 +290,16 @@ def test_a_former_key_is_listed_and_signs_no_more(folder: Path) -> None:
     done = commanded(folder, "audit", "verify", "--key", former, "anchor.note")
     assert done.returncode == 1
     assert "unknown-signer" in done.stdout
+
+
+def test_a_new_log_lists_the_keys_of_the_one_before_it_and_believes_its_anchors(folder: Path) -> None:
+    former = (folder / "log.key").read_text().strip()
+    assert commanded(folder, "audit", "anchor", "old.note").returncode == 0
+    keys = f'[audit.keys.first]\nverifier_key = "{former}"\nuntil = 2026-11-01T00:00:00Z\n'
+    configure(folder, f'{keys}[audit.keys.second]\nkey_file = "log.pem"\n', origin=f"{ORIGIN}/2")
+    assert commanded(folder, "audit", "anchor", "new.note").stdout.startswith(f"{ORIGIN}/2\n")
+    done = commanded(folder, "audit", "verify", "--database", "--anchor", "old.note", "--anchor", "new.note")
+    assert done.returncode == 0, done.stderr
 
 
 def test_misuse_is_one_sentence(folder: Path) -> None:
