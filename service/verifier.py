@@ -27,6 +27,7 @@ _LARGEST_INTEGER = 2**53 - 1
 _LONGEST_LINE, _LONGEST_DOCUMENT = 1 << 24, 1 << 28
 _LONGEST_SHOWN, _SHOWN_OF_A_KIND = 120, 5
 _LEAST_QUORUM = 2
+_MOST_SIGNATURES = 100  # C2SP's signed-note asks readers for 16 at least
 
 _EVIDENCE = "rootquorum-evidence/1"
 _MEMBERS = {"format", "request", "digest", "decisions", "policy", "outcome", "events", "checkpoint", "keys"}
@@ -201,27 +202,38 @@ def read_head(text: str) -> Head:
     size, _, root = text.partition(":")
     if not re.fullmatch("0|[1-9][0-9]{0,15}", size):
         raise ValueError(f"{shown(text)} is no size and root in Base64 with : between them")
-    return Head(int(size), from_base64(root, 32), f"the head {text}")
+    head = Head(int(size), from_base64(root, 32), f"the head {text}")
+    if not head.size and head.root != Tree().root():
+        raise ValueError(f"{shown(text)} is not the head of an empty log")
+    return head
 
 
 def open_checkpoint(note: object, keys: Sequence[Key], place: str) -> Head:
     """The head that a note tells, if one of the keys signed it that has the log's own name."""
-    if not isinstance(note, str) or any(letter < " " and letter != "\n" for letter in note):
-        raise Finding("not-a-note", place, "expected text of whole lines")
-    text, blank, lines = note.rpartition("\n\n")
-    if not blank or not lines.endswith("\n"):
-        raise Finding("not-a-note", place, "expected text, an empty line, and lines of signatures")
-    signers = {key.name for line in lines[:-1].split("\n") for key in _signer(line, f"{text}\n", keys, place)}
-    if not signers:
-        raise Finding("unknown-signer", place, "none of the given keys signed it")
+    text, signers = open_note(note, keys, place)
     origin, _, head = text.partition("\n")
-    if origin not in signers:
-        raise Finding("wrong-origin", place, f"expected one of {shown(sorted(signers))}, found {shown(origin)}")
+    if all(key.name != origin for key in signers):
+        names = sorted({key.name for key in signers})
+        raise Finding("wrong-origin", place, f"expected one of {shown(names)}, found {shown(origin)}")
     try:
-        known = read_head(head.replace("\n", ":", 1))
+        known = read_head(head.removesuffix("\n").replace("\n", ":", 1))
     except ValueError as error:
         raise Finding("not-a-checkpoint", place, f"expected three lines, origin, size and root: {error}") from None
     return Head(known.size, known.root, place)
+
+
+def open_note(note: object, keys: Sequence[Key], place: str) -> tuple[str, list[Key]]:
+    """The text of a signed note, and which of the keys signed it: at least one."""
+    if not isinstance(note, str) or any(letter < " " and letter != "\n" for letter in note):
+        raise Finding("not-a-note", place, "expected text of whole lines")
+    text, blank, lines = note.rpartition("\n\n")
+    if not blank or not lines.endswith("\n") or lines.count("\n") > _MOST_SIGNATURES:
+        raise Finding("not-a-note", place, "expected text, an empty line, and lines of signatures, 100 at most")
+    text += "\n"
+    signers = [key for line in lines[:-1].split("\n") for key in _signer(line, text, keys, place)]
+    if not signers:
+        raise Finding("unknown-signer", place, "none of the given keys signed it")
+    return text, signers
 
 
 def _signer(line: str, text: str, keys: Sequence[Key], place: str) -> Iterator[Key]:

@@ -23,7 +23,8 @@ from service.domain.checkpoint import VerifierKey
 from service.domain.errors import Unavailable
 from service.settings import load
 
-_MESSAGE = b"rootquorum.example/log\n4711\n"
+_ORIGIN = "rootquorum.example/log"
+_MESSAGE = f"{_ORIGIN}\n4711\n".encode()
 _WITHOUT_AWS = """
 [aws]
 simulated = true
@@ -49,14 +50,14 @@ def kms() -> Iterator[Kms]:
 
 
 def key_of(kms: Kms, source: Source | None = None) -> KmsSigner:
-    known = VerifierKey("rootquorum.example/log", kms.key.public_key().public_bytes_raw())
+    known = VerifierKey(_ORIGIN, kms.key.public_key().public_bytes_raw())
     return KmsSigner(str(known), KEY_ARN, source or kms.source, REGION)
 
 
 def test_a_signature_is_one_of_plain_ed25519_by_the_public_key(kms: Kms) -> None:
     key = key_of(kms)
     signature, public = key.sign(_MESSAGE), public_key_of(KEY_ARN, kms.source, REGION)
-    assert (len(signature), public, key.name) == (64, kms.key.public_key().public_bytes_raw(), "rootquorum.example/log")
+    assert (len(signature), public) == (64, kms.key.public_key().public_bytes_raw())
     Ed25519PublicKey.from_public_bytes(public).verify(signature, _MESSAGE)
     with pytest.raises(InvalidSignature):
         Ed25519PublicKey.from_public_bytes(public).verify(signature, b"another")
@@ -168,7 +169,7 @@ def test_the_service_asks_once_for_a_head_however_often_it_is_read(
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", kms.url)
     file = tmp_path / "rootquorum.toml"
     file.write_text(
-        f'[audit]\norigin = "{key_of(kms).name}"\n[audit.keys.kms]\nkms_key = "{KEY_ARN}"\n'
+        f'[audit]\norigin = "{_ORIGIN}"\n[audit.keys.kms]\nkms_key = "{KEY_ARN}"\n'
         f'region = "{REGION}"\nverifier_key = "{key_of(kms).verifier_key}"\n{_WITHOUT_AWS}'
     )
     with compose(load(file), with_aws=False) as composed:
