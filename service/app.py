@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 import httpx
-from fastapi import FastAPI
 
 from service import logs
-from service.api.build import build
-from service.api.sign_ins import FailedSignIns, SignIns
 from service.auth.browser import BrowserClient
 from service.auth.oidc import Trust, Verifier
 from service.auth.provider import Provider, new_client
@@ -44,11 +41,15 @@ from service.settings import (
     load,
 )
 from service.signing.ed25519 import from_pem
+from service.signing.notes import Remembering
 from service.signing.notes import Signer as LogSigner
 from service.worker import Worker
 from service.workflow.context import Context, Log
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from service.api.sign_ins import SignIns
     from service.aws.simulated import Credential
 
 logger = logging.getLogger(__name__)
@@ -142,7 +143,8 @@ def _log(audit: AuditSettings) -> Log:
 def _signer(origin: str, key: LogKeySettings) -> LogSigner | None:
     """Who signs with it now; None for one that no longer does."""
     if key.kms_key is not None and key.verifier_key is not None:
-        return KmsSigner(key.verifier_key, key.kms_key, ProfileSource(key.profile), key.region)
+        # Anybody who is signed in may ask for the head, in a loop.
+        return Remembering(KmsSigner(key.verifier_key, key.kms_key, ProfileSource(key.profile), key.region))
     pem = key.pem()
     return None if pem is None else from_pem(origin, pem)
 
@@ -163,11 +165,13 @@ def _hook(hook: HookSettings) -> HookSource:
             return StandardSource([verifier(secret) for secret in secrets])
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings) -> "FastAPI":
     """The service: the API, and the worker beside it where the settings want one."""
+    # Only here: the routes and what they stand on are a fifth of what a command would load in vain.
+    from service.api.build import build  # noqa: PLC0415
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: "FastAPI") -> AsyncIterator[None]:
         # As many threads as connections: a thread never waits for one that another waiting thread holds.
         limiter = anyio.to_thread.current_default_thread_limiter()
         limiter.total_tokens = settings.database.connections
@@ -190,7 +194,7 @@ def create_app(settings: Settings) -> FastAPI:
     return build(None, lifespan)
 
 
-def one_of_several() -> FastAPI:
+def one_of_several() -> "FastAPI":
     """The same for uvicorn's own processes, each of which begins with nothing but the environment."""
     settings = load()
     logs.configure(level=settings.log.level, log_format=settings.log.format)
@@ -224,7 +228,9 @@ def told_of_signals(worker: Worker) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _sign_ins(settings: Settings, http: httpx.Client) -> SignIns:
+def _sign_ins(settings: Settings, http: httpx.Client) -> "SignIns":
+    from service.api.sign_ins import FailedSignIns, SignIns  # noqa: PLC0415  # as above
+
     providers = {name: Provider(issuer.url, http) for name, issuer in settings.issuers.items()}
     return SignIns(
         Verifier((_trust(name, issuer), providers[name]) for name, issuer in settings.issuers.items()),

@@ -27,6 +27,7 @@ _LARGEST_INTEGER = 2**53 - 1
 _LONGEST_LINE, _LONGEST_DOCUMENT = 1 << 24, 1 << 28
 _LONGEST_SHOWN, _SHOWN_OF_A_KIND = 120, 5
 _LEAST_QUORUM = 2
+_MOST_SIGNATURES = 100  # C2SP's signed-note asks readers for 16 at least
 
 _EVIDENCE = "rootquorum-evidence/1"
 _MEMBERS = {"format", "request", "digest", "decisions", "policy", "outcome", "events", "checkpoint", "keys"}
@@ -201,27 +202,38 @@ def read_head(text: str) -> Head:
     size, _, root = text.partition(":")
     if not re.fullmatch("0|[1-9][0-9]{0,15}", size):
         raise ValueError(f"{shown(text)} is no size and root in Base64 with : between them")
-    return Head(int(size), from_base64(root, 32), f"the head {text}")
+    head = Head(int(size), from_base64(root, 32), f"the head {text}")
+    if not head.size and head.root != Tree().root():
+        raise ValueError(f"{shown(text)} is not the head of an empty log")
+    return head
 
 
 def open_checkpoint(note: object, keys: Sequence[Key], place: str) -> Head:
     """The head that a note tells, if one of the keys signed it that has the log's own name."""
-    if not isinstance(note, str) or any(letter < " " and letter != "\n" for letter in note):
-        raise Finding("not-a-note", place, "expected text of whole lines")
-    text, blank, lines = note.rpartition("\n\n")
-    if not blank or not lines.endswith("\n"):
-        raise Finding("not-a-note", place, "expected text, an empty line, and lines of signatures")
-    signers = {key.name for line in lines[:-1].split("\n") for key in _signer(line, f"{text}\n", keys, place)}
-    if not signers:
-        raise Finding("unknown-signer", place, "none of the given keys signed it")
+    text, signers = open_note(note, keys, place)
     origin, _, head = text.partition("\n")
-    if origin not in signers:
-        raise Finding("wrong-origin", place, f"expected one of {shown(sorted(signers))}, found {shown(origin)}")
+    if all(key.name != origin for key in signers):
+        names = sorted({key.name for key in signers})
+        raise Finding("wrong-origin", place, f"expected one of {shown(names)}, found {shown(origin)}")
     try:
-        known = read_head(head.replace("\n", ":", 1))
+        known = read_head(head.removesuffix("\n").replace("\n", ":", 1))
     except ValueError as error:
         raise Finding("not-a-checkpoint", place, f"expected three lines, origin, size and root: {error}") from None
     return Head(known.size, known.root, place)
+
+
+def open_note(note: object, keys: Sequence[Key], place: str) -> tuple[str, list[Key]]:
+    """The text of a signed note, and which of the keys signed it: at least one."""
+    if not isinstance(note, str) or any(letter < " " and letter != "\n" for letter in note):
+        raise Finding("not-a-note", place, "expected text of whole lines")
+    text, blank, lines = note.rpartition("\n\n")
+    if not blank or not lines.endswith("\n") or lines.count("\n") > _MOST_SIGNATURES:
+        raise Finding("not-a-note", place, "expected text, an empty line, and lines of signatures, 100 at most")
+    text += "\n"
+    signers = [key for line in lines[:-1].split("\n") for key in _signer(line, text, keys, place)]
+    if not signers:
+        raise Finding("unknown-signer", place, "none of the given keys signed it")
+    return text, signers
 
 
 def _signer(line: str, text: str, keys: Sequence[Key], place: str) -> Iterator[Key]:
@@ -508,19 +520,25 @@ def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
     try:
-        texts = [Path(key[1:]).read_text().split() if key.startswith("@") else [key] for key in options.key]
-        keys = [read_key(text) for text in chain.from_iterable(texts)]
-        return options, keys, [read_head(text) for text in options.head]
+        return options, read_keys(options.key), [read_head(text) for text in options.head]
     except (OSError, ValueError) as error:
         parser.error(str(error))
 
 
-def _checks(options: argparse.Namespace, keys: Sequence[Key], heads: list[Head]) -> Iterator[tuple[Path, Told]]:
-    for path in options.anchor:
+def read_keys(texts: Iterable[str]) -> list[Key]:
+    """Each text is a key, or @ and the path of a file of them. Raises OSError, ValueError."""
+    listed = (Path(text[1:]).read_text().split() if text.startswith("@") else [text] for text in texts)
+    return [read_key(text) for text in chain.from_iterable(listed)]
+
+
+def _checks(
+    files: Iterable[Path], anchors: Iterable[Path], keys: Sequence[Key], heads: list[Head], expected: str | None
+) -> Iterator[tuple[Path, Told]]:
+    for path in anchors:
         yield path, _anchor(path, keys, heads)
-    for path in options.files:
+    for path in files:
         with path.open("rb") as file:
-            yield path, check_file(file, keys, heads, options.expect)
+            yield path, check_file(file, keys, heads, expected)
 
 
 def _anchor(path: Path, keys: Sequence[Key], heads: list[Head]) -> Told:
@@ -552,14 +570,24 @@ def _print(path: Path, told: Told) -> int:
     return counts.total()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def report(
+    files: Iterable[Path],
+    anchors: Iterable[Path],
+    keys: Sequence[Key],
+    heads: Iterable[Head],
+    expected: str | None = None,
+) -> int:
     """0 when all is well, 1 after a finding, 2 when a file cannot be read."""
-    options, keys, heads = _options(arguments)
     try:
-        return min(1, sum([_print(path, told) for path, told in _checks(options, keys, heads)]))
+        return min(1, sum([_print(*check) for check in _checks(files, anchors, keys, [*heads], expected)]))
     except OSError as error:
         print(error, file=sys.stderr)
         return 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options, keys, heads = _options(arguments)
+    return report(options.files, options.anchor, keys, heads, options.expect)
 
 
 if __name__ == "__main__":

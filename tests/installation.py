@@ -4,24 +4,42 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
+from typer.testing import CliRunner
 
+from service.cli import app
 from service.cli.waiting import wait_until
 
 
 def rootquorum(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ROOTQUORUM_"))}
     return subprocess.run(
         [sys.executable, "-m", "service", *arguments],
         cwd=folder,
-        env=clean | {"AWS_EC2_METADATA_DISABLED": "true"} | environment,
+        env=_environment() | environment,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def commanded(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The same without a process of its own, for what does not depend on one."""
+    umask = os.umask(0)
+    try:
+        with chdir(folder), patch.dict(os.environ, _environment() | environment, clear=True):
+            done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    finally:
+        os.umask(umask)
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+
+def _environment() -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ROOTQUORUM_"))}
+    return clean | {"AWS_EC2_METADATA_DISABLED": "true"}
 
 
 @contextmanager

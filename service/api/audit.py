@@ -16,8 +16,6 @@ from service.workflow.audit import checkpoint, consistency, export, inclusion, r
 
 router = APIRouter(prefix="/v1/audit", tags=["Audit"])
 
-_UNSIGNED = {Code.LOG_NOT_SIGNED: "This service has no key to sign the audit log's head with."}
-
 
 @router.get(
     "/events",
@@ -60,7 +58,7 @@ def _event(content: str) -> outputs.AuditEventOut:
     summary="Read the log's signed head",
     response_class=PlainTextResponse,
     responses=examples.text("text/plain", "A checkpoint, in a signed note.", "checkpoint")
-    | documented(Code.LOG_NOT_SIGNED, common=READING, said=_UNSIGNED),
+    | documented(Code.LOG_NOT_SIGNED, common=READING),
 )
 def get_checkpoint(ctx: Ctx, _actor: SignedIn) -> PlainTextResponse:
     """How many events the log has and the root of the tree over them, signed (C2SP `tlog-checkpoint`). Keep it where
@@ -113,7 +111,7 @@ def get_consistency(
         Code.ROLE_REQUIRED,
         Code.LOG_NOT_SIGNED,
         common=READING,
-        said={Code.ROLE_REQUIRED: "To read the audit log one needs the role auditor for all accounts.", **_UNSIGNED},
+        said={Code.ROLE_REQUIRED: "To read the audit log one needs the role auditor for all accounts."},
     ),
 )
 def get_export(ctx: Ctx, actor: SignedIn) -> StreamingResponse:

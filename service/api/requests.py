@@ -151,7 +151,6 @@ def get_request(
         Code.LOG_NOT_SIGNED,
         said={
             Code.ROLE_REQUIRED: "To have the evidence of others' requests one needs the role auditor for this account.",
-            Code.LOG_NOT_SIGNED: "This service has no key to sign the audit log's head with.",
         },
     ),
 )

@@ -34,10 +34,6 @@ class KmsSigner:
     source: Source = field(repr=False)
     region: str
 
-    @property
-    def name(self) -> str:
-        return parse_verifier_key(self.verifier_key).name
-
     def sign(self, message: bytes) -> bytes:
         """The 64 bytes of RFC 8032, which the public key verifies.
 

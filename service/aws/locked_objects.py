@@ -1,11 +1,15 @@
 """Objects in S3 that nobody can change or delete for a time, not even the account's root: Object Lock.
 
+What is locked is a version: whoever may put or delete without a condition can put another one, or a mark of deletion,
+over it, which is then what a plain read finds. The bucket's policy has to refuse that: docs/operations.md has one.
+
 This needs `s3:PutObject`, `s3:PutObjectRetention`, `s3:GetObject` and `s3:GetObjectRetention`; without the last one S3
 does not say whether an object is locked (API reference of HeadObject).
 """
 
 from base64 import b64encode
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -25,6 +29,18 @@ _MODE: Final = "COMPLIANCE"  # the one that no permission overrides
 _EXISTS = 412
 
 
+class Taken(Unavailable):
+    """Something else is there by that name, and stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """An object under lock: S3's id of the version that is, and whether this call made it."""
+
+    version: str
+    is_new: bool
+
+
 class LockedBucket:
     """A bucket of S3 that was made with Object Lock; `region` is the bucket's.
 
@@ -36,12 +52,12 @@ class LockedBucket:
         self._source = source
         self._region = region
 
-    def put(self, key: str, content: bytes, retain_until: datetime) -> None:
+    def put(self, key: str, content: bytes, retain_until: datetime) -> Locked:
         """Write the object once, and see that it is there and locked.
 
         What is there by that name is never written over: the same content, locked for as long, is a success, so that a
         put whose answer was lost can be repeated with the same `retain_until`. Of that a fraction of a second is
-        dropped. Raises Unavailable, for good when another object has the name.
+        dropped. Raises Taken when another object has the name, Unavailable.
         """
         until = retain_until.replace(microsecond=0)
         checksum = b64encode(sha256(content).digest()).decode()
@@ -49,11 +65,12 @@ class LockedBucket:
             reached("It is not certain that the object is locked away."),
             closing(Signer.of(self._source, self._region).s3()) as s3,
         ):
-            self._write(s3, key, content, checksum, until)
+            is_new = self._write(s3, key, content, checksum, until)
             found = s3.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
-            _check(found, checksum, until)
+        _check(found, checksum, until)
+        return Locked(found["VersionId"], is_new)
 
-    def _write(self, s3: "S3Client", key: str, content: bytes, checksum: str, until: datetime) -> None:
+    def _write(self, s3: "S3Client", key: str, content: bytes, checksum: str, until: datetime) -> bool:
         try:
             s3.put_object(
                 Bucket=self._bucket,
@@ -70,14 +87,16 @@ class LockedBucket:
             # Something is there already: by a try of ours that was done, or by whomever. It is looked at.
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != _EXISTS:
                 raise
+            return False
+        return True
 
 
 def _check(found: "HeadObjectOutputTypeDef", checksum: str, until: datetime) -> None:
-    """Raises Unavailable. An object that was put without our kind of checksum is not ours."""
+    """Raises Taken, Unavailable. An object that was put without our kind of checksum is not ours."""
     if found.get("ChecksumSHA256") != checksum:
-        raise _refusal("Another object is there by its name.")
+        raise Taken(Code.UNAVAILABLE, "Another object is there by its name.")
     locked_until = found.get("ObjectLockRetainUntilDate")
-    if locked_until is None:
+    if locked_until is None or "VersionId" not in found:
         raise _refusal("It is not locked: the bucket has no Object Lock, or s3:GetObjectRetention is not allowed.")
     if found.get("ObjectLockMode") != _MODE or locked_until < until:
         raise _refusal("It is locked, but not in compliance mode for as long as it should be.")

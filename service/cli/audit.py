@@ -2,10 +2,12 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -14,23 +16,26 @@ from cryptography.x509 import load_pem_x509_certificates
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from service import verifier
+from service.app import compose
 from service.aws.kms import public_key_of
-from service.aws.locked_objects import LockedBucket
-from service.aws.sources import ProfileSource
-from service.cli.common import console, errors, fail, load_settings, plainly, ready
+from service.aws.locked_objects import LockedBucket, Taken
+from service.aws.sources import ProfileSource, Source
+from service.cli.common import console, errors, fail, load_settings, plainly
 from service.domain.checkpoint import VerifierKey
-from service.domain.evidence import LogKey
+from service.domain.errors import Code
 from service.notify.guarded import Unreachable, Unsafe, new_client
 from service.notify.timestamps import BadStamp, stamp
-from service.settings import Settings
+from service.settings import Settings, load_for_audit
 from service.signing.ed25519 import from_pem
 from service.workflow.audit import checkpoint
 from service.workflow.context import Context
+from service.workflow.health import check_readable
 from service.workflow.verify import Anchor, verify
 
 app = typer.Typer(no_args_is_help=True, help="The audit log: keys, anchors, verification.")
 
 _MOST_FAULTS = 20
+_Kind = Literal["export", "evidence", "checkpoint"]
 _S3 = re.compile("s3://([a-z0-9.-]{3,63})/(.{1,512})")
 
 Profile = Annotated[str | None, typer.Option(help="The boto3 profile that may use it.")]
@@ -60,14 +65,26 @@ def key(
 
 
 def new_key(file: Path, origin: str) -> str:
-    """Write a new private key there, for its owner alone, and return its verifier key. Exit 1 when it cannot be."""
+    """Write a new private key there, and return its verifier key. Exit 1 when it cannot be."""
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as made:
-            made.write(pem)
+        _keep(file, pem)
     except OSError as error:
         fail(f"{file}: {error.strerror}")
     return from_pem(origin, pem).verifier_key
+
+
+def _keep(file: Path, content: bytes) -> None:
+    """A new file, for its owner alone, that is on the disk with its name when this returns. Raises OSError."""
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as kept:
+        kept.write(content)
+        kept.flush()
+        os.fsync(kept.fileno())
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 @app.command()
@@ -78,67 +95,99 @@ def anchor(
     profile: Profile = None,
     region: Region = "us-east-1",
 ) -> None:
-    """Put the log's signed head where the database's owner has no hand."""
-    with ready(ctx) as context, plainly():
+    """Put the log's signed head where the database's owner has no hand. The same again is a success."""
+    settings, put = load_settings(ctx.obj), _place(to, days, ProfileSource(profile), region)
+    with plainly(), compose(settings, with_aws=False) as context:
+        check_readable(context)
         note = checkpoint(context)
-        # The stamp first: an anchor is there when all of it is.
-        kept = _stamped(load_settings(ctx.obj), note) | {"": note.encode()}
-        in_s3 = _S3.fullmatch(to)
-        if in_s3 is not None:
-            # The same all day long, so that an anchor whose answer was lost can be put again while the log is the same.
-            until = datetime.combine(datetime.now(UTC).date() + timedelta(days=days + 1), time(), UTC)
-            bucket = LockedBucket(in_s3[1], ProfileSource(profile), region)
-            for suffix, content in kept.items():
-                bucket.put(f"{in_s3[2]}{suffix}", content, until)
-        else:
-            for suffix, content in kept.items():
-                _keep(Path(f"{to}{suffix}"), content)
+        # Nothing is kept without a time-stamp, where there should be one; and no time-stamp beside another note.
+        stamped = _stamped(settings, note)
+        put("", note.encode())
+        if stamped is not None:
+            try:
+                put(".tsr", stamped)
+            except Taken:
+                errors.print("A time-stamp is there already, and stays.")
     console.print(note, markup=False, soft_wrap=True, end="")
 
 
-def _stamped(settings: Settings, note: str) -> dict[str, bytes]:
+def _place(to: str, days: int, source: Source, region: str) -> Callable[[str, bytes], None]:
+    """What keeps a content under the name and an ending of it, and never over another: that raises Taken."""
+    if not to.startswith("s3://"):
+        return partial(_in_file, to)
+    in_s3 = _S3.fullmatch(to)
+    if in_s3 is None:
+        fail(f"{to}: an object in S3 is s3://bucket/key, where a bucket's name is 3 to 63 of a-z, 0-9, - and .")
+    # The same all day long, so that an anchor whose answer was lost can be put again while the log is the same.
+    until = datetime.combine(datetime.now(UTC).date() + timedelta(days=days + 1), time(), UTC)
+    return partial(_in_s3, LockedBucket(in_s3[1], source, region), in_s3[2], until)
+
+
+def _in_s3(bucket: LockedBucket, key: str, until: datetime, ending: str, content: bytes) -> None:
+    locked = bucket.put(f"{key}{ending}", content, until)
+    said = "locked" if locked.is_new else "was there already, locked"
+    errors.print(
+        f"{key}{ending}: version {locked.version} {said} until {until:%Y-%m-%d}.", markup=False, soft_wrap=True
+    )
+
+
+def _in_file(name: str, ending: str, content: bytes) -> None:
+    file = Path(f"{name}{ending}")
+    try:
+        if not file.exists():
+            _keep(file, content)
+        elif file.read_bytes() == content:
+            errors.print(f"{file} was there already.", markup=False, soft_wrap=True)
+        else:
+            raise Taken(Code.UNAVAILABLE, f"{file}: another file is there by its name.")
+    except OSError as error:
+        fail(f"{file}: {error.strerror}")
+
+
+def _stamped(settings: Settings, note: str) -> bytes | None:
     """What an authority says of when it saw the note, where the settings name one."""
     url, roots = settings.audit.timestamp_url, settings.audit.timestamp_roots
     if url is None or roots is None:
-        return {}
+        return None
     try:
         known = load_pem_x509_certificates(roots.read_bytes())
-        return {".tsr": stamp(new_client(settings.notify.allowed_hosts), url, note.encode(), known)}
+        return stamp(new_client(settings.notify.allowed_hosts), url, note.encode(), known)
     except (OSError, ValueError, BadStamp, Unreachable, Unsafe) as error:
         fail(f"audit.timestamp_url: no time-stamp, so no anchor: {error}")
-
-
-def _keep(file: Path, content: bytes) -> None:
-    """Never over another: an anchor is worth what is old in it."""
-    try:
-        with file.open("xb") as kept:
-            kept.write(content)
-            kept.flush()
-            os.fsync(kept.fileno())
-    except OSError as error:
-        fail(f"{file}: {error.strerror}")
 
 
 @app.command("verify")
 def verify_(
     ctx: typer.Context,
     files: Annotated[list[Path] | None, typer.Argument(help="Exports, evidence or checkpoints.")] = None,
-    key: Annotated[list[str] | None, typer.Option(help="A key to believe, or @ and a file of such lines.")] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A key to believe, or @ and a file of such lines. Files need one; "
+            "with --database those of the settings are believed where none is given."
+        ),
+    ] = None,
     anchor: Annotated[list[Path] | None, typer.Option(help="A checkpoint that was kept elsewhere.")] = None,
     head: Annotated[list[str] | None, typer.Option(help="size:root, as a ticket or a webhook has it.")] = None,
-    expect: Annotated[
-        str | None, typer.Option(help="What each file has to be: export, evidence or checkpoint.")
-    ] = None,
+    expect: Annotated[_Kind | None, typer.Option(help="What each file has to be.")] = None,
     database: Annotated[bool, typer.Option("--database", help="Check the log where it is stored.")] = False,
 ) -> None:
     """Check exports, evidence and checkpoints offline, or the log in the database. Exit 1 when something is wrong."""
     if bool(files) == database:
         fail("Say either files, or --database.")
+    if not database and not key:
+        fail("Say with --key whose signature is to be believed: files are not checked with the keys of the settings.")
+    with _in_one_line():
+        given, heads = verifier.read_keys(key or ()), [verifier.read_head(each) for each in head or ()]
     if not database:
-        expected = [] if expect is None else ["--expect", expect]
-        raise typer.Exit(verifier.main(expected + _arguments(files or [], key or [], anchor or [], head or [])))
-    with ready(ctx) as context, plainly():
-        anchors = _anchors(context.log.keys, key or [], anchor or [], head or [])
+        raise typer.Exit(verifier.report(files or (), anchor or (), given, heads, expect))
+    # An auditor has neither the service's secrets nor a role that writes.
+    with plainly(), compose(load_settings(ctx.obj, load_for_audit), with_aws=False) as context:
+        check_readable(context)
+        with _in_one_line():
+            believed = given if key else verifier.read_keys(each.verifier_key for each in context.log.keys)
+            heads += [verifier.open_checkpoint(file.read_text(), believed, str(file)) for file in anchor or ()]
+        anchors = [Anchor(head.size, head.root, head.source) for head in heads]
         found = _faults(context, anchors)
     if found:
         fail(f"The log is NOT as it should be: {found} faults.")
@@ -158,17 +207,10 @@ def _faults(context: Context, anchors: Sequence[Anchor]) -> int:
     return found
 
 
-def _arguments(files: Sequence[Path], keys: Sequence[str], anchors: Sequence[Path], heads: Sequence[str]) -> list[str]:
-    named = [("--key", keys), ("--anchor", map(str, anchors)), ("--head", heads)]
-    return [part for option, values in named for value in values for part in (option, value)] + list(map(str, files))
-
-
-def _anchors(known: Sequence[LogKey], keys: Sequence[str], files: Sequence[Path], heads: Sequence[str]) -> list[Anchor]:
-    """Those of files are believed when a given key has signed them or, without any, one of the settings."""
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """What was given and cannot be used, as one line and exit 1."""
     try:
-        believed = [verifier.read_key(key) for key in (keys or [key.verifier_key for key in known])]
-        found = [verifier.open_checkpoint(file.read_text(), believed, str(file)) for file in files]
-        found += [verifier.read_head(head) for head in heads]
+        yield
     except (OSError, ValueError, verifier.Finding) as error:
         fail(str(error))
-    return [Anchor(head.size, head.root, head.source) for head in found]

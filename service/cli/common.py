@@ -2,7 +2,7 @@
 
 import getpass
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -22,10 +22,10 @@ console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 
-def load_settings(file: Path | None) -> Settings:
+def load_settings(file: Path | None, read: Callable[[Path | None], Settings] = load) -> Settings:
     """The settings, or one line per fault and exit 1."""
     try:
-        return load(file)
+        return read(file)
     except FaultySettings as faulty:
         for fault in faulty.faults:
             errors.print(f"settings: {fault}", style="red", markup=False, soft_wrap=True)

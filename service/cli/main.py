@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from service.api.build import build
 from service.app import compose
 from service.cli import accounts, audit, notify, person, token
 from service.cli import serve as serving
@@ -72,6 +71,9 @@ def doctor(ctx: typer.Context) -> None:
 @app.command()
 def openapi() -> None:
     """Print the OpenAPI document."""
+    # Only here: no other command but those that serve needs the routes, which take long to load.
+    from service.api.build import build  # noqa: PLC0415
+
     typer.echo(json.dumps(build(None).openapi(), indent=2, ensure_ascii=False))
 
 

@@ -5,7 +5,6 @@ It is shown the message's SHA-256 only. Anybody can check what is kept, without 
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import httpx
 from cryptography import x509
@@ -32,7 +31,7 @@ class BadStamp(Exception):
 
 
 def stamp(client: httpx.BaseTransport, url: str, message: bytes, roots: Sequence[x509.Certificate]) -> bytes:
-    """The authority's TimeStampResp in DER, which `check` takes: its token has the certificates needed but the root.
+    """The authority's TimeStampResp in DER: its token has the certificates needed but the root.
 
     `client` is one of `guarded.new_client`, and has to be allowed the host where its `url` is plain http. The message
     must not be empty, and there must be a root. Raises guarded.Unreachable, guarded.Unsafe; BadStamp when it was not
@@ -51,21 +50,14 @@ def stamp(client: httpx.BaseTransport, url: str, message: bytes, roots: Sequence
         raise guarded.Unreachable(f"answered {reply.status}")
     if len(reply.body) >= _LARGEST_ANSWER_BYTES:
         raise guarded.Unreachable("the answer is too long")
-    _verified(reply.body, message, roots, nonce=question.nonce)
+    _check(reply.body, message, roots, question.nonce)
     return reply.body
 
 
-def check(stamped: bytes, message: bytes, roots: Sequence[x509.Certificate]) -> datetime:
-    """When the authority saw the message, in UTC. `stamped` is what `stamp` gave.
-
-    Certificates have to be good for that time, so that a stamp outlives them; whether one was revoked is not asked.
-    Raises BadStamp, and ValueError without any root.
+def _check(stamped: bytes, message: bytes, roots: Sequence[x509.Certificate], nonce: int | None) -> None:
+    """Certificates have to be good for the time of the stamp, so that it outlives them; whether one was revoked is not
+    asked. Raises BadStamp, and ValueError without any root.
     """
-    return _verified(stamped, message, roots, nonce=None)
-
-
-def _verified(stamped: bytes, message: bytes, roots: Sequence[x509.Certificate], nonce: int | None) -> datetime:
-    """Raises BadStamp, and ValueError without any root."""
     verifier = VerifierBuilder(roots=list(roots), nonce=nonce).build()
     try:
         answer = decode_timestamp_response(stamped)
@@ -78,4 +70,3 @@ def _verified(stamped: bytes, message: bytes, roots: Sequence[x509.Certificate],
         raise BadStamp("the time-stamp does not hold") from None
     except _UNREADABLE:
         raise BadStamp("this is no time-stamp") from None
-    return answer.tst_info.gen_time

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict, SettingsError
 
-from service.settings.faults import FILE_VARIABLE, faults_of
+from service.settings.faults import FILE_VARIABLE, faults_of, faults_of_environment, faults_of_log
 from service.settings.model import PREFIX, Settings
 from service.settings.sections import (
     AuditSettings,
@@ -32,6 +32,7 @@ __all__ = [
     "Settings",
     "TrackerSettings",
     "load",
+    "load_for_audit",
 ]
 
 _DEFAULT_FILE = Path("rootquorum.toml")
@@ -50,6 +51,28 @@ def load(file: Path | None = None) -> Settings:
 
     Raises FaultySettings.
     """
+    chosen, settings = _read(file)
+    faults = list(faults_of(settings))
+    if faults and not chosen.is_file():
+        faults.insert(0, f"There is no {chosen} here, and ROOTQUORUM_CONFIG names no other file.")
+    if faults:
+        raise FaultySettings(faults)
+    return settings
+
+
+def load_for_audit(file: Path | None = None) -> Settings:
+    """Of the same no more than it takes to check the log: the database, and the log's keys, public ones where they are
+    said. All else may be missing or out of reach. Raises FaultySettings.
+    """
+    _, settings = _read(file)
+    audit = settings.audit.for_others()
+    if faults := [*faults_of_environment(), *faults_of_log(audit, frozenset())]:
+        raise FaultySettings(faults)
+    return Settings.model_construct(database=settings.database, audit=audit)
+
+
+def _read(file: Path | None) -> tuple[Path, Settings]:
+    """Where they are, and what each value alone shows to be right. Raises FaultySettings."""
     named = file or (Path(os.environ[FILE_VARIABLE]) if FILE_VARIABLE in os.environ else None)
     if named is not None and not named.is_file():
         raise FaultySettings([f"There is no settings file {named}."])
@@ -59,18 +82,12 @@ def load(file: Path | None = None) -> Settings:
         model_config = SettingsConfigDict(toml_file=chosen)
 
     try:
-        settings = _FromFile()
+        return chosen, _FromFile()
     except ValidationError as error:
         raise FaultySettings([_sentence(fault["loc"], fault["msg"]) for fault in error.errors()]) from None
     except (SettingsError, ValueError) as error:
         # A TOML error names line and column; an unreadable variable its name. Neither shows a value.
         raise FaultySettings([f"The settings cannot be read: {error}."]) from None
-    faults = list(faults_of(settings))
-    if faults and not chosen.is_file():
-        faults.insert(0, f"There is no {chosen} here, and ROOTQUORUM_CONFIG names no other file.")
-    if faults:
-        raise FaultySettings(faults)
-    return settings
 
 
 def _sentence(location: tuple[int | str, ...], message: str) -> str:

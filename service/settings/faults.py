@@ -29,7 +29,7 @@ _UNAPPROVED = {REACHED[status] for status in (Status.REJECTED, Status.WITHDRAWN,
 
 
 def faults_of(settings: Settings) -> Iterator[str]:
-    yield from _faults_of_environment()
+    yield from faults_of_environment()
     yield from _faults_of_people(settings)
     yield from _faults_of_issuers(settings)
     yield from _faults_of_accounts(settings)
@@ -40,7 +40,7 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from _faults_of_alike(settings.trackers)
     yield from _faults_of_hooks(settings)
     yield from _faults_of_circles(settings)
-    yield from _faults_of_log(settings.audit, settings.notify.allowed_hosts)
+    yield from faults_of_log(settings.audit, settings.notify.allowed_hosts)
     if settings.worker.lease < 3 * settings.worker.interval:
         yield "worker.lease: it is renewed once in an interval, and has to be three of them at least."
     if settings.worker.enabled and settings.database.connections < settings.worker.parallel + 2:
@@ -50,7 +50,7 @@ def faults_of(settings: Settings) -> Iterator[str]:
         )
 
 
-def _faults_of_environment() -> Iterator[str]:
+def faults_of_environment() -> Iterator[str]:
     for variable in sorted(os.environ):
         name = variable.upper()  # pydantic-settings reads them in any case
         section = name.removeprefix(PREFIX).split("__")[0].lower()
@@ -229,7 +229,7 @@ def _is_of(hook: HookSettings, tracker: TrackerSettings) -> bool:
     return hook.kind in {"standard", tracker.kind.removesuffix("-cloud")}
 
 
-def _faults_of_log(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Iterator[str]:
+def faults_of_log(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Iterator[str]:
     if (audit.timestamp_url is None) != (audit.timestamp_roots is None):
         yield "audit.timestamp_url and timestamp_roots: they belong together."
     if audit.timestamp_url is not None:
@@ -241,15 +241,20 @@ def _faults_of_log(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Itera
         yield "audit.origin: missing. It is what the log is called wherever its head is kept."
         return
     for name, key in audit.keys.items():
-        held = [key.key is not None, key.key_file is not None, key.kms_key is not None].count(True)
-        if held > 1:
-            yield f"audit.keys.{name}: key, key_file and kms_key are three ways to say one thing."
-        if key.profile is not None and key.kms_key is None:
-            yield f"audit.keys.{name}.profile: it is of no use without kms_key."
-        if key.verifier_key is None and (key.kms_key is not None or held == 0):
-            yield f"audit.keys.{name}.verifier_key: missing; `rootquorum audit key` prints it."
-        elif held <= 1:
-            yield from _faults_of_log_key(name, key, audit.origin or "")
+        faults = list(_faults_of_private_part(name, key))
+        yield from faults or _faults_of_log_key(name, key, audit.origin or "")
+
+
+def _faults_of_private_part(name: str, key: LogKeySettings) -> Iterator[str]:
+    held = [key.key is not None, key.key_file is not None, key.kms_key is not None].count(True)
+    if held > 1:
+        yield f"audit.keys.{name}: key, key_file and kms_key are three ways to say one thing."
+    if key.profile is not None and key.kms_key is None:
+        yield f"audit.keys.{name}.profile: it is of no use without kms_key."
+    if key.verifier_key is None and (key.kms_key is not None or held == 0):
+        yield f"audit.keys.{name}.verifier_key: missing; `rootquorum audit key` prints it."
+    if key.until is not None and held:
+        yield f"audit.keys.{name}.until: a key that signs has none. Leave of one that signs no more its verifier_key."
 
 
 def _faults_of_log_key(name: str, key: LogKeySettings, origin: str) -> Iterator[str]:
@@ -262,8 +267,9 @@ def _faults_of_log_key(name: str, key: LogKeySettings, origin: str) -> Iterator[
     except ValueError as error:
         yield f"audit.keys.{name}: {error}."
     else:
-        if said is not None and said.name != origin:
-            yield f"audit.keys.{name}.verifier_key: its name is not audit.origin."
+        # One of the past may be of a log that was given up for this one.
+        if said is not None and said.name != origin and key.until is None:
+            yield f"audit.keys.{name}.verifier_key: its name is not audit.origin, and it has no until."
         if said is not None and held is not None and said != held:
             yield f"audit.keys.{name}.verifier_key: it is that of another key."
 

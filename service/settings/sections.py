@@ -300,6 +300,12 @@ class LogKeySettings(_Section):
             return self.key.get_secret_value().encode()
         return None if self.key_file is None else self.key_file.read_bytes()
 
+    def for_others(self) -> "LogKeySettings":
+        """Without its private part, where the public one is said."""
+        if self.verifier_key is None:
+            return self
+        return LogKeySettings(verifier_key=self.verifier_key, since=self.since, until=self.until)
+
 
 class AuditSettings(_Section):
     """`origin` is what the log is called in its checkpoints, for ever: a host name and a path, say. Anchors are stamped
@@ -310,6 +316,10 @@ class AuditSettings(_Section):
     keys: dict[DestinationName, LogKeySettings] = {}
     timestamp_url: str | None = None
     timestamp_roots: Path | None = None
+
+    def for_others(self) -> "AuditSettings":
+        """What it takes to check the log."""
+        return AuditSettings(origin=self.origin, keys={name: key.for_others() for name, key in self.keys.items()})
 
 
 class PersonSettings(_Section):

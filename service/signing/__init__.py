@@ -1,1 +1,1 @@
-"""Signed notes: who signs the audit log's head, and whether a signature is good."""
+"""Signed notes: who signs the audit log's head."""

@@ -6,7 +6,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from service.domain.checkpoint import VerifierKey, parse_private_key, parse_verifier_key
+from service.domain.checkpoint import VerifierKey, parse_verifier_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,3 @@ def from_pem(name: str, pem: bytes) -> Ed25519Signer:
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("the key is not Ed25519")  # noqa: TRY004  # its text is wrong, not its type
     return Ed25519Signer(name, key)
-
-
-def from_note_key(text: str) -> Ed25519Signer:
-    """From `PRIVATE+KEY+name+id+base64`, as tools for notes write it. Raises ValueError, which does not quote it."""
-    name, key_id, seed = parse_private_key(text)
-    signer = Ed25519Signer(name, Ed25519PrivateKey.from_private_bytes(seed))
-    if key_id != parse_verifier_key(signer.verifier_key).key_id.hex():
-        raise ValueError("the key's id is not that of its name and key")
-    return signer

@@ -10,14 +10,20 @@ from service.workflow.context import Context
 
 def check_ready(ctx: Context) -> None:
     """Raise Unavailable unless the database answers with a schema that this code runs on, and lets it write."""
+    check_readable(ctx)
     with read(ctx.engine) as tx:
-        is_supported = schema.supports(tx, _needed())
-        not_granted = schema.not_granted(tx) if is_supported else []
+        not_granted = schema.not_granted(tx)
     if not_granted:
         raise Unavailable(
             Code.UNAVAILABLE,
             f"The database's role may not write to {', '.join(not_granted)}: rootquorum migrate --grant-to ROLE.",
         )
+
+
+def check_readable(ctx: Context) -> None:
+    """The same for whoever only reads, as auditors do."""
+    with read(ctx.engine) as tx:
+        is_supported = schema.supports(tx, _needed())
     if not is_supported:
         raise Unavailable(
             Code.UNAVAILABLE,

@@ -17,11 +17,9 @@ from service import verifier
 from service.db import audit, tree
 from service.db.engine import begin
 from service.db.tables import audit_tree
-from service.domain.checkpoint import parse_checkpoint, parse_note, parse_verifier_key
 from service.domain.merkle import check_consistency, root_from_inclusion
 from service.domain.request import OperationRequest, Verdict
 from service.signing.ed25519 import Ed25519Signer
-from service.signing.notes import verify_note
 from service.workflow.context import Log
 from service.workflow.decide import decide
 
@@ -31,6 +29,10 @@ def checked(tmp_path: Path, content: str | bytes, *more: str) -> int:
     file = tmp_path / "checked"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     return verifier.main(["--key", SIGNER.verifier_key, *more, str(file)])
+
+
+def head_of(note: str) -> verifier.Head:
+    return verifier.open_checkpoint(note, [verifier.read_key(SIGNER.verifier_key)], "the note")
 
 
 def lived(house: House) -> OperationRequest:
@@ -56,7 +58,7 @@ def test_an_export_is_good_and_is_all_of_the_log(house: House, tmp_path: Path) -
     assert checked(tmp_path, answer.content) == 0
     *events, end = map(json.loads, answer.text.splitlines())
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
-    assert parse_checkpoint(parse_note(end["checkpoint"]).text).size == len(events)
+    assert head_of(end["checkpoint"]).size == len(events)
     assert events[-1]["event"] == "log.read"
 
 
@@ -97,7 +99,7 @@ def test_others_get_no_evidence(house: House) -> None:
 
 def test_a_proof_of_inclusion_leads_to_the_signed_root(house: House) -> None:
     lived(house)
-    signed = parse_checkpoint(parse_note(house.client("alice").get("/v1/audit/checkpoint").text).text)
+    signed = head_of(house.client("alice").get("/v1/audit/checkpoint").text)
     for seq in range(1, signed.size + 1):
         proof = house.client("alice").get(f"/v1/audit/proofs/inclusion?seq={seq}&size={signed.size}").json()
         parts = [b64decode(part) for part in proof["proof"]]
@@ -107,9 +109,9 @@ def test_a_proof_of_inclusion_leads_to_the_signed_root(house: House) -> None:
 
 def test_a_proof_of_consistency_leads_from_one_checkpoint_to_the_next(house: House) -> None:
     house.file()
-    first = parse_checkpoint(parse_note(house.client("alice").get("/v1/audit/checkpoint").text).text)
+    first = head_of(house.client("alice").get("/v1/audit/checkpoint").text)
     read_log(house)
-    second = parse_checkpoint(parse_note(house.client("alice").get("/v1/audit/checkpoint").text).text)
+    second = head_of(house.client("alice").get("/v1/audit/checkpoint").text)
     proof = house.client("alice").get(f"/v1/audit/proofs/consistency?first={first.size}").json()
     assert (proof["first"], proof["second"]) == (first.size, second.size)
     parts = [b64decode(part) for part in proof["proof"]]
@@ -140,8 +142,8 @@ def test_while_keys_change_a_checkpoint_has_two_signatures_and_either_is_enough(
     house.change(log=Log(ORIGIN, (SIGNER, following), LOG.keys))
     house.file()
     note = house.client("alice").get("/v1/audit/checkpoint").text
-    keys = [parse_verifier_key(each.verifier_key) for each in (SIGNER, following)]
-    assert verify_note(note, keys) == tuple(keys)
+    keys = [verifier.read_key(each.verifier_key) for each in (SIGNER, following)]
+    assert verifier.open_note(note, keys, "the note")[1] == keys
     assert checked(tmp_path, note) == 0
     (tmp_path / "note").write_text(note)
     assert verifier.main(["--key", following.verifier_key, str(tmp_path / "note")]) == 0

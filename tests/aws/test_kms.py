@@ -11,16 +11,34 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from factories import House
 from kms import KEY_ARN, REGION, Kms, refusing, running_kms
 from werkzeug.wrappers import Response
 
+from service.app import compose
 from service.aws.calls import REPEATABLE
 from service.aws.kms import LARGEST_MESSAGE_BYTES, KmsSigner, public_key_of
 from service.aws.sources import FixedSource, ProfileSource, Source
 from service.domain.checkpoint import VerifierKey
 from service.domain.errors import Unavailable
+from service.settings import load
 
-_MESSAGE = b"rootquorum.example/log\n4711\n"
+_ORIGIN = "rootquorum.example/log"
+_MESSAGE = f"{_ORIGIN}\n4711\n".encode()
+_WITHOUT_AWS = """
+[aws]
+simulated = true
+[policy]
+decision_requires_auth_time = false
+[accounts.111122223333]
+name = "production"
+[people.bob]
+name = "Bob"
+roles = ["approver"]
+[people.carol]
+name = "Carol"
+roles = ["approver"]
+"""
 
 pytestmark = pytest.mark.usefixtures("no_back_off")
 
@@ -32,14 +50,14 @@ def kms() -> Iterator[Kms]:
 
 
 def key_of(kms: Kms, source: Source | None = None) -> KmsSigner:
-    known = VerifierKey("rootquorum.example/log", kms.key.public_key().public_bytes_raw())
+    known = VerifierKey(_ORIGIN, kms.key.public_key().public_bytes_raw())
     return KmsSigner(str(known), KEY_ARN, source or kms.source, REGION)
 
 
 def test_a_signature_is_one_of_plain_ed25519_by_the_public_key(kms: Kms) -> None:
     key = key_of(kms)
     signature, public = key.sign(_MESSAGE), public_key_of(KEY_ARN, kms.source, REGION)
-    assert (len(signature), public, key.name) == (64, kms.key.public_key().public_bytes_raw(), "rootquorum.example/log")
+    assert (len(signature), public) == (64, kms.key.public_key().public_bytes_raw())
     Ed25519PublicKey.from_public_bytes(public).verify(signature, _MESSAGE)
     with pytest.raises(InvalidSignature):
         Ed25519PublicKey.from_public_bytes(public).verify(signature, b"another")
@@ -141,6 +159,33 @@ def test_without_a_profile_the_environment_signs(kms: Kms, monkeypatch: pytest.M
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", credential._secret_access_key)
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", kms.url)
     assert key_of(kms, ProfileSource(None)).sign(_MESSAGE)
+
+
+def test_the_service_asks_once_for_a_head_however_often_it_is_read(
+    kms: Kms, sqlite_house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", kms.source._access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", kms.source._secret_access_key)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", kms.url)
+    file = tmp_path / "rootquorum.toml"
+    file.write_text(
+        f'[audit]\norigin = "{_ORIGIN}"\n[audit.keys.kms]\nkms_key = "{KEY_ARN}"\n'
+        f'region = "{REGION}"\nverifier_key = "{key_of(kms).verifier_key}"\n{_WITHOUT_AWS}'
+    )
+    with compose(load(file), with_aws=False) as composed:
+        sqlite_house.change(log=composed.log)
+    request = sqlite_house.file()
+    paths = ["audit/checkpoint", f"requests/{request.filing.request_id}/evidence"]
+
+    def read() -> None:
+        for path in paths * 2:
+            assert sqlite_house.client("alice").get(f"/v1/{path}").status_code == 200
+
+    read()
+    assert kms.calls == ["Sign"]
+    sqlite_house.approve(request, "bob")
+    read()
+    assert kms.calls == ["Sign", "Sign"]
 
 
 def test_another_kind_of_key_is_refused_by_its_spec(kms: Kms) -> None:

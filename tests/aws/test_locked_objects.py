@@ -2,93 +2,33 @@
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ClientError
-from moto.backends import get_backend
 from moto.core.request import Request
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from storage import REGION, Storage, running_storage
 from werkzeug.wrappers import Response
 
-from service.aws.locked_objects import LockedBucket
-from service.aws.simulated.server import Server
+from service.aws.locked_objects import Locked, LockedBucket, Taken
 from service.aws.sources import FixedSource
 from service.domain.errors import Unavailable
 
-if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
-
-REGION = "us-east-1"
 KEY, CONTENT = "checkpoints/00000000000000004711", b"rootquorum.example/log\n4711\n"
 UNTIL = datetime.now(UTC) + timedelta(days=365)
 
 pytestmark = pytest.mark.usefixtures("no_back_off")
 
 
-@dataclass
-class Storage:
-    """moto's S3. `fault` answers in place of a PUT: with None, the connection is lost."""
-
-    app: DomainDispatcherApplication
-    url: str = ""
-    fault: Callable[[Request], Response | None] | None = None
-    faults: int = 0
-    puts: int = 0
-    stays_dark: frozenset[str] = field(default_factory=frozenset)
-
-    @property
-    def source(self) -> FixedSource:
-        return FixedSource("AKIAEXAMPLE000000001", "s" * 40, self.url)
-
-    def bucket(self, name: str = "anchors") -> LockedBucket:
-        return LockedBucket(name, self.source, REGION)
-
-    def client(self) -> "S3Client":
-        return self.source.session().client("s3", region_name=REGION, endpoint_url=self.url)
-
-    def fail(self, fault: Callable[[Request], Response | None], times: int = 100) -> None:
-        self.fault, self.faults, self.puts = fault, times, 0
-
-    def lose_the_answer(self, request: Request) -> None:
-        self.handled(request)
-
-    def handled(self, request: Request) -> Response:
-        response = Response.from_app(self.app, request.environ)
-        for name in self.stays_dark:
-            response.headers.pop(name, None)
-        return response
-
-    def answer(self, request: Request) -> Response | None:
-        self.puts += request.method == "PUT"
-        if request.method == "PUT" and self.faults and self.fault:
-            self.faults -= 1
-            return self.fault(request)
-        return self.handled(request)
-
-
 @pytest.fixture
 def storage() -> Iterator[Storage]:
-    storage = Storage(DomainDispatcherApplication(create_backend_app))
-    server = Server(storage.answer, 0)
-    storage.url = server.url
-    storage.client().create_bucket(Bucket="anchors", ObjectLockEnabledForBucket=True)
-    yield storage
-    server.stop()
-    for backends in get_backend("s3").values():
-        for backend in backends.values():
-            backend.reset()
+    with running_storage() as storage:
+        yield storage
 
 
 def refused(code: str, status: int) -> Callable[[Request], Response]:
     return lambda _: Response(f"<Error><Code>{code}</Code><Message>{KEY}</Message></Error>", status)
-
-
-def versions(storage: Storage) -> int:
-    return len(storage.client().list_object_versions(Bucket="anchors").get("Versions", []))
 
 
 def test_what_was_put_is_there_and_locked(storage: Storage) -> None:
@@ -109,14 +49,27 @@ def test_what_is_locked_cannot_be_deleted(storage: Storage) -> None:
 
 
 def test_the_same_again_is_a_success_and_no_second_version(storage: Storage) -> None:
-    for _ in range(2):
-        storage.bucket().put(KEY, CONTENT, UNTIL)
-    assert versions(storage) == 1
+    first, second = (storage.bucket().put(KEY, CONTENT, UNTIL) for _ in range(2))
+    assert storage.versions() == [(KEY, first.version)]
+    assert (first.is_new, second) == (True, Locked(first.version, is_new=False))
+
+
+@pytest.mark.parametrize("over_it", ["put", "delete"])
+def test_what_is_put_over_it_later_leaves_it_the_oldest_version(storage: Storage, over_it: str) -> None:
+    """A lock is on a version: only a policy of the bucket keeps others from being put over it."""
+    put, s3 = storage.bucket().put(KEY, CONTENT, UNTIL), storage.client()
+    if over_it == "put":
+        s3.put_object(Bucket="anchors", Key=KEY, Body=b"another", ChecksumAlgorithm="SHA256")
+    else:
+        s3.delete_object(Bucket="anchors", Key=KEY)
+    oldest, *_ = storage.versions()
+    assert oldest == (KEY, put.version)
+    assert s3.get_object(Bucket="anchors", Key=KEY, VersionId=put.version)["Body"].read() == CONTENT
 
 
 def test_other_content_is_refused_and_what_is_there_stays(storage: Storage) -> None:
     storage.bucket().put(KEY, CONTENT, UNTIL)
-    with pytest.raises(Unavailable, match="Another object"):
+    with pytest.raises(Taken, match="Another object"):
         storage.bucket().put(KEY, b"another", UNTIL)
     assert storage.client().get_object(Bucket="anchors", Key=KEY)["Body"].read() == CONTENT
 
@@ -175,7 +128,7 @@ def test_a_put_that_failed_left_nothing_and_says_why_without_a_quotation(
     with pytest.raises(Unavailable, match=says) as failed:
         storage.bucket().put(KEY, CONTENT, UNTIL)
     assert KEY not in str(failed.value)
-    assert versions(storage) == 0
+    assert storage.versions() == []
     storage.faults = 0
     storage.bucket().put(KEY, CONTENT, UNTIL)
 
@@ -183,17 +136,17 @@ def test_a_put_that_failed_left_nothing_and_says_why_without_a_quotation(
 def test_a_put_that_failed_but_was_done_is_found_by_the_next_try(storage: Storage) -> None:
     storage.fail(storage.lose_the_answer, times=1)
     storage.bucket().put(KEY, CONTENT, UNTIL)
-    assert (storage.puts, versions(storage)) == (2, 1)
+    assert (storage.puts, len(storage.versions())) == (2, 1)
 
 
 def test_a_put_that_was_done_and_never_answered_is_a_success_when_it_is_repeated(storage: Storage) -> None:
     storage.fail(storage.lose_the_answer)
     with pytest.raises(Unavailable, match=r"not certain.* No answer"):
         storage.bucket().put(KEY, CONTENT, UNTIL)
-    assert versions(storage) == 1
+    assert len(storage.versions()) == 1
     storage.faults = 0
     storage.bucket().put(KEY, CONTENT, UNTIL)
-    assert versions(storage) == 1
+    assert len(storage.versions()) == 1
 
 
 def test_a_storage_that_is_not_there_is_unavailable() -> None:

@@ -2,11 +2,11 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from installation import rootquorum
+from installation import commanded, rootquorum
 
 from service.aws.simulated import Refuse, SimulatedAws
 
@@ -48,8 +48,10 @@ def folder(tmp_path: Path, aws: SimulatedAws) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return rootquorum(folder, *arguments, AWS_CONFIG_FILE=str(folder / "aws-config"), COLUMNS="200")
+def run(
+    folder: Path, *arguments: str, by: Callable[..., subprocess.CompletedProcess[str]] = commanded
+) -> subprocess.CompletedProcess[str]:
+    return by(folder, *arguments, AWS_CONFIG_FILE=str(folder / "aws-config"), COLUMNS="200")
 
 
 def rows(done: subprocess.CompletedProcess[str]) -> dict[tuple[str, str], str]:
@@ -60,7 +62,7 @@ def rows(done: subprocess.CompletedProcess[str]) -> dict[tuple[str, str], str]:
 
 def test_every_account_is_signed_in_to_with_every_source_reading_only(folder: Path, aws: SimulatedAws) -> None:
     aws.set_summary(MEMBERS[1], mfa=False)
-    done = run(folder, "accounts", "check")
+    done = run(folder, "accounts", "check", by=rootquorum)
     assert (done.returncode, done.stderr) == (0, "")
     found = rows(done)
     assert len(found) == len(MEMBERS) + 3  # the account with two sources, and the management account

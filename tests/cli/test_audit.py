@@ -1,17 +1,27 @@
 """`rootquorum audit`, as an operator and as an auditor run it: keys, anchors, and whether the log is as it was."""
 
+import re
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from authority import Authority
-from authority import serving as stamping
+from authority import Authority, serving
 from cryptography.hazmat.primitives.serialization import Encoding
-from installation import rootquorum
+from factories import DEACTIVATE, ORIGIN, SIGNER, House
+from installation import commanded, rootquorum
+from postgres import Postgres, as_owner
+from sqlalchemy import make_url, text
+from storage import Storage, running_storage
 
-ORIGIN = "rootquorum.example.com/log"
+from service.db.engine import begin, connect
+from service.domain.checkpoint import VerifierKey
+from service.workflow.audit import checkpoint
+
+ELSEWHERE = str(VerifierKey("elsewhere.example.com/log", b"k" * 32))
+_GRANT = re.compile(r"^GRANT SELECT ON (?:[a-z_]+, )*[a-z_]+ TO auditor;$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +33,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert key.returncode == 0, key.stderr
     (folder / "log.key").write_text(key.stdout)
     configure(folder, '[audit.keys.first]\nkey_file = "log.pem"\n')
-    assert rootquorum(folder, "migrate").returncode == 0
+    assert commanded(folder, "migrate").returncode == 0
     for person in ("bob", "carol"):
-        assert rootquorum(folder, "token", "create", person).returncode == 0
+        assert commanded(folder, "token", "create", person).returncode == 0
     return folder
 
 
@@ -34,12 +44,12 @@ def folder(made: Path, tmp_path: Path) -> Path:
     return shutil.copytree(made, tmp_path / "service")
 
 
-def configure(folder: Path, more: str = "", audit: str = "") -> None:
+def configure(folder: Path, more: str = "", audit: str = "", origin: str = ORIGIN) -> None:
     people = "".join(f'[people.{name}]\nname = "{name}"\nroles = ["approver"]\n' for name in ("bob", "carol"))
     (folder / "rootquorum.toml").write_text(
         "[aws]\nsimulated = true\n[policy]\ndecision_requires_auth_time = false\n"
         f'[accounts.111122223333]\nname = "production"\n{people}'
-        f'[notify]\nallowed_hosts = ["127.0.0.1"]\n[audit]\norigin = "{ORIGIN}"\n{audit}{more}'
+        f'[notify]\nallowed_hosts = ["127.0.0.1"]\n[audit]\norigin = "{origin}"\n{audit}{more}'
     )
 
 
@@ -55,7 +65,7 @@ def database(folder: Path, *statements: str) -> None:
 def test_a_new_key_is_for_its_owner_alone_and_never_overwrites_one(folder: Path) -> None:
     assert (folder / "log.pem").stat().st_mode & 0o777 == 0o600
     assert (folder / "log.key").read_text().startswith(f"{ORIGIN}+")
-    again = rootquorum(folder, "audit", "key", "log.pem")
+    again = commanded(folder, "audit", "key", "log.pem")
     assert again.returncode == 1
     assert "File exists" in again.stderr
 
@@ -70,56 +80,178 @@ def test_an_anchor_is_a_checkpoint_that_the_auditors_file_finds_good(folder: Pat
 
 
 def test_an_anchor_is_never_written_over(folder: Path) -> None:
-    assert rootquorum(folder, "audit", "anchor", "anchor.note").returncode == 0
-    assert rootquorum(folder, "audit", "anchor", "anchor.note").returncode == 1
+    first = commanded(folder, "audit", "anchor", "anchor.note")
+    again = commanded(folder, "audit", "anchor", "anchor.note")
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+    assert again.stderr == "anchor.note was there already.\n"
+    grow(folder)
+    assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 1
+    assert (folder / "anchor.note").read_text() == first.stdout
+    (folder / "folder").mkdir()
+    assert commanded(folder, "audit", "anchor", "folder").stderr == "folder: Is a directory\n"
 
 
-def test_an_anchor_is_stamped_where_the_settings_name_an_authority(folder: Path) -> None:
+def grow(folder: Path) -> None:
+    assert commanded(folder, "token", "create", "bob").returncode == 0
+
+
+@pytest.fixture
+def stamping(folder: Path) -> Iterator[Authority]:
+    """The settings name a time-stamp authority."""
     authority = Authority.new(folder)
-    with stamping(authority):
+    with serving(authority):
         (folder / "roots.pem").write_bytes(authority.root.public_bytes(Encoding.PEM))
         stamps = f'timestamp_url = "{authority.url}"\ntimestamp_roots = "roots.pem"\n'
         configure(folder, '[audit.keys.first]\nkey_file = "log.pem"\n', stamps)
-        done = rootquorum(folder, "audit", "anchor", "anchor.note")
+        yield authority
+
+
+def test_an_anchor_is_stamped_where_the_settings_name_an_authority(folder: Path, stamping: Authority) -> None:
+    done = commanded(folder, "audit", "anchor", "anchor.note")
     assert done.returncode == 0, done.stderr
     assert (folder / "anchor.note.tsr").stat().st_size > 500
-    without = rootquorum(folder, "audit", "anchor", "later.note")
+    stamping.status = 500
+    without = commanded(folder, "audit", "anchor", "later.note")
     assert without.returncode == 1
     assert not (folder / "later.note").exists()
 
 
+def test_no_time_stamp_is_kept_beside_another_anchor(folder: Path, stamping: Authority) -> None:
+    del stamping
+    (folder / "anchor.note").write_text("of yesterday")
+    done = commanded(folder, "audit", "anchor", "anchor.note")
+    assert (done.returncode, done.stderr) == (1, "anchor.note: another file is there by its name.\n")
+    assert not (folder / "anchor.note.tsr").exists()
+
+
+def test_an_anchor_that_is_repeated_keeps_its_time_stamp(folder: Path, stamping: Authority) -> None:
+    assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 0
+    kept = (folder / "anchor.note.tsr").read_bytes()
+    again = commanded(folder, "audit", "anchor", "anchor.note")
+    assert again.returncode == 0
+    assert again.stderr.splitlines()[-1] == "A time-stamp is there already, and stays."
+    assert (folder / "anchor.note.tsr").read_bytes() == kept
+    assert len(stamping.asked) == 2
+
+
+@pytest.fixture
+def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+    with running_storage() as storage:
+        yield storage
+
+
+def test_an_anchor_in_s3_is_printed_alone_and_its_version_beside_it(folder: Path, storage: Storage) -> None:
+    done = commanded(folder, "audit", "anchor", "s3://anchors/today", **storage.environment)
+    [(_, version)] = storage.versions()
+    assert re.fullmatch(rf"today: version {version} locked until \d{{4}}-\d\d-\d\d\.\n", done.stderr)
+    body = storage.client().get_object(Bucket="anchors", Key="today", VersionId=version)["Body"].read()
+    assert body.decode() == done.stdout
+
+
+def test_a_stamped_anchor_in_s3_can_be_repeated_while_the_log_is_the_same(
+    folder: Path, stamping: Authority, storage: Storage
+) -> None:
+    del stamping
+    done = [commanded(folder, "audit", "anchor", "s3://anchors/today", **storage.environment) for _ in range(2)]
+    assert [each.returncode for each in done] == [0, 0]
+    assert sorted(key for key, _ in storage.versions()) == ["today", "today.tsr"]
+    version = dict(storage.versions())["today"]
+    was_there, stays = done[1].stderr.splitlines()
+    assert was_there.startswith(f"today: version {version} was there already, locked until ")
+    assert stays == "A time-stamp is there already, and stays."
+    grow(folder)
+    other = commanded(folder, "audit", "anchor", "s3://anchors/today", **storage.environment)
+    assert (other.returncode, len(storage.versions())) == (1, 2)
+
+
+def test_an_anchor_that_was_kept_without_its_stamp_gets_it_when_it_is_repeated(
+    folder: Path, stamping: Authority, storage: Storage
+) -> None:
+    """As after a kill between the two."""
+    del stamping
+    storage.fail(lambda request: None if request.path.endswith(".tsr") else storage.handled(request))
+    assert commanded(folder, "audit", "anchor", "s3://anchors/today", **storage.environment).returncode == 1
+    assert [key for key, _ in storage.versions()] == ["today"]
+    storage.faults = 0
+    assert commanded(folder, "audit", "anchor", "s3://anchors/today", **storage.environment).returncode == 0
+    assert sorted(key for key, _ in storage.versions()) == ["today", "today.tsr"]
+
+
+@pytest.mark.parametrize("name", ["s3://my_bucket/x", "s3://anchors", "s3://anchors/", "s3:///x", "s3://Anchors/x"])
+def test_what_begins_as_an_object_in_s3_is_never_taken_for_a_file(folder: Path, name: str) -> None:
+    (folder / "s3:/my_bucket").mkdir(parents=True)
+    done = commanded(folder, "audit", "anchor", name)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{name}: an object in S3 is s3://bucket/key")
+
+
+@pytest.mark.parametrize(("command", "file"), [("key", "next.pem"), ("anchor", "next.note")])
+def test_what_is_made_is_on_the_disk_before_it_is_printed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, command: str, file: str
+) -> None:
+    """The file, and its name in the folder."""
+    synced = list[Path]()
+    monkeypatch.setattr("os.fsync", lambda number: synced.append(Path(f"/proc/self/fd/{number}").readlink()))
+    assert commanded(folder, "audit", command, file).returncode == 0
+    assert synced == [folder / file, folder]
+
+
 def test_a_database_that_nobody_touched_is_as_it_should_be(folder: Path) -> None:
-    assert rootquorum(folder, "audit", "anchor", "anchor.note").returncode == 0
-    done = rootquorum(folder, "audit", "verify", "--database", "--anchor", "anchor.note")
+    assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 0
+    done = commanded(folder, "audit", "verify", "--database", "--anchor", "anchor.note")
     assert done.returncode == 0, done.stderr
     assert "by 1 heads that were kept elsewhere" in done.stdout
 
 
+def test_keys_may_be_in_a_file_for_the_database_too(folder: Path) -> None:
+    assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 0
+    done = commanded(folder, "audit", "verify", "--database", "--anchor", "anchor.note", "--key", "@log.key")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (("log.key",), "Say with --key whose signature is to be believed"),
+        (("log.key", "--key", "nonsense"), "'' is no Base64 of 33 bytes"),
+        (("log.key", "--key", "@absent"), "[Errno 2] No such file or directory: 'absent'"),
+        (("log.key", "--key", "@log.key", "--head", "05:x"), "'05:x' is no size and root"),
+    ],
+)
+def test_misuse_of_the_verifier_is_one_sentence_of_this_program(
+    folder: Path, wrong: tuple[str, ...], sentence: str
+) -> None:
+    done = commanded(folder, "audit", "verify", *wrong)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert done.stderr.startswith(sentence)
+
+
 def test_what_was_changed_in_the_database_is_named_and_exits_1(folder: Path) -> None:
     database(folder, "UPDATE audit_events SET event = 'x' WHERE seq = 2")
-    done = rootquorum(folder, "audit", "verify", "--database")
+    done = commanded(folder, "audit", "verify", "--database")
     assert done.returncode == 1
     assert "sequence number 2, column event: expected 'token.created', found 'x'" in done.stderr
 
 
 def test_a_head_of_a_ticket_tells_that_the_log_was_cut(folder: Path) -> None:
-    done = rootquorum(folder, "audit", "verify", "--database", "--head", f"9:{'A' * 43}=")
+    done = commanded(folder, "audit", "verify", "--database", "--head", f"9:{'A' * 43}=")
     assert done.returncode == 1
     assert "expected 9 events at least" in done.stderr
 
 
 def test_an_anchor_that_no_known_key_signed_is_not_believed(folder: Path) -> None:
-    assert rootquorum(folder, "audit", "anchor", "anchor.note").returncode == 0
+    assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 0
     forged = (folder / "anchor.note").read_text().replace("\n2\n", "\n3\n")
     (folder / "anchor.note").write_text(forged)
-    done = rootquorum(folder, "audit", "verify", "--database", "--anchor", "anchor.note")
+    done = commanded(folder, "audit", "verify", "--database", "--anchor", "anchor.note")
     assert done.returncode == 1
     assert "wrong-signature" in done.stderr
 
 
 def test_without_a_key_there_is_no_anchor(folder: Path) -> None:
     configure(folder)
-    done = rootquorum(folder, "audit", "anchor", "anchor.note")
+    done = commanded(folder, "audit", "anchor", "anchor.note")
     assert done.returncode == 1
     assert "no key to sign" in done.stderr
 
@@ -134,11 +266,16 @@ def test_without_a_key_there_is_no_anchor(folder: Path) -> None:
         ('[audit.keys.a]\nverifier_key = "x"\n', "audit.keys.a: a key is a name, an id"),
         ('[audit.keys.a]\nkey_file = "log.pem"\nkey = "x"\n', "three ways to say one thing"),
         ('[audit.keys.a]\nkey_file = "log.pem"\nprofile = "x"\n', "no use without kms_key"),
+        (
+            '[audit.keys.a]\nkey_file = "log.pem"\nuntil = 2026-11-01T00:00:00Z\n',
+            "audit.keys.a.until: a key that signs",
+        ),
+        (f'[audit.keys.a]\nverifier_key = "{ELSEWHERE}"\n', "its name is not audit.origin, and it has no until"),
     ],
 )
 def test_settings_that_cannot_sign_are_refused_in_one_line(folder: Path, settings: str, fault: str) -> None:
     configure(folder, settings)
-    done = rootquorum(folder, "migrate")
+    done = commanded(folder, "migrate")
     assert done.returncode == 1
     assert fault in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -146,18 +283,28 @@ def test_settings_that_cannot_sign_are_refused_in_one_line(folder: Path, setting
 
 def test_a_former_key_is_listed_and_signs_no_more(folder: Path) -> None:
     former = (folder / "log.key").read_text().strip()
-    assert rootquorum(folder, "audit", "key", "next.pem").returncode == 0
+    assert commanded(folder, "audit", "key", "next.pem").returncode == 0
     keys = f'[audit.keys.first]\nverifier_key = "{former}"\nuntil = 2026-11-01T00:00:00Z\n'
     configure(folder, f'{keys}[audit.keys.second]\nkey_file = "next.pem"\n')
-    assert rootquorum(folder, "audit", "anchor", "anchor.note").returncode == 0
-    done = rootquorum(folder, "audit", "verify", "--key", former, "anchor.note")
+    assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 0
+    done = commanded(folder, "audit", "verify", "--key", former, "anchor.note")
     assert done.returncode == 1
     assert "unknown-signer" in done.stdout
 
 
+def test_a_new_log_lists_the_keys_of_the_one_before_it_and_believes_its_anchors(folder: Path) -> None:
+    former = (folder / "log.key").read_text().strip()
+    assert commanded(folder, "audit", "anchor", "old.note").returncode == 0
+    keys = f'[audit.keys.first]\nverifier_key = "{former}"\nuntil = 2026-11-01T00:00:00Z\n'
+    configure(folder, f'{keys}[audit.keys.second]\nkey_file = "log.pem"\n', origin=f"{ORIGIN}/2")
+    assert commanded(folder, "audit", "anchor", "new.note").stdout.startswith(f"{ORIGIN}/2\n")
+    done = commanded(folder, "audit", "verify", "--database", "--anchor", "old.note", "--anchor", "new.note")
+    assert done.returncode == 0, done.stderr
+
+
 def test_misuse_is_one_sentence(folder: Path) -> None:
     for wrong in (("verify",), ("verify", "--database", "log.key"), ("key",), ("key", "x.pem", "--kms", "y")):
-        done = rootquorum(folder, "audit", *wrong)
+        done = commanded(folder, "audit", *wrong)
         assert done.returncode == 1
         assert done.stderr.startswith("Say either")
 
@@ -165,3 +312,47 @@ def test_misuse_is_one_sentence(folder: Path) -> None:
 def test_the_progress_goes_to_terminals_only(folder: Path) -> None:
     done = rootquorum(folder, "audit", "verify", "--database")
     assert done.stderr == ""
+
+
+@pytest.fixture
+def audited(postgres: Postgres, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database with a request's whole life, for a role that may only read, as the documents grant it."""
+    url = postgres.new_database()
+    with House.on(url) as house:
+        house.execute(house.approved(DEACTIVATE, house.spare_key()))
+        (tmp_path / "anchor.note").write_text(checkpoint(house.ctx))
+    [grant] = _GRANT.findall((Path(__file__).parents[2] / "docs" / "operations.md").read_text())
+    owner = connect(as_owner(make_url(url)), connections=1)
+    with begin(owner) as tx:
+        tx.execute(text("DO $$ BEGIN CREATE ROLE auditor LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"))
+        tx.execute(text(grant))
+    owner.dispose()
+    yield make_url(url).set(username="auditor", password=None).render_as_string()
+    postgres.drop(url)
+
+
+@pytest.mark.parametrize("more", ["", '[webhooks.siem]\nurl = "https://x.example.com"\nsecret_files = ["nowhere"]\n'])
+def test_an_auditor_checks_the_database_without_its_secrets_and_without_a_right_to_write(
+    audited: str, tmp_path: Path, more: str
+) -> None:
+    """Nor with what the service could not run without: accounts, approvers."""
+    (tmp_path / "rootquorum.toml").write_text(
+        f'[database]\nurl = "{audited}"\n[audit]\norigin = "{ORIGIN}"\n'
+        f'[audit.keys.log]\nkey_file = "nowhere.pem"\nverifier_key = "{SIGNER.verifier_key}"\n{more}'
+    )
+    done = commanded(tmp_path, "audit", "verify", "--database", "--anchor", "anchor.note")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "by 1 heads that were kept elsewhere" in done.stdout
+
+
+def test_a_database_of_another_schema_is_not_checked(tmp_path: Path) -> None:
+    done = commanded(tmp_path, "audit", "verify", "--database")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "does not run on the database's schema" in done.stderr
+
+
+def test_an_auditors_keys_are_checked_as_the_services_are(tmp_path: Path) -> None:
+    (tmp_path / "rootquorum.toml").write_text(f'[audit]\norigin = "{ORIGIN}"\n[audit.keys.log]\nverifier_key = "x"\n')
+    done = commanded(tmp_path, "audit", "verify", "--database")
+    assert done.returncode == 1
+    assert done.stderr.startswith("settings: audit.keys.log: a key is a name, an id and Base64")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from installation import rootquorum, serving
+from installation import commanded, rootquorum, serving
 from provider import Provider
 
 from service.aws.simulated import SimulatedAws
@@ -51,7 +51,7 @@ def test_serve_migrates_when_told_answers_and_ends_on_sigterm(folder: Path) -> N
 
 
 def test_a_token_made_on_the_command_line_signs_in_until_it_is_revoked(folder: Path) -> None:
-    assert rootquorum(folder, "migrate").returncode == 0
+    assert commanded(folder, "migrate").returncode == 0
     made = rootquorum(folder, "token", "create", "bob", "--days", "1")
     token = made.stdout.strip()
     assert re.fullmatch(r"rqp_[0-9A-Za-z]{46}", token)
@@ -62,10 +62,10 @@ def test_a_token_made_on_the_command_line_signs_in_until_it_is_revoked(folder: P
         headers = {"Authorization": f"Bearer {token}"}
         me = httpx.get(f"http://127.0.0.1:{port}/v1/me", headers=headers)
         assert me.json()["subject"] == "bob"
-        assert rootquorum(folder, "token", "revoke", token_id).returncode == 0
+        assert commanded(folder, "token", "revoke", token_id).returncode == 0
         assert httpx.get(f"http://127.0.0.1:{port}/v1/me", headers=headers).status_code == 401
 
-    listed = rootquorum(folder, "token", "list", COLUMNS="200").stdout
+    listed = commanded(folder, "token", "list", COLUMNS="200").stdout
     assert token_id in listed
     assert token not in listed
     assert token not in (folder / "service.log").read_text()
@@ -73,8 +73,8 @@ def test_a_token_made_on_the_command_line_signs_in_until_it_is_revoked(folder: P
 
 
 def test_somebody_who_is_suspended_is_barred_at_once_until_reinstated(folder: Path) -> None:
-    assert rootquorum(folder, "migrate").returncode == 0
-    token = rootquorum(folder, "token", "create", "bob").stdout.strip()
+    assert commanded(folder, "migrate").returncode == 0
+    token = commanded(folder, "token", "create", "bob").stdout.strip()
     port = free_port()
     with serving(folder, port):
 
@@ -85,27 +85,27 @@ def test_somebody_who_is_suspended_is_barred_at_once_until_reinstated(folder: Pa
         assert status() == 200
         assert rootquorum(folder, "person", "suspend", "bob", "--reason", "Lost the laptop.").returncode == 0
         assert status() == 403
-        assert re.search(r"^ bob .* yes +$", rootquorum(folder, "person", "list").stdout, flags=re.MULTILINE)
-        assert rootquorum(folder, "person", "reinstate", "bob", "--reason", "Found it.").returncode == 0
+        assert re.search(r"^ bob .* yes +$", commanded(folder, "person", "list").stdout, flags=re.MULTILINE)
+        assert commanded(folder, "person", "reinstate", "bob", "--reason", "Found it.").returncode == 0
         assert status() == 200
 
 
 def test_nobody_can_be_suspended_who_is_not_known(folder: Path) -> None:
-    rootquorum(folder, "migrate")
-    done = rootquorum(folder, "person", "suspend", "nobody", "--reason", "x")
+    commanded(folder, "migrate")
+    done = commanded(folder, "person", "suspend", "nobody", "--reason", "x")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "No such person is known here. A machine's token can be revoked.\n"
 
 
 def test_a_token_needs_a_database_that_is_migrated(folder: Path) -> None:
-    done = rootquorum(folder, "token", "create", "bob")
+    done = commanded(folder, "token", "create", "bob")
     assert (done.returncode, done.stdout) == (1, "")
     assert "rootquorum migrate" in done.stderr
 
 
 def test_a_token_of_nobody_is_refused(folder: Path) -> None:
-    rootquorum(folder, "migrate")
-    done = rootquorum(folder, "token", "create", "nobody")
+    commanded(folder, "migrate")
+    done = commanded(folder, "token", "create", "nobody")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "The settings name nobody of that name.\n")
 
 
@@ -118,7 +118,7 @@ def test_a_database_that_is_away_is_one_line_and_exit_1(folder: Path) -> None:
 
 
 def test_faulty_settings_are_one_line_each_and_exit_1(folder: Path) -> None:
-    done = rootquorum(folder, "serve", ROOTQUORUM_POLICY__QUORUM="1", ROOTQUORUM_DATABASE__CONNECTIONS="0")
+    done = commanded(folder, "serve", ROOTQUORUM_POLICY__QUORUM="1", ROOTQUORUM_DATABASE__CONNECTIONS="0")
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 2
 
@@ -132,7 +132,7 @@ def test_doctor_finds_nothing_wrong_with_a_good_account(tmp_path: Path) -> None:
         environment = profile(tmp_path, aws)
         rootquorum(tmp_path, "migrate", **environment)
         for person in ("bob", "carol"):
-            rootquorum(tmp_path, "token", "create", person, **environment)
+            commanded(tmp_path, "token", "create", person, **environment)
         done = rootquorum(tmp_path, "doctor", **environment)
         assert (done.returncode, done.stderr) == (0, "")
         assert "root proved, 1 of 2 access keys, MFA on" in done.stdout
@@ -142,22 +142,22 @@ def test_doctor_finds_nothing_wrong_with_a_good_account(tmp_path: Path) -> None:
 def test_doctor_says_what_aws_holds_that_a_restored_database_does_not_know(tmp_path: Path) -> None:
     with SimulatedAws([ACCOUNT]) as aws:
         environment = profile(tmp_path, aws)
-        rootquorum(tmp_path, "migrate", **environment)
+        commanded(tmp_path, "migrate", **environment)
         assert rootquorum(tmp_path, "drift", **environment).returncode == 0  # what is there is known from now on
         database = tmp_path / "rootquorum.db"
         backup = database.read_bytes()
         made_since = aws.create_root_key(ACCOUNT).access_key_id
-        assert rootquorum(tmp_path, "drift", **environment).returncode == 1
+        assert commanded(tmp_path, "drift", **environment).returncode == 1
         database.write_bytes(backup)
 
-        done = rootquorum(tmp_path, "doctor", COLUMNS="300", **environment)
+        done = commanded(tmp_path, "doctor", COLUMNS="300", **environment)
 
     assert done.returncode == 1
     assert f"AWS holds the root key {made_since} (Active), which the database does not know." in done.stdout
 
 
 def test_doctor_makes_no_database(folder: Path) -> None:
-    assert rootquorum(folder, "doctor").returncode == 1
+    assert commanded(folder, "doctor").returncode == 1
     assert not (folder / "rootquorum.db").exists()
 
 
@@ -165,7 +165,7 @@ def test_doctor_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
     with SimulatedAws([ACCOUNT]) as aws:
         environment = profile(tmp_path, aws)
         aws.set_root_key_status(ACCOUNT, aws.root_credential(ACCOUNT).access_key_id, "Inactive")
-        done = rootquorum(tmp_path, "doctor", COLUMNS="300", **environment)
+        done = commanded(tmp_path, "doctor", COLUMNS="300", **environment)
     assert done.returncode == 1
     assert "rootquorum migrate" in done.stdout
     assert "no longer accepts, the key" in done.stdout
@@ -177,9 +177,9 @@ def test_doctor_asks_each_issuer(folder: Path, provider: Provider) -> None:
     for name, url in (("corp", there), ("gone", nobody)):
         claim = 'person_claim = "sub"'
         settings.write_text(f'{settings.read_text()}[issuers.{name}]\nurl = "{url}"\naudience = ["x"]\n{claim}\n')
-    rootquorum(folder, "migrate")
+    commanded(folder, "migrate")
 
-    done = rootquorum(folder, "doctor", COLUMNS="300")
+    done = commanded(folder, "doctor", COLUMNS="300")
 
     assert done.returncode == 1
     assert re.search(r"^ok +issuer corp$", done.stdout, flags=re.MULTILINE)

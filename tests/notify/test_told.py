@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from destinations import SECRET, Siem, listening
 from factories import DEACTIVATE, House
-from installation import rootquorum
+from installation import commanded, rootquorum
 
 from service.db import outbox
 from service.db.engine import begin, connect
@@ -74,7 +74,7 @@ def test_a_chat_is_tried_without_its_url_being_shown(tmp_path: Path, siem: Siem)
     configure(tmp_path, siem)
     with (tmp_path / "rootquorum.toml").open("a") as file:
         file.write(f'[chats.oncall]\nurl = "{siem.url}/a-secret"\n')
-    done = rootquorum(tmp_path, "notify", "test", "oncall")
+    done = commanded(tmp_path, "notify", "test", "oncall")
     [(_, body)] = siem.received
     assert done.returncode == 0
     assert json.loads(body)["text"].startswith("A test: nothing has happened\n")
@@ -85,7 +85,7 @@ def test_a_chat_is_tried_without_its_url_being_shown(tmp_path: Path, siem: Siem)
 def test_what_answers_hostile_headers_writes_no_escapes_to_the_terminal(tmp_path: Path, siem: Siem) -> None:
     configure(tmp_path, siem)
     siem.headers = {"Content-Type": "text/\x1b[31mhtml", "Set-Cookie": "a=words", "Retry-After": "60"}
-    done = rootquorum(tmp_path, "notify", "test", "siem")
+    done = commanded(tmp_path, "notify", "test", "siem")
     assert "\x1b" not in done.stdout + done.stderr
     assert "words" not in done.stdout + done.stderr
     assert "  retry-after: 60" in done.stdout.splitlines()
@@ -93,7 +93,7 @@ def test_what_answers_hostile_headers_writes_no_escapes_to_the_terminal(tmp_path
 
 def test_a_ticket_is_for_a_tracker(tmp_path: Path, siem: Siem) -> None:
     configure(tmp_path, siem)
-    done = rootquorum(tmp_path, "notify", "test", "siem", "--ticket", "OPS-1")
+    done = commanded(tmp_path, "notify", "test", "siem", "--ticket", "OPS-1")
     assert (done.returncode, siem.received) == (1, [])
     assert done.stderr == "Only a tracker is told on a ticket; leave --ticket out.\n"
 
@@ -102,8 +102,8 @@ def test_doctor_reaches_destinations_and_tells_them_nothing(tmp_path: Path, siem
     configure(tmp_path, siem)
     with (tmp_path / "rootquorum.toml").open("a") as file:
         file.write(f'[chats.oncall]\nurl = "{siem.url}"\n[chats.away]\nurl = "http://127.0.0.1:1/a-secret"\n')
-    rootquorum(tmp_path, "migrate")
-    done = rootquorum(tmp_path, "doctor")
+    commanded(tmp_path, "migrate")
+    done = commanded(tmp_path, "doctor")
     lines = done.stdout.splitlines()
     assert (done.returncode, siem.received) == (1, [])
     assert "ok     destination siem: reached, and told nothing" in lines
@@ -117,12 +117,12 @@ def test_doctor_reaches_destinations_and_tells_them_nothing(tmp_path: Path, siem
 
 def test_doctor_says_of_a_disabled_destination_how_it_is_enabled(tmp_path: Path, siem: Siem) -> None:
     configure(tmp_path, siem)
-    rootquorum(tmp_path, "migrate")
+    commanded(tmp_path, "migrate")
     engine = connect(f"sqlite:///{tmp_path}/rootquorum.db", connections=1)
     with begin(engine) as tx:
         outbox.disable(tx, "siem", datetime.now(UTC), "answered 410")
     engine.dispose()
-    done = rootquorum(tmp_path, "doctor")
+    done = commanded(tmp_path, "doctor")
     assert done.returncode == 1
     assert "destination siem: It has said that it wants no more, and is told nothing. When it is mended" in done.stdout
 
@@ -130,21 +130,21 @@ def test_doctor_says_of_a_disabled_destination_how_it_is_enabled(tmp_path: Path,
 def test_a_test_event_that_is_not_taken_exits_1_and_says_why(tmp_path: Path, siem: Siem) -> None:
     configure(tmp_path, siem)
     siem.status = 500
-    done = rootquorum(tmp_path, "notify", "test", "siem")
+    done = commanded(tmp_path, "notify", "test", "siem")
     assert done.returncode == 1
     assert "answered 500" in done.stderr
 
 
 def test_no_such_destination_is_one_line(tmp_path: Path, siem: Siem) -> None:
     configure(tmp_path, siem)
-    done = rootquorum(tmp_path, "notify", "test", "nobody")
+    done = commanded(tmp_path, "notify", "test", "nobody")
     assert done.returncode == 1
     assert done.stderr.strip() == "The settings name no such destination."
 
 
 def test_a_private_address_that_nobody_allowed_is_refused_at_the_start(tmp_path: Path, siem: Siem) -> None:
     configure(tmp_path, siem, allowed="elsewhere.example.com")
-    done = rootquorum(tmp_path, "notify", "test", "siem")
+    done = commanded(tmp_path, "notify", "test", "siem")
     assert done.returncode == 1
     assert "webhooks.siem.url" in done.stderr
     assert siem.received == []

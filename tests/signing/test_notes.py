@@ -1,6 +1,7 @@
 """Notes are signed and verified as published ones are; a signature of a key that one knows is never passed over."""
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -8,15 +9,17 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
+from notes import signer_of
 
+from service import verifier
 from service.domain.checkpoint import parse_verifier_key
-from service.signing.ed25519 import Ed25519Signer, from_note_key, from_pem
-from service.signing.notes import sign_note, verify_note
+from service.signing.ed25519 import Ed25519Signer, from_pem
+from service.signing.notes import Remembering, sign_note
 
 # Published with golang.org/x/mod/sumdb/note.
 _PETER_PRIVATE = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
-_PETER = parse_verifier_key("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
-_ENOCH = parse_verifier_key("EnochRoot+af0cfe78+ATtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop")
+_PETER = verifier.read_key("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
+_ENOCH = verifier.read_key("EnochRoot+af0cfe78+ATtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop")
 _TEXT = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
 _PETER_LINE = (
     "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
@@ -28,6 +31,7 @@ _NOTE = f"{_TEXT}\n{_PETER_LINE}"
 
 _KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 _OURS = Ed25519Signer("log.example/audit", _KEY)
+_OUR_KEY = verifier.read_key(_OURS.verifier_key)
 
 
 def _pem(key: Ed25519PrivateKey, password: bytes | None = None) -> bytes:
@@ -35,60 +39,71 @@ def _pem(key: Ed25519PrivateKey, password: bytes | None = None) -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, hidden)
 
 
+def _signers(note: str, *keys: verifier.Key) -> list[verifier.Key]:
+    """Who signed it, by the file that outsiders verify with."""
+    _, signers = verifier.open_note(note, keys, "the note")
+    return signers
+
+
 def test_the_published_note_is_signed_byte_for_byte() -> None:
-    signer = from_note_key(_PETER_PRIVATE)
-    assert signer.verifier_key == str(_PETER)
+    signer = signer_of(_PETER_PRIVATE)
+    assert signer.verifier_key == _PETER.text
     assert sign_note(_TEXT, [signer]) == _NOTE
 
 
 def test_published_notes_are_verified() -> None:
-    assert verify_note(_NOTE, [_PETER]) == (_PETER,)
-    assert verify_note(_NOTE + _ENOCH_LINE, [_PETER, _ENOCH]) == (_PETER, _ENOCH)
+    assert verifier.open_note(_NOTE, [_PETER], "the note") == (_TEXT, [_PETER])
+    assert _signers(_NOTE + _ENOCH_LINE, _PETER, _ENOCH) == [_PETER, _ENOCH]
 
 
 def test_a_signature_of_an_unknown_key_is_passed_over() -> None:
-    assert verify_note(_NOTE + _ENOCH_LINE, [_ENOCH]) == (_ENOCH,)
+    assert _signers(_NOTE + _ENOCH_LINE, _ENOCH) == [_ENOCH]
 
 
 def test_a_note_that_no_known_key_signed_is_refused() -> None:
-    with pytest.raises(ValueError, match="none of the keys"):
-        verify_note(_NOTE, [_ENOCH])
-    with pytest.raises(ValueError, match="none of the keys"):
-        verify_note(_NOTE, [])
+    for keys in ([_ENOCH], []):
+        with pytest.raises(verifier.Finding, match="unknown-signer"):
+            _signers(_NOTE, *keys)
 
 
 def test_a_wrong_signature_of_a_known_key_is_refused_beside_a_good_one() -> None:
     wrong = _ENOCH_LINE.replace("QQ=", "QU=")
-    with pytest.raises(ValueError, match="signature of EnochRoot is wrong"):
-        verify_note(_NOTE + wrong, [_PETER, _ENOCH])
+    with pytest.raises(verifier.Finding, match=r"wrong-signature: .*EnochRoot"):
+        _signers(_NOTE + wrong, _PETER, _ENOCH)
 
 
 @given(st.integers(0, len(_TEXT) - 1), st.characters(min_codepoint=32, exclude_categories=["Cs"]))
 def test_no_letter_of_a_signed_text_can_be_changed(at: int, letter: str) -> None:
     changed = _TEXT[:at] + letter + _TEXT[at + 1 :]
     if changed != _TEXT:
-        with pytest.raises(ValueError, match=r"wrong|empty line"):
-            verify_note(f"{changed}\n{_PETER_LINE}", [_PETER])
+        with pytest.raises(verifier.Finding, match=r"wrong-signature|not-a-note"):
+            _signers(f"{changed}\n{_PETER_LINE}", _PETER)
 
 
 def test_a_key_in_pem_signs() -> None:
     signer = from_pem("log.example/audit", _pem(_KEY))
-    note = sign_note(_TEXT, [signer, from_note_key(_PETER_PRIVATE)])
-    assert verify_note(note, [parse_verifier_key(signer.verifier_key), _PETER]) == (
-        parse_verifier_key(signer.verifier_key),
-        _PETER,
-    )
+    note = sign_note(_TEXT, [signer, signer_of(_PETER_PRIVATE)])
+    ours = verifier.read_key(signer.verifier_key)
+    assert _signers(note, ours, _PETER) == [ours, _PETER]
 
 
-@pytest.mark.parametrize("text", ["", "no newline", "con\ttrol\n", f"forged\n\n{_PETER_LINE.strip()}"])
+@pytest.mark.parametrize("text", ["", "\n", "\n\n", "no newline", "con\ttrol\n", f"forged\n\n{_PETER_LINE.strip()}"])
 def test_text_that_no_note_can_carry_is_not_signed(text: str) -> None:
-    with pytest.raises(ValueError, match=r"control|empty line|no end"):
+    with pytest.raises(ValueError, match=r"control|newline"):
         sign_note(text, [_OURS])
 
 
 def test_nothing_is_signed_by_nobody() -> None:
-    with pytest.raises(ValueError, match="empty line"):
+    with pytest.raises(ValueError, match="nobody signs"):
         sign_note(_TEXT, [])
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"])), min_size=1))
+def test_every_text_of_lines_that_is_signed_is_read_back(lines: list[str]) -> None:
+    """Empty lines in it, too."""
+    text = "".join(f"{line}\n" for line in lines)
+    if text.strip("\n"):
+        assert verifier.open_note(sign_note(text, [_OURS]), [_OUR_KEY], "the note") == (text, [_OUR_KEY])
 
 
 def test_a_key_that_is_no_ed25519_key_in_pem_is_refused_and_not_quoted() -> None:
@@ -101,11 +116,6 @@ def test_a_key_that_is_no_ed25519_key_in_pem_is_refused_and_not_quoted() -> None
         assert "secret" not in str(caught.value)
 
 
-def test_a_private_key_with_anothers_id_is_refused() -> None:
-    with pytest.raises(ValueError, match="id is not that"):
-        from_note_key(_PETER_PRIVATE.replace("c74f20a3", "c74f20a4"))
-
-
 def test_a_signer_has_a_name_that_a_note_can_carry() -> None:
     with pytest.raises(ValueError, match="name"):
         Ed25519Signer("log example", _KEY)
@@ -113,6 +123,44 @@ def test_a_signer_has_a_name_that_a_note_can_carry() -> None:
 
 def test_a_signer_does_not_show_its_key() -> None:
     assert repr(_OURS) == "Ed25519Signer(name='log.example/audit')"
+
+
+class _Counting:
+    """Counts what it is asked for, and fails as often as it is told."""
+
+    verifier_key = _OURS.verifier_key
+
+    def __init__(self, failures: int = 0) -> None:
+        self.asked, self.failures = list[bytes](), failures
+
+    def sign(self, message: bytes) -> bytes:
+        self.asked.append(message)
+        if len(self.asked) <= self.failures:
+            raise OSError
+        return _OURS.sign(message)
+
+
+def test_what_was_signed_last_is_not_signed_again() -> None:
+    signer = _Counting()
+    remembering = Remembering(signer)
+    assert remembering.verifier_key == _OURS.verifier_key
+    for text in ("a\n", "a\n", "b\n", "b\n", "a\n"):
+        assert sign_note(text, [remembering]) == sign_note(text, [_OURS])
+    assert signer.asked == [b"a\n", b"b\n", b"a\n"]
+
+
+def test_a_signature_that_failed_is_not_remembered() -> None:
+    remembering = Remembering(_Counting(failures=1))
+    with pytest.raises(OSError):  # noqa: PT011  # it has no text
+        remembering.sign(b"a")
+    assert remembering.sign(b"a") == _OURS.sign(b"a")
+
+
+def test_threads_that_sign_different_texts_get_each_its_own() -> None:
+    remembering = Remembering(_OURS)
+    texts = [f"{number % 3}\n".encode() for number in range(600)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(remembering.sign, texts)) == list(map(_OURS.sign, texts))
 
 
 def test_the_key_of_rfc_8410_is_read_from_pem() -> None:

@@ -7,6 +7,7 @@ from ledger import ORIGIN, SIGNER, STRANGER, executed, executed_otherwise
 from tampering import findings, findings_in, told_of
 
 from service.domain.canonical import canonical
+from service.signing.notes import sign_note
 
 _LEDGER, _REQUEST = executed()
 _EXPORT, _EVIDENCE, _SIZE = _LEDGER.export(), _LEDGER.evidence(_REQUEST), len(_LEDGER.leaves)
@@ -47,6 +48,58 @@ _NOTE = _LEDGER.note()
     ],
 )
 def test_a_checkpoint_that_is_not_the_logs_is_found(note: str, name: str) -> None:
+    for data in _signed(note):
+        assert findings(data) == {name}
+
+
+_B64 = _LEDGER.head(_SIZE).split(":")[1]
+_LINE = _NOTE.splitlines()[-1] + "\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{ORIGIN}\n",
+        f"{ORIGIN}\n1\n",
+        f"{ORIGIN}\n1\n{_B64}\nextension\n",
+        f"{ORIGIN}\n1\n{_B64}\n\n",
+        f"{ORIGIN}\n01\n{_B64}\n",
+        f"{ORIGIN}\n-1\n{_B64}\n",
+        f"{ORIGIN}\n+1\n{_B64}\n",
+        f"{ORIGIN}\n 1\n{_B64}\n",
+        f"{ORIGIN}\n1e3\n{_B64}\n",
+        f"{ORIGIN}\n١\n{_B64}\n",  # noqa: RUF001  # a digit, but not ASCII's
+        f"{ORIGIN}\n{10**19}\n{_B64}\n",
+        f"{ORIGIN}\n1\nAAAA\n",
+        f"{ORIGIN}\n1\n{_B64[:-1]}\n",
+        f"{ORIGIN}\n1\n{'A' * 42}B=\n",  # bits that no encoder writes
+        f"{ORIGIN}\n1\n{_B64} \n",
+        f"{ORIGIN}\n1\n{'_' * 42}8=\n",
+        f"{ORIGIN}\n0\n{_B64}\n",  # not the root of an empty log
+    ],
+)
+def test_what_the_log_signed_and_is_no_checkpoint_is_found(text: str) -> None:
+    for data in _signed(sign_note(text, [SIGNER])):
+        assert findings(data) == {"not-a-checkpoint"}
+
+
+@pytest.mark.parametrize(
+    ("note", "name"),
+    [
+        (_NOTE.removesuffix(_LINE), "not-a-note"),
+        (_NOTE.replace("\n\n", "\n"), "not-a-note"),
+        (_NOTE.replace("—", "– "), "not-a-note"),  # noqa: RUF001  # an en dash
+        (_NOTE.replace("— ", "—  "), "not-a-note"),
+        (_NOTE.replace(_LINE, _LINE.replace("rootquorum ", "root+quorum ")), "not-a-note"),
+        (_NOTE.replace(_LINE, _LINE.replace("rootquorum ", "rootquorum  ")), "not-a-note"),
+        (_NOTE.replace(_LINE, _LINE.replace("rootquorum ", "root\u202equorum ")), "unknown-signer"),
+        (_NOTE.replace(_LINE, "— log AAAAAA==\n"), "unknown-signer"),
+        (_NOTE + "\x00", "not-a-note"),
+        (_NOTE + _LINE * 100, "not-a-note"),
+        (f"\n\n{_LINE}", "wrong-signature"),
+    ],
+)
+def test_what_is_no_note_of_the_logs_is_found(note: str, name: str) -> None:
     for data in _signed(note):
         assert findings(data) == {name}
 
