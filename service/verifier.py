@@ -211,12 +211,12 @@ def read_head(text: str) -> Head:
 def open_checkpoint(note: object, keys: Sequence[Key], place: str) -> Head:
     """The head that a note tells, if one of the keys signed it that has the log's own name."""
     text, signers = open_note(note, keys, place)
-    origin, _, head = text.partition("\n")
+    origin, size, root = [*text.removesuffix("\n").split("\n", 2), "", ""][:3]
     if all(key.name != origin for key in signers):
         names = sorted({key.name for key in signers})
         raise Finding("wrong-origin", place, f"expected one of {shown(names)}, found {shown(origin)}")
     try:
-        known = read_head(head.removesuffix("\n").replace("\n", ":", 1))
+        known = read_head(f"{size}:{root}")
     except ValueError as error:
         raise Finding("not-a-checkpoint", place, f"expected three lines, origin, size and root: {error}") from None
     return Head(known.size, known.root, place)

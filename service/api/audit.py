@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse, StreamingResponse
 
-from service.api import examples, inputs, outputs
+from service.api import examples, inputs, log_outputs
 from service.api.deps import Ctx, SignedIn
 from service.api.paging import decode_sequence, encode_sequence
 from service.api.problems import READING, documented
@@ -31,7 +31,7 @@ def get_events(
     ctx: Ctx,
     actor: SignedIn,
     wanted: Annotated[inputs.AuditFilter, Query()],
-) -> outputs.AuditPageOut:
+) -> log_outputs.AuditPageOut:
     """Every event, oldest first; the sequence numbers have no gap, so that a missing one shows. For the role
     `auditor`.
     """
@@ -39,18 +39,18 @@ def get_events(
     found = read_events(ctx, actor, after=after, limit=wanted.limit + 1, request_id=wanted.request_id)
     page = found[: wanted.limit]
     last = page[-1][0] if page else after
-    return outputs.AuditPageOut(
+    return log_outputs.AuditPageOut(
         items=[_event(content) for _, content in page],
         next_cursor=encode_sequence(last) if len(found) > len(page) else None,
         resume_cursor=encode_sequence(last) if last else None,
     )
 
 
-def _event(content: str) -> outputs.AuditEventOut:
+def _event(content: str) -> log_outputs.AuditEventOut:
     event = json.loads(content)
     # Events of before people signed in at providers say nothing of a proof.
     event["actor"] = {"proof": None} | event["actor"]
-    return outputs.AuditEventOut.model_validate({"previous": None} | event)
+    return log_outputs.AuditEventOut.model_validate({"previous": None} | event)
 
 
 @router.get(
@@ -75,10 +75,10 @@ def get_checkpoint(ctx: Ctx, _actor: SignedIn) -> PlainTextResponse:
 )
 def get_inclusion(
     ctx: Ctx, _actor: SignedIn, wanted: Annotated[inputs.InclusionFilter, Query()]
-) -> outputs.InclusionOut:
+) -> log_outputs.InclusionOut:
     """RFC 9162, section 2.1.3. For everybody who is signed in; it says nothing of what is in the event."""
     proved = inclusion(ctx, wanted.seq, wanted.size)
-    return outputs.InclusionOut(
+    return log_outputs.InclusionOut(
         seq=proved.seq,
         size=proved.size,
         leaf_hash=_base64(proved.leaf_hash),
@@ -94,10 +94,10 @@ def get_inclusion(
 )
 def get_consistency(
     ctx: Ctx, _actor: SignedIn, wanted: Annotated[inputs.ConsistencyFilter, Query()]
-) -> outputs.ConsistencyOut:
+) -> log_outputs.ConsistencyOut:
     """RFC 9162, section 2.1.4. For everybody who is signed in."""
     proved = consistency(ctx, wanted.first, wanted.second)
-    return outputs.ConsistencyOut(
+    return log_outputs.ConsistencyOut(
         first=proved.first, second=proved.second, proof=[_base64(part) for part in proved.proof]
     )
 
@@ -126,12 +126,12 @@ def get_export(ctx: Ctx, actor: SignedIn) -> StreamingResponse:
     summary="List the keys that sign the log's head",
     responses=examples.answer("The keys.", "log_keys") | documented(common=READING),
 )
-def get_keys(ctx: Ctx, _actor: SignedIn) -> outputs.LogKeysOut:
+def get_keys(ctx: Ctx, _actor: SignedIn) -> log_outputs.LogKeysOut:
     """As C2SP's verifier keys, with the time in which each signed. Get them once, by another way than the log itself,
     and keep them. For everybody who is signed in.
     """
-    keys = [outputs.LogKeyOut.model_validate(key.document()) for key in ctx.log.keys]
-    return outputs.LogKeysOut(origin=ctx.log.origin or None, keys=keys)
+    keys = [log_outputs.LogKeyOut.model_validate(key.document()) for key in ctx.log.keys]
+    return log_outputs.LogKeysOut(origin=ctx.log.origin or None, keys=keys)
 
 
 def _base64(raw: bytes) -> str:

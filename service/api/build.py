@@ -42,7 +42,6 @@ _TAGS = [
     {"name": "Drift", "description": "What accounts have that no executed request explains."},
     {"name": "Deliveries", "description": "What destinations were told, and what has become of it."},
     {"name": "Hooks", "description": "What comes in from trackers, signed."},
-    {"name": "Events", "description": "What destinations are sent."},
     {"name": "Audit", "description": "Every step, in order."},
     {"name": "Health", "description": "For load balancers."},
 ]

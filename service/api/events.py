@@ -138,7 +138,6 @@ def install(app: FastAPI) -> None:
             response_description="Taken.",
             responses={410: {"description": "It wants no more."}, "default": {"description": "Tried again later."}},
             operation_id=f"told_{event.replace('.', '_')}",
-            tags=["Events"],
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from service.api import log_examples, outputs, story, views
+from service.api import log_examples, log_outputs, outputs, story, views
 from service.api.paging import encode_cursor, encode_sequence
 from service.db.expectations import Finding
 from service.db.selection import Cursor
@@ -198,9 +198,9 @@ def _log() -> list[Json]:
 _LOG = _log()
 
 
-def _events() -> outputs.AuditPageOut:
-    items = [outputs.AuditEventOut.model_validate(event) for event in _LOG]
-    return outputs.AuditPageOut(items=items, next_cursor=None, resume_cursor=encode_sequence(len(items)))
+def _events() -> log_outputs.AuditPageOut:
+    items = [log_outputs.AuditEventOut.model_validate(event) for event in _LOG]
+    return log_outputs.AuditPageOut(items=items, next_cursor=None, resume_cursor=encode_sequence(len(items)))
 
 
 def _page() -> outputs.RequestPageOut:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Header, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from service.api import examples, inputs, outputs
+from service.api import examples, inputs, log_outputs, outputs
 from service.api.deps import Ctx, SignedIn
 from service.api.paging import conditional, decode_cursor, encode_cursor
 from service.api.problems import documented
@@ -143,7 +143,7 @@ def get_request(
 @router.get(
     "/{request_id}/evidence",
     summary="Read what the log holds of a request",
-    response_model=outputs.EvidenceOut,
+    response_model=log_outputs.EvidenceOut,
     responses=examples.answer("The evidence.", "evidence")
     | documented(
         Code.ROLE_REQUIRED,

@@ -76,6 +76,7 @@ _LINE = _NOTE.splitlines()[-1] + "\n"
         f"{ORIGIN}\n1\n{_B64} \n",
         f"{ORIGIN}\n1\n{'_' * 42}8=\n",
         f"{ORIGIN}\n0\n{_B64}\n",  # not the root of an empty log
+        f"{ORIGIN}\n1:{_B64}\n",  # as tickets have it
     ],
 )
 def test_what_the_log_signed_and_is_no_checkpoint_is_found(text: str) -> None:
