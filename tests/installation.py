@@ -43,6 +43,18 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
+def working(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`rootquorum worker`, killed in the end if it has not ended by then."""
+    with (folder / "worker.log").open("ab") as log:
+        process = subprocess.Popen([sys.executable, "-m", "service", "worker"], cwd=folder, stderr=log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
 def serving(folder: Path, port: int, *options: str, code: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """`rootquorum serve` with the settings in `folder`; `code` is another checkout's, if it is to be that."""
     environment = os.environ | {"ROOTQUORUM_SERVER__PORT": str(port)}

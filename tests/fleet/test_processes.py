@@ -3,18 +3,15 @@
 import ctypes
 import signal
 import subprocess
-import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 from factories import ACCOUNT, CREATE, DEACTIVATE, House
-from installation import is_ready, rootquorum, serving
+from installation import is_ready, rootquorum, serving, working
 from kill.processes import furnish
 from postgres import Postgres
 from sqlalchemy import text
@@ -114,18 +111,6 @@ def refuses(url: str) -> bool:
     except httpx.TransportError:
         return False
     return False
-
-
-@contextmanager
-def working(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`rootquorum worker`, killed in the end if it has not ended by then."""
-    with (folder / "worker.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "service", "worker"], cwd=folder, stderr=log)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_the_worker_alone_does_what_is_due_and_releases_it_at_its_end(site: Site) -> None:

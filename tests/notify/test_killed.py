@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from factories import DEACTIVATE, House
+from installation import working
 from kill.processes import furnish
 from roundup import PASSWORD, USER, is_there, running_roundup
 from roundup import Roundup as Server
@@ -78,18 +77,6 @@ def between(server: Server, method: bytes) -> Iterator[Proxy]:
         proxy.let_go.set()
         proxy.shutdown()
         thread.join()
-
-
-@contextmanager
-def working(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`rootquorum worker`, killed in the end."""
-    with (folder / "worker.log").open("ab") as log:
-        process = subprocess.Popen([sys.executable, "-m", "service", "worker"], cwd=folder, stderr=log)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def settings_of(folder: Path, database_url: str, house: House, proxy: Proxy) -> None:
