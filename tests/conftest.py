@@ -81,6 +81,15 @@ def house(database_url: str) -> Iterator[House]:
 
 
 @pytest.fixture
+def postgres_house(postgres: "Postgres") -> Iterator[House]:
+    """The same for what only PostgreSQL does."""
+    url = postgres.new_database()
+    with House.on(url) as house:
+        yield house
+    postgres.drop(url)
+
+
+@pytest.fixture
 def sqlite_house(tmp_path: Path, sqlite_template: Path) -> Iterator[House]:
     """The same for what does not depend on the database."""
     file = tmp_path / "rootquorum.db"

@@ -24,6 +24,28 @@ _REFUSED = (
     ("audit_tree_grows", "audit_tree", "UPDATE", "NEW.size <= OLD.size", "the audit tree grows"),
     ("audit_tree_no_delete", "audit_tree", "DELETE", None, "the audit tree stays"),
 )
+
+# What is below a node: two leaves, or two nodes. Temporary tables come last, for anybody may make them.
+_CHECK_NODE = """
+CREATE FUNCTION rootquorum_check_node() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    below bytea;
+BEGIN
+    IF NEW.level = 1 THEN
+        SELECT string_agg(sha256('\\x00'::bytea || convert_to(content, 'UTF8')), ''::bytea ORDER BY seq) INTO below
+        FROM audit_events WHERE seq IN (NEW.seq - 1, NEW.seq);
+    ELSE
+        SELECT string_agg(decode(hash, 'hex'), ''::bytea ORDER BY seq) INTO below
+        FROM audit_nodes
+        WHERE level = NEW.level - 1 AND seq IN (NEW.seq - (1::bigint << (NEW.level - 1)), NEW.seq);
+    END IF;
+    IF below IS NULL OR length(below) <> 64 OR NEW.hash <> encode(sha256('\\x01'::bytea || below), 'hex') THEN
+        RAISE EXCEPTION 'a node is the hash of what is below it' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$
+"""
+
 _SAME = {"audit_nodes": "seq = NEW.seq AND level = NEW.level", "audit_tree": "id = NEW.id"}
 
 
@@ -33,7 +55,10 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),
-        sa.CheckConstraint("level >= 1 AND length(hash) = 64", name=op.f("ck_audit_nodes_node")),
+        sa.CheckConstraint(
+            "level BETWEEN 1 AND 62 AND seq % (CAST(1 AS BIGINT) << level) = 0", name=op.f("ck_audit_nodes_place")
+        ),
+        sa.CheckConstraint("length(hash) = 64", name=op.f("ck_audit_nodes_hash")),
         sa.PrimaryKeyConstraint("seq", "level", name=op.f("pk_audit_nodes")),
     )
     op.create_table(
@@ -118,15 +143,21 @@ def _triggers(dialect: str) -> list[str]:
             f"BEGIN SELECT RAISE(ABORT, '{why}'); END"
             for name, table, event, when, why in _REFUSED
         ]
-    return [
-        f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW {f'WHEN ({when})' if when else ''} "
-        f"EXECUTE FUNCTION rootquorum_refuse('{why}')"
-        for name, table, event, when, why in _REFUSED
-    ] + [
-        f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT "
-        f"EXECUTE FUNCTION rootquorum_refuse('{table} is kept')"
-        for table in _SAME
-    ]
+    # SQLite knows no SHA-256, and no roles that it could be of use against.
+    checked = "CREATE TRIGGER audit_nodes_checked BEFORE INSERT ON audit_nodes FOR EACH ROW "
+    return (
+        [_CHECK_NODE, f"{checked} EXECUTE FUNCTION rootquorum_check_node()"]
+        + [
+            f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW {f'WHEN ({when})' if when else ''} "
+            f"EXECUTE FUNCTION rootquorum_refuse('{why}')"
+            for name, table, event, when, why in _REFUSED
+        ]
+        + [
+            f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT "
+            f"EXECUTE FUNCTION rootquorum_refuse('{table} is kept')"
+            for table in _SAME
+        ]
+    )
 
 
 def downgrade() -> None:
@@ -135,3 +166,5 @@ def downgrade() -> None:
     _index("seq")
     for table in ("audit_reads", "audit_tree", "audit_nodes"):
         op.drop_table(table)
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION rootquorum_check_node()")

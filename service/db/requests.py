@@ -1,7 +1,7 @@
 """Requests and their decisions: rows in, OperationRequest out."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice
@@ -71,11 +71,15 @@ def by_idempotency_key(tx: Tx, requester: str, key: str) -> tuple[OperationReque
     return (_request(row, _decisions_of(tx, [row["id"]])), row["idempotency_hash"]) if row else None
 
 
-def by_id(tx: Tx, *, after: str, limit: int) -> list[OperationRequest]:
-    """At most `limit` requests whose ids are beyond `after`, by their ids: the way to go through all of them."""
-    query = select(requests).where(requests.c.id > after).order_by(requests.c.id).limit(limit)
-    rows = tx.execute(query).mappings().all()
-    made = _decisions_of(tx, [row["id"] for row in rows])
+def ids(tx: Tx, *, after: str, limit: int) -> Sequence[str]:
+    """At most `limit` of the ids beyond `after`, in their order: the way to go through all requests."""
+    query = select(requests.c.id).where(requests.c.id > after).order_by(requests.c.id).limit(limit)
+    return tx.execute(query).scalars().all()
+
+
+def by_ids(tx: Tx, request_ids: Sequence[str]) -> list[OperationRequest]:
+    rows = tx.execute(select(requests).where(requests.c.id.in_(request_ids)).order_by(requests.c.id)).mappings().all()
+    made = _decisions_of(tx, request_ids)
     return [_request(row, made) for row in rows]
 
 

@@ -381,7 +381,8 @@ audit_nodes = Table(
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("level", Integer, primary_key=True, autoincrement=False),
     Column("hash", String(64), nullable=False),
-    CheckConstraint("level >= 1 AND length(hash) = 64", name="node"),
+    CheckConstraint("level BETWEEN 1 AND 62 AND seq % (CAST(1 AS BIGINT) << level) = 0", name="place"),
+    CheckConstraint("length(hash) = 64", name="hash"),
 )
 
 # How large it was and its root, after the last event that was taken in: only to compare with.

@@ -1,10 +1,12 @@
 """The tree over the audit log. Its complete subtrees are stored when their last event is appended, and never change.
 
 A node's row stands under the sequence number of the event that completed it: the last one below it. What is stored of
-the tree as a whole, its size and root, is for `workflow/verify.py` alone: nothing is made of what can be changed.
+the tree as a whole, its size and root, is for `workflow/verify.py` alone: nothing is made of what can be changed. On
+PostgreSQL a trigger computes each node again, so that not even the service's own role stores another.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +17,9 @@ from service.db.engine import Tx
 from service.db.tables import audit_events, audit_nodes, audit_tree
 from service.domain.errors import Code, Unavailable
 from service.domain.merkle import Frontier, Node, leaf_hash, nodes_of, root_of
+
+# Fewer than either database takes as parameters of one statement.
+_AT_ONCE = 5000
 
 NodeRows = Mapping[tuple[int, int], str]
 """Nodes as rows have them: lower-case hex by sequence number and level."""
@@ -48,7 +53,7 @@ def over(tx: Tx, size: int) -> Tree:
     """Over the first `size` events, which are all. Raises Unavailable when a row is missing.
 
     An earlier version of the service may have appended the last of them, and have stored no nodes. What the very last
-    has completed is made again: nobody can have stored it before, in another form.
+    has completed is always made here.
     """
     query = select(func.max(audit_nodes.c.seq)).where(audit_nodes.c.seq < size)
     covered: int = tx.execute(query).scalar_one() or 0
@@ -74,7 +79,7 @@ def grow(tx: Tx, size: int) -> bytes:
     try:
         if rows:
             tx.execute(insert(audit_nodes), rows)
-        tx.execute(update(audit_tree).values(size=size, root=root.hex()))
+        tx.execute(update(audit_tree).where(audit_tree.c.size < size).values(size=size, root=root.hex()))
     except IntegrityError:
         raise _not_of_its_events() from None
     return root
@@ -101,7 +106,17 @@ def seq_of(node: Node) -> int:
     return (node.index + 1) << node.level
 
 
-def _stored(tx: Tx, nodes: Collection[Node]) -> dict[Node, bytes]:
+def _stored(tx: Tx, nodes: Sequence[Node]) -> dict[Node, bytes]:
+    found = dict[Node, bytes]()
+    for start in range(0, len(nodes), _AT_ONCE):
+        found |= _stored_of(tx, nodes[start : start + _AT_ONCE])
+    if len(found) < len(nodes):
+        raise _not_of_its_events()
+    return found
+
+
+def _stored_of(tx: Tx, nodes: Sequence[Node]) -> dict[Node, bytes]:
+    """Those of them that are there."""
     leaves = [node.index + 1 for node in nodes if node.level == 0]
     interior = {(seq_of(node), node.level): node for node in nodes if node.level > 0}
     found = dict[Node, bytes]()
@@ -111,9 +126,8 @@ def _stored(tx: Tx, nodes: Collection[Node]) -> dict[Node, bytes]:
     if interior:
         # By the event alone, which completed few nodes: for pairs SQLite goes through the whole table.
         rows = _rows(tx, audit_nodes.c.seq.in_({seq for seq, _ in interior}))
-        found |= {node: bytes.fromhex(rows[place]) for place, node in interior.items() if place in rows}
-    if len(found) < len(leaves) + len(interior):
-        raise _not_of_its_events()
+        with suppress(ValueError):  # of what is no hexadecimal
+            found |= {node: bytes.fromhex(rows[place]) for place, node in interior.items() if place in rows}
     return found
 
 

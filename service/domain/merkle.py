@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import islice
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -81,8 +82,16 @@ def inclusion_proof(index: int, size: int, hashes: Hashes) -> list[bytes]:
 
     Raises ValueError when there is no such leaf.
     """
-    _check_index(index, size)
-    return _read(_siblings(index, index + 1, size), hashes)
+    return inclusion_proofs([index], size, hashes)[0]
+
+
+def inclusion_proofs(indexes: Sequence[int], size: int, hashes: Hashes) -> list[list[bytes]]:
+    """The same for each of several leaves, with one call of `hashes` for all."""
+    for index in indexes:
+        _check_index(index, size)
+    ways = [_siblings(index, index + 1, size) for index in indexes]
+    found = iter(_read([beside for way in ways for beside in way], hashes))
+    return [list(islice(found, len(way))) for way in ways]
 
 
 def consistency_proof(first: int, second: int, hashes: Hashes) -> list[bytes]:
@@ -180,7 +189,7 @@ def _cover(start: int, end: int) -> list[Node]:
 def _read(ranges: Sequence[tuple[int, int]], hashes: Hashes) -> list[bytes]:
     """The root over each range of leaves, with one call of `hashes` for all."""
     covers = [_cover(start, end) for start, end in ranges]
-    nodes = [node for cover in covers for node in cover]
+    nodes = {node for cover in covers for node in cover}
     read = hashes(nodes) if nodes else {}
     return [_joined([read[node] for node in cover]) for cover in covers]
 

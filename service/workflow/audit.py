@@ -15,7 +15,7 @@ from service.domain.checkpoint import Checkpoint
 from service.domain.errors import Code, Invalid, NotFound, Unavailable, no_such_request
 from service.domain.events import log_read
 from service.domain.evidence import ProvedLeaf, evidence
-from service.domain.merkle import Frontier, Node, consistency_proof, inclusion_proof
+from service.domain.merkle import Frontier, Node, consistency_proof, inclusion_proof, inclusion_proofs
 from service.domain.policy import check_may_audit, check_may_have_evidence, check_may_see, is_participant
 from service.signing.notes import sign_note
 from service.workflow.context import Context
@@ -124,11 +124,11 @@ def _takes_part(ctx: Context, actor: Actor, request_id: str) -> bool:
 def _proved(ctx: Context, request_id: str) -> tuple[Frontier, list[ProvedLeaf]]:
     """All events of a request, each with its proof to one head, from one moment."""
     with read(ctx.engine) as tx:
-        now = tree.over(tx, audit.head(tx))
-        return now.frontier, [
-            ProvedLeaf(content, json.loads(content), inclusion_proof(seq - 1, now.frontier.size, now.hashes))
-            for seq, content in audit.of_request(tx, request_id)
-        ]
+        now, events = tree.over(tx, audit.head(tx)), audit.of_request(tx, request_id)
+        proofs = inclusion_proofs([seq - 1 for seq, _ in events], now.frontier.size, now.hashes)
+    return now.frontier, [
+        ProvedLeaf(content, json.loads(content), proof) for (_, content), proof in zip(events, proofs, strict=True)
+    ]
 
 
 @retried

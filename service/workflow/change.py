@@ -28,10 +28,9 @@ def change(
     """
     refusal: ServiceError | None = None
     with ctx.begin() as tx:
-        before = requests.lock(tx, request_id)
+        before, now = requests.lock(tx, request_id), ctx.now()
         if before is None:
             raise no_such_request()
-        now = ctx.now()  # of after the wait for the lock
         try:
             check_may_see(before, actor)
             if before.is_overdue(now):

@@ -28,9 +28,8 @@ def _open(ctx: Context, closed: Closed) -> list[str]:
 
 @retried
 def _withdraw(ctx: Context, actor: Actor, request_id: str, closed: Closed) -> bool:
-    now = ctx.now()
     with begin(ctx.engine) as tx:
-        before = requests.lock(tx, request_id)
+        before, now = requests.lock(tx, request_id), ctx.now()
         # One that was filed later has a ticket that was opened again; the message is not about it.
         if before is None or before.filing.filed_at > closed.at or before.is_overdue(now):
             return False

@@ -15,9 +15,8 @@ def remind(ctx: Context, request_id: str) -> None:
 
     Raises Conflict, Unavailable.
     """
-    now = ctx.now()
     with ctx.begin() as tx:
-        before = requests.lock(tx, request_id)
+        before, now = requests.lock(tx, request_id), ctx.now()
         if before is None or before.status is not Status.PENDING or before.is_overdue(now):
             return
         after, events = look(before, ctx.standing(tx, before), now)

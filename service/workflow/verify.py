@@ -6,14 +6,18 @@ Whoever owns the database can change all of it alike; only an anchor, which they
 import json
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import zip_longest
 from typing import Any
 
+from sqlalchemy.exc import DataError, NoResultFound
+
 from service.db import audit, requests, tree
-from service.db.engine import read
+from service.db.engine import Tx, read
 from service.domain.canonical import canonical, parse_timestamp, timestamp
+from service.domain.errors import Unavailable
 from service.domain.events import DECIDED, FILED
 from service.domain.merkle import EMPTY, Frontier, Node, leaf_hash
 from service.domain.request import Decision, OperationRequest, Status
@@ -24,7 +28,7 @@ _REQUESTS = 200
 _STRAYS = 20
 
 # What a row raises that holds what no column of ours ever did.
-_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, DataError, NoResultFound)
 
 # Until 0007 a decision and its event took their times one after the other.
 _LONGEST_DECIDING = timedelta(minutes=1)
@@ -68,11 +72,23 @@ def _readable(place: str, faults: Iterator[Fault]) -> Iterator[Fault]:
     try:
         yield from faults
     except _UNREADABLE as error:
-        yield Fault(place, "rows that can be read", f"{type(error).__name__}: {error}")
+        yield Fault(place, "rows that can be read", f"{type(error).__name__}: {str(error).splitlines()[0]}")
+
+
+@contextmanager
+def _reading(ctx: Context) -> Iterator[Tx]:
+    """As `read`; but text that SQLite cannot decode is no database that is away."""
+    try:
+        with read(ctx.engine) as tx:
+            yield tx
+    except Unavailable as error:
+        if "Could not decode" not in str(error.__cause__):
+            raise
+        raise ValueError("text that is not UTF-8") from None
 
 
 def _check_log(ctx: Context, anchors: Sequence[Anchor], progress: Callable[[int, int], None]) -> Iterator[Fault]:
-    with read(ctx.engine) as tx:
+    with _reading(ctx) as tx:
         first, last, head, filed = audit.first(tx), audit.last(tx), audit.head(tx), requests.count(tx)
         stored, strays = tree.head(tx), tree.strays(tx, last, _STRAYS)
     if first < 1:
@@ -101,7 +117,7 @@ def _check_events(
     yield from _against(by_size[0], grown)
     for after in range(0, last, _BATCH):
         until = min(after + _BATCH, last)
-        with read(ctx.engine) as tx:
+        with _reading(ctx) as tx:
             rows, nodes = audit.rows_between(tx, after, until), tree.rows_between(tx, after, until)
         completed = dict[Node, bytes]()
         for seq, row in zip_longest(range(after + 1, until + 1), rows):
@@ -158,15 +174,24 @@ def _check_requests(ctx: Context) -> Iterator[Fault]:
     """What requests say of themselves is what the log says of them."""
     after = ""
     while True:
-        with read(ctx.engine) as tx:
-            page = requests.by_id(tx, after=after, limit=_REQUESTS)
-            told = audit.of_requests(tx, [request.filing.request_id for request in page])
+        with _reading(ctx) as tx:
+            page = requests.ids(tx, after=after, limit=_REQUESTS)
         if not page:
             return
-        for request in page:
-            place, events = f"request {request.filing.request_id}", told[request.filing.request_id]
-            yield from _readable(place, _check_request(request, place, [_parsed(content) for content in events]))
-        after = page[-1].filing.request_id
+        try:
+            yield from list(_check_page(ctx, page))
+        except _UNREADABLE:  # by one of them
+            for request_id in page:
+                yield from _readable(f"request {request_id}", _check_page(ctx, [request_id]))
+        after = page[-1]
+
+
+def _check_page(ctx: Context, page: Sequence[str]) -> Iterator[Fault]:
+    with _reading(ctx) as tx:
+        found, told = requests.by_ids(tx, page), audit.of_requests(tx, page)
+    for request in found:
+        events = [_parsed(content) for content in told[request.filing.request_id]]
+        yield from _check_request(request, f"request {request.filing.request_id}", events)
 
 
 def _parsed(content: str) -> dict[str, Any]:

@@ -154,10 +154,10 @@ def test_nothing_that_can_be_changed_is_signed(house: House, tmp_path: Path) -> 
     alice, audrey = house.client("alice"), house.client("audrey")
     with begin(house.ctx.engine) as tx:
         size, root = audit.head(tx), tree.over(tx, audit.head(tx)).frontier.root()
-        tx.execute(update(audit_tree).values(size=size + 1, root="ab" * 32))
+        tx.execute(update(audit_tree).values(size=2**62, root="ab" * 32))
     head = f"{size}:{b64encode(root).decode()}"
     assert checked(tmp_path, alice.get("/v1/audit/checkpoint").text, "--head", head) == 0
-    assert audrey.get("/v1/audit/export").json()["code"] == "unavailable"  # the reading cannot be noted
+    assert checked(tmp_path, audrey.get("/v1/audit/export").text, "--head", head) == 0
 
 
 def test_of_a_log_with_a_hole_nothing_is_shown_that_needs_a_proof(house: House) -> None:

@@ -10,6 +10,7 @@ import pytest
 from factories import House
 from past_triggers import as_its_owner
 from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 
 from service.db import audit, tree
 from service.db.engine import begin, read
@@ -24,6 +25,7 @@ from service.domain.merkle import (
     consistency_proof,
     inclusion_proof,
     leaf_hash,
+    node_hash,
     root_from_inclusion,
 )
 
@@ -126,9 +128,8 @@ def test_a_log_with_a_row_too_few_has_no_tree(house: House) -> None:
 
 @pytest.mark.parametrize("seq", [2, 4, 8])
 def test_nothing_is_made_of_a_node_that_somebody_stored_before_its_time(house: House, seq: int) -> None:
-    """The service's own role can do it. A head that the events do not make is not signed, not even later."""
     append(house)
-    with begin(house.ctx.engine) as tx:
+    with as_its_owner(house) as tx:
         tx.execute(audit_nodes.insert().values(seq=seq, level=1, hash="0" * 64))
     for size in range(2, seq):
         assert append(house) == over(contents(house)).root()
@@ -137,6 +138,37 @@ def test_nothing_is_made_of_a_node_that_somebody_stored_before_its_time(house: H
     with pytest.raises(Unavailable, match="not that of its events"):
         append(house)
     assert len(contents(house)) == seq - 1
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"seq": 2, "level": 1, "hash": "0" * 64},  # another hash than that of the leaves below
+        {"seq": 4, "level": 2, "hash": "0" * 64},  # than that of the nodes below
+        {"seq": 4, "level": 1, "hash": leaf_hash(b"").hex()},  # before the leaves below are all there
+        {"seq": 3, "level": 1, "hash": "0" * 64},  # at no node's place
+        {"seq": 2, "level": 63, "hash": "0" * 64},
+        {"seq": 2, "level": 1, "hash": "x" * 64},
+    ],
+)
+def test_the_services_own_role_stores_no_node_but_the_hash_of_what_is_below(
+    postgres_house: House, node: dict[str, object]
+) -> None:
+    """As while an older version appends, which stores none: what that leaves out is anybody's who may write."""
+    for seq in range(1, 4):
+        append_as_before(postgres_house, seq)
+    with pytest.raises(IntegrityError), begin(postgres_house.ctx.engine) as tx:
+        tx.execute(audit_nodes.insert().values(**node))
+
+
+def test_a_temporary_table_hides_nothing_from_the_check_of_a_node(postgres_house: House) -> None:
+    for seq in (1, 2):
+        append_as_before(postgres_house, seq)
+    forged = node_hash(leaf_hash(b"forged"), leaf_hash(b"forged")).hex()
+    with begin(postgres_house.ctx.engine) as tx:
+        tx.execute(text("CREATE TEMPORARY TABLE audit_events AS SELECT seq, 'forged' AS content FROM audit_events"))
+        with pytest.raises(IntegrityError, match="what is below"):
+            tx.execute(text(f"INSERT INTO public.audit_nodes VALUES (2, 1, '{forged}')"))
 
 
 def test_an_event_that_is_rolled_back_leaves_nothing_in_the_tree(house: House) -> None:
