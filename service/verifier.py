@@ -1,6 +1,6 @@
 """Checks what Rootquorum's audit log says, without Rootquorum and without trusting it.
 
-    python verifier.py --key KEY [--anchor FILE] [--head SIZE:ROOT] [--expect KIND] FILE …
+    python verifier.py --key KEY [--anchor FILE] [--head SIZE:ROOT] [--consistency FILE] [--expect KIND] FILE …
 
 A file is an export of the log, the evidence of one request, or a checkpoint; docs/audit-log.md says what is in them.
 This one file needs Python 3.11 and `cryptography`, and nothing else of the service. In its order: JSON, the tree, the
@@ -136,21 +136,41 @@ class Tree:
 
 
 def root_from_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes]) -> bytes:
-    """The root that the proof leads to from the leaf's hash (RFC 9162, 2.1.3.2). ValueError for one of wrong length."""
-    at, last, root = index, size - 1, leaf
-    for sibling in proof:
-        if last <= 0:
+    """The root that the proof leads to from the leaf's hash (2.1.3.2). ValueError for a proof of another place."""
+    if not 0 <= index < size:
+        raise ValueError(f"a log of {size} leaves has no leaf {index}")
+    return _climb(index, size - 1, leaf, proof)[1]
+
+
+def check_consistency(first: int, second: int, first_root: bytes, second_root: bytes, proof: Sequence[bytes]) -> None:
+    """ValueError unless the proof shows that the log with the second root begins with that with the first (2.1.4.2)."""
+    if not 0 < first <= second:
+        raise ValueError(f"a log of {second} leaves cannot be shown to begin with one of {first}")
+    at, last = (first - 1, second - 1) if first < second else (0, 0)
+    while at & 1:  # to the last of the perfect subtrees of the first
+        at, last = at >> 1, last >> 1
+    # Where there is but one, its root is known, and not in the proof.
+    path = [*proof] if at else [first_root, *proof]
+    if not path or _climb(at, last, path[0], path[1:]) != (first_root, second_root):
+        raise ValueError(f"it is not shown that the log of {second} leaves begins with that of {first}")
+
+
+def _climb(at: int, last: int, node: bytes, path: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The two roots above a node, by the hashes beside the way: of the tree that ends with it, and of all of it."""
+    smaller = larger = node
+    for sibling in path:
+        if not last:
             raise ValueError("the proof is too long")
         if at & 1 or at == last:
-            root = node_hash(sibling, root)
+            smaller, larger = node_hash(sibling, smaller), node_hash(sibling, larger)
             while at and not at & 1:
                 at, last = at >> 1, last >> 1
         else:
-            root = node_hash(root, sibling)
+            larger = node_hash(larger, sibling)
         at, last = at >> 1, last >> 1
-    if last != 0:
+    if last:
         raise ValueError("the proof is too short")
-    return root
+    return smaller, larger
 
 
 # The signed head: C2SP's checkpoint in a signed note.
@@ -173,6 +193,14 @@ class Head:
     size: int
     root: bytes
     source: str
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is known from elsewhere: heads, and by their two sizes the proofs that one log begins with another."""
+
+    heads: list[Head]
+    proofs: dict[tuple[int, int], list[bytes]]
 
 
 def from_base64(text: object, length: int) -> bytes:
@@ -206,6 +234,15 @@ def read_head(text: str) -> Head:
     if not head.size and head.root != Tree().root():
         raise ValueError(f"{shown(text)} is not the head of an empty log")
     return head
+
+
+def read_consistency(data: bytes) -> tuple[tuple[int, int], list[bytes]]:
+    """The two sizes and the proof, from what `/v1/audit/proofs/consistency` answers. Raises ValueError."""
+    try:
+        told = read_json(data, "the proof", exact=False)
+        return (int(told["first"]), int(told["second"])), [from_base64(each, 32) for each in told["proof"]]
+    except (TypeError, LookupError, Finding) as error:
+        raise ValueError(f"expected an object with first, second and proof: {error}") from None
 
 
 def open_checkpoint(note: object, keys: Sequence[Key], place: str) -> Head:
@@ -259,10 +296,21 @@ def compare(heads: Iterable[Head], size: int, root: bytes) -> Told:
             yield Finding("rewritten", f"sequence numbers 1 to {size}", text)
 
 
-def compare_one(heads: Sequence[Head], signed: Head) -> Told:
-    """The same where nothing but the signed head is at hand: of another size nothing can be told."""
-    yield from compare(heads, signed.size, signed.root)
-    yield from (f"{head.source} is of another size: not compared" for head in heads if head.size != signed.size)
+def compare_one(kept: Kept, signed: Head) -> Told:
+    """The same where nothing but the signed head is at hand: with one of another size a proof has to connect it."""
+    yield from compare(kept.heads, signed.size, signed.root)
+    for head in kept.heads:
+        smaller, larger = sorted((head, signed), key=lambda each: each.size)
+        proof = kept.proofs.get((smaller.size, larger.size))
+        if smaller.size == larger.size or not smaller.size:
+            continue  # compared, or the empty log, with which every log begins
+        if proof is None:
+            yield f"{head.source} is of another size: not compared without a proof of consistency"
+            continue
+        try:
+            check_consistency(smaller.size, larger.size, smaller.root, larger.root, proof)
+        except ValueError as error:
+            yield Finding("rewritten", f"sequence numbers 1 to {smaller.size}", f"{head.source}: {error}")
 
 
 # An export: a line for each event, from the first, and the checkpoint over just these as the last line.
@@ -322,7 +370,7 @@ def _check_total(tree: Tree, signed: Head) -> None:
 # Evidence: one request's events, each proved to be in the log, and what they say of it.
 
 
-def check_evidence(data: bytes, keys: Sequence[Key], heads: Sequence[Head]) -> Told:
+def check_evidence(data: bytes, keys: Sequence[Key], kept: Kept) -> Told:
     """The events are the truth: first that they are the log's, then that nothing else is told, then the rules."""
     document = read_json(data, "the document", exact=False)
     if not isinstance(document, dict) or document.keys() != _MEMBERS:
@@ -331,7 +379,7 @@ def check_evidence(data: bytes, keys: Sequence[Key], heads: Sequence[Head]) -> T
     if document["format"] != _EVIDENCE:
         raise Finding("unknown-format", "the document", f"expected {_EVIDENCE}, found {shown(document['format'])}")
     signed = open_checkpoint(document["checkpoint"], keys, "the checkpoint")
-    yield from compare_one(heads, signed)
+    yield from compare_one(kept, signed)
     entries, events = document["events"] if isinstance(document["events"], list) else [], list[Event]()
     for number, entry in enumerate(entries, 1):
         try:
@@ -359,12 +407,10 @@ def _read_event(entry: object, signed: Head, place: str) -> Event:
     event = read_json(leaf, place)
     if not isinstance(event, dict) or any(type(event.get(name)) is not kind for name, kind in _EVENT.items()):
         raise Finding("not-an-event", place, f"found {shown(event)}")
-    place, seq = f"seq {event['seq']}", event["seq"]
-    if not 1 <= seq <= signed.size:
-        raise Finding("not-included", place, f"expected one of the {signed.size} that were signed")
+    place = f"seq {event['seq']}"
     try:
         proof = [from_base64(each, 32) for each in entry["inclusion"]]
-        root = root_from_inclusion(seq - 1, signed.size, leaf_hash(leaf), proof)
+        root = root_from_inclusion(event["seq"] - 1, signed.size, leaf_hash(leaf), proof)
     except ValueError as error:
         raise Finding("not-included", place, str(error)) from None
     if root != signed.root:
@@ -480,7 +526,7 @@ def _strange_keys(listed: object, believed: set[str]) -> Told:
 # The command.
 
 
-def check_file(file: BinaryIO, keys: Sequence[Key], heads: Sequence[Head], expected: str | None = None) -> Told:
+def check_file(file: BinaryIO, keys: Sequence[Key], kept: Kept, expected: str | None = None) -> Told:
     """Which of the three a file is shows in its first line. An anchor is worth most against an export."""
     first = file.readline(_LONGEST_LINE)
     kind = "checkpoint" if not first.startswith(b"{") else "evidence" if _is_evidence(first) else "export"
@@ -488,12 +534,12 @@ def check_file(file: BinaryIO, keys: Sequence[Key], heads: Sequence[Head], expec
         raise Finding("another-kind", "the file", f"expected {expected}, found {kind}")
     if kind == "checkpoint":
         signed = open_checkpoint(_text(first + file.read(_LONGEST_LINE)), keys, "the note")
-        yield from compare_one(heads, signed)
+        yield from compare_one(kept, signed)
         yield f"a checkpoint of {signed.size} events, root {to_base64(signed.root)}"
     elif kind == "evidence":
-        yield from check_evidence(first + file.read(_LONGEST_DOCUMENT), keys, heads)
+        yield from check_evidence(first + file.read(_LONGEST_DOCUMENT), keys, kept)
     else:
-        yield from check_export(chain([first], iter(lambda: file.readline(_LONGEST_LINE), b"")), keys, heads)
+        yield from check_export(chain([first], iter(lambda: file.readline(_LONGEST_LINE), b"")), keys, kept.heads)
 
 
 def _is_evidence(first: bytes) -> bool:
@@ -509,18 +555,21 @@ def _text(data: bytes) -> str:
     return data.decode(errors="surrogateescape")  # no signature is good for what is not UTF-8
 
 
-def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[Key], list[Head]]:
+def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[Key], Kept]:
     parser = argparse.ArgumentParser(
         description="Check Rootquorum's audit log, evidence of a request, or a checkpoint."
     )
     parser.add_argument("--key", action="append", required=True, help="a key to believe, or @ and a file of such lines")
     parser.add_argument("--anchor", action="append", default=[], type=Path, help="a checkpoint that was kept elsewhere")
     parser.add_argument("--head", action="append", default=[], help="size:root, as a ticket or a webhook has it")
+    parser.add_argument(
+        "--consistency", action="append", default=[], type=Path, help="a proof for heads of another size"
+    )
     parser.add_argument("--expect", choices=("export", "evidence", "checkpoint"), help="what each file has to be")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
     try:
-        return options, read_keys(options.key), [read_head(text) for text in options.head]
+        return options, read_keys(options.key), read_kept(options.head, options.consistency)
     except (OSError, ValueError) as error:
         parser.error(str(error))
 
@@ -531,14 +580,19 @@ def read_keys(texts: Iterable[str]) -> list[Key]:
     return [read_key(text) for text in chain.from_iterable(listed)]
 
 
+def read_kept(heads: Iterable[str], proofs: Iterable[Path]) -> Kept:
+    """Heads as tickets have them, and files of proofs of consistency. Raises OSError, ValueError."""
+    return Kept([read_head(text) for text in heads], dict(read_consistency(path.read_bytes()) for path in proofs))
+
+
 def _checks(
-    files: Iterable[Path], anchors: Iterable[Path], keys: Sequence[Key], heads: list[Head], expected: str | None
+    files: Iterable[Path], anchors: Iterable[Path], keys: Sequence[Key], kept: Kept, expected: str | None
 ) -> Iterator[tuple[Path, Told]]:
     for path in anchors:
-        yield path, _anchor(path, keys, heads)
+        yield path, _anchor(path, keys, kept.heads)
     for path in files:
         with path.open("rb") as file:
-            yield path, check_file(file, keys, heads, expected)
+            yield path, check_file(file, keys, kept, expected)
 
 
 def _anchor(path: Path, keys: Sequence[Key], heads: list[Head]) -> Told:
@@ -571,23 +625,19 @@ def _print(path: Path, told: Told) -> int:
 
 
 def report(
-    files: Iterable[Path],
-    anchors: Iterable[Path],
-    keys: Sequence[Key],
-    heads: Iterable[Head],
-    expected: str | None = None,
+    files: Iterable[Path], anchors: Iterable[Path], keys: Sequence[Key], kept: Kept, expected: str | None = None
 ) -> int:
     """0 when all is well, 1 after a finding, 2 when a file cannot be read."""
     try:
-        return min(1, sum([_print(*check) for check in _checks(files, anchors, keys, [*heads], expected)]))
+        return min(1, sum([_print(*check) for check in _checks(files, anchors, keys, kept, expected)]))
     except OSError as error:
         print(error, file=sys.stderr)
         return 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options, keys, heads = _options(arguments)
-    return report(options.files, options.anchor, keys, heads, options.expect)
+    options, keys, kept = _options(arguments)
+    return report(options.files, options.anchor, keys, kept, options.expect)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import copy
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ledger import SIGNER
@@ -13,14 +13,14 @@ from service import verifier
 KEY = verifier.read_key(SIGNER.verifier_key)
 
 
-def told_of(data: bytes, *heads: str) -> list[verifier.Finding | str]:
-    told = verifier.check_file(io.BytesIO(data), [KEY], [verifier.read_head(head) for head in heads])
-    return list(verifier.all_told(told))
+def told_of(data: bytes, *heads: str, proofs: Sequence[bytes] = ()) -> list[verifier.Finding | str]:
+    kept = verifier.Kept([verifier.read_head(head) for head in heads], dict(map(verifier.read_consistency, proofs)))
+    return list(verifier.all_told(verifier.check_file(io.BytesIO(data), [KEY], kept)))
 
 
-def findings(data: bytes, *heads: str) -> set[str]:
+def findings(data: bytes, *heads: str, proofs: Sequence[bytes] = ()) -> set[str]:
     """The names of what was found."""
-    return {each.name for each in told_of(data, *heads) if isinstance(each, verifier.Finding)}
+    return {each.name for each in told_of(data, *heads, proofs=proofs) if isinstance(each, verifier.Finding)}
 
 
 def findings_in(document: Any) -> set[str]:

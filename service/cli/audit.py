@@ -169,6 +169,10 @@ def verify_(
     ] = None,
     anchor: Annotated[list[Path] | None, typer.Option(help="A checkpoint that was kept elsewhere.")] = None,
     head: Annotated[list[str] | None, typer.Option(help="size:root, as a ticket or a webhook has it.")] = None,
+    consistency: Annotated[
+        list[Path] | None,
+        typer.Option(help="What /v1/audit/proofs/consistency answered, for a head of another size than a file's."),
+    ] = None,
     expect: Annotated[_Kind | None, typer.Option(help="What each file has to be.")] = None,
     database: Annotated[bool, typer.Option("--database", help="Check the log where it is stored.")] = False,
 ) -> None:
@@ -178,16 +182,16 @@ def verify_(
     if not database and not key:
         fail("Say with --key whose signature is to be believed: files are not checked with the keys of the settings.")
     with _in_one_line():
-        given, heads = verifier.read_keys(key or ()), [verifier.read_head(each) for each in head or ()]
+        given, kept = verifier.read_keys(key or ()), verifier.read_kept(head or (), consistency or ())
     if not database:
-        raise typer.Exit(verifier.report(files or (), anchor or (), given, heads, expect))
+        raise typer.Exit(verifier.report(files or (), anchor or (), given, kept, expect))
     # An auditor has neither the service's secrets nor a role that writes.
     with plainly(), compose(load_settings(ctx.obj, load_for_audit), with_aws=False) as context:
         check_readable(context)
         with _in_one_line():
             believed = given if key else verifier.read_keys(each.verifier_key for each in context.log.keys)
-            heads += [verifier.open_checkpoint(file.read_text(), believed, str(file)) for file in anchor or ()]
-        anchors = [Anchor(head.size, head.root, head.source) for head in heads]
+            heads = [verifier.open_checkpoint(file.read_text(), believed, str(file)) for file in anchor or ()]
+        anchors = [Anchor(head.size, head.root, head.source) for head in (*kept.heads, *heads)]
         found = _faults(context, anchors)
     if found:
         fail(f"The log is NOT as it should be: {found} faults.")

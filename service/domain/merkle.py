@@ -108,38 +108,6 @@ def consistency_proof(first: int, second: int, hashes: Hashes) -> list[bytes]:
     return _read(known + _siblings(start, first, second), hashes)
 
 
-def root_from_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes]) -> bytes:
-    """The root that `proof` leads to from the leaf's hash: to be compared with one that is trusted.
-
-    Raises ValueError for a proof of another length than this place in the tree has, or when there is no such leaf.
-    """
-    _check_index(index, size)
-    siblings = _siblings(index, index + 1, size)
-    _check_length(proof, len(siblings))
-    root = leaf
-    for sibling, (start, _) in zip(proof, siblings, strict=True):
-        root = node_hash(sibling, root) if start < index else node_hash(root, sibling)
-    return root
-
-
-def check_consistency(first: int, second: int, first_root: bytes, second_root: bytes, proof: Sequence[bytes]) -> None:
-    """Raises ValueError unless `proof` shows that the log with the second root begins with that with the first."""
-    _check_sizes(first, second)
-    start = _last_subtree(first)
-    siblings = [] if first == second else _siblings(start, first, second)
-    # Where `first` is a power of two its root is itself the subtree to climb from, and is not in the proof.
-    given = int(start > 0 and first < second)
-    _check_length(proof, given + len(siblings))
-    smaller = larger = proof[0] if given else first_root
-    for sibling, (begin, _) in zip(proof[given:], siblings, strict=True):
-        if begin < start:
-            smaller, larger = node_hash(sibling, smaller), node_hash(sibling, larger)
-        else:
-            larger = node_hash(larger, sibling)
-    if smaller != first_root or larger != second_root:
-        raise ValueError(f"it is not shown that the log of {second} leaves begins with that of {first}")
-
-
 def _check_index(index: int, size: int) -> None:
     if not 0 <= index < size:
         raise ValueError(f"a log of {size} leaves has no leaf {index}")
@@ -148,11 +116,6 @@ def _check_index(index: int, size: int) -> None:
 def _check_sizes(first: int, second: int) -> None:
     if not 0 < first <= second:
         raise ValueError(f"a log of {second} leaves cannot be shown to begin with one of {first}")
-
-
-def _check_length(proof: Sequence[bytes], expected: int) -> None:
-    if len(proof) != expected:
-        raise ValueError(f"the proof has {len(proof)} hashes, not {expected}")
 
 
 def _last_subtree(size: int) -> int:

@@ -17,9 +17,9 @@ from service import verifier
 from service.db import audit, tree
 from service.db.engine import begin
 from service.db.tables import audit_tree
-from service.domain.merkle import check_consistency, root_from_inclusion
 from service.domain.request import OperationRequest, Verdict
 from service.signing.ed25519 import Ed25519Signer
+from service.verifier import root_from_inclusion
 from service.workflow.context import Log
 from service.workflow.decide import decide
 
@@ -107,15 +107,20 @@ def test_a_proof_of_inclusion_leads_to_the_signed_root(house: House) -> None:
         assert b64decode(proof["root"]) == signed.root
 
 
-def test_a_proof_of_consistency_leads_from_one_checkpoint_to_the_next(house: House) -> None:
+def test_a_proof_of_consistency_leads_from_one_checkpoint_to_the_next(
+    house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     house.file()
-    first = head_of(house.client("alice").get("/v1/audit/checkpoint").text)
+    anchor, proof = tmp_path / "anchor", tmp_path / "proof"
+    anchor.write_text(house.client("alice").get("/v1/audit/checkpoint").text)
+    first = head_of(anchor.read_text())
     read_log(house)
-    second = head_of(house.client("alice").get("/v1/audit/checkpoint").text)
-    proof = house.client("alice").get(f"/v1/audit/proofs/consistency?first={first.size}").json()
-    assert (proof["first"], proof["second"]) == (first.size, second.size)
-    parts = [b64decode(part) for part in proof["proof"]]
-    check_consistency(first.size, second.size, first.root, second.root, parts)
+    proof.write_text(house.client("alice").get(f"/v1/audit/proofs/consistency?first={first.size}").text)
+    following = house.client("alice").get("/v1/audit/checkpoint").text
+    assert checked(tmp_path, following, "--anchor", str(anchor), "--consistency", str(proof)) == 0
+    assert "not compared" not in capsys.readouterr().out
+    forked = f"{first.size}:{b64encode(first.root[::-1]).decode()}"
+    assert checked(tmp_path, following, "--head", forked, "--consistency", str(proof)) == 1
 
 
 @pytest.mark.parametrize(

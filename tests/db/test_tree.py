@@ -21,13 +21,12 @@ from service.domain.events import Event
 from service.domain.merkle import (
     EMPTY,
     Frontier,
-    check_consistency,
     consistency_proof,
     inclusion_proof,
     leaf_hash,
     node_hash,
-    root_from_inclusion,
 )
+from service.verifier import check_consistency, root_from_inclusion
 
 
 def append(house: House, number: int = 0) -> bytes:

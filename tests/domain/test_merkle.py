@@ -14,15 +14,14 @@ from service.domain.merkle import (
     EMPTY_ROOT,
     Frontier,
     Node,
-    check_consistency,
     consistency_proof,
     inclusion_proof,
     leaf_hash,
     node_hash,
     nodes_of,
-    root_from_inclusion,
     root_of,
 )
+from service.verifier import check_consistency, root_from_inclusion
 
 _LARGEST = 300
 
@@ -187,7 +186,7 @@ def test_a_changed_inclusion_proof_leads_elsewhere_or_is_refused(pair: tuple[int
     if len(changed) == len(proof):
         assert root_from_inclusion(index, size, _LOG.leaf(index), changed) != _LOG.roots[size]
     else:
-        with pytest.raises(ValueError, match="hashes, not"):
+        with pytest.raises(ValueError, match=r"too short|too long"):
             root_from_inclusion(index, size, _LOG.leaf(index), changed)
 
 
@@ -195,7 +194,7 @@ def test_a_changed_inclusion_proof_leads_elsewhere_or_is_refused(pair: tuple[int
 def test_a_changed_consistency_proof_is_refused(pair: tuple[int, int], data: st.DataObject) -> None:
     first, second = pair
     changed = data.draw(st.sampled_from(changes(consistency_proof(first, second, _LOG.read))))
-    with pytest.raises(ValueError, match=r"hashes, not|is not shown"):
+    with pytest.raises(ValueError, match=r"too short|too long|is not shown"):
         check_consistency(first, second, _LOG.roots[first], _LOG.roots[second], changed)
 
 

@@ -1,12 +1,15 @@
 """A head is believed when the log's own key signed it; one that was kept elsewhere shows what was written anew."""
 
 import json
+from base64 import b64encode
 
 import pytest
-from ledger import ORIGIN, SIGNER, STRANGER, executed, executed_otherwise
+from ledger import ORIGIN, SIGNER, STRANGER, Ledger, executed, executed_otherwise
 from tampering import findings, findings_in, told_of
 
+from service import verifier
 from service.domain.canonical import canonical
+from service.domain.merkle import consistency_proof
 from service.signing.notes import sign_note
 
 _LEDGER, _REQUEST = executed()
@@ -150,4 +153,52 @@ def test_two_heads_of_one_size_are_found() -> None:
 
 def test_a_head_that_evidence_cannot_be_held_against_is_noted() -> None:
     note, _ = told_of(json.dumps(_EVIDENCE).encode(), _LEDGER.head(8))
-    assert note == f"the head {_LEDGER.head(8)} is of another size: not compared"
+    assert note == f"the head {_LEDGER.head(8)} is of another size: not compared without a proof of consistency"
+
+
+# Heads of another size than the one that is at hand: a proof connects them.
+
+
+def _proved(first: int, second: int, ledger: Ledger = _LEDGER) -> bytes:
+    proof = [b64encode(part).decode() for part in consistency_proof(first, second, ledger.read)]
+    return json.dumps({"first": first, "second": second, "proof": proof}).encode()
+
+
+@pytest.mark.parametrize("size", range(_SIZE))
+def test_a_head_of_another_size_is_compared_by_a_proof_of_consistency(size: int) -> None:
+    proofs = [_proved(size, _SIZE)] if size else []
+    for data in (_LEDGER.note().encode(), json.dumps(_EVIDENCE).encode()):
+        assert len(told_of(data, _LEDGER.head(size), proofs=proofs)) == 1
+
+
+def test_a_checkpoint_from_before_the_head_is_compared_as_well() -> None:
+    assert len(told_of(_LEDGER.note(4).encode(), _LEDGER.head(9), proofs=[_proved(4, 9)])) == 1
+
+
+@pytest.mark.parametrize("size", range(1, _SIZE))
+def test_a_log_that_does_not_begin_with_what_was_kept_is_found(size: int) -> None:
+    again, _ = executed_otherwise(lambda leaves: leaves[0].update(at="2026-11-23T12:00:01.000000Z"))
+    for ledger in (_LEDGER, again):
+        proofs = [_proved(size, _SIZE, ledger)]
+        assert findings(again.note().encode(), _LEDGER.head(size), proofs=proofs) == {"rewritten"}
+        assert findings(json.dumps(again.evidence(_REQUEST)).encode(), _LEDGER.head(size), proofs=proofs) == {
+            "rewritten"
+        }
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b"[" * 100_000,
+        b'{"first": [], "second": 2, "proof": []}',
+        b'{"first": 1e400, "second": 2, "proof": []}',
+        b'{"first": 1, "second": 2, "proof": ["AAAA"]}',
+        b'{"first": 1, "second": 2, "proof": 5}',
+    ],
+)
+def test_what_is_no_proof_is_misuse(proof: bytes) -> None:
+    with pytest.raises(ValueError, match=r"expected|no Base64"):
+        verifier.read_consistency(proof)
