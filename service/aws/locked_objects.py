@@ -3,8 +3,9 @@
 What is locked is a version: whoever may put or delete without a condition can put another one, or a mark of deletion,
 over it, which is then what a plain read finds. The bucket's policy has to refuse that: docs/operations.md has one.
 
-This needs `s3:PutObject`, `s3:PutObjectRetention`, `s3:GetObject` and `s3:GetObjectRetention`; without the last one S3
-does not say whether an object is locked (API reference of HeadObject).
+This needs `s3:PutObject`, `s3:PutObjectRetention`, `s3:GetObject`, `s3:GetObjectVersion` and `s3:GetObjectRetention`;
+without the last one S3 does not say whether an object is locked, and the one before it is for a version that is named
+(API reference of HeadObject).
 """
 
 from base64 import b64encode
@@ -65,14 +66,20 @@ class LockedBucket:
             reached("It is not certain that the object is locked away."),
             closing(Signer.of(self._source, self._region).s3()) as s3,
         ):
-            is_new = self._write(s3, key, content, checksum, until)
-            found = s3.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
+            made = self._write(s3, key, content, checksum, until)
+            # The newest is what we look at only where we made none: whatever was put over ours since is not ours.
+            found = (
+                s3.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
+                if made is None
+                else s3.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED", VersionId=made)
+            )
         _check(found, checksum, until)
-        return Locked(found["VersionId"], is_new)
+        return Locked(found["VersionId"], made is not None)
 
-    def _write(self, s3: "S3Client", key: str, content: bytes, checksum: str, until: datetime) -> bool:
+    def _write(self, s3: "S3Client", key: str, content: bytes, checksum: str, until: datetime) -> str | None:
+        """The version that was made; None when something is there already."""
         try:
-            s3.put_object(
+            return s3.put_object(
                 Bucket=self._bucket,
                 Key=key,
                 Body=content,
@@ -82,13 +89,12 @@ class LockedBucket:
                 ChecksumSHA256=checksum,
                 ObjectLockMode=_MODE,
                 ObjectLockRetainUntilDate=until,
-            )
+            )["VersionId"]
         except ClientError as error:
             # Something is there already: by a try of ours that was done, or by whomever. It is looked at.
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != _EXISTS:
                 raise
-            return False
-        return True
+            return None
 
 
 def _check(found: "HeadObjectOutputTypeDef", checksum: str, until: datetime) -> None:

@@ -67,6 +67,34 @@ def test_what_is_put_over_it_later_leaves_it_the_oldest_version(storage: Storage
     assert s3.get_object(Bucket="anchors", Key=KEY, VersionId=put.version)["Body"].read() == CONTENT
 
 
+@pytest.mark.parametrize("over_it", [b"another", CONTENT, None])
+def test_the_version_that_was_made_is_the_one_that_is_looked_at_and_named(
+    storage: Storage, over_it: bytes | None
+) -> None:
+    """Whatever somebody puts over it, locked or not, or whether they delete it, before it is looked at."""
+
+    def followed_by_another(request: Request) -> Response:
+        answer = storage.handled(request)
+        if over_it is None:
+            storage.client().delete_object(Bucket="anchors", Key=KEY)
+        else:
+            storage.client().put_object(
+                Bucket="anchors",
+                Key=KEY,
+                Body=over_it,
+                ChecksumAlgorithm="SHA256",
+                ObjectLockMode="COMPLIANCE",
+                ObjectLockRetainUntilDate=UNTIL,
+            )
+        return answer
+
+    storage.fail(followed_by_another, times=1)
+    put = storage.bucket().put(KEY, CONTENT, UNTIL)
+    oldest, *later = storage.versions()
+    assert (oldest, len(later)) == ((KEY, put.version), 0 if over_it is None else 1)
+    assert put.is_new
+
+
 def test_other_content_is_refused_and_what_is_there_stays(storage: Storage) -> None:
     storage.bucket().put(KEY, CONTENT, UNTIL)
     with pytest.raises(Taken, match="Another object"):
