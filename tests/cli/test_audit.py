@@ -345,6 +345,15 @@ def test_an_auditor_checks_the_database_without_its_secrets_and_without_a_right_
     assert "by 1 heads that were kept elsewhere" in done.stdout
 
 
+def test_what_is_wrong_by_itself_is_refused_in_an_auditors_settings_too(folder: Path) -> None:
+    configure(folder, '[audit.keys.first]\nkey_file = "log.pem"\n')
+    settings = folder / "rootquorum.toml"
+    settings.write_text(settings.read_text().replace("[policy]\n", "[policy]\nquorum = 1\n"))
+    done = commanded(folder, "audit", "verify", "--database")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("settings: policy.quorum: ")
+
+
 def test_a_database_of_another_schema_is_not_checked(tmp_path: Path) -> None:
     done = commanded(tmp_path, "audit", "verify", "--database")
     assert (done.returncode, done.stdout) == (1, "")
