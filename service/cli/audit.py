@@ -182,7 +182,7 @@ def verify_(
     if not database:
         raise typer.Exit(verifier.report(files or (), anchor or (), given, heads, expect))
     # An auditor has neither the service's secrets nor a role that writes.
-    with plainly(), compose(load_settings(ctx.obj, load_for_audit), with_aws=False) as context:
+    with plainly(), compose(load_settings(ctx.obj, load_for_audit), with_aws=False, read_only=True) as context:
         check_readable(context)
         with _in_one_line():
             believed = given if key else verifier.read_keys(each.verifier_key for each in context.log.keys)

@@ -1,8 +1,11 @@
 """`rootquorum audit`, as an operator and as an auditor run it: keys, anchors, and whether the log is as it was."""
 
+import os
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -354,7 +357,52 @@ def test_what_is_wrong_by_itself_is_refused_in_an_auditors_settings_too(folder: 
     assert done.stderr.startswith("settings: policy.quorum: ")
 
 
+def test_a_path_that_leads_nowhere_is_said_to_and_nothing_is_made_there(folder: Path) -> None:
+    before = sorted(folder.iterdir())
+    done = commanded(folder, "audit", "verify", "--database", ROOTQUORUM_DATABASE__URL="sqlite:///rotquorum.db")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "The database's file cannot be read: No such file or directory.\n"
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("how", ["VACUUM INTO '{}'", ".backup"])
+def test_evidence_that_nobody_can_write_to_is_checked(folder: Path, how: str) -> None:
+    (folder / "evidence").mkdir()
+    copy = folder / "evidence" / "copy.db"
+    with closing(sqlite3.connect(folder / "rootquorum.db")) as plain, closing(sqlite3.connect(copy)) as target:
+        if how == ".backup":
+            plain.backup(target)
+        else:
+            plain.execute(how.format(copy))
+    copy.chmod(0o444)
+    copy.parent.chmod(0o555)
+    # Root can write everywhere, unless that is taken from it.
+    unable = ["setpriv", "--bounding-set", "-dac_override"] if os.geteuid() == 0 else []
+    done = subprocess.run(
+        [*unable, sys.executable, "-m", "service", "audit", "verify", "--database"],
+        cwd=folder,
+        env=os.environ | {"ROOTQUORUM_DATABASE__URL": "sqlite:///evidence/copy.db"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(copy.parent.iterdir()) == [copy]
+
+
+def test_a_database_at_work_is_checked_with_what_was_written_last(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "rootquorum.db", isolation_level=None)) as writer:
+        # As long as somebody has it open, nothing goes from the write-ahead log into the file at another's end.
+        assert writer.execute("SELECT count(*) FROM audit_events").fetchone() == (2,)
+        assert commanded(folder, "token", "create", "bob").returncode == 0
+        assert commanded(folder, "audit", "anchor", "anchor.note").stdout.splitlines()[1] == "3"
+        writer.execute("BEGIN IMMEDIATE")
+        done = commanded(folder, "audit", "verify", "--database", "--anchor", "anchor.note")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_database_of_another_schema_is_not_checked(tmp_path: Path) -> None:
+    (tmp_path / "rootquorum.db").touch()
     done = commanded(tmp_path, "audit", "verify", "--database")
     assert (done.returncode, done.stdout) == (1, "")
     assert "does not run on the database's schema" in done.stderr
