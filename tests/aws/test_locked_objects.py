@@ -122,6 +122,22 @@ def test_a_lock_that_is_weaker_or_shorter_is_no_success(storage: Storage, mode: 
         storage.bucket().put(KEY, CONTENT, UNTIL)
 
 
+def test_what_is_there_is_read_back_only_when_it_is_locked_for_as_long(storage: Storage) -> None:
+    bucket, s3 = storage.bucket(), storage.client()
+    put = bucket.put(KEY, CONTENT, UNTIL)
+    assert bucket.kept(KEY, len(CONTENT), UNTIL) == (CONTENT, put.version)
+    with pytest.raises(Unavailable, match="too long"):
+        bucket.kept(KEY, len(CONTENT) - 1, UNTIL)
+    with pytest.raises(Unavailable, match="not in compliance mode"):
+        bucket.kept(KEY, len(CONTENT), UNTIL + timedelta(days=1))
+    s3.put_object(Bucket="anchors", Key=KEY, Body=CONTENT, ChecksumAlgorithm="SHA256")
+    with pytest.raises(Unavailable, match="not locked"):
+        bucket.kept(KEY, len(CONTENT), UNTIL)
+    s3.delete_object(Bucket="anchors", Key=KEY)
+    with pytest.raises(Unavailable, match="cannot be relied on"):
+        bucket.kept(KEY, len(CONTENT), UNTIL)
+
+
 def test_a_bucket_without_object_lock_is_refused_and_gets_nothing(storage: Storage) -> None:
     s3 = storage.client()
     s3.create_bucket(Bucket="plain")

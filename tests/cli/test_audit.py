@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,31 @@ def test_an_anchor_that_is_repeated_keeps_its_time_stamp(folder: Path, stamping:
     assert len(stamping.asked) == 2
 
 
+@pytest.mark.parametrize("foreign", ["garbage", "another note's", "another authority's"])
+def test_an_anchor_beside_a_foreign_time_stamp_has_none_and_says_so(
+    folder: Path, stamping: Authority, foreign: str
+) -> None:
+    """And what is there stays."""
+    stamp = folder / "anchor.note.tsr"
+    if foreign == "garbage":
+        stamp.write_text("garbage")
+    elif foreign == "another note's":
+        assert commanded(folder, "audit", "anchor", "earlier.note").returncode == 0
+        (folder / "earlier.note.tsr").rename(stamp)
+        grow(folder)
+    else:
+        assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 0
+        (folder / "other").mkdir()
+        other = Authority.new(folder / "other")
+        (folder / "roots.pem").write_bytes(other.root.public_bytes(Encoding.PEM))
+        stamping.answer = other.granted
+    kept = stamp.read_bytes()
+    done = commanded(folder, "audit", "anchor", "anchor.note")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "The anchor has no time-stamp, and needs another name" in done.stderr
+    assert stamp.read_bytes() == kept
+
+
 @pytest.fixture
 def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
@@ -159,13 +185,29 @@ def test_a_stamped_anchor_in_s3_can_be_repeated_while_the_log_is_the_same(
     done = [commanded(folder, "audit", "anchor", "s3://anchors/today", **storage.environment) for _ in range(2)]
     assert [each.returncode for each in done] == [0, 0]
     assert sorted(key for key, _ in storage.versions()) == ["today", "today.tsr"]
-    version = dict(storage.versions())["today"]
-    was_there, stays = done[1].stderr.splitlines()
-    assert was_there.startswith(f"today: version {version} was there already, locked until ")
+    *were_there, stays = done[1].stderr.splitlines()
+    for said, (key, version) in zip(were_there, sorted(storage.versions()), strict=True):
+        assert said.startswith(f"{key}: version {version} was there already, locked until ")
     assert stays == "A time-stamp is there already, and stays."
     grow(folder)
     other = commanded(folder, "audit", "anchor", "s3://anchors/today", **storage.environment)
     assert (other.returncode, len(storage.versions())) == (1, 2)
+
+
+@pytest.mark.parametrize("foreign", ["not locked", "garbage"])
+def test_a_stamp_in_s3_that_is_not_locked_or_none_is_not_taken_for_the_anchors(
+    folder: Path, stamping: Authority, storage: Storage, foreign: str
+) -> None:
+    del stamping
+    assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 0
+    if foreign == "garbage":
+        storage.bucket().put("today.tsr", b"garbage", datetime.now(UTC) + timedelta(days=400))
+    else:
+        good = (folder / "anchor.note.tsr").read_bytes()
+        storage.client().put_object(Bucket="anchors", Key="today.tsr", Body=good, ChecksumAlgorithm="SHA256")
+    done = commanded(folder, "audit", "anchor", "s3://anchors/today", **storage.environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert ("has no time-stamp" if foreign == "garbage" else "It is not locked") in done.stderr.splitlines()[-1]
 
 
 def test_an_anchor_that_was_kept_without_its_stamp_gets_it_when_it_is_repeated(
