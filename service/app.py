@@ -23,6 +23,7 @@ from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot
 from service.aws.sources import FixedSource, ProfileSource, Source
 from service.db.engine import connect
+from service.db.reader import connect_to_read
 from service.domain.evidence import LogKey
 from service.notify import guarded, products
 from service.notify.chat import Chat
@@ -59,9 +60,13 @@ _SIMULATED_MANAGEMENT = "999999999999"
 
 
 @contextmanager
-def compose(settings: Settings, *, with_aws: bool = True) -> Iterator[Context]:
-    """Everything that the settings describe, until the end of the block; without AWS no account can be signed in to."""
-    engine = connect(settings.database.url, connections=settings.database.connections)
+def compose(settings: Settings, *, with_aws: bool = True, read_only: bool = False) -> Iterator[Context]:
+    """Everything that the settings describe, until the end of the block; without AWS no account can be signed in to.
+
+    `read_only` leaves SQLite's file as it is, and raises Unavailable where there is none.
+    """
+    new_engine = connect_to_read if read_only else connect
+    engine = new_engine(settings.database.url, connections=settings.database.connections)
     told = destinations(settings)
     try:
         with _sources(settings if with_aws else None) as (profiles, organizations):

@@ -3,8 +3,9 @@
 What is locked is a version: whoever may put or delete without a condition can put another one, or a mark of deletion,
 over it, which is then what a plain read finds. The bucket's policy has to refuse that: docs/operations.md has one.
 
-This needs `s3:PutObject`, `s3:PutObjectRetention`, `s3:GetObject` and `s3:GetObjectRetention`; without the last one S3
-does not say whether an object is locked (API reference of HeadObject).
+This needs `s3:PutObject`, `s3:PutObjectRetention`, `s3:GetObject`, `s3:GetObjectVersion` and `s3:GetObjectRetention`;
+without the last one S3 does not say whether an object is locked, and the one before it is for a version that is named
+(API reference of HeadObject).
 """
 
 from base64 import b64encode
@@ -23,7 +24,7 @@ from service.domain.errors import Code, Unavailable
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import HeadObjectOutputTypeDef
+    from types_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
 
 _MODE: Final = "COMPLIANCE"  # the one that no permission overrides
 _EXISTS = 412
@@ -44,7 +45,7 @@ class Locked:
 class LockedBucket:
     """A bucket of S3 that was made with Object Lock; `region` is the bucket's.
 
-    A put takes at most twice `calls.LONGEST_CALL`, and what the source takes for its credential.
+    A put takes at most twice `calls.LONGEST_CALL`, a read half of that, and what the source takes for its credential.
     """
 
     def __init__(self, bucket: str, source: Source, region: str) -> None:
@@ -65,14 +66,38 @@ class LockedBucket:
             reached("It is not certain that the object is locked away."),
             closing(Signer.of(self._source, self._region).s3()) as s3,
         ):
-            is_new = self._write(s3, key, content, checksum, until)
-            found = s3.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
+            made = self._write(s3, key, content, checksum, until)
+            # The newest is what we look at only where we made none: whatever was put over ours since is not ours.
+            found = (
+                s3.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
+                if made is None
+                else s3.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED", VersionId=made)
+            )
         _check(found, checksum, until)
-        return Locked(found["VersionId"], is_new)
+        return Locked(found["VersionId"], made is not None)
 
-    def _write(self, s3: "S3Client", key: str, content: bytes, checksum: str, until: datetime) -> bool:
+    def kept(self, key: str, largest: int, retain_until: datetime) -> tuple[bytes, str]:
+        """What is there by that name, which a put found taken, and its version.
+
+        Raises Unavailable when it is not locked as a put would have locked it, has more than `largest` bytes, or when
+        there is nothing.
+        """
+        with (
+            reached("What is there already cannot be relied on."),
+            closing(Signer.of(self._source, self._region).s3()) as s3,
+        ):
+            found = s3.get_object(Bucket=self._bucket, Key=key)
+            _check_lock(found, retain_until.replace(microsecond=0))
+            with closing(found["Body"]) as body:
+                content = body.read(largest + 1)
+            if len(content) > largest:
+                raise _refusal("It is too long.")
+            return content, found["VersionId"]
+
+    def _write(self, s3: "S3Client", key: str, content: bytes, checksum: str, until: datetime) -> str | None:
+        """The version that was made; None when something is there already."""
         try:
-            s3.put_object(
+            return s3.put_object(
                 Bucket=self._bucket,
                 Key=key,
                 Body=content,
@@ -82,19 +107,23 @@ class LockedBucket:
                 ChecksumSHA256=checksum,
                 ObjectLockMode=_MODE,
                 ObjectLockRetainUntilDate=until,
-            )
+            )["VersionId"]
         except ClientError as error:
             # Something is there already: by a try of ours that was done, or by whomever. It is looked at.
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != _EXISTS:
                 raise
-            return False
-        return True
+            return None
 
 
 def _check(found: "HeadObjectOutputTypeDef", checksum: str, until: datetime) -> None:
     """Raises Taken, Unavailable. An object that was put without our kind of checksum is not ours."""
     if found.get("ChecksumSHA256") != checksum:
         raise Taken(Code.UNAVAILABLE, "Another object is there by its name.")
+    _check_lock(found, until)
+
+
+def _check_lock(found: "HeadObjectOutputTypeDef | GetObjectOutputTypeDef", until: datetime) -> None:
+    """Raises Unavailable."""
     locked_until = found.get("ObjectLockRetainUntilDate")
     if locked_until is None or "VersionId" not in found:
         raise _refusal("It is not locked: the bucket has no Object Lock, or s3:GetObjectRetention is not allowed.")

@@ -2,17 +2,17 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509 import load_pem_x509_certificates
+from cryptography.x509 import Certificate, load_pem_x509_certificates
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from service import verifier
@@ -24,7 +24,7 @@ from service.cli.common import console, errors, fail, load_settings, plainly
 from service.domain.checkpoint import VerifierKey
 from service.domain.errors import Code
 from service.notify.guarded import Unreachable, Unsafe, new_client
-from service.notify.timestamps import BadStamp, stamp
+from service.notify.timestamps import LARGEST_STAMP_BYTES, BadStamp, check, stamp
 from service.settings import Settings, load_for_audit
 from service.signing.ed25519 import from_pem
 from service.workflow.audit import checkpoint
@@ -96,64 +96,109 @@ def anchor(
     region: Region = "us-east-1",
 ) -> None:
     """Put the log's signed head where the database's owner has no hand. The same again is a success."""
-    settings, put = load_settings(ctx.obj), _place(to, days, ProfileSource(profile), region)
+    settings, place = load_settings(ctx.obj), _place(to, days, ProfileSource(profile), region)
     with plainly(), compose(settings, with_aws=False) as context:
         check_readable(context)
         note = checkpoint(context)
         # Nothing is kept without a time-stamp, where there should be one; and no time-stamp beside another note.
-        stamped = _stamped(settings, note)
-        put("", note.encode())
+        roots = _roots(settings)
+        stamped = _stamped(settings, note, roots)
+        place.put("", note.encode())
         if stamped is not None:
             try:
-                put(".tsr", stamped)
+                place.put(".tsr", stamped)
             except Taken:
-                errors.print("A time-stamp is there already, and stays.")
+                _check_kept(place, note, roots)
     console.print(note, markup=False, soft_wrap=True, end="")
 
 
-def _place(to: str, days: int, source: Source, region: str) -> Callable[[str, bytes], None]:
-    """What keeps a content under the name and an ending of it, and never over another: that raises Taken."""
+@dataclass(frozen=True, slots=True)
+class _File:
+    """Keeps a content under the name and an ending of it, and never over another: that raises Taken."""
+
+    name: str
+
+    def put(self, ending: str, content: bytes) -> None:
+        file = Path(f"{self.name}{ending}")
+        try:
+            if not file.exists():
+                _keep(file, content)
+            elif file.read_bytes() == content:
+                errors.print(f"{file} was there already.", markup=False, soft_wrap=True)
+            else:
+                raise Taken(Code.UNAVAILABLE, f"{file}: another file is there by its name.")
+        except OSError as error:
+            fail(f"{file}: {error.strerror}")
+
+    def kept(self, ending: str) -> bytes:
+        return Path(f"{self.name}{ending}").read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """The same in S3, locked until then; that raises Unavailable as well."""
+
+    bucket: LockedBucket
+    key: str
+    until: datetime
+
+    def put(self, ending: str, content: bytes) -> None:
+        locked = self.bucket.put(f"{self.key}{ending}", content, self.until)
+        self._say(ending, locked.version, "locked" if locked.is_new else "was there already, locked")
+
+    def kept(self, ending: str) -> bytes:
+        content, version = self.bucket.kept(f"{self.key}{ending}", LARGEST_STAMP_BYTES, self.until)
+        self._say(ending, version, "was there already, locked")
+        return content
+
+    def _say(self, ending: str, version: str, said: str) -> None:
+        errors.print(
+            f"{self.key}{ending}: version {version} {said} until {self.until:%Y-%m-%d}.", markup=False, soft_wrap=True
+        )
+
+
+def _place(to: str, days: int, source: Source, region: str) -> _File | _Object:
     if not to.startswith("s3://"):
-        return partial(_in_file, to)
+        return _File(to)
     in_s3 = _S3.fullmatch(to)
     if in_s3 is None:
         fail(f"{to}: an object in S3 is s3://bucket/key, where a bucket's name is 3 to 63 of a-z, 0-9, - and .")
     # The same all day long, so that an anchor whose answer was lost can be put again while the log is the same.
     until = datetime.combine(datetime.now(UTC).date() + timedelta(days=days + 1), time(), UTC)
-    return partial(_in_s3, LockedBucket(in_s3[1], source, region), in_s3[2], until)
+    return _Object(LockedBucket(in_s3[1], source, region), in_s3[2], until)
 
 
-def _in_s3(bucket: LockedBucket, key: str, until: datetime, ending: str, content: bytes) -> None:
-    locked = bucket.put(f"{key}{ending}", content, until)
-    said = "locked" if locked.is_new else "was there already, locked"
-    errors.print(
-        f"{key}{ending}: version {locked.version} {said} until {until:%Y-%m-%d}.", markup=False, soft_wrap=True
-    )
-
-
-def _in_file(name: str, ending: str, content: bytes) -> None:
-    file = Path(f"{name}{ending}")
+def _roots(settings: Settings) -> Sequence[Certificate]:
+    """Of the authority that the settings name; none where they name none."""
+    if settings.audit.timestamp_roots is None:
+        return ()
     try:
-        if not file.exists():
-            _keep(file, content)
-        elif file.read_bytes() == content:
-            errors.print(f"{file} was there already.", markup=False, soft_wrap=True)
-        else:
-            raise Taken(Code.UNAVAILABLE, f"{file}: another file is there by its name.")
-    except OSError as error:
-        fail(f"{file}: {error.strerror}")
+        return load_pem_x509_certificates(settings.audit.timestamp_roots.read_bytes())
+    except (OSError, ValueError) as error:
+        fail(f"audit.timestamp_roots: no time-stamp, so no anchor: {error}")
 
 
-def _stamped(settings: Settings, note: str) -> bytes | None:
+def _stamped(settings: Settings, note: str, roots: Sequence[Certificate]) -> bytes | None:
     """What an authority says of when it saw the note, where the settings name one."""
-    url, roots = settings.audit.timestamp_url, settings.audit.timestamp_roots
-    if url is None or roots is None:
+    if settings.audit.timestamp_url is None:
         return None
     try:
-        known = load_pem_x509_certificates(roots.read_bytes())
-        return stamp(new_client(settings.notify.allowed_hosts), url, note.encode(), known)
-    except (OSError, ValueError, BadStamp, Unreachable, Unsafe) as error:
+        client = new_client(settings.notify.allowed_hosts)
+        return stamp(client, settings.audit.timestamp_url, note.encode(), roots)
+    except (ValueError, BadStamp, Unreachable, Unsafe) as error:
         fail(f"audit.timestamp_url: no time-stamp, so no anchor: {error}")
+
+
+def _check_kept(place: _File | _Object, note: str, roots: Sequence[Certificate]) -> None:
+    """Exit 1 unless the time-stamp that is there already is one of this note; it was asked for with another nonce."""
+    try:
+        check(place.kept(".tsr"), note.encode(), roots)
+    except (OSError, BadStamp) as error:
+        fail(
+            "The anchor has no time-stamp, and needs another name to have one, since what is there as its .tsr is not "
+            f"its own by the settings' authority: {error}."
+        )
+    errors.print("A time-stamp is there already, and stays.")
 
 
 @app.command("verify")
@@ -186,7 +231,7 @@ def verify_(
     if not database:
         raise typer.Exit(verifier.report(files or (), anchor or (), given, kept, expect))
     # An auditor has neither the service's secrets nor a role that writes.
-    with plainly(), compose(load_settings(ctx.obj, load_for_audit), with_aws=False) as context:
+    with plainly(), compose(load_settings(ctx.obj, load_for_audit), with_aws=False, read_only=True) as context:
         check_readable(context)
         with _in_one_line():
             believed = given if key else verifier.read_keys(each.verifier_key for each in context.log.keys)

@@ -18,7 +18,7 @@ from rfc3161_client import (
 
 from service.notify import guarded
 
-_LARGEST_ANSWER_BYTES = 64 * 1024
+LARGEST_STAMP_BYTES = 64 * 1024
 _SHA256 = "2.16.840.1.101.3.4.2.1"
 _GRANTED = 0
 
@@ -44,18 +44,20 @@ def stamp(client: httpx.BaseTransport, url: str, message: bytes, roots: Sequence
         url,
         headers={"Accept": "application/timestamp-reply", "Content-Type": "application/timestamp-query"},
         content=question.as_bytes(),
-        largest=_LARGEST_ANSWER_BYTES,
+        largest=LARGEST_STAMP_BYTES,
     )
     if reply.status != httpx.codes.OK:
         raise guarded.Unreachable(f"answered {reply.status}")
-    if len(reply.body) >= _LARGEST_ANSWER_BYTES:
+    if len(reply.body) >= LARGEST_STAMP_BYTES:
         raise guarded.Unreachable("the answer is too long")
-    _check(reply.body, message, roots, question.nonce)
+    check(reply.body, message, roots, question.nonce)
     return reply.body
 
 
-def _check(stamped: bytes, message: bytes, roots: Sequence[x509.Certificate], nonce: int | None) -> None:
-    """Certificates have to be good for the time of the stamp, so that it outlives them; whether one was revoked is not
+def check(stamped: bytes, message: bytes, roots: Sequence[x509.Certificate], nonce: int | None = None) -> None:
+    """Whether a stamp is one of the message; `nonce` is that of the question, None for a stamp that was kept.
+
+    Certificates have to be good for the time of the stamp, so that it outlives them; whether one was revoked is not
     asked. Raises BadStamp, and ValueError without any root.
     """
     verifier = VerifierBuilder(roots=list(roots), nonce=nonce).build()

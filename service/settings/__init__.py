@@ -62,7 +62,8 @@ def load(file: Path | None = None) -> Settings:
 
 def load_for_audit(file: Path | None = None) -> Settings:
     """Of the same no more than it takes to check the log: the database, and the log's keys, public ones where they are
-    said. All else may be missing or out of reach. Raises FaultySettings.
+    said. All else may be missing, or lead to what is out of reach; a value that is wrong by itself is refused as ever.
+    Raises FaultySettings.
     """
     _, settings = _read(file)
     audit = settings.audit.for_others()

@@ -67,6 +67,34 @@ def test_what_is_put_over_it_later_leaves_it_the_oldest_version(storage: Storage
     assert s3.get_object(Bucket="anchors", Key=KEY, VersionId=put.version)["Body"].read() == CONTENT
 
 
+@pytest.mark.parametrize("over_it", [b"another", CONTENT, None])
+def test_the_version_that_was_made_is_the_one_that_is_looked_at_and_named(
+    storage: Storage, over_it: bytes | None
+) -> None:
+    """Whatever somebody puts over it, locked or not, or whether they delete it, before it is looked at."""
+
+    def followed_by_another(request: Request) -> Response:
+        answer = storage.handled(request)
+        if over_it is None:
+            storage.client().delete_object(Bucket="anchors", Key=KEY)
+        else:
+            storage.client().put_object(
+                Bucket="anchors",
+                Key=KEY,
+                Body=over_it,
+                ChecksumAlgorithm="SHA256",
+                ObjectLockMode="COMPLIANCE",
+                ObjectLockRetainUntilDate=UNTIL,
+            )
+        return answer
+
+    storage.fail(followed_by_another, times=1)
+    put = storage.bucket().put(KEY, CONTENT, UNTIL)
+    oldest, *later = storage.versions()
+    assert (oldest, len(later)) == ((KEY, put.version), 0 if over_it is None else 1)
+    assert put.is_new
+
+
 def test_other_content_is_refused_and_what_is_there_stays(storage: Storage) -> None:
     storage.bucket().put(KEY, CONTENT, UNTIL)
     with pytest.raises(Taken, match="Another object"):
@@ -92,6 +120,22 @@ def test_a_lock_that_is_weaker_or_shorter_is_no_success(storage: Storage, mode: 
     )
     with pytest.raises(Unavailable, match="not in compliance mode"):
         storage.bucket().put(KEY, CONTENT, UNTIL)
+
+
+def test_what_is_there_is_read_back_only_when_it_is_locked_for_as_long(storage: Storage) -> None:
+    bucket, s3 = storage.bucket(), storage.client()
+    put = bucket.put(KEY, CONTENT, UNTIL)
+    assert bucket.kept(KEY, len(CONTENT), UNTIL) == (CONTENT, put.version)
+    with pytest.raises(Unavailable, match="too long"):
+        bucket.kept(KEY, len(CONTENT) - 1, UNTIL)
+    with pytest.raises(Unavailable, match="not in compliance mode"):
+        bucket.kept(KEY, len(CONTENT), UNTIL + timedelta(days=1))
+    s3.put_object(Bucket="anchors", Key=KEY, Body=CONTENT, ChecksumAlgorithm="SHA256")
+    with pytest.raises(Unavailable, match="not locked"):
+        bucket.kept(KEY, len(CONTENT), UNTIL)
+    s3.delete_object(Bucket="anchors", Key=KEY)
+    with pytest.raises(Unavailable, match="cannot be relied on"):
+        bucket.kept(KEY, len(CONTENT), UNTIL)
 
 
 def test_a_bucket_without_object_lock_is_refused_and_gets_nothing(storage: Storage) -> None:

@@ -1,10 +1,14 @@
 """`rootquorum audit`, as an operator and as an auditor run it: keys, anchors, and whether the log is as it was."""
 
+import os
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -134,6 +138,31 @@ def test_an_anchor_that_is_repeated_keeps_its_time_stamp(folder: Path, stamping:
     assert len(stamping.asked) == 2
 
 
+@pytest.mark.parametrize("foreign", ["garbage", "another note's", "another authority's"])
+def test_an_anchor_beside_a_foreign_time_stamp_has_none_and_says_so(
+    folder: Path, stamping: Authority, foreign: str
+) -> None:
+    """And what is there stays."""
+    stamp = folder / "anchor.note.tsr"
+    if foreign == "garbage":
+        stamp.write_text("garbage")
+    elif foreign == "another note's":
+        assert commanded(folder, "audit", "anchor", "earlier.note").returncode == 0
+        (folder / "earlier.note.tsr").rename(stamp)
+        grow(folder)
+    else:
+        assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 0
+        (folder / "other").mkdir()
+        other = Authority.new(folder / "other")
+        (folder / "roots.pem").write_bytes(other.root.public_bytes(Encoding.PEM))
+        stamping.answer = other.granted
+    kept = stamp.read_bytes()
+    done = commanded(folder, "audit", "anchor", "anchor.note")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "The anchor has no time-stamp, and needs another name" in done.stderr
+    assert stamp.read_bytes() == kept
+
+
 @pytest.fixture
 def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
@@ -156,13 +185,29 @@ def test_a_stamped_anchor_in_s3_can_be_repeated_while_the_log_is_the_same(
     done = [commanded(folder, "audit", "anchor", "s3://anchors/today", **storage.environment) for _ in range(2)]
     assert [each.returncode for each in done] == [0, 0]
     assert sorted(key for key, _ in storage.versions()) == ["today", "today.tsr"]
-    version = dict(storage.versions())["today"]
-    was_there, stays = done[1].stderr.splitlines()
-    assert was_there.startswith(f"today: version {version} was there already, locked until ")
+    *were_there, stays = done[1].stderr.splitlines()
+    for said, (key, version) in zip(were_there, sorted(storage.versions()), strict=True):
+        assert said.startswith(f"{key}: version {version} was there already, locked until ")
     assert stays == "A time-stamp is there already, and stays."
     grow(folder)
     other = commanded(folder, "audit", "anchor", "s3://anchors/today", **storage.environment)
     assert (other.returncode, len(storage.versions())) == (1, 2)
+
+
+@pytest.mark.parametrize("foreign", ["not locked", "garbage"])
+def test_a_stamp_in_s3_that_is_not_locked_or_none_is_not_taken_for_the_anchors(
+    folder: Path, stamping: Authority, storage: Storage, foreign: str
+) -> None:
+    del stamping
+    assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 0
+    if foreign == "garbage":
+        storage.bucket().put("today.tsr", b"garbage", datetime.now(UTC) + timedelta(days=400))
+    else:
+        good = (folder / "anchor.note.tsr").read_bytes()
+        storage.client().put_object(Bucket="anchors", Key="today.tsr", Body=good, ChecksumAlgorithm="SHA256")
+    done = commanded(folder, "audit", "anchor", "s3://anchors/today", **storage.environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert ("has no time-stamp" if foreign == "garbage" else "It is not locked") in done.stderr.splitlines()[-1]
 
 
 def test_an_anchor_that_was_kept_without_its_stamp_gets_it_when_it_is_repeated(
@@ -345,7 +390,61 @@ def test_an_auditor_checks_the_database_without_its_secrets_and_without_a_right_
     assert "by 1 heads that were kept elsewhere" in done.stdout
 
 
+def test_what_is_wrong_by_itself_is_refused_in_an_auditors_settings_too(folder: Path) -> None:
+    configure(folder, '[audit.keys.first]\nkey_file = "log.pem"\n')
+    settings = folder / "rootquorum.toml"
+    settings.write_text(settings.read_text().replace("[policy]\n", "[policy]\nquorum = 1\n"))
+    done = commanded(folder, "audit", "verify", "--database")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("settings: policy.quorum: ")
+
+
+def test_a_path_that_leads_nowhere_is_said_to_and_nothing_is_made_there(folder: Path) -> None:
+    before = sorted(folder.iterdir())
+    done = commanded(folder, "audit", "verify", "--database", ROOTQUORUM_DATABASE__URL="sqlite:///rotquorum.db")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "The database's file cannot be read: No such file or directory.\n"
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("how", ["VACUUM INTO '{}'", ".backup"])
+def test_evidence_that_nobody_can_write_to_is_checked(folder: Path, how: str) -> None:
+    (folder / "evidence").mkdir()
+    copy = folder / "evidence" / "copy.db"
+    with closing(sqlite3.connect(folder / "rootquorum.db")) as plain, closing(sqlite3.connect(copy)) as target:
+        if how == ".backup":
+            plain.backup(target)
+        else:
+            plain.execute(how.format(copy))
+    copy.chmod(0o444)
+    copy.parent.chmod(0o555)
+    # Root can write everywhere, unless that is taken from it.
+    unable = ["setpriv", "--bounding-set", "-dac_override"] if os.geteuid() == 0 else []
+    done = subprocess.run(
+        [*unable, sys.executable, "-m", "service", "audit", "verify", "--database"],
+        cwd=folder,
+        env=os.environ | {"ROOTQUORUM_DATABASE__URL": "sqlite:///evidence/copy.db"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(copy.parent.iterdir()) == [copy]
+
+
+def test_a_database_at_work_is_checked_with_what_was_written_last(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "rootquorum.db", isolation_level=None)) as writer:
+        # As long as somebody has it open, nothing goes from the write-ahead log into the file at another's end.
+        assert writer.execute("SELECT count(*) FROM audit_events").fetchone() == (2,)
+        assert commanded(folder, "token", "create", "bob").returncode == 0
+        assert commanded(folder, "audit", "anchor", "anchor.note").stdout.splitlines()[1] == "3"
+        writer.execute("BEGIN IMMEDIATE")
+        done = commanded(folder, "audit", "verify", "--database", "--anchor", "anchor.note")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_database_of_another_schema_is_not_checked(tmp_path: Path) -> None:
+    (tmp_path / "rootquorum.db").touch()
     done = commanded(tmp_path, "audit", "verify", "--database")
     assert (done.returncode, done.stdout) == (1, "")
     assert "does not run on the database's schema" in done.stderr

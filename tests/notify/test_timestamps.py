@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rfc3161_client import decode_timestamp_response
 
 from service.notify.guarded import Unreachable, Unsafe, new_client
-from service.notify.timestamps import BadStamp, _check, stamp
+from service.notify.timestamps import BadStamp, check, stamp
 
 _MESSAGE = b"rootquorum.example/log\n4711\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
 _TIME_STAMPING = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
@@ -71,6 +71,15 @@ def test_a_stamp_without_a_nonce_is_not_kept(authority: Authority) -> None:
     authority.answer = lambda _: authority.granted(question)
     with pytest.raises(BadStamp):
         stamped(authority)
+
+
+def test_a_stamp_that_was_kept_is_checked_without_the_question(authority: Authority) -> None:
+    kept = stamped(authority)
+    check(kept, _MESSAGE, [authority.root])
+    (_, other) = key_and_root("another")
+    for message, root in ((b"another", authority.root), (_MESSAGE, other)):
+        with pytest.raises(BadStamp):
+            check(kept, message, [root])
 
 
 def test_an_authority_under_another_root_is_none(authority: Authority) -> None:
@@ -176,7 +185,7 @@ def test_whatever_byte_is_changed_is_refused_or_changes_nothing(
     known, changed = decode_timestamp_response(kept).tst_info, bytearray(kept)
     changed[at % len(kept)] = byte
     with suppress(BadStamp):
-        _check(bytes(changed), _MESSAGE, [root], known.nonce)
+        check(bytes(changed), _MESSAGE, [root], known.nonce)
         assert decode_timestamp_response(bytes(changed)).tst_info.gen_time == known.gen_time
 
 

@@ -2,6 +2,7 @@
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -13,6 +14,7 @@ from notes import signer_of
 
 from service import verifier
 from service.domain.checkpoint import parse_verifier_key
+from service.domain.errors import Unavailable
 from service.signing.ed25519 import Ed25519Signer, from_pem
 from service.signing.notes import Remembering, sign_note
 
@@ -154,6 +156,57 @@ def test_a_signature_that_failed_is_not_remembered() -> None:
     with pytest.raises(OSError):  # noqa: PT011  # it has no text
         remembering.sign(b"a")
     assert remembering.sign(b"a") == _OURS.sign(b"a")
+
+
+class _Slow(_Counting):
+    """Is asked, says so, and answers when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked, self.may_answer = Event(), Event()
+
+    def sign(self, message: bytes) -> bytes:
+        signature = super().sign(message)
+        self.is_asked.set()
+        assert self.may_answer.wait(30)
+        return signature
+
+
+def test_threads_that_read_a_new_head_at_once_cost_one_signature() -> None:
+    signer, all_there = _Slow(), Barrier(21, timeout=30)
+    remembering = Remembering(signer)
+
+    def read(_: int) -> bytes:
+        all_there.wait()
+        return remembering.sign(b"a")
+
+    with ThreadPoolExecutor(20) as pool:
+        signatures = pool.map(read, range(20))
+        all_there.wait()
+        assert signer.is_asked.wait(30)
+        signer.may_answer.set()
+        assert set(signatures) == {_OURS.sign(b"a")}
+    assert signer.asked == [b"a"]
+
+
+def test_nobody_waits_long_for_a_signature_that_others_ask_for_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for a head that was signed before nobody waits at all."""
+    signer = _Slow()
+    remembering = Remembering(signer)
+    signer.may_answer.set()
+    remembering.sign(b"a")
+    signer.may_answer.clear()
+    signer.is_asked.clear()
+    monkeypatch.setattr("service.signing.notes._LONGEST_WAIT_SECONDS", 0.05)
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(remembering.sign, b"b")
+        assert signer.is_asked.wait(30)
+        assert remembering.sign(b"a") == _OURS.sign(b"a")
+        with pytest.raises(Unavailable, match="Try again later"):
+            remembering.sign(b"b")
+        signer.may_answer.set()
+        assert asking.result() == remembering.sign(b"b") == _OURS.sign(b"b")
+    assert signer.asked == [b"a", b"b"]
 
 
 def test_threads_that_sign_different_texts_get_each_its_own() -> None:
