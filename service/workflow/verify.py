@@ -12,7 +12,7 @@ from datetime import timedelta
 from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy.exc import DataError, NoResultFound
+from sqlalchemy.exc import DatabaseError, NoResultFound
 
 from service.db import audit, requests, tree
 from service.db.engine import Tx, read
@@ -28,7 +28,7 @@ _REQUESTS = 200
 _STRAYS = 20
 
 # What a row raises that holds what no column of ours ever did.
-_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, DataError, NoResultFound)
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, DatabaseError, NoResultFound)
 
 # Until 0007 a decision and its event took their times one after the other.
 _LONGEST_DECIDING = timedelta(minutes=1)

@@ -6,6 +6,7 @@ What is rewritten with every hash that goes with it can only be told by a head t
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -276,6 +277,20 @@ def test_a_row_that_cannot_be_read_is_found(sqlite_house: House, statement: str)
         tx.execute(text("PRAGMA ignore_check_constraints = ON"))
         tx.execute(text(statement))
     assert any(GARBAGE[statement] in fault for fault in faults(log)), faults(log)
+
+
+def test_a_file_that_is_damaged_is_found(sqlite_house: House) -> None:
+    log = lived(sqlite_house)
+    file = Path(str(log.ctx.engine.url.database))
+    with as_its_owner(log) as tx:
+        root: int = tx.execute(text("SELECT rootpage FROM sqlite_master WHERE name = 'audit_events'")).scalar_one()
+        size: int = tx.execute(text("PRAGMA page_size")).scalar_one()
+    log.ctx.engine.dispose()
+    log.owner.dispose()  # with the last connection goes the write-ahead log, into the file
+    with file.open("r+b") as opened:
+        opened.seek((root - 1) * size)
+        opened.write(b"\xff" * size)
+    assert any("the log: expected rows that can be read" in fault for fault in faults(log))
 
 
 def test_a_row_that_cannot_be_read_hides_no_other(log: House) -> None:
