@@ -123,6 +123,13 @@ def is_old(tx: Tx, before: datetime, named: Collection[str]) -> bool:
     return first is not None and first < before
 
 
+def enable_forgotten(tx: Tx) -> None:
+    """Those of which no delivery is left: nobody could enable them by sending one again."""
+    is_left = exists().where(deliveries.c.destination == destinations.c.name)
+    forgotten = (destinations.c.disabled_at.is_not(None), ~is_left)
+    tx.execute(update(destinations).where(*forgotten).values(disabled_at=None))
+
+
 def delete_ended(tx: Tx, before: datetime, named: Collection[str], limit: int) -> None:
     """Those that ended before, at most `limit` of them."""
     ended = (*_is_over(named), deliveries.c.ended_at < before)

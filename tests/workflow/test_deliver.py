@@ -325,6 +325,33 @@ def test_one_that_wants_no_more_and_has_left_the_settings_keeps_nothing(house: H
     assert statuses(house, "post") == []
 
 
+def test_one_that_wanted_no_more_and_was_forgotten_begins_anew_when_it_is_named_again(house: House) -> None:
+    gone(house)
+    told(house)
+    house.change(delivery_retention=timedelta(days=1))
+    house.clock.advance(timedelta(days=1, seconds=1))
+    forget(house.ctx)
+    post = Post()
+    told(house, post=post)
+    house.file(DEACTIVATE, house.signer, accept_lockout=True)
+    deliver(house.ctx, "post")
+    assert post.events == ["request.filed"]
+
+
+def test_one_that_wants_no_more_is_told_nothing_while_anything_of_it_is_left(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.workflow.deliver._FORGOTTEN_AT_ONCE", 3)
+    gone(house)
+    told(house)
+    house.change(delivery_retention=timedelta(days=1))
+    house.clock.advance(timedelta(days=1, seconds=1))
+    forget(house.ctx)
+    told(house, post=Post())
+    house.file(DEACTIVATE, house.signer, accept_lockout=True)
+    assert statuses(house, "post") == ["failed"]
+
+
 def test_an_operator_who_sends_it_something_again_has_it_told_again(house: House) -> None:
     gone(house)
     with read(house.ctx.engine) as tx:
