@@ -407,6 +407,13 @@ def delivery_id(house: House) -> str:
     return found
 
 
+def again(house: House, post: Post, delivery: str) -> None:
+    """An operator has it sent once more, and it is."""
+    redeliver(house.ctx, house.actor("oscar"), delivery)
+    deliver(house.ctx, "post")
+    assert post.sent[-1].id == delivery
+
+
 def test_an_operator_has_it_sent_again_with_the_same_id_and_body(house: House) -> None:
     post = Post(lambda _: Answer.REFUSED)
     told(house, post=post)
@@ -427,9 +434,31 @@ def test_a_destination_is_told_whether_it_has_taken_it_before(house: House) -> N
     house.file()
     deliver(house.ctx, "post")
     for _ in range(3):
-        redeliver(house.ctx, house.actor("oscar"), post.sent[0].id)
-        deliver(house.ctx, "post")
+        again(house, post, post.sent[0].id)
     assert [notice.is_repeat for notice in post.sent] == [False, False, True, True]
+
+
+def test_what_failed_is_a_repeat_once_something_later_of_its_request_was_taken(house: House) -> None:
+    """So it moves no ticket back. While nothing later was taken, or only of another request, it is none."""
+    refused = {"decision.recorded", "request.approved"}
+    post = Post(lambda notice: Answer.REFUSED if notice.event in refused else Answer.DELIVERED)
+    told(house, post=post)
+    request = house.approved(DEACTIVATE, house.spare_key(), ticket="OPS-1")
+    for _ in range(4):
+        deliver(house.ctx, "post")
+    house.file(account_id=OTHER_ACCOUNT)
+    deliver(house.ctx, "post")
+    assert not [notice for notice in post.sent if notice.is_repeat]
+
+    approved = next(notice.id for notice in post.sent if notice.event == "request.approved")
+    again(house, post, approved)
+    assert not post.sent[-1].is_repeat
+    house.execute(request)
+    for _ in range(2):
+        deliver(house.ctx, "post")
+    assert post.events[-1] == "execution.succeeded"
+    again(house, post, approved)
+    assert (post.sent[-1].event, post.sent[-1].is_repeat) == ("request.approved", True)
 
 
 @pytest.mark.parametrize("subject", ["alice", "bob", "audrey"])
