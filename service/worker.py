@@ -75,9 +75,14 @@ class Patience:
             self._waits[subject] = (self._monotonic() + wait * (1 - self._chance() / 2), wait)
 
     def forget_all_but(self, subjects: Container[Subject]) -> None:
-        """Of what is no longer due there is nothing to remember."""
+        """Of a request or an account for which nothing is due any more there is nothing to remember. Of the rest, a few
+        steps for each account and destination, there is until it goes well: for moments nothing is due to a destination
+        that is down.
+        """
         with self._lock:
-            self._waits = {subject: wait for subject, wait in self._waits.items() if subject in subjects}
+            self._waits = {
+                subject: wait for subject, wait in self._waits.items() if subject in subjects or not subject[-1]
+            }
 
 
 class Worker:

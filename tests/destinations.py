@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -11,6 +11,7 @@ from threading import Thread
 import standardwebhooks
 
 from service.api.events import model
+from service.domain.canonical import Json
 from service.domain.delivery import Answer, Attempt, Notice
 from service.notify.message import Message
 
@@ -35,6 +36,17 @@ NOTICE = Notice(
         },
     },
 )
+
+
+def saying(**said: Json) -> Notice:
+    """The same, with this among its data instead."""
+    data = NOTICE.document["data"]
+    assert isinstance(data, dict)
+    return replace(NOTICE, document={**NOTICE.document, "data": {**data, **said}})
+
+
+# As the version before the signed log has staged it, on schema revision 0006.
+STAGED_BY_0006 = saying(audit={"sequence": 12, "sha256": "0" * 64})
 
 
 @dataclass
@@ -136,6 +148,8 @@ def listening() -> Iterator[Siem]:
     with Siem() as siem:
         thread = Thread(target=siem.serve_forever, args=(0.01,))
         thread.start()
-        yield siem
-        siem.shutdown()
-        thread.join()
+        try:
+            yield siem
+        finally:
+            siem.shutdown()
+            thread.join()

@@ -240,8 +240,24 @@ def circle(tracker: str, hook: str, event: str, state: str = "closed") -> str:
     ("tracker", "hook"),
     [("jira", "jira"), ("jira-cloud", "jira"), ("github", "github"), ("servicenow", "standard"), ("jira", "standard")],
 )
-@pytest.mark.parametrize("event", ["request.withdrawn", "request.rejected", "request.expired"])
-def test_nobody_ends_the_requests_of_others_by_ending_one_on_their_ticket(tracker: str, hook: str, event: str) -> None:
+@pytest.mark.parametrize(
+    "event",
+    [
+        "request.filed",
+        "decision.recorded",
+        "decision.denied",
+        "request.approved",
+        "request.rejected",
+        "request.withdrawn",
+        "request.expired",
+        "request.waiting",
+        "request.stuck",
+        "execution.denied",
+    ],
+)
+def test_nobody_ends_the_requests_of_others_by_one_of_their_own_on_the_same_ticket(
+    tracker: str, hook: str, event: str
+) -> None:
     [fault] = faults(circle(tracker, hook, event))
     assert fault.startswith(f"trackers.desk.states: {event}: by hooks.{hook} whoever files")
 
@@ -250,6 +266,8 @@ def test_nobody_ends_the_requests_of_others_by_ending_one_on_their_ticket(tracke
     ("tracker", "hook", "event", "state"),
     [
         ("jira", "jira", "execution.succeeded", "Done"),
+        ("github", "github", "execution.started", "closed"),
+        ("github", "github", "key.retired", "closed"),
         ("jira", "github", "request.withdrawn", "Cancelled"),
         ("github", "jira", "request.withdrawn", "closed"),
         ("github", "other", "request.withdrawn", "closed"),
@@ -258,6 +276,21 @@ def test_nobody_ends_the_requests_of_others_by_ending_one_on_their_ticket(tracke
 )
 def test_a_state_that_no_hook_tells_of_is_no_fault(tracker: str, hook: str, event: str, state: str) -> None:
     assert read(circle(tracker, hook, event, state)).hooks.keys() == {hook}
+
+
+@pytest.mark.parametrize(
+    ("tracker", "hook"), [("jira", "jira"), ("jira-cloud", "standard"), ("servicenow", "standard")]
+)
+@pytest.mark.parametrize("event", ["request.filed", "request.rejected"])
+def test_a_state_in_which_something_may_be_asked_for_is_no_end_of_a_ticket(tracker: str, hook: str, event: str) -> None:
+    told = circle(tracker, hook, event, "In Progress") + '\n[policy]\nticket_states = ["Open", "In Progress"]'
+    assert read(told).trackers["desk"].states == {event: "In Progress"}
+
+
+def test_a_closed_issue_is_closed_though_something_may_be_asked_for_on_it() -> None:
+    told = circle("github", "github", "request.filed") + '\n[policy]\nticket_states = ["open", "closed"]'
+    [fault] = faults(told)
+    assert fault.endswith("there is only open.")
 
 
 def test_each_fault_has_its_own_sentence() -> None:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, RowMapping, delete, exists, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, delete, exists, func, insert, or_, select, tuple_, update
 
 from service.db.engine import Tx
 from service.db.tables import deliveries, destinations
@@ -80,10 +80,15 @@ def page(tx: Tx, wanted: Wanted, *, after: Place | None, limit: int) -> list[Del
 
 
 def due(tx: Tx, destination: str, now: datetime, limit: int, *, is_new: bool) -> Sequence[Delivery]:
-    """What may be sent there now, of what was never tried or of the rest: first what has waited longest."""
+    """What may be sent there now, of what was never tried or of the rest: first what has waited longest.
+
+    It is a repeat as well where something later of its request was delivered meanwhile.
+    """
     there = (deliveries.c.destination == destination, deliveries.c.status == DeliveryStatus.PENDING)
     tried = deliveries.c.attempts == 0 if is_new else deliveries.c.attempts > 0
-    query = select(deliveries).where(*there, tried, *_is_due(now))
+    others = [column for column in deliveries.c if column is not deliveries.c.is_repeat]
+    is_repeat = or_(deliveries.c.is_repeat, _is_overtaken()).label("is_repeat")
+    query = select(*others, is_repeat).where(*there, tried, *_is_due(now))
     return [
         _delivery(row)
         for row in tx.execute(query.order_by(deliveries.c.due_at, deliveries.c.seq).limit(limit)).mappings()
@@ -115,6 +120,13 @@ def disable(tx: Tx, destination: str, at: datetime, why: str) -> int:
 
 def enable(tx: Tx, destination: str) -> None:
     tx.execute(update(destinations).where(destinations.c.name == destination).values(disabled_at=None))
+
+
+def enable_forgotten(tx: Tx) -> None:
+    """Those of which no delivery is left: nobody could enable them by sending one again."""
+    is_left = exists().where(deliveries.c.destination == destinations.c.name)
+    forgotten = (destinations.c.disabled_at.is_not(None), ~is_left)
+    tx.execute(update(destinations).where(*forgotten).values(disabled_at=None))
 
 
 def is_old(tx: Tx, before: datetime, named: Collection[str]) -> bool:
@@ -151,6 +163,16 @@ def _is_due(now: datetime) -> tuple[ColumnElement[bool], ...]:
         deliveries.c.ended_at.is_(None),
         deliveries.c.due_at <= now,
         ~waits,
+    )
+
+
+def _is_overtaken() -> ColumnElement[bool]:
+    later = deliveries.alias("later")
+    return exists().where(
+        later.c.request_id == deliveries.c.request_id,
+        later.c.seq > deliveries.c.seq,
+        later.c.destination == deliveries.c.destination,
+        later.c.status == DeliveryStatus.DELIVERED,
     )
 
 

@@ -24,7 +24,8 @@ class Notice:
     """What a destination is told: thin, without the free text of anybody and without any secret.
 
     `id` is the same however often it is sent, and different for each destination. `document` is the body that
-    `workflow/tell.py` makes: `type`, `timestamp` and `data`. `is_repeat` says that it was taken before.
+    `workflow/tell.py` makes: `type`, `timestamp` and `data`. `is_repeat` says that it was taken before, or something
+    later of its request was.
     """
 
     id: str

@@ -85,8 +85,8 @@ def message(notice: Notice) -> Message:
 
 
 def _head(head: Mapping[str, Json]) -> str | None:
-    """As `rootquorum audit verify --head` takes it."""
-    return f"{head['sequence']}:{head['root']}" if head else None
+    """As `rootquorum audit verify --head` takes it. What 0006's version staged has a hash of the event instead."""
+    return f"{head['sequence']}:{head['root']}" if "root" in head else None
 
 
 def _people(waiting: Mapping[str, Json]) -> str | None:

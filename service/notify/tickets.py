@@ -98,7 +98,7 @@ class Tickets:
         if not self.tracker.has_comment(ticket, to_write.marker, since):
             self.tracker.comment(ticket, to_write)
             done = "commented"
-        # Once it was taken, whoever works on the ticket has brought it further, or later events have.
+        # Once it or a later one was taken, whoever works on the ticket has brought it further, or later events have.
         state = None if notice.is_repeat else self.states.get(notice.event)
         if state is not None and self.tracker.state(ticket) != state:
             self.tracker.move(ticket, state)

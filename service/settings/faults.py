@@ -7,11 +7,10 @@ from importlib.util import find_spec
 from service.domain.account import Partition
 from service.domain.actor import WORKER
 from service.domain.checkpoint import parse_verifier_key
-from service.domain.events import REACHED
-from service.domain.request import Status
 from service.notify import github
 from service.notify.addresses import check_url
 from service.notify.webhooks import signer, verifier
+from service.settings.circles import faults_of_circles
 from service.settings.model import PREFIX, Settings
 from service.settings.sections import AuditSettings, HookSettings, LogKeySettings, TrackerSettings, WebhookSettings
 from service.signing.ed25519 import from_pem
@@ -23,9 +22,6 @@ _SHORTEST_SECRET = 24
 
 # Trackers that take a name beside the secret.
 _WITH_USER = ("roundup", "jira-cloud", "servicenow")
-
-# Ends of a request that no quorum has wanted.
-_UNAPPROVED = {REACHED[status] for status in (Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED)}
 
 
 def faults_of(settings: Settings) -> Iterator[str]:
@@ -39,7 +35,7 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from _faults_of_trackers(settings)
     yield from _faults_of_alike(settings.trackers)
     yield from _faults_of_hooks(settings)
-    yield from _faults_of_circles(settings)
+    yield from faults_of_circles(settings)
     yield from faults_of_log(settings.audit, settings.notify.allowed_hosts)
     if settings.worker.lease < 3 * settings.worker.interval:
         yield "worker.lease: it is renewed once in an interval, and has to be three of them at least."
@@ -208,25 +204,6 @@ def _faults_of_hooks(settings: Settings) -> Iterator[str]:
         yield from _faults_of_secrets(f"hooks.{name}", hook, verifier if hook.kind == "standard" else _check_long)
         if (hook.kind == "github") != (hook.repository is not None):
             yield f"hooks.{name}.repository: it belongs to the kind github, and to no other."
-
-
-def _faults_of_circles(settings: Settings) -> Iterator[str]:
-    """Where the end of a request closes its ticket, and a closed ticket ends requests: those of others as well."""
-    for name, tracker in settings.trackers.items():
-        ends = {event: state for event, state in tracker.states.items() if event in _UNAPPROVED}
-        closing = [event for event, state in ends.items() if (tracker.kind, state) != ("github", "open")]
-        for hook in (hook for hook in settings.hooks if closing and _is_of(settings.hooks[hook], tracker)):
-            yield (
-                f"trackers.{name}.states: {', '.join(sorted(closing))}: by hooks.{hook} whoever files on a ticket, and "
-                "withdraws that, would withdraw what others filed on it."
-            )
-
-
-def _is_of(hook: HookSettings, tracker: TrackerSettings) -> bool:
-    """Whether the hook can be told of this tracker's tickets."""
-    if hook.kind == "github" == tracker.kind:
-        return (hook.repository or "").lower() == (tracker.repository or "").lower()
-    return hook.kind in {"standard", tracker.kind.removesuffix("-cloud")}
 
 
 def faults_of_log(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Iterator[str]:

@@ -96,9 +96,13 @@ def _after(tried: Delivery, attempt: Attempt, ctx: Context) -> Delivery:
 
 
 def forget(ctx: Context) -> None:
-    """Delete deliveries that ended long ago; the audit log keeps what happened. Raises Conflict, Unavailable."""
+    """Delete deliveries that ended long ago; the audit log keeps what happened. Raises Conflict, Unavailable.
+
+    A disabled destination that has left the settings, and of which nothing is left, begins anew once it is named again.
+    """
     with ctx.begin() as tx:
         outbox.delete_ended(tx, ctx.now() - ctx.delivery_retention, ctx.destinations.keys(), _FORGOTTEN_AT_ONCE)
+        outbox.enable_forgotten(tx)
 
 
 @retried

@@ -3,12 +3,11 @@
 # ruff: noqa: RUF001  # what is shown instead looks alike on purpose
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
-from destinations import NOTICE, listening
+from destinations import NOTICE, STAGED_BY_0006, listening, saying
 
 from service.domain.delivery import Answer, Attempt, Notice
 from service.notify.chat import Chat, harmless
@@ -19,9 +18,7 @@ URL = "https://hooks.example/services/T0/B0/a-secret-path"
 
 def named(name: str) -> Notice:
     """An event that somebody of this name has brought about."""
-    data = NOTICE.document["data"]
-    assert isinstance(data, dict)
-    return replace(NOTICE, document={**NOTICE.document, "data": {**data, "actor": {"kind": "person", "name": name}}})
+    return saying(actor={"kind": "person", "name": name})
 
 
 def answered(status: int, content: bytes = b"") -> Attempt:
@@ -47,6 +44,12 @@ def test_a_chat_is_told_what_happened_by_whom_and_where_to_read_more() -> None:
     assert "By: Alice" in facts
     assert "At: 2026-11-24T12:00:00.000000Z" in facts
     assert link == "<https://rootquorum.example/v1/requests/0a6f6f0e-93f1-4bd3-9a5e-a7d1a8b7c5d2>"
+
+
+def test_what_the_version_before_the_signed_log_has_staged_is_said_without_a_head() -> None:
+    lines = told(STAGED_BY_0006)["text"].splitlines()
+    assert "Audit record: 12" in lines
+    assert not [line for line in lines if line.startswith("Audit head")]
 
 
 def test_formatting_names_links_and_previews_are_switched_off() -> None:

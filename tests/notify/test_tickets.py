@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
-from destinations import NOTICE
+from destinations import NOTICE, STAGED_BY_0006
 
 from service.domain.delivery import Answer, Attempt, Notice
 from service.domain.events import TEST, TOLD
@@ -70,6 +70,14 @@ def test_the_comment_says_what_happened_and_where_the_log_stood() -> None:
     assert dict(comment.facts)["Audit head"] == "12:" + "q" * 43 + "="
     assert dict(comment.facts)["By"] == "Alice"
     assert comment.marker == NOTICE.id
+
+
+def test_what_the_version_before_the_signed_log_has_staged_is_commented_without_a_head() -> None:
+    memory = Memory()
+    assert tickets(memory).deliver(STAGED_BY_0006).answer is Answer.DELIVERED
+    facts = dict(memory.comments[0].facts)
+    assert facts["Audit record"] == "12"
+    assert "Audit head" not in facts
 
 
 def test_an_event_without_a_request_says_what_there_is() -> None:

@@ -325,6 +325,33 @@ def test_one_that_wants_no_more_and_has_left_the_settings_keeps_nothing(house: H
     assert statuses(house, "post") == []
 
 
+def test_one_that_wanted_no_more_and_was_forgotten_begins_anew_when_it_is_named_again(house: House) -> None:
+    gone(house)
+    told(house)
+    house.change(delivery_retention=timedelta(days=1))
+    house.clock.advance(timedelta(days=1, seconds=1))
+    forget(house.ctx)
+    post = Post()
+    told(house, post=post)
+    house.file(DEACTIVATE, house.signer, accept_lockout=True)
+    deliver(house.ctx, "post")
+    assert post.events == ["request.filed"]
+
+
+def test_one_that_wants_no_more_is_told_nothing_while_anything_of_it_is_left(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.workflow.deliver._FORGOTTEN_AT_ONCE", 3)
+    gone(house)
+    told(house)
+    house.change(delivery_retention=timedelta(days=1))
+    house.clock.advance(timedelta(days=1, seconds=1))
+    forget(house.ctx)
+    told(house, post=Post())
+    house.file(DEACTIVATE, house.signer, accept_lockout=True)
+    assert statuses(house, "post") == ["failed"]
+
+
 def test_an_operator_who_sends_it_something_again_has_it_told_again(house: House) -> None:
     gone(house)
     with read(house.ctx.engine) as tx:
@@ -380,6 +407,13 @@ def delivery_id(house: House) -> str:
     return found
 
 
+def again(house: House, post: Post, delivery: str) -> None:
+    """An operator has it sent once more, and it is."""
+    redeliver(house.ctx, house.actor("oscar"), delivery)
+    deliver(house.ctx, "post")
+    assert post.sent[-1].id == delivery
+
+
 def test_an_operator_has_it_sent_again_with_the_same_id_and_body(house: House) -> None:
     post = Post(lambda _: Answer.REFUSED)
     told(house, post=post)
@@ -400,9 +434,31 @@ def test_a_destination_is_told_whether_it_has_taken_it_before(house: House) -> N
     house.file()
     deliver(house.ctx, "post")
     for _ in range(3):
-        redeliver(house.ctx, house.actor("oscar"), post.sent[0].id)
-        deliver(house.ctx, "post")
+        again(house, post, post.sent[0].id)
     assert [notice.is_repeat for notice in post.sent] == [False, False, True, True]
+
+
+def test_what_failed_is_a_repeat_once_something_later_of_its_request_was_taken(house: House) -> None:
+    """So it moves no ticket back. While nothing later was taken, or only of another request, it is none."""
+    refused = {"decision.recorded", "request.approved"}
+    post = Post(lambda notice: Answer.REFUSED if notice.event in refused else Answer.DELIVERED)
+    told(house, post=post)
+    request = house.approved(DEACTIVATE, house.spare_key(), ticket="OPS-1")
+    for _ in range(4):
+        deliver(house.ctx, "post")
+    house.file(account_id=OTHER_ACCOUNT)
+    deliver(house.ctx, "post")
+    assert not [notice for notice in post.sent if notice.is_repeat]
+
+    approved = next(notice.id for notice in post.sent if notice.event == "request.approved")
+    again(house, post, approved)
+    assert not post.sent[-1].is_repeat
+    house.execute(request)
+    for _ in range(2):
+        deliver(house.ctx, "post")
+    assert post.events[-1] == "execution.succeeded"
+    again(house, post, approved)
+    assert (post.sent[-1].event, post.sent[-1].is_repeat) == ("request.approved", True)
 
 
 @pytest.mark.parametrize("subject", ["alice", "bob", "audrey"])

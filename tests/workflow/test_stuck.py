@@ -118,14 +118,28 @@ def test_what_is_tried_again_has_its_turn_beside_more_that_is_new_than_a_pass_se
 
 
 def test_one_that_is_down_is_left_alone_however_much_there_is_to_tell(desk: Desk) -> None:
+    """Nine passes of each kind in its first minutes, and then one in a pause, though pauses are as short as can be."""
     desk.is_down = True
+    desk.patience = Patience(desk.watch, chance=lambda: 1)
     desk.files(300)
-    list(desk.passes(timedelta(minutes=30), every=timedelta(seconds=20)))
-    before = desk.tried.total()
-    for at in desk.passes(timedelta(hours=1), every=timedelta(seconds=20)):
+    heard = [0]
+    for at in desk.passes(timedelta(hours=1), every=timedelta(seconds=5)):
+        heard.append(desk.tried.total())
         if at % timedelta(minutes=1) == timedelta(0):
             desk.files(1)
-    assert desk.tried.total() - before <= 2 * 50 * 13
+    first, pause = 600 // 5, 150 // 5
+    assert heard[first] <= 9 * 2 * 50
+    assert max(later - before for before, later in zip(heard[first:], heard[first + pause :], strict=False)) <= 2 * 50
     desk.is_down = False
     list(desk.passes(timedelta(minutes=6), every=timedelta(seconds=2)))
     assert desk.statuses() == {DeliveryStatus.DELIVERED: 360}
+
+
+def test_one_that_is_down_is_left_alone_though_nothing_is_due_for_moments(desk: Desk) -> None:
+    desk.is_down = True
+    heard = []
+    for at in desk.passes(timedelta(hours=1)):
+        heard.append(desk.tried.total())
+        if at % timedelta(seconds=20) == timedelta(0):
+            desk.files(1)
+    assert len(set(heard)) <= 2 * (9 + 3600 // 300)
