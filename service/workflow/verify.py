@@ -72,7 +72,8 @@ def _readable(place: str, faults: Iterator[Fault]) -> Iterator[Fault]:
     try:
         yield from faults
     except _UNREADABLE as error:
-        yield Fault(place, "rows that can be read", f"{type(error).__name__}: {str(error).splitlines()[0]}")
+        said, _, _ = str(error).partition("\n")  # the rest is the statement
+        yield Fault(place, "rows that can be read", f"{type(error).__name__}: {said}")
 
 
 @contextmanager
