@@ -1,5 +1,8 @@
-"""Logs: one line an event, JSON or for a console; never a token, never a local variable."""
+"""Logs: one line an event, JSON or for a console; never a token, a query string or a local variable."""
 
+import base64
+import binascii
+import json
 import logging
 import re
 import sys
@@ -11,19 +14,56 @@ from service.auth.api_tokens import PATTERN
 
 LogFormat = Literal["json", "console"]
 
-# API tokens; JWTs, whose header is a JSON object in Base64; and the code in the address to which a provider sends
-# somebody back, which the access log has.
-_CREDENTIAL = re.compile(rf"{PATTERN.pattern}|eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=[?&]code=)[\w.~%+/=-]+", re.ASCII)
+# What a JWT is written in. A run of it is read once and split at its dots: no input makes that slower than linear.
+_RUN = re.compile(r"[\w.-]+", re.ASCII)
+# `{"alg":"RS256"}` has 20 characters of Base64; shorter ones name no algorithm.
+_SHORTEST_HEADER = 12
+# What uvicorn's access log is made of: client, method, path with query, HTTP version, status (uvicorn/protocols/http).
+_ACCESS_ARGUMENTS = 5
+_LONGEST_PATH = 1000
 
 
 class _Redacting(structlog.stdlib.ProcessorFormatter):
-    """The last look at every line, our own or a library's: whatever signs somebody in must not be in it.
+    """Replaces in every line, our own or a library's, what signs somebody in.
 
-    AWS secrets are not looked for: they never come near a log line, which a test with a known secret proves.
+    It does not look for AWS secrets. They never come near a log line, which a test with a known secret proves.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        return _CREDENTIAL.sub("[redacted]", super().format(record))
+        return redacted(super().format(record))
+
+
+class _PathsOnly(logging.Filter):
+    """Drops the query string from uvicorn's access log, and the end of an endless path.
+
+    A query may hold an authorization code, a cursor, or whatever a stranger sends.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple) and len(record.args) == _ACCESS_ARGUMENTS:
+            client, method, target, *rest = record.args
+            record.args = (client, method, str(target).partition("?")[0][:_LONGEST_PATH], *rest)
+        return True
+
+
+def redacted(text: str) -> str:
+    """Return `text` without API tokens and JWTs."""
+    return _RUN.sub(lambda run: "[redacted]" if _is_jwt(run[0]) else run[0], PATTERN.sub("[redacted]", text))
+
+
+def _is_jwt(run: str) -> bool:
+    """Tell whether a part is a JSON object in Base64, as header and claims are.
+
+    One such part is enough, because the other may have been cut or may touch the text before it.
+    """
+    return "." in run and any(len(part) >= _SHORTEST_HEADER and _is_object(part) for part in run.split("."))
+
+
+def _is_object(part: str) -> bool:
+    try:
+        return isinstance(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))), dict)
+    except (binascii.Error, ValueError, RecursionError):
+        return False
 
 
 def configure(*, level: str, log_format: LogFormat) -> None:
@@ -57,6 +97,8 @@ def configure(*, level: str, log_format: LogFormat) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    access = logging.getLogger("uvicorn.access")
+    access.filters = [_PathsOnly()]
     # Their DEBUG shows answers: AWS's, of which one holds the secret, and the headers of destinations and providers.
     for name in ("botocore", "boto3", "urllib3", "httpcore", "httpx"):
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))

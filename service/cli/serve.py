@@ -56,6 +56,7 @@ def serve(
         forwarded_allow_ips=list(settings.server.trusted_proxies),
         log_config=None,
         server_header=False,
+        ws="none",  # there is none, and at DEBUG uvicorn would log the headers of an upgrade
         # As long as an execution can take: five calls before its claim, three after.
         timeout_graceful_shutdown=int(8 / 3 * budget),
     )
