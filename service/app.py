@@ -1,12 +1,12 @@
 """The composition root: settings in, FastAPI out. Nothing else reads settings but the CLI."""
 
 import logging
-import re
 import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ from service.settings import (
     Settings,
     TrackerSettings,
     load,
+    patterns,
 )
 from service.signing.ed25519 import from_pem
 from service.signing.notes import Remembering
@@ -95,6 +96,7 @@ def compose(settings: Settings, *, with_aws: bool = True, read_only: bool = Fals
                 public_url=settings.server.public_url,
                 delivery_retention=settings.notify.retention,
                 log=_log(settings.audit),
+                has_form=patterns.matches,
             )
     finally:
         engine.dispose()
@@ -128,7 +130,7 @@ def tickets(settings: TrackerSettings, client: httpx.BaseTransport) -> Tickets:
         repository=settings.repository or "",
         table=settings.table or "",
     )
-    only = None if settings.pattern is None else re.compile(settings.pattern)
+    only = None if settings.pattern is None else partial(patterns.matches, settings.pattern)
     return Tickets(tracker, pattern, settings.states, settings.events, only)
 
 

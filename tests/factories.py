@@ -32,6 +32,7 @@ from service.domain.policy import Standing
 from service.domain.proof import Login, Proof
 from service.domain.request import Decision, OperationRequest, Verdict
 from service.domain.rules import Policy
+from service.settings import patterns
 from service.signing.ed25519 import Ed25519Signer
 from service.workflow.context import Context, Log
 from service.workflow.decide import decide
@@ -268,6 +269,7 @@ class House:
                 now=clock,
                 new_id=lambda: str(uuid.uuid4()),
                 log=LOG,
+                has_form=patterns.matches,
             )
             house = cls(ctx, aws, clock)
             yield house

@@ -1,6 +1,6 @@
 """The rules in force, and what they demand of an operation, of an account and of a sign-in."""
 
-import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -98,11 +98,14 @@ def check_lifetime(policy: Policy, operation: Operation, lifetime: timedelta | N
         raise Invalid(Code.LIFETIME_TOO_LONG, f"The longest lifetime of a new key is {longest} here.")
 
 
-def check_ticket(policy: Policy, ticket: str | None) -> None:
-    """Raise Invalid when the rules want a ticket, or one of another form."""
+def check_ticket(policy: Policy, ticket: str | None, has_form: Callable[[str, str], bool]) -> None:
+    """Raise Invalid when the rules want a ticket, or one of another form.
+
+    `has_form` tells whether a pattern matches a whole text.
+    """
     if ticket is None and policy.ticket_required:
         raise Invalid(Code.TICKET_REQUIRED, "A request names a ticket here.")
-    if ticket is not None and policy.ticket_pattern is not None and not re.fullmatch(policy.ticket_pattern, ticket):
+    if ticket is not None and policy.ticket_pattern is not None and not has_form(policy.ticket_pattern, ticket):
         raise Invalid(Code.UNKNOWN_TICKET, "The ticket's key does not have the form that tickets have here.")
 
 

@@ -1,7 +1,7 @@
 """A tracker as a destination: one comment per event on the ticket that the request names, and its state at the end."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -43,7 +43,7 @@ class Tracker(Protocol):
 class Tickets:
     """A destination. Whoever is asked twice comments once: the delivery's id in the comment is looked for first.
 
-    Of the tickets that look like its product's it has those that match `only`.
+    Of the tickets that look like its product's it has those of which `only` is true.
 
     `states` are those that a ticket is brought into, by the event that does.
     """
@@ -52,14 +52,14 @@ class Tickets:
     pattern: re.Pattern[str]
     states: Mapping[str, str] = field(default_factory=dict)
     events: frozenset[str] | None = None
-    only: re.Pattern[str] | None = None
+    only: Callable[[str], bool] | None = None
 
     def wants(self, event: str, ticket: str | None) -> bool:
         return (self.events is None or event in self.events) and ticket is not None and self.names(ticket)
 
     def names(self, ticket: str) -> bool:
         """Whether it is a ticket of this tracker, as far as its key tells."""
-        is_ours = self.only is None or self.only.fullmatch(ticket) is not None
+        is_ours = self.only is None or self.only(ticket)
         return is_ours and self.pattern.fullmatch(ticket) is not None
 
     def check(self) -> None:

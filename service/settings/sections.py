@@ -1,6 +1,5 @@
 """Each table of the settings: its values with their defaults, and what one value alone can show to be wrong."""
 
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,6 +14,7 @@ from service.domain.actor import Role
 from service.domain.events import TOLD
 from service.domain.rules import SMALLEST_QUORUM, Policy
 from service.notify import products
+from service.settings import patterns
 
 _RULES = Policy()
 
@@ -85,14 +85,6 @@ class LogSettings(_Section):
     format: Literal["json", "console"] = "json"
 
 
-def _check_pattern(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error:
-        raise ValueError("not a regular expression") from None
-    return pattern
-
-
 class PolicySettings(_Section):
     """Durations are ISO 8601, such as `PT8H`."""
 
@@ -113,7 +105,7 @@ class PolicySettings(_Section):
     decision_acr: frozenset[Name] = _RULES.decision_acr
     decision_amr: frozenset[Name] = _RULES.decision_amr
     ticket_required: bool = _RULES.ticket_required
-    ticket_pattern: Annotated[str, AfterValidator(_check_pattern)] | None = _RULES.ticket_pattern
+    ticket_pattern: Annotated[str, AfterValidator(patterns.check)] | None = _RULES.ticket_pattern
     ticket_check: bool = _RULES.ticket_check
     ticket_check_at_execution: bool = _RULES.ticket_check_at_execution
     ticket_states: frozenset[Name] | None = _RULES.ticket_states
@@ -260,7 +252,7 @@ class TrackerSettings(_Section):
     password: SecretStr | None = None
     password_file: Path | None = None
     # Of several trackers whose tickets look alike, which are this one's.
-    pattern: Annotated[str, AfterValidator(_check_pattern)] | None = None
+    pattern: Annotated[str, AfterValidator(patterns.check)] | None = None
     events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
     states: dict[Annotated[str, AfterValidator(_check_event)], Name] = {}
 

@@ -106,7 +106,8 @@ class Context:
     """Everything from outside that the workflow uses: database, AWS, people, rules, clock and chance.
 
     `lease` is what a worker holds on what it is doing, where there could be another one; `public_url` is where links
-    lead; `delivery_retention` is how long deliveries that have ended are kept.
+    lead; `has_form` tells whether a pattern of the settings matches a whole text; `delivery_retention` is how long
+    deliveries that have ended are kept.
     """
 
     engine: Engine
@@ -116,6 +117,7 @@ class Context:
     policy: Policy
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    has_form: Callable[[str, str], bool]
     lease: Lease | None = None
     destinations: Mapping[str, Destination] = field(default_factory=dict)
     trackers: Sequence[TicketSource] = ()

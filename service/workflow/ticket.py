@@ -10,14 +10,14 @@ from service.workflow.context import Context
 
 def check_at_filing(ctx: Context, ticket: str | None) -> None:
     """Raises Invalid, Conflict, or Unavailable when the tracker is away and the policy does not admit that."""
-    check_ticket(ctx.policy, ticket)
+    check_ticket(ctx.policy, ticket, ctx.has_form)
     if ticket is not None and ctx.policy.ticket_check:
         _check_live(ctx, ticket)
 
 
 def check_at_execution(ctx: Context, ticket: str | None) -> None:
     """The same, once more. Raises Invalid, Conflict, Unavailable."""
-    check_ticket(ctx.policy, ticket)
+    check_ticket(ctx.policy, ticket, ctx.has_form)
     if ticket is not None and ctx.policy.ticket_check_at_execution:
         _check_live(ctx, ticket)
 
