@@ -85,9 +85,12 @@ def _encode(text: str) -> str:
 def _decode(text: str) -> str:
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
-        return base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+        decoded = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, UnicodeError) as error:
         raise _not_ours() from error
+    if not decoded.isprintable():  # PostgreSQL takes no NUL
+        raise _not_ours()
+    return decoded
 
 
 def _not_ours() -> Invalid:
