@@ -176,20 +176,21 @@ def create_app(settings: Settings) -> "FastAPI":
     """The service: the API, and the worker beside it where the settings want one."""
     # Only here: the routes and what they stand on are a fifth of what a command would load in vain.
     from service.api.build import build  # noqa: PLC0415
+    from service.api.waiting import Places  # noqa: PLC0415
 
     @asynccontextmanager
     async def lifespan(app: "FastAPI") -> AsyncIterator[None]:
+        # The worker has a thread for each account that it works on, and one that looks for what is due.
+        working = settings.worker.parallel + 1 if settings.worker.enabled else 0
         # As many threads as connections: a thread never waits for one that another waiting thread holds.
-        limiter = anyio.to_thread.current_default_thread_limiter()
-        limiter.total_tokens = settings.database.connections
+        threads = settings.database.connections - working
+        anyio.to_thread.current_default_thread_limiter().total_tokens = threads
         with compose(settings) as ctx, new_client() as http:
             app.state.ctx, app.state.sign_ins = ctx, _sign_ins(settings, http)
-            app.state.hooks = hooks(settings)
+            app.state.hooks, app.state.places = hooks(settings), Places(threads)
             if not settings.worker.enabled:
                 yield
                 return
-            # The worker has a thread for each account that it works on, and one that looks for what is due.
-            limiter.total_tokens -= settings.worker.parallel + 1
             worker = new_worker(ctx, settings)
             worker.start()
             try:

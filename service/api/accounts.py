@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from service.api import examples, inputs, outputs
-from service.api.deps import Ctx, SignedIn
+from service.api.deps import Ctx, SignedIn, Waiting
 from service.api.problems import READING, documented
 from service.api.views import account_detail_out, account_out, credentials_out
 from service.domain.errors import Code
@@ -70,13 +70,17 @@ def get_account(ctx: Ctx, _actor: SignedIn, account_id: inputs.AccountId) -> out
         Code.NOT_CAPABLE,
         Code.ACCOUNT_UNREACHABLE,
         Code.ROOT_NOT_PROVED,
+        Code.TOO_MANY_WAITING,
         invalid=("path", "account_id"),
         said={Code.NOT_FOUND: _SAID[Code.NOT_FOUND]},
     ),
 )
-def get_root_credentials(ctx: Ctx, _actor: SignedIn, account_id: inputs.AccountId) -> outputs.AccountCredentialsOut:
+def get_root_credentials(
+    ctx: Ctx, actor: SignedIn, waiting: Waiting, account_id: inputs.AccountId
+) -> outputs.AccountCredentialsOut:
     """The live state, asked of AWS now: access keys with status, age and last use; password, MFA devices and signing
     certificates. Nothing is changed. For everybody who is signed in.
     """
-    account, observed = root_credentials(ctx, account_id)
+    with waiting.one("read", actor.subject):
+        account, observed = root_credentials(ctx, account_id)
     return outputs.AccountCredentialsOut(account=account_out(account), root_credentials=credentials_out(observed))

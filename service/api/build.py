@@ -26,6 +26,7 @@ from service.api import (
 )
 from service.api.middleware import BodyLimit, SecurityHeaders
 from service.api.sign_ins import SignIns
+from service.api.waiting import Places
 from service.workflow.context import Context
 
 _DESCRIPTION = """Puts the operations on an AWS account's root credentials behind two people.
@@ -71,6 +72,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
     app.state.ctx = ctx
     app.state.sign_ins = sign_ins or SignIns()
     app.state.hooks = {}
+    app.state.places = Places()
     # Around all that the framework itself adds, which is what answers a crash.
     inner = app.build_middleware_stack
     app.build_middleware_stack = lambda: SecurityHeaders(BodyLimit(inner()))  # type: ignore[method-assign]

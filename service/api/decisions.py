@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body
 
 from service.api import examples, inputs, outputs
 from service.api.deps import Ctx, SignedIn
-from service.api.problems import documented
+from service.api.problems import TAKING_BODY, documented
 from service.api.views import request_out
 from service.domain.errors import Code
 from service.domain.request import Verdict
@@ -35,7 +35,7 @@ router = APIRouter(prefix="/v1/requests/{request_id}")
         Code.WRONG_STATUS,
         Code.EXPIRED,
         Code.ALTERED,
-        Code.BODY_TOO_LARGE,
+        *TAKING_BODY,
         Code.COMMENT_REQUIRED,
         invalid=("body", "digest"),
     ),

@@ -6,6 +6,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from service.api.sign_ins import sign_ins_of
+from service.api.waiting import Places
 from service.auth.api_tokens import fingerprint, is_api_token
 from service.domain.actor import Actor
 from service.domain.errors import Code, Unauthenticated, bad_token
@@ -46,4 +47,11 @@ def _signed_in(
         raise
 
 
+def _places(request: Request) -> Places:
+    places: Places = request.app.state.places
+    return places
+
+
+# Where a call that waits for AWS takes a place.
+Waiting = Annotated[Places, Depends(_places)]
 SignedIn = Annotated[Actor, Depends(_signed_in)]

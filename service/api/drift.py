@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query
 
 from service.api import examples, inputs, outputs
-from service.api.deps import Ctx, SignedIn
-from service.api.problems import documented
+from service.api.deps import Ctx, SignedIn, Waiting
+from service.api.problems import TAKING_BODY, documented
 from service.api.views import finding_out, look_out
 from service.domain.errors import Code
 from service.workflow.drift import accept_drift, check_drift_now, open_drift
@@ -42,6 +42,7 @@ def get_drift(ctx: Ctx, actor: SignedIn, wanted: Annotated[inputs.DriftFilter, Q
         Code.NOT_CAPABLE,
         Code.ACCOUNT_UNREACHABLE,
         Code.ROOT_NOT_PROVED,
+        Code.TOO_MANY_WAITING,
         invalid=("path", "account_id"),
         said={
             Code.ROLE_REQUIRED: "To look for drift one needs the role operator for this account.",
@@ -51,9 +52,12 @@ def get_drift(ctx: Ctx, actor: SignedIn, wanted: Annotated[inputs.DriftFilter, Q
         },
     ),
 )
-def post_drift_check(ctx: Ctx, actor: SignedIn, account_id: inputs.AccountId) -> outputs.DriftCheckOut:
+def post_drift_check(
+    ctx: Ctx, actor: SignedIn, waiting: Waiting, account_id: inputs.AccountId
+) -> outputs.DriftCheckOut:
     """Reads the account now and compares; the first look takes what is there as right. For the role `operator`."""
-    return look_out(ctx, check_drift_now(ctx, actor, account_id))
+    with waiting.one("read", actor.subject):
+        return look_out(ctx, check_drift_now(ctx, actor, account_id))
 
 
 @router.post(
@@ -65,7 +69,7 @@ def post_drift_check(ctx: Ctx, actor: SignedIn, account_id: inputs.AccountId) ->
         Code.MACHINE_MAY_NOT_DECIDE,
         Code.NOT_FOUND,
         Code.WRONG_STATUS,
-        Code.BODY_TOO_LARGE,
+        *TAKING_BODY,
         invalid=("body", "comment"),
         said={
             Code.ROLE_REQUIRED: "To accept drift one needs the role operator for this account.",

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from service.api.deps import Ctx
-from service.api.problems import documented
+from service.api.problems import TAKING_BODY, documented
 from service.domain.errors import Code, Unauthenticated
 from service.notify.inbound import Source
 from service.notify.webhooks import BadSignature
@@ -41,7 +41,7 @@ async def _body(request: Request) -> bytes:
     response_description="Taken, whatever it was about.",
     responses=documented(
         Code.BAD_SIGNATURE,
-        Code.BODY_TOO_LARGE,
+        *TAKING_BODY,
         common=(Code.INVALID_REQUEST, Code.UNAVAILABLE),
         invalid=("path", "source"),
     ),

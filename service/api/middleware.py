@@ -1,12 +1,21 @@
 """What holds for every request and every answer, whatever the route."""
 
+import asyncio
+from collections import Counter
+
 from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import problem
+from service.api.sign_ins import neighbourhood
 from service.domain.errors import Code
 
 LARGEST_BODY_BYTES = 64 * 1024
+# From the end of the headers to the end of the body.
+_SLOWEST_BODY_SECONDS = 10.0
+# Bodies of one address that have begun to arrive and are not whole. One that arrives at once is never counted.
+_MOST_UNFINISHED_BODIES = 20
 
 _API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 # Swagger UI sets style attributes; its script comes from here alone.
@@ -43,7 +52,7 @@ class SecurityHeaders:
 
 
 class BodyLimit:
-    """Takes the whole body before anything runs, and refuses one that is too large.
+    """Takes the whole body before anything runs. Refuses one that is too large, or too slow, or one of too many.
 
     A limit that is only noticed while the body is read would let a route without a body act first, and then throw
     its answer away: after an execution that answer is a secret.
@@ -51,15 +60,15 @@ class BodyLimit:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._unfinished: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = await _read(receive)
-        if body is None:
-            answer = problem(413, Code.BODY_TOO_LARGE, "The body is larger than 64 KiB.")
-            await answer(scope, receive, send)
+        body = await self._whole(scope, receive)
+        if isinstance(body, Response):
+            await body(scope, receive, send)
             return
         given = False
 
@@ -72,14 +81,37 @@ class BodyLimit:
 
         await self._app(scope, receive_again, send)
 
+    async def _whole(self, scope: Scope, receive: Receive) -> bytes | Response:
+        """Return the body, or the problem with it. A client that went away is judged by what it had sent."""
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if len(body) <= LARGEST_BODY_BYTES and message.get("more_body", False):
+            address = neighbourhood(scope)
+            if self._unfinished[address] >= _MOST_UNFINISHED_BODIES:
+                return _closing(429, Code.TOO_MANY_WAITING, "Too many bodies from your address are not whole yet.")
+            self._unfinished[address] += 1
+            try:
+                async with asyncio.timeout(_SLOWEST_BODY_SECONDS):
+                    body += await _rest(receive)
+            except TimeoutError:
+                return _closing(408, Code.BODY_TOO_SLOW, "The body did not arrive within 10 seconds.")
+            finally:
+                self._unfinished -= Counter([address])  # which drops an address that has none
+        if len(body) > LARGEST_BODY_BYTES:
+            return problem(413, Code.BODY_TOO_LARGE, "The body is larger than 64 KiB.")
+        return body
 
-async def _read(receive: Receive) -> bytes | None:
-    """The body; None when it is too large. What of it was sent is what a client that went away gets judged by."""
-    body = bytearray()
-    while True:
+
+async def _rest(receive: Receive) -> bytes:
+    """Read to the end, or until it is too much anyway."""
+    body, more = bytearray(), True
+    while more and len(body) <= LARGEST_BODY_BYTES:
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > LARGEST_BODY_BYTES:
-            return None
-        if not message.get("more_body", False):
-            return bytes(body)
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+def _closing(status: int, code: Code, detail: str) -> Response:
+    """A problem after which the connection is closed: the rest of the body may never come."""
+    return problem(status, code, detail, headers={"Connection": "close", "Retry-After": "10"})

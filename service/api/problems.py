@@ -24,6 +24,7 @@ _TITLES = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
+    408: "Too slow",
     406: "Not acceptable",
     409: "Not possible now",
     413: "Body too large",
@@ -96,6 +97,8 @@ READING = (
     Code.PROVIDER_UNREACHABLE,
     Code.UNAVAILABLE,
 )
+# What is answered before a body is read whole.
+TAKING_BODY = (Code.BODY_TOO_LARGE, Code.BODY_TOO_SLOW, Code.TOO_MANY_WAITING)
 TAKING_INPUT = (Code.INVALID_REQUEST, *READING)
 
 
@@ -141,14 +144,15 @@ def install(app: FastAPI) -> None:
 def _on_refusal(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # the table above says so
     status = REFUSALS[error.code].status
-    headers = _challenge(error) | _RETRY_AFTER.get(status, {})
+    headers = _challenge(error) | (_SOON if error.code is Code.TOO_MANY_WAITING else _RETRY_AFTER.get(status, {}))
     if error.code is Code.NOT_RECORDED:
         headers = {}  # there is nothing to repeat: the service settles it
     errors: list[dict[str, object]] | None = [] if status == HTTPStatus.UNPROCESSABLE_ENTITY else None
     return problem(status, error.code, error.detail, headers=headers, errors=errors)
 
 
-_RETRY_AFTER = {429: {"Retry-After": "60"}, 503: {"Retry-After": "10"}}
+_SOON = {"Retry-After": "10"}
+_RETRY_AFTER = {429: {"Retry-After": "60"}, 503: _SOON}
 
 
 def _challenge(error: ServiceError) -> dict[str, str]:

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Body, Header, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from service.api import examples, inputs, log_outputs, outputs
-from service.api.deps import Ctx, SignedIn
+from service.api.deps import Ctx, SignedIn, Waiting
 from service.api.paging import conditional, decode_cursor, encode_cursor
-from service.api.problems import documented
+from service.api.problems import TAKING_BODY, documented
 from service.api.views import request_out, summary_out
 from service.db.selection import Selection
 from service.domain.errors import Code, Malformed
@@ -46,7 +46,7 @@ _IF_NONE_MATCH = Header(alias="If-None-Match", max_length=1000, description="The
         Code.PASSWORD_EXISTS,
         Code.NO_SUCH_MFA_DEVICE,
         Code.NO_SUCH_CERTIFICATE,
-        Code.BODY_TOO_LARGE,
+        *TAKING_BODY,
         Code.UNKNOWN_ACCOUNT,
         Code.UNKNOWN_RECIPIENT,
         Code.RECIPIENT_REQUIRED,
@@ -66,6 +66,7 @@ _IF_NONE_MATCH = Header(alias="If-None-Match", max_length=1000, description="The
 def file_request(
     ctx: Ctx,
     actor: SignedIn,
+    waiting: Waiting,
     body: Annotated[inputs.NewRequest, Body(openapi_examples=examples.FILINGS)],
     idempotency_key: Annotated[
         str | None,
@@ -79,7 +80,9 @@ def file_request(
     """Reads the account, and files what could run there; what cannot is refused with the reason. Nothing happens in AWS
     before two people have approved it. For the role `requester`, people and machines.
     """
-    request = file(ctx, actor, _draft(body), idempotency_key=_checked(idempotency_key))
+    key = _checked(idempotency_key)
+    with waiting.one("file", actor.subject):
+        request = file(ctx, actor, _draft(body), idempotency_key=key)
     shown = show(ctx, actor, request.filing.request_id)
     return JSONResponse(
         request_out(ctx, shown).model_dump(mode="json"),

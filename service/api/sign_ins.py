@@ -9,6 +9,7 @@ from fastapi import Request
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
+from starlette.types import Scope
 
 from service.auth.browser import BrowserClient
 from service.auth.oidc import Verifier
@@ -28,7 +29,7 @@ class FailedSignIns:
 
     def count(self, request: Request, refusal: Unauthenticated) -> None:
         """Raise TooMany in the place of one more refusal for an address that had too many."""
-        address = _neighbourhood(request)
+        address = neighbourhood(request.scope)
         if not self._limiter.hit(self._limit, address):
             raise TooMany(Code.TOO_MANY_FAILURES, "Too many sign-ins from your address have failed. Wait a minute.")
         logger.warning("sign-in failed", address=address, code=refusal.code.value)
@@ -48,9 +49,10 @@ def sign_ins_of(request: Request) -> SignIns:
     return found
 
 
-def _neighbourhood(request: Request) -> str:
+def neighbourhood(scope: Scope) -> str:
     """The client's address; of IPv6, the network that one subscriber has to choose addresses from."""
-    host = request.client.host if request.client else "unknown"
+    client = scope.get("client")
+    host: str = client[0] if client else "unknown"
     try:
         address = ip_address(host)
     except ValueError:

@@ -1,5 +1,6 @@
 """The audit log: one row per event, in the transaction of what it tells."""
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,9 @@ from service.domain.events import DECISION_DENIED, EXECUTION_DENIED, Event, reco
 
 # What anybody who sees a request can have written as often as they like.
 REFUSALS = (DECISION_DENIED, EXECUTION_DENIED)
+
+# More different refusals of one request than people can cause in a minute.
+_LATEST_REFUSALS = 50
 
 # The only insert that two can do at once.
 _INSERT: dict[str, Callable[..., sqlite.Insert | postgresql.Insert]] = {
@@ -114,6 +118,22 @@ def of_request(tx: Tx, request_id: str) -> Sequence[tuple[int, str]]:
     """All events of a request, oldest first."""
     query = select(audit_events.c.seq, audit_events.c.content).where(audit_events.c.request_id == request_id)
     return [(row.seq, row.content) for row in tx.execute(query.order_by(audit_events.c.seq))]
+
+
+def is_refused(tx: Tx, refusal: Event, *, subject: str, request_id: str, between: tuple[datetime, datetime]) -> bool:
+    """Tell whether the log has the same refusal of this actor and request, between these times."""
+    query = (
+        select(audit_events.c.content)
+        .where(
+            audit_events.c.request_id == request_id,
+            audit_events.c.event == refusal.name,
+            audit_events.c.at.between(*between),
+        )
+        .order_by(audit_events.c.seq.desc())
+        .limit(_LATEST_REFUSALS)
+    )
+    found = (json.loads(content) for content in tx.execute(query).scalars())
+    return any((told["actor"]["subject"], told["data"]) == (subject, refusal.data) for told in found)
 
 
 def is_read(tx: Tx, reader: str, what: str, hour: datetime) -> bool:

@@ -10,6 +10,7 @@ class Code(StrEnum):
     UNAUTHENTICATED = "unauthenticated"
     INVALID_TOKEN = "invalid_token"  # noqa: S105  # the name of a refusal
     TOO_MANY_FAILURES = "too_many_failures"
+    TOO_MANY_WAITING = "too_many_waiting"
     SIGN_IN_AGAIN = "sign_in_again"
     NO_ROLE = "no_role"
     SUSPENDED = "suspended"
@@ -28,6 +29,7 @@ class Code(StrEnum):
     MALFORMED_IDEMPOTENCY_KEY = "malformed_idempotency_key"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     BODY_TOO_LARGE = "body_too_large"
+    BODY_TOO_SLOW = "body_too_slow"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NOT_ACCEPTABLE = "not_acceptable"
     UNKNOWN_ACCOUNT = "unknown_account"
@@ -102,7 +104,7 @@ class SignInAgain(Unauthenticated):
 
 
 class TooMany(ServiceError):
-    """This comes too often from there; asking again in a minute makes sense."""
+    """This comes too often from there, or too much of it is under way; asking again later makes sense."""
 
 
 class Forbidden(ServiceError):

@@ -1,9 +1,9 @@
 """The one way in which a stored request changes: locked, judged, saved and audited in one transaction."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from service.db import requests
+from service.db import audit, requests
 from service.db.engine import Tx, retried
 from service.domain.actor import WORKER, Actor
 from service.domain.errors import Code, Conflict, ServiceError, expired, no_such_request
@@ -12,6 +12,9 @@ from service.domain.policy import check_may_see
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
 from service.workflow.tell import tell
+
+# The same refusal within this time is recorded once.
+_REPEATED = timedelta(minutes=1)
 
 Step = Callable[[Tx, OperationRequest, datetime], OperationRequest]
 
@@ -43,10 +46,19 @@ def change(
             refusal = error
             if denied is not None:
                 event = Event(denied, {"code": error.code.value, "reason": error.detail})
-                tell(ctx, tx, event, actor=actor, at=now, request=before)
+                _tell_refusal(ctx, tx, actor, before, event, at=now)
     if refusal is not None:
         raise refusal
     return after
+
+
+def _tell_refusal(
+    ctx: Context, tx: Tx, actor: Actor, request: OperationRequest, refusal: Event, *, at: datetime
+) -> None:
+    """Audit a refusal, unless the log has the same one of the last minute: nobody fills the log by repeating it."""
+    request_id = request.filing.request_id
+    if not audit.is_refused(tx, refusal, subject=actor.subject, request_id=request_id, between=(at - _REPEATED, at)):
+        tell(ctx, tx, refusal, actor=actor, at=at, request=request)
 
 
 def write_step(ctx: Context, before: OperationRequest, after: OperationRequest, *incidents: Event) -> OperationRequest:

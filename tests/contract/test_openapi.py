@@ -2,13 +2,15 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
+import httpx
 import pytest
 from destinations import SECRET, Post
 from factories import ACCOUNT, JUSTIFICATION, House
@@ -17,7 +19,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 from openapi_spec_validator import validate
 
-from service.api import outputs
+from service.api import middleware, outputs
 from service.api.build import build
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.aws.organization import KnownAccounts
@@ -192,6 +194,23 @@ def broken(house: House, operation: str) -> Response:
         return call(house, operation)
 
 
+def unfinished(house: House, operation: str, **limit: float) -> Any:
+    """The answer to a body of which no more than its beginning comes."""
+
+    async def begun() -> AsyncIterator[bytes]:
+        yield b"{"
+        await anyio.sleep_forever()
+
+    async def answer() -> Any:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(house.app), base_url="http://test") as client:
+            return await client.post(operation.split()[1], content=begun())
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in limit.items():
+            patch.setattr(middleware, name, value)
+        return anyio.run(answer)
+
+
 def anonymous(house: House, operation: str) -> Response:
     return call(house, operation, None)
 
@@ -246,6 +265,8 @@ for each in (LIST, ME, ACCOUNTS, ACCOUNT_READ, LIVE, LIVEZ, READYZ, CHECKPOINT, 
     SCENARIOS[each, 200] = partial(call, operation=each)
 for each in (FILE, DECIDE, ACCEPT):
     SCENARIOS[each, 413] = partial(call, operation=each, **LARGE)
+for each in (FILE, DECIDE, ACCEPT, HOOK):
+    SCENARIOS[each, 408] = partial(unfinished, operation=each, _SLOWEST_BODY_SECONDS=0.01)
 
 
 def hooked(house: House, **settings: object) -> Response:
@@ -264,6 +285,7 @@ SCENARIOS |= {
     (HOOK, 500): lambda house: hooked(house, engine=None),
     (HOOK, 503): lambda house: hooked(house, engine=connect("sqlite:////nowhere/rootquorum.db", connections=1)),
     (HOOK, 401): lambda house: call(house, HOOK, None),
+    (HOOK, 429): lambda house: unfinished(house, HOOK, _MOST_UNFINISHED_BODIES=0),
     (HOOK, 413): lambda house: call(house, HOOK, None, content=b"x" * 70_000),
     (HOOK, 422): lambda house: house.client().post("/v1/hooks/" + "x" * 70),
     (DRIFT, 200): lambda house: call(house, DRIFT, "oscar"),

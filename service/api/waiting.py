@@ -1,0 +1,41 @@
+"""How many calls may wait for something slow at a time, so that all others keep their threads."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Literal
+
+from service.domain.errors import Code, TooMany
+
+# What waits for AWS or for a tracker. Each kind has places of its own: no reading keeps an execution out.
+Kind = Literal["read", "file", "execute"]
+_SHARE = 4
+
+
+class Places:
+    """The places of this process. A kind has a quarter of the API's threads, and one person at most half of these."""
+
+    def __init__(self, threads: int = 20) -> None:
+        self._in_all = max(1, threads // _SHARE)
+        self._each = max(1, self._in_all // 2)
+        self._taken: Counter[tuple[Kind, str]] = Counter()
+        self._lock = Lock()
+
+    @contextmanager
+    def one(self, kind: Kind, subject: str) -> Iterator[None]:
+        """Hold a place until the end of the block. Raises TooMany at once where there is none."""
+        self._take(kind, subject)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken[kind, subject] -= 1
+                self._taken += Counter()  # which drops whoever holds none
+
+    def _take(self, kind: Kind, subject: str) -> None:
+        with self._lock:
+            held = sum(count for (of, _), count in self._taken.items() if of == kind)
+            if held >= self._in_all or self._taken[kind, subject] >= self._each:
+                raise TooMany(Code.TOO_MANY_WAITING, "Too many calls wait for AWS already. Try again in some seconds.")
+            self._taken[kind, subject] += 1

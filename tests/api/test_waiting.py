@@ -1,0 +1,171 @@
+"""Whoever is slow, or waits for something slow, keeps nobody else waiting; and nobody fills the log with refusals."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from typing import Any
+
+import anyio
+import pytest
+from factories import ACCOUNT, House
+from starlette.types import Message, Receive, Scope, Send
+
+from service.api import middleware
+from service.api.middleware import BodyLimit
+from service.api.waiting import Places
+from service.domain.errors import Code, ServiceError, TooMany
+from service.domain.request import Verdict
+from service.workflow.decide import decide
+
+# --- calls that wait for AWS ---
+
+
+def taken(places: Places, *subjects: str, kind: Any = "read") -> int:
+    """How many of these find a place while all before them hold theirs."""
+    found = 0
+    with ExitStack() as stack:
+        for subject in subjects:
+            try:
+                stack.enter_context(places.one(kind, subject))
+            except TooMany as refusal:
+                assert refusal.code is Code.TOO_MANY_WAITING  # noqa: PT017
+            else:
+                found += 1
+    return found
+
+
+def test_one_person_has_half_of_a_kinds_places_and_all_have_a_quarter_of_the_threads() -> None:
+    places = Places(threads=40)
+    assert taken(places, *["alice"] * 40) == 5
+    assert taken(places, *[f"person {number}" for number in range(40)]) == 10
+    assert taken(places, *["alice"] * 40) == 5  # whoever has left holds none
+
+
+def test_reading_keeps_no_execution_out() -> None:
+    places = Places(threads=4)
+    with places.one("read", "mallory"), places.one("execute", "alice"), places.one("file", "alice"):
+        assert taken(places, "bob") == 0
+
+
+def test_the_smallest_pool_has_one_place_of_each_kind() -> None:
+    assert taken(Places(threads=1), "alice", "bob") == 1
+
+
+class HangingRoots:
+    """An AWS that does not answer until the test says so."""
+
+    call_budget = timedelta(minutes=1)
+
+    def __init__(self) -> None:
+        self.reached = threading.Semaphore(0)
+        self.answer = threading.Event()
+
+    @contextmanager
+    def sign_in(self, *_: object) -> Iterator[Any]:
+        self.reached.release()
+        assert self.answer.wait(30)
+        yield from ()  # a context manager that never enters is an error, as a lost answer is
+
+
+def test_somebody_who_reads_while_aws_hangs_is_refused_at_once_and_others_are_answered(house: House) -> None:
+    roots = HangingRoots()
+    house.change(roots=roots)
+    path = f"/v1/accounts/{ACCOUNT}/root-credentials"
+    with ThreadPoolExecutor(2) as pool:
+        hanging = [pool.submit(house.client("mallory").get, path) for _ in range(2)]  # half of a quarter of 20
+        assert all(roots.reached.acquire(timeout=30) for _ in hanging)
+        refused = house.client("mallory").get(path)
+        answered = house.client("bob").get("/v1/requests")
+        roots.answer.set()
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_waiting")
+    assert refused.headers["Retry-After"] == "10"
+    assert answered.status_code == 200
+
+
+# --- bodies that do not come ---
+
+
+class Client:
+    """Sends the parts of a body, and then nothing any more."""
+
+    def __init__(self, address: str, *parts: bytes, whole: bool = False) -> None:
+        self.scope: Scope = {"type": "http", "client": (address, 1)}
+        self.parts = list(parts)
+        self.whole = whole
+        self.answer: dict[str, Any] = {}
+
+    async def receive(self) -> Message:
+        if not self.parts:
+            await anyio.sleep_forever()
+        part = self.parts.pop(0)
+        return {"type": "http.request", "body": part, "more_body": bool(self.parts) or not self.whole}
+
+    async def send(self, message: Message) -> None:
+        self.answer |= message
+
+
+async def accepted(_scope: Scope, receive: Receive, send: Send) -> None:
+    body = (await receive())["body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+
+def sent_to(limit: BodyLimit, *clients: Client) -> None:
+    """All of them at the same time, until each has its answer."""
+
+    async def run() -> None:
+        async with anyio.create_task_group() as group:
+            for client in clients:
+                group.start_soon(limit, client.scope, client.receive, client.send)
+
+    anyio.run(run)
+
+
+def test_a_body_that_does_not_arrive_is_refused_and_its_connection_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "_SLOWEST_BODY_SECONDS", 0.01)
+    slow = Client("10.0.0.1", b"{", b'"a"')
+    sent_to(BodyLimit(accepted), slow)
+    assert slow.answer["status"] == 408
+    assert (b"connection", b"close") in slow.answer["headers"]
+
+
+def test_one_address_has_twenty_unfinished_bodies_and_others_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "_SLOWEST_BODY_SECONDS", 0.5)
+    limit = BodyLimit(accepted)
+    slow = [Client("10.0.0.1", b"{") for _ in range(30)]
+    others = [Client("10.0.0.1", b"{}", whole=True), Client("10.0.0.2", b"{", b"}", whole=True)]
+    sent_to(limit, *slow, *others)
+    assert [client.answer["status"] for client in slow] == [408] * 20 + [429] * 10
+    assert [client.answer["body"] for client in others] == [b"{}", b"{}"]
+    sent_to(limit, again := Client("10.0.0.1", b"{", b"}", whole=True))
+    assert again.answer["status"] == 200
+
+
+# --- refusals in the log ---
+
+
+def refusals(house: House, request_id: str) -> int:
+    events = house.client("audrey").get("/v1/audit/events", params={"limit": 200}).json()["items"]
+    return [event["event"] for event in events if event["request_id"] == request_id].count("decision.denied")
+
+
+def test_the_same_refusal_is_recorded_once_a_minute(either_house: House) -> None:
+    house = either_house
+    request = house.file()
+    request_id = request.filing.request_id
+
+    def refused(person: str, digest: str) -> None:
+        with pytest.raises(ServiceError, match=r"role_required|wrong_digest"):
+            decide(house.ctx, house.actor(person), request_id, Verdict.APPROVE, digest=digest, comment=None)
+
+    for _ in range(5):
+        refused("alice", request.digest)
+    assert refusals(house, request_id) == 1
+    refused("bob", "0" * 64)
+    assert refusals(house, request_id) == 2
+    house.clock.advance(timedelta(seconds=61))
+    for _ in range(5):
+        refused("alice", request.digest)
+    assert refusals(house, request_id) == 3
