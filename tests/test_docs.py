@@ -18,6 +18,7 @@ from service.api.refusals import REFUSALS
 from service.cli import app
 from service.domain.errors import Code
 from service.settings import Settings, load
+from service.workflow.sweep import STEPS
 
 _ROOT = Path(__file__).parents[1]
 _PAGES = [*sorted(_ROOT.glob("*.md")), *sorted((_ROOT / "docs").glob("*.md"))]
@@ -176,3 +177,8 @@ def test_documented_fields_of_a_filing_are_those_of_the_digest(house: House) -> 
     page = _page("docs/operations.md").partition("The filing's fields are ")[2].partition(", the state of")[0]
 
     assert set(re.findall(r"`([a-z_]+)`", page)) == set(fields)
+
+
+def test_the_workers_table_has_every_step_in_order() -> None:
+    table = _page("docs/operations.md").partition("## The worker")[2].partition("How it settles")[0]
+    assert tuple(re.findall(r"^\| ([a-z_]+) \|", table, re.MULTILINE))[1:] == STEPS

@@ -1,4 +1,4 @@
-"""The command line: serve, migrate, token, doctor, openapi, demo."""
+"""The command line. `main.py` lists the commands, and each group has a module of its own."""
 
 from service.cli.main import app
 

@@ -1,7 +1,7 @@
-"""Execution: two short transactions, AWS between them, none open meanwhile.
+"""Execution: short transactions before and after AWS, none open meanwhile.
 
-Judge, claim and commit; act once; settle and commit; only then is a secret in anybody's hands. Killed anywhere in
-between, the request is left `executing`, and `reconcile.py` ends it.
+Judge; judge again, claim and commit; act once; settle and commit; only then is a secret in anybody's hands. Killed
+anywhere in between, the request is left `executing`, and `reconcile.py` ends it.
 """
 
 from datetime import datetime

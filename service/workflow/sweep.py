@@ -37,16 +37,36 @@ class _Call(Protocol):
 _BATCH = 1000
 
 
+# Everything that a step can be, in the order of docs/operations.md.
+STEPS = (
+    "expire",
+    "remind",
+    "run",
+    "abandon",
+    "roll_back",
+    "expire_key",
+    "reconcile",
+    "deliver",
+    "deliver_again",
+    "forget",
+    "list_accounts",
+    "check_drift",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something to do now: `what`, to a request; or, where `request_id` is None, a look at an account or at all of
-    them, for which nobody waits.
+    """Something to do now: `what` of `STEPS`, to a request. Where `request_id` is None nobody waits for it: it is a
+    look at an account or at all of them, or about deliveries.
     """
 
     what: str
     account_id: str
     request_id: str | None
     call: Callable[[Context], object]
+
+    def __post_init__(self) -> None:
+        assert self.what in STEPS, "docs/operations.md does not know this step"
 
 
 def due(ctx: Context) -> Iterator[Step]:
