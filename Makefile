@@ -6,7 +6,7 @@ BIN = .venv/bin
 .PHONY: demo test browser pgbouncer roundup node go openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults image image-check clean
 
 demo: .venv/ready
-	$(BIN)/rootquorum demo $(if $(KEEP),--keep)
+	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
 
 test: .venv/ready browser pgbouncer roundup node go openssl
 	$(BIN)/pytest -n auto $(ARGS)

@@ -23,6 +23,7 @@ from service import verifier
 from service.app import compose
 from service.auth.api_tokens import fingerprint, mint
 from service.cli.audit import new_key
+from service.cli.try_it import stay
 from service.cli.waiting import free_port, wait_until
 from service.domain.actor import WORKER
 from service.domain.operation import Secret
@@ -47,6 +48,8 @@ simulated_port = {aws_port}
 decision_requires_auth_time = false
 [accounts.{account}]
 name = "production"
+[accounts.444455556666]
+name = "staging"
 [audit]
 origin = "{origin}"
 [audit.keys.demo]
@@ -56,7 +59,7 @@ name = "Carol Castro"
 roles = ["requester", "approver"]
 [people.dave]
 name = "Dave Dogan"
-roles = ["approver"]
+roles = ["requester", "approver"]
 [people.erin]
 name = "Erin Eze"
 roles = ["approver"]
@@ -72,11 +75,14 @@ class DemoFailed(Exception):
     """Something did not happen as the story says."""
 
 
-def run_demo(*, keep: bool) -> bool:
-    """Tell the story; whether all of it was true. With `keep` the service stays up until interrupted."""
+def run_demo(*, keep: bool, port: int | None = None) -> bool:
+    """Tell the story and return whether all of it was true. With `keep` the service stays up until interrupted.
+
+    `port` None takes a free one.
+    """
     with tempfile.TemporaryDirectory(prefix="rootquorum-demo-") as name:
         folder = Path(name)
-        port, aws_port = free_port(), free_port()
+        port, aws_port = port or free_port(), free_port()
         config = folder / "rootquorum.toml"
         config.write_text(
             _SETTINGS.format(folder=folder, port=port, aws_port=aws_port, account=_ACCOUNT, origin=_ORIGIN)
@@ -89,7 +95,8 @@ def run_demo(*, keep: bool) -> bool:
                 tokens = _make_tokens(config)
                 _Story(url, f"http://127.0.0.1:{aws_port}", folder, tokens, log_key).tell()
                 if keep:
-                    _stay(url, tokens)
+                    with httpx.Client(base_url=url, timeout=60) as http:
+                        stay(console, http, tokens)
         except (DemoFailed, TimeoutError, httpx.HTTPError) as error:
             console.print(f"The demo failed: {error}", style="bold red", markup=False)
             console.print(log.read_text()[-4000:], markup=False)
@@ -304,15 +311,3 @@ class _Story:
     def _check(holds: bool, claim: str) -> None:  # noqa: FBT001  # what is checked
         if not holds:
             raise DemoFailed(f"not true: {claim}")
-
-
-def _stay(url: str, tokens: dict[str, Secret]) -> None:
-    """Until interrupted. The tokens are for a service that is gone with its folder."""
-    console.print(f"\nSwagger UI: {url}/docs\n")
-    for subject, token in tokens.items():
-        console.print(f"{subject:>6}  {token.reveal()}", markup=False)
-    console.print("\nCtrl-C ends it.")
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        console.print("Bye.")

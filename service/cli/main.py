@@ -79,8 +79,9 @@ def openapi() -> None:
 
 @app.command()
 def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, with a token for each role.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, with tokens and requests to try.")] = False,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Where to serve; a free port if left out.")] = None,
 ) -> None:
     """Drive the main job, as four people would, against a simulated AWS."""
-    if not run_demo(keep=keep):
+    if not run_demo(keep=keep, port=port):
         raise typer.Exit(1)

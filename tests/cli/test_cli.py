@@ -3,6 +3,8 @@
 import json
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -202,3 +204,31 @@ def test_the_demo_tells_the_whole_story(folder: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert "Done: everything above was checked" in done.stdout
     assert "arn:aws:iam::111122223333:root" in done.stdout
+
+
+def test_the_kept_demo_leaves_a_request_for_each_person_to_try(folder: Path) -> None:
+    port, told = free_port(), ""
+    command = [sys.executable, "-m", "service", "demo", "--keep", "--port", str(port)]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        while "Ctrl-C ends it" not in (line := demo.stdout.readline()):
+            assert line, told
+            told += line
+        assert f"Swagger UI: http://127.0.0.1:{port}/docs\n" in told
+        tokens = re.findall(r"^ +(\w+)  [a-z, ]+\n +(rqp_\w{46})$", told, re.MULTILINE)
+        waiting = {
+            person: httpx.get(
+                f"http://127.0.0.1:{port}/v1/requests",
+                params={"awaiting": "me"},
+                headers={"Authorization": f"Bearer {token}"},
+            ).json()["items"]
+            for person, token in tokens
+        }
+        assert {person: len(found) for person, found in waiting.items()} == {
+            "carol": 1,
+            "dave": 1,
+            "erin": 1,
+            "frank": 0,
+        }
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(timeout=30) == 0
