@@ -3,12 +3,12 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test browser pgbouncer roundup node go openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults image image-check clean
+.PHONY: demo test browser pgbouncer nginx roundup node go openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults image image-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
 
-test: .venv/ready browser pgbouncer roundup node go openssl
+test: .venv/ready browser pgbouncer nginx roundup node go openssl
 	$(BIN)/pytest -n auto $(ARGS)
 
 # A Chromium for tests/browser, if the machine has none.
@@ -18,6 +18,10 @@ browser: .venv/ready
 # A PgBouncer for tests/pooled, if the machine has none.
 pgbouncer: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m pgbouncer
+
+# An nginx for tests/deploy, if the machine has none.
+nginx: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m nginx
 
 # An issue tracker for tests/notify, in an environment of its own.
 roundup: .venv/ready

@@ -5,25 +5,22 @@ As a program of its own it says whether this machine has one, and where it may, 
 
 import os
 import pwd
-import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import debian
 import psycopg
 from postgres import ROLE, register_owner
 from sqlalchemy import URL
 
 from service.cli.waiting import free_port, wait_until
 
-_PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
-
 
 def find() -> str | None:
-    return shutil.which("pgbouncer", path=_PLACES)
+    return debian.find("pgbouncer")
 
 
 @contextmanager
@@ -63,14 +60,5 @@ def _answers(url: URL) -> bool:
     return True
 
 
-def main() -> None:
-    if find() is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        quietly = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", "pgbouncer"]):
-            subprocess.run(["apt-get", *command], env=quietly, check=False)
-    if find() is None:
-        sys.stderr.write("No PgBouncer, and nobody to install Debian's: the tests that need it will be skipped.\n")
-
-
 if __name__ == "__main__":
-    main()
+    debian.ensure("pgbouncer", "pgbouncer")
