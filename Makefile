@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test browser pgbouncer nginx roundup node go openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults image image-check clean
+.PHONY: demo test browser pgbouncer nginx roundup node go openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults image image-check install-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
@@ -82,8 +82,8 @@ test-faults: .venv/ready
 .venv/ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet uv==$(UV_VERSION)
-	$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements-dev.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable .
+	$(BIN)/python tools/uv_as_pip.py pip sync --quiet --python $(BIN)/python requirements-dev.lock
+	$(BIN)/python tools/uv_as_pip.py pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable .
 	touch $@
 
 # requirements.lock is what the service runs on, in the image too; the other adds the demo and the tests to just that.
@@ -98,6 +98,12 @@ image:
 # As root, with buildah. BASE=… where no registry can be reached, BUILD_ARGS=… for more arguments of the build.
 image-check:
 	tests/container/verify.sh $(or $(BASE),python:3.11-slim-bookworm)
+
+# As root: `make demo` of a fresh clone in a network whose only way out is a proxy that inspects TLS. Minutes.
+install-check: .venv/ready
+	$(BIN)/pip download --quiet --no-deps --require-hashes -r requirements-dev.lock -d .venv/wheels
+	$(BIN)/pip download --quiet --no-deps uv==$(UV_VERSION) -d .venv/wheels
+	tests/install/verify.sh .venv/wheels
 
 clean:
 	rm -rf .venv dist test-output .pytest_cache .mypy_cache .ruff_cache
