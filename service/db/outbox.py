@@ -84,11 +84,19 @@ def due(tx: Tx, destination: str, now: datetime, limit: int, *, is_new: bool) ->
 
     It is a repeat as well where something later of its request was delivered meanwhile.
     """
+    return _due(tx, destination, now, limit, deliveries.c.attempts == 0 if is_new else deliveries.c.attempts > 0)
+
+
+def following(tx: Tx, destination: str, streams: Collection[str], now: datetime, limit: int) -> Sequence[Delivery]:
+    """What may be sent there now of these streams: what waited for something that has ended meanwhile."""
+    return _due(tx, destination, now, limit, deliveries.c.stream.in_(streams))
+
+
+def _due(tx: Tx, destination: str, now: datetime, limit: int, which: ColumnElement[bool]) -> Sequence[Delivery]:
     there = (deliveries.c.destination == destination, deliveries.c.status == DeliveryStatus.PENDING)
-    tried = deliveries.c.attempts == 0 if is_new else deliveries.c.attempts > 0
     others = [column for column in deliveries.c if column is not deliveries.c.is_repeat]
     is_repeat = or_(deliveries.c.is_repeat, _is_overtaken()).label("is_repeat")
-    query = select(*others, is_repeat).where(*there, tried, *_is_due(now))
+    query = select(*others, is_repeat).where(*there, which, *_is_due(now))
     return [
         _delivery(row)
         for row in tx.execute(query.order_by(deliveries.c.due_at, deliveries.c.seq).limit(limit)).mappings()

@@ -2,8 +2,9 @@
 
 import json
 import random
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from service.db import outbox
 from service.db.engine import begin, read, retried
@@ -24,7 +25,7 @@ _AT_A_TIME = timedelta(seconds=15)
 
 
 def deliver(ctx: Context, name: str) -> None:
-    """Send what one destination was never sent; what is left after a while is for the next pass.
+    """Send what one destination was never sent, and what waited behind it; the rest is for the next pass.
 
     What it does not take is tried again later, and holds up nothing but what is behind it in its stream. Raises
     Unavailable when it took nothing at all: it is away, and is left alone for a while; Conflict when another process
@@ -41,17 +42,35 @@ def deliver_again(ctx: Context, name: str) -> None:
 
 
 def _deliver(ctx: Context, name: str, *, is_new: bool) -> None:
-    until = ctx.now() + _AT_A_TIME
+    """In rounds: of each stream the first, then of those streams that went on the next, up to a batch in all."""
+    began = ctx.now()
+    until = began + _AT_A_TIME
     with read(ctx.engine) as tx:
-        found = outbox.due(tx, name, ctx.now(), _BATCH, is_new=is_new)
+        found = outbox.due(tx, name, began, _BATCH, is_new=is_new)
     answers: list[Attempt] = []
-    for delivery in found:
-        answers.append(_attempt(ctx, name, delivery))
-        _record(ctx, delivery.id, answers[-1])
-        if answers[-1].answer is Answer.GONE or ctx.now() >= until:
+    while found:
+        made = list(_round(ctx, name, found, until))
+        answers += made
+        if made[-1].answer is Answer.GONE or len(answers) >= _BATCH or ctx.now() >= until:
             break
+        # The clock may have been set back: then there are fewer answers.
+        answered = zip(found, made, strict=False)
+        went_on = {delivery.stream for delivery, attempt in answered if attempt.answer is not Answer.AGAIN}
+        with read(ctx.engine) as tx:
+            # As it was when the pass began: what came since, or is to be tried again since, is for the next one.
+            found = outbox.following(tx, name, went_on, began, _BATCH - len(answers))
     if answers and all(attempt.answer is Answer.AGAIN for attempt in answers):
         raise Unavailable(Code.UNAVAILABLE, f"The destination did not take a delivery. {answers[0].detail}")
+
+
+def _round(ctx: Context, name: str, found: Sequence[Delivery], until: datetime) -> Iterator[Attempt]:
+    """Try each and write it down. Ends early when the time is over, or where the destination wants no more."""
+    for delivery in found:
+        attempt = _attempt(ctx, name, delivery)
+        _record(ctx, delivery.id, attempt)
+        yield attempt
+        if attempt.answer is Answer.GONE or ctx.now() >= until:
+            return
 
 
 def _attempt(ctx: Context, name: str, delivery: Delivery) -> Attempt:

@@ -111,6 +111,7 @@ LISTS: dict[str, Callable[[Tx], object]] = {
     ),
     "deliveries that are new": lambda tx: outbox.due(tx, "siem", LATE, LIMIT, is_new=True),
     "deliveries that are due again": lambda tx: outbox.due(tx, "siem", LATE, LIMIT, is_new=False),
+    "deliveries that follow": lambda tx: outbox.following(tx, "siem", [CURSOR.request_id, "0" * 36], LATE, LIMIT),
     "destinations that something is due for": lambda tx: outbox.destinations_due(tx, LATE),
     "open drift": expectations.open_findings,
     "open drift of an account": lambda tx: expectations.open_findings(tx, "000000000007"),

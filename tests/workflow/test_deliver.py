@@ -11,10 +11,11 @@ from sqlalchemy import select, text
 
 from service.db.engine import begin, read
 from service.db.tables import deliveries
+from service.domain.actor import WORKER
 from service.domain.canonical import Document, canonical
 from service.domain.delivery import GIVE_UP_AFTER, Answer, Notice, wait_after
 from service.domain.errors import Conflict, ServiceError
-from service.domain.events import DELIVERY_FAILED, DESTINATION_DISABLED
+from service.domain.events import DELIVERY_FAILED, DESTINATION_DISABLED, Event
 from service.domain.request import Verdict
 from service.worker import run_pass
 from service.workflow import tell
@@ -57,10 +58,101 @@ def test_every_step_of_a_request_is_told_once_to_each_destination_in_order(house
     one, other = Post(), Post()
     told(house, one=one, other=other)
     deactivated(house)
-    for _ in LIFE:
-        run_pass(house.ctx)
+    run_pass(house.ctx)
     assert one.events == other.events == LIFE
     assert len({notice.id for notice in one.sent + other.sent}) == 2 * len(LIFE)
+
+
+def test_what_waits_is_sent_in_one_pass_one_of_each_request_in_turn(house: House) -> None:
+    post = Post()
+    told(house, post=post)
+    for account in (ACCOUNT, OTHER_ACCOUNT, BOTH):
+        house.approve(house.file(account_id=account))
+    deliver(house.ctx, "post")
+    accounts = [notice.document["data"]["account_id"] for notice in post.sent]  # type: ignore[index, call-overload]
+    assert accounts == [ACCOUNT, OTHER_ACCOUNT, BOTH] * 4
+    for account in (ACCOUNT, OTHER_ACCOUNT, BOTH):
+        assert [each.event for each, of in zip(post.sent, accounts, strict=True) if of == account] == LIFE[:4]
+
+
+def test_a_pass_has_a_most_and_a_long_stream_leaves_the_others_their_turn(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.workflow.deliver._BATCH", 5)
+    post = Post()
+    told(house, post=post)
+    request = house.file(account_id=OTHER_ACCOUNT)
+    with begin(house.ctx.engine) as tx:
+        for _ in range(9):
+            about = Event("drift.found", {"account_id": ACCOUNT})
+            tell.tell(house.ctx, tx, about, actor=WORKER, at=house.clock())
+    house.approve(request)
+    sent = []
+    for _ in range(3):
+        before = len(post.sent)
+        deliver(house.ctx, "post")
+        sent.append(post.events[before:])
+    drift, life = "drift.found", LIFE[:4]
+    assert sent == [
+        [life[0], drift, drift, life[1], drift],
+        [drift, life[2], drift, life[3], drift],
+        [drift, drift, drift],
+    ]
+
+
+def test_a_pass_that_took_too_long_begins_no_further_round(house: House) -> None:
+    def slow(_: Notice) -> Answer:
+        house.clock.advance(timedelta(seconds=8))
+        return Answer.DELIVERED
+
+    post = Post(slow)
+    told(house, post=post)
+    deactivated(house)
+    counts = []
+    for _ in range(3):
+        deliver(house.ctx, "post")
+        counts.append(len(post.sent))
+    assert (counts, post.events) == ([2, 4, 6], LIFE)
+
+
+def test_what_is_not_taken_is_tried_once_in_a_pass_however_long_that_takes(house: House) -> None:
+    def slow(notice: Notice) -> Answer:
+        house.clock.advance(timedelta(seconds=4))
+        return Answer.AGAIN if notice.ticket == "OPS-1" else Answer.DELIVERED
+
+    post = Post(slow)
+    told(house, post=post)
+    house.approve(house.file(DEACTIVATE, house.spare_key(), ticket="OPS-1"))
+    house.approve(house.file(account_id=OTHER_ACCOUNT))
+    deliver(house.ctx, "post")
+    assert [notice.ticket for notice in post.sent] == ["OPS-1", None, None, None]
+
+
+def test_what_is_told_again_brings_along_what_waited_behind_it(house: House) -> None:
+    post = Post(away)
+    told(house, post=post)
+    deactivated(house)
+    attempt(house, "post")
+    house.clock.advance(timedelta(minutes=1))
+    post.answer = Post().answer
+    deliver_again(house.ctx, "post")
+    assert post.events[1:] == LIFE
+
+
+def test_what_happens_during_a_pass_is_for_the_next_one(house: House) -> None:
+    def busy(notice: Notice) -> Answer:
+        house.clock.advance(timedelta(milliseconds=1))
+        if notice.event == "request.filed":
+            house.approve(request, "bob")
+        return Answer.DELIVERED
+
+    post = Post(busy)
+    told(house, post=post)
+    request = house.file()
+    deliver(house.ctx, "post")
+    assert post.events == LIFE[:1]
+    deliver(house.ctx, "post")
+    assert post.events == LIFE[:2]
 
 
 def test_a_destination_gets_only_the_events_that_it_wants(house: House) -> None:
@@ -142,8 +234,7 @@ def test_a_destination_that_is_away_is_tried_again_in_order_and_delays_no_other(
     assert alive.events == LIFE
     dead.answer = Post().answer
     house.clock.advance(timedelta(minutes=1))
-    for _ in LIFE:
-        run_pass(house.ctx)
+    run_pass(house.ctx)
     assert dead.events == ["request.filed", *LIFE]
 
 
@@ -390,8 +481,9 @@ def test_what_the_settings_no_longer_name_keeps_what_it_was_not_told(house: Hous
 def test_a_worker_that_was_taken_over_writes_nothing_down(house: House) -> None:
     if house.ctx.engine.dialect.name == "sqlite":
         pytest.skip("one process, and no lease")
-    told(house, post=Post())
-    house.file()
+    post = Post()
+    told(house, post=post)
+    house.approve(house.file(), "bob")
     lease = take(house.ctx, ["to post drift"], "one", timedelta(seconds=30), 1)["to post drift"]
     with begin(house.ctx.engine) as tx:
         tx.execute(text("UPDATE leases SET until = now()"))
@@ -399,7 +491,7 @@ def test_a_worker_that_was_taken_over_writes_nothing_down(house: House) -> None:
     house.change(lease=lease)
     with pytest.raises(Conflict):
         deliver(house.ctx, "post")
-    assert statuses(house, "post") == ["pending"]
+    assert (post.events, statuses(house, "post")) == (LIFE[:1], ["pending"] * 2)
 
 
 def delivery_id(house: House) -> str:
