@@ -24,6 +24,7 @@ from service.api import (
     problems,
     requests,
 )
+from service.api.headers import SingleHeaders
 from service.api.middleware import BodyLimit, SecurityHeaders
 from service.api.sign_ins import SignIns
 from service.api.waiting import Places
@@ -75,7 +76,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
     app.state.places = Places()
     # Around all that the framework itself adds, which is what answers a crash.
     inner = app.build_middleware_stack
-    app.build_middleware_stack = lambda: SecurityHeaders(BodyLimit(inner()))  # type: ignore[method-assign]
+    app.build_middleware_stack = lambda: SecurityHeaders(SingleHeaders(BodyLimit(inner())))  # type: ignore[method-assign]
     problems.install(app)
     for module in (requests, decisions, execution, accounts, drift, deliveries, hooks, audit, health):
         app.include_router(module.router)

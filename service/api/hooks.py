@@ -1,32 +1,87 @@
 """What comes in from trackers."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from service.api.deps import Ctx
+from service.api.examples import named
 from service.api.problems import TAKING_BODY, documented
 from service.domain.errors import Code, Unauthenticated
+from service.domain.hooks import Unrelated
 from service.notify.inbound import Source
 from service.notify.webhooks import BadSignature
 from service.workflow.hooks import withdraw_of
 
+logger = structlog.get_logger(__name__)
+
 router = APIRouter(prefix="/v1/hooks", tags=["Hooks"])
 
+_NOBODY = "No open request that was filed before it names the ticket."
+
+_STANDARD = {"type": "ticket.closed", "timestamp": "2026-03-02T09:31:00Z", "data": {"ticket": "OPS-4711"}}
+_GITHUB = {
+    "action": "closed",
+    "issue": {"number": 12, "state": "closed", "closed_at": "2026-03-02T09:31:00Z"},
+    "repository": {"full_name": "example/operations"},
+}
+_DONE = {"id": "10002", "name": "Done", "statusCategory": {"key": "done"}}
+_JIRA = {
+    "webhookEvent": "jira:issue_updated",
+    "timestamp": 1772443860123,
+    "issue": {"key": "OPS-4711", "fields": {"status": _DONE, "resolutiondate": "2026-03-02T09:31:00.087+0000"}},
+    "changelog": {"items": [{"field": "status", "from": "3", "to": "10002", "toString": "Done"}]},
+}
+
 _BODY = {
+    "description": "As the product sends it: at most 1 MiB.",
     "required": True,
     "content": {
         "application/json": {
             "schema": {"type": "object"},
-            "examples": {
-                "standard": {
-                    "summary": "A ticket was closed, by Standard Webhooks",
-                    "value": {"type": "ticket.closed", "data": {"ticket": "OPS-4711"}},
-                }
+            "examples": named(
+                standard=("A ticket was closed, by Standard Webhooks", _STANDARD),
+                github=("An issue was closed, of GitHub (shortened)", _GITHUB),
+                jira=("An issue was closed, of Jira (shortened)", _JIRA),
+            ),
+        },
+        "application/x-www-form-urlencoded": {
+            "schema": {
+                "type": "object",
+                "description": "GitHub's default: the same JSON in one field.",
+                "properties": {"payload": {"type": "string"}},
+                "required": ["payload"],
+                "additionalProperties": False,
             },
-        }
+            "examples": named(github=("The same as a form", {"payload": '{"action": "closed"}'})),
+        },
     },
 }
+
+
+def _header(name: str, description: str, pattern: str = "^.+$") -> dict[str, Any]:
+    schema = {"type": "string", "pattern": pattern}
+    return {"name": name, "in": "header", "required": False, "schema": schema, "description": description}
+
+
+_HUB = "^sha256=[0-9a-f]{64}$"
+_SIGNATURES = [
+    _header("webhook-id", "`standard`: the message's id, which is signed with it."),
+    _header(
+        "webhook-timestamp",
+        "`standard`: when it was sent, in seconds since 1970; not more than five minutes from now.",
+        "^[1-9][0-9]{0,10}$",
+    ),
+    _header(
+        "webhook-signature",
+        "`standard`: `v1,` (HMAC-SHA256) or `v1a,` (Ed25519), and Base64. Of several, 16 at most, one has to be good.",
+        r"^\S+( \S+){0,15}$",
+    ),
+    _header("X-Hub-Signature-256", "`github`: HMAC-SHA256 of the body.", _HUB),
+    _header("X-GitHub-Event", "`github`: `issues` or `pull_request`. Others do nothing."),
+    _header("X-Hub-Signature", "`jira`: HMAC-SHA256 of the body.", _HUB),
+]
 
 
 async def _body(request: Request) -> bytes:
@@ -42,10 +97,11 @@ async def _body(request: Request) -> bytes:
     responses=documented(
         Code.BAD_SIGNATURE,
         *TAKING_BODY,
-        common=(Code.INVALID_REQUEST, Code.UNAVAILABLE),
+        common=(Code.DOUBLED_HEADER, Code.INVALID_REQUEST, Code.UNAVAILABLE),
         invalid=("path", "source"),
+        said={Code.BODY_TOO_LARGE: "The body is larger than 1024 KiB."},
     ),
-    openapi_extra={"requestBody": _BODY},
+    openapi_extra={"parameters": _SIGNATURES, "requestBody": _BODY, "security": []},
 )
 def post_hook(
     ctx: Ctx,
@@ -54,18 +110,21 @@ def post_hook(
     body: Annotated[bytes, Depends(_body)],
 ) -> None:
     """Withdraws the requests that name the ticket, were filed before, and have not begun to run. Nothing that comes in
-    approves anything. For the trackers that the settings name under `hooks`: no token signs them in, but their own
-    signature, `webhook-signature` (Standard Webhooks), `X-Hub-Signature-256` (GitHub) or `X-Hub-Signature` (Jira).
+    approves anything. For the trackers that the settings name under `hooks`: no token signs them in, but the signature
+    of their kind, in its headers, each of which is there once. What is well signed and closes no ticket is taken as
+    well, and does nothing; the service's log says why.
     """
     sources: dict[str, Source] = request.app.state.hooks
     if source not in sources:
         raise _bad_signature()
     try:
-        closed = sources[source].closed(request.headers, body, ctx.now())
+        found = sources[source].closed(request.headers, body, ctx.now())
     except BadSignature:
         raise _bad_signature() from None
-    if closed is not None:
-        withdraw_of(ctx, source, closed)
+    if isinstance(found, Unrelated):
+        logger.info("hook withdrew nothing", source=source, why=found.why)
+    elif not withdraw_of(ctx, source, found):
+        logger.info("hook withdrew nothing", source=source, why=_NOBODY)
 
 
 def _bad_signature() -> Unauthenticated:

@@ -12,6 +12,8 @@ from service.api.sign_ins import neighbourhood
 from service.domain.errors import Code
 
 LARGEST_BODY_BYTES = 64 * 1024
+# A tracker sends the whole issue, whose text alone may be larger than anything that is filed here.
+LARGEST_HOOK_BYTES = 1024 * 1024
 # From the end of the headers to the end of the body.
 _SLOWEST_BODY_SECONDS = 10.0
 # Bodies of one address that have begun to arrive and are not whole. One that arrives at once is never counted.
@@ -35,7 +37,7 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        path = _path(scope)
         docs = path == "/docs" or path.startswith("/docs/")
 
         async def send_with_headers(message: Message) -> None:
@@ -83,29 +85,35 @@ class BodyLimit:
 
     async def _whole(self, scope: Scope, receive: Receive) -> bytes | Response:
         """Return the body, or the problem with it. A client that went away is judged by what it had sent."""
+        largest = LARGEST_HOOK_BYTES if _path(scope).startswith("/v1/hooks/") else LARGEST_BODY_BYTES
         message = await receive()
         body: bytes = message.get("body", b"")
-        if len(body) <= LARGEST_BODY_BYTES and message.get("more_body", False):
+        if len(body) <= largest and message.get("more_body", False):
             address = neighbourhood(scope)
             if self._unfinished[address] >= _MOST_UNFINISHED_BODIES:
                 return _closing(429, Code.TOO_MANY_WAITING, "Too many bodies from your address are not whole yet.")
             self._unfinished[address] += 1
             try:
                 async with asyncio.timeout(_SLOWEST_BODY_SECONDS):
-                    body += await _rest(receive)
+                    body += await _rest(receive, largest)
             except TimeoutError:
                 return _closing(408, Code.BODY_TOO_SLOW, "The body did not arrive within 10 seconds.")
             finally:
                 self._unfinished -= Counter([address])  # which drops an address that has none
-        if len(body) > LARGEST_BODY_BYTES:
-            return problem(413, Code.BODY_TOO_LARGE, "The body is larger than 64 KiB.")
+        if len(body) > largest:
+            return problem(413, Code.BODY_TOO_LARGE, f"The body is larger than {largest // 1024} KiB.")
         return body
 
 
-async def _rest(receive: Receive) -> bytes:
+def _path(scope: Scope) -> str:
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+async def _rest(receive: Receive, largest: int) -> bytes:
     """Read to the end, or until it is too much anyway."""
     body, more = bytearray(), True
-    while more and len(body) <= LARGEST_BODY_BYTES:
+    while more and len(body) <= largest:
         message = await receive()
         body += message.get("body", b"")
         more = message.get("more_body", False)

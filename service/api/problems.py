@@ -89,6 +89,7 @@ class ValidationProblem(Problem):
 
 # What any route may answer that asks who somebody is.
 READING = (
+    Code.DOUBLED_HEADER,
     Code.UNAUTHENTICATED,
     Code.INVALID_TOKEN,
     Code.NO_ROLE,

@@ -33,6 +33,7 @@ REFUSALS: dict[Code, Refusal] = {
     Code.LOG_NOT_SIGNED: Refusal(404, "This service has no key to sign the audit log's head with."),
     # what was sent
     Code.INVALID_REQUEST: Refusal(422, "The request does not have the documented form."),
+    Code.DOUBLED_HEADER: Refusal(400, "A header is there twice, and of two values none can be believed."),
     Code.MALFORMED_IDEMPOTENCY_KEY: Refusal(400, "An Idempotency-Key is 1 to 255 visible ASCII characters."),
     Code.IDEMPOTENCY_KEY_REUSED: Refusal(422, "You filed something else with this Idempotency-Key."),
     Code.BODY_TOO_LARGE: Refusal(413, "The body is larger than 64 KiB."),

@@ -1,7 +1,7 @@
 """Requests and their decisions: rows in, OperationRequest out."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice
@@ -99,10 +99,12 @@ def open_for(tx: Tx, account_id: str, operation: Operation) -> bool:
     return tx.execute(query).first() is not None
 
 
-def open_with_ticket(tx: Tx, tickets: Collection[str]) -> list[str]:
-    """The ids of requests with one of these tickets that have not ended."""
-    query = select(requests.c.id).where(requests.c.ticket.in_(tickets), requests.c.ended_at.is_(None))
-    return list(tx.execute(query).scalars())
+def open_with_tickets(tx: Tx) -> Sequence[tuple[str, str]]:
+    """The id and the ticket of each request that has one and has not ended: few, however many there were."""
+    query = select(requests.c.id, requests.c.ticket).where(
+        requests.c.ended_at.is_(None), requests.c.ticket.is_not(None)
+    )
+    return [(row.id, row.ticket) for row in tx.execute(query)]
 
 
 def acted_on(tx: Tx, account_id: str, since: datetime | None) -> list[OperationRequest]:

@@ -26,6 +26,7 @@ class Code(StrEnum):
     LOG_NOT_SIGNED = "log_not_signed"
     # what was sent
     INVALID_REQUEST = "invalid_request"
+    DOUBLED_HEADER = "doubled_header"
     MALFORMED_IDEMPOTENCY_KEY = "malformed_idempotency_key"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     BODY_TOO_LARGE = "body_too_large"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import httpx
 import standardwebhooks
@@ -20,6 +20,8 @@ from service.notify import guarded
 _SHARED, _PRIVATE, _PUBLIC = "whsec_", "whsk_", "whpk_"
 _SHORTEST_SECRET_BYTES, _LONGEST_SECRET_BYTES, _KEY_BYTES = 24, 64, 32
 _TOLERANCE = timedelta(minutes=5)
+# A sender has one for each of its secrets, of which there are two while one replaces the other.
+_MOST_SIGNATURES = 16
 _SECONDS = re.compile("[1-9][0-9]{0,10}")
 
 _MOVED, _CLIENT_ERROR, _GONE = 300, 400, 410
@@ -111,19 +113,27 @@ def verifier(text: str) -> SharedSecret | PublicKey:
     raise ValueError(f"a secret to verify with begins with {_SHARED} or {_PUBLIC}")
 
 
+class Sent(NamedTuple):
+    """What a good signature proves: the message's id, by which the caller knows a repetition, and when it was sent."""
+
+    id: str
+    at: datetime
+
+
 def verify(
     secrets: Sequence[Verifier],
     headers: Mapping[str, str],
     body: bytes,
     now: datetime,
     tolerance: timedelta = _TOLERANCE,
-) -> str:
-    """The message's id, by which the caller knows a repetition. Raises BadSignature."""
-    lower = {name.lower(): value for name, value in headers.items()}
-    message_id, stamp = lower.get("webhook-id", ""), lower.get("webhook-timestamp", "")
-    signatures = lower.get("webhook-signature", "").split()
+) -> Sent:
+    """What the signature proves; nobody reads these headers again. Raises BadSignature."""
+    message_id, stamp = once(headers, "webhook-id"), once(headers, "webhook-timestamp")
+    signatures = once(headers, "webhook-signature").split()
     if not message_id or not stamp or not signatures:
         raise BadSignature("a header of the signature is missing")
+    if len(signatures) > _MOST_SIGNATURES:
+        raise BadSignature("there are too many signatures")
     at = _at(stamp)
     if abs(at - now.timestamp()) > tolerance.total_seconds():
         raise BadSignature("the message is not from now")
@@ -134,7 +144,19 @@ def verify(
         raise BadSignature("the message is not UTF-8") from None
     if not any(good):
         raise BadSignature("no signature is good")
-    return message_id
+    return Sent(message_id, datetime.fromtimestamp(at, UTC))
+
+
+def once(headers: Mapping[str, str], name: str) -> str:
+    """A header's value, empty where there is none. `name` is in lower case, those of `headers` may be in any.
+
+    Raises BadSignature for one that is there twice: two readers of it could take different ones, and whoever sends it
+    would choose which.
+    """
+    found = [value for each, value in headers.items() if each.lower() == name]
+    if len(found) > 1:
+        raise BadSignature("a header is there twice")
+    return found[0] if found else ""
 
 
 def _utc_now() -> datetime:

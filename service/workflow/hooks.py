@@ -23,7 +23,7 @@ def withdraw_of(ctx: Context, source: str, closed: Closed) -> int:
 @retried
 def _open(ctx: Context, closed: Closed) -> list[str]:
     with read(ctx.engine) as tx:
-        return requests.open_with_ticket(tx, closed.tickets)
+        return [request_id for request_id, ticket in requests.open_with_tickets(tx) if closed.is_named_by(ticket)]
 
 
 @retried

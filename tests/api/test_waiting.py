@@ -91,7 +91,7 @@ class Client:
     """Sends the parts of a body, and then nothing any more."""
 
     def __init__(self, address: str, *parts: bytes, whole: bool = False) -> None:
-        self.scope: Scope = {"type": "http", "client": (address, 1)}
+        self.scope: Scope = {"type": "http", "client": (address, 1), "path": "/v1/requests"}
         self.parts = list(parts)
         self.whole = whole
         self.answer: dict[str, Any] = {}

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from closings import KINDS
 from destinations import SECRET, Post
 from factories import ACCOUNT, JUSTIFICATION, House
 from factories import ACCOUNTS as ACCOUNTS_BY_ID
@@ -21,6 +22,7 @@ from openapi_spec_validator import validate
 
 from service.api import middleware, outputs
 from service.api.build import build
+from service.api.middleware import LARGEST_HOOK_BYTES
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.aws.organization import KnownAccounts
 from service.aws.simulated import ConnectionLostAfter, Refuse
@@ -65,8 +67,18 @@ def test_operation_says_what_it_does_and_for_whom(operation: str) -> None:
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_operation_under_v1_needs_a_token(operation: str) -> None:
     # A hook is signed, by no scheme that a page could offer.
-    assert ("security" in OPERATIONS[operation]) == (" /v1/" in operation and operation != HOOK)
+    assert bool(OPERATIONS[operation].get("security")) == (" /v1/" in operation and operation != HOOK)
     assert ("401" in OPERATIONS[operation]["responses"]) == (" /v1/" in operation)
+
+
+def test_a_hook_names_the_headers_of_its_kinds_and_its_limit_and_needs_no_token() -> None:
+    described = OPERATIONS[HOOK]
+    named = {each["name"].lower() for each in described["parameters"] if each["in"] == "header"}
+    assert named == {name for kind in KINDS.values() for name in kind.headers}
+    assert described["security"] == []
+    assert "1 MiB" in described["requestBody"]["description"]
+    assert LARGEST_HOOK_BYTES == 1024**2
+    assert described["requestBody"]["content"].keys() == {"application/json", "application/x-www-form-urlencoded"}
 
 
 def test_no_operation_answers_with_the_frameworks_own_errors() -> None:
@@ -221,6 +233,10 @@ def barred(house: House, operation: str) -> Response:
     return call(house, operation)
 
 
+def doubled(house: House, operation: str) -> Response:
+    return call(house, operation, headers=[("Content-Type", "application/json"), ("content-type", "text/plain")])
+
+
 def guessing(house: House, operation: str) -> Response:
     house.app.state.sign_ins = SignIns(failures=FailedSignIns(per_minute=1))
     guess = {"Authorization": "Bearer rqp_guess"}
@@ -236,6 +252,8 @@ for each in OPERATIONS:
     SCENARIOS[each, 500] = partial(broken, operation=each)
     if each != LIVEZ:
         SCENARIOS[each, 503] = partial(without_database, operation=each)
+    if "/v1/" in each:
+        SCENARIOS[each, 400] = partial(doubled, operation=each)
     if "/v1/" in each and each != HOOK:
         SCENARIOS[each, 401] = partial(anonymous, operation=each)
         SCENARIOS[each, 403] = partial(barred, operation=each)
@@ -286,7 +304,7 @@ SCENARIOS |= {
     (HOOK, 503): lambda house: hooked(house, engine=connect("sqlite:////nowhere/rootquorum.db", connections=1)),
     (HOOK, 401): lambda house: call(house, HOOK, None),
     (HOOK, 429): lambda house: unfinished(house, HOOK, _MOST_UNFINISHED_BODIES=0),
-    (HOOK, 413): lambda house: call(house, HOOK, None, content=b"x" * 70_000),
+    (HOOK, 413): lambda house: call(house, HOOK, None, content=b"x" * (LARGEST_HOOK_BYTES + 1)),
     (HOOK, 422): lambda house: house.client().post("/v1/hooks/" + "x" * 70),
     (DRIFT, 200): lambda house: call(house, DRIFT, "oscar"),
     (DRIFT, 422): lambda house: call(house, DRIFT, "oscar", params={"account_id": "x"}),

@@ -73,7 +73,7 @@ LISTS: dict[str, Callable[[Tx], object]] = {
     "awaiting an approver": page(awaiting=awaiting("dave")),
     "awaiting a requester": page(awaiting=awaiting("seldom")),
     "awaiting a reader": page(awaiting=awaiting("seldom"), reader=Reader("seldom", ACCOUNTS)),
-    "open with a ticket": lambda tx: requests.open_with_ticket(tx, ("OPS-1", "OPS-2")),
+    "open with tickets": requests.open_with_tickets,
     "to look at": lambda tx: backlog.to_look_at(tx, AT, LIMIT),
     "old deliveries": lambda tx: outbox.is_old(tx, AT, ["siem"]),
     "overdue": lambda tx: backlog.overdue(tx, LATE, LIMIT),

@@ -102,7 +102,7 @@ def test_we_take_what_javascript_signs() -> None:
     at, body = int(now.timestamp()), '{"name": "Jürgen 山"}'
     signature = run(_SIGN, secret=SECRET, id="msg_1", at=at, body=body)
     headers = {"Webhook-Id": "msg_1", "Webhook-Timestamp": str(at), "Webhook-Signature": signature}
-    assert verify([verifier(SECRET)], headers, body.encode(), now) == "msg_1"
+    assert verify([verifier(SECRET)], headers, body.encode(), now).id == "msg_1"
     with pytest.raises(BadSignature):
         verify([verifier(SECRET)], headers, body.encode() + b" ", now)
 
@@ -113,7 +113,7 @@ def test_we_take_what_javascript_signs_with_a_key_pair() -> None:
     made = json.loads(run(_SIGN_ED25519, id="msg_1", at=at, body=body))
     key = base64.b64encode(base64.urlsafe_b64decode(made["key"] + "=")).decode()
     headers = {"Webhook-Id": "msg_1", "Webhook-Timestamp": str(at), "Webhook-Signature": f"v1a,{made['signature']}"}
-    assert verify([verifier(f"whpk_{key}")], headers, body.encode(), now) == "msg_1"
+    assert verify([verifier(f"whpk_{key}")], headers, body.encode(), now).id == "msg_1"
     with pytest.raises(BadSignature):
         verify([verifier(f"whpk_{key}")], headers, body.encode() + b" ", now)
 

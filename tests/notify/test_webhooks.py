@@ -95,7 +95,7 @@ def _headers(signature: str, at: int | str = _AT) -> dict[str, str]:
 
 def _good(headers: dict[str, str], *secrets: str, body: bytes = _BODY, now: datetime = _NOW) -> bool:
     try:
-        return verify([verifier(secret) for secret in secrets], headers, body, now) == _ID
+        return verify([verifier(secret) for secret in secrets], headers, body, now).id == _ID
     except BadSignature:
         return False
 
@@ -140,6 +140,33 @@ def test_one_good_signature_of_many_is_enough_in_either_kind() -> None:
 @pytest.mark.parametrize("signature", ["", "v1,", "v1a,", "v1", _SIGNATURE[3:], "v1a" + _SIGNATURE[2:], "v1,\u00e4"])
 def test_what_is_no_signature_is_not_good(signature: str) -> None:
     assert not _good(_headers(signature), _SECRET, _PUBLIC_TEXT)
+
+
+@pytest.mark.parametrize("name", ["Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"])
+def test_no_header_may_be_there_twice(name: str) -> None:
+    headers = _headers(_SIGNATURE)
+    with pytest.raises(BadSignature, match="twice"):
+        verify([verifier(_SECRET)], headers | {name.lower(): headers[name]}, _BODY, _NOW)
+
+
+def test_what_is_signed_says_when_it_was_sent_and_is_not_read_again() -> None:
+    assert verify([verifier(_SECRET)], _headers(_SIGNATURE), _BODY, _NOW) == (_ID, _NOW)
+
+
+def test_thousands_of_signatures_are_not_even_tried() -> None:
+    """Each costs as much as the whole body is long, and anybody can send them."""
+    tried = []
+
+    class Counting:
+        def made(self, signature: str, _id: str, _at: int, _body: bytes) -> bool:
+            tried.append(signature)
+            return signature == _SIGNATURE
+
+    assert verify([Counting()], _headers(" ".join(["v1,x"] * 15 + [_SIGNATURE])), _BODY, _NOW).id == _ID
+    assert len(tried) == 16
+    with pytest.raises(BadSignature, match="many"):
+        verify([Counting()], _headers(" ".join(["v1,x"] * 16 + [_SIGNATURE])), _BODY, _NOW)
+    assert len(tried) == 16
 
 
 @pytest.mark.parametrize("name", ["Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"])
@@ -218,7 +245,7 @@ def test_while_secrets_change_either_receiver_is_content(server: _Server) -> Non
     ((headers, body),) = server.got
     assert [one.split(",")[0] for one in headers["webhook-signature"].split(" ")] == ["v1", "v1", "v1a"]
     for secret in (_SECRET, _OTHER, _PUBLIC_TEXT):
-        assert verify([verifier(secret)], headers, body, _NOW) == "msg_1"
+        assert verify([verifier(secret)], headers, body, _NOW).id == "msg_1"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,33 @@
+"""No header is read twice: two readers of a doubled one may take different values, and whoever sends it chooses."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.api.problems import problem
+from service.api.refusals import REFUSALS
+from service.domain.errors import Code
+
+# What is read of these is one value: a proxy could take the one, and the service the other. The headers of a hook's
+# signature are refused where they are read.
+_SINGLE = frozenset({b"authorization", b"content-type", b"host", b"idempotency-key"})
+# These are lists, of which each line is a part (RFC 9110, 5.3).
+_LISTS = frozenset({b"accept", b"if-none-match"})
+
+
+class SingleHeaders:
+    """Refuses a doubled header that has one value, and makes one line of one that is a list."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers: list[tuple[bytes, bytes]] = list(scope["headers"])
+            names = [name.lower() for name, _ in headers]
+            if any(names.count(name) > 1 for name in _SINGLE):
+                status, detail = REFUSALS[Code.DOUBLED_HEADER]
+                await problem(status, Code.DOUBLED_HEADER, detail)(scope, receive, send)
+                return
+            lines = {name: [value for each, value in headers if each.lower() == name] for name in _LISTS}
+            kept = [(name, value) for name, value in headers if name.lower() not in _LISTS]
+            scope = {**scope, "headers": kept + [(name, b", ".join(found)) for name, found in lines.items() if found]}
+        await self._app(scope, receive, send)
