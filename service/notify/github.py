@@ -19,8 +19,11 @@ STATES = frozenset({"open", "closed"})
 
 
 def ticket_pattern(repository: str) -> re.Pattern[str]:
-    """`#12`, `12` and `owner/name#12`, of this repository and of no other, as `inbound.py` names them."""
-    return re.compile(f"(?:(?:{re.escape(repository)})?#)?[1-9][0-9]{{0,9}}")
+    """`#12`, `12` and `owner/name#12`, of this repository and of no other, as `inbound.py` names them.
+
+    The name is one in any case, as it is for GitHub.
+    """
+    return re.compile(f"(?:(?:{re.escape(repository)})?#)?[1-9][0-9]{{0,9}}", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

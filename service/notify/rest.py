@@ -34,6 +34,10 @@ class NotFound(Refused):
     """There is no such thing, or it is not shown to us."""
 
 
+class Moved(NotFound):
+    """It is somewhere else for good. We do not follow: what is there, and who decides on it, nobody here has named."""
+
+
 class Forbidden(Unreachable):
     """We may not, for now: rights are given, and limits of calls pass."""
 
@@ -51,8 +55,8 @@ class Rest:
     ) -> Any:
         """What the answer's JSON says; None where there is none. `path` begins with a slash and is quoted already.
 
-        Raises NotFound, Refused, Forbidden, Unreachable, Unsafe. What better credentials or some patience could mend is
-        unreachable.
+        Raises NotFound, Moved, Refused, Forbidden, Unreachable, Unsafe. What better credentials or some patience could
+        mend is unreachable.
         """
         url = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
         reply = guarded.send(
@@ -76,6 +80,8 @@ def _check(status: int) -> None:
     if httpx.codes.is_success(status):
         return
     answered = f"answered {status}"
+    if status in {httpx.codes.MOVED_PERMANENTLY, httpx.codes.PERMANENT_REDIRECT}:
+        raise Moved(f"{answered}: it was moved or renamed, or the settings have an old address or name")
     if status in {httpx.codes.NOT_FOUND, httpx.codes.GONE}:
         raise NotFound(answered)
     if status in {httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY}:

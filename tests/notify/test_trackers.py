@@ -7,17 +7,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import closings
 import pytest
-from nodejs import is_there
+from nodejs import document, is_there
 from pydantic import SecretStr
-from trackers import Asked, Comment, Described, GitHub, GitHubEnterprise, Jira, JiraDataCenter, running
+from trackers import Asked, Comment, Described, GitHub, GitHubEnterprise, Jira, JiraDataCenter, Refusal, running
 
 from service.app import tickets
 from service.domain.delivery import Answer, Notice
 from service.notify import guarded
 from service.notify.guarded import Unreachable
 from service.notify.message import Message
-from service.notify.rest import PAGE, NotFound, Refused
+from service.notify.rest import PAGE, Moved, NotFound, Refused
 from service.notify.tickets import Tickets
 from service.settings import TrackerSettings
 
@@ -161,6 +162,88 @@ def test_what_is_not_there_is_refused(product: Described) -> None:
         told.tracker.comment(gone, _MESSAGE)
 
 
+@pytest.mark.parametrize("status", [301, 308])
+def test_what_was_moved_or_renamed_is_not_there_and_nobody_waits_for_it(
+    product: Described, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """GitHub answers so for an issue that was transferred, and for all of a repository that was renamed."""
+
+    def moved(_: Asked) -> Any:
+        raise Refusal(status)
+
+    monkeypatch.setattr(product, "answer", moved)
+    told = destination(product)
+    assert told.state_of(ticket(product)) is None
+    attempt = told.deliver(replace(_NOTICE, ticket=ticket(product)))
+    assert attempt.answer is Answer.REFUSED
+    assert f"answered {status}: it was moved or renamed" in attempt.detail
+    with pytest.raises(Moved, match="the settings have an old address or name"):
+        told.check()
+    assert product.writes == 0
+
+
+@pytest.mark.parametrize("status", [302, 303, 307])
+def test_a_redirect_for_now_is_tried_again_and_not_followed(
+    product: Described, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    def redirected(_: Asked) -> Any:
+        raise Refusal(status)
+
+    monkeypatch.setattr(product, "answer", redirected)
+    assert destination(product).deliver(replace(_NOTICE, ticket=ticket(product))).answer is Answer.AGAIN
+
+
+def test_another_spelling_of_the_repository_leads_to_the_same_issue() -> None:
+    with running(GitHub) as product:
+        told = destination(product)
+        assert told.names("Example/OPERATIONS#12")
+        assert told.state_of("Example/OPERATIONS#12") == "open"
+
+
+# What GitHub publishes of the messages that it sends.
+_EVENTS: dict[str, Any] = {
+    "issues-closed": closings.github(7, _NOW),
+    "issues-deleted": closings.github(7, _NOW, "deleted"),
+    "pull-request-closed": closings.github_pull_request(7, _NOW),
+}
+
+
+@pytest.mark.parametrize("event", _EVENTS)
+def test_the_messages_of_the_tests_are_githubs_as_far_as_they_go(event: str) -> None:
+    """They are shorter. Of what they have, each name and each type is documented."""
+    published = json.loads(document("github").read_text())
+    schema = published["components"]["schemas"][f"webhook-{event}"]
+    undocumented = list(_undocumented(_EVENTS[event], schema, published["components"]["schemas"]))
+    assert undocumented == []
+
+
+_TYPES = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
+
+
+def _undocumented(value: Any, schema: Any, schemas: Any, path: str = "") -> Iterator[str]:
+    """Where a value has a name or a type that none of the schema's alternatives has."""
+    alternatives = list(_alternatives(schema, schemas))
+    names = {each["type"] for each in alternatives if "type" in each}
+    is_null = value is None and any(each.get("nullable") for each in alternatives)
+    if names and not is_null and not isinstance(value, tuple(_TYPES[name] for name in names)):
+        yield f"{path} is no {' or '.join(names)}"
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        found = [each["properties"][name] for each in alternatives if name in each.get("properties", {})]
+        if found:
+            yield from _undocumented(inner, {"anyOf": found}, schemas, f"{path}.{name}")
+        else:
+            yield f"{path}.{name} is unknown"
+
+
+def _alternatives(schema: Any, schemas: Any) -> Iterator[Any]:
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    yield schema
+    for word in ("allOf", "anyOf", "oneOf"):
+        for each in schema.get(word, ()):
+            yield from _alternatives(each, schemas)
+
+
 def test_a_check_tells_a_good_credential_from_a_bad_one_and_writes_nothing(product: Described) -> None:
     destination(product).tracker.check()
     with pytest.raises(Unreachable, match="401"):
@@ -215,6 +298,8 @@ def test_what_the_document_does_not_say_is_refused(product: Described, wrong: An
         (GitHub, "#12", True),
         (GitHub, "12", True),
         (GitHub, "example/operations#12", True),
+        (GitHub, "Example/OPERATIONS#12", True),
+        (GitHub, "example/operation\u017f#12", False),  # a long s, which is an S for who ignores case
         (GitHub, "example/operations12", False),
         (GitHub, "exampleXoperations#12", False),
         (GitHub, "example/other#12", False),
