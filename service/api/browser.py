@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from service.api.sign_ins import sign_ins_of
 from service.auth.browser import BrowserClient, Refusal
-from service.domain.errors import Code, NotFound, bad_token
+from service.domain.errors import Code, NotFound, Unavailable
 
 router = APIRouter(prefix="/sign-in/{issuer}", include_in_schema=False)
 
@@ -38,16 +38,25 @@ def authorize(request: Request, issuer: str, asked: Annotated[_Authorization, Qu
 def token(
     request: Request, issuer: str, body: Annotated[bytes, Body(media_type="application/x-www-form-urlencoded")]
 ) -> Response:
-    """The token for a code, as RFC 6749 answers: the access token alone, whatever else the provider sent."""
+    """The token for a code, as RFC 6749 answers: the access token alone, whatever else the provider sent.
+
+    The provider is asked with this service's own credentials, so whoever sends junk is counted before it is asked.
+    """
+    client, failures = _client(request, issuer), sign_ins_of(request).failures
     form = {name: values[0] for name, values in parse_qs(body.decode("ascii", "replace")).items()}
-    answer = _client(request, issuer).exchange(
-        code=form.get("code", ""),
-        redirect_uri=form.get("redirect_uri", ""),
-        code_verifier=form.get("code_verifier", ""),
-    )
-    if isinstance(answer, Refusal):
-        sign_ins_of(request).failures.count(request, bad_token())
-        return JSONResponse({"error": answer.error}, status_code=400)
+    with failures.trying(request):
+        try:
+            answer = client.exchange(
+                code=form.get("code", ""),
+                redirect_uri=form.get("redirect_uri", ""),
+                code_verifier=form.get("code_verifier", ""),
+            )
+        except Unavailable:
+            failures.count(request, check="no_answer", issuer=issuer)
+            raise
+        if isinstance(answer, Refusal):
+            failures.count(request, check=answer.check, issuer=issuer)
+            return JSONResponse({"error": answer.error, "error_description": answer.description}, status_code=400)
     return JSONResponse({"access_token": answer, "token_type": "Bearer"})
 
 

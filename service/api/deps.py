@@ -9,7 +9,7 @@ from service.api.sign_ins import sign_ins_of
 from service.api.waiting import Places
 from service.auth.api_tokens import fingerprint, is_api_token
 from service.domain.actor import Actor
-from service.domain.errors import Code, Unauthenticated, bad_token
+from service.domain.errors import Code, TokenCheck, Unauthenticated, UnknownKey, bad_token
 from service.workflow.context import Context
 from service.workflow.sign_in import sign_in, sign_in_by_provider
 
@@ -40,10 +40,10 @@ def _signed_in(
             return sign_in_by_provider(ctx, sign_ins.verifier.verify(token))
         token_hash = fingerprint(token)
         if token_hash is None:
-            raise bad_token()
+            raise bad_token(TokenCheck.MALFORMED)
         return sign_in(ctx, token_hash)
-    except Unauthenticated as refusal:
-        sign_ins.failures.count(request, refusal)
+    except (Unauthenticated, UnknownKey) as refusal:
+        sign_ins.failures.count(request, check=refusal.check, issuer=refusal.issuer)
         raise
 
 

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from service.api.refusals import REFUSALS
-from service.domain.errors import Code, ServiceError, SignInAgain
+from service.domain.errors import Code, ServiceError, SignInAgain, Unavailable
 
 logger = structlog.get_logger(__name__)
 
@@ -146,6 +146,8 @@ def _on_refusal(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # the table above says so
     status = REFUSALS[error.code].status
     headers = _challenge(error) | (_SOON if error.code is Code.TOO_MANY_WAITING else _RETRY_AFTER.get(status, {}))
+    if isinstance(error, Unavailable) and error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
     if error.code is Code.NOT_RECORDED:
         headers = {}  # there is nothing to repeat: the service settles it
     errors: list[dict[str, object]] | None = [] if status == HTTPStatus.UNPROCESSABLE_ENTITY else None

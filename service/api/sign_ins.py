@@ -1,6 +1,9 @@
 """The ways to sign in that an app has, and the count of those that failed."""
 
-from collections.abc import Mapping
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -13,9 +16,13 @@ from starlette.types import Scope
 
 from service.auth.browser import BrowserClient
 from service.auth.oidc import Verifier
-from service.domain.errors import Code, TooMany, Unauthenticated
+from service.domain.errors import Code, TooMany
 
 logger = structlog.get_logger(__name__)
+
+
+# Lines in the log for one check of one issuer, whoever fails it; the others are counted.
+_LINES = RateLimitItemPerMinute(10)
 
 
 class FailedSignIns:
@@ -26,13 +33,52 @@ class FailedSignIns:
     def __init__(self, per_minute: int = 20) -> None:
         self._limit = RateLimitItemPerMinute(per_minute)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._lines = MovingWindowRateLimiter(MemoryStorage())
+        self._unlogged: Counter[tuple[str, str]] = Counter()
+        self._trying: Counter[str] = Counter()
+        self._lock = threading.Lock()
 
-    def count(self, request: Request, refusal: Unauthenticated) -> None:
-        """Raise TooMany in the place of one more refusal for an address that had too many."""
+    def count(self, request: Request, *, check: str | None, issuer: str | None) -> None:
+        """Raise TooMany in the place of one more refusal for an address that had too many.
+
+        `check` names what was failed and `issuer` whose settings it is about; nothing of a token is in either.
+        """
         address = neighbourhood(request.scope)
+        self._log(address, str(check or ""), issuer or "")
         if not self._limiter.hit(self._limit, address):
-            raise TooMany(Code.TOO_MANY_FAILURES, "Too many sign-ins from your address have failed. Wait a minute.")
-        logger.warning("sign-in failed", address=address, code=refusal.code.value)
+            raise _too_many()
+
+    @contextmanager
+    def trying(self, request: Request) -> Iterator[None]:
+        """For what costs others something: raise TooMany at once where the address has no failure left.
+
+        What is still being tried counts as failed, so that nobody has more tries by having them all at once.
+        """
+        address = neighbourhood(request.scope)
+        with self._lock:
+            if self._limiter.get_window_stats(self._limit, address).remaining <= self._trying[address]:
+                raise _too_many()
+            self._trying[address] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._trying[address] -= 1
+                if not self._trying[address]:
+                    del self._trying[address]
+
+    def _log(self, address: str, check: str, issuer: str) -> None:
+        """A line, unless there were many of the same kind: a flood of bad tokens must not be one of lines."""
+        with self._lock:
+            if not self._lines.hit(_LINES, check, issuer):
+                self._unlogged[check, issuer] += 1
+                return
+            unlogged = self._unlogged.pop((check, issuer), 0)
+        logger.warning("sign-in failed", address=address, check=check, issuer=issuer or None, unlogged=unlogged)
+
+
+def _too_many() -> TooMany:
+    return TooMany(Code.TOO_MANY_FAILURES, "Too many sign-ins from your address have failed. Wait a minute.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,31 +4,63 @@ The browser asks nobody but us; only the window in which people sign in shows th
 allow our page (CORS), and our page needs no other host (Content-Security-Policy).
 """
 
+import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote_plus
 
 import httpx
 
+from service.auth.oidc import is_jwt
 from service.auth.provider import Provider
-from service.domain.errors import Code, Unavailable
+from service.domain.errors import Code, TokenCheck, Unavailable
+
+# What a setting may add to a request; several values are sent one after the other (RFC 8707, section 2).
+Parameters = Mapping[str, str | Sequence[str]]
+
+# The provider's no by its names (RFC 6749, section 5.2; RFC 8707, section 2), with what an operator can do about it.
+_REFUSALS = {
+    "invalid_request": "The provider finds fault with the form of what it was asked.",
+    "invalid_client": "The provider does not accept this service's client_id or client_secret.",
+    "invalid_grant": "The code is used up, expired, or was made for another page. Sign in again.",
+    "unauthorized_client": "The provider does not allow this client the authorization-code grant.",
+    "unsupported_grant_type": "The provider does not know the authorization-code grant.",
+    "invalid_scope": "The provider does not allow this client the scopes of the settings.",
+    "invalid_target": "The provider does not know the resource or audience of the settings.",
+}
+_OPAQUE = (
+    "The provider's access token is no JWT, so that only the provider can read it. In the settings of the issuer, name "
+    'the API in authorization_parameters (audience or resource, as the provider wants it), or set sends = "id_token".'
+)
+# RFC 7636, section 4.1. Nobody needs to be asked about another.
+_CODE_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}", re.ASCII)
+_LONGEST = 8192
+
+# By what a client may prove who it is to the token endpoint (Core 1.0, section 9); the first is preferred.
+BASIC, POST = "client_secret_basic", "client_secret_post"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The provider's no, by one of the names of RFC 6749, section 5.2."""
+    """Why there is no token: `error` is a name of RFC 6749 or RFC 8707, `check` one for the log."""
 
     error: str
+    description: str
+    check: str
 
-
-_ERRORS = {"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type"}
+    @classmethod
+    def by(cls, error: str) -> "Refusal":
+        return cls(error, _REFUSALS[error], error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrowserClient:
     """This service as a client of a provider. `sends` names the token of the answer that is handed on.
 
-    `max_age` (seconds) makes the provider say when somebody signed in, and ask again where that is too long ago.
+    `max_age` (seconds) makes the provider say when somebody signed in, and ask again where that is too long ago. The
+    settings can add parameters to both requests; what is sent anyway stays as it is.
     """
 
     provider: Provider
@@ -39,6 +71,8 @@ class BrowserClient:
     sends: str
     max_age: int
     acr_values: str
+    authorization_parameters: Parameters = field(default_factory=dict)
+    token_parameters: Parameters = field(default_factory=dict)
 
     def authorization_url(self, *, state: str, redirect_uri: str, code_challenge: str) -> str:
         """Where to send the browser. Raises Unavailable."""
@@ -56,33 +90,55 @@ class BrowserClient:
         }
         if self.acr_values:
             wanted["acr_values"] = self.acr_values
-        return str(httpx.URL(self.provider.endpoint("authorization_endpoint")).copy_merge_params(wanted))
+        url = httpx.URL(self.provider.endpoint("authorization_endpoint"))
+        return str(url.copy_merge_params({**self.authorization_parameters, **wanted}))
 
     def exchange(self, *, code: str, redirect_uri: str, code_verifier: str) -> str | Refusal:
         """The token for a code; nothing else of the answer is handed on. Raises Unavailable."""
-        form = {
+        if not (0 < len(code) <= _LONGEST and 0 < len(redirect_uri) <= _LONGEST):
+            return Refusal.by("invalid_request")
+        if _CODE_VERIFIER.fullmatch(code_verifier) is None:
+            return Refusal.by("invalid_request")
+        form: dict[str, str | Sequence[str]] = {
+            **self.token_parameters,
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": redirect_uri,
             "code_verifier": code_verifier,
         }
-        secret = self.client_secret
-        if secret is None:
-            form["client_id"] = self.client_id
+        credentials, headers = self._credentials()
         try:
-            auth = httpx.USE_CLIENT_DEFAULT if secret is None else httpx.BasicAuth(self.client_id, secret)
-            answer = self.http.post(self.provider.endpoint("token_endpoint"), data=form, auth=auth)
+            answer = self.http.post(
+                self.provider.endpoint("token_endpoint"),
+                data=form | credentials,
+                headers=headers | {"Accept": "application/json"},
+            )
             document = answer.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
             raise _away() from error
-        return self._handed_on(document) if isinstance(document, Mapping) else Refusal("invalid_request")
+        return self._handed_on(document) if isinstance(document, Mapping) else Refusal.by("invalid_request")
+
+    def _credentials(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Fields of the form, and headers, that say who asks (RFC 6749, section 2.3.1). Raises Unavailable."""
+        if self.client_secret is None:
+            return {"client_id": self.client_id}, {}
+        # A provider that says nothing takes Basic (Discovery 1.0, section 3).
+        offered = self.provider.offered("token_endpoint_auth_methods_supported") or [BASIC]
+        if BASIC in offered or POST not in offered:
+            # Each is encoded as in a form before they are joined: either may hold a colon.
+            pair = f"{quote_plus(self.client_id)}:{quote_plus(self.client_secret)}"
+            return {}, {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+        return {"client_id": self.client_id, "client_secret": self.client_secret}, {}
 
     def _handed_on(self, document: Mapping[str, object]) -> str | Refusal:
         token, error = document.get(self.sends), document.get("error")
-        if error in _ERRORS:
-            return Refusal(str(error))
+        if isinstance(error, str) and error in _REFUSALS:
+            return Refusal.by(error)
         if not isinstance(token, str):
             raise _away()
+        if not is_jwt(token):
+            # By the name of RFC 8707 for a resource that is missing.
+            return Refusal("invalid_target", _OPAQUE, TokenCheck.OPAQUE.value)
         return token
 
 

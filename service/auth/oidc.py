@@ -3,41 +3,49 @@
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import jwt
+from jwt.algorithms import OKPAlgorithm
 
-from service.auth.provider import Jwk, Provider
-from service.domain.errors import bad_token
+from service.auth.keys import ALGORITHMS, Key
+from service.auth.provider import Provider
+from service.domain.errors import TokenCheck, Unauthenticated, UnknownKey, bad_token
 from service.domain.proof import Login, Proof
 from service.domain.rules import CLOCK_SKEW
 from service.domain.text import visible
 
-# The only ones, each with the type of key that it takes. What a token says of its algorithm chooses among these.
-ALGORITHMS: Mapping[str, Mapping[str, str]] = {
-    "RS256": {"kty": "RSA"},
-    "PS256": {"kty": "RSA"},
-    "ES256": {"kty": "EC", "crv": "P-256"},
-    "EdDSA": {"kty": "OKP", "crv": "Ed25519"},
-}
 # RFC 9068 names access tokens; ID tokens have no type, or this one. A logout token has another.
 _TYPES = {"jwt", "at+jwt", "application/at+jwt"}
-_REQUIRED = ["exp", "iat", "iss", "aud", "sub"]
 _LONGEST_TOKEN = 16 * 1024
+_PARTS = 3
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+# Seconds since 1970 that a calendar has: until the year 9999.
+_EARLIEST, _LATEST = 0, 253_402_300_799
 _LONGEST_CLAIM = 255
 # As the settings spell people; two spellings of one name would be two people.
 _PERSON = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}", re.ASCII)
 
+_SIGNATURES = jwt.PyJWS()
+_SIGNATURES.register_algorithm("Ed25519", OKPAlgorithm())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """What the settings say of an issuer: which tokens are meant for us, and which claims say who somebody is."""
+    """What the settings say of an issuer: which tokens are meant for us, and which claims say who somebody is.
+
+    With `client_id_as_audience` the claim `client_id` says whom a token is for that has no `aud`. `acr_values` are
+    those that a decision takes.
+    """
 
     name: str
     audience: frozenset[str]
+    client_id_as_audience: bool = False
+    acr_values: frozenset[str] = frozenset()
     person_claim: str | None
     name_claim: str
     groups_claim: str
@@ -46,49 +54,77 @@ class Trust:
 class Verifier:
     """Knows a token of each issuer in the settings from anything else."""
 
-    def __init__(self, issuers: Iterable[tuple[Trust, Provider]]) -> None:
+    def __init__(self, issuers: Iterable[tuple[Trust, Provider]], clock: Callable[[], float] = time.time) -> None:
         self._issuers = {provider.issuer: (trust, provider) for trust, provider in issuers}
+        self._clock = clock
 
     def verify(self, token: str) -> Login:
-        """Raises Unauthenticated with one sentence for all that can be wrong; Unavailable for a key nobody knows.
+        """Raises Unauthenticated with one sentence for all that can be wrong; UnknownKey or Unavailable for a key that
+        nobody knows. The first two say which check it was, and of which issuer.
 
         Where the key is to be found is the settings' word, through the issuer's metadata: `jwk`, `jku`, `x5u` and the
         like in a token are never looked at.
         """
-        header, claimed = _read(token)
-        issuer = claimed.get("iss")
-        if not isinstance(issuer, str) or issuer not in self._issuers:
-            raise bad_token()
-        trust, provider = self._issuers[issuer]
-        algorithm = _algorithm(header)
-        key = _usable(provider.key(_kid(header)), algorithm)
+        header, claims = _read(token)
+        trust, provider = self._trusted(claims)
         try:
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=[algorithm],
-                audience=sorted(trust.audience),
-                issuer=issuer,
-                leeway=CLOCK_SKEW,
-                options={"require": _REQUIRED, "enforce_minimum_key_length": True},
-            )
+            return self._verified(token, header, claims, trust, provider)
+        except (Unauthenticated, UnknownKey) as refusal:
+            refusal.issuer = trust.name
+            raise
+
+    def _verified(
+        self, token: str, header: Mapping[str, Any], claims: Mapping[str, Any], trust: Trust, provider: Provider
+    ) -> Login:
+        algorithm, kid = _algorithm(header), _kid(header)
+        # Before its key: what is too old is refused for good, though its key may be gone by now.
+        _check_times(claims, self._clock())
+        self.check_signature(token, provider, algorithm, kid)
+        _check_audience(trust, claims)
+        try:
             return _login(trust, claims)
-        except (jwt.PyJWTError, OverflowError, ValueError) as error:
-            raise bad_token() from error
+        except (OverflowError, OSError, ValueError) as error:  # a time that no calendar has
+            raise bad_token(TokenCheck.CLAIMS) from error
+
+    def check_signature(self, token: str, provider: Provider, algorithm: str, kid: str) -> None:
+        """Raises Unauthenticated unless a key of the provider has signed this; UnknownKey, Unavailable."""
+        usable = [key for key in provider.keys(kid) if algorithm in key.algorithms]
+        if not usable:
+            raise bad_token(TokenCheck.KEY)
+        # A provider may publish several keys under one id.
+        if not any(_has_signed(key, token, algorithm) for key in usable):
+            raise bad_token(TokenCheck.SIGNATURE)
+
+    def _trusted(self, claims: Mapping[str, Any]) -> tuple[Trust, Provider]:
+        issuer = claims.get("iss")
+        if not isinstance(issuer, str) or issuer not in self._issuers:
+            raise bad_token(TokenCheck.ISSUER)
+        return self._issuers[issuer]
+
+
+def is_jwt(token: str) -> bool:
+    """Whether it has the three parts of a signed JWT. Any other token only its provider can read."""
+    return token.count(".") == _PARTS - 1
 
 
 def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and claims, unverified, and strictly read: with a name twice, each reader could take another value."""
-    parts = token.split(".") if len(token) <= _LONGEST_TOKEN else []
+    if len(token) > _LONGEST_TOKEN:
+        raise bad_token(TokenCheck.SIZE)
+    if not is_jwt(token):
+        raise bad_token(TokenCheck.OPAQUE)
+    header, claims, _signature = token.split(".")
     try:
-        header, claims, _signature = parts
         return _object(header), _object(claims)
     except (ValueError, RecursionError) as error:
-        raise bad_token() from error
+        raise bad_token(TokenCheck.MALFORMED) from error
 
 
 def _object(part: str) -> dict[str, Any]:
-    document = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)), object_pairs_hook=_once)
+    if _BASE64URL.fullmatch(part) is None:
+        raise ValueError("no Base64url")
+    text = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode()
+    document = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     if not isinstance(document, dict):
         raise ValueError("no JSON object")  # noqa: TRY004  # a value is wrong, not our code
     return document
@@ -101,44 +137,78 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
+def _no_number(_constant: str) -> object:
+    raise ValueError("JSON has no such number")
+
+
 def _algorithm(header: Mapping[str, Any]) -> str:
     algorithm, kind = header.get("alg"), header.get("typ", "JWT")
-    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or "crit" in header:
-        raise bad_token()
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
+        raise bad_token(TokenCheck.ALGORITHM)
+    if "crit" in header:
+        raise bad_token(TokenCheck.CRITICAL)
     if not isinstance(kind, str) or kind.lower() not in _TYPES:
-        raise bad_token()
+        raise bad_token(TokenCheck.TYPE)
     return algorithm
 
 
 def _kid(header: Mapping[str, Any]) -> str:
     kid = header.get("kid")
     if not isinstance(kid, str) or not kid:
-        raise bad_token()
+        raise bad_token(TokenCheck.KEY_ID)
     return kid
 
 
-def _usable(key: Jwk, algorithm: str) -> jwt.PyJWK:
-    """The key, if it is one for this algorithm and for signatures. Raises Unauthenticated."""
-    fits = all(key.get(name) == value for name, value in ALGORITHMS[algorithm].items())
-    if not fits or key.get("alg", algorithm) != algorithm or key.get("use", "sig") != "sig":
-        raise bad_token()
+def _has_signed(key: Key, token: str, algorithm: str) -> bool:
     try:
-        return jwt.PyJWK(dict(key), algorithm)
-    except jwt.PyJWTError as error:
-        raise bad_token() from error
+        _SIGNATURES.decode(token, key.public, algorithms=[algorithm], options={"enforce_minimum_key_length": True})
+    except (jwt.PyJWTError, ValueError):
+        return False
+    return True
+
+
+def _check_times(claims: Mapping[str, Any], now: float) -> None:
+    """Raise Unauthenticated for a token that is too old, or not yet good, by clocks that are nearly the same."""
+    skew = CLOCK_SKEW.total_seconds()
+    expires, issued = _seconds(claims, "exp"), _seconds(claims, "iat")
+    begins = _seconds(claims, "nbf") if "nbf" in claims else issued
+    if expires <= now - skew:
+        raise bad_token(TokenCheck.EXPIRED)
+    if max(issued, begins) > now + skew:
+        raise bad_token(TokenCheck.NOT_YET_VALID)
+
+
+def _seconds(claims: Mapping[str, Any], name: str) -> int | float:
+    """A NumericDate (RFC 7519, section 2) that a calendar has. Raises Unauthenticated."""
+    value = claims.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not _EARLIEST <= value <= _LATEST:
+        raise bad_token(TokenCheck.TIMES)
+    return value
+
+
+def _check_audience(trust: Trust, claims: Mapping[str, Any]) -> None:
+    """Raise Unauthenticated for a token that is meant for others."""
+    said = claims.get("aud")
+    if trust.client_id_as_audience and "aud" not in claims and isinstance(claims.get("client_id"), str):
+        said = claims["client_id"]
+    audience = [said] if isinstance(said, str) else said
+    if not isinstance(audience, list) or not all(isinstance(each, str) for each in audience):
+        raise bad_token(TokenCheck.AUDIENCE)
+    if trust.audience.isdisjoint(audience):
+        raise bad_token(TokenCheck.AUDIENCE)
 
 
 def _login(trust: Trust, claims: Mapping[str, Any]) -> Login:
     subject = _text(claims, "sub")
     if not subject:
-        raise bad_token()
+        raise bad_token(TokenCheck.SUBJECT)
     proof = Proof(
         issuer=str(claims["iss"]),
         subject=subject,
         jti=_text(claims, "jti"),
         issued_at=_time(claims["iat"]),
         auth_time=None if claims.get("auth_time") is None else _time(claims["auth_time"]),
-        acr=_text(claims, "acr"),
+        acr=_acr(trust, claims),
         amr=_texts(claims.get("amr")),
     )
     return Login(
@@ -149,6 +219,11 @@ def _login(trust: Trust, claims: Mapping[str, Any]) -> Login:
         groups=frozenset(_texts(claims.get(trust.groups_claim))),
         is_machine=_is_machine(claims),
     )
+
+
+def _acr(trust: Trust, claims: Mapping[str, Any]) -> str | None:
+    """How strong the sign-in was: `acr`, or of Entra ID's `acrs`, which has several values, one that is asked for."""
+    return next((each for each in _texts(claims.get("acrs")) if each in trust.acr_values), _text(claims, "acr"))
 
 
 def _subject(trust: Trust, claims: Mapping[str, Any], proof: Proof) -> str | None:

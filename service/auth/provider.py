@@ -1,16 +1,17 @@
 """An OpenID Connect provider: its endpoints and keys, fetched when they are needed, and kept while it is away."""
 
-import json
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import httpx
 
-from service.domain.errors import Code, Unavailable, bad_token
+from service.auth.discovery import Discovered, Undiscovered, discover, is_as_safe, metadata_address
+from service.auth.keys import Key
+from service.domain.errors import Code, TokenCheck, Unavailable, UnknownKey, bad_token
 
 logger = logging.getLogger(__name__)
 
@@ -20,10 +21,7 @@ _KEPT_WITHOUT_PROVIDER_SECONDS = 86_400.0
 # Between two questions, whatever tokens come in; shorter while there is nothing to go on.
 _PAUSE_SECONDS = 60.0
 _PAUSE_WITHOUT_KEYS_SECONDS = 5.0
-_LARGEST_ANSWER_BYTES = 1024 * 1024
 _TIMEOUT_SECONDS = 5.0
-
-Jwk = Mapping[str, Any]
 
 
 def new_client() -> httpx.Client:
@@ -31,106 +29,115 @@ def new_client() -> httpx.Client:
     return httpx.Client(timeout=_TIMEOUT_SECONDS, follow_redirects=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What a provider said of itself, and when by the monotonic clock."""
-
-    endpoints: Mapping[str, str] = field(default_factory=dict)
-    keys: Mapping[str, Jwk] = field(default_factory=dict)
-    at: float = float("-inf")
-
-
 class Provider:
-    """Discovered by its issuer (OpenID Connect Discovery 1.0), which is compared letter for letter."""
+    """Discovered by its issuer (OpenID Connect Discovery 1.0), which is compared letter for letter.
 
-    def __init__(self, issuer: str, http: httpx.Client, monotonic: Callable[[], float] = time.monotonic) -> None:
+    `address` is where its metadata is, and `metadata_issuer` what they call the issuer, where either is unusual.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        http: httpx.Client,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        address: str | None = None,
+        metadata_issuer: str | None = None,
+    ) -> None:
         self.issuer = issuer
+        self._address = address or metadata_address(issuer)
+        self._metadata_issuer = metadata_issuer or issuer
         self._http = http
         self._monotonic = monotonic
-        self._known = _Known()
+        # Together, so that no thread sees one of them without the other; the time is the monotonic clock's.
+        self._known = (Discovered(), float("-inf"))
         self._again_at = float("-inf")
         self._failed = False
         self._lock = threading.Lock()
 
-    def key(self, kid: str) -> Jwk:
-        """The public key of that id. Raises Unauthenticated when the provider has none, Unavailable when nobody knows.
+    def keys(self, kid: str) -> tuple[Key, ...]:
+        """The usable public keys of that id, of which there may be none.
 
-        An unknown id makes us ask again, at most once a minute.
+        Raises Unauthenticated when the provider has just said that it has no such id, UnknownKey while it may not be
+        asked, Unavailable when it cannot be. An unknown id makes us ask again, at most once a minute.
         """
-        known, sure = self._known, True
-        if kid not in known.keys or self._age(known) >= _KEPT_SECONDS:
-            sure = self._ask_again()
-            known = self._known
-        if kid in known.keys and self._age(known) < _KEPT_WITHOUT_PROVIDER_SECONDS:
+        (known, age), has_asked = self._now(), False
+        if kid not in known.keys or age >= _KEPT_SECONDS:
+            has_asked = self._ask_again()
+            known, age = self._now()
+        if kid in known.keys and age < _KEPT_WITHOUT_PROVIDER_SECONDS:
             return known.keys[kid]
-        if self._failed or not sure:
+        if has_asked:
+            raise bad_token(TokenCheck.UNKNOWN_KEY)
+        if self._failed:
             raise self._unreachable()
-        raise bad_token()
+        raise UnknownKey(max(1, math.ceil(self._again_at - self._monotonic())))
 
     def endpoint(self, name: str) -> str:
         """A URL from the provider's metadata. Raises Unavailable."""
-        if self._age(self._known) >= _KEPT_SECONDS:
-            self._ask_again()
-        if name not in self._known.endpoints:
+        url = self._metadata(name)
+        if not self.is_usable(url):
             raise self._unreachable()
-        return self._known.endpoints[name]
+        return str(url)
 
-    def _ask_again(self) -> bool:
-        """Whether what is known now is what the provider says, or said less than a minute ago.
-
-        While one thread asks, the others take what is there; only the very first time they wait.
-        """
-        if not self._lock.acquire(blocking=not self._known.keys and not self._failed):
+    def is_usable(self, url: object) -> bool:
+        """Whether what its metadata names is an address, and as safe as the provider's own."""
+        if not isinstance(url, str) or not is_as_safe(url, self._address):
             return False
         try:
-            if self._monotonic() >= self._again_at:
-                self._refresh()
-            return not self._failed
+            return httpx.URL(url).scheme in {"http", "https"} and bool(urlsplit(url).hostname)
+        except (httpx.InvalidURL, ValueError):
+            return False
+
+    def offered(self, name: str) -> list[object]:
+        """A list from the provider's metadata; empty where it says nothing. Raises Unavailable."""
+        listed = self._metadata(name)
+        return listed if isinstance(listed, list) else []
+
+    def discover(self) -> Discovered:
+        """Ask now, whatever is known. Raises Undiscovered."""
+        return discover(self._http, self._address, self._metadata_issuer)
+
+    def _metadata(self, name: str) -> object:
+        known, age = self._now()
+        if age >= _KEPT_SECONDS:
+            self._ask_again()
+            known, _ = self._now()
+        if not known.metadata:
+            raise self._unreachable()
+        return known.metadata.get(name)
+
+    def _ask_again(self) -> bool:
+        """Whether this very call has asked, and was answered.
+
+        While one thread asks, the others take what is there; they wait only where there is nothing to take.
+        """
+        known, age = self._now()
+        has_nothing = not known.keys or age >= _KEPT_WITHOUT_PROVIDER_SECONDS
+        if not self._lock.acquire(blocking=has_nothing and not self._failed):
+            return False
+        try:
+            return self._monotonic() >= self._again_at and self._refresh()
         finally:
             self._lock.release()
 
-    def _refresh(self) -> None:
-        self._again_at = self._monotonic() + (_PAUSE_SECONDS if self._known.keys else _PAUSE_WITHOUT_KEYS_SECONDS)
+    def _refresh(self) -> bool:
+        self._again_at = self._monotonic() + (_PAUSE_SECONDS if self._known[0].keys else _PAUSE_WITHOUT_KEYS_SECONDS)
         try:
-            self._known = self._fetch()
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
-            # Its name is enough: the text of some quotes what was answered.
-            logger.warning("the provider %s cannot be asked: %s", self.issuer, type(error).__name__)
+            found = self.discover()
+        except Undiscovered as error:
+            logger.warning("the provider %s cannot be asked: %s", self.issuer, error)
             self._failed = True
-        else:
-            self._failed = False
-            self._again_at = self._monotonic() + _PAUSE_SECONDS
+            return False
+        now = self._monotonic()
+        self._known, self._again_at = (found, now), now + _PAUSE_SECONDS
+        self._failed = False
+        return True
 
-    def _fetch(self) -> _Known:
-        metadata = self._get(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
-        if metadata.get("issuer") != self.issuer:
-            raise ValueError("this is the metadata of another issuer")
-        endpoints = {name: url for name, url in metadata.items() if isinstance(url, str)}
-        where = endpoints.get("jwks_uri", "")
-        if self.issuer.startswith("https:") and not where.startswith("https:"):
-            raise ValueError("the keys are not served over https")
-        keys = self._get(where).get("keys")
-        if not isinstance(keys, list):
-            raise ValueError("there are no keys")  # noqa: TRY004  # a value is wrong, not our code
-        found = {key["kid"]: key for key in keys if isinstance(key, dict) and isinstance(key.get("kid"), str)}
-        return _Known(endpoints, found, self._monotonic())
-
-    def _get(self, url: str) -> dict[str, Any]:
-        """The JSON object at `url`. Raises httpx.HTTPError, ValueError."""
-        body = bytearray()
-        with self._http.stream("GET", url, headers={"Accept": "application/json"}) as answer:
-            answer.raise_for_status()
-            for piece in answer.iter_bytes():
-                body += piece
-                if len(body) > _LARGEST_ANSWER_BYTES:
-                    raise ValueError("the answer is too large")
-        document = json.loads(body)
-        if not isinstance(document, dict):
-            raise ValueError("the answer is no JSON object")  # noqa: TRY004  # a value is wrong, not our code
-        return document
-
-    def _age(self, known: _Known) -> float:
-        return self._monotonic() - known.at
+    def _now(self) -> tuple[Discovered, float]:
+        """What is known, and its age in seconds."""
+        known, at = self._known
+        return known, self._monotonic() - at
 
     def _unreachable(self) -> Unavailable:
         return Unavailable(

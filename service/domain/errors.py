@@ -79,6 +79,34 @@ class Code(StrEnum):
     INTERNAL = "internal"
 
 
+class TokenCheck(StrEnum):
+    """What a token can fail, in the order in which it is asked. For the log and for operators, never for the caller."""
+
+    # any token
+    OPAQUE = "opaque"
+    SIZE = "size"
+    MALFORMED = "malformed"
+    # a provider's
+    ISSUER = "issuer"
+    ALGORITHM = "algorithm"
+    CRITICAL = "critical"
+    TYPE = "type"
+    KEY_ID = "key_id"
+    TIMES = "times"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    UNKNOWN_KEY = "unknown_key"
+    KEY = "key"
+    SIGNATURE = "signature"
+    AUDIENCE = "audience"
+    SUBJECT = "subject"
+    CLAIMS = "claims"
+    # an API token
+    UNKNOWN = "unknown"
+    REVOKED = "revoked"
+    OWNER = "owner"
+
+
 class ServiceError(Exception):
     """A refusal by rule. `code` is stable; `detail` is one sentence without any of the caller's input."""
 
@@ -89,7 +117,13 @@ class ServiceError(Exception):
 
 
 class Unauthenticated(ServiceError):
-    """Nobody is signed in, or the credential is not good (any more)."""
+    """Nobody is signed in, or the credential is not good (any more).
+
+    `check` is what a token failed, and `issuer` the provider's name in the settings. Both are for the log alone.
+    """
+
+    check: TokenCheck | None = None
+    issuer: str | None = None
 
 
 class SignInAgain(Unauthenticated):
@@ -133,7 +167,23 @@ class ExecutionFailed(Conflict):
 
 
 class Unavailable(ServiceError):
-    """Something that this needs is away; nothing was done; asking again later makes sense."""
+    """Something that this needs is away; nothing was done; asking again later makes sense.
+
+    `retry_after` is in seconds, where it is known how long that takes.
+    """
+
+    retry_after: int | None = None
+
+
+class UnknownKey(Unavailable):
+    """Nobody knows the key of a token, and its provider may not be asked again before `retry_after` seconds."""
+
+    check = TokenCheck.UNKNOWN_KEY
+    issuer: str | None = None
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(Code.PROVIDER_UNREACHABLE, "The key of your token is not known yet. Try again later.")
+        self.retry_after = retry_after
 
 
 # Refusals that are given in more than one place.
@@ -147,9 +197,13 @@ def no_such_request() -> NotFound:
     return NotFound(Code.NOT_FOUND, "There is no such request.")
 
 
-def bad_token() -> Unauthenticated:
+def bad_token(check: TokenCheck = TokenCheck.CLAIMS) -> Unauthenticated:
     """The same sentence for whatever is wrong with it: who tries tokens out learns nothing."""
-    return Unauthenticated(Code.INVALID_TOKEN, "The token is unknown, expired, revoked, or not meant for this service.")
+    refusal = Unauthenticated(
+        Code.INVALID_TOKEN, "The token is unknown, expired, revoked, or not meant for this service."
+    )
+    refusal.check = check
+    return refusal
 
 
 def suspended() -> Forbidden:

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from service.db import people, tokens
 from service.db.engine import Tx, begin, read, retried
 from service.domain.actor import WORKER, Actor, ActorKind, Member, Person
-from service.domain.errors import Code, Forbidden, bad_token, suspended
+from service.domain.errors import Code, Forbidden, TokenCheck, bad_token, suspended
 from service.domain.events import PERSON_CHANGED, PERSON_SEEN, known_as
 from service.domain.proof import Login, Proof
 from service.workflow.context import Context
@@ -29,11 +29,15 @@ def sign_in(ctx: Context, token_hash: str) -> Actor:
     with read(ctx.engine) as tx:
         token = tokens.by_hash(tx, token_hash)
         person = None if token is None else people.get(tx, token.subject)
-    if token is None or token.revoked_at is not None or token.expires_at <= ctx.now():
-        raise bad_token()
+    if token is None:
+        raise bad_token(TokenCheck.UNKNOWN)
+    if token.revoked_at is not None:
+        raise bad_token(TokenCheck.REVOKED)
+    if token.expires_at <= ctx.now():
+        raise bad_token(TokenCheck.EXPIRED)
     member = ctx.directory.get(token.subject)
     if member is None or member.kind is not token.kind:
-        raise bad_token()
+        raise bad_token(TokenCheck.OWNER)
     if person is not None and person.suspended_at is not None:
         raise suspended()
     return _actor(member, token.id)

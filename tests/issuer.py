@@ -1,0 +1,164 @@
+"""An identity provider that answers as a test dictates: over real HTTP, with keys of its own.
+
+It stands for those that no test can install. The one that the tests sign people in at is real: `provider.py`.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import httpx
+import jwt
+from jwt.algorithms import OKPAlgorithm
+from provider import new_key
+
+from service.auth.oidc import Trust, Verifier
+from service.auth.provider import Provider
+
+DISCOVERY = "/.well-known/openid-configuration"
+AUDIENCE = "rootquorum"
+_PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "k"}
+
+_SIGNATURES = jwt.PyJWS()
+_SIGNATURES.register_algorithm("Ed25519", OKPAlgorithm())
+
+Answered = tuple[int, dict[str, str], bytes]
+
+
+@cache
+def key_of(kind: str, curve: str | int | None = None, which: int = 0) -> dict[str, str]:
+    """A key, the same one every time; making one takes long. `which` tells those of a kind apart."""
+    del which
+    return new_key(kind, curve)
+
+
+def public(key: dict[str, str], **changes: object) -> dict[str, object]:
+    """What a provider publishes of a key; `changes` with None take a member out."""
+    published = {name: value for name, value in key.items() if name not in _PRIVATE}
+    return {name: value for name, value in (published | changes).items() if value is not None}
+
+
+class Issuer(ThreadingHTTPServer):
+    """Its metadata, its JWKS and the answer of its token endpoint are there to be changed."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.key = key_of("RSA")
+        self.metadata: dict[str, object] = {
+            "issuer": self.url,
+            "jwks_uri": f"{self.url}/keys",
+            "authorization_endpoint": f"{self.url}/authorize",
+            "token_endpoint": f"{self.url}/token",
+        }
+        self.listed: list[object] = [public(self.key)]
+        self.answers: dict[str, Answered] = {}
+        self.asked: list[str] = []
+        self.posted: list[tuple[dict[str, str], dict[str, list[str]]]] = []
+        self.token: Callable[[], object] = lambda: {"error": "invalid_grant"}
+
+    def reply(self, path: str) -> Answered:
+        if path in self.answers:
+            return self.answers[path]
+        documents = {DISCOVERY: self.metadata, "/keys": {"keys": self.listed}}
+        return (200, {}, json.dumps(documents[path]).encode()) if path in documents else (404, {}, b"")
+
+    # --- what tests ask of it ---
+
+    def provider(self, http: httpx.Client, *clock: Callable[[], float], **where: str) -> Provider:
+        return Provider(where.pop("issuer", self.url), http, *clock, **where)  # type: ignore[arg-type]
+
+    def verifier(self, http: httpx.Client, *clock: Callable[[], float], **trust: Any) -> Verifier:
+        return Verifier([(trusting(**trust), self.provider(http, *clock))])
+
+    def claims(self, **changes: object) -> dict[str, object]:
+        """Those of a good token for this service; None takes one out."""
+        now = int(time.time())
+        good = {
+            "iss": self.url,
+            "aud": AUDIENCE,
+            "sub": "erin",
+            "iat": now,
+            "exp": now + 300,
+            "groups": ["root-approvers"],
+        } | changes
+        return {name: value for name, value in good.items() if value is not None}
+
+    def sign(
+        self,
+        claims: dict[str, object] | None = None,
+        key: dict[str, str] | None = None,
+        alg: str = "RS256",
+        **header: object,
+    ) -> str:
+        """A token by a key of the provider, or by another; None takes a header out."""
+        key = key or self.key
+        said = {"kid": key["kid"], "typ": "JWT", "alg": alg} | header
+        payload = json.dumps(self.claims() if claims is None else claims).encode()
+        private = jwt.PyJWK(key, "EdDSA" if alg == "Ed25519" else alg).key
+        return _SIGNATURES.encode(
+            payload, private, alg, headers={name: value for name, value in said.items() if value is not None}
+        )
+
+
+def trusting(**changes: Any) -> Trust:
+    """What the settings of a service say that calls it "corp"."""
+    usual: dict[str, Any] = {
+        "name": "corp",
+        "audience": frozenset({AUDIENCE}),
+        "person_claim": None,
+        "name_claim": "name",
+        "groups_claim": "groups",
+    }
+    return Trust(**(usual | changes))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Issuer
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        self.server.asked.append(self.path)
+        if url.path == "/authorize":  # nobody has to sign in here: it sends them straight back
+            (back,), (state,) = (parse_qs(url.query)[name] for name in ("redirect_uri", "state"))
+            self._answer(302, {"Location": f"{back}?{urlencode({'code': 'c-1', 'state': state})}"}, b"")
+            return
+        self._answer(*self.server.reply(url.path))
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.posted.append(({name.lower(): value for name, value in self.headers.items()}, parse_qs(body)))
+        document = self.server.token()
+        status = 400 if isinstance(document, dict) and "error" in document else 200
+        self._answer(status, {}, document if isinstance(document, bytes) else json.dumps(document).encode())
+
+    def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def issuing() -> Iterator[Issuer]:
+    with Issuer() as issuer:
+        thread = Thread(target=issuer.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield issuer
+        finally:
+            issuer.shutdown()
+            thread.join()
