@@ -239,9 +239,10 @@ def told_of_signals(worker: Worker) -> Iterator[None]:
 def _sign_ins(settings: Settings, http: httpx.Client) -> "SignIns":
     from service.api.sign_ins import FailedSignIns, SignIns  # noqa: PLC0415  # as above
 
-    providers = {name: Provider(issuer.url, http) for name, issuer in settings.issuers.items()}
+    issuers = trusted(settings, http)
+    providers = {trust.name: provider for trust, provider in issuers}
     return SignIns(
-        Verifier((_trust(name, issuer), providers[name]) for name, issuer in settings.issuers.items()),
+        Verifier(issuers),
         {
             name: BrowserClient(
                 provider=providers[name],
@@ -252,6 +253,8 @@ def _sign_ins(settings: Settings, http: httpx.Client) -> "SignIns":
                 sends=issuer.sends,
                 max_age=int(settings.policy.decision_max_auth_age.total_seconds()),
                 acr_values=" ".join(sorted(settings.policy.decision_acr)),
+                authorization_parameters=issuer.authorization_parameters,
+                token_parameters=issuer.token_parameters,
             )
             for name, issuer in settings.issuers.items()
             if issuer.client_id is not None
@@ -260,10 +263,23 @@ def _sign_ins(settings: Settings, http: httpx.Client) -> "SignIns":
     )
 
 
-def _trust(name: str, issuer: IssuerSettings) -> Trust:
+def trusted(settings: Settings, http: httpx.Client) -> list[tuple[Trust, Provider]]:
+    """Each issuer of the settings, and the provider that is asked for its keys."""
+    return [(_trust(name, issuer, settings), _provider(issuer, http)) for name, issuer in settings.issuers.items()]
+
+
+def _provider(issuer: IssuerSettings, http: httpx.Client) -> Provider:
+    return Provider(
+        issuer.url, http, address=issuer.discovery_url, metadata_issuer=issuer.discovery_issuer or issuer.url
+    )
+
+
+def _trust(name: str, issuer: IssuerSettings, settings: Settings) -> Trust:
     return Trust(
         name=name,
         audience=issuer.audience,
+        client_id_as_audience=issuer.client_id_as_audience,
+        acr_values=settings.policy.decision_acr,
         person_claim=issuer.person_claim,
         name_claim=issuer.name_claim,
         groups_claim=issuer.groups_claim,

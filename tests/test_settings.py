@@ -6,6 +6,7 @@ import pytest
 
 from service.domain.actor import ActorKind, Role
 from service.settings import FaultySettings, Settings, load
+from service.settings.sections import RESERVED_PARAMETERS
 
 GOOD = """
 [accounts.111122223333]
@@ -169,7 +170,7 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ("[aws]\nsimulated = true", "a real account (profile) cannot stand beside the simulated AWS."),
         (
             '[issuers.two]\nurl = "http://login.example.com"\naudience = ["x"]',
-            "issuers.two.url: Value error, not an https",
+            "issuers.two.url: not an https URL, and there is no discovery_url that is.",
         ),
         ('[issuers.two]\nurl = "https://x.example.com?a=1"\naudience = ["x"]', "an issuer has neither query nor"),
         ('[issuers.two]\nurl = "https://x.example.com"\naudience = []', "issuers.two.audience: "),
@@ -362,6 +363,81 @@ def test_without_an_issuer_nobody_can_prove_a_stronger_sign_in(demand: str) -> N
 )
 def test_browsers_sign_in_as_a_whole_client_or_not_at_all(lines: str, fault: str) -> None:
     assert any(sentence.startswith(fault) for sentence in faults(GOOD + lines))
+
+
+CLIENT = f'{GOOD}client_id = "x"\n'
+
+
+@pytest.mark.parametrize("table", ["authorization_parameters", "token_parameters"])
+def test_settings_add_parameters_of_one_or_several_values(table: str) -> None:
+    lines = f'{table} = {{ audience = "https://api", resource = ["urn:a", "urn:b"] }}'
+    found = getattr(read(CLIENT + lines).issuers["corp"], table)
+    assert found == {"audience": "https://api", "resource": ("urn:a", "urn:b")}
+    assert faults(GOOD + lines) == [f"issuers.corp.{table}: it is of no use without client_id."]
+
+
+@pytest.mark.parametrize("table", ["authorization_parameters", "token_parameters"])
+@pytest.mark.parametrize("name", [*sorted(RESERVED_PARAMETERS), "Client_ID", "STATE"])
+def test_no_setting_replaces_what_the_service_itself_sends(table: str, name: str) -> None:
+    (fault,) = faults(f'{CLIENT}{table} = {{ {name} = "hunter2" }}')
+    assert fault.endswith("the service itself decides on this parameter.")
+    assert "hunter2" not in fault
+
+
+@pytest.mark.parametrize(
+    "parameter", ['"a b" = "x"', '"" = "x"', 'a = ""', "a = []", 'a = [""]', 'a = "x\\ny"', "a = 7"]
+)
+def test_parameter_is_a_name_and_printable_text(parameter: str) -> None:
+    assert all(
+        fault.startswith("issuers.corp.authorization_parameters.")
+        for fault in faults(f"{CLIENT}authorization_parameters = {{ {parameter} }}")
+    )
+
+
+def test_parameter_may_come_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOTQUORUM_ISSUERS__CORP__AUTHORIZATION_PARAMETERS__AUDIENCE", "https://api")
+    assert read(CLIENT).issuers["corp"].authorization_parameters == {"audience": "https://api"}
+
+
+ELSEWHERE = GOOD.replace('url = "https://login.example.com"', 'url = "http://adfs.example.com/adfs/services/trust"')
+
+
+def test_issuer_is_no_more_than_a_name_where_its_metadata_are_elsewhere() -> None:
+    assert faults(ELSEWHERE) == ["issuers.corp.url: not an https URL, and there is no discovery_url that is."]
+    found = read(f'{ELSEWHERE}discovery_url = "https://adfs.example.com/metadata?appid=7"').issuers["corp"]
+    assert found.discovery_url == "https://adfs.example.com/metadata?appid=7"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://adfs.example.com",
+        "adfs.example.com",
+        "https://",
+        "https://u:p@adfs.example.com",
+        "https://a/#b",
+        "file:///etc",
+    ],
+)
+def test_metadata_are_fetched_over_https_or_from_this_machine(url: str) -> None:
+    assert faults(f'{GOOD}discovery_url = "{url}"') == ["issuers.corp.discovery_url: Value error, not an https URL."]
+
+
+@pytest.mark.parametrize("setting", ["discovery_url", "url"])
+@pytest.mark.parametrize(
+    "url", ["https://hunter2\u2100.example.com", "https://[hunter2", "https://:hunter2@example.com"]
+)
+def test_no_fault_of_an_address_quotes_it(setting: str, url: str) -> None:
+    text = GOOD.replace('url = "https://login.example.com"\n', "") if setting == "url" else GOOD
+    found = faults(f'{text}{setting} = "{url}"')
+    assert [fault.split(":")[0] for fault in found] == [f"issuers.corp.{setting}"]
+    assert "hunter2" not in str(found)
+
+
+def test_another_name_in_the_metadata_belongs_to_another_place_of_them() -> None:
+    assert faults(f'{GOOD}discovery_issuer = "http://keycloak:8080/realms/x"') == [
+        "issuers.corp.discovery_issuer: it is of no use without discovery_url."
+    ]
 
 
 def test_who_may_sign_in_as_an_approver_makes_the_quorum_possible() -> None:

@@ -12,7 +12,15 @@ from service.notify.addresses import check_url
 from service.notify.webhooks import signer, verifier
 from service.settings.circles import faults_of_circles
 from service.settings.model import PREFIX, Settings
-from service.settings.sections import AuditSettings, HookSettings, LogKeySettings, TrackerSettings, WebhookSettings
+from service.settings.sections import (
+    AuditSettings,
+    HookSettings,
+    IssuerSettings,
+    LogKeySettings,
+    TrackerSettings,
+    WebhookSettings,
+    is_guarded,
+)
 from service.signing.ed25519 import from_pem
 
 FILE_VARIABLE = f"{PREFIX}CONFIG"
@@ -86,15 +94,30 @@ def _faults_of_issuers(settings: Settings) -> Iterator[str]:
     for name, issuer in settings.issuers.items():
         if urls.count(issuer.url) > 1:
             yield f"issuers.{name}: another one has the same url."
+        yield from _faults_of_discovery(name, issuer)
         if issuer.person_claim is None and settings.people:
             yield (
                 f"issuers.{name}.person_claim: missing. Beside people, the claim whose values are their names has to "
                 "be known, or one human could vote twice."
             )
-        if issuer.client_id is not None and "openid" not in issuer.scopes:
-            yield f"issuers.{name}.scopes: openid is missing."
-        if issuer.client_secret is not None and issuer.client_id is None:
-            yield f"issuers.{name}.client_secret: it is of no use without client_id."
+        yield from _faults_of_client(name, issuer)
+
+
+def _faults_of_discovery(name: str, issuer: IssuerSettings) -> Iterator[str]:
+    if issuer.discovery_url is None and not is_guarded(issuer.url):
+        yield f"issuers.{name}.url: not an https URL, and there is no discovery_url that is."
+    if issuer.discovery_issuer is not None and issuer.discovery_url is None:
+        yield f"issuers.{name}.discovery_issuer: it is of no use without discovery_url."
+
+
+def _faults_of_client(name: str, issuer: IssuerSettings) -> Iterator[str]:
+    if issuer.client_id is not None and "openid" not in issuer.scopes:
+        yield f"issuers.{name}.scopes: openid is missing."
+    if issuer.client_id is not None:
+        return
+    for setting in ("client_secret", "authorization_parameters", "token_parameters"):
+        if getattr(issuer, setting):
+            yield f"issuers.{name}.{setting}: it is of no use without client_id."
 
 
 def _faults_of_accounts(settings: Settings) -> Iterator[str]:

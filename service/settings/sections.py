@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 from sqlalchemy import make_url
@@ -150,14 +150,82 @@ class AccountSettings(_Section):
     organization: str | None = None
 
 
+def is_guarded(url: str) -> bool:
+    """Whether nobody on the way can change what is answered there: https, or this machine itself."""
+    parts = _split(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"})
+
+
+def _split(url: str) -> SplitResult:
+    """Raises ValueError without the URL, which the library's own would quote."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise ValueError("not a URL") from None
+
+
 def _check_issuer(url: str) -> str:
-    parts = urlsplit(url)
-    local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-    if parts.scheme != "https" and not (parts.scheme == "http" and local):
+    parts = _split(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("not an https URL")
-    if parts.query or parts.fragment or parts.username:
+    if parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("an issuer has neither query nor fragment nor user")
     return url
+
+
+def _check_discovery(url: str) -> str:
+    parts = _split(url)
+    if not is_guarded(url) or not parts.hostname or parts.fragment or "@" in parts.netloc:
+        raise ValueError("not an https URL")
+    return url
+
+
+# What the service itself sends to a provider, or what would replace it: no setting may (OpenID Connect Core 1.0, RFC
+# 6749, RFC 7523, RFC 7636, RFC 9101, RFC 9126, RFC 9449).
+RESERVED_PARAMETERS = frozenset(
+    {
+        "acr_values",
+        "assertion",
+        "client_assertion",
+        "client_assertion_type",
+        "client_id",
+        "client_secret",
+        "code",
+        "code_challenge",
+        "code_challenge_method",
+        "code_verifier",
+        "dpop_jkt",
+        "grant_type",
+        "id_token_hint",
+        "max_age",
+        "nonce",
+        "password",
+        "redirect_uri",
+        "refresh_token",
+        "request",
+        "request_uri",
+        "response_mode",
+        "response_type",
+        "scope",
+        "state",
+        "username",
+    }
+)
+
+
+def _check_parameter(name: str) -> str:
+    # Some providers do not look at the case.
+    if name.lower() in RESERVED_PARAMETERS:
+        raise ValueError("the service itself decides on this parameter")
+    return name
+
+
+ParameterName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.:-]{0,63}$"), AfterValidator(_check_parameter)
+]
+ParameterValue = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,2048}$")]
+# Several values of one name are sent one after the other.
+Parameters = dict[ParameterName, ParameterValue | Annotated[tuple[ParameterValue, ...], Field(min_length=1)]]
 
 
 class GrantSettings(_Section):
@@ -171,12 +239,16 @@ class GrantSettings(_Section):
 class IssuerSettings(_Section):
     """An OpenID Connect provider. `url` is its issuer, letter for letter; `audience` what its tokens are made for.
 
-    `person_claim` names the claim that is the same for all logins of one human. `client_id` lets people sign in from
-    Swagger UI; `sends` is which of the two tokens that come back is used.
+    `discovery_url` is where its metadata is, and `discovery_issuer` what that calls the issuer, where either is not as
+    usual. `person_claim` names the claim that is the same for all logins of one human. `client_id` lets people sign in
+    from Swagger UI; `sends` is which of the two tokens that come back is used.
     """
 
     url: Annotated[str, AfterValidator(_check_issuer)]
+    discovery_url: Annotated[str, AfterValidator(_check_discovery)] | None = None
+    discovery_issuer: Annotated[str, StringConstraints(min_length=1, max_length=2048)] | None = None
     audience: Annotated[frozenset[Name], Field(min_length=1)]
+    client_id_as_audience: bool = False
     person_claim: Name | None = None
     name_claim: Name = "name"
     groups_claim: Name = "groups"
@@ -185,6 +257,8 @@ class IssuerSettings(_Section):
     client_secret: SecretStr | None = None
     scopes: tuple[Name, ...] = ("openid", "profile", "email")
     sends: Literal["access_token", "id_token"] = "access_token"
+    authorization_parameters: Parameters = {}
+    token_parameters: Parameters = {}
 
 
 class NotifySettings(_Section):

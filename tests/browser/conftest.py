@@ -79,7 +79,7 @@ def folder(tmp_path: Path, provider: Provider) -> Path:
 @pytest.fixture
 def site(folder: Path, provider: Provider) -> Iterator[str]:
     """Where the service is."""
-    with _serving(folder) as origin:
+    with serving_at(folder) as origin:
         provider.allow_redirect(f"{origin}/docs/oauth2-redirect")
         yield origin
 
@@ -89,13 +89,13 @@ def site_behind_a_proxy(folder: Path, provider: Provider) -> Iterator[str]:
     """Where the service is for everybody who does not sit at its own machine."""
     settings = folder / "rootquorum.toml"
     settings.write_text(settings.read_text() + '[server]\nroot_path = "/approvals"\n')
-    with _serving(folder) as upstream, proxied(upstream, "/approvals") as origin:
+    with serving_at(folder) as upstream, proxied(upstream, "/approvals") as origin:
         provider.allow_redirect(f"{origin}/approvals/docs/oauth2-redirect")
         yield f"{origin}/approvals"
 
 
 @contextmanager
-def _serving(folder: Path) -> Iterator[str]:
+def serving_at(folder: Path) -> Iterator[str]:
     port = free_port()
     with serving(folder, port, "--migrate"):
         yield f"http://127.0.0.1:{port}"

@@ -41,6 +41,15 @@ class SwaggerUI:
         dialog.locator(".close-modal").click()
         expect(dialog).to_have_count(0)
 
+    def sign_in_in_vain(self, issuer: str) -> str:
+        """By "Authorize", at a provider that sends people straight back: what the page says is wrong."""
+        self._page.get_by_role("button", name="Authorize", exact=True).click()
+        way = self._page.locator(".modal-ux .auth-container").filter(has=self._page.get_by_role("heading", name=issuer))
+        way.get_by_role("button", name="Apply given OAuth2 credentials").click()
+        fault = way.locator(".errors")
+        expect(fault).to_be_visible()
+        return fault.inner_text()
+
     def open_operation(self, method: str, path: str) -> "Operation":
         """Unfold it, unless it is open."""
         block = self._page.locator(f".opblock-{method.lower()}:has([data-path='{path}'])")
