@@ -28,10 +28,15 @@ def rootquorum(folder: Path, *arguments: str, **environment: str) -> subprocess.
 
 def commanded(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The same without a process of its own, for what does not depend on one."""
+    return piped(b"", folder, *arguments, **environment)
+
+
+def piped(stdin: bytes, folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The same with something on its standard input."""
     umask = os.umask(0)
     try:
         with chdir(folder), patch.dict(os.environ, _environment() | environment, clear=True):
-            done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+            done = CliRunner().invoke(app, arguments, input=stdin, catch_exceptions=False)
     finally:
         os.umask(umask)
     return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)

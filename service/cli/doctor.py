@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.app import compose, destinations
+from service.app import compose, destinations, trusted
+from service.auth.browser import BASIC, POST
+from service.auth.discovery import Discovered, Fault, Undiscovered
+from service.auth.keys import ALGORITHMS
 from service.auth.provider import Provider, new_client
 from service.cli.common import console
 from service.db import outbox, schema
@@ -17,7 +20,7 @@ from service.notify.guarded import Unreachable, Unsafe
 from service.notify.rest import Refused
 from service.notify.tickets import Tickets
 from service.notify.webhooks import Webhook
-from service.settings import Settings
+from service.settings import IssuerSettings, Settings
 from service.workflow.check import Features, check_account, is_hopeless, organization_features
 from service.workflow.context import Context
 from service.workflow.drift import unknown_to_database
@@ -110,19 +113,49 @@ def _approvers(context: Context) -> Finding:
 
 def _issuers(settings: Settings) -> Iterator[Finding]:
     with new_client() as http:
-        for name, issuer in settings.issuers.items():
-            try:
-                Provider(issuer.url, http).endpoint("jwks_uri")
-            except ServiceError:
-                fault = "Its metadata or its keys cannot be read."
-                yield Finding(f"issuer {name}", fault, "Look at issuers.url and at the log line above.")
-            else:
-                yield Finding(f"issuer {name}")
+        for trust, provider in trusted(settings, http):
+            yield from _issuer(trust.name, settings.issuers[trust.name], provider)
     nameless = sorted(name for name, issuer in settings.issuers.items() if issuer.person_claim is None)
     if len(settings.issuers) > 1 and nameless:
         yield Finding(
             f"issuers without person_claim: {', '.join(nameless)}. A human with a login at two of them has two votes"
         )
+
+
+def _issuer(name: str, issuer: IssuerSettings, provider: Provider) -> Iterator[Finding]:
+    """Its metadata, its keys and, where people sign in from Swagger UI, what that takes."""
+    subject = f"issuer {name}"
+    try:
+        found = provider.discover()
+    except Undiscovered as error:
+        yield Finding(subject, error.sentence, _ADVICE.get(error.fault, _USUAL_ADVICE).format(name=name))
+        return
+    if not found.usable:
+        fault = f"None of its {found.listed} keys verifies signatures by an algorithm that is taken here."
+        yield Finding(subject, fault, f"Have it sign by one of {', '.join(ALGORITHMS)}, with a key id (kid).")
+    else:
+        yield Finding(f"{subject}: {found.usable} of its {found.listed} keys can be used")
+    if issuer.client_id is not None:
+        yield from _client(subject, issuer, provider, found)
+
+
+def _client(subject: str, issuer: IssuerSettings, provider: Provider, found: Discovered) -> Iterator[Finding]:
+    for name in ("authorization_endpoint", "token_endpoint"):
+        if not provider.is_usable(found.metadata.get(name)):
+            advice = "Nobody can sign in from Swagger UI. Take client_id out, or have the provider mended."
+            yield Finding(subject, f"Its metadata names no {name}, or one without https.", advice)
+    offered = found.metadata.get("token_endpoint_auth_methods_supported")
+    if issuer.client_secret is not None and isinstance(offered, list) and not {BASIC, POST} & set(map(str, offered)):
+        advice = "Register a public client, and take client_secret out."
+        yield Finding(subject, f"It takes a client's secret neither by {BASIC} nor by {POST}.", advice)
+
+
+_USUAL_ADVICE = "Look at issuers.{name}.url and discovery_url, and at the way to the provider."
+_ADVICE = {
+    Fault.TLS: "Look at its certificate; SSL_CERT_FILE names the certificates that are trusted.",
+    Fault.OTHER_ISSUER: "Compare issuers.{name}.url, letter for letter. If it is right, set discovery_issuer as well.",
+    Fault.REDIRECT: "Name the address where it is in issuers.{name}.discovery_url.",
+}
 
 
 def _disabled(context: Context) -> frozenset[str]:

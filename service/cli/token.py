@@ -7,10 +7,12 @@ import typer
 from rich.table import Table
 
 from service.auth.api_tokens import fingerprint, mint
-from service.cli.common import console, errors, fail, operator, print_whole, ready
+from service.cli.common import console, errors, fail, load_settings, operator, plainly, print_whole, ready
+from service.cli.explain import Exit, read_token
+from service.cli.explain import explain as explain_token
 from service.workflow.tokens import create_token, list_tokens, revoke_token
 
-app = typer.Typer(no_args_is_help=True, help="API tokens: create, list, revoke.")
+app = typer.Typer(no_args_is_help=True, help="API tokens: create, list, revoke. A provider's: explain.")
 
 
 @app.command()
@@ -55,3 +57,25 @@ def revoke(ctx: typer.Context, token_id: Annotated[str, typer.Argument(help="Its
     with ready(ctx) as context:
         revoke_token(context, operator(), token_id)
     console.print("Revoked.")
+
+
+@app.command()
+def explain(
+    ctx: typer.Context,
+    *,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no provider: its key and its signature are not looked at.")
+    ] = False,
+) -> None:
+    """Say what the service would make of a provider's token, which is read from stdin and not printed.
+
+    Exit 0: it is let in; 3: it is refused; 4: its provider cannot be asked; 2: there is no token of a provider.
+    """
+    settings = load_settings(ctx.obj)
+    token = read_token()
+    if token is None:
+        sentence = "Pipe a token in, so that no screen and no history has it: rootquorum token explain < FILE"
+        errors.print(sentence, style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(Exit.NO_TOKEN)
+    with plainly():
+        raise typer.Exit(explain_token(settings, token, offline=offline))

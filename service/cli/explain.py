@@ -1,0 +1,194 @@
+"""`rootquorum token explain`: what the service would make of a provider's token, and why. Nobody is signed in by it."""
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from service.app import compose, trusted
+from service.auth.api_tokens import is_api_token
+from service.auth.oidc import Verifier
+from service.auth.provider import Provider, new_client
+from service.cli.common import console
+from service.db import schema
+from service.domain.actor import Actor, Role
+from service.domain.errors import Forbidden, SignInAgain, TokenCheck, Unauthenticated, Unavailable
+from service.domain.proof import Login
+from service.domain.rules import check_fresh
+from service.settings import Settings
+from service.workflow.context import Context
+from service.workflow.sign_in import sign_in_by_provider
+
+_LARGEST_INPUT_BYTES = 64 * 1024
+
+
+class Exit(IntEnum):
+    """How the command ends. 1 is the settings' fault, as with any command."""
+
+    LET_IN = 0
+    NO_TOKEN = 2
+    REFUSED = 3
+    NOT_KNOWN = 4
+
+
+# For each check what it is about, and what is to be done where it fails. `{name}` is the issuer's in the settings.
+CHECKS: Mapping[TokenCheck, tuple[str, str]] = {
+    TokenCheck.OPAQUE: (
+        "It does not have the three parts of a signed JWT. Only the provider itself can read it.",
+        'Name the API in authorization_parameters (audience or resource), or set sends = "id_token".',
+    ),
+    TokenCheck.SIZE: ("It is longer than 16 KiB.", "Have the provider put less into it: groups above all."),
+    TokenCheck.MALFORMED: (
+        "Its parts are not JSON objects in Base64url, or a name stands there twice.",
+        "Look whether it was cut or changed on the way.",
+    ),
+    TokenCheck.ISSUER: (
+        "Its issuer (iss) is none of the settings' issuers, letter for letter.",
+        "Compare it with each issuers.<name>.url; a slash at the end counts.",
+    ),
+    TokenCheck.ALGORITHM: (
+        "Its algorithm (alg) is not one that is taken.",
+        "Have the provider sign by RS256, ES256 or another of the documented ones.",
+    ),
+    TokenCheck.CRITICAL: ("Its header demands extensions (crit).", "Have the provider leave them out."),
+    TokenCheck.TYPE: (
+        "Its type (typ) is that of another kind of token.",
+        "Send an access token or an ID token, and not a logout or a refresh token.",
+    ),
+    TokenCheck.KEY_ID: ("Its header names no key (kid).", "Have the provider name the key that it signs with."),
+    TokenCheck.TIMES: (
+        "It lacks exp or iat, or one of its times is not a number that a calendar has.",
+        "Have the provider say when it was made, and until when it is good.",
+    ),
+    TokenCheck.EXPIRED: ("It has expired (exp).", "Get a new one. If it is new, compare the clocks."),
+    TokenCheck.NOT_YET_VALID: ("It is good only later (nbf or iat).", "Compare the clocks."),
+    TokenCheck.UNKNOWN_KEY: (
+        "The provider publishes no key of the id (kid) that it names.",
+        "Look whether it is of another tenant. Entra ID may have the key under a discovery_url with ?appid= only.",
+    ),
+    TokenCheck.KEY: (
+        "The provider's key of that id is not one for signatures by its algorithm, or is too short.",
+        "Compare alg, use and key_ops of the key in the provider's JWKS; RSA keys have 2048 bits or more.",
+    ),
+    TokenCheck.SIGNATURE: (
+        "No key of the provider has signed this.",
+        "Look whether it was changed on the way. Entra ID's tokens for Microsoft Graph are for Graph alone.",
+    ),
+    TokenCheck.AUDIENCE: (
+        "It is meant for others: its audience (aud) is none of issuers.{name}.audience.",
+        "Ask the provider for one for this service. Where it has none (Amazon Cognito): client_id_as_audience.",
+    ),
+    TokenCheck.SUBJECT: ("It has no subject (sub).", "Have the provider say who it is about."),
+    TokenCheck.CLAIMS: (
+        "One of its claims does not have the form that it needs.",
+        "Compare sub, jti, auth_time and acr with what the documents say of a token.",
+    ),
+}
+
+
+class _Offline(Verifier):
+    """Asks nobody, and so knows nothing of key and signature. Here alone, where nobody is signed in."""
+
+    def check_signature(self, token: str, provider: Provider, algorithm: str, kid: str) -> None:
+        del token, provider, algorithm, kid
+
+
+def explain(settings: Settings, token: str, *, offline: bool) -> Exit:
+    """Print what the service would make of it, by the same code. Nothing of a token that fails is printed."""
+    if is_api_token(token):
+        _say("No provider's token", "yellow", {"why": "It is an API token of this service: `rootquorum token list`."})
+        return Exit.NO_TOKEN
+    with new_client() as http:
+        verifier = (_Offline if offline else Verifier)(trusted(settings, http))
+        try:
+            login = verifier.verify(token)
+        except Unauthenticated as refusal:
+            check = refusal.check or TokenCheck.CLAIMS
+            why, advice = (sentence.format(name=refusal.issuer) for sentence in CHECKS[check])
+            _say(f"Refused: {check}", "red", {"issuer": refusal.issuer, "why": why, "to do": advice})
+            return Exit.REFUSED
+        except Unavailable as refusal:
+            _say("Not known", "yellow", {"why": refusal.detail, "to do": "Run `rootquorum doctor`, or use --offline."})
+            return Exit.NOT_KNOWN
+    return _explain_login(settings, login, offline=offline)
+
+
+def _explain_login(settings: Settings, login: Login, *, offline: bool) -> Exit:
+    passed = "all but its key and its signature, which were not looked at" if offline else "all"
+    known = {"issuer": login.issuer, "checks": f"passed {passed}"}
+    with _nowhere(settings) as context:
+        try:
+            actor = sign_in_by_provider(context, login)
+        except Forbidden as refusal:
+            _say(f"Refused: {refusal.code}", "red", known | {"who": _who(login), "why": refusal.detail})
+            return Exit.REFUSED
+        decides = _decides(context, actor)
+    _say(
+        "Good as far as can be seen offline" if offline else "Good: the service lets it in",
+        "green",
+        known
+        | {
+            actor.kind.value: actor.subject,
+            "name": actor.name,
+            "roles": "\n".join(_roles(actor)) or "none",
+            "decides": decides,
+            "not seen": "whether somebody is suspended, or has shown a newer token since",
+        },
+    )
+    return Exit.LET_IN
+
+
+def _who(login: Login) -> str:
+    return login.subject or login.proof.subject
+
+
+def _roles(actor: Actor) -> Iterator[str]:
+    for role in sorted(actor.roles):
+        only = actor.limits.get(role)
+        yield role.value if only is None else f"{role.value}, in {', '.join(sorted(only)) or 'no account'}"
+
+
+def _decides(context: Context, actor: Actor) -> str:
+    if Role.APPROVER not in actor.roles:
+        return "no: not an approver"
+    try:
+        check_fresh(actor, context.policy, context.now())
+    except SignInAgain as refusal:
+        return f"no: {refusal.detail}"
+    return "yes, at this moment"
+
+
+@contextmanager
+def _nowhere(settings: Settings) -> Iterator[Context]:
+    """The service on an empty database of its own: what a sign-in writes down is gone with the block."""
+    with tempfile.TemporaryDirectory(prefix="rootquorum-explain-") as folder:
+        database = settings.database.model_copy(update={"url": f"sqlite:///{Path(folder) / 'empty.db'}"})
+        with compose(settings.model_copy(update={"database": database}), with_aws=False) as context:
+            schema.migrate(context.engine)
+            yield context
+
+
+def _say(verdict: str, color: str, facts: Mapping[str, str | None]) -> None:
+    """A line, and below it what there is to say; all of it plain text, whatever is in it."""
+    console.print(Text(verdict, style=f"bold {color}"))
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, fact in facts.items():
+        if fact is not None:
+            table.add_row(Text(f"  {name}"), Text(fact))
+    console.print(table)
+
+
+def read_token() -> str | None:
+    """What is piped in, without what is around it; None where that is nothing, or too much."""
+    if sys.stdin.isatty():
+        return None
+    given = sys.stdin.buffer.read(_LARGEST_INPUT_BYTES + 1)
+    token = given.decode("utf-8", "replace").strip().removeprefix("Bearer ").strip()
+    return token if token and len(given) <= _LARGEST_INPUT_BYTES else None
