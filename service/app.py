@@ -15,7 +15,8 @@ import httpx
 
 from service import logs
 from service.auth.browser import BrowserClient
-from service.auth.oidc import Trust, Verifier
+from service.auth.claims import Trust
+from service.auth.oidc import Verifier
 from service.auth.provider import Provider, new_client
 from service.aws.kms import KmsSigner
 from service.aws.organization import KnownAccounts, Listing, Organization

@@ -18,7 +18,8 @@ import jwt
 from jwt.algorithms import OKPAlgorithm
 from provider import new_key
 
-from service.auth.oidc import Trust, Verifier
+from service.auth.claims import Trust
+from service.auth.oidc import Verifier
 from service.auth.provider import Provider
 
 DISCOVERY = "/.well-known/openid-configuration"

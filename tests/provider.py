@@ -30,7 +30,7 @@ from canaille.app import models
 from canaille.backends import Backend
 from joserfc.jwk import JWKRegistry
 
-from service.auth.oidc import Trust
+from service.auth.claims import Trust
 from service.cli.waiting import wait_until
 
 REDIRECT = "http://127.0.0.1/docs/oauth2-redirect"
