@@ -16,7 +16,7 @@ GRANT UPDATE (size) ON audit_head TO :"role";
 GRANT UPDATE (size, root) ON audit_tree TO :"role";
 GRANT UPDATE (hour) ON audit_reads TO :"role";
 GRANT UPDATE (revoked_at) ON api_tokens TO :"role";
-GRANT UPDATE (name, issuer, groups, seen_at, proved_at, votes_since, suspended_at) ON people TO :"role";
+GRANT UPDATE (name, issuer, groups, seen_at, proved_at, votes_since, suspended_at, words, spelling) ON people TO :"role";
 GRANT UPDATE (checked_at, keys, mfa_enabled) ON expectations TO :"role";
 GRANT UPDATE (closed_at, accepted_by) ON drifts TO :"role";
 GRANT DELETE ON deliveries TO :"role";

@@ -41,6 +41,7 @@ from service.settings import (
     Settings,
     TrackerSettings,
     load,
+    path_of,
     patterns,
 )
 from service.signing.ed25519 import from_pem
@@ -187,7 +188,7 @@ def create_app(settings: Settings) -> "FastAPI":
         threads = settings.database.connections - working
         anyio.to_thread.current_default_thread_limiter().total_tokens = threads
         with compose(settings) as ctx, new_client() as http:
-            app.state.ctx, app.state.sign_ins = ctx, _sign_ins(settings, http)
+            app.state.ctx, app.state.sign_ins = ctx, sign_ins(settings, http)
             app.state.hooks, app.state.places = hooks(settings), Places(threads)
             if not settings.worker.enabled:
                 yield
@@ -237,7 +238,7 @@ def told_of_signals(worker: Worker) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _sign_ins(settings: Settings, http: httpx.Client) -> "SignIns":
+def sign_ins(settings: Settings, http: httpx.Client) -> "SignIns":
     from service.api.sign_ins import FailedSignIns, SignIns  # noqa: PLC0415  # as above
 
     issuers = trusted(settings, http)
@@ -276,14 +277,18 @@ def _provider(issuer: IssuerSettings, http: httpx.Client) -> Provider:
 
 
 def _trust(name: str, issuer: IssuerSettings, settings: Settings) -> Trust:
+    only = issuer.people_have
     return Trust(
         name=name,
         audience=issuer.audience,
         client_id_as_audience=issuer.client_id_as_audience,
         acr_values=settings.policy.decision_acr,
-        person_claim=issuer.person_claim,
-        name_claim=issuer.name_claim,
-        groups_claim=issuer.groups_claim,
+        person_claim=None if issuer.person_claim is None else path_of(issuer.person_claim),
+        name_claim=path_of(issuer.name_claim),
+        groups_claim=path_of(issuer.groups_claim),
+        groups_separator=issuer.groups_separator,
+        absent_groups_are_none=issuer.groups_absent == "none",
+        people_have=None if only is None else (path_of(only.claim), only.values),
     )
 
 

@@ -112,7 +112,6 @@ def login(sub: str, *groups: str, at: datetime, **claims: Any) -> Login:
         subject=f"{ISSUER}#{sub}",
         name=sub.capitalize(),
         groups=frozenset(groups),
-        is_machine=False,
     )
 
 

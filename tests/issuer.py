@@ -89,6 +89,7 @@ class Issuer(ThreadingHTTPServer):
             "sub": "erin",
             "iat": now,
             "exp": now + 300,
+            "auth_time": now,
             "groups": ["root-approvers"],
         } | changes
         return {name: value for name, value in good.items() if value is not None}
@@ -112,14 +113,7 @@ class Issuer(ThreadingHTTPServer):
 
 def trusting(**changes: Any) -> Trust:
     """What the settings of a service say that calls it "corp"."""
-    usual: dict[str, Any] = {
-        "name": "corp",
-        "audience": frozenset({AUDIENCE}),
-        "person_claim": None,
-        "name_claim": "name",
-        "groups_claim": "groups",
-    }
-    return Trust(**(usual | changes))
+    return Trust(**{"name": "corp", "audience": frozenset({AUDIENCE})} | changes)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -263,22 +263,17 @@ class Provider:
         self, claims: dict[str, object], key: dict[str, str] | None = None, alg: str = "RS256", **header: Any
     ) -> str:
         """A token signed with a key of the provider."""
-        key = key or self.keys[0]
-        header = {
-            name: value for name, value in ({"kid": key["kid"], "typ": "JWT"} | header).items() if value is not None
-        }
-        return jwt.encode(claims, jwt.PyJWK(key, alg).key, alg, headers=header)
+        return signed_by(key or self.keys[0], claims, alg, **header)
 
 
 def trust_in(provider: Provider) -> Trust:
     """What the settings of a service say that calls it "corp"."""
-    return Trust(
-        name="corp",
-        audience=frozenset({provider.client_id}),
-        person_claim=None,
-        name_claim="name",
-        groups_claim="groups",
-    )
+    return Trust(name="corp", audience=frozenset({provider.client_id}))
+
+
+def signed_by(key: dict[str, str], claims: dict[str, object], alg: str = "RS256", **header: Any) -> str:
+    header = {name: value for name, value in ({"kid": key["kid"], "typ": "JWT"} | header).items() if value is not None}
+    return jwt.encode(claims, jwt.PyJWK(key, alg).key, alg, headers=header)
 
 
 def new_key(kind: str, curve: str | int | None = None) -> dict[str, str]:

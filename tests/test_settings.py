@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.domain.actor import ActorKind, Role
-from service.settings import FaultySettings, Settings, load
+from service.settings import FaultySettings, Settings, load, path_of
 from service.settings.sections import RESERVED_PARAMETERS
 
 GOOD = """
@@ -25,6 +25,9 @@ person_claim = "employee_id"
 """
 
 _TRACKER = '[trackers.desk]\nurl = "https://tracker.example.com"\n'
+
+
+ISSUER = '[issuers.two]\nurl = "https://two.example.com"\naudience = ["x"]\n'
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +52,34 @@ def test_good_settings_load() -> None:
     assert settings.directory().all_approvers == {"bob", "carol"}
     assert settings.rules().quorum == 2
     assert settings.configured_accounts()["111122223333"].root_arn == "arn:aws:iam::111122223333:root"
+
+
+def test_person_is_named_as_the_provider_spells_the_claim() -> None:
+    names = ("ann+root@example.com", "o'brien@example.com", "E4711", "auth0|5f7c", "x" * 255)
+    people = "".join(f'[people."{name}"]\nname = "Somebody"\n' for name in names)
+    assert {*names} < read(GOOD + people).people.keys()
+
+
+def test_claim_is_a_name_or_a_path_in_the_file_and_in_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOTQUORUM_ISSUERS__CORP__GROUPS_CLAIM", '["realm_access", "roles"]')
+    monkeypatch.setenv("ROOTQUORUM_ISSUERS__CORP__NAME_CLAIM", "nickname")
+    monkeypatch.setenv("ROOTQUORUM_ISSUERS__CORP__PEOPLE_HAVE", '{"claim": "kind", "value": ["staff", "guest"]}')
+    issuer = read(GOOD + 'groups_claim = "groups"').issuers["corp"]
+    assert [path_of(claim) for claim in (issuer.person_claim or "", issuer.name_claim, issuer.groups_claim)] == [
+        ("employee_id",),
+        ("nickname",),
+        ("realm_access", "roles"),
+    ]
+    assert issuer.people_have is not None
+    assert issuer.people_have.values == {"staff", "guest"}
+
+
+@pytest.mark.parametrize(("value", "values"), [('"user"', {"user"}), ("true", {True}), ('["a", "b"]', {"a", "b"})])
+def test_what_only_people_have_is_one_value_or_several(value: str, values: set[str | bool]) -> None:
+    only = read(GOOD + f'people_have = {{ claim = ["a", "b"], value = {value} }}').issuers["corp"].people_have
+    assert only is not None
+    assert only.claim == ("a", "b")
+    assert only.values == values
 
 
 def test_settings_cannot_be_changed_afterwards() -> None:
@@ -157,7 +188,15 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ),
         ('[server]\npublic_url = "rootquorum"', "server.public_url: Value error, not the URL of a service."),
         ("[database]\nconnections = 5", "database.connections: 5 are too few"),
-        ('[people.Bob]\nname = "Bob again"', "people.Bob.[key]: String should match pattern"),
+        ('[people.Bob]\nname = "Bob again"', "people.Bob: another name differs from it by case alone."),
+        ('[machines.bob]\nname = "Bob"', "machines.bob: a person has the same name."),
+        ('[people."e#4711"]\nname = "Eve"', "people.e#4711.[key]: String should match pattern"),
+        ('[people.RootQuorum]\nname = "Eve"', "rootquorum is the service's own name"),
+        (ISSUER + "person_claim = []", "issuers.two.person_claim."),
+        (ISSUER + 'groups_separator = ""', "issuers.two.groups_separator: "),
+        (ISSUER + 'groups_absent = "all"', "issuers.two.groups_absent: "),
+        (ISSUER + 'people_have = { claim = "idtyp" }', "issuers.two.people_have.value: Field required."),
+        (ISSUER + 'people_have = { claim = "idtyp", value = [] }', "issuers.two.people_have.value."),
         ('[people.eve]\nname = "Eve"\nroles = ["root"]', "people.eve.roles"),
         ('[machines.bob]\nname = "Bot"', "machines.bob: a person has the same name."),
         ('[machines.bot]\nname = "Bot"\nroles = ["approver"]', "machines.bot.roles"),

@@ -9,7 +9,8 @@ from service.api.sign_ins import sign_ins_of
 from service.api.waiting import Places
 from service.auth.api_tokens import fingerprint, is_api_token
 from service.domain.actor import Actor
-from service.domain.errors import Code, TokenCheck, Unauthenticated, UnknownKey, bad_token
+from service.domain.errors import Code, NoRole, TokenCheck, Unauthenticated, UnknownKey, bad_token
+from service.domain.proof import Login
 from service.workflow.context import Context
 from service.workflow.sign_in import sign_in, sign_in_by_provider
 
@@ -29,6 +30,15 @@ def _context(request: Request) -> Context:
 Ctx = Annotated[Context, Depends(_context)]
 
 
+def _by_provider(ctx: Context, request: Request, login: Login) -> Actor:
+    """A token that is good may still be nobody's here; that is no failure to count, but operators are told why."""
+    try:
+        return sign_in_by_provider(ctx, login)
+    except NoRole as refusal:
+        sign_ins_of(request).failures.log(request, check=refusal.check, issuer=login.issuer)
+        raise
+
+
 def _signed_in(
     ctx: Ctx, request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 ) -> Actor:
@@ -37,7 +47,7 @@ def _signed_in(
     sign_ins, token = sign_ins_of(request), credentials.credentials
     try:
         if not is_api_token(token):
-            return sign_in_by_provider(ctx, sign_ins.verifier.verify(token))
+            return _by_provider(ctx, request, sign_ins.verifier.verify(token))
         token_hash = fingerprint(token)
         if token_hash is None:
             raise bad_token(TokenCheck.MALFORMED)

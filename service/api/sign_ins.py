@@ -48,6 +48,10 @@ class FailedSignIns:
         if not self._limiter.hit(self._limit, address):
             raise _too_many()
 
+    def log(self, request: Request, *, check: str, issuer: str) -> None:
+        """A line on somebody who is signed in, and nobody here."""
+        self._log(neighbourhood(request.scope), check, issuer)
+
     @contextmanager
     def trying(self, request: Request) -> Iterator[None]:
         """For what costs others something: raise TooMany at once where the address has no failure left.

@@ -1,18 +1,23 @@
 """A verified token's claims in, a Login out: who has signed in, a person or a machine, and with which groups."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from service.auth.machines import machine_sign, person_sign
+from service.domain.actor import is_subject
 from service.domain.errors import TokenCheck, bad_token
-from service.domain.proof import Login, Proof
+from service.domain.proof import Login, Proof, Unsaid
 from service.domain.text import visible
 
+# The name of a claim; with more than one, each but the last leads to an object inside.
+ClaimPath = tuple[str, ...]
+
 _LONGEST_CLAIM = 255
-# As the settings spell people; two spellings of one name would be two people.
-_PERSON = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}", re.ASCII)
+# How the names of claims end whose values are mail addresses, or look like them. Written without `_` and `-`.
+_MAIL = ("mail", "mailaddress")
+_ADDRESSES = (*_MAIL, "upn", "userprincipalname", "preferredusername", "uniquename")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,97 +25,201 @@ class Trust:
     """What the settings say of an issuer: which tokens are meant for us, and which claims say who somebody is.
 
     With `client_id_as_audience` the claim `client_id` says whom a token is for that has no `aud`. `acr_values` are
-    those that a decision takes.
+    those that a decision takes. `people_have` is a claim and those values of it that nobody but people have.
     """
 
     name: str
     audience: frozenset[str]
     client_id_as_audience: bool = False
     acr_values: frozenset[str] = frozenset()
-    person_claim: str | None
-    name_claim: str
-    groups_claim: str
+    person_claim: ClaimPath | None = None
+    name_claim: ClaimPath = ("name",)
+    groups_claim: ClaimPath = ("groups",)
+    groups_separator: str | None = None
+    absent_groups_are_none: bool = False
+    people_have: tuple[ClaimPath, frozenset[str | bool]] | None = None
 
 
 def read_login(trust: Trust, claims: Mapping[str, Any]) -> Login:
-    subject = _text(claims, "sub")
-    if not subject:
+    """Raises Unauthenticated for a token without a `sub` or an `iat` that can be read.
+
+    An optional claim of a wrong type counts as absent: what needs it refuses by its own rule.
+    """
+    subject = claims.get("sub")
+    issued_at = _time(claims.get("iat"))
+    if not isinstance(subject, str) or not subject or not _is_plain(subject):
         raise bad_token(TokenCheck.SUBJECT)
+    if issued_at is None:
+        raise bad_token(TokenCheck.TIMES)
     proof = Proof(
         issuer=str(claims["iss"]),
         subject=subject,
-        jti=_text(claims, "jti"),
-        issued_at=_time(claims["iat"]),
-        auth_time=None if claims.get("auth_time") is None else _time(claims["auth_time"]),
+        jti=_text(claims.get("jti")),
+        issued_at=issued_at,
+        auth_time=_time(claims.get("auth_time")),
         acr=_acr(trust, claims),
         amr=_texts(claims.get("amr")),
     )
+    who, formerly = _subject(trust, claims, proof)
     return Login(
         issuer=trust.name,
         proof=proof,
-        subject=_subject(trust, claims, proof),
+        subject=who,
+        formerly=formerly,
         name=_name(trust, claims) or subject,
-        groups=frozenset(_texts(claims.get(trust.groups_claim))),
-        is_machine=_is_machine(claims),
+        groups=_groups(trust, claims),
+        machine_by=_machine_by(trust, claims, proof),
     )
 
 
 def _acr(trust: Trust, claims: Mapping[str, Any]) -> str | None:
     """How strong the sign-in was: `acr`, or of Entra ID's `acrs`, which has several values, one that is asked for."""
-    return next((each for each in _texts(claims.get("acrs")) if each in trust.acr_values), _text(claims, "acr"))
+    asked = (each for each in _texts(claims.get("acrs")) if each in trust.acr_values)
+    return next(asked, _text(claims.get("acr")))
 
 
-def _subject(trust: Trust, claims: Mapping[str, Any], proof: Proof) -> str | None:
+# --- who ---
+
+
+def _subject(trust: Trust, claims: Mapping[str, Any], proof: Proof) -> tuple[str | Unsaid, str | None]:
+    """Who this is here, and what earlier versions made of the same claim where that is something else."""
     if trust.person_claim is None:
         # No issuer has a fragment (Core, section 1.2): issuer and subject cannot run into each other.
-        return f"{proof.issuer}#{proof.subject}"
-    value = claims.get(trust.person_claim)
-    person = str(value).lower() if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    return person if _PERSON.fullmatch(person) else None
+        return f"{proof.issuer}#{proof.subject}", None
+    value = _at(claims, trust.person_claim)
+    if value is None:
+        return Unsaid.ELSEWHERE if _is_elsewhere(trust.person_claim, claims) else Unsaid.ABSENT, None
+    spelled = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if not is_subject(spelled):
+        return Unsaid.UNREADABLE, None
+    if _is_mail(trust.person_claim) and not _is_verified(claims, trust.person_claim):
+        return Unsaid.UNVERIFIED, None
+    if is_address(trust.person_claim) and "@" in spelled:
+        return spelled.lower(), None
+    return spelled, spelled.lower() if spelled != spelled.lower() else None
+
+
+def is_address(path: ClaimPath) -> bool:
+    """Whether the values of a claim are addresses: whoever gets one later is taken for whoever had it before."""
+    return _plain_name(path).endswith(_ADDRESSES)
+
+
+def _is_mail(path: ClaimPath) -> bool:
+    return _plain_name(path).endswith(_MAIL)
+
+
+def _plain_name(path: ClaimPath) -> str:
+    return path[-1].replace("_", "").replace("-", "").lower()
+
+
+def _is_verified(claims: Mapping[str, Any], path: ClaimPath) -> bool:
+    """Whether it stands beside the address that it is verified: `email_verified` beside `email`. A text is not true
+    (Core, section 5.1).
+    """
+    return _at(claims, (*path[:-1], f"{path[-1]}_verified")) is True
 
 
 def _name(trust: Trust, claims: Mapping[str, Any]) -> str:
     """To be shown, and never compared with anything."""
-    name = _shown(claims, trust.name_claim) or _shown(claims, "preferred_username")
-    email = _shown(claims, "email")
+    name = _shown(claims, trust.name_claim) or _shown(claims, ("preferred_username",))
+    email = _shown(claims, ("email",))
     return visible(f"{name} ({email})") if name and email else name or email
 
 
-def _shown(claims: Mapping[str, Any], name: str) -> str:
-    value = claims.get(name)
+def _shown(claims: Mapping[str, Any], path: ClaimPath) -> str:
+    value = _at(claims, path)
     return visible(value) if isinstance(value, str) else ""
 
 
-def _is_machine(claims: Mapping[str, Any]) -> bool:
-    """Whether nobody has signed in: the subject is the client itself (RFC 9068, section 2.2), or the provider says so
-    in its own way (Auth0 by `gty`, Entra ID by `idtyp`).
-    """
-    client = claims.get("client_id", claims.get("azp"))
-    return client == claims["sub"] or claims.get("gty") == "client-credentials" or claims.get("idtyp") == "app"
+# --- a person, or a machine ---
 
 
-def _text(claims: Mapping[str, Any], name: str) -> str | None:
-    value = claims.get(name)
+def _machine_by(trust: Trust, claims: Mapping[str, Any], proof: Proof) -> str | None:
+    """Why this counts as a machine. Whoever cannot be told to be a person does."""
+    sign = machine_sign(claims)
+    if sign is not None:
+        return sign
+    if trust.people_have is None:
+        return None if person_sign(claims, proof) else "nothing in its token tells that a person has signed in"
+    path, wanted = trust.people_have
+    value = _at(claims, path)
+    values = value if isinstance(value, list) else [value]
+    # By type as well: 1 is no true.
+    has_it = any(type(one) is type(other) and one == other for one in values for other in wanted)
+    return None if has_it else "its token does not have what the settings say that only people have"
+
+
+# --- groups ---
+
+
+def _groups(trust: Trust, claims: Mapping[str, Any]) -> frozenset[str] | Unsaid:
+    if _is_elsewhere(trust.groups_claim, claims):
+        return Unsaid.ELSEWHERE
+    value = _at(claims, trust.groups_claim)
     if value is None:
-        return None
-    if not _is_plain(value):
-        raise bad_token()
-    return str(value)
+        return frozenset() if trust.absent_groups_are_none else Unsaid.ABSENT
+    if isinstance(value, str):
+        return _named_in(value, trust.groups_separator)
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return frozenset(value)
+    return Unsaid.UNREADABLE
+
+
+def _is_elsewhere(path: ClaimPath, claims: Mapping[str, Any]) -> bool:
+    """Whether a pointer stands in the place of a claim: `_claim_names` (Core, section 5.6.2), or Entra ID's `hasgroups`
+    and `groups:src1` for groups that are too many.
+    """
+    names = claims.get("_claim_names")
+    return (
+        (isinstance(names, Mapping) and path[0] in names)
+        or (path == ("groups",) and claims.get("hasgroups") not in (None, False, "false"))
+        or any(name.startswith(f"{path[0]}:src") for name in claims)
+    )
+
+
+def _named_in(text: str, separator: str | None) -> frozenset[str] | Unsaid:
+    """The groups in one text. JSON in a text is no name, whatever the separator would make of it."""
+    stripped = text.strip()
+    if stripped[:1] + stripped[-1:] in {"[]", "{}"}:
+        return Unsaid.UNREADABLE
+    if separator is None:
+        return frozenset({text}) if stripped else Unsaid.UNREADABLE
+    return frozenset(name for part in text.split(separator) if (name := part.strip()))
+
+
+# --- values ---
+
+
+def _at(claims: Mapping[str, Any], path: ClaimPath) -> object:
+    """The value at the path; None where there is none."""
+    value: object = claims
+    for name in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and _is_plain(value) else None
 
 
 def _texts(value: object) -> tuple[str, ...]:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list):
         return ()
-    return tuple(each for each in values if _is_plain(each))
+    return tuple(each for each in values if isinstance(each, str) and _is_plain(each))
 
 
-def _is_plain(value: object) -> bool:
+def _is_plain(value: str) -> bool:
     """Whether every database can keep it: JSON may say half a surrogate pair, or a zero."""
-    return isinstance(value, str) and len(value) <= _LONGEST_CLAIM and value.isprintable()
+    return len(value) <= _LONGEST_CLAIM and value.isprintable()
 
 
-def _time(value: object) -> datetime:
+def _time(value: object) -> datetime | None:
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise bad_token()
-    return datetime.fromtimestamp(int(value), UTC)
+        return None
+    try:
+        return datetime.fromtimestamp(int(value), UTC)
+    except (OverflowError, ValueError, OSError):
+        return None

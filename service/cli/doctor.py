@@ -6,6 +6,7 @@ from pathlib import Path
 
 from service.app import compose, destinations, trusted
 from service.auth.browser import BASIC, POST
+from service.auth.claims import is_address
 from service.auth.discovery import Discovered, Fault, Undiscovered
 from service.auth.keys import ALGORITHMS
 from service.auth.provider import Provider, new_client
@@ -13,6 +14,7 @@ from service.cli.common import console
 from service.db import outbox, schema
 from service.db.engine import read
 from service.domain.account import Account, RootCredentials
+from service.domain.actor import ActorKind
 from service.domain.drift import DriftKind
 from service.domain.errors import ServiceError
 from service.notify.chat import Chat
@@ -20,21 +22,26 @@ from service.notify.guarded import Unreachable, Unsafe
 from service.notify.rest import Refused
 from service.notify.tickets import Tickets
 from service.notify.webhooks import Webhook
-from service.settings import IssuerSettings, Settings
+from service.settings import IssuerSettings, Settings, path_of
 from service.workflow.check import Features, check_account, is_hopeless, organization_features
 from service.workflow.context import Context
 from service.workflow.drift import unknown_to_database
 from service.workflow.health import check_ready
+from service.workflow.people import everybody
 from service.workflow.tokens import list_tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at; `fault` None when it is as it should be, and what to do about it otherwise."""
+    """What was looked at; `fault` None when it is as it should be, and what to do about it otherwise.
+
+    A warning is no fault: it may be meant so.
+    """
 
     subject: str
     fault: str | None = None
     advice: str = ""
+    is_warning: bool = False
 
 
 def examine(settings: Settings) -> bool:
@@ -43,7 +50,8 @@ def examine(settings: Settings) -> bool:
     with compose(settings, with_aws=not settings.aws.simulated) as context:
         for finding in _findings(settings, context):
             if finding.fault is None:
-                console.print(f"ok     {finding.subject}", markup=False, soft_wrap=True)
+                mark = "warn " if finding.is_warning else "ok   "
+                console.print(f"{mark}  {finding.subject}", markup=False, soft_wrap=True)
             else:
                 well = False
                 console.print(
@@ -62,6 +70,9 @@ def _findings(settings: Settings, context: Context) -> Iterator[Finding]:
     if unusable is None and not settings.issuers:
         yield _approvers(context)
     yield from _issuers(settings)
+    yield from _claims(settings)
+    if unusable is None:
+        yield from _alike(context)
     disabled = frozenset() if unusable else _disabled(context)
     for name, destination in destinations(settings).items():
         yield _destination(name, destination, is_disabled=name in disabled)
@@ -120,6 +131,32 @@ def _issuers(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             f"issuers without person_claim: {', '.join(nameless)}. A human with a login at two of them has two votes"
         )
+
+
+def _claims(settings: Settings) -> Iterator[Finding]:
+    for name, issuer in settings.issuers.items():
+        if issuer.person_claim is not None and is_address(path_of(issuer.person_claim)):
+            yield Finding(
+                f"issuers.{name}.person_claim is an address: whoever is given it later is taken for whoever had it "
+                "before. Take a claim that nobody can change, and that is never given away again",
+                is_warning=True,
+            )
+
+
+def _alike(context: Context) -> Iterator[Finding]:
+    """People who were seen with subjects that differ by case alone."""
+    directory, _ = everybody(context)
+    subjects = sorted(subject for subject, found in directory.members.items() if found.kind is ActorKind.PERSON)
+    spellings: dict[str, list[str]] = {}
+    for subject in subjects:
+        spellings.setdefault(subject.lower(), []).append(subject)
+    for alike in spellings.values():
+        if len(alike) > 1:
+            yield Finding(
+                f"people {', '.join(alike)}: they differ by case alone. If they are one human, that one has "
+                f"{len(alike)} votes: suspend all but one",
+                is_warning=True,
+            )
 
 
 def _issuer(name: str, issuer: IssuerSettings, provider: Provider) -> Iterator[Finding]:

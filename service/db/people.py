@@ -1,14 +1,15 @@
 """The people whom the service has seen, or whom an operator has suspended."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import RowMapping, insert, select, update
 
 from service.db.engine import Tx
 from service.db.tables import people
-from service.domain.actor import Person
-from service.domain.canonical import canonical
+from service.domain.actor import Person, Word
+from service.domain.canonical import Document, Json, canonical, parse_timestamp, timestamp
 
 
 def add(tx: Tx, person: Person) -> None:
@@ -48,8 +49,21 @@ def _columns(person: Person) -> dict[str, object]:
         "proved_at": person.proved_at,
         "votes_since": person.votes_since,
         "suspended_at": person.suspended_at,
+        "words": canonical({issuer: _document(word) for issuer, word in person.words.items()}).decode(),
+        "spelling": person.spelling,
     }
 
 
+def _document(word: Word) -> Document:
+    return {"groups": list[Json](sorted(word.groups)), "proved_at": timestamp(word.proved_at)}
+
+
 def _person(row: RowMapping) -> Person:
-    return Person(**{**row, "groups": frozenset(json.loads(row["groups"]))})
+    groups, words = json.loads(row["groups"]), json.loads(row["words"])
+    return Person(
+        **{**row, "groups": frozenset(groups), "words": {issuer: _word(word) for issuer, word in words.items()}}
+    )
+
+
+def _word(document: Mapping[str, Any]) -> Word:
+    return Word(frozenset(document["groups"]), parse_timestamp(document["proved_at"]))

@@ -235,6 +235,12 @@ people = Table(
     Column("proved_at", UtcDateTime),
     Column("votes_since", UtcDateTime),
     Column("suspended_at", UtcDateTime),
+    # What each provider's newest token says: name in the settings → groups and time of issue, in RFC 8785 form. The
+    # columns above have the newest of these.
+    Column("words", Text, nullable=False, server_default="{}"),
+    # NULL for a subject that is a claim as it stands. Versions before 0008 took its lower-case form, and leave this
+    # empty; then it is how the claim is spelled in the first token after that.
+    Column("spelling", String(255), server_default=""),
     CheckConstraint("subject <> '' AND name <> ''", name="names"),
     CheckConstraint("(issuer IS NULL) = (seen_at IS NULL) AND (issuer IS NULL) = (proved_at IS NULL)", name="proof"),
     # Said twice, since a comparison with NULL is none, and passes.

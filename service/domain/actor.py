@@ -1,11 +1,21 @@
 """Who acts: a person, a machine, or the service itself; and who is known, with the roles of today."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from service.domain.proof import Proof
+
+# How a person may be named, by the settings or by a claim: visible ASCII. `#` is what stands between issuer and subject
+# of those who have no such name.
+SUBJECT_PATTERN = r"[!-\"$-~]{1,255}"
+
+
+def is_subject(text: str) -> bool:
+    """Whether somebody can be named so."""
+    return re.fullmatch(SUBJECT_PATTERN, text) is not None
 
 
 class ActorKind(StrEnum):
@@ -85,12 +95,21 @@ class Grant:
     accounts: frozenset[str] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What the newest token of an issuer says: those groups that mean something here, and when it was issued."""
+
+    groups: frozenset[str]
+    proved_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """Somebody as the service has last seen them, or as an operator has suspended them.
 
-    `groups` are those of the `issuer` (its name in the settings) that mean something here, in the newest of their
-    tokens, which was issued at `proved_at`.
+    `words` has what each issuer says, by its name in the settings. `issuer`, `groups` and `proved_at` are the newest of
+    these; versions before 0008 write them alone. `spelling` is how a claim is spelled whose lower-case form those
+    versions took for the subject: empty until the next sign-in, None where the subject is the claim as it stands.
     """
 
     subject: str
@@ -101,10 +120,32 @@ class Person:
     proved_at: datetime | None = None
     votes_since: datetime | None = None
     suspended_at: datetime | None = None
+    words: Mapping[str, Word] = field(default_factory=dict)
+    spelling: str | None = None
 
     def void_until(self, now: datetime) -> datetime:
         """From when on their votes count, if all of before are void; never earlier than it was, whatever the clock."""
         return now if self.votes_since is None else max(now, self.votes_since)
+
+    @property
+    def said(self) -> Mapping[str, Word]:
+        """What each issuer says, with what an earlier version has written down since."""
+        if self.issuer is None or self.proved_at is None:
+            return self.words
+        known = self.words.get(self.issuer)
+        if known is not None and known.proved_at >= self.proved_at:
+            return self.words
+        return {**self.words, self.issuer: Word(self.groups, self.proved_at)}
+
+    def by_word_of(self, issuer: str, word: Word | None) -> "Person":
+        """The same with this word of one issuer, and with none of any other."""
+        return replace(
+            self,
+            issuer=issuer,
+            groups=word.groups if word else frozenset(),
+            proved_at=None,
+            words={issuer: word} if word else {},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +153,7 @@ class Directory:
     """Everybody the service knows, by subject. Subjects of people and of machines are distinct.
 
     Whom the settings name has the roles that the settings say, however they sign in; everybody else has those that
-    the `grants` of their issuer make of their groups.
+    the `grants` of any issuer make of the groups that this issuer says.
     """
 
     members: Mapping[str, Member]
@@ -148,7 +189,12 @@ class Directory:
         """What somebody whom the service has seen may be today."""
         named = self.person(person.subject)
         if named is None:
-            held = [grant for grant in self.grants.get(person.issuer or "", ()) if grant.group in person.groups]
+            held = [
+                grant
+                for issuer, word in person.said.items()
+                for grant in self.grants.get(issuer, ())
+                if grant.group in word.groups
+            ]
             roles = frozenset(role for grant in held for role in grant.roles)
             named = Member(
                 kind=ActorKind.PERSON,
@@ -162,6 +208,10 @@ class Directory:
     def known_groups(self, issuer: str) -> frozenset[str]:
         """The groups of a provider that mean something here."""
         return frozenset(grant.group for grant in self.grants.get(issuer, ()))
+
+    def is_taken(self, subject: str) -> bool:
+        """Whether a person cannot have this subject: a machine has it, or a name differs from it by case alone."""
+        return self.person(subject) is None and any(name.lower() == subject.lower() for name in self.members)
 
     def is_suspended(self, subject: str) -> bool:
         member = self.members.get(subject)

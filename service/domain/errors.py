@@ -100,11 +100,27 @@ class TokenCheck(StrEnum):
     SIGNATURE = "signature"
     AUDIENCE = "audience"
     SUBJECT = "subject"
-    CLAIMS = "claims"
     # an API token
     UNKNOWN = "unknown"
     REVOKED = "revoked"
     OWNER = "owner"
+
+
+class RoleCheck(StrEnum):
+    """Why somebody whom a provider has proved is nobody here. For the log; `detail` says it to the caller."""
+
+    MACHINE = "machine"
+    PERSON_ABSENT = "person_absent"
+    PERSON_ELSEWHERE = "person_elsewhere"
+    PERSON_UNREADABLE = "person_unreadable"
+    PERSON_UNVERIFIED = "person_unverified"
+    NAME = "name"
+    SPELLING = "spelling"
+    GROUPS_ABSENT = "groups_absent"
+    GROUPS_ELSEWHERE = "groups_elsewhere"
+    GROUPS_UNREADABLE = "groups_unreadable"
+    NO_GRANTS = "no_grants"
+    NO_GROUP = "no_group"
 
 
 class ServiceError(Exception):
@@ -144,6 +160,14 @@ class TooMany(ServiceError):
 
 class Forbidden(ServiceError):
     """This actor may not do this, whatever the state of the request."""
+
+
+class NoRole(Forbidden):
+    """Somebody whom a provider has proved is nobody here."""
+
+    def __init__(self, check: RoleCheck, detail: str) -> None:
+        super().__init__(Code.NO_ROLE, detail)
+        self.check = check
 
 
 class NotFound(ServiceError):
@@ -197,7 +221,7 @@ def no_such_request() -> NotFound:
     return NotFound(Code.NOT_FOUND, "There is no such request.")
 
 
-def bad_token(check: TokenCheck = TokenCheck.CLAIMS) -> Unauthenticated:
+def bad_token(check: TokenCheck | None = None) -> Unauthenticated:
     """The same sentence for whatever is wrong with it: who tries tokens out learns nothing."""
     refusal = Unauthenticated(
         Code.INVALID_TOKEN, "The token is unknown, expired, revoked, or not meant for this service."

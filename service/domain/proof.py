@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 
 from service.domain.canonical import Document, sha256, timestamp
 
@@ -39,19 +40,32 @@ class Proof:
         return SIGN_IN_PREFIX + sha256(self.document)[:32]
 
 
+class Unsaid(Enum):
+    """Why a token does not say what a claim was to say."""
+
+    ABSENT = "absent"
+    # A pointer stands in its place (OpenID Connect Core 1.0, section 5.6.2; Entra ID has more forms of it).
+    ELSEWHERE = "elsewhere"
+    UNREADABLE = "unreadable"
+    # A mail address that the provider does not vouch for.
+    UNVERIFIED = "unverified"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
     """What a provider says of one who signs in. `issuer` is its name in the settings, `groups` all that it says.
 
-    `subject` is who this is here; None where the claim that the settings name for that is not in the token.
+    `subject` is who this is here. `formerly` is the lower-case subject that versions before 0008 made of the same
+    claim, where it is another one. `machine_by` is why this counts as a machine; None for a person.
     """
 
     issuer: str
     proof: Proof
-    subject: str | None
+    subject: str | Unsaid
     name: str
-    groups: frozenset[str]
-    is_machine: bool
+    groups: frozenset[str] | Unsaid
+    formerly: str | None = None
+    machine_by: str | None = None
 
 
 def is_sign_in(credential: str) -> bool:

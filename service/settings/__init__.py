@@ -18,6 +18,7 @@ from service.settings.sections import (
     LogKeySettings,
     OrganizationSettings,
     TrackerSettings,
+    path_of,
 )
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "TrackerSettings",
     "load",
     "load_for_audit",
+    "path_of",
 ]
 
 _DEFAULT_FILE = Path("rootquorum.toml")

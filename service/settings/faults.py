@@ -67,10 +67,9 @@ def _faults_of_people(settings: Settings) -> Iterator[str]:
     approvers = directory.all_approvers
     if not directory.may_grow and len(approvers) < policy.quorum:
         yield (f"people: {len(approvers)} approvers for a quorum of {policy.quorum}; nothing could ever be approved.")
+    yield from _faults_of_names([*settings.people, *settings.machines])
     for subject in sorted(settings.people.keys() & settings.machines.keys()):
         yield f"machines.{subject}: a person has the same name."
-    if WORKER.subject in settings.people.keys() | settings.machines.keys():
-        yield f"{WORKER.subject} is the service's own name; nobody else can have it."
     for subject, machine in settings.machines.items():
         if (machine.issuer is None) != (machine.login is None):
             yield f"machines.{subject}: issuer and login belong together."
@@ -79,6 +78,16 @@ def _faults_of_people(settings: Settings) -> Iterator[str]:
     logins = [member.login for member in directory.members.values() if member.login is not None]
     if len(logins) > len(set(logins)):
         yield "machines: two of them have the same login."
+
+
+def _faults_of_names(names: list[str]) -> Iterator[str]:
+    """Nobody signs in with a name that differs from another by case alone; so no two of them may."""
+    lower = [name.lower() for name in dict.fromkeys(names)]
+    for name in dict.fromkeys(names):
+        if lower.count(name.lower()) > 1:
+            yield f"people.{name}: another name differs from it by case alone."
+    if WORKER.subject in lower:
+        yield f"{WORKER.subject} is the service's own name; nobody else can have it."
 
 
 def _faults_of_issuers(settings: Settings) -> Iterator[str]:

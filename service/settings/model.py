@@ -21,6 +21,7 @@ from service.settings.sections import (
     MachineSettings,
     NotifySettings,
     OrganizationSettings,
+    PersonId,
     PersonSettings,
     PolicySettings,
     ServerSettings,
@@ -55,7 +56,7 @@ class Settings(BaseSettings):
     trackers: dict[DestinationName, TrackerSettings] = {}
     hooks: dict[DestinationName, HookSettings] = {}
     audit: AuditSettings = AuditSettings()
-    people: dict[SubjectId, PersonSettings] = {}
+    people: dict[PersonId, PersonSettings] = {}
     machines: dict[SubjectId, MachineSettings] = {}
 
     @classmethod

@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from service.domain.account import Partition
-from service.domain.actor import Role
+from service.domain.actor import SUBJECT_PATTERN, Role
 from service.domain.events import TOLD
 from service.domain.rules import SMALLEST_QUORUM, Policy
 from service.notify import products
@@ -21,6 +21,8 @@ _RULES = Policy()
 AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 # Lower case only: two spellings of one name would be two people.
 SubjectId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}$")]
+# People are named as their provider spells them, so that nobody is taken for another.
+PersonId = Annotated[str, StringConstraints(pattern=rf"^{SUBJECT_PATTERN}$")]
 DestinationName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,39}$")]
 Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
@@ -236,12 +238,33 @@ class GrantSettings(_Section):
     accounts: frozenset[AccountId] | None = None
 
 
+ClaimName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+# The name of a claim; as a list, the path to one inside of others. Names may hold dots, so that no text is a path.
+ClaimPath = ClaimName | Annotated[tuple[ClaimName, ...], Field(min_length=1, max_length=8)]
+
+
+def path_of(claim: ClaimPath) -> tuple[str, ...]:
+    return (claim,) if isinstance(claim, str) else claim
+
+
+class PeopleHaveSettings(_Section):
+    """The claim, and the value or values of it, that nobody but people have."""
+
+    claim: ClaimPath
+    value: bool | ClaimName | Annotated[frozenset[ClaimName], Field(min_length=1)]
+
+    @property
+    def values(self) -> frozenset[str | bool]:
+        return frozenset({self.value}) if isinstance(self.value, str | bool) else frozenset(self.value)
+
+
 class IssuerSettings(_Section):
     """An OpenID Connect provider. `url` is its issuer, letter for letter; `audience` what its tokens are made for.
 
     `discovery_url` is where its metadata is, and `discovery_issuer` what that calls the issuer, where either is not as
-    usual. `person_claim` names the claim that is the same for all logins of one human. `client_id` lets people sign in
-    from Swagger UI; `sends` is which of the two tokens that come back is used.
+    usual. `person_claim` names the claim that is the same for all logins of one human. `groups_absent` is what a token
+    means that has no groups, and `people_have` tells people from machines where no usual claim does. `client_id` lets
+    people sign in from Swagger UI; `sends` is which of the two tokens that come back is used.
     """
 
     url: Annotated[str, AfterValidator(_check_issuer)]
@@ -249,9 +272,12 @@ class IssuerSettings(_Section):
     discovery_issuer: Annotated[str, StringConstraints(min_length=1, max_length=2048)] | None = None
     audience: Annotated[frozenset[Name], Field(min_length=1)]
     client_id_as_audience: bool = False
-    person_claim: Name | None = None
-    name_claim: Name = "name"
-    groups_claim: Name = "groups"
+    person_claim: ClaimPath | None = None
+    name_claim: ClaimPath = "name"
+    groups_claim: ClaimPath = "groups"
+    groups_separator: Annotated[str, StringConstraints(min_length=1, max_length=10)] | None = None
+    groups_absent: Literal["refuse", "none"] = "refuse"
+    people_have: PeopleHaveSettings | None = None
     grants: tuple[GrantSettings, ...] = ()
     client_id: Name | None = None
     client_secret: SecretStr | None = None
@@ -389,7 +415,7 @@ class AuditSettings(_Section):
 
 
 class PersonSettings(_Section):
-    """`accounts`, if it is there, limits the roles to these."""
+    """Somebody by the value of `person_claim`. `accounts`, if it is there, limits the roles to these."""
 
     name: Name
     roles: frozenset[Role] = frozenset()

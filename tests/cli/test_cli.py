@@ -3,8 +3,10 @@
 import json
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -186,6 +188,32 @@ def test_doctor_asks_each_issuer(folder: Path, provider: Provider) -> None:
     assert done.returncode == 1
     assert re.search(r"^ok +issuer corp: [0-9]+ of its [0-9]+ keys can be used$", done.stdout, flags=re.MULTILINE)
     assert "issuer gone: Its metadata cannot be used: nobody answers at the address." in done.stdout
+
+
+@pytest.mark.parametrize("claim", ['"email"', '"upn"', '["user", "preferred_username"]'])
+def test_doctor_warns_of_a_person_who_is_an_address(folder: Path, claim: str) -> None:
+    settings = folder / "rootquorum.toml"
+    url = f"http://localhost:{free_port()}"
+    for name, of in (("corp", claim), ("good", '"employee_id"')):
+        settings.write_text(
+            f'{settings.read_text()}[issuers.{name}]\nurl = "{url}/{name}"\naudience = ["x"]\nperson_claim = {of}\n'
+        )
+
+    done = commanded(folder, "doctor", COLUMNS="300")
+
+    assert re.search(r"^warn +issuers\.corp\.person_claim is an address:", done.stdout, flags=re.MULTILINE)
+    assert "issuers.good.person_claim" not in done.stdout
+
+
+def test_doctor_warns_of_people_who_differ_by_case_alone(folder: Path) -> None:
+    assert commanded(folder, "migrate").returncode == 0
+    with closing(sqlite3.connect(folder / "rootquorum.db")) as database, database:
+        for subject in ("00uAbC", "00uaBC", "other"):
+            database.execute("INSERT INTO people (subject, name, groups) VALUES (?, 'Somebody', '[]')", (subject,))
+
+    done = commanded(folder, "doctor", COLUMNS="300")
+
+    assert re.search(r"^warn +people 00uAbC, 00uaBC: they differ by case alone", done.stdout, flags=re.MULTILINE)
 
 
 def profile(folder: Path, aws: SimulatedAws) -> dict[str, str]:

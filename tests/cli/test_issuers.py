@@ -129,7 +129,8 @@ def words(done: CompletedProcess[str]) -> str:
 
 def test_good_token_is_explained_by_what_it_may_do(tmp_path: Path, issuer: Issuer) -> None:
     configure(tmp_path, issuer)
-    claims = issuer.claims(name="Erin [red]:skull:", groups=["root-approvers", "requesters", "football"])
+    groups = ["root-approvers", "requesters", "football"]
+    claims = issuer.claims(name="Erin [red]:skull:", groups=groups, auth_time=None, nonce="n")
     done = explain(tmp_path, issuer.sign(claims) + "\n")
     assert (done.returncode, done.stderr) == (0, "")
     assert words(done) == (

@@ -10,9 +10,9 @@ from factories import NOON, House
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from service.db import schema
-from service.db.engine import begin
-from service.domain.actor import WORKER
+from service.db import people, schema
+from service.db.engine import begin, read
+from service.domain.actor import WORKER, Word
 from service.workflow.people import suspend
 
 LATER = NOON + timedelta(days=1)
@@ -70,6 +70,26 @@ def test_replacing_somebody_is_refused(house: House) -> None:
 def test_emptying_the_table_is_refused(house: House) -> None:
     with pytest.raises(IntegrityError, match="people are kept"):
         write(house, "TRUNCATE people")
+
+
+def test_word_of_before_is_kept_by_its_issuer(house: House) -> None:
+    config = schema.config_for(house.owner)
+    command.downgrade(config, "0007")
+    add(house, issuer="corp", groups='["root-approvers"]', seen_at=NOON, proved_at=NOON)
+    add(house, subject="e2")
+    command.upgrade(config, "0008")
+    with read(house.ctx.engine) as tx:
+        first, second = people.every(tx)
+    assert first.words == {"corp": Word(frozenset({"root-approvers"}), NOON)}
+    assert second.words == {}
+    assert first.spelling == second.spelling == ""
+
+
+def test_there_is_no_way_back_to_lower_case_once_somebody_has_capitals(house: House) -> None:
+    add(house, subject="https://login.example.com#00uAbC", spelling=None)
+    add(house, subject="E4711", spelling=None)
+    with pytest.raises(CommandError, match="1 people are known by a subject with capitals"):
+        command.downgrade(schema.config_for(house.owner), "0007")
 
 
 def test_there_is_no_way_back_while_somebody_is_suspended(house: House) -> None:

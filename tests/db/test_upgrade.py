@@ -1,5 +1,6 @@
 """What was stored at 0001 is all there after the upgrade, and as well kept as before. On both engines."""
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -194,7 +195,7 @@ def tables(engine: Engine) -> set[str]:
         query = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name <> 'alembic_version'"
         created = tx.execute(text(query)).all()
     # Added columns stand behind the last one, on its line.
-    broken = [(name, sql.replace(" DATETIME, ", " DATETIME,\n").splitlines()[1:]) for name, sql in created]
+    broken = [(name, re.sub(r"( DATETIME| NOT NULL), ", r"\1,\n", sql).splitlines()[1:]) for name, sql in created]
     lines = {f"{name}: {line.strip().rstrip(', ')}" for name, sql in broken for line in sql if line.strip()}
     return lines | selected(engine, "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
 

@@ -15,6 +15,7 @@ from service.db.engine import read
 from service.db.selection import Selection
 from service.domain.actor import WORKER, Actor, ActorKind, Directory, Grant, Role
 from service.domain.errors import Code, Forbidden, ServiceError
+from service.domain.proof import Unsaid
 from service.domain.request import OperationRequest, Verdict
 from service.workflow.audit import read_events
 from service.workflow.decide import decide
@@ -82,7 +83,7 @@ def test_nobody_is_kept_who_never_had_a_role(house: House) -> None:
 
 
 def test_machine_that_the_settings_do_not_name_is_nobody(house: House) -> None:
-    machine = replace(login("erin", "root-approvers", at=house.clock()), is_machine=True)
+    machine = replace(login("erin", "root-approvers", at=house.clock()), machine_by="its subject is its client")
     assert code_of(lambda: sign_in_by_provider(house.ctx, machine)) is Code.NO_ROLE
 
 
@@ -101,8 +102,8 @@ def test_machine_of_the_settings_signs_in_by_the_subject_of_its_tokens(house: Ho
     assert code_of(lambda: approve(house, signed_in, request)) is Code.MACHINE_MAY_NOT_DECIDE
 
 
-@pytest.mark.parametrize("subject", ["robo", "rootquorum", "x" * 256, None])
-def test_nobody_signs_in_with_a_name_that_is_not_theirs_to_have(house: House, subject: str | None) -> None:
+@pytest.mark.parametrize("subject", ["robo", "Robo", "rootquorum", "RootQuorum", "Bob", "x" * 256, *Unsaid])
+def test_nobody_signs_in_with_a_name_that_is_not_theirs_to_have(house: House, subject: str | Unsaid) -> None:
     other = replace(login("erin", "root-approvers", at=house.clock()), subject=subject)
     assert code_of(lambda: sign_in_by_provider(house.ctx, other)) is Code.NO_ROLE
 
