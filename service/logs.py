@@ -99,8 +99,8 @@ def configure(*, level: str, log_format: LogFormat) -> None:
     root.setLevel(level)
     access = logging.getLogger("uvicorn.access")
     access.filters = [_PathsOnly()]
-    # Their DEBUG shows answers: AWS's, of which one holds the secret, and the headers of destinations and providers.
-    for name in ("botocore", "boto3", "urllib3", "httpcore", "httpx"):
+    # Their DEBUG shows the headers of destinations and providers. AWS's SDK is silent, which `aws` sees to.
+    for name in ("httpcore", "httpx"):
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
     # It announces itself at every look at the schema's version, so at every probe of /readyz.
     logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)

@@ -135,7 +135,7 @@ class Worker:
         try:
             what()
         except ServiceError as error:
-            logger.warning("worker pass refused", code=error.code, why=error.detail)
+            logger.warning("worker pass refused", code=error.code, why=error.exact)
         except Exception:
             logger.exception("worker pass failed")
 
@@ -234,7 +234,7 @@ def _subject_of(error: ServiceError, step: Step) -> Subject:
 
 def _log_refusal(step: Step, error: ServiceError) -> None:
     about = {"step": step.what, "account_id": step.account_id, "request_id": step.request_id}
-    logger.warning("worker refused", code=error.code, why=error.detail, **about)
+    logger.warning("worker refused", code=error.code, why=error.exact, **about)
 
 
 def _step(step: Step) -> Subject:

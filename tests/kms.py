@@ -4,6 +4,7 @@ It knows GetPublicKey and Sign, and holds what comes in against botocore's servi
 """
 
 import json
+import uuid
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -97,7 +98,8 @@ def _base64(content: bytes) -> str:
 
 
 def _json(body: dict[str, Any], status: int = 200) -> Response:
-    return Response(json.dumps(body), status, content_type="application/x-amz-json-1.1")
+    headers = {"x-amzn-RequestId": str(uuid.uuid4())}
+    return Response(json.dumps(body), status, headers, content_type="application/x-amz-json-1.1")
 
 
 def refusing(code: str, status: int = 400) -> Callable[[str], Response]:

@@ -144,6 +144,9 @@ def install(app: FastAPI) -> None:
 
 def _on_refusal(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # the table above says so
+    if error.exact != error.detail:
+        # Uniform to the caller, exact to the operator.
+        logger.warning("refused", code=error.code, why=error.exact)
     status = REFUSALS[error.code].status
     headers = _challenge(error) | (_SOON if error.code is Code.TOO_MANY_WAITING else _RETRY_AFTER.get(status, {}))
     if isinstance(error, Unavailable) and error.retry_after is not None:

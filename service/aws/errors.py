@@ -1,15 +1,26 @@
-"""What a failed call means: certainly without effect, or in doubt."""
+"""What a failed call means, in our words. Every call to AWS passes through here, and no text of botocore's leaves it.
 
-import logging
-from collections.abc import Iterator
+botocore's exceptions quote what came in: a ResponseParserError holds the whole answer, with the secret that may be in
+it. So of an exception only its type is told, and of an error of AWS its code. Nothing is chained either.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004  # botocore's own
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+)
 
+from service.aws.answers import NotOfAws
 from service.domain.errors import Code, Unavailable
 from service.domain.operation import InDoubt, Refused
-
-logger = logging.getLogger(__name__)
 
 # AWS's codes, old names and the `…Exception` forms, in our words. Message texts are never matched, nor shown: they
 # quote ARNs and input. (botocore service model for the declared ones, AWS documentation for the common ones.)
@@ -41,66 +52,115 @@ _SENTENCES = {
 }
 _CLIENT_ERROR = 4  # the hundreds of the HTTP status
 _LOST = "The answer of AWS was lost, so it is not known whether the call had its effect."
+_FOREIGN = "The answer was none that AWS gives"
+_UNKNOWN = f"{_FOREIGN}, so it is not known whether the call had its effect."
+
+# AWS's codes are names. What botocore finds in a page of somebody else's is the status, or whatever stands there.
+_CODE = re.compile(r"[A-Z][A-Za-z0-9]{2,63}", re.ASCII)
+_STATUS = re.compile(r"[1-5][0-9]{2}", re.ASCII)
+# A UUID (IAM, STS, Organizations, KMS), or capitals and digits (S3). A secret has neither form.
+_REQUEST_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Z]{12,64}", re.ASCII)
+_REQUEST_ID_HEADERS = ("x-amzn-requestid", "x-amz-request-id")
+
+
+def request_id(answer: Mapping[str, Any]) -> str | None:
+    """AWS's id of the call, from the body or else the headers; None where the answer has none that AWS gives."""
+    metadata = _mapping(answer.get("ResponseMetadata"))
+    headers = _mapping(metadata.get("HTTPHeaders"))
+    for found in (metadata.get("RequestId"), *(headers.get(name) for name in _REQUEST_ID_HEADERS)):
+        if isinstance(found, str) and _REQUEST_ID.fullmatch(found):
+            return found
+    return None
+
+
+def code_of(error: ClientError) -> str | None:
+    """AWS's code without its `Exception` ending; None where it is not AWS that answered.
+
+    AWS sends a code and a request id, which a page of somebody else's has not both. A HEAD is answered without a body:
+    there botocore gives the status for a code, which counts where S3 is asked.
+    """
+    found = _mapping(error.response.get("Error")).get("Code")
+    if not isinstance(found, str) or request_id(error.response) is None:
+        return None
+    code = found.removesuffix("Exception")
+    is_name = _CODE.fullmatch(code) or (error.operation_name == "HeadObject" and _STATUS.fullmatch(code))
+    return code if is_name else None
 
 
 def refused_or_in_doubt(error: Exception, *, signer_key_id: str, sent_once: bool) -> Refused | InDoubt:
     """Judge the failure of a write.
 
-    A 4xx is a refusal, unless the SDK had tried before: then the answer may be about our own earlier effect (the key
-    that the first try deleted). No answer, a 5xx and anything unknown are in doubt.
+    A 4xx of AWS's own is a refusal. But not when the SDK had tried before: then the answer may be about our own earlier
+    effect (the key that the first try deleted). A page of somebody else's, no answer, a 5xx and anything unknown are in
+    doubt: what stood between may have let the call through.
     """
     match error:
         case ClientError():
-            metadata = error.response.get("ResponseMetadata", {})
-            detail = sentence(error)
-            request_id = metadata.get("RequestId")
-            refusal = metadata.get("HTTPStatusCode", 0) // 100 == _CLIENT_ERROR
-            if refusal and metadata.get("RetryAttempts", 0) == 0:
-                return Refused(
-                    code=f"aws_{_code(error)}",
-                    detail=detail,
-                    signer_key_id=signer_key_id,
-                    aws_request_id=request_id,
-                )
-            return InDoubt(detail=detail if refusal else _LOST, signer_key_id=signer_key_id, aws_request_id=request_id)
+            return _judged(error, signer_key_id)
         case EndpointConnectionError() | ConnectTimeoutError() if sent_once:
             return Refused(
                 code="unreachable", detail="No connection to AWS; nothing was sent.", signer_key_id=signer_key_id
             )
         case _:
-            return InDoubt(detail=_LOST, signer_key_id=signer_key_id)
+            detail = _LOST if isinstance(error, BotoCoreError) else _UNKNOWN
+            return InDoubt(detail=detail, signer_key_id=signer_key_id)
 
 
-def unavailable(error: ClientError | BotoCoreError, what: str, code: Code = Code.ACCOUNT_UNREACHABLE) -> Unavailable:
-    """A read that failed: nothing was done, and why is safe to say."""
-    reason = sentence(error) if isinstance(error, ClientError) else f"No answer from AWS ({type(error).__name__})."
-    return Unavailable(code, f"{what} {reason}")
+def _judged(error: ClientError, signer_key_id: str) -> Refused | InDoubt:
+    code, its_id = code_of(error), request_id(error.response)
+    if code is None:
+        return InDoubt(detail=_UNKNOWN, signer_key_id=signer_key_id, aws_request_id=its_id)
+    metadata = error.response["ResponseMetadata"]
+    if metadata["HTTPStatusCode"] // 100 != _CLIENT_ERROR:
+        return InDoubt(detail=_LOST, signer_key_id=signer_key_id, aws_request_id=its_id)
+    if metadata.get("RetryAttempts", 0) > 0:
+        return InDoubt(detail=sentence(code), signer_key_id=signer_key_id, aws_request_id=its_id)
+    return Refused(code=f"aws_{code}", detail=sentence(code), signer_key_id=signer_key_id, aws_request_id=its_id)
 
 
 @contextmanager
-def reached(what: str) -> Iterator[None]:
-    """Raise Unavailable, with `what` did not come about, for all that goes wrong with a service of AWS beside IAM.
+def asked(what: str, call: str = "", *, about: str, code: Code = Code.ACCOUNT_UNREACHABLE) -> Iterator[None]:
+    """Raise Unavailable for whatever goes wrong in the block: a call to AWS, and the reading of its answer.
 
-    What is raised in it as Unavailable gets the same beginning.
+    `what` is the sentence of what did not come about, `call` AWS's name of the call, and `about` says to the operator
+    who was asked, and how. What is raised in the block as Unavailable, for want of a credential say, gets the same
+    beginning, and no call.
     """
     try:
         yield
     except Unavailable as refused:
-        raise Unavailable(Code.UNAVAILABLE, f"{what} {refused.detail}") from None
-    except (ClientError, BotoCoreError) as error:
-        raise unavailable(error, what, Code.UNAVAILABLE) from error
+        raise Unavailable(code, f"{what} {refused.detail}", cause=f"{what} {refused.cause}", about=about) from None
     except Exception as error:  # noqa: BLE001
         # The AWS edge: where something else answers, botocore's parsers raise what they like.
-        logger.warning("no answer of AWS: %s", type(error).__name__)
-        raise Unavailable(Code.UNAVAILABLE, f"{what} The answer was none that AWS gives.") from None
+        said, exactly = explain(error)
+        named = error.operation_name if isinstance(error, ClientError) else call
+        cause = f"{what} {named}: {exactly}" if named else f"{what} {exactly}"
+        raise Unavailable(code, f"{what} {said}", cause=cause, about=about) from None
 
 
-def sentence(error: ClientError) -> str:
-    code = _code(error)
+def explain(error: Exception) -> tuple[str, str]:
+    """Why a call failed, for whoever asked and for the operator. Neither has anything of the exception's text."""
+    kind = type(error).__name__
+    match error:
+        case ClientError():
+            code = code_of(error)
+            if code is not None:
+                return sentence(code), f"{sentence(code)} ({code})"
+            status = _mapping(error.response.get("ResponseMetadata")).get("HTTPStatusCode")
+            return f"{_FOREIGN}.", f"{_FOREIGN} (HTTP {status})."
+        case NotOfAws(field=field):
+            return f"{_FOREIGN}.", f"{_FOREIGN}: {field} is missing, or is not what it should be."
+        case HTTPClientError() | ConnectionError():
+            return (f"No answer from AWS ({kind}).",) * 2
+        case BotoCoreError():
+            return (f"AWS was not asked, or its answer could not be used ({kind}).",) * 2
+        case _:
+            return f"{_FOREIGN}.", f"{_FOREIGN} ({kind})."
+
+
+def sentence(code: str) -> str:
     return _SENTENCES.get(code, f"AWS answered {code}.")
 
 
-def _code(error: ClientError) -> str:
-    """The code without its `Exception` ending, letters and digits only."""
-    code = str(error.response.get("Error", {}).get("Code", "unknown")).removesuffix("Exception")
-    return code if code.isascii() and code.isalnum() else "unknown"
+def _mapping(found: object) -> Mapping[str, Any]:
+    return found if isinstance(found, Mapping) else {}

@@ -10,7 +10,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from service.aws.errors import reached
+from service.aws.answers import NotOfAws
+from service.aws.errors import asked
 from service.aws.signer import Signer
 from service.aws.sources import Source
 from service.domain.checkpoint import parse_verifier_key
@@ -42,10 +43,16 @@ class KmsSigner:
         if not 0 < len(message) <= LARGEST_MESSAGE_BYTES:
             raise ValueError("AWS KMS signs messages of 1 to 4096 bytes")
         known = Ed25519PublicKey.from_public_bytes(parse_verifier_key(self.verifier_key).public)
-        with reached("Nothing was signed."), closing(Signer.of(self.source, self.region).kms()) as kms:
+        about = f"the key in AWS KMS by {self.source.name}"
+        with (
+            asked("Nothing was signed.", "Sign", about=about, code=Code.UNAVAILABLE),
+            closing(Signer.of(self.source, self.region).kms()) as kms,
+        ):
             signature = kms.sign(
                 KeyId=self.key_id, Message=message, MessageType="RAW", SigningAlgorithm="ED25519_SHA_512"
-            )["Signature"]
+            ).get("Signature")
+            if not isinstance(signature, bytes):
+                raise NotOfAws("Signature")
             try:
                 known.verify(signature, message)
             except InvalidSignature:
@@ -57,7 +64,11 @@ class KmsSigner:
 
 def public_key_of(key_id: str, source: Source, region: str) -> bytes:
     """The 32 bytes of RFC 8032. Raises Unavailable."""
-    with reached("The public key cannot be had."), closing(Signer.of(source, region).kms()) as kms:
+    about = f"the key in AWS KMS by {source.name}"
+    with (
+        asked("The public key cannot be had.", "GetPublicKey", about=about, code=Code.UNAVAILABLE),
+        closing(Signer.of(source, region).kms()) as kms,
+    ):
         answer = kms.get_public_key(KeyId=key_id)
         return _ed25519(answer["KeySpec"], answer["PublicKey"]).public_bytes_raw()
 

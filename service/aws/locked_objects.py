@@ -8,16 +8,18 @@ without the last one S3 does not say whether an object is locked, and the one be
 (API reference of HeadObject).
 """
 
+import re
 from base64 import b64encode
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from service.aws.errors import reached
+from service.aws.answers import text
+from service.aws.errors import asked
 from service.aws.signer import Signer
 from service.aws.sources import Source
 from service.domain.errors import Code, Unavailable
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _MODE: Final = "COMPLIANCE"  # the one that no permission overrides
 _EXISTS = 412
+_VERSION = re.compile(r"[!-~]{1,1024}", re.ASCII)
 
 
 class Taken(Unavailable):
@@ -63,7 +66,7 @@ class LockedBucket:
         until = retain_until.replace(microsecond=0)
         checksum = b64encode(sha256(content).digest()).decode()
         with (
-            reached("It is not certain that the object is locked away."),
+            self._asked("It is not certain that the object is locked away.", "PutObject, HeadObject"),
             closing(Signer.of(self._source, self._region).s3()) as s3,
         ):
             made = self._write(s3, key, content, checksum, until)
@@ -83,7 +86,7 @@ class LockedBucket:
         there is nothing.
         """
         with (
-            reached("What is there already cannot be relied on."),
+            self._asked("What is there already cannot be relied on.", "GetObject"),
             closing(Signer.of(self._source, self._region).s3()) as s3,
         ):
             found = s3.get_object(Bucket=self._bucket, Key=key)
@@ -94,10 +97,13 @@ class LockedBucket:
                 raise _refusal("It is too long.")
             return content, found["VersionId"]
 
+    def _asked(self, what: str, call: str) -> AbstractContextManager[None]:
+        return asked(what, call, about=f"S3 by {self._source.name}", code=Code.UNAVAILABLE)
+
     def _write(self, s3: "S3Client", key: str, content: bytes, checksum: str, until: datetime) -> str | None:
         """The version that was made; None when something is there already."""
         try:
-            return s3.put_object(
+            answer: Any = s3.put_object(
                 Bucket=self._bucket,
                 Key=key,
                 Body=content,
@@ -107,7 +113,8 @@ class LockedBucket:
                 ChecksumSHA256=checksum,
                 ObjectLockMode=_MODE,
                 ObjectLockRetainUntilDate=until,
-            )["VersionId"]
+            )
+            return text(answer, "VersionId", _VERSION)
         except ClientError as error:
             # Something is there already: by a try of ours that was done, or by whomever. It is looked at.
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != _EXISTS:

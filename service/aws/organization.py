@@ -1,15 +1,19 @@
 """The accounts that the service knows: those of the settings, and those that organizations list."""
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
+from service.aws.answers import ACCOUNT_ID, WORD, NotOfAws, members, text
 from service.aws.calls import REPEATABLE
-from service.aws.signer import REGION, Signer, translated
+from service.aws.errors import asked
+from service.aws.signer import REGION, UNREAD, Signer
 from service.aws.sources import Source
 from service.domain.account import Account, Partition
 from service.domain.errors import Code, Unavailable
@@ -19,6 +23,25 @@ logger = logging.getLogger(__name__)
 
 # After a listing that failed: everybody who asks within this time gets the same refusal, or the old listing.
 _PAUSE_SECONDS = 30.0
+
+_NOT_LISTED = "The organization's accounts cannot be listed now."
+
+# arn:aws:organizations::{management account}:account/{organization}/{account} (API reference)
+_ARN = r"arn:aws[a-z-]*:organizations::[0-9]{12}:account/o-[a-z0-9]{10,32}/"
+_TOKEN = re.compile(r"[\s\S]{1,100000}")  # the model's pattern and length
+# Twenty accounts a page, and AWS's largest organizations have tens of thousands; pages may be empty (API reference).
+_MOST_PAGES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    code: Code
+    detail: str
+    cause: str
+    about: str
+
+    def error(self) -> Unavailable:
+        return Unavailable(self.code, self.detail, cause=self.cause, about=self.about)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +77,8 @@ class Organization:
         self._lock = threading.Lock()
         self._listed: dict[str, Account] | None = None if listing else {}
         self._again_at = 0.0
-        # The code and the sentence: an exception would keep its frames, and with them a credential.
-        self._failure: tuple[Code, str] | None = None
+        # What it says, to make it anew: an exception would keep its frames, and with them a credential.
+        self._failure: _Failure | None = None
 
     def accounts(self) -> Mapping[str, Account]:
         """The accounts by id, at most `refresh` old while AWS answers, and the last known while it does not.
@@ -72,7 +95,7 @@ class Organization:
                 self._lock.release()
         if self._listed is None:
             assert self._failure is not None  # the one who listed left either
-            raise Unavailable(*self._failure)
+            raise self._failure.error()
         return self._listed
 
     def at_hand(self) -> Mapping[str, Account]:
@@ -85,15 +108,28 @@ class Organization:
 
     def features(self) -> frozenset[str]:
         """AWS's names of the centralized root access features that are on. Raises Unavailable."""
-        with translated(), closing(Signer.of(self._source, REGION[Partition.AWS]).iam(REPEATABLE)) as iam:
-            return frozenset(iam.list_organizations_features()["EnabledFeatures"])
+        with (
+            asked(UNREAD, "ListOrganizationsFeatures", about=self._about),
+            closing(Signer.of(self._source, REGION[Partition.AWS]).iam(REPEATABLE)) as iam,
+        ):
+            answer: Any = iam.list_organizations_features()
+            found = answer.get("EnabledFeatures")
+            if found is None and "OrganizationId" in answer:
+                return frozenset()
+            if not isinstance(found, list):
+                raise NotOfAws("EnabledFeatures")
+            return frozenset(text({"EnabledFeatures": each}, "EnabledFeatures", WORD) for each in found)
+
+    @property
+    def _about(self) -> str:
+        return f"organization {self._name} by {self._source.name}"
 
     def _refresh(self, listing: Listing) -> None:
         try:
             self._listed = self._list(listing)
         except Unavailable as failure:
-            logger.warning("organization %s was not listed: %s", self._name, failure.detail)
-            self._failure = failure.code, failure.detail
+            logger.warning("%s", failure.exact)
+            self._failure = _Failure(failure.code, failure.detail, failure.cause, failure.about)
             self._again_at = self._monotonic() + _PAUSE_SECONDS
         else:
             self._failure = None
@@ -101,24 +137,59 @@ class Organization:
 
     def _list(self, listing: Listing) -> dict[str, Account]:
         with (
-            translated("The organization's accounts cannot be listed now."),
+            asked(_NOT_LISTED, "ListAccounts", about=self._about),
             closing(Signer.of(self._source, REGION[Partition.AWS]).organizations()) as organizations,
         ):
-            pages = organizations.get_paginator("list_accounts").paginate()
-            found = [account for page in pages for account in page["Accounts"]]
-        return {
-            account["Id"]: Account(
-                account_id=account["Id"],
-                name=visible(account.get("Name", "")) or account["Id"],
+            found = _every_account(organizations.list_accounts)
+        accounts = [account for listed in found if (account := self._account(listed)) is not None]
+        return {account.account_id: account for account in accounts if listing.takes(account.account_id)}
+
+    def _account(self, listed: Mapping[str, Any]) -> Account | None:
+        """None for one that AWS cannot have described so: it is left out, and the others are there all the same.
+
+        Left out nothing is done in it. Taken in, it might be the management account, or a suspended one.
+        """
+        try:
+            account_id = text(listed, "Id", ACCOUNT_ID)
+            manager = text(listed, "Arn", re.compile(f"{_ARN}{account_id}", re.ASCII)).split(":")[4]
+            state = next((name for name in ("State", "Status") if name in listed), None)
+            return Account(
+                account_id=account_id,
+                name=visible(str(listed.get("Name", ""))) or account_id,
                 has_profile=False,
                 organization=self._name,
-                # arn:aws:organizations::{management account}:account/{organization}/{account} (API reference)
-                is_management=account["Arn"].split(":")[4] == account["Id"],
-                state=str(account.get("State") or account.get("Status") or "ACTIVE"),
+                is_management=manager == account_id,
+                state=text(listed, state, WORD) if state else "ACTIVE",
             )
-            for account in found
-            if listing.takes(account["Id"])
-        }
+        except NotOfAws as fault:
+            named = str(listed.get("Id"))
+            which = f"account {named}" if ACCOUNT_ID.fullmatch(named) else "an account without an id"
+            logger.warning(
+                "%s, ListAccounts: %s is left out: %s is missing, or is not what it should be",
+                self._about,
+                which,
+                fault.field,
+            )
+            return None
+
+
+def _every_account(list_accounts: Callable[..., Any]) -> list[Mapping[str, Any]]:
+    """Raises NotOfAws: also for a list without any account, for the management account is always there."""
+    found: list[Mapping[str, Any]] = []
+    token: dict[str, str] = {}
+    seen: set[str] = set()
+    for _ in range(_MOST_PAGES):
+        page = list_accounts(**token)
+        found += members(page, "Accounts")
+        if page.get("NextToken") is None:
+            if not found:
+                raise NotOfAws("Accounts")
+            return found
+        token = {"NextToken": text(page, "NextToken", _TOKEN)}
+        if token["NextToken"] in seen:
+            break
+        seen.add(token["NextToken"])
+    raise NotOfAws("NextToken")
 
 
 class KnownAccounts:
@@ -143,14 +214,21 @@ class KnownAccounts:
     def every(self) -> Sequence[Account]:
         """All of them, by id. Raises Unavailable when an organization was never listed."""
         failures: list[Unavailable] = []
-        for organization in self._organizations.values():
+        for name in self._organizations:
             try:
-                organization.accounts()
+                self.listed(name)
             except Unavailable as failure:  # the others are listed all the same
                 failures.append(failure)
         if failures:
-            raise failures[0]
+            raise Unavailable(
+                failures[0].code, failures[0].detail, cause=" ".join(failure.exact for failure in failures)
+            )
         return self.at_hand()
+
+    def listed(self, organization: str) -> Sequence[Account]:
+        """Those of one organization, by id. Raises Unavailable when it was never listed."""
+        found = self._organizations[organization].accounts()
+        return [_merged(self._configured.get(account_id), found[account_id]) for account_id in sorted(found)]
 
     def at_hand(self) -> Sequence[Account]:
         """As many of them as are known without asking AWS."""

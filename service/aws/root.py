@@ -6,13 +6,29 @@ service model and AWS documentation).
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, assert_never
 
+from botocore.exceptions import ClientError
+
+from service.aws.answers import (
+    CERTIFICATE_ID,
+    KEY_ID,
+    OPAQUE,
+    SERIAL_NUMBER,
+    SERVICE,
+    WORD,
+    NotOfAws,
+    every_page,
+    member,
+    text,
+    time,
+)
 from service.aws.calls import LONGEST_CALL, ONCE, REPEATABLE
-from service.aws.errors import refused_or_in_doubt
-from service.aws.signer import REGION, AssumedRoot, Signer, proved_signer, translated
+from service.aws.errors import asked, code_of, refused_or_in_doubt, request_id
+from service.aws.signer import REGION, UNREAD, AssumedRoot, Signer, about_account, proved_signer
 from service.aws.sources import Source
 from service.domain.account import AccessKey, Account, Part, RootCredentials, SigningCertificate, SourceKind
 from service.domain.capability import Plan
@@ -26,6 +42,8 @@ logger = logging.getLogger(__name__)
 # The narrowest of AWS's root task policies: for reading, and for each thing that an AssumeRoot session may do.
 _READING = "IAMAuditRootUserCredentials"
 _DELETING = "IAMDeleteRootUserCredentials"
+# The only flags among what the summary counts (API reference of GetAccountSummary).
+_FLAGS = ("AccountMFAEnabled", "AccountPasswordPresent", "AccountSigningCertificatesPresent")
 _TASK = {OperationName.ALLOW_PASSWORD_RECOVERY: "IAMCreateRootUserPassword"}
 
 
@@ -35,12 +53,16 @@ class AwsRoots:
     # After the claim come two reads and one call; each may take all of its tries.
     call_budget = 3 * LONGEST_CALL
 
-    def __init__(self, profiles: Mapping[str, Source], organizations: Mapping[str, AssumedRoot] | None = None) -> None:
+    def __init__(
+        self,
+        profiles: Mapping[str, Source],
+        organizations: Mapping[str, AssumedRoot] | None = None,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._profiles = profiles
         self._organizations = organizations or {}
-        # At DEBUG botocore's parser logs the SecretAccessKey, whatever level the rest of the program wants.
-        for name in ("botocore", "boto3", "urllib3"):
-            logging.getLogger(name).setLevel(logging.INFO)
+        self._now = now
 
     @contextmanager
     def sign_in(self, account: Account, plan: Plan) -> Iterator["AwsRootSession"]:
@@ -49,17 +71,21 @@ class AwsRoots:
         Raises Unavailable: `account_unreachable`, or `root_not_proved`.
         """
         source = self._source(account, plan.source)
+        about = about_account(account, source)
         reader = actor = proved_signer(account, source, _READING)
         if plan.operation is not None and plan.source is SourceKind.ASSUME_ROOT:
             actor = proved_signer(account, source, _TASK.get(plan.operation, _DELETING))
         with ExitStack() as stack:
-            iam = stack.enter_context(closing(reader.iam(REPEATABLE)))
-            acting = None
-            if plan.operation is not None:
-                acting = tuple(stack.enter_context(closing(actor.iam(config))) for config in (REPEATABLE, ONCE))
+            with asked(UNREAD, about=about):
+                iam = stack.enter_context(closing(reader.iam(REPEATABLE)))
+                acting = None
+                if plan.operation is not None:
+                    acting = tuple(stack.enter_context(closing(actor.iam(config))) for config in (REPEATABLE, ONCE))
             yield AwsRootSession(
                 iam,
                 acting,
+                about=about,
+                now=self._now,
                 signer_key_id=actor.key_id,
                 own_key_id=None if plan.source is SourceKind.ASSUME_ROOT else reader.key_id,
                 held_key_id=lambda: self._held_key_id(account),
@@ -74,8 +100,9 @@ class AwsRoots:
         """The root key that the profile holds, though a session signs. Raises Unavailable."""
         if not account.has_profile:
             return None
-        with translated():
-            return Signer.of(self._profiles[account.account_id], REGION[account.partition]).key_id
+        source = self._profiles[account.account_id]
+        with asked(UNREAD, about=about_account(account, source)):
+            return Signer.of(source, REGION[account.partition]).checked_key_id()
 
 
 class AwsRootSession:
@@ -86,12 +113,16 @@ class AwsRootSession:
         iam: "IAMClient",
         acting: "tuple[IAMClient, ...] | None",
         *,
+        about: str,
+        now: Callable[[], datetime],
         signer_key_id: str,
         own_key_id: str | None,
         held_key_id: Callable[[], str | None],
     ) -> None:
         self._iam = iam
         self._acting = acting
+        self._about = about
+        self._now = now
         self._held_key_id = held_key_id
         self._own_key_id = own_key_id
         self.signer_key_id = signer_key_id
@@ -101,29 +132,26 @@ class AwsRootSession:
 
         What the summary says is not there is not asked for.
         """
-        with translated():
-            keys = [self._key(listed, with_use=Part.LAST_USE in parts) for listed in self._listed_keys()]
-            summary = self._iam.get_account_summary()["SummaryMap"] if Part.SUMMARY in parts else {}
-            mfa, certificates = (
-                _flag(summary, name) for name in ("AccountMFAEnabled", "AccountSigningCertificatesPresent")
-            )
-            return RootCredentials(
-                observed_at=now,
-                signer_key_id=self._own_key_id or (self._held_key_id() if Part.SIGNER in parts else None),
-                keys=tuple(keys),
-                mfa_enabled=mfa,
-                password_present=(
-                    self._has_login_profile()
-                    # The only one that tells at once, but not to a root access key (API reference of GetLoginProfile).
-                    if Part.PASSWORD in parts and self._own_key_id is None
-                    else _flag(summary, "AccountPasswordPresent")
-                ),
-                signing_certificates_present=certificates,
-                mfa_devices=self._mfa_devices() if Part.MFA_DEVICES in parts and mfa is not False else None,
-                signing_certificates=(
-                    self._certificates() if Part.SIGNING_CERTIFICATES in parts and certificates is not False else None
-                ),
-            )
+        keys = tuple(self._key(listed, with_use=Part.LAST_USE in parts) for listed in self._listed_keys())
+        flags = self._flags() if Part.SUMMARY in parts else {}
+        mfa, certificates = flags.get("AccountMFAEnabled"), flags.get("AccountSigningCertificatesPresent")
+        return RootCredentials(
+            observed_at=now,
+            signer_key_id=self._own_key_id or (self._held_key_id() if Part.SIGNER in parts else None),
+            keys=keys,
+            mfa_enabled=mfa,
+            password_present=(
+                self._has_login_profile()
+                # The only one that tells at once, but not to a root access key (API reference of GetLoginProfile).
+                if Part.PASSWORD in parts and self._own_key_id is None
+                else flags.get("AccountPasswordPresent")
+            ),
+            signing_certificates_present=certificates,
+            mfa_devices=self._mfa_devices() if Part.MFA_DEVICES in parts and mfa is not False else None,
+            signing_certificates=(
+                self._certificates() if Part.SIGNING_CERTIFICATES in parts and certificates is not False else None
+            ),
+        )
 
     def perform(self, operation: Operation) -> Outcome:
         """Make the call. Whatever goes wrong is a value; what cannot be understood is InDoubt."""
@@ -136,17 +164,18 @@ class AwsRootSession:
             outcome = refused_or_in_doubt(error, signer_key_id=self.signer_key_id, sent_once=operation.is_create)
             if isinstance(outcome, InDoubt):
                 # The type only: an exception's text may quote an answer, and an answer may hold a secret.
-                logger.warning("AWS call %s in doubt after %s", operation.name, type(error).__name__)
+                logger.warning("%s: %s in doubt after %s", self._about, operation.name, type(error).__name__)
             return outcome
 
     def _create(self, iam: "IAMClient") -> Done:
-        answer = iam.create_access_key()
-        key = answer["AccessKey"]
-        return Done(
-            signer_key_id=self.signer_key_id,
-            aws_request_id=answer["ResponseMetadata"]["RequestId"],
-            created=CreatedKey(key["AccessKeyId"], Secret(key["SecretAccessKey"]), _utc(key["CreateDate"])),
-        )
+        """The id and the secret are what counts: for want of anything else a good key is not thrown away."""
+        answer: Any = iam.create_access_key()
+        key = member(answer, "AccessKey")
+        created_at = self._now()
+        with suppress(NotOfAws):
+            created_at = time(key, "CreateDate")
+        created = CreatedKey(text(key, "AccessKeyId", KEY_ID), Secret(text(key, "SecretAccessKey", OPAQUE)), created_at)
+        return Done(signer_key_id=self.signer_key_id, aws_request_id=request_id(answer), created=created)
 
     def _change(self, iam: "IAMClient", operation: Operation) -> Done:
         target = str(operation.target)
@@ -171,46 +200,70 @@ class AwsRootSession:
                 raise RuntimeError("a create is sent once")
             case _:
                 assert_never(operation.name)
-        return Done(signer_key_id=self.signer_key_id, aws_request_id=answer["ResponseMetadata"]["RequestId"])
+        # These answers hold nothing else that shows whose they are: a page that says 200 is not AWS's.
+        if "RequestId" not in answer["ResponseMetadata"] or (its_id := request_id(answer)) is None:
+            raise NotOfAws("RequestId")
+        return Done(signer_key_id=self.signer_key_id, aws_request_id=its_id)
 
-    def _listed_keys(self) -> list[Any]:
-        listed = self._iam.list_access_keys()["AccessKeyMetadata"]
-        return sorted(listed, key=lambda key: (key["CreateDate"], key["AccessKeyId"]))
+    def _asked(self, call: str) -> AbstractContextManager[None]:
+        return asked(UNREAD, call, about=self._about)
 
-    def _key(self, listed: Any, *, with_use: bool) -> AccessKey:
-        key_id = listed["AccessKeyId"]
-        used = self._iam.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"] if with_use else None
-        last_used_at = used.get("LastUsedDate") if used else None
-        return AccessKey(
-            access_key_id=key_id,
-            status=listed["Status"],
-            created_at=_utc(listed["CreateDate"]),
-            last_used_at=_utc(last_used_at) if last_used_at else None,
-            last_used_service=used.get("ServiceName") if used and last_used_at else None,
-        )
+    def _listed_keys(self) -> list[AccessKey]:
+        with self._asked("ListAccessKeys"):
+            found = [
+                AccessKey(
+                    access_key_id=text(listed, "AccessKeyId", KEY_ID),
+                    status=text(listed, "Status", WORD),
+                    created_at=time(listed, "CreateDate"),
+                )
+                for listed in every_page(self._iam.list_access_keys, "AccessKeyMetadata")
+            ]
+            if len({key.access_key_id for key in found}) < len(found):
+                raise NotOfAws("AccessKeyId")
+        return sorted(found, key=lambda key: (key.created_at, key.access_key_id))
+
+    def _key(self, listed: AccessKey, *, with_use: bool) -> AccessKey:
+        if not with_use:
+            return listed
+        with self._asked("GetAccessKeyLastUsed"):
+            answer: Any = self._iam.get_access_key_last_used(AccessKeyId=listed.access_key_id)
+            used = member(answer, "AccessKeyLastUsed")
+            service = text(used, "ServiceName", SERVICE)
+            if "LastUsedDate" not in used:  # never, or not since AWS keeps account of it
+                return listed
+            return replace(listed, last_used_at=time(used, "LastUsedDate"), last_used_service=service)
+
+    def _flags(self) -> dict[str, bool]:
+        """What the summary says is there, 1, or not, 0; it also has counts and quotas."""
+        with self._asked("GetAccountSummary"):
+            answer: Any = self._iam.get_account_summary()
+            found = member(answer, "SummaryMap")
+            wanted = {name: found[name] for name in _FLAGS if name in found}
+            for name, value in wanted.items():
+                if value not in (0, 1):
+                    raise NotOfAws(name)
+            return {name: value == 1 for name, value in wanted.items()}
 
     def _has_login_profile(self) -> bool:
-        try:
-            self._iam.get_login_profile()
-        except self._iam.exceptions.NoSuchEntityException:
-            return False
-        return True
+        with self._asked("GetLoginProfile"):
+            try:
+                answer: Any = self._iam.get_login_profile()
+            except ClientError as error:
+                if code_of(error) != "NoSuchEntity":
+                    raise
+                return False
+            time(member(answer, "LoginProfile"), "CreateDate")
+            return True
 
     def _mfa_devices(self) -> tuple[str, ...]:
-        return tuple(sorted(device["SerialNumber"] for device in self._iam.list_mfa_devices()["MFADevices"]))
+        with self._asked("ListMFADevices"):
+            found = every_page(self._iam.list_mfa_devices, "MFADevices")
+            return tuple(sorted(text(device, "SerialNumber", SERIAL_NUMBER) for device in found))
 
     def _certificates(self) -> tuple[SigningCertificate, ...]:
-        found = self._iam.list_signing_certificates()["Certificates"]
-        return tuple(
-            SigningCertificate(certificate["CertificateId"], certificate["Status"])
-            for certificate in sorted(found, key=lambda certificate: certificate["CertificateId"])
-        )
-
-
-def _utc(at: datetime) -> datetime:
-    return at.astimezone(UTC)
-
-
-def _flag(summary: Mapping[Any, int], name: str) -> bool | None:
-    value = summary.get(name)
-    return None if value is None else value != 0
+        with self._asked("ListSigningCertificates"):
+            found = (
+                SigningCertificate(text(listed, "CertificateId", CERTIFICATE_ID), text(listed, "Status", WORD))
+                for listed in every_page(self._iam.list_signing_certificates, "Certificates")
+            )
+            return tuple(sorted(found, key=lambda certificate: certificate.certificate_id))

@@ -1,18 +1,16 @@
 """One credential, proved to be an account's root."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
-from botocore.exceptions import BotoCoreError, ClientError
 
+from service.aws.answers import ARN, KEY_ID, OPAQUE, member, text
 from service.aws.calls import REPEATABLE
-from service.aws.errors import unavailable
-from service.aws.sources import Source, own_credential
+from service.aws.errors import asked
+from service.aws.sources import NO_CREDENTIAL, Source, own_credential
 from service.domain.account import Account, Partition
 from service.domain.errors import Code, Unavailable
 
@@ -23,26 +21,25 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_sts import STSClient
 
-logger = logging.getLogger(__name__)
-
 # IAM is global and signs for one region per partition (AWS documentation, IAM endpoints).
 REGION = {Partition.AWS: "us-east-1", Partition.GOV_CLOUD: "us-gov-west-1"}
 
 # The longest that AWS allows (API reference of AssumeRoot), and longer than any execution takes.
 _SESSION_SECONDS = 900
 
+UNREAD = "The account's root credentials cannot be read now."
+
 
 class Signer:
     """Clients that all sign with one and the same credential, as the source had it at this moment."""
 
-    def __init__(
-        self, session: boto3.Session, credential: ReadOnlyCredentials, *, region: str, endpoint_url: str | None
-    ) -> None:
+    def __init__(self, source: Source, session: boto3.Session, credential: ReadOnlyCredentials, region: str) -> None:
         self.session = session
         self.key_id = str(credential.access_key)
+        self._source = source
         self._options = {
             "region_name": region,
-            "endpoint_url": endpoint_url,
+            "endpoint_url": source.endpoint_url,
             "aws_access_key_id": credential.access_key,
             "aws_secret_access_key": credential.secret_key,
             "aws_session_token": credential.token,
@@ -50,32 +47,45 @@ class Signer:
 
     @classmethod
     def of(cls, source: Source, region: str) -> "Signer":
-        """Raises Unavailable, or the Boto error that says more."""
+        """Raises Unavailable."""
         try:
             session = source.session()
             credential = own_credential(session)
-        except (ClientError, BotoCoreError):
-            raise
         except Exception as error:  # noqa: BLE001
-            # The AWS edge: a profile may name any program, which may be missing, hang, or say anything at all.
-            logger.warning("no credential: %s", type(error).__name__)
-            raise Unavailable(Code.ACCOUNT_UNREACHABLE, "The program that should give the credential failed.") from None
-        return cls(session, credential, region=region, endpoint_url=source.endpoint_url)
+            # The AWS edge: a profile may lead to any program and to any server, and botocore raises what it likes.
+            said, exactly = source.explain(error)
+            raise Unavailable(Code.ACCOUNT_UNREACHABLE, said, cause=exactly) from None
+        return cls(source, session, credential, region)
+
+    def checked_key_id(self) -> str:
+        """The id, to be shown and written down. Raises Unavailable where it may be a secret in the wrong place."""
+        if not KEY_ID.fullmatch(self.key_id):
+            exactly = f"Of {self._source.name} what should be the key's id is no id of AWS's."
+            raise Unavailable(Code.ACCOUNT_UNREACHABLE, NO_CREDENTIAL, cause=exactly)
+        return self.key_id
 
     def sts(self) -> "STSClient":
-        return self.session.client("sts", config=REPEATABLE, **self._options)  # type: ignore[call-overload,no-any-return]
+        return self._client("sts")  # type: ignore[no-any-return]
 
     def iam(self, config: Config) -> "IAMClient":
-        return self.session.client("iam", config=config, **self._options)  # type: ignore[call-overload,no-any-return]
+        return self._client("iam", config)  # type: ignore[no-any-return]
 
     def organizations(self) -> "OrganizationsClient":
-        return self.session.client("organizations", config=REPEATABLE, **self._options)  # type: ignore[call-overload,no-any-return]
+        return self._client("organizations")  # type: ignore[no-any-return]
 
     def kms(self) -> "KMSClient":
-        return self.session.client("kms", config=REPEATABLE, **self._options)  # type: ignore[call-overload,no-any-return]
+        return self._client("kms")  # type: ignore[no-any-return]
 
     def s3(self) -> "S3Client":
-        return self.session.client("s3", config=REPEATABLE, **self._options)  # type: ignore[call-overload,no-any-return]
+        return self._client("s3")  # type: ignore[no-any-return]
+
+    def _client(self, service: str, config: Config = REPEATABLE) -> Any:
+        """Raises Unavailable: what the profile says of endpoints, proxies and certificates may be nonsense."""
+        try:
+            return self.session.client(service, config=config, **self._options)  # type: ignore[call-overload]
+        except Exception as error:  # noqa: BLE001  # the AWS edge
+            exactly = f"Of {self._source.name} an option cannot be used ({type(error).__name__})."
+            raise Unavailable(Code.ACCOUNT_UNREACHABLE, NO_CREDENTIAL, cause=exactly) from None
 
 
 class AssumedRoot:
@@ -85,22 +95,38 @@ class AssumedRoot:
         self._source = source
         self._region = region
 
+    @property
+    def name(self) -> str:
+        return f"AssumeRoot with {self._source.name}"
+
     def signer(self, account: Account, task: str) -> Signer:
         """A session of the member account's root, for one task policy.
 
-        By the regional endpoint: the global one does not know AssumeRoot (API reference). Raises Unavailable,
-        ClientError or BotoCoreError.
+        By the regional endpoint: the global one does not know AssumeRoot (API reference). Raises Unavailable.
         """
-        manager = Signer.of(self._source, self._region)
-        with closing(manager.sts()) as sts:
-            given = sts.assume_root(
-                TargetPrincipal=account.account_id,
-                TaskPolicyArn={"arn": f"arn:aws:iam::aws:policy/root-task/{task}"},
-                DurationSeconds=_SESSION_SECONDS,
-            )["Credentials"]
-        credential = ReadOnlyCredentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], None)
-        region = REGION[account.partition]
-        return Signer(manager.session, credential, region=region, endpoint_url=self._source.endpoint_url)
+        with asked(UNREAD, "AssumeRoot", about=about_account(account, self)), ExitStack() as stack:
+            manager = Signer.of(self._source, self._region)
+            sts = stack.enter_context(closing(manager.sts()))
+            given = member(
+                sts.assume_root(
+                    TargetPrincipal=account.account_id,
+                    TaskPolicyArn={"arn": f"arn:aws:iam::aws:policy/root-task/{task}"},
+                    DurationSeconds=_SESSION_SECONDS,
+                ),
+                "Credentials",
+            )
+            credential = ReadOnlyCredentials(
+                text(given, "AccessKeyId", KEY_ID),
+                text(given, "SecretAccessKey", OPAQUE),
+                text(given, "SessionToken", OPAQUE),
+                None,
+            )
+        return Signer(self._source, manager.session, credential, REGION[account.partition])
+
+
+def about_account(account: Account, source: Source | AssumedRoot) -> str:
+    """What the operator reads: whose credentials, and by which way."""
+    return f"account {account.account_id} by {source.name}"
 
 
 def proved_signer(account: Account, source: Source | AssumedRoot, task: str) -> Signer:
@@ -109,25 +135,19 @@ def proved_signer(account: Account, source: Source | AssumedRoot, task: str) -> 
     Raises Unavailable: `account_unreachable`, or `root_not_proved` when somebody else's credential is configured,
     which would manage that user's own keys instead.
     """
-    with translated():
-        if isinstance(source, AssumedRoot):
-            found = source.signer(account, task)
-        else:
+    about = about_account(account, source)
+    if isinstance(source, AssumedRoot):
+        found = source.signer(account, task)
+    else:
+        with asked(UNREAD, about=about):
             found = Signer.of(source, REGION[account.partition])
-        with closing(found.sts()) as sts:
-            identity = sts.get_caller_identity()
-    if identity.get("Arn") != account.root_arn:
+    with asked(UNREAD, "GetCallerIdentity", about=about), closing(found.sts()) as sts:
+        found.checked_key_id()
+        arn = text(sts.get_caller_identity(), "Arn", ARN)
+    if arn != account.root_arn:
         raise Unavailable(
             Code.ROOT_NOT_PROVED,
             "The configured credential is not the root user of this account; nothing was done with it.",
+            about=about,
         )
     return found
-
-
-@contextmanager
-def translated(what: str = "The account's root credentials cannot be read now.") -> Iterator[None]:
-    """Raise Unavailable for a read that AWS refused, or did not answer."""
-    try:
-        yield
-    except (ClientError, BotoCoreError) as error:
-        raise unavailable(error, what) from error

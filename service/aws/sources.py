@@ -1,21 +1,48 @@
 """Where the credential that acts on an account's root user comes from."""
 
+import logging
 import os
-import signal
-import subprocess
-from typing import Any, Protocol
+from typing import NoReturn, Protocol
 
 import boto3
 import botocore.session
-from botocore.credentials import ProcessProvider, ReadOnlyCredentials
-from botocore.exceptions import NoCredentialsError
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004  # botocore's own
+    HTTPClientError,
+    LoginError,
+    MissingDependencyException,
+    NoCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
 from botocore.loaders import Loader
+
+from service.aws.answers import parse_time
+from service.aws.errors import explain
+from service.aws.profiles import FaultyProfile, check, read_files, without_credential
+from service.aws.programs import Builder, Program
+from service.domain.text import visible
 
 # The service models are megabytes of JSON: read once, not once per sign-in.
 _MODELS = Loader()
 
-# How long a profile's `credential_process` may take.
-PROGRAM_SECONDS = 30.0
+# To callers; which profile, in which file, is for the operator.
+NO_CREDENTIAL = "The service has no credential to ask AWS with; its log says why."
+
+_BY_LOGIN = (
+    "is a person's sign-in by `aws login` (login_session), which the service cannot use. "
+    "Give it keys, a credential_process or a role_arn."
+)
+_MEANINGS: tuple[tuple[type[Exception], str], ...] = (
+    (SSOError, "waits for a person to sign in by `aws sso login`."),
+    (TokenRetrievalError, "waits for a person to sign in by `aws sso login`."),
+    (LoginError, _BY_LOGIN),
+    (MissingDependencyException, _BY_LOGIN),
+    (RuntimeError, "gave a credential that has expired."),  # botocore's word for one that a refresh did not renew
+)
 
 
 class Source(Protocol):
@@ -25,14 +52,24 @@ class Source(Protocol):
     def endpoint_url(self) -> str | None:
         """None: whatever boto3 itself finds, the profile's own `endpoint_url` included."""
 
+    @property
+    def name(self) -> str:
+        """What the operator calls it."""
+
     def session(self) -> boto3.Session:
-        """A new session, so that a credential rotated a second ago is the one used. Raises BotoCoreError."""
+        """A new session, so that a credential rotated a second ago is the one used.
+
+        Raises FaultyProfile, or whatever botocore raises; `explain` says what it means.
+        """
+
+    def explain(self, error: Exception) -> tuple[str, str]:
+        """Why there is no credential, for whoever asked and for the operator."""
 
 
 def own_credential(session: boto3.Session) -> ReadOnlyCredentials:
     """What the session signs with at this moment, taken out of it.
 
-    Raises BotoCoreError, or whatever the profile's program raises.
+    Raises FaultyProfile, or whatever botocore raises.
     """
     credentials = session.get_credentials()
     if credentials is None:
@@ -40,25 +77,14 @@ def own_credential(session: boto3.Session) -> ReadOnlyCredentials:
     frozen = credentials.get_frozen_credentials()
     # A session is a cycle of references, which the collector finds when it likes; the credential goes with its user.
     session._session._credentials = None  # type: ignore[attr-defined]  # noqa: SLF001
+    pair, token = (frozen.access_key, frozen.secret_key), frozen.token
+    if not all(isinstance(part, str) and part for part in pair) or not (token is None or isinstance(token, str)):
+        raise FaultyProfile("The credential that was found has no key id, or no secret.")
     return frozen
 
 
-class _Bounded(subprocess.Popen[bytes]):
-    """A credential program that may not take for ever: botocore itself would wait as long as it likes.
-
-    It gets a process group, so that what it has started ends with it.
-    """
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options, start_new_session=True)  # type: ignore[call-overload]  # as given
-
-    def communicate(self, input: bytes | None = None, timeout: float | None = None) -> tuple[bytes, bytes]:  # noqa: A002
-        try:
-            return super().communicate(input, timeout or PROGRAM_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.pid, signal.SIGKILL)
-            super().communicate()
-            raise
+def _ask_nobody(_prompt: str) -> NoReturn:
+    raise FaultyProfile("A person would be asked for an MFA code, and here is none.")
 
 
 class ProfileSource:
@@ -72,20 +98,48 @@ class ProfileSource:
     def __init__(self, profile: str | None) -> None:
         self._profile = profile
 
+    @property
+    def name(self) -> str:
+        return f'profile "{visible(self._profile)}"' if self._profile else "no profile"
+
     def session(self) -> boto3.Session:
         session = _bare_session(self._profile)
+        files, name = read_files(session), session.profile
+        if name is not None:
+            check(files, name)
         resolver = session.get_component("credential_provider")
-        resolver.providers = [
-            ProcessProvider(session.profile or "default", lambda: session.full_config, popen=_Bounded)
-            if provider.METHOD == ProcessProvider.METHOD
-            else provider
-            for provider in resolver.providers
-        ]
+        for place, provider in enumerate(resolver.providers):
+            if provider.METHOD == Program.METHOD:
+                resolver.providers[place] = Program(session, name or "default")
+            elif provider.METHOD == "assume-role":
+                provider._prompter = _ask_nobody  # noqa: SLF001  # botocore asks on the terminal
+                region = provider._profile_provider_builder._region_name  # noqa: SLF001
+                provider._profile_provider_builder = Builder(session, region)  # noqa: SLF001
         return boto3.Session(botocore_session=session)
+
+    def explain(self, error: Exception) -> tuple[str, str]:
+        named = f"The {self.name}" if self._profile else "The environment"
+        if isinstance(error, NoCredentialsError):
+            session = _bare_session(self._profile)
+            error = FaultyProfile(without_credential(read_files(session), session.profile))
+        for kind, sentence in _MEANINGS:
+            if isinstance(error, kind):
+                return NO_CREDENTIAL, f"{named} {sentence}"
+        match error:
+            case FaultyProfile(sentence=sentence):
+                return NO_CREDENTIAL, sentence
+            case BotoCoreError() if not isinstance(error, (HTTPClientError, ConnectionError)):
+                return NO_CREDENTIAL, f"{named} cannot be used ({type(error).__name__})."
+            case _:
+                said, exactly = explain(error)
+                call = f", {error.operation_name}" if isinstance(error, ClientError) else ""
+                return said, f"{named} asks AWS for its credential{call}: {exactly}"
 
 
 class FixedSource:
     """A credential at hand and the endpoint it is good for: the simulated AWS."""
+
+    name = "a credential at hand"
 
     def __init__(self, access_key_id: str, secret_access_key: str, endpoint_url: str) -> None:
         self.endpoint_url = endpoint_url
@@ -93,14 +147,33 @@ class FixedSource:
         self._secret_access_key = secret_access_key
 
     def session(self) -> boto3.Session:
-        session = _bare_session(None)
+        # Nothing of what the machine has for real accounts: no files, no AWS_PROFILE.
+        session = _bare_session("default")
+        for name in ("config_file", "credentials_file"):
+            session.set_config_variable(name, os.devnull)
+        session.full_config["profiles"]["default"] = {}
         session.set_credentials(self._access_key_id, self._secret_access_key)
         return boto3.Session(botocore_session=session)
 
+    def explain(self, error: Exception) -> tuple[str, str]:
+        return explain(error)
+
 
 def _bare_session(profile: str | None) -> botocore.session.Session:
+    _silence()
     session = botocore.session.Session(profile=profile)
     session.register_component("data_loader", _MODELS)
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
     # Whatever the environment says: AssumeRoot is not at the global endpoint.
     session.set_config_variable("sts_regional_endpoints", "regional")
     return session
+
+
+def _silence() -> None:
+    """Keep the SDK out of the log, whatever level the rest of the program wants.
+
+    At DEBUG botocore's parsers log the SecretAccessKey. At WARNING it logs the exception of a refresh that failed, with
+    the whole answer, and urllib3 quotes what it takes for headers. What matters of either, we say.
+    """
+    for name in ("botocore", "boto3", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -29,7 +29,7 @@ def check(ctx: typer.Context, parallel: Parallel = 16) -> None:
     """Sign in to each account with each source, reading only. Exit 1 if any that is configured cannot serve."""
     settings = load_settings(ctx.obj)
     with plainly(), compose(settings) as context:
-        accounts = list(context.accounts.every())
+        accounts, all_listed = _known(context)
         features = organization_features(context, accounts)
         found = for_each_account(
             accounts, lambda account: check_account(context, account, features), parallel=parallel, what="Accounts"
@@ -40,8 +40,17 @@ def check(ctx: typer.Context, parallel: Parallel = 16) -> None:
     hopeless = {account_id: why for account_id, why in configured.items() if why is not None}
     for account_id, why in hopeless.items():
         errors.print(f"{account_id} is configured, but nothing can be done there: {why}", style="red", soft_wrap=True)
-    if hopeless or any(source.fault for source in checks):
+    if hopeless or not all_listed or any(source.fault for source in checks):
         raise typer.Exit(1)
+
+
+def _known(context: Context) -> tuple[list[Account], bool]:
+    """The accounts, and whether these are all: an organization that cannot be listed hides no other account."""
+    try:
+        return list(context.accounts.every()), True
+    except ServiceError as error:
+        errors.print(error.exact, style="red", markup=False, soft_wrap=True)
+        return list(context.accounts.at_hand()), False
 
 
 def _print_checks(checks: Iterable[SourceCheck]) -> None:
@@ -91,7 +100,8 @@ def drift(ctx: typer.Context, parallel: Parallel = 8) -> None:
         fail("The simulated AWS is another one in each process; ask the service: POST /v1/accounts/{id}/drift-check.")
     with plainly(), compose(settings) as context:
         check_ready(context)
-        accounts = [account for account in context.accounts.every() if is_readable(account)]
+        known, all_listed = _known(context)
+        accounts = [account for account in known if is_readable(account)]
         looks = for_each_account(
             accounts,
             lambda account: _look(context, account),
@@ -108,7 +118,7 @@ def drift(ctx: typer.Context, parallel: Parallel = 8) -> None:
     for account, why in failed:
         errors.print(f"{account.account_id} ({account.name}): {why}", style="red", markup=False, soft_wrap=True)
     console.print(f"{len(accounts) - len(failed)} of {len(accounts)} accounts read, {len(findings)} findings open.")
-    if findings or failed:
+    if findings or failed or not all_listed:
         raise typer.Exit(1)
 
 
@@ -116,7 +126,7 @@ def _look(context: Context, account: Account) -> Look | str:
     try:
         return check_drift(context, account, operator())
     except ServiceError as error:
-        return error.detail
+        return error.exact
 
 
 def _print_findings(findings: Iterable[Finding]) -> None:

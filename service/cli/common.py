@@ -38,7 +38,7 @@ def plainly() -> Iterator[None]:
     try:
         yield
     except ServiceError as error:
-        fail(error.detail)
+        fail(error.exact)
 
 
 def print_whole(table: Table) -> None:

@@ -10,6 +10,7 @@ from service.auth.claims import is_address
 from service.auth.discovery import Discovered, Fault, Undiscovered
 from service.auth.keys import ALGORITHMS
 from service.auth.provider import Provider, new_client
+from service.aws.profiles import shadowing
 from service.cli.common import console
 from service.db import outbox, schema
 from service.db.engine import read
@@ -17,6 +18,7 @@ from service.domain.account import Account, RootCredentials
 from service.domain.actor import ActorKind
 from service.domain.drift import DriftKind
 from service.domain.errors import ServiceError
+from service.domain.text import visible
 from service.notify.chat import Chat
 from service.notify.guarded import Unreachable, Unsafe
 from service.notify.rest import Refused
@@ -79,6 +81,10 @@ def _findings(settings: Settings, context: Context) -> Iterator[Finding]:
     if settings.aws.simulated:
         yield Finding("accounts are simulated; no AWS to look at")
         return
+    for profile in _profiles(settings):
+        fault = shadowing(profile)
+        if fault is not None:
+            yield Finding(f"profile {visible(profile)}", fault, "Take away the one that is not meant.")
     # First the listings: they say how the accounts that the settings name are reached as well.
     for name, organization in settings.organizations.items():
         if organization.list_accounts:
@@ -214,6 +220,14 @@ def _destination(name: str, destination: Webhook | Chat | Tickets, *, is_disable
     return Finding(f"{subject}: {'it knows us' if isinstance(destination, Tickets) else 'reached, and told nothing'}")
 
 
+def _profiles(settings: Settings) -> list[str]:
+    """Whatever the settings name."""
+    found = {account.profile for account in settings.accounts.values()}
+    found |= {organization.profile for organization in settings.organizations.values()}
+    found |= {key.profile for key in settings.audit.keys.values()}
+    return sorted(filter(None, found))
+
+
 def _account(context: Context, account: Account, features: Features, *, compare: bool) -> Iterator[Finding]:
     hopeless, seen = is_hopeless(account), None
     for check in check_account(context, account, features):
@@ -248,9 +262,9 @@ def _unknown(context: Context, account: Account, seen: RootCredentials) -> Itera
 def _listing(context: Context, name: str) -> Finding:
     subject = f"organization {name}"
     try:
-        found = [account for account in context.accounts.every() if account.organization == name]
+        found = context.accounts.listed(name)
     except ServiceError as error:
-        return Finding(subject, error.detail, "Look at the organization's profile.")
+        return Finding(subject, error.exact, "Look at the organization's profile.")
     return Finding(f"{subject}: {len(found)} accounts; `rootquorum accounts check` looks at each")
 
 

@@ -124,12 +124,23 @@ class RoleCheck(StrEnum):
 
 
 class ServiceError(Exception):
-    """A refusal by rule. `code` is stable; `detail` is one sentence without any of the caller's input."""
+    """A refusal by rule. `code` is stable; `detail` is one sentence without any of the caller's input.
 
-    def __init__(self, code: Code, detail: str) -> None:
+    `cause` is the same sentence for the operator, who also reads files' and profiles' names; `about` says what it
+    concerns. Neither is for a caller over HTTP, and neither holds a secret.
+    """
+
+    def __init__(self, code: Code, detail: str, *, cause: str | None = None, about: str = "") -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
+        self.cause = cause or detail
+        self.about = about
+
+    @property
+    def exact(self) -> str:
+        """What goes into the log: the cause, and what it concerns."""
+        return f"{self.about}: {self.cause}" if self.about else self.cause
 
 
 class Unauthenticated(ServiceError):

@@ -40,7 +40,7 @@ def organization_features(ctx: Context, accounts: list[Account]) -> Features:
         try:
             found[name] = ctx.accounts.features(name)
         except ServiceError as error:
-            found[name] = error.detail
+            found[name] = error.exact
     return found
 
 
@@ -75,7 +75,7 @@ def _check(ctx: Context, account: Account, source: SourceKind, features: Feature
         with ctx.roots.sign_in(account, Plan(source)) as root:
             observed = root.observe(ctx.now(), Part.SUMMARY)
     except ServiceError as error:
-        return SourceCheck(account=account, source=source, fault=error.detail, features=enabled, refused=refused)
+        return SourceCheck(account=account, source=source, fault=error.cause, features=enabled, refused=refused)
     if OperationName.CREATE_ACCESS_KEY not in refused:
         refused |= _create_refused(ctx, observed)
     return SourceCheck(account=account, source=source, observed=observed, features=enabled, refused=refused)

@@ -62,6 +62,9 @@ class Accounts(Protocol):
     def at_hand(self) -> Sequence[Account]:
         """As many of them as are known without asking AWS."""
 
+    def listed(self, organization: str) -> Sequence[Account]:
+        """Those that one organization lists, by id. Raises Unavailable."""
+
     def is_due(self) -> bool:
         """Whether it is time for `every` to ask AWS again."""
 

@@ -4,6 +4,7 @@ Judge; judge again, claim and commit; act once; settle and commit; only then is 
 anywhere in between, the request is left `executing`, and `reconcile.py` ends it.
 """
 
+import logging
 from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
@@ -31,6 +32,8 @@ from service.domain.rules import check_lifetime, check_root_mfa
 from service.workflow.change import change, record
 from service.workflow.context import Context, RootSession
 from service.workflow.ticket import check_at_execution
+
+logger = logging.getLogger(__name__)
 
 
 def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationRequest, CreatedKey | None]:
@@ -102,6 +105,8 @@ def _act(ctx: Context, root: RootSession, claimed: OperationRequest) -> Outcome:
         check_can_run(filing.operation, found, accept_lockout=filing.accept_lockout)
         check_root_mfa(ctx.policy, filing.operation, found, approved_on=filing.observed)
     except ServiceError as refusal:
+        if refusal.exact != refusal.detail:
+            logger.warning("%s", refusal.exact)  # the outcome has what callers may read
         return Refused(code=refusal.code, detail=refusal.detail)
     if claimed.claimed_at is None or ctx.now() - claimed.claimed_at > ctx.roots.call_budget * 2 / 3:
         # This process was frozen. The last third of the budget is for the call; when it is over, reconciliation asks

@@ -28,7 +28,8 @@ def storage() -> Iterator[Storage]:
 
 
 def refused(code: str, status: int) -> Callable[[Request], Response]:
-    return lambda _: Response(f"<Error><Code>{code}</Code><Message>{KEY}</Message></Error>", status)
+    headers = {"x-amz-request-id": "0A49CE4060975EAC"}
+    return lambda _: Response(f"<Error><Code>{code}</Code><Message>{KEY}</Message></Error>", status, headers)
 
 
 def test_what_was_put_is_there_and_locked(storage: Storage) -> None:

@@ -49,6 +49,7 @@ class Accounts:
         everyone = dict.fromkeys(filter(None, (*account_ids, management_account, delegated_administrator)))
         _check(everyone, management_account, delegated_administrator, names)
         self.partition = partition
+        self.page_size: int | None = None
         self.keyring = Keyring()
         self.by_id = {
             account_id: Account(
@@ -87,7 +88,8 @@ class Accounts:
         if incoming.service == "sts":
             return self._perform_sts(incoming, signer, account)
         asked = incoming.action == "ListOrganizationsFeatures"
-        return perform_iam(incoming, account, signer, self.organization.enabled_features(signer) if asked else {})
+        features = self.organization.enabled_features(signer) if asked else {}
+        return perform_iam(incoming, account, signer, features, self.page_size)
 
     def _perform_organizations(self, incoming: Incoming, signer: Signer) -> Response:
         if incoming.action != "ListAccounts":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -19,13 +20,17 @@ from service.aws.simulated.wire import Incoming
 
 _USER_NAME = re.compile(r"[\w+=,.@-]{1,128}")  # the pattern in the IAM API reference
 _CLIENT_ERROR = 400
+_USUAL_PAGE, _LARGEST_PAGE = 100, 1000  # MaxItems in botocore's model
 
 
 class _Iam(IamResponse):
     """moto's IAM actions, and what they lack."""
 
-    def __init__(self, account: Account, signer: Signer, features: Mapping[str, Any]) -> None:
+    def __init__(
+        self, account: Account, signer: Signer, features: Mapping[str, Any], page_size: int | None = None
+    ) -> None:
         super().__init__()
+        self._page_size = page_size
         self._account = account
         self._signer = signer
         self._features = features
@@ -71,6 +76,28 @@ class _Iam(IamResponse):
     def get_login_profile(self) -> ActionResult:
         return self._dated(super().get_login_profile())
 
+    def list_access_keys(self) -> ActionResult:
+        return self._page(super().list_access_keys(), "AccessKeyMetadata")
+
+    def list_mfa_devices(self) -> ActionResult:
+        return self._page(super().list_mfa_devices(), "MFADevices")
+
+    def list_signing_certificates(self) -> ActionResult:
+        return self._page(super().list_signing_certificates(), "Certificates")
+
+    def _page(self, answer: ActionResult, name: str) -> ActionResult:
+        """Give one page: of `MaxItems`, or of fewer, which AWS reserves to itself. The marker is where it ends."""
+        result = cast("dict[str, Any]", answer.result)
+        wanted, marker = self._get_param("MaxItems", _USUAL_PAGE), self._get_param("Marker", "0")
+        if not str(wanted).isdecimal() or not 0 < int(wanted) <= _LARGEST_PAGE or not str(marker).isdecimal():
+            raise AwsError("ValidationError", "1 validation error detected: Value at 'maxItems' or 'marker'.", 400)
+        start, size = int(marker), min(int(wanted), self._page_size or _LARGEST_PAGE)
+        found = list(result[name])
+        result |= {name: found[start : start + size], "IsTruncated": start + size < len(found)}
+        if result["IsTruncated"]:
+            result["Marker"] = str(start + size)
+        return ActionResult(result)
+
     def list_organizations_features(self) -> ActionResult:
         return ActionResult(self._features)
 
@@ -108,9 +135,11 @@ class _Sts(TokenResponse):
         return ActionResult(self._result)
 
 
-def perform_iam(incoming: Incoming, account: Account, signer: Signer, features: Mapping[str, Any]) -> Response:
+def perform_iam(
+    incoming: Incoming, account: Account, signer: Signer, features: Mapping[str, Any], page_size: int | None
+) -> Response:
     """Let moto do an IAM action as the signer. Raises AwsError InvalidAction for one it does not know."""
-    return _perform(_Iam(account, signer, features), incoming)
+    return _perform(_Iam(account, signer, features, page_size), incoming)
 
 
 def write_sts(incoming: Incoming, signer: Signer, result: Mapping[str, Any]) -> Response:
@@ -129,6 +158,11 @@ def _perform(responder: _Iam | _Sts, incoming: Incoming) -> Response:
     except (OperationNotFoundError, NotImplementedError) as error:
         raise unknown_action(incoming.action) from error
     text = body if isinstance(body, str) else body.decode()
+    # moto's ids are none that AWS gives.
+    request_id = str(uuid.uuid4())
+    text = re.sub(r"<RequestId>\w*</RequestId>", f"<RequestId>{request_id}</RequestId>", text)
+    headers = {name: value for name, value in headers.items() if name.lower() != "x-amzn-requestid"}
+    headers["x-amzn-RequestId"] = request_id
     # Captured answers of AWS to root have no UserName.
     text = text.replace(f"<UserName>{ROOT_USER_NAME}</UserName>", "")
     if status >= _CLIENT_ERROR:

@@ -58,7 +58,20 @@ class Refuse:
     message: str = "Refused by a simulated fault."
 
 
-Fault = Delay | Throttle | ServerError | ServerErrorAfter | ConnectionLostBefore | ConnectionLostAfter | Refuse
+@dataclass(frozen=True)
+class Rewritten:
+    """The effect happens, unless `of` says otherwise; on the wire is what `change` makes of the answer.
+
+    `change` gets and returns all bytes of it: the status line, the headers, the body. The connection is closed then.
+    """
+
+    change: Callable[[bytes], bytes]
+    of: Refuse | ServerError | Throttle | None = None
+
+
+Fault = (
+    Delay | Throttle | ServerError | ServerErrorAfter | ConnectionLostBefore | ConnectionLostAfter | Refuse | Rewritten
+)
 Hook = Callable[[], None]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import threading
@@ -12,7 +13,7 @@ from moto.core.request import Request
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
-Answer = Callable[[Request], Response | None]
+Answer = Callable[[Request], Response | bytes | None]
 _POLL_SECONDS = 0.02  # how long stop() may take to be noticed
 
 
@@ -30,7 +31,7 @@ class _ServedRequest(Request):
 
 
 class Server:
-    """Serves `answer` on 127.0.0.1 until stopped. An answer of None resets the connection."""
+    """Serves `answer` on 127.0.0.1 until stopped. Of None the connection is reset; bytes are sent as they are."""
 
     def __init__(self, answer: Answer, port: int) -> None:
         self._answer = answer
@@ -53,7 +54,27 @@ class Server:
         if response is None:
             _reset(environ["werkzeug.socket"])
             raise ConnectionResetError  # werkzeug then writes nothing more
+        if isinstance(response, bytes):
+            _send(environ["werkzeug.socket"], response)
+            raise ConnectionResetError  # as above
         return response(environ, start_response)
+
+
+def as_bytes(response: Response) -> bytes:
+    """The answer as it would be on the wire."""
+    body = response.get_data()
+    headers = [*response.headers.items(), ("Connection", "close")]
+    if "Content-Length" not in response.headers:
+        headers.append(("Content-Length", str(len(body))))
+    lines = [f"HTTP/1.1 {response.status}", *(f"{name}: {value}" for name, value in headers), "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+def _send(connection: socket.socket, content: bytes) -> None:
+    """Send it, and end the connection in peace: what is said shall arrive."""
+    with contextlib.suppress(OSError):  # whoever asked may have gone
+        connection.sendall(content)
+        connection.shutdown(socket.SHUT_WR)
 
 
 def _reset(connection: socket.socket) -> None:

@@ -21,13 +21,14 @@ from service.aws.simulated.faults import (
     Hook,
     Plan,
     Refuse,
+    Rewritten,
     ServerError,
     ServerErrorAfter,
     Throttle,
     fault_error,
 )
 from service.aws.simulated.partition import PartitionName, find_partition
-from service.aws.simulated.server import Server
+from service.aws.simulated.server import Server, as_bytes
 from service.aws.simulated.state import State
 from service.aws.simulated.wire import Incoming, read
 
@@ -160,6 +161,16 @@ class SimulatedAws(State):
         """
         self._plan.add_hook(action, hook, times, account_id, after=after)
 
+    @property
+    def page_size(self) -> int | None:
+        """How many access keys, MFA devices or certificates stand on one page; None: as many as were asked for."""
+        return self._accounts.page_size
+
+    @page_size.setter
+    def page_size(self, size: int | None) -> None:
+        with self._lock:
+            self._accounts.page_size = size
+
     def reset_faults(self) -> None:
         """Forget the waiting faults and hooks, and the propagation delay."""
         self._plan.clear()
@@ -167,8 +178,8 @@ class SimulatedAws(State):
 
     # --- answering ---
 
-    def _answer(self, request: Request) -> Response | None:
-        """Answer one request; None means a lost connection."""
+    def _answer(self, request: Request) -> Response | bytes | None:
+        """Answer one request; None means a lost connection, bytes are what is on the wire."""
         incoming = read(request)
         account_ids = self._record(incoming)
         for hook in self._plan.take_hooks(incoming.action, account_ids, after=False):
@@ -180,14 +191,15 @@ class SimulatedAws(State):
             return None
         if isinstance(fault, Throttle | ServerError | Refuse):
             return _fault_answer(fault, incoming)
-        answer = self._perform(incoming)
+        instead = fault.of if isinstance(fault, Rewritten) else None
+        answer = self._perform(incoming) if instead is None else _fault_answer(instead, incoming)
         for hook in self._plan.take_hooks(incoming.action, account_ids, after=True):
             hook()
         if isinstance(fault, ConnectionLostAfter):
             return None
         if isinstance(fault, ServerErrorAfter):
             return _fault_answer(fault, incoming)
-        return answer
+        return fault.change(as_bytes(answer)) if isinstance(fault, Rewritten) else answer
 
     def _record(self, incoming: Incoming) -> Collection[str]:
         """Put the call on record and return the accounts whose call it is."""

@@ -1,0 +1,303 @@
+"""boto3's profiles: what is wrong with one is found before botocore stumbles over it, passes over it, or asks a person.
+
+Each sentence names the profile and the file. None has a value of the files: a line that cannot be read may be a secret.
+The order in which botocore looks for a credential is that of its `credentials.py`: role_arn, web identity, SSO, keys in
+the credentials file, `aws login`, credential_process, keys in the configuration file.
+"""
+
+import codecs
+import configparser
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+import botocore.session
+from botocore.configloader import load_config, raw_config_parse
+from botocore.exceptions import BotoCoreError, ConfigNotFound
+
+from service.aws.answers import KEY_ID
+from service.domain.text import visible
+
+_ID, _SECRET = "aws_access_key_id", "aws_secret_access_key"  # names of options
+_PROGRAM, _LOGIN, _WEB = "credential_process", "login_session", "web_identity_token_file"
+_SSO = ("sso_account_id", "sso_role_name")
+_WAYS = (_ID, _SECRET, _PROGRAM, _LOGIN, _WEB, "role_arn", "source_profile", "credential_source", "sso_session", *_SSO)
+_MACHINES = ("Ec2InstanceMetadata", "EcsContainer", "Environment")
+_KEY_ID = re.compile(r"[^\s\"'#;]{3,128}")
+
+
+class FaultyProfile(Exception):  # what it says of a profile
+    """A profile that cannot give a credential. `sentence` is for the operator: it names files and profiles."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The two files, and what they say: sections of the one, profiles of the other, and both as botocore joins them."""
+
+    config: str
+    credentials: str
+    in_config: Mapping[str, Mapping[str, Any]]
+    in_credentials: Mapping[str, Mapping[str, Any]]
+    config_sections: Mapping[str, Any]
+    sso_sessions: Mapping[str, Mapping[str, Any]]
+
+    def get(self, name: str) -> Mapping[str, Any] | None:
+        if name not in self.in_config and name not in self.in_credentials:
+            return None
+        return {**self.in_config.get(name, {}), **self.in_credentials.get(name, {})}
+
+    def where(self, name: str) -> str:
+        """The files that have the profile, or both."""
+        found = [
+            file
+            for file, profiles in ((self.config, self.in_config), (self.credentials, self.in_credentials))
+            if name in profiles
+        ]
+        return " and ".join(found or (self.config, self.credentials))
+
+
+def read_files(session: botocore.session.Session) -> Files:
+    """What AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name, or the usual files. Raises FaultyProfile."""
+    config, credentials = (
+        os.path.expanduser(os.path.expandvars(str(session.get_config_variable(name))))  # noqa: PTH111  # as botocore
+        for name in ("config_file", "credentials_file")
+    )
+    for file in (config, credentials):
+        _check_file(file)
+    loaded = _loaded(load_config, config)
+    return Files(
+        config=config,
+        credentials=credentials,
+        in_config=loaded.get("profiles", {}),
+        in_credentials=_loaded(raw_config_parse, credentials),
+        config_sections=_loaded(raw_config_parse, config),
+        sso_sessions=loaded.get("sso_sessions", {}),
+    )
+
+
+def _loaded(load: Any, file: str) -> dict[str, Any]:
+    try:
+        return dict(load(file))
+    except ConfigNotFound:
+        return {}
+    except BotoCoreError:  # of what the check before let pass, an indented block that is none
+        raise FaultyProfile(f"{file} cannot be read: an indented block there is not one of `name = value`.") from None
+
+
+def _check_file(file: str) -> None:
+    """Raises FaultyProfile. A file that is not there is none: botocore does without."""
+    if os.path.isdir(file):  # noqa: PTH112
+        raise FaultyProfile(f"{file} is a directory, not a file.")
+    if not os.path.isfile(file):  # noqa: PTH113
+        return
+    try:
+        with open(file, "rb") as opened:  # noqa: PTH123
+            content = opened.read()
+    except OSError as error:
+        # botocore would pass over it in silence.
+        raise FaultyProfile(f"{file} cannot be read ({type(error).__name__}).") from None
+    if content.startswith(codecs.BOM_UTF8):
+        raise FaultyProfile(f"{file} begins with a byte order mark. Save it as UTF-8 without one.")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content:
+        raise FaultyProfile(f"{file} is UTF-16 or no text. Save it as UTF-8.")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise FaultyProfile(f"{file} is not UTF-8.") from None
+    try:
+        configparser.RawConfigParser().read_string(text)
+    except configparser.Error as error:
+        raise FaultyProfile(_unreadable(file, error)) from None
+
+
+def _unreadable(file: str, error: configparser.Error) -> str:
+    match error:
+        case configparser.DuplicateSectionError(section=section, lineno=line):
+            return f"{file}, line {line}: the section [{visible(section)}] is there twice."
+        case configparser.DuplicateOptionError(section=section, lineno=line):
+            return f"{file}, line {line}: an option of the section [{visible(section)}] is there twice."
+        case configparser.MissingSectionHeaderError(lineno=line):
+            return f"{file}, line {line}: something stands before the first [section]."
+        case configparser.ParsingError(errors=[(line, _), *_]):
+            return f"{file}, line {line}: this is no `name = value`."
+        case _:
+            return f"{file} is no configuration file."
+
+
+def check(files: Files, name: str, visited: tuple[str, ...] = ()) -> None:
+    """Raises FaultyProfile for a profile that is not there, or that cannot give a credential.
+
+    Where it names no way to one, that is not said yet: the machine may have a role.
+    """
+    profile = files.get(name)
+    if profile is None:
+        raise FaultyProfile(_missing(files, name))
+    has_keys = _ID in profile or _SECRET in profile
+    # As a source, keys come first (botocore, AssumeRoleProvider); else role_arn does.
+    if "role_arn" in profile and _WEB not in profile and not (visited and has_keys):
+        _check_role(files, name, profile, visited)
+    elif _WEB in profile:
+        _check_web_identity(files, name, profile)
+    elif any(option in profile for option in _SSO):
+        _check_sso(files, name, profile)
+    elif _ID in files.in_credentials.get(name, {}):
+        _check_keys(files.credentials, name, files.in_credentials[name])
+    elif not profile.keys() & {_PROGRAM, _LOGIN}:
+        for file, profiles in ((files.credentials, files.in_credentials), (files.config, files.in_config)):
+            _check_keys(file, name, profiles.get(name, {}))
+
+
+def _check_role(files: Files, name: str, profile: Mapping[str, Any], visited: tuple[str, ...]) -> None:
+    source, machine = (_said(profile, option) for option in ("source_profile", "credential_source"))
+    if "mfa_serial" in profile:
+        _fail(files, name, "names an mfa_serial: a person would be asked for a code, and here is none")
+    if (source is None) == (machine is None):
+        how = "neither source_profile nor" if source is None else "both source_profile and"
+        _fail(files, name, f"has a role_arn, and {how} credential_source")
+    if machine is not None and machine not in _MACHINES:
+        _fail(files, name, f"has a credential_source that is none of {', '.join(_MACHINES)}")
+    if source is None:
+        return
+    if files.get(source) is None:
+        _fail(files, name, f'has the source_profile "{visible(source)}". {_missing(files, source)[:-1]}')
+    if source == name:  # it may be its own source, if it has keys
+        if not _has_keys(profile):
+            _fail(files, name, "is its own source_profile, and has no keys")
+        return
+    if source in visited:
+        _fail(files, name, f'has the source_profile "{visible(source)}", which leads back to it')
+    check(files, source, (*visited, name))
+
+
+def _check_web_identity(files: Files, name: str, profile: Mapping[str, Any]) -> None:
+    if "role_arn" not in profile:
+        _fail(files, name, f"has a {_WEB}, but no role_arn")
+    token = str(profile[_WEB])
+    try:
+        with open(token, "rb") as opened:  # noqa: PTH123
+            is_empty = not opened.read(1)
+    except OSError as error:
+        kind = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({type(error).__name__})"
+        _fail(files, name, f"names the {_WEB} {visible(token, longest=500)}, which {kind}")
+    if is_empty:
+        _fail(files, name, f"names the {_WEB} {visible(token, longest=500)}, which is empty")
+
+
+def _check_sso(files: Files, name: str, profile: Mapping[str, Any]) -> None:
+    session = _said(profile, "sso_session")
+    if session is not None and session not in files.sso_sessions:
+        _fail(files, name, f"names an sso_session, and there is no section [sso-session {visible(session)}]")
+    joined = {**profile, **files.sso_sessions.get(str(session), {})}
+    missing = [option for option in (*_SSO, "sso_start_url", "sso_region") if option not in joined]
+    if missing:
+        _fail(files, name, f"signs in by AWS's single sign-on, and lacks {', '.join(missing)}")
+
+
+def _check_keys(file: str, name: str, found: Mapping[str, Any]) -> None:
+    if not found.keys() & {_ID, _SECRET}:
+        return
+    for option in (_ID, _SECRET):
+        if not found.get(option):
+            raise FaultyProfile(f'The profile "{visible(name)}" in {file} has no {option}.')
+    if not _KEY_ID.fullmatch(str(found[_ID])) or re.search(r"[\s\"']", str(found[_SECRET])):
+        raise FaultyProfile(
+            f'The profile "{visible(name)}" in {file} has keys that are none: nothing may stand in quotes, '
+            "and no comment behind a value."
+        )
+
+
+def _said(profile: Mapping[str, Any], option: str) -> str | None:
+    """As text, also where an indented block stands."""
+    return None if option not in profile else str(profile[option])
+
+
+def _has_keys(profile: Mapping[str, Any]) -> bool:
+    return bool(profile.get(_ID)) and bool(profile.get(_SECRET))
+
+
+def _fail(files: Files, name: str, what: str) -> NoReturn:
+    raise FaultyProfile(f'The profile "{visible(name)}" in {files.where(name)} {what}.')
+
+
+def _missing(files: Files, name: str) -> str:
+    shown = visible(name)
+    for file, sections, wrong, right in (
+        (files.config, files.config_sections, name, f"profile {shown}"),
+        (files.credentials, files.in_credentials, f"profile {name}", shown),
+    ):
+        if wrong in sections:
+            return f"The section [{visible(wrong)}] in {file} is no profile: there it has to be called [{right}]."
+    known = {*files.in_config, *files.in_credentials}
+    alike = [other for other in known if other.lower() == name.lower()] or get_close_matches(name, known, n=1)
+    hint = f' There is "{visible(alike[0])}".' if alike else ""
+    places = " nor in ".join(
+        file if os.path.isfile(file) else f"{file}, which does not exist"  # noqa: PTH113
+        for file in (files.config, files.credentials)
+    )
+    return f'There is no profile "{shown}" in {places}.{hint}'
+
+
+def without_credential(files: Files, name: str | None) -> str:
+    """Why a profile in which nothing is wrong gives no credential: it names no way to one."""
+    if name is None or files.get(name) is None:
+        return "No profile is named, the environment has no credential, and this machine has no role."
+    profile = files.get(name) or {}
+    misspelt = [
+        (option, close[0])
+        for option in profile
+        if option not in _WAYS and (close := get_close_matches(option, _WAYS, n=1, cutoff=0.8))
+    ]
+    hint = "".join(f" It has `{visible(option)}`, which is no option: is it `{right}`?" for option, right in misspelt)
+    if "sso_session" in profile:
+        hint += f" It has an sso_session, but neither {' nor '.join(_SSO)}."
+    if "source_profile" in profile or "credential_source" in profile:
+        hint += " It has a source, but no role_arn."
+    return (
+        f'The profile "{visible(name)}" in {files.where(name)} has no keys, no {_PROGRAM} and no role_arn, '
+        f"and this machine has no role.{hint}"
+    )
+
+
+def shadowing(name: str) -> str | None:
+    """What is wrong where keys in the credentials file win over a program that everybody believes to give the key."""
+    try:
+        files = read_files(botocore.session.Session(profile=name))
+        check(files, name)
+    except FaultyProfile:
+        return None  # that is found where the profile is used
+    return _shadowing(files, name, ())
+
+
+def _shadowing(files: Files, name: str, visited: tuple[str, ...]) -> str | None:
+    profile = files.get(name) or {}
+    source = _said(profile, "source_profile")
+    if "role_arn" in profile and _WEB not in profile and source not in (None, name, *visited):
+        return _shadowing(files, str(source), (*visited, name))
+    keys, configured = files.in_credentials.get(name, {}), files.in_config.get(name, {})
+    if _ID not in keys or "role_arn" in profile or any(option in profile for option in (_WEB, *_SSO)):
+        return None
+    for option in (_PROGRAM, _LOGIN):
+        if option in profile:
+            file = files.config if option in configured else files.credentials
+            return (
+                f'The keys of the profile "{visible(name)}" in {files.credentials} win over its {option} in {file}: '
+                f"the service signs with {_shown(keys)}, which may be stale."
+            )
+    if configured.get(_ID, keys[_ID]) != keys[_ID]:
+        return (
+            f'The profile "{visible(name)}" has other keys in {files.credentials} than in {files.config}. '
+            f"The first ones win: the service signs with {_shown(keys)}."
+        )
+    return None
+
+
+def _shown(keys: Mapping[str, Any]) -> str:
+    """The key's id, unless what stands there may be the secret."""
+    return str(keys[_ID]) if KEY_ID.fullmatch(str(keys[_ID])) else "it"

@@ -1,0 +1,80 @@
+"""A profile's `credential_process`: bounded, asked of nobody, and what goes wrong told without what it printed."""
+
+import os
+import signal
+import subprocess
+from typing import Any
+
+import botocore.session
+from botocore.credentials import Credentials, ProcessProvider, ProfileProviderBuilder
+from botocore.exceptions import CredentialRetrievalError
+
+from service.aws.profiles import FaultyProfile
+from service.domain.text import visible
+
+# How long a program may take.
+SECONDS = 30.0
+
+
+class Program(ProcessProvider):
+    """botocore's provider, which would wait as long as the program likes, and raise what it printed."""
+
+    def __init__(self, session: botocore.session.Session, profile: str) -> None:
+        super().__init__(profile, lambda: session.full_config, popen=_Bounded)
+        self._named = f'The credential_process of the profile "{visible(profile)}"'
+
+    def load(self) -> Credentials | None:
+        """Raises FaultyProfile."""
+        try:
+            return super().load()
+        except Exception as error:  # noqa: BLE001
+            # The AWS edge: a profile may name any program, which may be missing, hang, or say anything at all.
+            raise FaultyProfile(f"{self._named} {_what(error)}.") from None
+
+
+class Builder(ProfileProviderBuilder):
+    """For the profiles that a profile takes its credential from: their programs are bounded as well."""
+
+    def __init__(self, session: botocore.session.Session, region: str | None) -> None:
+        super().__init__(session, {}, region)
+        self._for_programs = session
+
+    def _create_process_provider(self, profile_name: str) -> ProcessProvider:
+        return Program(self._for_programs, profile_name)
+
+
+class _Ended(Exception):
+    """A program did not end well; how, is the text."""
+
+
+class _Bounded(subprocess.Popen[bytes]):
+    """It gets a process group, so that what it started ends with it, and nothing to read, so that it asks nobody."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        options |= {"start_new_session": True, "stdin": subprocess.DEVNULL}
+        super().__init__(*arguments, **options)
+
+    def communicate(self, input: bytes | None = None, timeout: float | None = None) -> tuple[bytes, bytes]:  # noqa: A002
+        try:
+            said = super().communicate(input, timeout or SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.pid, signal.SIGKILL)
+            super().communicate()
+            raise _Ended(f"took longer than {SECONDS:g} seconds") from None
+        if self.returncode != 0:
+            raise _Ended(f"ended with status {self.returncode}")
+        return said
+
+
+def _what(error: Exception) -> str:
+    match error:
+        case _Ended():
+            return str(error)
+        case FileNotFoundError():
+            return "cannot be found"
+        case OSError():
+            return f"cannot be run ({type(error).__name__})"
+        case CredentialRetrievalError():
+            return "printed no credential: `Version` 1, `AccessKeyId` and `SecretAccessKey` are needed"
+        case _:
+            return f"is no command, or printed no JSON object that is a credential ({type(error).__name__})"

@@ -1,0 +1,79 @@
+"""Answers that are not AWS's, or not any more: what `Rewritten` puts on the wire of the simulated AWS."""
+
+import re
+from collections.abc import Callable
+
+Change = Callable[[bytes], bytes]
+
+CANARY = "canary/7f3a+91c2/0b44+de58/a6f0+3177"
+
+_HTML = f"<html><head><title>Sign in</title></head><body><p>{CANARY}<br>Sign in here.</body></html>"
+_XHTML = f'<html xmlns="http://www.w3.org/1999/xhtml"><head/><body><p>{CANARY}</p></body></html>'
+
+
+def page(status: str, body: bytes | str, *headers: str) -> Change:
+    """Somebody else's answer in the place of AWS's."""
+    content = body.encode() if isinstance(body, str) else body
+    head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(content)}", "Connection: close", *headers])
+    return lambda _: head.encode() + b"\r\n\r\n" + content
+
+
+# What captive portals, proxies and filters answer.
+PAGES: dict[str, Change] = {
+    "a login page": page("200 OK", _HTML, "Content-Type: text/html"),
+    "XHTML": page("200 OK", _XHTML, "Content-Type: application/xhtml+xml"),
+    "nothing": page("200 OK", ""),
+    "JSON": page("200 OK", f'{{"error": "{CANARY}"}}', "Content-Type: application/json"),
+    "null": page("200 OK", "null", "Content-Type: application/json"),
+    "a list": page("200 OK", f'["{CANARY}"]', "Content-Type: application/json"),
+    "UTF-16": page("200 OK", _XHTML.encode("utf-16")),
+    "no text": page("200 OK", b"\x00\xff\xfe" + CANARY.encode()),
+    "another's XML": page("200 OK", f"<Envelope><Body>{CANARY}</Body></Envelope>"),
+    "an error of another's": page(
+        "403 Forbidden", f"<Error><Code>AccessDenied</Code><Message>{CANARY}</Message></Error>"
+    ),
+    "403": page("403 Forbidden", _XHTML),
+    "403, not well-formed": page("403 Forbidden", _HTML),
+    "403 in JSON": page("403 Forbidden", f'{{"message": "{CANARY}"}}'),
+    "403, empty": page("403 Forbidden", ""),
+    "403 with AWS's headers": page("403 Forbidden", _XHTML, "x-amzn-RequestId: 7a62c49f-347e-4fc4-9331-6e8e00000000"),
+    "404": page("404 Not Found", _XHTML),
+    "407": page("407 Proxy Authentication Required", _XHTML, "Proxy-Authenticate: Basic"),
+    "408": page("408 Request Timeout", _XHTML),
+    "429": page("429 Too Many Requests", _XHTML),
+    "502": page("502 Bad Gateway", _HTML),
+    "a redirect": page("302 Found", _XHTML, "Location: https://portal.example.com/"),
+    "headers without an end": lambda real: real.replace(b"\r\n\r\n", b"\r\n" + CANARY.encode() + b"\r\n", 1),
+    "half of it": lambda real: real[: -len(real) // 3],
+}
+
+# One of each kind, where all of them would only take long.
+KINDS = ("a login page", "XHTML", "403", "403 with AWS's headers")
+
+
+def on_body(change: Callable[[str], str]) -> Change:
+    """AWS's answer with another body, and the length that this has."""
+
+    def changed(real: bytes) -> bytes:
+        head, _, body = real.partition(b"\r\n\r\n")
+        content = change(body.decode()).encode()
+        return re.sub(rb"(?i)(content-length: )\d+", rb"\g<1>%d" % len(content), head) + b"\r\n\r\n" + content
+
+    return changed
+
+
+def without(element: str) -> Change:
+    """No such XML element, with all that is in it, and no such member of JSON."""
+
+    def cut(body: str) -> str:
+        cut_xml = re.sub(rf"<{element}>.*?</{element}>|<{element}/>", "", body, flags=re.DOTALL)
+        return re.sub(rf'"{element}": ("[^"]*"|[\d.]+|\[.*\]),? ?', "", cut_xml, flags=re.DOTALL)
+
+    return on_body(cut)
+
+
+def saying(element: str, value: str) -> Change:
+    """The XML element with another content."""
+    return on_body(
+        lambda body: re.sub(rf"<{element}>.*?</{element}>", f"<{element}>{value}</{element}>", body, flags=re.DOTALL)
+    )

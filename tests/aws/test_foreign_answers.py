@@ -1,0 +1,315 @@
+"""What answers need not be AWS: a captive portal, a proxy, a filter, or AWS's own words cut on the way."""
+
+import json
+import logging
+import traceback
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from answers import CANARY, KINDS, PAGES, Change, on_body, saying, without
+from factories import (
+    ACCOUNT,
+    ACTIVATE,
+    ALLOW_PASSWORD,
+    BOTH,
+    CREATE,
+    DEACTIVATE,
+    DEACTIVATE_MFA,
+    DELETE,
+    DELETE_CERTIFICATE,
+    DELETE_PASSWORD,
+    MANAGEMENT,
+    MEMBER,
+    NOON,
+    House,
+    manager_of,
+    source_of,
+)
+
+from service.aws.organization import Listing, Organization
+from service.aws.root import AwsRoots
+from service.aws.signer import AssumedRoot
+from service.aws.simulated import Refuse, Rewritten, SimulatedAws
+from service.domain.account import Account, Part, SourceKind
+from service.domain.capability import Plan
+from service.domain.errors import Code, Unavailable
+from service.domain.operation import Done, InDoubt, Operation, OperationName, Outcome
+
+pytestmark = pytest.mark.usefixtures("no_back_off")
+
+_OWN = Account(account_id=ACCOUNT, name="production")
+_MEMBER = Account(account_id=MEMBER, name="member", has_profile=False, organization="main")
+_ALL = tuple(Part)
+
+# Which fields of which answer are read.
+_FIELDS = {
+    "GetCallerIdentity": ("Arn", "GetCallerIdentityResult"),
+    "AssumeRoot": ("Credentials", "AccessKeyId", "SecretAccessKey", "SessionToken"),
+    "ListAccessKeys": ("AccessKeyMetadata", "AccessKeyId", "Status", "CreateDate", "ListAccessKeysResult"),
+    "GetAccountSummary": ("SummaryMap", "GetAccountSummaryResult"),
+    "GetAccessKeyLastUsed": ("AccessKeyLastUsed", "ServiceName"),
+    "GetLoginProfile": ("LoginProfile", "CreateDate"),
+    "ListMFADevices": ("MFADevices", "SerialNumber"),
+    "ListSigningCertificates": ("Certificates", "CertificateId", "Status"),
+}
+_GARBLED = {
+    ("GetCallerIdentity", "Arn"): "root",
+    ("AssumeRoot", "AccessKeyId"): CANARY,
+    ("AssumeRoot", "SecretAccessKey"): "",
+    ("ListAccessKeys", "CreateDate"): "N/A",
+    ("ListAccessKeys", "AccessKeyId"): CANARY,
+    ("ListAccessKeys", "Status"): "<b>Active</b>",
+    ("GetAccessKeyLastUsed", "LastUsedDate"): "N/A",
+    ("GetAccountSummary", "value"): "many",
+    ("GetLoginProfile", "CreateDate"): "N/A",
+    ("ListMFADevices", "SerialNumber"): "a b c d e f g h i",
+    ("ListSigningCertificates", "CertificateId"): "short",
+}
+
+
+@pytest.fixture
+def aws() -> Iterator[SimulatedAws]:
+    with SimulatedAws([ACCOUNT, MEMBER, BOTH], management_account=MANAGEMENT) as aws:
+        aws.add_signing_certificate(MEMBER)
+        yield aws
+
+
+def roots(aws: SimulatedAws) -> AwsRoots:
+    return AwsRoots(
+        {ACCOUNT: source_of(aws, ACCOUNT)}, {"main": AssumedRoot(manager_of(aws), "us-east-1")}, now=lambda: NOON
+    )
+
+
+def refusal_of_a_read(aws: SimulatedAws, account: Account) -> Unavailable:
+    source = SourceKind.PROFILE if account.has_profile else SourceKind.ASSUME_ROOT
+    with pytest.raises(Unavailable) as refused, roots(aws).sign_in(account, Plan(source)) as root:
+        root.observe(NOON, *_ALL)
+    return refused.value
+
+
+def check_is_told(refused: Unavailable, account: Account, call: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert refused.code is Code.ACCOUNT_UNREACHABLE
+    assert f"account {account.account_id} by " in refused.exact
+    assert call in refused.exact
+    everything = f"{refused.exact}{refused.detail}{''.join(traceback.format_exception(refused))}{caplog.text}"
+    assert CANARY not in everything
+    assert CANARY[:12] not in everything
+
+
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [("ListAccessKeys", what) for what in PAGES]
+    + [(call, what) for call in _FIELDS if call != "ListAccessKeys" for what in KINDS],
+)
+def test_a_read_that_somebody_else_answers_is_an_account_out_of_reach(
+    aws: SimulatedAws, caplog: pytest.LogCaptureFixture, call: str, what: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    account = _OWN if call in {"GetCallerIdentity", "ListAccessKeys", "GetAccountSummary"} else _MEMBER
+    aws.fault(call, Rewritten(PAGES[what]), times=9)
+    check_is_told(refusal_of_a_read(aws, account), account, call, caplog)
+
+
+@pytest.mark.parametrize(("call", "field"), [(call, field) for call, fields in _FIELDS.items() for field in fields])
+def test_an_answer_that_lacks_what_is_read_is_an_account_out_of_reach(
+    aws: SimulatedAws, caplog: pytest.LogCaptureFixture, call: str, field: str
+) -> None:
+    aws.fault(call, Rewritten(without(field)))
+    check_is_told(refusal_of_a_read(aws, _MEMBER), _MEMBER, call, caplog)
+
+
+@pytest.mark.parametrize(("call", "field", "value"), [(*where, value) for where, value in _GARBLED.items()])
+def test_an_answer_with_something_else_in_a_field_is_an_account_out_of_reach(
+    aws: SimulatedAws, caplog: pytest.LogCaptureFixture, call: str, field: str, value: str
+) -> None:
+    own = Account(account_id=MEMBER, name="member")
+    with AwsRoots({MEMBER: source_of(aws, MEMBER)}).sign_in(own, Plan(SourceKind.PROFILE)):
+        pass  # so that the key was used
+    aws.fault(call, Rewritten(saying(field, value)))
+    check_is_told(refusal_of_a_read(aws, _MEMBER), _MEMBER, call, caplog)
+
+
+def test_a_broken_assume_root_shows_its_session_to_nobody(aws: SimulatedAws, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    seen: list[str] = []
+
+    def broken(body: str) -> str:
+        seen.extend(
+            part.split("<")[0] for part in body.split("<SecretAccessKey>")[1:] + body.split("<SessionToken>")[1:]
+        )
+        return body.replace("</Credentials>", "<!-- -->")
+
+    aws.fault("AssumeRoot", Rewritten(on_body(broken)))
+    refused = refusal_of_a_read(aws, _MEMBER)
+    assert "AssumeRoot: The answer was none that AWS gives (ResponseParserError)." in refused.exact
+    assert len(seen) == 2
+    told = f"{refused.exact}{''.join(traceback.format_exception(refused))}{caplog.text}"
+    assert not [secret for secret in seen if secret in told]
+
+
+_ACTS = {
+    CREATE: "CreateAccessKey",
+    DEACTIVATE: "UpdateAccessKey",
+    ACTIVATE: "UpdateAccessKey",
+    DELETE: "DeleteAccessKey",
+    DELETE_PASSWORD: "DeleteLoginProfile",
+    ALLOW_PASSWORD: "CreateLoginProfile",
+    DEACTIVATE_MFA: "DeactivateMFADevice",
+    DELETE_CERTIFICATE: "DeleteSigningCertificate",
+}
+_BY_KEY = frozenset({CREATE, DEACTIVATE, ACTIVATE})
+
+
+def perform(aws: SimulatedAws, name: OperationName, *, on: str | None = None) -> Outcome:
+    account = _OWN if name in _BY_KEY else _MEMBER
+    source = SourceKind.PROFILE if account.has_profile else SourceKind.ASSUME_ROOT
+    with roots(aws).sign_in(account, Plan(source, name)) as root:
+        return root.perform(Operation(name, on))
+
+
+def target(aws: SimulatedAws, name: OperationName) -> str | None:
+    match name:
+        case OperationName.DEACTIVATE_ACCESS_KEY | OperationName.ACTIVATE_ACCESS_KEY:
+            return aws.create_root_key(ACCOUNT).access_key_id
+        case OperationName.DELETE_ACCESS_KEY:
+            return aws.create_root_key(MEMBER).access_key_id
+        case OperationName.DEACTIVATE_MFA_DEVICE:
+            return aws.mfa_devices(MEMBER)[0]
+        case OperationName.DELETE_SIGNING_CERTIFICATE:
+            return next(iter(aws.signing_certificates(MEMBER)))
+        case OperationName.ALLOW_PASSWORD_RECOVERY:
+            aws.set_summary(MEMBER, password=False)
+            return None
+        case _:
+            return None
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [(CREATE, what) for what in PAGES] + [(name, what) for name in _ACTS if name is not CREATE for what in KINDS],
+)
+def test_an_act_that_somebody_else_answers_is_in_doubt(
+    aws: SimulatedAws, caplog: pytest.LogCaptureFixture, name: OperationName, what: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    on = target(aws, name)
+    aws.fault(_ACTS[name], Rewritten(PAGES[what]), times=9)
+    outcome = perform(aws, name, on=on)
+    assert isinstance(outcome, InDoubt)
+    assert CANARY[:12] not in f"{outcome}{caplog.text}"
+
+
+def test_what_aws_itself_refuses_is_refused(aws: SimulatedAws) -> None:
+    aws.fault("CreateAccessKey", Refuse("LimitExceeded", 409))
+    assert type(perform(aws, CREATE)).__name__ == "Refused"
+
+
+_HARMLESS: dict[str, Change] = {
+    "no CreateDate": without("CreateDate"),
+    "a broken CreateDate": saying("CreateDate", "N/A"),
+    "a CreateDate before all time": saying("CreateDate", "0001-01-01T00:00:00+23:00"),
+    "no Status": without("Status"),
+    "no ResponseMetadata": without("ResponseMetadata"),
+    "no RequestId": without("RequestId"),
+}
+
+
+@pytest.mark.parametrize("what", _HARMLESS)
+def test_a_good_secret_is_not_thrown_away_for_want_of_anything_else(aws: SimulatedAws, what: str) -> None:
+    aws.fault("CreateAccessKey", Rewritten(_HARMLESS[what]))
+    outcome = perform(aws, CREATE)
+    assert isinstance(outcome, Done)
+    assert outcome.created is not None
+    assert aws.secrets(ACCOUNT)[outcome.created.access_key_id] == outcome.created.secret.reveal()
+    if "CreateDate" in what:
+        assert outcome.created.created_at == NOON
+
+
+@pytest.mark.parametrize(
+    "change",
+    [without("AccessKeyId"), without("SecretAccessKey"), saying("SecretAccessKey", ""), saying("AccessKeyId", "?"),
+     on_body(lambda body: body.replace("<AccessKeyId>", "<AccessKeyId>A</AccessKeyId><AccessKeyId>"))],
+)  # fmt: skip
+def test_without_an_id_or_a_secret_a_create_is_in_doubt(aws: SimulatedAws, change: Change) -> None:
+    aws.fault("CreateAccessKey", Rewritten(change))
+    assert isinstance(perform(aws, CREATE), InDoubt)
+
+
+def test_a_change_whose_answer_has_no_request_id_is_in_doubt(aws: SimulatedAws) -> None:
+    aws.fault("UpdateAccessKey", Rewritten(without("ResponseMetadata")))
+    on = aws.create_root_key(ACCOUNT).access_key_id
+    assert isinstance(perform(aws, DEACTIVATE, on=on), InDoubt)
+
+
+def organization(aws: SimulatedAws) -> Organization:
+    return Organization("main", manager_of(aws), Listing(refresh=timedelta(minutes=15)))
+
+
+@pytest.mark.parametrize("what", [*PAGES, "no Accounts", "no account at all"])
+def test_a_list_of_accounts_that_is_not_awss_is_refused_as_a_whole(
+    aws: SimulatedAws, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    changes = PAGES | {
+        "no Accounts": on_body(lambda _: "{}"),
+        "no account at all": on_body(lambda _: '{"Accounts": []}'),
+    }
+    aws.fault("ListAccounts", Rewritten(changes[what]), times=9)
+    with pytest.raises(Unavailable) as refused:
+        organization(aws).accounts()
+    assert "organization main by a credential at hand: " in refused.value.exact
+    assert "ListAccounts" in refused.value.exact
+    assert CANARY[:12] not in f"{refused.value.exact}{caplog.text}"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("Arn", ""), ("Arn", None), ("Arn", "arn:aws:organizations::999900001111:account/o-simulated00/000000000000"),
+     ("Id", None), ("Id", "1"), ("State", CANARY)],
+)  # fmt: skip
+def test_an_account_that_is_not_described_as_aws_does_is_left_out_and_the_others_stay(
+    aws: SimulatedAws, caplog: pytest.LogCaptureFixture, change: tuple[str, str | None]
+) -> None:
+    def bent(body: str) -> str:
+        answer = json.loads(body)
+        bad = next(each for each in answer["Accounts"] if each["Id"] == MEMBER)
+        name, value = change
+        bad.pop(name) if value is None else bad.update({name: value})
+        return json.dumps(answer)
+
+    aws.fault("ListAccounts", Rewritten(on_body(bent)))
+    assert set(organization(aws).accounts()) == {ACCOUNT, BOTH, MANAGEMENT}
+    assert "organization main by a credential at hand, ListAccounts: " in caplog.text
+    assert f"{change[0]} is missing, or is not what it should be" in caplog.text
+    assert CANARY not in caplog.text
+
+
+@pytest.mark.parametrize("what", KINDS)
+def test_features_that_somebody_else_names_are_none(aws: SimulatedAws, what: str) -> None:
+    aws.fault("ListOrganizationsFeatures", Rewritten(PAGES[what]), times=9)
+    with pytest.raises(Unavailable, match="cannot be read now") as refused:
+        organization(aws).features()
+    assert "ListOrganizationsFeatures" in refused.value.exact
+
+
+def test_over_http_the_sentence_is_plain_and_the_log_has_the_call(
+    sqlite_house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sqlite_house.aws.fault("GetAccountSummary", Rewritten(without("SummaryMap")))
+    body = {"operation": "create_access_key", "account_id": ACCOUNT, "justification": "x" * 10, "recipient": "rita"}
+    answer = sqlite_house.client("alice").post("/v1/requests", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (503, "account_unreachable")
+    assert "SummaryMap" not in answer.text
+    assert "GetAccountSummary: The answer was none that AWS gives: SummaryMap is missing" in capsys.readouterr().out
+
+
+def test_a_create_whose_headers_do_not_end_shows_its_secret_to_nobody(
+    aws: SimulatedAws, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What follows is taken for headers then, and urllib3 would quote it in a warning."""
+    caplog.set_level(logging.DEBUG)
+    aws.fault("CreateAccessKey", Rewritten(lambda real: real.replace(b"\r\n\r\n", b"\r\n")))
+    assert isinstance(perform(aws, CREATE), InDoubt)
+    secrets = aws.secrets(ACCOUNT)
+    assert len(secrets) == 2
+    assert not [secret for secret in secrets.values() if secret in caplog.text]
