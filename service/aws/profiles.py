@@ -5,20 +5,16 @@ The order in which botocore looks for a credential is that of its `credentials.p
 the credentials file, `aws login`, credential_process, keys in the configuration file.
 """
 
-import codecs
-import configparser
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
 import botocore.session
-from botocore.configloader import load_config, raw_config_parse
-from botocore.exceptions import BotoCoreError, ConfigNotFound
 
 from service.aws.answers import KEY_ID
+from service.aws.profile_files import FaultyProfile, Files, read_files
 from service.domain.text import visible
 
 _ID, _SECRET = "aws_access_key_id", "aws_secret_access_key"  # names of options
@@ -27,108 +23,6 @@ _SSO = ("sso_account_id", "sso_role_name")
 _WAYS = (_ID, _SECRET, _PROGRAM, _LOGIN, _WEB, "role_arn", "source_profile", "credential_source", "sso_session", *_SSO)
 _MACHINES = ("Ec2InstanceMetadata", "EcsContainer", "Environment")
 _KEY_ID = re.compile(r"[^\s\"'#;]{3,128}")
-
-
-class FaultyProfile(Exception):  # what it says of a profile
-    """A profile that cannot give a credential. `sentence` is for the operator: it names files and profiles."""
-
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """The two files, and what they say: sections of the one, profiles of the other, and both as botocore joins them."""
-
-    config: str
-    credentials: str
-    in_config: Mapping[str, Mapping[str, Any]]
-    in_credentials: Mapping[str, Mapping[str, Any]]
-    config_sections: Mapping[str, Any]
-    sso_sessions: Mapping[str, Mapping[str, Any]]
-
-    def get(self, name: str) -> Mapping[str, Any] | None:
-        if name not in self.in_config and name not in self.in_credentials:
-            return None
-        return {**self.in_config.get(name, {}), **self.in_credentials.get(name, {})}
-
-    def where(self, name: str) -> str:
-        """The files that have the profile, or both."""
-        found = [
-            file
-            for file, profiles in ((self.config, self.in_config), (self.credentials, self.in_credentials))
-            if name in profiles
-        ]
-        return " and ".join(found or (self.config, self.credentials))
-
-
-def read_files(session: botocore.session.Session) -> Files:
-    """What AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name, or the usual files. Raises FaultyProfile."""
-    config, credentials = (
-        os.path.expanduser(os.path.expandvars(str(session.get_config_variable(name))))  # noqa: PTH111  # as botocore
-        for name in ("config_file", "credentials_file")
-    )
-    for file in (config, credentials):
-        _check_file(file)
-    loaded = _loaded(load_config, config)
-    return Files(
-        config=config,
-        credentials=credentials,
-        in_config=loaded.get("profiles", {}),
-        in_credentials=_loaded(raw_config_parse, credentials),
-        config_sections=_loaded(raw_config_parse, config),
-        sso_sessions=loaded.get("sso_sessions", {}),
-    )
-
-
-def _loaded(load: Any, file: str) -> dict[str, Any]:
-    try:
-        return dict(load(file))
-    except ConfigNotFound:
-        return {}
-    except BotoCoreError:  # of what the check before let pass, an indented block that is none
-        raise FaultyProfile(f"{file} cannot be read: an indented block there is not one of `name = value`.") from None
-
-
-def _check_file(file: str) -> None:
-    """Raises FaultyProfile. A file that is not there is none: botocore does without."""
-    if os.path.isdir(file):  # noqa: PTH112
-        raise FaultyProfile(f"{file} is a directory, not a file.")
-    if not os.path.isfile(file):  # noqa: PTH113
-        return
-    try:
-        with open(file, "rb") as opened:  # noqa: PTH123
-            content = opened.read()
-    except OSError as error:
-        # botocore would pass over it in silence.
-        raise FaultyProfile(f"{file} cannot be read ({type(error).__name__}).") from None
-    if content.startswith(codecs.BOM_UTF8):
-        raise FaultyProfile(f"{file} begins with a byte order mark. Save it as UTF-8 without one.")
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content:
-        raise FaultyProfile(f"{file} is UTF-16 or no text. Save it as UTF-8.")
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        raise FaultyProfile(f"{file} is not UTF-8.") from None
-    try:
-        configparser.RawConfigParser().read_string(text)
-    except configparser.Error as error:
-        raise FaultyProfile(_unreadable(file, error)) from None
-
-
-def _unreadable(file: str, error: configparser.Error) -> str:
-    match error:
-        case configparser.DuplicateSectionError(section=section, lineno=line):
-            return f"{file}, line {line}: the section [{visible(section)}] is there twice."
-        case configparser.DuplicateOptionError(section=section, lineno=line):
-            return f"{file}, line {line}: an option of the section [{visible(section)}] is there twice."
-        case configparser.MissingSectionHeaderError(lineno=line):
-            return f"{file}, line {line}: something stands before the first [section]."
-        case configparser.ParsingError(errors=[(line, _), *_]):
-            return f"{file}, line {line}: this is no `name = value`."
-        case _:
-            return f"{file} is no configuration file."
 
 
 def check(files: Files, name: str, visited: tuple[str, ...] = ()) -> None:
@@ -152,6 +46,15 @@ def check(files: Files, name: str, visited: tuple[str, ...] = ()) -> None:
     elif not profile.keys() & {_PROGRAM, _LOGIN}:
         for file, profiles in ((files.credentials, files.in_credentials), (files.config, files.in_config)):
             _check_keys(file, name, profiles.get(name, {}))
+        if visited and not has_keys:  # the machine's role counts for the first profile only
+            _fail(files, name, "is the source_profile of another one, and has no credential")
+
+
+def check_bundle(session: botocore.session.Session) -> None:
+    """Raises FaultyProfile where the certificates to trust are in a file that is none: AWS would seem to be away."""
+    bundle = session.get_config_variable("ca_bundle")
+    if bundle and not os.path.exists(str(bundle)):  # noqa: PTH110
+        raise FaultyProfile(f"The ca_bundle {visible(str(bundle), longest=500)} does not exist (or AWS_CA_BUNDLE).")
 
 
 def _check_role(files: Files, name: str, profile: Mapping[str, Any], visited: tuple[str, ...]) -> None:
@@ -238,7 +141,7 @@ def _missing(files: Files, name: str) -> str:
     alike = [other for other in known if other.lower() == name.lower()] or get_close_matches(name, known, n=1)
     hint = f' There is "{visible(alike[0])}".' if alike else ""
     places = " nor in ".join(
-        file if os.path.isfile(file) else f"{file}, which does not exist"  # noqa: PTH113
+        file if os.path.isfile(file) else f"{file} (which does not exist)"  # noqa: PTH113
         for file in (files.config, files.credentials)
     )
     return f'There is no profile "{shown}" in {places}.{hint}'

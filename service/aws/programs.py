@@ -1,5 +1,6 @@
 """A profile's `credential_process`: bounded, asked of nobody, and what goes wrong told without what it printed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import botocore.session
 from botocore.credentials import Credentials, ProcessProvider, ProfileProviderBuilder
 from botocore.exceptions import CredentialRetrievalError
 
-from service.aws.profiles import FaultyProfile
+from service.aws.profile_files import FaultyProfile
 from service.domain.text import visible
 
 # How long a program may take.
@@ -66,15 +67,21 @@ class _Bounded(subprocess.Popen[bytes]):
         return said
 
 
+# What an exception means, the first that fits.
+_MEANINGS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    ((FileNotFoundError,), "cannot be found"),
+    ((OSError,), "cannot be run"),
+    (
+        (CredentialRetrievalError,),
+        "printed no credential: `Version` 1, `AccessKeyId` and `SecretAccessKey` are needed",
+    ),
+    ((IndexError,), "is empty"),
+    ((json.JSONDecodeError, UnicodeDecodeError), "printed no JSON"),
+    ((ValueError,), "has quotes that do not end, or printed an `Expiration` that is no time"),
+)
+
+
 def _what(error: Exception) -> str:
-    match error:
-        case _Ended():
-            return str(error)
-        case FileNotFoundError():
-            return "cannot be found"
-        case OSError():
-            return f"cannot be run ({type(error).__name__})"
-        case CredentialRetrievalError():
-            return "printed no credential: `Version` 1, `AccessKeyId` and `SecretAccessKey` are needed"
-        case _:
-            return f"is no command, or printed no JSON object that is a credential ({type(error).__name__})"
+    if isinstance(error, _Ended):
+        return str(error)
+    return next((said for kinds, said in _MEANINGS if isinstance(error, kinds)), "printed JSON that is no credential")

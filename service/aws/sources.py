@@ -11,18 +11,22 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionError,  # noqa: A004  # botocore's own
+    CredentialRetrievalError,
     HTTPClientError,
     LoginError,
     MissingDependencyException,
     NoCredentialsError,
+    NoRegionError,
     SSOError,
     TokenRetrievalError,
 )
 from botocore.loaders import Loader
 
 from service.aws.answers import parse_time
+from service.aws.calls import REPEATABLE
 from service.aws.errors import explain
-from service.aws.profiles import FaultyProfile, check, read_files, without_credential
+from service.aws.profile_files import FaultyProfile, read_files
+from service.aws.profiles import check, check_bundle, without_credential
 from service.aws.programs import Builder, Program
 from service.domain.text import visible
 
@@ -39,6 +43,8 @@ _BY_LOGIN = (
 _MEANINGS: tuple[tuple[type[Exception], str], ...] = (
     (SSOError, "waits for a person to sign in by `aws sso login`."),
     (TokenRetrievalError, "waits for a person to sign in by `aws sso login`."),
+    (CredentialRetrievalError, "takes its credential from the machine or the pod, which gives none."),
+    (NoRegionError, "names no region, which it needs to ask AWS for its credential."),
     (LoginError, _BY_LOGIN),
     (MissingDependencyException, _BY_LOGIN),
     (RuntimeError, "gave a credential that has expired."),  # botocore's word for one that a refresh did not renew
@@ -107,6 +113,7 @@ class ProfileSource:
         files, name = read_files(session), session.profile
         if name is not None:
             check(files, name)
+        check_bundle(session)
         resolver = session.get_component("credential_provider")
         for place, provider in enumerate(resolver.providers):
             if provider.METHOD == Program.METHOD:
@@ -164,6 +171,8 @@ def _bare_session(profile: str | None) -> botocore.session.Session:
     session = botocore.session.Session(profile=profile)
     session.register_component("data_loader", _MODELS)
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
+    # A profile may ask AWS for its credential: no longer, and no more often, than we do.
+    session.set_default_client_config(REPEATABLE)
     # Whatever the environment says: AssumeRoot is not at the global endpoint.
     session.set_config_variable("sts_regional_endpoints", "regional")
     return session

@@ -1,0 +1,119 @@
+"""The two files that boto3's profiles are in, read so that what is wrong is found and said.
+
+A sentence names the file and the line. It has nothing of the line, which may be a secret in the wrong place.
+"""
+
+import codecs
+import configparser
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import botocore.session
+from botocore.configloader import load_config, raw_config_parse
+from botocore.exceptions import BotoCoreError, ConfigNotFound
+
+from service.domain.text import visible
+
+
+class FaultyProfile(Exception):  # what it says of a profile
+    """A profile that cannot give a credential. `sentence` is for the operator: it names files and profiles."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The two files, and what they say: sections of the one, profiles of the other, and both as botocore joins them."""
+
+    config: str
+    credentials: str
+    in_config: Mapping[str, Mapping[str, Any]]
+    in_credentials: Mapping[str, Mapping[str, Any]]
+    config_sections: Mapping[str, Any]
+    sso_sessions: Mapping[str, Mapping[str, Any]]
+
+    def get(self, name: str) -> Mapping[str, Any] | None:
+        if name not in self.in_config and name not in self.in_credentials:
+            return None
+        return {**self.in_config.get(name, {}), **self.in_credentials.get(name, {})}
+
+    def where(self, name: str) -> str:
+        """The files that have the profile, or both."""
+        found = [
+            file
+            for file, profiles in ((self.config, self.in_config), (self.credentials, self.in_credentials))
+            if name in profiles
+        ]
+        return " and ".join(found or (self.config, self.credentials))
+
+
+def read_files(session: botocore.session.Session) -> Files:
+    """What AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name, or the usual files. Raises FaultyProfile."""
+    config, credentials = (
+        os.path.expanduser(os.path.expandvars(str(session.get_config_variable(name))))  # noqa: PTH111  # as botocore
+        for name in ("config_file", "credentials_file")
+    )
+    for file in (config, credentials):
+        _check_file(file)
+    loaded = _loaded(load_config, config)
+    return Files(
+        config=config,
+        credentials=credentials,
+        in_config=loaded.get("profiles", {}),
+        in_credentials=_loaded(raw_config_parse, credentials),
+        config_sections=_loaded(raw_config_parse, config),
+        sso_sessions=loaded.get("sso_sessions", {}),
+    )
+
+
+def _loaded(load: Any, file: str) -> dict[str, Any]:
+    try:
+        return dict(load(file))
+    except ConfigNotFound:
+        return {}
+    except BotoCoreError:  # of what the check before let pass, an indented block that is none
+        raise FaultyProfile(f"{file} cannot be read: an indented block there is not one of `name = value`.") from None
+
+
+def _check_file(file: str) -> None:
+    """Raises FaultyProfile. A file that is not there is none: botocore does without."""
+    if os.path.isdir(file):  # noqa: PTH112
+        raise FaultyProfile(f"{file} is a directory, not a file.")
+    if not os.path.isfile(file):  # noqa: PTH113
+        return
+    try:
+        with open(file, "rb") as opened:  # noqa: PTH123
+            content = opened.read()
+    except OSError as error:
+        # botocore would pass over it in silence.
+        raise FaultyProfile(f"{file} cannot be read ({type(error).__name__}).") from None
+    if content.startswith(codecs.BOM_UTF8):
+        raise FaultyProfile(f"{file} begins with a byte order mark. Save it as UTF-8 without one.")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content:
+        raise FaultyProfile(f"{file} is UTF-16 or no text. Save it as UTF-8.")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise FaultyProfile(f"{file} is not UTF-8.") from None
+    try:
+        configparser.RawConfigParser().read_string(text)
+    except configparser.Error as error:
+        raise FaultyProfile(_unreadable(file, error)) from None
+
+
+def _unreadable(file: str, error: configparser.Error) -> str:
+    match error:
+        case configparser.DuplicateSectionError(section=section, lineno=line):
+            return f"{file}, line {line}: the section [{visible(section)}] is there twice."
+        case configparser.DuplicateOptionError(section=section, lineno=line):
+            return f"{file}, line {line}: an option of the section [{visible(section)}] is there twice."
+        case configparser.MissingSectionHeaderError(lineno=line):
+            return f"{file}, line {line}: something stands before the first [section]."
+        case configparser.ParsingError(errors=[(line, _), *_]):
+            return f"{file}, line {line}: this is no `name = value`."
+        case _:
+            return f"{file} is no configuration file."
