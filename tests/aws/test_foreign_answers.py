@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from answers import CANARY, KINDS, PAGES, Change, on_body, saying, without
+from answers import CANARY, KINDS, PAGES, Change, broken_session, on_body, saying, without
 from factories import (
     ACCOUNT,
     ACTIVATE,
@@ -24,6 +24,7 @@ from factories import (
     NOON,
     House,
     manager_of,
+    policy_of,
     source_of,
 )
 
@@ -35,6 +36,7 @@ from service.domain.account import Account, Part, SourceKind
 from service.domain.capability import Plan
 from service.domain.errors import Code, Unavailable
 from service.domain.operation import Done, InDoubt, Operation, OperationName, Outcome
+from service.worker import run_pass
 
 pytestmark = pytest.mark.usefixtures("no_back_off")
 
@@ -133,14 +135,7 @@ def test_an_answer_with_something_else_in_a_field_is_an_account_out_of_reach(
 def test_a_broken_assume_root_shows_its_session_to_nobody(aws: SimulatedAws, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     seen: list[str] = []
-
-    def broken(body: str) -> str:
-        seen.extend(
-            part.split("<")[0] for part in body.split("<SecretAccessKey>")[1:] + body.split("<SessionToken>")[1:]
-        )
-        return body.replace("</Credentials>", "<!-- -->")
-
-    aws.fault("AssumeRoot", Rewritten(on_body(broken)))
+    aws.fault("AssumeRoot", Rewritten(broken_session(seen)))
     refused = refusal_of_a_read(aws, _MEMBER)
     assert "AssumeRoot: The answer was none that AWS gives (ResponseParserError)." in refused.exact
     assert len(seen) == 2
@@ -313,3 +308,20 @@ def test_a_create_whose_headers_do_not_end_shows_its_secret_to_nobody(
     secrets = aws.secrets(ACCOUNT)
     assert len(secrets) == 2
     assert not [secret for secret in secrets.values() if secret in caplog.text]
+
+
+def test_the_workers_log_names_account_source_and_call_and_shows_no_session(
+    sqlite_house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house = sqlite_house
+    seen: list[str] = []
+    house.aws.fault("AssumeRoot", Rewritten(broken_session(seen)), times=9, account_id=MEMBER)
+    house.change(policy=policy_of(drift_checks=True))
+    run_pass(house.ctx)
+    logged = capsys.readouterr().out
+    assert f"account {MEMBER} by AssumeRoot with a credential at hand: " in logged
+    assert "AssumeRoot: The answer was none that AWS gives (ResponseParserError)." in logged
+    assert "Traceback" not in logged
+    assert seen
+    assert not [secret for secret in seen if secret in logged]
+    assert {call.account_id for call in house.aws.calls} > {ACCOUNT, BOTH}  # the others were looked at

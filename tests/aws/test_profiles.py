@@ -265,7 +265,7 @@ def test_the_simulated_aws_does_not_care_for_the_files_of_real_accounts(
         ),
         ("", "[prod-root]\ncredential_process = vault\n" + _KEYS, "win over its credential_process in ~/credentials"),
         (_P + "login_session = x\n", "[prod-root]\n" + _KEYS, "win over its login_session in ~/config"),
-        (_P + _KEYS.replace("01\n", "02\n"), "[prod-root]\n" + _KEYS, f"The service signs with {_ID}"),
+        (_P + _KEYS.replace("01\n", "02\n"), "[prod-root]\n" + _KEYS, f"win: the service signs with {_ID}"),
         (
             _ROLE + "source_profile = s\n[profile s]\ncredential_process = vault\n",
             "[s]\n" + _KEYS,

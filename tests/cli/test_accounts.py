@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from answers import CANARY, PAGES, broken_session, without
 from installation import commanded, rootquorum
 
-from service.aws.simulated import Refuse, SimulatedAws
+from service.aws.simulated import Refuse, Rewritten, SimulatedAws
 
 MANAGEMENT, OWN = "999900001111", "111122223333"
 MEMBERS = [f"1000000000{number:02}" for number in range(24)]
@@ -113,7 +114,8 @@ def test_an_organization_that_cannot_be_listed_is_one_line_and_exit_1(folder: Pa
     aws.fault("ListAccounts", Refuse("AccessDeniedException", 400), times=9)
     done = run(folder, "accounts", "check")
     assert done.returncode == 1
-    assert "The organization's accounts cannot be listed now." in done.stderr
+    assert 'organization main by profile "manager": The organization\'s accounts cannot be listed now.' in done.stderr
+    assert rows(done)[OWN, "profile"].startswith("yes")  # it hides no account that the settings name
 
 
 def test_drift_is_looked_for_everywhere_and_what_is_open_is_exit_1(folder: Path, aws: SimulatedAws) -> None:
@@ -142,3 +144,70 @@ def test_doctor_looks_at_the_named_accounts_and_counts_the_listed_ones(folder: P
     assert f"account {OWN} (production) by profile: root proved" in done.stdout
     assert f"account {OWN} (production) by assume_root: root proved" in done.stdout
     assert f"organization main: {len(MEMBERS) + 2} accounts" in done.stdout
+
+
+def spoil(aws: SimulatedAws) -> list[str]:
+    """Three accounts whose answers are broken, each otherwise."""
+    seen: list[str] = []
+    aws.fault("AssumeRoot", Rewritten(broken_session(seen)), times=9, account_id=MEMBERS[0])
+    aws.fault("GetAccountSummary", Rewritten(without("SummaryMap")), times=9, account_id=MEMBERS[1])
+    aws.fault("GetAccountSummary", Rewritten(PAGES["a login page"]), times=9, account_id=OWN)
+    return seen
+
+
+def test_accounts_whose_answers_are_not_awss_are_told_with_the_call_and_hide_no_other(
+    folder: Path, aws: SimulatedAws
+) -> None:
+    seen = spoil(aws)
+    done = run(folder, "accounts", "check")
+    assert done.returncode == 1
+    found = rows(done)
+    assert sum(row.startswith("yes") for row in found.values()) == len(MEMBERS) - 2
+    assert found[MEMBERS[0], "assume_root"].startswith("NO")
+    assert "AssumeRoot: The answer was none that AWS gives (ResponseParserError)." in done.stdout
+    assert "GetAccountSummary: The answer was none that AWS gives: SummaryMap is missing" in done.stdout
+    assert seen
+    assert not [secret for secret in (*seen, CANARY) if secret in done.stdout + done.stderr]
+
+
+def test_drift_goes_on_beside_accounts_whose_answers_are_not_awss(folder: Path, aws: SimulatedAws) -> None:
+    assert run(folder, "migrate").returncode == 0
+    seen = spoil(aws)
+    done = run(folder, "drift")
+    assert done.returncode == 1
+    assert f"{len(MEMBERS) - 2} of {len(MEMBERS) + 1} accounts read" in done.stdout
+    assert f'account {MEMBERS[0]} by AssumeRoot with profile "manager": ' in done.stderr
+    assert "AssumeRoot: The answer was none that AWS gives (ResponseParserError)." in done.stderr
+    assert not [secret for secret in (*seen, CANARY) if secret in done.stdout + done.stderr]
+
+
+def test_doctor_names_account_source_and_call_and_goes_on(folder: Path, aws: SimulatedAws) -> None:
+    seen: list[str] = []
+    aws.fault("AssumeRoot", Rewritten(broken_session(seen)), times=9, account_id=OWN)
+    done = run(folder, "doctor")
+    assert f"fault  account {OWN} (production) by assume_root: " in done.stdout
+    assert "AssumeRoot: The answer was none that AWS gives (ResponseParserError)." in done.stdout
+    assert f"account {OWN} (production) by profile: root proved" in done.stdout
+    assert len(seen) == 2
+    assert not [secret for secret in seen if secret in done.stdout + done.stderr]
+
+
+def test_doctor_says_which_organization_cannot_be_listed(folder: Path) -> None:
+    with (folder / "rootquorum.toml").open("a") as settings:
+        settings.write('[organizations.other]\nprofile = "nobody"\nlist_accounts = true\n')
+    done = run(folder, "doctor")
+    assert f"ok     organization main: {len(MEMBERS) + 2} accounts" in done.stdout
+    assert re.search(r'fault  organization other: .*There is no profile "nobody" in \S+/aws-config', done.stdout)
+
+
+def test_doctor_sees_a_key_that_signs_in_the_place_of_a_program(folder: Path, aws: SimulatedAws) -> None:
+    key = aws.root_credential(OWN)
+    config = (folder / "aws-config").read_text()
+    keys = f"aws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
+    (folder / "aws-config").write_text(config.replace(keys, "credential_process = vault\n"))
+    (folder / "credentials").write_text(f"[prod-root]\n{keys}")
+    environment = {"AWS_CONFIG_FILE": str(folder / "aws-config"), "AWS_SHARED_CREDENTIALS_FILE": "credentials"}
+    done = commanded(folder, "doctor", **environment)
+    assert "root proved" in done.stdout
+    assert re.search(r"fault  profile prod-root: .*win over its credential_process .*which may be stale", done.stdout)
+    assert key.secret_access_key not in done.stdout
