@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test browser pgbouncer nginx roundup node go openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults image image-check install-check clean
+.PHONY: demo test browser pgbouncer nginx roundup node go openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
@@ -77,6 +77,10 @@ kill-matrix: .venv/ready
 # A fleet under random faults, for a quarter of an hour or more; `make test` has half a minute of it.
 test-faults: .venv/ready
 	FAULTS=long $(BIN)/pytest -s tests/faults $(ARGS)
+
+# Thousands of mangled answers, tokens and messages; `make test` has some of each.
+fuzz: .venv/ready
+	FUZZ=long $(BIN)/pytest -n auto tests/fuzz $(ARGS)
 
 # The environment, from the lock with its hashes; made anew when the lock changes.
 .venv/ready: requirements-dev.lock pyproject.toml
