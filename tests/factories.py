@@ -261,6 +261,7 @@ class House:
                 roots=AwsRoots(
                     {account: source_of(aws, account) for account in accounts if accounts[account].has_profile},
                     {"main": AssumedRoot(manager, "us-east-1")},
+                    now=clock,
                 ),
                 accounts=KnownAccounts(accounts, {"main": Organization("main", manager)}),
                 directory=Directory(dict(MEMBERS), GRANTS),
