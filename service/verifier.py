@@ -4,7 +4,8 @@
 
 A file is an export of the log, the evidence of one request, or a checkpoint; docs/audit-log.md says what is in them.
 This one file needs Python 3.11 and `cryptography`, and nothing else of the service. In its order: JSON, the tree, the
-signed head, an export, evidence, the command. It ends with 0 when all is well, 1 after a finding, 2 when misused.
+signed head, the rules, an export, evidence, the command. It ends with 0 when all is well, 1 after a finding, 2 when
+misused.
 """
 
 import argparse
@@ -14,11 +15,12 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -26,15 +28,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 _LARGEST_INTEGER = 2**53 - 1
 _LONGEST_LINE, _LONGEST_DOCUMENT = 1 << 24, 1 << 28
 _LONGEST_SHOWN, _SHOWN_OF_A_KIND = 120, 5
-_LEAST_QUORUM = 2
 _MOST_SIGNATURES = 100  # C2SP's signed-note asks readers for 16 at least
 
 _EVIDENCE = "rootquorum-evidence/1"
 _MEMBERS = {"format", "request", "digest", "decisions", "policy", "outcome", "events", "checkpoint", "keys"}
-_EVENT = {"seq": int, "at": str, "event": str, "request_id": str, "actor": dict, "data": dict}
-_FILING = {"id": str, "requester": str, "recipient": str, "quorum": int}
-_DECIDED, _STARTED = "decision.recorded", "execution.started"
-_NOT_STARTED = {"pending", "approved", "rejected", "withdrawn", "expired"}
 
 
 class Finding(Exception):
@@ -313,12 +310,368 @@ def compare_one(kept: Kept, signed: Head) -> Told:
             yield Finding("rewritten", f"sequence numbers 1 to {smaller.size}", f"{head.source}: {error}")
 
 
+# The rules: what may become of a request, as its events tell it. Evidence, an export and the service's own check of its
+# database are all held against this.
+
+_LEAST_QUORUM = 2
+_SECOND = 1_000_000  # times are in microseconds
+# How far the clocks of a fleet may be apart, and how long two transactions may have been at work at once.
+_TOLERANCE = 60 * _SECOND
+
+_EVENT = {"seq": int, "at": str, "event": str, "actor": dict, "data": dict}
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_FILING = {
+    "id": str,
+    "operation": str,
+    "requester": str,
+    "requester_kind": str,
+    "recipient": str,
+    "run_on_approval": bool,
+    "quorum": int,
+    "filed_at": str,
+    "approve_by": str,
+    "execution_window_seconds": int,
+}
+_FILED, _DECIDED, _APPROVED, _STARTED = "request.filed", "decision.recorded", "request.approved", "execution.started"
+_RECEIVED = "receipt.confirmed"
+_UNDECIDED = ("pending", "approved")
+# The status that each event leads to, and those that it may follow.
+LIFE = {
+    _APPROVED: ("approved", ("pending",)),
+    "request.rejected": ("rejected", _UNDECIDED),
+    "request.withdrawn": ("withdrawn", _UNDECIDED),
+    "request.expired": ("expired", _UNDECIDED),
+    _STARTED: ("executing", ("approved",)),
+    "execution.in_doubt": ("in_doubt", ("executing",)),
+    "execution.delivered": ("delivered", ("executing",)),
+    "execution.succeeded": ("succeeded", ("executing", "in_doubt")),
+    "execution.failed": ("failed", ("executing", "in_doubt")),
+    _RECEIVED: ("succeeded", ("delivered",)),
+    "key.rolled_back": ("rolled_back", ("delivered",)),
+}
+ENDS = {name for name, (reached, _) in LIFE.items() if not any(reached in before for _, before in LIFE.values())}
+_WORKER = ("service", "rootquorum")
+_SIGN_IN = "oidc-"  # begins the credential of a sign-in at a provider; any other is the id of an API token
+
+
+def is_event(value: object) -> TypeGuard[Event]:
+    return (
+        isinstance(value, dict)
+        and all(type(value.get(name)) is kind for name, kind in _EVENT.items())
+        and isinstance(value.get("request_id", 0), str | None)
+        and _time(value["at"]) is not None
+    )
+
+
+def _time(text: object) -> int | None:
+    """Microseconds since 1970 of a time in the log's one form."""
+    if not isinstance(text, str) or not _TIME.fullmatch(text):
+        return None
+    try:
+        return (datetime.fromisoformat(text) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    except ValueError:
+        return None
+
+
+def _moment(event: Event) -> int:
+    return _time(event["at"]) or 0
+
+
+def _place(event: Event) -> str:
+    return f"seq {event['seq']}, request {shown(event['request_id'])}"
+
+
+@dataclass(slots=True)
+class _Request:
+    """What has to be remembered of a request that has not ended. `last` is the number of its latest event."""
+
+    digest: str
+    requester: tuple[str, str]
+    recipient: str
+    is_create: bool
+    runs_by_itself: bool
+    quorum: int
+    window: int
+    deadline: int
+    last: int
+    at: int
+    status: str = "pending"
+    approvals: dict[str, tuple[int, str]] = field(default_factory=dict)  # by person: when, and with which credential
+    rejections: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Person:
+    """Somebody whose votes of before `since` are void."""
+
+    since: int
+    is_suspended: bool
+
+
+@dataclass(slots=True)
+class _Token:
+    """An API token; `owner` None for one that was made before the first event that is here."""
+
+    owner: str | None
+    revoked_at: int | None = None
+
+
+class Replay:
+    """Holds events against the rules, one after the other. It remembers requests that have not ended, people, tokens.
+
+    A log has all events, evidence those of one request: then nothing is known of people, of tokens and of numbers.
+    """
+
+    def __init__(self, *, is_log: bool) -> None:
+        self.open = dict[str, _Request]()
+        self._knows_filings, self._knows_others = True, is_log
+        self._people, self._tokens = dict[str, _Person](), dict[str, _Token]()
+        self._strangers, self._unjudged = set[str](), 0
+        self._without_policy = 0
+
+    def lose(self) -> None:
+        """Take note that events are missing here: what they may have changed is not judged any more."""
+        self._knows_filings = self._knows_others = False
+        self._unjudged += len(self.open)
+        self._strangers |= self.open.keys()
+        self.open.clear()
+
+    def take(self, event: Event) -> Told:
+        """Yield what the next event breaks."""
+        if not is_event(event):
+            yield Finding("not-an-event", f"seq {shown(event.get('seq'))}", f"found {shown(event)}")
+            self.lose()
+            return
+        request = self.open.get(event["request_id"])
+        if event["event"] == _FILED:
+            yield from self._file(event, request)
+        elif request is not None:
+            yield from self._continue(event, request)
+        elif event["event"] in LIFE or event["event"] == _DECIDED:
+            yield from self._miss(event)
+        else:
+            self._learn(event)
+
+    def notes(self) -> Iterator[str]:
+        """Say what could not be judged."""
+        if self._unjudged:
+            yield f"{self._unjudged} requests were not judged: their filing, or another event of theirs, is not here"
+        if self._without_policy:
+            yield (
+                f"{self._without_policy} executions are of a version that did not say which quorum was in force: "
+                "judged by the quorum that was filed"
+            )
+
+    def _learn(self, event: Event) -> None:
+        """What the log says of people and tokens."""
+        data, at = event["data"], _moment(event)
+        person = self._people.get(str(data.get("person")), _Person(0, is_suspended=False))
+        token_id = str(data.get("token_id"))
+        match event["event"]:
+            case "person.suspended" | "person.reinstated" as name:
+                self._people[str(data.get("person"))] = _Person(max(person.since, at), name == "person.suspended")
+            case "person.seen" | "person.changed":
+                since = max(person.since, _time(data.get("votes_since")) or 0)
+                self._people[str(data.get("person"))] = _Person(since, person.is_suspended)
+            case "token.created":
+                self._tokens.setdefault(token_id, _Token(str(data.get("subject"))))
+            case "token.revoked":
+                self._tokens.setdefault(token_id, _Token(None)).revoked_at = at
+
+    def _miss(self, event: Event) -> Told:
+        """What happens to a request that is not open."""
+        request_id = event["request_id"]
+        if self._knows_filings:
+            yield Finding("not-open", _place(event), f"{event['event']}: it had ended, or was never filed")
+        elif request_id not in self._strangers:
+            self._strangers.add(request_id)
+            self._unjudged += 1
+        if event["event"] in ENDS:
+            self._strangers.discard(request_id)
+
+    def _file(self, event: Event, twin: _Request | None) -> Told:
+        place, data, filing = _place(event), event["data"], event["data"].get("filing")
+        if twin is not None or (self._knows_others and event.get("previous") is not None):
+            yield Finding("filed-twice", place, "there were events of this request before")
+            if twin is not None:
+                twin.last = event["seq"]
+                return
+        if not isinstance(filing, dict) or any(type(filing.get(name)) is not kind for name, kind in _FILING.items()):
+            yield Finding("not-filed", place, f"expected {sorted(_FILING)} among what was filed")
+            return
+        request_id, deadline = event["request_id"], _time(filing["approve_by"])
+        if filing["id"] != request_id or deadline is None:
+            text = f"expected its id and a time to approve by, found {shown([filing['id'], filing['approve_by']])}"
+            yield Finding("not-filed", place, text)
+            return
+        digest = hashlib.sha256(canonical(filing)).hexdigest()
+        if data.get("digest") != digest:
+            yield Finding("wrong-digest", place, f"expected {digest}, found {shown(data.get('digest'))}")
+        if filing["filed_at"] != event["at"]:
+            text = f"it says that it was filed at {shown(filing['filed_at'])}, and was at {event['at']}"
+            yield Finding("time-contradicts", place, text)
+        self.open[request_id] = request = _Request(
+            digest=digest,
+            requester=(filing["requester_kind"], filing["requester"]),
+            recipient=filing["recipient"],
+            is_create=filing["operation"] == "create_access_key",
+            runs_by_itself=filing["run_on_approval"],
+            quorum=filing["quorum"],
+            window=filing["execution_window_seconds"] * _SECOND,
+            deadline=deadline,
+            last=event["seq"],
+            at=_moment(event),
+        )
+        yield from self._check_actor(event, [request.requester])
+
+    def _continue(self, event: Event, request: _Request) -> Told:
+        place, data, at = _place(event), event["data"], _moment(event)
+        if self._knows_others and canonical(event.get("previous", request.last)) != canonical(request.last):
+            text = f"expected {request.last} before it, it says {shown(event['previous'])}"
+            yield Finding("left-out", place, text)
+        if at < request.at - _TOLERANCE:
+            yield Finding("time-contradicts", place, f"it is of {event['at']}, before what it follows")
+        request.last, request.at = event["seq"], max(request.at, at)
+        if event["event"] == _DECIDED:
+            yield from self._decide(event, request)
+        elif event["event"] in LIFE:
+            yield from self._step(event, request)
+        elif data.get("status", request.status) != request.status:
+            text = f"it says {shown(data['status'])} of a request that is {request.status}"
+            yield Finding("wrong-step", place, text)
+
+    def _decide(self, event: Event, request: _Request) -> Told:
+        """A decision counts that nothing is wrong with."""
+        data, at = event["data"], _moment(event)
+        person, credential = str(data.get("person")), str(data.get("credential"))
+        broken = [*self._check_decision(event, request), *self._check_credential(event)]
+        yield from broken
+        request.approvals.pop(person, None)
+        if data.get("decision") != "approve":
+            request.rejections.add(person)
+        elif not broken:
+            request.approvals[person] = (at, credential)
+
+    def _check_decision(self, event: Event, request: _Request) -> Told:
+        place, data, by, at = _place(event), event["data"], event["actor"], _moment(event)
+        said = ["person", data.get("person"), data.get("credential")]
+        if not isinstance(said[1], str) or [by.get("kind"), by.get("subject"), by.get("credential")] != said:
+            yield Finding("not-own-decision", place, f"expected it in person, found {shown(by)}")
+        if data.get("decision") == "approve" and data.get("person") in (request.requester[1], request.recipient):
+            text = f"{shown(data['person'])} approved what they asked for or receive"
+            yield Finding("own-approval", place, text)
+        if data.get("digest") != request.digest:
+            yield Finding("wrong-digest", place, f"expected {request.digest}, found {shown(data.get('digest'))}")
+        if request.status not in _UNDECIDED:
+            yield Finding("wrong-step", place, f"a decision on a request that is {request.status}")
+        if at >= request.deadline + _TOLERANCE:
+            yield Finding("too-late", place, "a decision after the time for it was over")
+        person = self._people.get(str(data.get("person")))
+        if person is not None and person.is_suspended and abs(at - person.since) >= _TOLERANCE:
+            yield Finding("suspended", place, f"{shown(data.get('person'))} was suspended")
+
+    def _step(self, event: Event, request: _Request) -> Told:
+        """A request goes on from where a step leads, even a wrong one; but nothing takes an execution back."""
+        name, place, data = event["event"], _place(event), event["data"]
+        reached, before = LIFE[name]
+        if request.status not in before or data.get("status") != reached:
+            yield _misstep(event, request)
+            if name == _APPROVED:
+                return
+        if data.get("digest") != request.digest:
+            yield Finding("wrong-digest", place, f"expected {request.digest}, found {shown(data.get('digest'))}")
+        if name == _APPROVED:
+            yield from self._check_quorum(event, request)
+            request.deadline = _moment(event) + request.window
+        elif name == _STARTED:
+            yield from self._check_start(event, request)
+        elif name == _RECEIVED:
+            yield from self._check_actor(event, [("person", request.recipient)])
+        request.status = reached
+        if name in ENDS:
+            del self.open[event["request_id"]]
+
+    def _check_start(self, event: Event, request: _Request) -> Told:
+        place, at = _place(event), _moment(event)
+        receiving = ("person", request.recipient)
+        runners = [receiving] if request.is_create else [request.requester, receiving]
+        if request.runs_by_itself and not request.is_create:
+            runners.append(_WORKER)
+        yield from self._check_actor(event, runners)
+        if request.status in _UNDECIDED and at >= request.deadline + _TOLERANCE:
+            yield Finding("too-late", place, "an execution after the time for it was over")
+        for who in sorted({request.requester[1], request.recipient}):
+            person = self._people.get(who)
+            if person is not None and person.is_suspended and abs(at - person.since) >= _TOLERANCE:
+                yield Finding("suspended", place, f"{shown(who)}, who asked for it or receives it, was suspended")
+        if request.rejections:
+            yield Finding("executed-against", place, f"{shown(sorted(request.rejections))} had rejected it")
+        yield from self._check_quorum(event, request)
+
+    def _check_quorum(self, event: Event, request: _Request) -> Told:
+        """Hold what counts against the quorum that was filed, or that in force where it is stricter."""
+        place, at, policy = _place(event), _moment(event), event["data"].get("policy")
+        in_force = policy.get("quorum") if isinstance(policy, dict) else None
+        if event["event"] == _STARTED and type(in_force) is not int:
+            if "previous" in event:
+                yield Finding("no-policy", place, "it does not say which quorum was in force")
+            else:
+                self._without_policy += 1
+        needed = max(_LEAST_QUORUM, request.quorum, in_force if type(in_force) is int else 0)
+        voided = {person: self._void_since(person, *vote) for person, vote in request.approvals.items()}
+        counting = [person for person, void in voided.items() if void is None]
+        # What voided them may have been at work at the same time, and have come into the log a moment before.
+        perhaps = [person for person, void in voided.items() if void is not None and abs(at - void) < _TOLERANCE]
+        if len(counting) + len(perhaps) < needed:
+            text = f"expected {needed} others who approved this digest, found {shown(sorted(counting + perhaps))}"
+            yield Finding("no-quorum", place, text)
+        elif len(counting) < needed:
+            yield f"{place}: the approvals of {shown(sorted(perhaps))} became void within a minute of {event['event']}"
+
+    def _void_since(self, person: str, at: int, credential: str) -> int | None:
+        """Since when an approval does not count; None for one that does."""
+        token, known = self._tokens.get(credential), self._people.get(person)
+        times = [] if token is None or token.revoked_at is None else [token.revoked_at]
+        if known is not None and (known.is_suspended or at < known.since):
+            times.append(known.since)
+        return min(times, default=None)
+
+    def _check_actor(self, event: Event, expected: Sequence[tuple[str, str]]) -> Told:
+        by = event["actor"]
+        if (by.get("kind"), by.get("subject")) not in expected:
+            text = f"{event['event']}: expected one of {shown(expected)}, found {shown(by)}"
+            yield Finding("wrong-actor", _place(event), text)
+        yield from self._check_credential(event)
+
+    def _check_credential(self, event: Event) -> Told:
+        """An API token is its owner's; the log says whose it is, and when it was revoked."""
+        by, credential = event["actor"], str(event["actor"].get("credential"))
+        if not self._knows_others or by.get("kind") == "service" or credential.startswith(_SIGN_IN):
+            return
+        token = self._tokens.get(credential)
+        if token is None or token.owner != by.get("subject"):
+            text = f"no event says that the token {shown(credential)} was made for {shown(by.get('subject'))}"
+            yield Finding("wrong-credential", _place(event), text)
+        elif token.revoked_at is not None and abs(_moment(event) - token.revoked_at) >= _TOLERANCE:
+            yield Finding("wrong-credential", _place(event), f"the token {shown(credential)} had been revoked")
+
+
+def _misstep(event: Event, request: _Request) -> Finding:
+    name, place = event["event"], _place(event)
+    if name == _STARTED and request.status not in _UNDECIDED:
+        return Finding("executed-twice", place, "an execution had started before")
+    if request.status in _UNDECIDED and request.status not in LIFE[name][1] and name not in {_APPROVED, _STARTED}:
+        return Finding("not-started", place, f"{name}: no execution had started")
+    text = f"{name}, which says {shown(event['data'].get('status'))}, cannot follow on {request.status}"
+    return Finding("wrong-step", place, text)
+
+
 # An export: a line for each event, from the first, and the checkpoint over just these as the last line.
 
 
 def check_export(lines: Iterable[bytes], keys: Sequence[Key], heads: Sequence[Head]) -> Told:
-    """Needs the memory of one line, however long the log is."""
-    tree, seq, end = Tree(), 0, None
+    """Each line once, and no more of them in memory than `Replay` remembers."""
+    tree, seq, end, replay = Tree(), 0, None, Replay(is_log=True)
     sizes = {head.size for head in heads}
     yield from compare(heads, 0, tree.root())
     for number, line in enumerate(lines, 1):
@@ -330,24 +683,34 @@ def check_export(lines: Iterable[bytes], keys: Sequence[Key], heads: Sequence[He
             event = _read_line(line, place)
         except Finding as finding:
             yield finding
-            event = {"seq": seq + 1}
-        if event.keys() == {"checkpoint"}:
-            end = event
-            continue
-        seq, found = seq + 1, event.get("seq")
-        if type(found) is not int or found != seq:
-            yield Finding("sequence-broken", place, f"expected seq {seq}, found {shown(found)}")
-            seq = found if type(found) is int else seq  # so that one gap is found once
+            replay.lose()
+            seq += 1
+        else:
+            if event.keys() == {"checkpoint"}:
+                end = event
+                continue
+            seq = yield from _take(event, seq + 1, place, replay)
         tree.append(line.removesuffix(b"\n"))
         if tree.size in sizes:
             yield from compare(heads, tree.size, tree.root())
     for head in heads:
         if head.size > tree.size:
             yield Finding("cut", "the end", f"{head.source} is of {head.size} events, and only {tree.size} are here")
+    yield from replay.notes()
     if end is None:
         raise Finding("missing-checkpoint", "the end", "expected a line with the checkpoint")
     _check_total(tree, open_checkpoint(end["checkpoint"], keys, "the checkpoint"))
     yield f"{tree.size} events, root {to_base64(tree.root())}"
+
+
+def _take(event: Event, expected: int, place: str, replay: Replay) -> Generator[Finding | str, None, int]:
+    """The number to go on from, so that one gap is found once."""
+    found = event.get("seq")
+    if type(found) is not int or found != expected:
+        yield Finding("sequence-broken", place, f"expected seq {expected}, found {shown(found)}")
+        replay.lose()
+    yield from replay.take(event)
+    return found if type(found) is int else expected
 
 
 def _read_line(line: bytes, place: str) -> Event:
@@ -389,12 +752,16 @@ def check_evidence(data: bytes, keys: Sequence[Key], kept: Kept) -> Told:
     if not events or len(events) < len(entries):
         raise Finding("missing-event", "the events", f"of {len(entries)}, {len(events)} are the log's")
     yield from _check_chain(events)
-    _check_filing(events)
+    if events[0]["event"] != _FILED:
+        raise Finding("not-filed", _place(events[0]), f"expected {_FILED}, found {shown(events[0]['event'])}")
     for name, expected in _retold(events).items():
         if canonical(expected) != canonical(document[name]):
             text = difference(canonical(expected), canonical(document[name]))
             yield Finding(f"{name}-differs", "the document", f"{name}: {text}")
-    yield from _check_rules(events)
+    replay = Replay(is_log=False)
+    for event in events:
+        yield from replay.take(event)
+    yield from replay.notes()
     yield from _strange_keys(document["keys"], {key.text for key in keys})
     yield f"request {shown(events[0]['request_id'])}, {len(events)} events, in the log of {signed.size}"
 
@@ -405,7 +772,7 @@ def _read_event(entry: object, signed: Head, place: str) -> Event:
         raise Finding("wrong-members", place, f"expected a leaf and its inclusion, found {shown(entry)}")
     leaf = str(entry["leaf"]).encode(errors="surrogatepass")
     event = read_json(leaf, place)
-    if not isinstance(event, dict) or any(type(event.get(name)) is not kind for name, kind in _EVENT.items()):
+    if not is_event(event):
         raise Finding("not-an-event", place, f"found {shown(event)}")
     place = f"seq {event['seq']}"
     try:
@@ -435,23 +802,6 @@ def _check_chain(events: Sequence[Event]) -> Told:
         yield f"{unchained} events are of a version that did not name the one before: gaps do not show"
 
 
-def _check_filing(events: Sequence[Event]) -> None:
-    first, filing = events[0], events[0]["data"].get("filing")
-    place = f"seq {first['seq']}"
-    if first["event"] != "request.filed" or not isinstance(filing, dict):
-        raise Finding("not-filed", place, f"expected request.filed, found {shown(first['event'])}")
-    if any(type(filing.get(name)) is not kind for name, kind in _FILING.items()):
-        raise Finding("not-filed", place, f"expected {sorted(_FILING)} among what was filed")
-    if filing["id"] != first["request_id"]:
-        text = f"expected the id {shown(first['request_id'])}, found {shown(filing['id'])}"
-        raise Finding("not-filed", place, text)
-    digest = hashlib.sha256(canonical(filing)).hexdigest()
-    for event in events:
-        if event["event"] in {"request.filed", _STARTED} and event["data"].get("digest") != digest:
-            text = f"expected {digest}, found {shown(event['data'].get('digest'))}"
-            raise Finding("wrong-digest", f"seq {event['seq']}", text)
-
-
 def _retold(events: Sequence[Event]) -> dict[str, Any]:
     """What the rest of the document has to say, made of the events alone."""
     filed = events[0]
@@ -460,8 +810,8 @@ def _retold(events: Sequence[Event]) -> dict[str, Any]:
     results = [event["data"]["result"] for event in events if "result" in event["data"]]
     status, at = reached[-1] if reached else ("pending", filed["at"])
     return {
-        "request": filed["data"]["filing"],
-        "digest": filed["data"]["digest"],
+        "request": filed["data"].get("filing"),
+        "digest": filed["data"].get("digest"),
         "decisions": [
             {
                 **{name: event["data"].get(name) for name in ("person", "decision", "digest", "comment", "credential")},
@@ -479,47 +829,10 @@ def _retold(events: Sequence[Event]) -> dict[str, Any]:
     }
 
 
-def _check_rules(events: Sequence[Event]) -> Told:
-    """That it ran at most once, and only after enough others had approved exactly what was filed."""
-    for event in events:
-        by = event["actor"]
-        if event["event"] == _DECIDED and (by.get("kind"), by.get("subject")) != (
-            "person",
-            event["data"].get("person"),
-        ):
-            yield Finding("not-own-decision", f"seq {event['seq']}", f"found {shown(by)}")
-    starts = [at for at, event in enumerate(events) if event["event"] == _STARTED]
-    for at in starts[1:]:
-        yield Finding("executed-twice", f"seq {events[at]['seq']}", "an execution had started before")
-    if starts:
-        yield from _check_votes(events[0]["data"], events[: starts[0]], events[starts[0]])
-    elif beyond := {str(event["data"]["status"]) for event in events if "status" in event["data"]} - _NOT_STARTED:
-        text = f"expected {_STARTED}, found only what comes after it: {shown(sorted(beyond))}"
-        yield Finding("not-started", "the events", text)
-
-
-def _check_votes(filed: dict[str, Any], before: Sequence[Event], start: Event) -> Told:
-    """Each person's last decision counts, and the quorum that was filed, or that in force where it is stricter."""
-    filing, policy, place = filed["filing"], start["data"].get("policy"), f"seq {start['seq']}"
-    votes = {str(event["data"].get("person")): event["data"] for event in before if event["event"] == _DECIDED}
-    rejecting = {person for person, vote in votes.items() if vote.get("decision") != "approve"}
-    approving = {person for person in votes.keys() - rejecting if votes[person].get("digest") == filed["digest"]}
-    own = approving & {filing["requester"], filing["recipient"]}
-    in_force = policy.get("quorum") if isinstance(policy, dict) else None
-    needed = max(_LEAST_QUORUM, filing["quorum"], in_force if type(in_force) is int else 0)
-    if rejecting:
-        yield Finding("executed-against", place, f"{shown(sorted(rejecting))} had rejected it")
-    if own:
-        yield Finding("own-approval", place, f"{shown(sorted(own))} approved what they asked for or receive")
-    if len(approving - own) < needed:
-        text = f"expected {needed} others who approved this digest, found {shown(sorted(approving - own))}"
-        yield Finding("no-quorum", place, text)
-
-
 def _strange_keys(listed: object, believed: set[str]) -> Told:
     """Whom the document would have believed means nothing."""
     for entry in listed if isinstance(listed, list) else []:
-        if not isinstance(entry, dict) or entry.get("key") not in believed:
+        if not isinstance(entry, dict) or str(entry.get("key")) not in believed:
             yield f"the document lists a key that was not given: {shown(entry)}"
 
 
@@ -607,6 +920,8 @@ def all_told(told: Told) -> Told:
         yield from told
     except Finding as finding:
         yield finding
+    except RecursionError:
+        yield Finding("not-json", "the file", "it is nested too deeply")
 
 
 def _print(path: Path, told: Told) -> int:

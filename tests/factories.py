@@ -1,6 +1,7 @@
 """What tests are made of: people, a clock, a house to put them in, and requests as far along as a test needs them."""
 
 import itertools
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ from service.domain.request import Decision, OperationRequest, Verdict
 from service.domain.rules import Policy
 from service.settings import patterns
 from service.signing.ed25519 import Ed25519Signer
+from service.verifier import Replay
 from service.workflow.context import Context, Log
 from service.workflow.decide import decide
 from service.workflow.execute import execute
@@ -244,6 +246,8 @@ class House:
         # Whoever owns the tables, which the service does not.
         self.owner = connect(as_owner(ctx.engine.url), connections=1)
         self.app: FastAPI = build(ctx)
+        # Whether the test wrote, or turned the clock, so that the log may tell of what the rules forbid.
+        self.is_forged = False
         self._tokens: dict[str, str] = {}
         self._numbers = itertools.count()
 
@@ -273,6 +277,8 @@ class House:
             )
             house = cls(ctx, aws, clock)
             yield house
+            # Whatever the test did through the service, its log breaks no rule.
+            assert house.is_forged or not house.broken_rules()
         engine.dispose()
         house.owner.dispose()
 
@@ -351,6 +357,14 @@ class House:
         """The canonical JSON of its audit events, oldest first."""
         with read(self.ctx.engine) as tx:
             return [content for _, content in audit.page(tx, after=0, limit=1000, request_id=on.filing.request_id)]
+
+    def broken_rules(self) -> list[str]:
+        """What `service/verifier.py` finds in the log."""
+        replay = Replay(is_log=True)
+        with read(self.ctx.engine) as tx:
+            contents = [row.content for row in audit.rows_between(tx, 0, audit.last(tx))]
+        found = [str(each) for content in contents for each in replay.take(json.loads(content))]
+        return [*found, *replay.notes()]
 
     def spare_key(self) -> str:
         """A second root key, made by somebody else, that requests can be about."""

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -42,16 +43,20 @@ class Ledger:
         mine = [leaf["seq"] for leaf in self.leaves if request_id is not None and leaf["request_id"] == request_id]
         before = {"previous": mine[-1] if mine else None} if self.names_previous else {}
         leaf = {"seq": seq, "at": timestamp(NOON), "request_id": None, **before, **changed}
+        self.append_as_it_is(leaf)
+        return leaf
+
+    def append_as_it_is(self, leaf: Leaf) -> None:
         hashed = leaf_hash(canonical(leaf))
-        self.stored[Node(0, seq - 1)] = hashed
+        self.stored[Node(0, len(self.leaves))] = hashed
         self.frontier, completed = self.frontier.append(hashed)
         self.stored |= completed
         self.leaves.append(leaf)
-        return leaf
 
-    def tell(self, event: Event, by: Actor, request_id: str | None = None, **more: Any) -> Leaf:
-        who = {"kind": by.kind.value, "subject": by.subject, "credential": by.credential, "proof": None}
-        return self.append(event=event.name, request_id=request_id, actor=who, data={**event.data, **more})
+    def tell(self, event: Event, who: Actor, request_id: str | None = None, at: datetime = NOON, **more: Any) -> Leaf:
+        acting = {"kind": who.kind.value, "subject": who.subject, "credential": who.credential, "proof": None}
+        said = {**event.data, **more}
+        return self.append(at=timestamp(at), event=event.name, request_id=request_id, actor=acting, data=said)
 
     def note(self, size: int | None = None, signers: Sequence[Ed25519Signer] = (SIGNER,), origin: str = ORIGIN) -> str:
         size = len(self.leaves) if size is None else size
@@ -116,17 +121,17 @@ def executed() -> tuple[Ledger, str]:
     ledger, asked = Ledger(), request()
     request_id = asked.filing.request_id
     _other(ledger)
-    ledger.tell(filed(asked), actor("alice"), request_id, policy=POLICY)
+    ledger.tell(filed(asked), by("alice"), request_id, policy=POLICY)
     _other(ledger)
     for person in ("bob", "carol"):
         decided = asked.decide(decision(asked, person), standing().has_quorum)
         for event in between(asked, decided):
-            ledger.tell(event, actor(person), request_id)
+            ledger.tell(event, by(person), request_id)
         asked = decided
         _other(ledger)
-    claimed = asked.claim(by="alice", source=SourceKind.PROFILE, known_key_ids=("AKIAEXAMPLE000000001",), now=NOON)
+    claimed = asked.claim(by="rita", source=SourceKind.PROFILE, known_key_ids=("AKIAEXAMPLE000000001",), now=NOON)
     (started,) = between(asked, claimed)
-    ledger.tell(started, actor("alice"), request_id, policy=POLICY)
+    ledger.tell(started, by("rita"), request_id, policy=POLICY)
     settled = claimed.settle(Done(signer_key_id="AKIASIGNER0000000000", aws_request_id="r-1"), NOON)
     (succeeded,) = between(claimed, settled)
     ledger.tell(succeeded, WORKER, request_id)
@@ -145,7 +150,16 @@ def executed_otherwise(change: Callable[[list[Leaf]], None]) -> tuple[Ledger, st
     return again, request_id
 
 
+# Whose token is made by the next event of others: each before its owner acts.
+_OWNERS = ("alice", "bob", "carol", "rita", "dave")
+
+
 def _other(ledger: Ledger) -> None:
-    ledger.tell(
-        Event("token.created", {"token_id": f"t-{len(ledger.leaves)}", "comment": "für später"}), actor("oscar")
-    )
+    owner = _OWNERS[sum(leaf["event"] == "token.created" for leaf in ledger.leaves)]
+    about = {"token_id": f"token-of-{owner}", "subject": owner, "comment": "für später"}
+    ledger.tell(Event("token.created", about), by("oscar"))
+
+
+def by(person: str) -> Actor:
+    """Who acts, with the token that the log says was made for them."""
+    return actor(person, credential=f"token-of-{person}")

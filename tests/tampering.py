@@ -12,6 +12,29 @@ from service import verifier
 
 KEY = verifier.read_key(SIGNER.verifier_key)
 
+# What an event that somebody changed can break besides, and what one is then none of.
+RULES = {
+    "not-an-event",
+    "not-open",
+    "not-filed",
+    "filed-twice",
+    "left-out",
+    "wrong-digest",
+    "wrong-actor",
+    "wrong-credential",
+    "not-own-decision",
+    "own-approval",
+    "suspended",
+    "executed-against",
+    "executed-twice",
+    "not-started",
+    "wrong-step",
+    "no-policy",
+    "no-quorum",
+    "too-late",
+    "time-contradicts",
+}
+
 
 def told_of(data: bytes, *heads: str, proofs: Sequence[bytes] = ()) -> list[verifier.Finding | str]:
     kept = verifier.Kept([verifier.read_head(head) for head in heads], dict(map(verifier.read_consistency, proofs)))

@@ -244,12 +244,15 @@ def verify_(
 
 
 def _faults(context: Context, anchors: Sequence[Anchor]) -> int:
-    """How many there are; the first of them are shown."""
+    """How many there are; the first of them are shown, and all that could not be judged."""
     columns = (TextColumn("events"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     found = 0
     with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
         task = bar.add_task("events", total=None)
         for fault in verify(context, anchors, lambda done, every: bar.update(task, completed=done, total=every)):
+            if isinstance(fault, str):
+                console.print(fault, markup=False, soft_wrap=True)
+                continue
             found += 1
             if found <= _MOST_FAULTS:
                 errors.print(str(fault), style="red", markup=False, soft_wrap=True)

@@ -1,6 +1,7 @@
 """Checking the audit log where it is stored: rows, tree, head, what was kept elsewhere, and the requests beside it.
 
-Whoever owns the database can change all of it alike; only an anchor, which they have no hand on, tells then.
+What the events say is held against the rules by `service/verifier.py`, as in an export. Whoever owns the database can
+change all of it alike; only an anchor, which they have no hand on, tells then.
 """
 
 import json
@@ -14,6 +15,7 @@ from typing import Any
 
 from sqlalchemy.exc import DatabaseError, NoResultFound
 
+from service import verifier
 from service.db import audit, requests, tree
 from service.db.engine import Tx, read
 from service.domain.canonical import canonical, parse_timestamp, timestamp
@@ -28,7 +30,7 @@ _REQUESTS = 200
 _STRAYS = 20
 
 # What a row raises that holds what no column of ours ever did.
-_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, DatabaseError, NoResultFound)
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError, DatabaseError, NoResultFound)
 
 # Until 0007 a decision and its event took their times one after the other.
 _LONGEST_DECIDING = timedelta(minutes=1)
@@ -57,18 +59,23 @@ class Anchor:
     source: str
 
 
+# Rows have faults, what they tell breaks rules, and text says what could not be judged.
+Found = Fault | verifier.Finding | str
+
+
 def verify(
     ctx: Context, anchors: Sequence[Anchor], progress: Callable[[int, int], None] = lambda _done, _all: None
-) -> Iterator[Fault]:
-    """Every fault of the log as it was when this began; memory does not grow with it. `progress` is told of events.
+) -> Iterator[Found]:
+    """Every fault of the log as it was when this began; no more of it is in memory than `Replay` remembers.
 
-    What cannot be read at all is a fault and ends its part of the check. Raises Unavailable.
+    `progress` is told of events. What cannot be read at all is a fault and ends its part of the check. Raises
+    Unavailable.
     """
     yield from _readable("the log", _check_log(ctx, anchors, progress))
     yield from _readable("the requests", _check_requests(ctx))
 
 
-def _readable(place: str, faults: Iterator[Fault]) -> Iterator[Fault]:
+def _readable(place: str, faults: Iterator[Found]) -> Iterator[Found]:
     try:
         yield from faults
     except _UNREADABLE as error:
@@ -88,7 +95,7 @@ def _reading(ctx: Context) -> Iterator[Tx]:
         raise ValueError("text that is not UTF-8") from None
 
 
-def _check_log(ctx: Context, anchors: Sequence[Anchor], progress: Callable[[int, int], None]) -> Iterator[Fault]:
+def _check_log(ctx: Context, anchors: Sequence[Anchor], progress: Callable[[int, int], None]) -> Iterator[Found]:
     with _reading(ctx) as tx:
         first, last, head, filed = audit.first(tx), audit.last(tx), audit.head(tx), requests.count(tx)
         stored, strays = tree.head(tx), tree.strays(tx, last, _STRAYS)
@@ -109,12 +116,12 @@ def _check_log(ctx: Context, anchors: Sequence[Anchor], progress: Callable[[int,
 
 def _check_events(
     ctx: Context, last: int, stored: tree.Head, anchors: Sequence[Anchor], progress: Callable[[int, int], None]
-) -> Generator[Fault, None, int | None]:
+) -> Generator[Found, None, int | None]:
     """How many requests were filed, unless that could not be told."""
     by_size = defaultdict[int, list[Anchor]](list)
     for anchor in anchors:
         by_size[anchor.size].append(anchor)
-    grown, filed = EMPTY, 0
+    grown, filed, replay = EMPTY, 0, verifier.Replay(is_log=True)
     yield from _against(by_size[0], grown)
     for after in range(0, last, _BATCH):
         until = min(after + _BATCH, last)
@@ -126,7 +133,7 @@ def _check_events(
                 # Nothing can be said of the tree beyond a hole.
                 yield Fault(f"sequence number {seq}", "an event", "none" if row is None else f"that of {row.seq}")
                 return None
-            yield from _check_row(row)
+            yield from _check_row(row, replay)
             grown, nodes_of_it = grown.append(leaf_hash(row.content.encode()))
             completed |= nodes_of_it
             filed += row.event == FILED
@@ -135,25 +142,29 @@ def _check_events(
                 yield Fault(f"the tree at {seq} events", f"the root {grown.root().hex()}", stored.root)
         yield from _check_nodes(completed, nodes)
         progress(until, last)
+    yield from replay.notes()
     return filed
 
 
-def _check_row(row: audit.Row) -> Iterator[Fault]:
-    """The columns beside the content only find it: they have to say what it says."""
+def _check_row(row: audit.Row, replay: verifier.Replay) -> Iterator[Found]:
+    """The columns beside the content only find it: they have to say what it says. Then its event has its turn."""
     place = f"sequence number {row.seq}"
     try:
         content = json.loads(row.content)
         is_canonical = canonical(content).decode() == row.content
     except (ValueError, TypeError, RecursionError):
         yield Fault(place, "canonical JSON", "none")
+        replay.lose()
         return
     if not is_canonical or not isinstance(content, dict):
         yield Fault(place, "an object in canonical JSON", "another form")
+        replay.lose()
         return
     columns = {"seq": row.seq, "at": timestamp(row.at), "event": row.event, "request_id": row.request_id}
     for name, value in columns.items():
         if content.get(name) != value:
             yield Fault(f"{place}, column {name}", repr(content.get(name)), repr(value))
+    yield from replay.take(content)
 
 
 def _against(anchors: Sequence[Anchor], grown: Frontier) -> Iterator[Fault]:
@@ -171,7 +182,7 @@ def _check_nodes(completed: dict[Node, bytes], found: tree.NodeRows) -> Iterator
             yield Fault(place, expected.get((seq, level), "none"), found.get((seq, level), "none"))
 
 
-def _check_requests(ctx: Context) -> Iterator[Fault]:
+def _check_requests(ctx: Context) -> Iterator[Found]:
     """What requests say of themselves is what the log says of them."""
     after = ""
     while True:

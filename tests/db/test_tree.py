@@ -89,6 +89,7 @@ def test_twenty_threads_leave_no_gap_and_no_fork(house: House) -> None:
 
 def append_as_before(house: House, seq: int) -> None:
     """As an earlier version of the service, which knew of no tree."""
+    house.is_forged = True
     row = {"seq": seq, "at": house.clock(), "event": "test.happened", "request_id": None, "content": f'{{"seq":{seq}}}'}
     with begin(house.ctx.engine) as tx:
         tx.execute(audit_head.update().values(size=audit_head.c.size + 1))

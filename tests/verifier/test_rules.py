@@ -1,115 +1,514 @@
-"""What the service wrote and signed itself, and should not have done, is found in the evidence of it."""
+"""What the service wrote and signed itself, and should not have done, is found: in evidence of it, and in the log."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from ledger import Leaf, events_of, executed, executed_otherwise
-from tampering import findings_in
+from factories import NOON
+from ledger import Leaf, Ledger, by, events_of, executed, executed_otherwise
+from tampering import findings, findings_in, told_of
 
-from service.domain.canonical import canonical
+from service import verifier
+from service.domain.actor import WORKER
+from service.domain.canonical import canonical, timestamp
+from service.domain.events import EVENT_OF, Event
+from service.domain.request import NEXT, TERMINAL
+
+Change = Callable[[list[Leaf]], None]
 
 _DIFFERS = {f"{part}-differs" for part in ("request", "digest", "decisions", "policy", "outcome")}
 
 
-def _decision_of(whom: str, **changed: Any) -> Callable[[list[Leaf]], None]:
+def first(leaves: list[Leaf], event: str) -> Leaf:
+    return next(leaf for leaf in leaves if leaf["event"] == event)
+
+
+def vote_of(leaves: list[Leaf], person: str) -> Leaf:
+    return next(leaf for leaf in leaves if leaf["data"].get("person") == person and leaf["data"].get("decision"))
+
+
+def vote(whom: str, **changed: Any) -> Change:
+    """Somebody's decision is another, or another's: then made with a sign-in of theirs."""
+
     def change(leaves: list[Leaf]) -> None:
+        leaf = vote_of(leaves, whom)
+        leaf["data"] |= changed | ({"credential": "oidc-1"} if "person" in changed else {})
+        leaf["actor"] |= {"subject": leaf["data"]["person"], "credential": leaf["data"]["credential"]}
+
+    return change
+
+
+def without(*events: str) -> Change:
+    def change(leaves: list[Leaf]) -> None:
+        leaves[:] = [leaf for leaf in leaves if leaf["event"] not in events]
+
+    return change
+
+
+def data(event: str, **changed: Any) -> Change:
+    return lambda leaves: first(leaves, event)["data"].update(changed)
+
+
+def acted(event: str, **changed: Any) -> Change:
+    return lambda leaves: first(leaves, event)["actor"].update(changed)
+
+
+def filed(**changed: Any) -> Change:
+    """Filed like this, with all digests that go with it; None for what is left out."""
+
+    def change(leaves: list[Leaf]) -> None:
+        filing = first(leaves, "request.filed")["data"]["filing"]
+        for name, value in changed.items():
+            filing[name] = value
+            if value is None:
+                del filing[name]
+        digest = hashlib.sha256(canonical(filing)).hexdigest()
         for leaf in leaves:
-            if leaf["event"] == "decision.recorded" and leaf["data"]["person"] == whom:
-                leaf["data"] |= changed
-                leaf["actor"]["subject"] = leaf["data"]["person"]
+            if "digest" in leaf["data"]:
+                leaf["data"]["digest"] = digest
 
     return change
 
 
-def _without(event: str) -> Callable[[list[Leaf]], None]:
+def from_then(event: str, by: timedelta) -> Change:
+    """That event and all after it were later, or earlier."""
+
     def change(leaves: list[Leaf]) -> None:
-        leaves[:] = [leaf for leaf in leaves if leaf["event"] != event]
+        for leaf in leaves[leaves.index(first(leaves, event)) :]:
+            leaf["at"] = timestamp(NOON + by)
 
     return change
 
 
-def _twice(leaves: list[Leaf]) -> None:
-    leaves.extend([leaf for leaf in leaves if leaf["event"] == "execution.started"])
+def again(event: str, behind: str) -> Change:
+    def change(leaves: list[Leaf]) -> None:
+        leaves.insert(leaves.index(first(leaves, behind)) + 1, copied(first(leaves, event)))
+
+    return change
 
 
-def _first_starts(leaves: list[Leaf]) -> None:
-    start = next(leaf for leaf in leaves if leaf["event"] == "execution.started")
+def copied(leaf: Leaf, **changed: Any) -> Leaf:
+    return {**leaf, "data": {**leaf["data"]}, "actor": {**leaf["actor"]}} | changed
+
+
+def both(*changes: Change) -> Change:
+    def change(leaves: list[Leaf]) -> None:
+        for each in changes:
+            each(leaves)
+
+    return change
+
+
+def first_starts(leaves: list[Leaf]) -> None:
+    start = first(leaves, "execution.started")
     leaves.remove(start)
     leaves.insert(3, start)
 
 
-def _changes_mind(leaves: list[Leaf]) -> None:
-    vote = next(leaf for leaf in leaves if leaf["event"] == "decision.recorded")
-    leaves.insert(5, vote | {"data": vote["data"] | {"decision": "reject"}})
+def changes_mind(leaves: list[Leaf]) -> None:
+    leaves.insert(5, copied(vote_of(leaves, "bob")))
+    leaves[5]["data"]["decision"] = "reject"
 
 
-def _quorum_of_one(leaves: list[Leaf]) -> None:
-    leaves[1]["data"]["filing"]["quorum"] = 1
-    _redigest(leaves)
-    del leaves[3]
+def and_back(leaves: list[Leaf]) -> None:
+    leaves.insert(6, copied(vote_of(leaves, "bob")))
 
 
-def _quorum_of_three(leaves: list[Leaf]) -> None:
-    leaves[1]["data"]["filing"]["quorum"] = 3
-    _redigest(leaves)
+def late_vote(leaves: list[Leaf]) -> None:
+    """All that follows on carol's is as late."""
+    for leaf in leaves[leaves.index(vote_of(leaves, "carol")) :]:
+        leaf["at"] = timestamp(NOON + timedelta(days=4))
 
 
-def _quorum_in_force_of_three(leaves: list[Leaf]) -> None:
-    next(leaf for leaf in leaves if leaf["event"] == "execution.started")["data"]["policy"]["quorum"] = 3
+def delivered(receiver: str) -> Change:
+    """The execution made a key, and somebody confirms that it arrived."""
+
+    def change(leaves: list[Leaf]) -> None:
+        done = first(leaves, "execution.succeeded")
+        done["event"], done["data"]["status"] = "execution.delivered", "delivered"
+        receipt = copied(done, event="receipt.confirmed", actor={"kind": "person", "subject": receiver} | _TOKENLESS)
+        receipt["data"]["status"] = "succeeded"
+        leaves.insert(leaves.index(done) + 1, receipt)
+
+    return change
 
 
-def _redigest(leaves: list[Leaf]) -> None:
-    digest = hashlib.sha256(canonical(leaves[1]["data"]["filing"])).hexdigest()
-    for leaf in leaves:
-        if "digest" in leaf["data"]:
-            leaf["data"]["digest"] = digest
+_TOKENLESS = {"credential": "oidc-2", "proof": None}
+_BY_THE_WORKER = {"kind": "service", "subject": "rootquorum", "credential": "worker"}
+_HOUR = timedelta(hours=1)
+
+# What is found in evidence and in the log alike.
+BROKEN: Mapping[str, tuple[Change, set[str]]] = {
+    "one person approves twice": (vote("carol", person="bob"), {"no-quorum"}),
+    "the requester approves": (vote("carol", person="alice"), {"own-approval", "no-quorum"}),
+    "the recipient approves": (vote("carol", person="rita"), {"own-approval", "no-quorum"}),
+    "something else is approved": (vote("carol", digest="0" * 64), {"wrong-digest", "no-quorum"}),
+    "nobody approves": (without("decision.recorded"), {"no-quorum"}),
+    "nobody approves, nor does it look so": (
+        without("decision.recorded", "request.approved"),
+        {"no-quorum", "wrong-step"},
+    ),
+    "one approves, and one rejects": (vote("carol", decision="reject"), {"executed-against", "no-quorum"}),
+    "one approves, and then rejects": (changes_mind, {"executed-against", "no-quorum"}),
+    "one rejects, and then approves": (both(changes_mind, and_back), {"executed-against"}),
+    "a machine approves": (acted("decision.recorded", kind="machine"), {"not-own-decision", "no-quorum"}),
+    "somebody approves for another": (
+        both(
+            data("decision.recorded", credential="oidc-1"),
+            acted("decision.recorded", subject="dave", credential="oidc-1"),
+        ),
+        {"not-own-decision", "no-quorum"},
+    ),
+    "a decision by another token": (acted("decision.recorded", credential="oidc-1"), {"not-own-decision", "no-quorum"}),
+    "a decision of nobody": (vote("carol", person=None), {"not-own-decision", "no-quorum"}),
+    "a decision of a list": (vote("carol", person=["bob"]), {"not-own-decision", "no-quorum"}),
+    "a quorum of one": (
+        both(filed(quorum=1), data("execution.started", policy={"quorum": 1}), vote("carol", person="bob")),
+        {"no-quorum"},
+    ),
+    "a quorum of three": (filed(quorum=3), {"no-quorum"}),
+    "a quorum of three in force": (data("execution.started", policy={"quorum": 3}), {"no-quorum"}),
+    "no quorum in force": (data("execution.started", policy=None), {"no-policy"}),
+    "a quorum in force that is none": (data("execution.started", policy={"quorum": True}), {"no-policy"}),
+    "another filing": (
+        lambda leaves: first(leaves, "request.filed")["data"]["filing"].update(account_id="4"),
+        {"wrong-digest", "no-quorum"},
+    ),
+    "another execution": (data("execution.started", digest="0" * 64), {"wrong-digest"}),
+    "a result of something else": (data("execution.succeeded", digest=None), {"wrong-digest"}),
+    "executed while it runs": (again("execution.started", "execution.started"), {"executed-twice"}),
+    "executed after its end": (again("execution.started", "execution.succeeded"), {"not-open"}),
+    "ended twice": (again("execution.succeeded", "execution.succeeded"), {"not-open"}),
+    "a result without an execution": (without("execution.started"), {"not-started"}),
+    "an execution before the approvals": (
+        both(acted("execution.started", credential="oidc-2"), first_starts),
+        {"wrong-step", "no-quorum"},
+    ),
+    "an execution that nobody said was approved": (without("request.approved"), {"wrong-step"}),
+    "an approval after the execution": (again("decision.recorded", "execution.started"), {"wrong-step"}),
+    "an approval after the end": (again("decision.recorded", "execution.succeeded"), {"not-open"}),
+    "approved twice": (again("request.approved", "request.approved"), {"wrong-step"}),
+    "another status than the event's": (data("request.approved", status="executing"), {"wrong-step"}),
+    "a status on the way": (
+        both(again("request.approved", "execution.started"), lambda leaves: leaves[10].update(event="key.expiring")),
+        {"wrong-step"},
+    ),
+    "another than the recipient takes the secret": (
+        acted("execution.started", subject="alice", credential="token-of-alice"),
+        {"wrong-actor"},
+    ),
+    "the worker takes the secret": (
+        both(filed(run_on_approval=True), acted("execution.started", **_BY_THE_WORKER)),
+        {"wrong-actor"},
+    ),
+    "the worker was not asked": (
+        both(filed(operation="delete_access_key"), acted("execution.started", **_BY_THE_WORKER)),
+        {"wrong-actor"},
+    ),
+    "somebody executes": (
+        both(
+            filed(operation="delete_access_key"), acted("execution.started", subject="bob", credential="token-of-bob")
+        ),
+        {"wrong-actor"},
+    ),
+    "filed in another's name": (acted("request.filed", subject="bob", credential="oidc-1"), {"wrong-actor"}),
+    "filed by a machine of that name": (acted("request.filed", kind="machine"), {"wrong-actor"}),
+    "another confirms the receipt": (delivered("bob"), {"wrong-actor"}),
+    "filed at another time": (filed(filed_at=timestamp(NOON - _HOUR)), {"time-contradicts"}),
+    "executed before it was filed": (from_then("execution.started", -_HOUR), {"time-contradicts"}),
+    "approved before it was filed": (
+        lambda leaves: vote_of(leaves, "bob").update(at=timestamp(NOON - _HOUR)),
+        {"time-contradicts"},
+    ),
+    "approved too late": (late_vote, {"too-late", "no-quorum"}),
+    "executed too late": (from_then("execution.started", 9 * _HOUR), {"too-late"}),
+    "filed twice": (again("request.filed", "request.filed"), {"filed-twice"}),
+    "filed again": (again("request.filed", "request.approved"), {"filed-twice"}),
+    "a filing without a quorum": (filed(quorum=None), {"not-filed", "not-open"}),
+    "a filing with half a quorum": (filed(quorum="2"), {"not-filed", "not-open"}),
+    "a filing without an end": (filed(approve_by="never"), {"not-filed", "not-open"}),
+    "the filing of another": (filed(id="another"), {"not-filed", "not-open"}),
+}
 
 
-def _by_a_machine(leaves: list[Leaf]) -> None:
-    next(leaf for leaf in leaves if leaf["event"] == "decision.recorded")["actor"]["kind"] = "machine"
+def evidence_of(ledger: Ledger, request_id: str) -> Any:
+    """What the document says beside the events is another test's."""
+    return executed()[0].evidence(request_id) | {"events": events_of(ledger, request_id), "checkpoint": ledger.note()}
 
 
-def _in_anothers_name(leaves: list[Leaf]) -> None:
-    next(leaf for leaf in leaves if leaf["event"] == "decision.recorded")["actor"]["subject"] = "mallory"
-
-
-def _another_filing(leaves: list[Leaf]) -> None:
-    leaves[1]["data"]["filing"]["account_id"] = "444455556666"
-
-
-def _another_start(leaves: list[Leaf]) -> None:
-    next(leaf for leaf in leaves if leaf["event"] == "execution.started")["data"]["digest"] = "0" * 64
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_rule_that_the_service_broke_is_found_in_evidence_and_in_the_log(name: str) -> None:
+    change, names = BROKEN[name]
+    ledger, request_id = executed_otherwise(change)
+    assert findings_in(evidence_of(ledger, request_id)) - _DIFFERS == names
+    assert findings(b"".join(ledger.export())) == names
 
 
 @pytest.mark.parametrize(
-    ("change", "names"),
+    "change",
     [
-        (_decision_of("carol", person="bob"), {"no-quorum"}),
-        (_decision_of("carol", person="alice"), {"own-approval", "no-quorum"}),
-        (_decision_of("carol", person="rita"), {"own-approval", "no-quorum"}),
-        (_decision_of("carol", digest="0" * 64), {"no-quorum"}),
-        (_decision_of("carol", decision="reject"), {"executed-against", "no-quorum"}),
-        (_without("decision.recorded"), {"no-quorum"}),
-        (_without("execution.started"), {"not-started"}),
-        (_without("request.filed"), {"not-filed"}),
-        (_twice, {"executed-twice"}),
-        (_first_starts, {"no-quorum"}),
-        (_changes_mind, {"executed-against", "no-quorum"}),
-        (_quorum_of_one, {"no-quorum"}),
-        (_quorum_of_three, {"no-quorum"}),
-        (_quorum_in_force_of_three, {"no-quorum"}),
-        (_by_a_machine, {"not-own-decision"}),
-        (_in_anothers_name, {"not-own-decision"}),
-        (_another_filing, {"wrong-digest"}),
-        (_another_start, {"wrong-digest"}),
+        delivered("rita"),
+        both(filed(operation="delete_access_key", run_on_approval=True), acted("execution.started", **_BY_THE_WORKER)),
+        both(
+            filed(operation="delete_access_key"),
+            acted("execution.started", subject="alice", credential="token-of-alice"),
+        ),
+        filed(operation="delete_access_key"),
+        filed(quorum=0),
+        from_then("execution.succeeded", timedelta(days=99)),
+        from_then("execution.started", timedelta(seconds=-30)),
+        data("execution.started", policy={"quorum": 1}),
+        without("execution.succeeded"),
+        without("execution.succeeded", "execution.started"),
     ],
 )
-def test_a_rule_that_the_service_broke_is_found(change: Callable[[list[Leaf]], None], names: set[str]) -> None:
+def test_what_keeps_to_the_rules_has_no_finding(change: Change) -> None:
     ledger, request_id = executed_otherwise(change)
-    evidence = executed()[0].evidence(request_id) | {
-        "events": events_of(ledger, request_id),
-        "checkpoint": ledger.note(),
-    }
-    assert findings_in(evidence) - _DIFFERS == names
+    assert findings_in(evidence_of(ledger, request_id)) <= _DIFFERS
+    assert findings(b"".join(ledger.export())) == set()
+
+
+def test_a_finding_says_which_request_which_number_and_what_is_wrong() -> None:
+    ledger, request_id = executed_otherwise(without("decision.recorded"))
+    (_, started, *_) = told_of(b"".join(ledger.export()))
+    number = next(leaf["seq"] for leaf in ledger.leaves if leaf["event"] == "execution.started")
+    assert str(started) == (
+        f"no-quorum: seq {number}, request '{request_id}': expected 2 others who approved this digest, found []"
+    )
+
+
+def others(event: str, behind: str, minutes: float = 0, **said: Any) -> Change:
+    """An event of people or tokens, right behind the first or, of a person, the last that is named so."""
+
+    def change(leaves: list[Leaf]) -> None:
+        at = leaves.index(vote_of(leaves, behind) if behind in {"bob", "carol"} else first(leaves, behind))
+        actor = {"kind": "person", "subject": "oscar", "credential": "cli", "proof": None}
+        when = timestamp(NOON + timedelta(minutes=minutes))
+        leaves.insert(at + 1, {"at": when, "event": event, "request_id": None, "actor": actor, "data": said})
+
+    return change
+
+
+_RUNS_AFTER_AN_HOUR = from_then("execution.started", _HOUR)
+_VOTES_AFTER_AN_HOUR = from_then("decision.recorded", _HOUR)
+
+
+def without_token(person: str) -> Change:
+    def change(leaves: list[Leaf]) -> None:
+        leaves[:] = [leaf for leaf in leaves if leaf["data"].get("token_id") != f"token-of-{person}"]
+
+    return change
+
+
+# What only the log can tell, since it has the events of others as well.
+BROKEN_IN_THE_LOG: Mapping[str, tuple[Change, set[str]]] = {
+    "forged, executed, deleted": (without("request.filed", "decision.recorded", "request.approved"), {"not-open"}),
+    "never filed": (without("request.filed"), {"not-open"}),
+    "of no request": (
+        lambda leaves: first(leaves, "execution.started").update(request_id=None),
+        {"not-open", "not-started"},
+    ),
+    "a voter's token that nobody made": (without_token("bob"), {"wrong-credential", "no-quorum"}),
+    "an executor's token that nobody made": (without_token("rita"), {"wrong-credential"}),
+    "a requester's token that nobody made": (without_token("alice"), {"wrong-credential"}),
+    "a vote by another's token": (both(vote("carol", credential="token-of-bob")), {"wrong-credential", "no-quorum"}),
+    "a token that is made for two": (
+        both(
+            without_token("bob"),
+            others("token.created", "token.created", token_id="token-of-alice", subject="bob"),
+            vote("bob", credential="token-of-alice"),
+        ),
+        {"wrong-credential", "no-quorum"},
+    ),
+    "a vote by a revoked token": (
+        both(
+            _VOTES_AFTER_AN_HOUR,
+            others("token.revoked", "request.filed", token_id="token-of-bob"),
+            lambda leaves: leaves.insert(0, leaves.pop(3)),
+        ),
+        {"wrong-credential", "no-quorum"},
+    ),
+    "a vote whose token is revoked": (
+        both(_RUNS_AFTER_AN_HOUR, others("token.revoked", "carol", token_id="token-of-bob")),
+        {"no-quorum"},
+    ),
+    "a vote of somebody suspended": (
+        both(_RUNS_AFTER_AN_HOUR, others("person.suspended", "carol", 1, person="bob")),
+        {"no-quorum"},
+    ),
+    "a vote of before a suspension": (
+        both(
+            _RUNS_AFTER_AN_HOUR,
+            others("person.reinstated", "carol", 2, person="bob"),
+            others("person.suspended", "carol", 1, person="bob"),
+        ),
+        {"no-quorum"},
+    ),
+    "a vote while suspended": (
+        both(_VOTES_AFTER_AN_HOUR, others("person.suspended", "request.filed", person="bob")),
+        {"suspended", "no-quorum"},
+    ),
+    "a vote of before the role was lost": (
+        both(
+            _RUNS_AFTER_AN_HOUR,
+            others("person.changed", "carol", 1, person="bob", votes_since=timestamp(NOON + timedelta(minutes=1))),
+        ),
+        {"no-quorum"},
+    ),
+    "the requester is suspended": (
+        both(_RUNS_AFTER_AN_HOUR, others("person.suspended", "carol", 1, person="alice")),
+        {"suspended"},
+    ),
+    "the recipient is suspended": (
+        both(_RUNS_AFTER_AN_HOUR, others("person.suspended", "carol", 1, person="rita")),
+        {"suspended"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_IN_THE_LOG)
+def test_a_rule_that_only_the_log_shows_to_be_broken_is_found(name: str) -> None:
+    change, names = BROKEN_IN_THE_LOG[name]
+    ledger, _ = executed_otherwise(change)
+    assert findings(b"".join(ledger.export())) == names
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        both(
+            _VOTES_AFTER_AN_HOUR,
+            others("person.reinstated", "request.filed", 2, person="bob"),
+            others("person.suspended", "request.filed", 1, person="bob"),
+        ),
+        both(_RUNS_AFTER_AN_HOUR, others("person.suspended", "carol", 1, person="dave")),
+        both(_RUNS_AFTER_AN_HOUR, others("person.changed", "carol", 1, person="bob", votes_since=None)),
+        both(_RUNS_AFTER_AN_HOUR, others("person.changed", "carol", 1, person="bob", votes_since=timestamp(NOON))),
+        both(_RUNS_AFTER_AN_HOUR, others("person.suspended", "execution.started", 90, person="bob")),
+    ],
+)
+def test_votes_that_count_by_the_log_have_no_finding(change: Change) -> None:
+    ledger, _ = executed_otherwise(change)
+    assert findings(b"".join(ledger.export())) == set()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        others("token.revoked", "request.approved", token_id="token-of-bob"),
+        others("person.suspended", "request.approved", 0.5, person="bob"),
+        others("person.suspended", "request.approved", person="bob"),
+    ],
+)
+def test_what_voids_a_vote_within_a_minute_may_have_been_at_work_with_the_execution(change: Change) -> None:
+    """Nothing locks a person's row while an execution is claimed; but it is said."""
+    ledger, request_id = executed_otherwise(change)
+    note, _ = told_of(b"".join(ledger.export()))
+    assert isinstance(note, str)
+    assert note.startswith(f"seq 10, request '{request_id}': the approvals of ['bob'] became void within a minute of")
+
+
+def test_a_request_of_whose_events_one_names_another_before_it_is_found() -> None:
+    ledger = Ledger()
+    for leaf in executed()[0].leaves:
+        wrong = {"previous": 1} if leaf["event"] == "execution.started" else {}
+        ledger.append(**{name: value for name, value in leaf.items() if name != "previous"} | wrong)
+    assert findings(b"".join(ledger.export())) == {"left-out"}
+
+
+def test_an_id_that_is_filed_again_after_its_end_is_found() -> None:
+    ledger, request_id = executed()
+    ledger.append(**copied(first(ledger.leaves, "request.filed"), seq=12, previous=10))
+    assert findings(b"".join(ledger.export())) == {"filed-twice"}
+    assert findings_in(evidence_of(ledger, request_id)) - _DIFFERS == set()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"at": "yesterday"},
+        {"at": "2026-02-30T00:00:00.000000Z"},
+        {"actor": None},
+        {"data": []},
+        {"request_id": 5},
+        {"event": None},
+    ],
+)
+def test_what_is_no_event_is_found_and_nothing_is_judged_that_it_may_have_changed(changed: Leaf) -> None:
+    ledger, _ = executed_otherwise(lambda leaves: leaves[2].update(changed))
+    finding, note, _ = told_of(b"".join(ledger.export()))
+    assert str(finding).startswith("not-an-event: seq 3: ")
+    assert note == "1 requests were not judged: their filing, or another event of theirs, is not here"
+
+
+def without_policy(leaves: list[Leaf]) -> None:
+    for leaf in leaves:
+        leaf["data"].pop("policy", None)
+
+
+def test_a_log_from_before_events_said_the_policy_is_judged_by_what_was_filed() -> None:
+    def old(change: Change) -> list[verifier.Finding | str]:
+        ledger = Ledger(names_previous=False)
+        for leaf in executed_otherwise(both(change, without_policy))[0].leaves:
+            ledger.append(**{name: value for name, value in leaf.items() if name != "previous"})
+        return told_of(b"".join(ledger.export()))
+
+    note, _ = old(lambda _: None)
+    assert str(note).startswith("1 executions are of a version that did not say which quorum was in force: judged by")
+    assert {each.name for each in old(filed(quorum=3)) if isinstance(each, verifier.Finding)} == {"no-quorum"}
+
+
+@pytest.mark.parametrize("size", range(1, 12))
+def test_a_log_that_begins_in_the_middle_says_what_it_cannot_judge(size: int) -> None:
+    """And no finding accuses anybody because of what is not there."""
+    export = executed()[0].export()
+    told = told_of(b"".join(export[size:]))
+    named = {each.name for each in told if isinstance(each, verifier.Finding)}
+    assert named <= {"sequence-broken", "wrong-size", "another-kind", "not-a-note"}
+    judged = [each for each in told if str(each).endswith("is not here")]
+    assert len(judged) == (1 if 2 <= size <= 9 else 0)
+
+
+def test_what_comes_after_a_gap_is_judged_again_once_it_is_filed() -> None:
+    ledger, _ = executed()
+    again = executed_otherwise(both(without("decision.recorded"), filed(id="another")))[0]
+    for leaf in again.leaves:
+        ledger.append(**{**leaf, "seq": len(ledger.leaves) + 1, "request_id": leaf["request_id"] and "another"})
+    export = ledger.export()
+    told = [str(each) for each in told_of(b"".join(export[:3] + export[4:]))]
+    assert any(each.startswith("no-quorum: seq ") and "'another'" in each for each in told)
+    assert "1 requests were not judged: their filing, or another event of theirs, is not here" in told
+
+
+def test_nothing_is_remembered_of_requests_that_have_ended() -> None:
+    replay = verifier.Replay(is_log=True)
+    leaves = [leaf for leaf in executed()[0].leaves if leaf["event"] != "token.created"]
+    tokens = [leaf for leaf in executed()[0].leaves if leaf["event"] == "token.created"]
+    told = [each for token in tokens for each in replay.take(token)]
+    for number in range(100):
+        for at, leaf in enumerate(leaves):
+            renamed = copied(leaf, request_id=f"request {number}", previous=at or None, seq=at + 1)
+            if at == 0:
+                renamed["data"]["filing"] = renamed["data"]["filing"] | {"id": f"request {number}"}
+                digest = hashlib.sha256(canonical(renamed["data"]["filing"])).hexdigest()
+            renamed["data"]["digest"] = digest
+            told += replay.take(renamed)
+            assert len(replay.open) == (at < len(leaves) - 1)
+    assert told == []
+
+
+def test_every_end_is_an_end_to_the_rules_as_well() -> None:
+    """The table of the rules is that of the domain."""
+    steps = {(before, name): reached for name, (reached, every) in verifier.LIFE.items() for before in every}
+    assert steps == {(before.value, name): after.value for (before, after), name in EVENT_OF.items()}
+    ends = {verifier.LIFE[name][0] for name in verifier.ENDS}
+    assert ends == {status.value for status in TERMINAL} == {str(status) for status in NEXT if not NEXT[status]}
+
+
+def test_an_event_that_the_rules_do_not_know_is_no_finding() -> None:
+    ledger, request_id = executed()
+    ledger.tell(Event("something.new", {"person": ["x"], "token_id": {}, "status": "?"}), by("oscar"))
+    ledger.tell(Event("something.new", {"status": "?"}), WORKER, request_id)
+    assert findings(b"".join(ledger.export())) == set()

@@ -4,21 +4,26 @@ What is rewritten with every hash that goes with it can only be told by a head t
 """
 
 import json
+import sqlite3
 from collections.abc import Callable
-from datetime import timedelta
+from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import BOTH, DEACTIVATE, OTHER_ACCOUNT, House
+from factories import BOTH, CREATE, DEACTIVATE, OTHER_ACCOUNT, House, filing
 from past_triggers import as_its_owner
 from sqlalchemy import Connection, delete, insert, select, text, update
 
+from service.db import requests as db_requests
 from service.db import tree
 from service.db.engine import begin, read
 from service.db.tables import audit_events, audit_head, audit_nodes, audit_tree, decisions, requests
+from service.domain.account import Part
 from service.domain.canonical import canonical
 from service.domain.merkle import EMPTY, leaf_hash
+from service.domain.request import OperationRequest
 from service.workflow.verify import Anchor, verify
 
 SECOND = timedelta(seconds=1)
@@ -247,6 +252,153 @@ def test_a_request_that_is_missing_is_found(log: House) -> None:
         tx.execute(delete(decisions))
         tx.execute(delete(requests))
     assert any(fault.startswith("the requests: expected 2") for fault in faults(log))
+
+
+Events = list[dict[str, Any]]
+
+
+def first(events: Events, name: str) -> dict[str, Any]:
+    return next(event for event in events if event["event"] == name)
+
+
+def without(*names: str) -> Callable[[Events], Events]:
+    return lambda events: [event for event in events if event["event"] not in names]
+
+
+def by_one_alone(events: Events) -> Events:
+    """Bob's approval in the place of carol's."""
+    bobs, carols = [event for event in events if event["event"] == "decision.recorded"][:2]
+    return [bobs | {"seq": event["seq"]} if event is carols else event for event in events]
+
+
+def by_the_requester(events: Events) -> Events:
+    vote = first(events, "decision.recorded")
+    of_alice = {"kind": "person", "subject": "alice", "credential": "oidc-1", "proof": None}
+    data = vote["data"] | {"person": "alice", "credential": "oidc-1"}
+    return [vote | {"actor": of_alice, "data": data} if event is vote else event for event in events]
+
+
+def denied_by_one(events: Events) -> Events:
+    vote = first(events, "decision.recorded")
+    return [vote | {"data": vote["data"] | {"decision": "reject"}} if event is vote else event for event in events]
+
+
+def before_its_filing(events: Events) -> Events:
+    late = first(events, "execution.started")
+    return [event | {"at": "2020-01-01T00:00:00.000000Z"} if event is late else event for event in events]
+
+
+def of_something_else(events: Events) -> Events:
+    started = first(events, "execution.started")
+    data = started["data"] | {"digest": "0" * 64}
+    return [started | {"data": data} if event is started else event for event in events]
+
+
+def twice(events: Events) -> Events:
+    return [*events, first(events, "execution.started")]
+
+
+@pytest.mark.parametrize(
+    ("forge", "named"),
+    [
+        (without("decision.recorded"), "no-quorum"),
+        (by_one_alone, "no-quorum"),
+        (by_the_requester, "own-approval"),
+        (denied_by_one, "executed-against"),
+        (without("request.filed"), "not-open"),
+        (without("request.approved"), "wrong-step"),
+        (without("execution.started"), "not-started"),
+        (without("token.created"), "wrong-credential"),
+        (twice, "not-open"),
+        (before_its_filing, "time-contradicts"),
+        (of_something_else, "wrong-digest"),
+    ],
+)
+def test_a_log_that_tells_of_a_crime_is_no_good_log_however_well_it_is_hashed(
+    log: House, forge: Callable[[Events], Events], named: str
+) -> None:
+    with as_its_owner(log) as tx:
+        rewritten(tx, forge(contents(tx)))
+    found = [fault for fault in faults(log) if fault.startswith(f"{named}: seq ")]
+    assert found, faults(log)
+    assert all(", request '" in fault for fault in found)
+
+
+def approve(tx: Connection, request: OperationRequest, at: datetime, tokens: dict[str, str]) -> None:
+    """Rows that say so, and no event."""
+    filing = request.filing
+    of_it = {"request_id": filing.request_id, "requester": filing.requester, "recipient": filing.recipient}
+    for person, token in tokens.items():
+        vote = {"person": person, "digest": request.digest, "decision": "approve", "credential": token}
+        tx.execute(insert(decisions).values(**of_it, **vote, decided_at=at))
+    approved = {"status": "approved", "approved_at": at, "execute_by": at + filing.execution_window}
+    tx.execute(update(requests).where(requests.c.id == filing.request_id).values(**approved))
+
+
+def test_an_execution_by_decisions_that_were_forged_and_deleted_is_found(log: House) -> None:
+    """Nobody but bob ever approved, and no row says otherwise any more."""
+    with read(log.ctx.engine) as tx:
+        asked = next(
+            each for each in db_requests.by_ids(tx, db_requests.ids(tx, after="", limit=9)) if each.status == "pending"
+        )
+    tokens = {"carol": log.actor("carol").credential}
+    with as_its_owner(log) as tx:
+        approve(tx, asked, log.clock(), tokens)
+    executed, key = log.execute(asked)
+    assert (executed.status, key is None) == ("delivered", False)
+    with as_its_owner(log) as tx:
+        tx.execute(
+            delete(decisions).where(decisions.c.person == "carol", decisions.c.request_id == asked.filing.request_id)
+        )
+    found = faults(log)
+    assert [fault.partition(":")[0] for fault in found] == ["wrong-step", "no-quorum"]
+    assert all(f"request '{asked.filing.request_id}'" in fault for fault in found)
+
+
+def test_an_execution_of_what_was_never_filed_and_is_in_no_row_any_more_is_found(log: House) -> None:
+    """As many requests were filed as there are: nothing but the rules tells."""
+    with log.ctx.sign_in(BOTH, CREATE) as root:
+        observed = root.observe(log.clock(), *(set(Part) - {Part.SIGNER}))
+    now = log.clock()
+    forged = OperationRequest.file(
+        filing(recipient="alice", account_id=BOTH, observed=observed, filed_at=now, approve_by=now + timedelta(days=1))
+    )
+    tokens = {person: log.actor(person).credential for person in ("bob", "carol")}
+    with as_its_owner(log) as tx:
+        db_requests.add(tx, forged, idempotency_key=None, idempotency_hash=None)
+        approve(tx, forged, now, tokens)
+    _, key = log.execute(forged)
+    assert key is not None
+    deleted(log, forged.filing.request_id)
+    assert {fault.partition(":")[0] for fault in faults(log)} == {"not-open"}
+
+
+def deleted(log: House, request_id: str) -> None:
+    """With what refers to it left as it is."""
+    statements = [
+        f"DELETE FROM {table} WHERE {column} = '{request_id}'"
+        for table, column in (("decisions", "request_id"), ("requests", "id"))
+    ]
+    if log.owner.dialect.name == "sqlite":
+        with closing(sqlite3.connect(str(log.owner.url.database))) as plain, plain:
+            for statement in statements:
+                plain.execute(statement)
+        return
+    with as_its_owner(log) as tx:
+        for statement in statements:
+            tx.execute(text(statement))
+
+
+def test_what_could_not_be_judged_is_said_beside_the_faults(log: House) -> None:
+    """Of a log from before its executions said which quorum was in force."""
+    with as_its_owner(log) as tx:
+        old = contents(tx)
+        for event in old:
+            event["data"].pop("policy", None)
+            del event["previous"]
+        rewritten(tx, old)
+    (note,) = faults(log)
+    assert note.startswith("1 executions are of a version that did not say which quorum was in force")
 
 
 def test_progress_is_told_up_to_the_last_event(log: House) -> None:
