@@ -1,4 +1,4 @@
-"""What checking the audit log costs: the whole of it, and one proof, for logs of different sizes.
+"""What checking the audit log costs: the whole of it, an export of it, and one proof, for logs of different sizes.
 
     PYTHONPATH=tests python bench/audit.py 1000 100000 1000000
 
@@ -16,17 +16,21 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+from ledger import SIGNER, executed
 from postgres import running_postgres
 from sqlalchemy import Engine, insert, update
 
+from service import verifier
 from service.db import tree
 from service.db.engine import begin, connect, read
 from service.db.schema import migrate
 from service.db.tables import audit_events, audit_head, audit_nodes, audit_tree
 from service.domain.actor import WORKER
-from service.domain.canonical import canonical, parse_timestamp
+from service.domain.canonical import canonical, parse_timestamp, sha256
+from service.domain.checkpoint import Checkpoint
 from service.domain.events import Event, record
 from service.domain.merkle import EMPTY, Frontier, consistency_proof, inclusion_proof, leaf_hash
+from service.signing.notes import sign_note
 from service.workflow.context import Context
 from service.workflow.verify import verify
 
@@ -86,7 +90,57 @@ def engines() -> Iterator[dict[str, Engine]]:
             engine.dispose()
 
 
+def lives(size: int) -> Iterator[bytes]:
+    """An export of at least `size` events: whole requests one after the other, each filed, approved and executed."""
+    ledger, _ = executed()
+    made, mine = 0, [leaf for leaf in ledger.leaves if leaf["request_id"]]
+    grown = verifier.Tree()
+    for leaf in ledger.leaves:
+        if not leaf["request_id"]:
+            made += 1
+            yield _line(grown, leaf | {"seq": made})
+    while made < size:
+        filed, request_id = made + 1, f"request {made}"
+        filing = mine[0]["data"]["filing"] | {"id": request_id}
+        digest = sha256(filing)
+        for leaf in mine:
+            made += 1
+            data = leaf["data"] | {"digest": digest} | ({"filing": filing} if made == filed else {})
+            before = None if made == filed else made - 1
+            yield _line(grown, leaf | {"seq": made, "request_id": request_id, "previous": before, "data": data})
+    note = sign_note(Checkpoint(SIGNER.name, grown.size, grown.root()).text(), [SIGNER])
+    yield canonical({"checkpoint": note}) + b"\n"
+
+
+def _line(grown: verifier.Tree, leaf: dict[str, Any]) -> bytes:
+    grown.append(canonical(leaf))
+    return canonical(leaf) + b"\n"
+
+
+def measure_export(size: int) -> tuple[float, float]:
+    """Seconds of the check of an export, and its peak of memory in MiB."""
+    with tempfile.TemporaryFile() as file:
+        file.writelines(lives(size))
+        file.seek(0)
+        tracemalloc.start()
+        began = time.perf_counter()
+        (last,) = verifier.check_export(file, [verifier.read_key(SIGNER.verifier_key)], [])
+        seconds = time.perf_counter() - began
+        peak = tracemalloc.get_traced_memory()[1] / 2**20
+        tracemalloc.stop()
+    assert isinstance(last, str), last
+    return seconds, peak
+
+
 def main(sizes: list[int]) -> None:
+    first_export = None
+    for size in sizes:
+        seconds, peak = measure_export(size)
+        first_export = first_export or (seconds / size, peak)
+        print(
+            f"    export  {size:>9,} events: check {seconds:7.2f} s, an event {seconds / size / first_export[0]:.2f} "
+            f"times the first's; memory {peak:6.1f} MiB, {peak / first_export[1]:.2f} times"
+        )
     with engines() as made:
         for kind, engine in made.items():
             migrate(engine)

@@ -14,6 +14,7 @@ import hashlib
 import json
 import re
 import sys
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -333,7 +334,8 @@ _FILING = {
     "execution_window_seconds": int,
 }
 _FILED, _DECIDED, _APPROVED, _STARTED = "request.filed", "decision.recorded", "request.approved", "execution.started"
-_RECEIVED = "receipt.confirmed"
+_RECEIVED, _SUSPENDED, _REINSTATED = "receipt.confirmed", "person.suspended", "person.reinstated"
+_OF_PEOPLE = {"person.seen", "person.changed", _SUSPENDED, _REINSTATED}
 _UNDECIDED = ("pending", "approved")
 # The status that each event leads to, and those that it may follow.
 LIFE = {
@@ -402,10 +404,14 @@ class _Request:
 
 @dataclass(slots=True)
 class _Person:
-    """Somebody whose votes of before `since` are void."""
+    """Somebody whose votes of before each of these times became void then; and since when they are suspended."""
 
-    since: int
-    is_suspended: bool
+    voided: list[int] = field(default_factory=list)
+    suspended_at: int | None = None
+
+    def void(self, at: int) -> None:
+        if not self.voided or at > self.voided[-1]:
+            self.voided.append(at)
 
 
 @dataclass(slots=True)
@@ -464,19 +470,27 @@ class Replay:
 
     def _learn(self, event: Event) -> None:
         """What the log says of people and tokens."""
-        data, at = event["data"], _moment(event)
-        person = self._people.get(str(data.get("person")), _Person(0, is_suspended=False))
+        name, data, at = event["event"], event["data"], _moment(event)
         token_id = str(data.get("token_id"))
-        match event["event"]:
-            case "person.suspended" | "person.reinstated" as name:
-                self._people[str(data.get("person"))] = _Person(max(person.since, at), name == "person.suspended")
-            case "person.seen" | "person.changed":
-                since = max(person.since, _time(data.get("votes_since")) or 0)
-                self._people[str(data.get("person"))] = _Person(since, person.is_suspended)
-            case "token.created":
-                self._tokens.setdefault(token_id, _Token(str(data.get("subject"))))
-            case "token.revoked":
-                self._tokens.setdefault(token_id, _Token(None)).revoked_at = at
+        if name in _OF_PEOPLE:
+            person = self._people.setdefault(str(data.get("person")), _Person())
+            void = at if name in {_SUSPENDED, _REINSTATED} else _time(data.get("votes_since"))
+            if void is not None:
+                person.void(void)
+            if name == _REINSTATED:
+                person.suspended_at = None
+            elif name == _SUSPENDED and person.suspended_at is None:
+                person.suspended_at = at
+        elif name == "token.created":
+            self._tokens.setdefault(token_id, _Token(str(data.get("subject"))))
+        elif name == "token.revoked":
+            token = self._tokens.setdefault(token_id, _Token(None))
+            token.revoked_at = at if token.revoked_at is None else token.revoked_at
+
+    def _is_suspended(self, subject: str, at: int) -> bool:
+        person = self._people.get(subject)
+        suspended_at = None if person is None else person.suspended_at
+        return suspended_at is not None and abs(at - suspended_at) >= _TOLERANCE
 
     def _miss(self, event: Event) -> Told:
         """What happens to a request that is not open."""
@@ -566,8 +580,7 @@ class Replay:
             yield Finding("wrong-step", place, f"a decision on a request that is {request.status}")
         if at >= request.deadline + _TOLERANCE:
             yield Finding("too-late", place, "a decision after the time for it was over")
-        person = self._people.get(str(data.get("person")))
-        if person is not None and person.is_suspended and abs(at - person.since) >= _TOLERANCE:
+        if self._is_suspended(str(data.get("person")), at):
             yield Finding("suspended", place, f"{shown(data.get('person'))} was suspended")
 
     def _step(self, event: Event, request: _Request) -> Told:
@@ -576,7 +589,7 @@ class Replay:
         reached, before = LIFE[name]
         if request.status not in before or data.get("status") != reached:
             yield _misstep(event, request)
-            if name == _APPROVED:
+            if name == _APPROVED or (name == _STARTED and request.status not in _UNDECIDED):
                 return
         if data.get("digest") != request.digest:
             yield Finding("wrong-digest", place, f"expected {request.digest}, found {shown(data.get('digest'))}")
@@ -598,11 +611,10 @@ class Replay:
         if request.runs_by_itself and not request.is_create:
             runners.append(_WORKER)
         yield from self._check_actor(event, runners)
-        if request.status in _UNDECIDED and at >= request.deadline + _TOLERANCE:
+        if at >= request.deadline + _TOLERANCE:
             yield Finding("too-late", place, "an execution after the time for it was over")
         for who in sorted({request.requester[1], request.recipient}):
-            person = self._people.get(who)
-            if person is not None and person.is_suspended and abs(at - person.since) >= _TOLERANCE:
+            if self._is_suspended(who, at):
                 yield Finding("suspended", place, f"{shown(who)}, who asked for it or receives it, was suspended")
         if request.rejections:
             yield Finding("executed-against", place, f"{shown(sorted(request.rejections))} had rejected it")
@@ -630,11 +642,13 @@ class Replay:
 
     def _void_since(self, person: str, at: int, credential: str) -> int | None:
         """Since when an approval does not count; None for one that does."""
-        token, known = self._tokens.get(credential), self._people.get(person)
-        times = [] if token is None or token.revoked_at is None else [token.revoked_at]
-        if known is not None and (known.is_suspended or at < known.since):
-            times.append(known.since)
-        return min(times, default=None)
+        token, known = self._tokens.get(credential), self._people.get(person) or _Person()
+        later = bisect_right(known.voided, at)
+        times = (
+            None if token is None else token.revoked_at,
+            known.voided[later] if later < len(known.voided) else known.suspended_at,
+        )
+        return min((each for each in times if each is not None), default=None)
 
     def _check_actor(self, event: Event, expected: Sequence[tuple[str, str]]) -> Told:
         by = event["actor"]

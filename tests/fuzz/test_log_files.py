@@ -88,7 +88,7 @@ def _value_of(chance: Chance, value: Any) -> Any:
     for _ in range(chance.choice((1, 1, 2, 5))):
         paths = list(fields(value))
         if not paths:
-            return chance.choice(_JUNK)
+            return None
         path = chance.choice(paths)
         match chance.randrange(6):
             case 0 | 1 | 2 as how:
@@ -96,7 +96,7 @@ def _value_of(chance: Chance, value: Any) -> Any:
             case 3:
                 _put(value, path, json.loads(json.dumps(_at(value, chance.choice(paths)))))
             case _:
-                _put(value, path, chance.choice(_JUNK))
+                _put(value, path, json.loads(json.dumps(chance.choice(_JUNK))))
     if chance.randrange(20) == 0 and (paths := list(fields(value))):
         _put(value, chance.choice(paths), _deep(chance.choice((100, 450, 900, 940, 960, 980, 990))))
     return value
@@ -190,9 +190,9 @@ def test_a_log_that_is_mangled_and_signed_anew_has_a_verdict_and_is_told_by_a_he
         chance, ledger = Chance(case), Ledger()
         leaves = json.loads(json.dumps(_LEDGER.leaves))
         at = chance.randrange(_SIZE)
-        leaves[at] = _value_of(chance, leaves[at])
         if chance.randrange(4) == 0:
-            leaves.insert(chance.randrange(_SIZE), json.loads(json.dumps(chance.choice(leaves))))
+            leaves.insert(chance.randrange(_SIZE), chance.choice(leaves))
+        leaves[at] = _value_of(chance, leaves[at])
         try:
             for leaf in leaves:
                 ledger.append_as_it_is(leaf)
@@ -202,7 +202,7 @@ def test_a_log_that_is_mangled_and_signed_anew_has_a_verdict_and_is_told_by_a_he
         told = told_of(export)
         judged += any(isinstance(each, verifier.Finding) and each.name in RULES for each in told)
         assert _same_export(export) or "rewritten" in findings(export, *_KEPT), case
-        if all("request_id" in leaf for leaf in leaves):
+        if all("request_id" in leaf and leaf.get("seq") == at for at, leaf in enumerate(leaves, 1)):
             evidence = _EVIDENCE | {"events": events_of(ledger, _REQUEST), "checkpoint": ledger.note()}
             assert told_of(json.dumps(evidence).encode()), case
     assert judged > _CASES * 0.1

@@ -346,6 +346,31 @@ BROKEN_IN_THE_LOG: Mapping[str, tuple[Change, set[str]]] = {
         ),
         {"no-quorum"},
     ),
+    "a vote of before a suspension that ended a moment before": (
+        both(
+            _RUNS_AFTER_AN_HOUR,
+            others("person.suspended", "carol", 59.5, person="bob"),
+            others("person.reinstated", "carol", 59, person="bob"),
+            others("person.suspended", "carol", 1, person="bob"),
+        ),
+        {"no-quorum"},
+    ),
+    "a vote by a token that is revoked again": (
+        both(
+            _RUNS_AFTER_AN_HOUR,
+            others("token.revoked", "carol", 59.5, token_id="token-of-bob"),
+            others("token.revoked", "carol", 1, token_id="token-of-bob"),
+        ),
+        {"no-quorum"},
+    ),
+    "the requester is suspended again": (
+        both(
+            _RUNS_AFTER_AN_HOUR,
+            others("person.suspended", "carol", 59.5, person="alice"),
+            others("person.suspended", "carol", 1, person="alice"),
+        ),
+        {"suspended"},
+    ),
     "a vote while suspended": (
         both(_VOTES_AFTER_AN_HOUR, others("person.suspended", "request.filed", person="bob")),
         {"suspended", "no-quorum"},
