@@ -1,6 +1,8 @@
 """The two databases and the house that stands on either."""
 
+import gc
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +34,15 @@ def plain_tracebacks() -> None:
 def no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK's tries follow each other at once."""
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+
+
+@pytest.fixture(scope="module")
+def torn_connections() -> Iterator[None]:
+    """The SDK leaves the socket of an answer that it could not read to the collector: here, not in another's test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

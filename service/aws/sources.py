@@ -47,7 +47,6 @@ _MEANINGS: tuple[tuple[type[Exception], str], ...] = (
     (NoRegionError, "names no region, which it needs to ask AWS for its credential."),
     (LoginError, _BY_LOGIN),
     (MissingDependencyException, _BY_LOGIN),
-    (RuntimeError, "gave a credential that has expired."),  # botocore's word for one that a refresh did not renew
 )
 
 
@@ -135,6 +134,8 @@ class ProfileSource:
         match error:
             case FaultyProfile(sentence=sentence):
                 return NO_CREDENTIAL, sentence
+            case RuntimeError() if type(error) is RuntimeError:  # botocore's word for one that no refresh renews
+                return NO_CREDENTIAL, f"{named} gave a credential that has expired."
             case BotoCoreError() if not isinstance(error, (HTTPClientError, ConnectionError)):
                 return NO_CREDENTIAL, f"{named} cannot be used ({type(error).__name__})."
             case _:

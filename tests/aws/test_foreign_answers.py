@@ -38,7 +38,10 @@ from service.domain.errors import Code, Unavailable
 from service.domain.operation import Done, InDoubt, Operation, OperationName, Outcome
 from service.worker import run_pass
 
-pytestmark = pytest.mark.usefixtures("no_back_off")
+pytestmark = [
+    pytest.mark.usefixtures("no_back_off", "torn_connections"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 _OWN = Account(account_id=ACCOUNT, name="production")
 _MEMBER = Account(account_id=MEMBER, name="member", has_profile=False, organization="main")

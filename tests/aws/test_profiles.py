@@ -21,6 +21,11 @@ from service.domain.account import Account, SourceKind
 from service.domain.capability import Plan
 from service.domain.errors import Code, Unavailable
 
+pytestmark = [
+    pytest.mark.usefixtures("torn_connections"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
+
 _ACCOUNT = Account(account_id=ACCOUNT, name="production")
 _PLAN = Plan(SourceKind.PROFILE)
 _ID = "AKIAEXAMPLE000000001"

@@ -50,7 +50,10 @@ _BATCH = 20
 BATCHES = range(60) if _LONG else range(3)
 REQUESTS = range(150) if _LONG else range(8)
 
-pytestmark = pytest.mark.usefixtures("no_back_off")
+pytestmark = [
+    pytest.mark.usefixtures("no_back_off", "torn_connections"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 _OWN = Account(account_id=ACCOUNT, name="production")
 _MEMBER = Account(account_id=MEMBER, name="member", has_profile=False, organization="main")
