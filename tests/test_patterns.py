@@ -25,7 +25,7 @@ def test_a_pattern_matches_the_whole_text(pattern: str, text: str, *, matched: b
 
 @pytest.mark.parametrize("pattern", ["(", "[", "(?=OPS)OPS-1", r"(A)\1", "a{1000}{1000}{1000}"])
 def test_a_pattern_that_cannot_be_matched_in_linear_time_is_refused(pattern: str) -> None:
-    with pytest.raises(ValueError, match="not a regular expression"):
+    with pytest.raises(ValueError, match="a regular expression"):
         patterns.check(pattern)
 
 

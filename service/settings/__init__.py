@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 
 from pydantic import ValidationError
-from pydantic_settings import SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
 
-from service.settings.faults import FILE_VARIABLE, faults_of, faults_of_environment, faults_of_log
+from service.settings.environment import FILE_VARIABLE, faults_of_environment, faults_of_json
+from service.settings.faults import faults_of, faults_of_log
 from service.settings.model import PREFIX, Settings
 from service.settings.sections import (
     AuditSettings,
@@ -20,6 +21,7 @@ from service.settings.sections import (
     TrackerSettings,
     path_of,
 )
+from service.settings.words import Unreadable, faults_in, read_toml
 
 __all__ = [
     "FILE_VARIABLE",
@@ -34,6 +36,7 @@ __all__ = [
     "TrackerSettings",
     "load",
     "load_for_audit",
+    "load_values",
     "path_of",
 ]
 
@@ -48,15 +51,31 @@ class FaultySettings(Exception):
         self.faults = faults
 
 
+class _Read(Settings):
+    """From the environment, which wins, and from `document`, which is what the file says."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        return env_settings, InitSettingsSource(settings_cls, init_settings()["document"])
+
+
 def load(file: Path | None = None) -> Settings:
     """Read the file (`file`, else `ROOTQUORUM_CONFIG`, else `rootquorum.toml` if there) and the environment.
 
     Raises FaultySettings.
     """
-    chosen, settings = _read(file)
+    settings = load_values(file)
     faults = list(faults_of(settings))
-    if faults and not chosen.is_file():
-        faults.insert(0, f"There is no {chosen} here, and ROOTQUORUM_CONFIG names no other file.")
+    if faults and settings_file(file) is None:
+        faults.insert(0, f"There is no {_DEFAULT_FILE} here, and {FILE_VARIABLE} names no other file.")
     if faults:
         raise FaultySettings(faults)
     return settings
@@ -67,31 +86,39 @@ def load_for_audit(file: Path | None = None) -> Settings:
     said. All else may be missing, or lead to what is out of reach; a value that is wrong by itself is refused as ever.
     Raises FaultySettings.
     """
-    _, settings = _read(file)
+    settings = load_values(file)
     audit = settings.audit.for_others()
     if faults := [*faults_of_environment(), *faults_of_log(audit, frozenset())]:
         raise FaultySettings(faults)
     return Settings.model_construct(database=settings.database, audit=audit)
 
 
-def _read(file: Path | None) -> tuple[Path, Settings]:
-    """Where they are, and what each value alone shows to be right. Raises FaultySettings."""
-    named = file or (Path(os.environ[FILE_VARIABLE]) if FILE_VARIABLE in os.environ else None)
-    if named is not None and not named.is_file():
-        raise FaultySettings([f"There is no settings file {named}."])
-    chosen = named or _DEFAULT_FILE
+def settings_file(file: Path | None = None) -> Path | None:
+    """The file that is read; None where there is none, so that the environment says everything."""
+    named = _named(file)
+    return named or (_DEFAULT_FILE if _DEFAULT_FILE.is_file() else None)
 
-    class _FromFile(Settings):
-        model_config = SettingsConfigDict(toml_file=chosen)
+
+def load_values(file: Path | None = None) -> Settings:
+    """Settings of which each value alone is right; together they may still be impossible. Raises FaultySettings."""
+    named = _named(file)
+    chosen = named or _DEFAULT_FILE
+    try:
+        document = read_toml(chosen)
+    except FileNotFoundError:
+        if named is not None:
+            raise FaultySettings([f"There is no settings file {named}."]) from None
+        document = {}
+    except Unreadable as error:
+        raise FaultySettings([str(error)]) from None
 
     try:
-        return chosen, _FromFile()
+        return _Read(document=document)  # type: ignore[call-arg]  # for its sources alone
     except ValidationError as error:
-        raise FaultySettings([_sentence(fault["loc"], fault["msg"]) for fault in error.errors()]) from None
-    except (SettingsError, ValueError) as error:
-        # A TOML error names line and column; an unreadable variable its name. Neither shows a value.
-        raise FaultySettings([f"The settings cannot be read: {error}."]) from None
+        raise FaultySettings([*faults_in(error, chosen)]) from None
+    except (SettingsError, RecursionError):
+        raise FaultySettings([*faults_of_json()] or ["A variable of the environment cannot be read."]) from None
 
 
-def _sentence(location: tuple[int | str, ...], message: str) -> str:
-    return f"{'.'.join(map(str, location))}: {message}."
+def _named(file: Path | None) -> Path | None:
+    return file or (Path(os.environ[FILE_VARIABLE]) if FILE_VARIABLE in os.environ else None)

@@ -1,6 +1,5 @@
 """What is unsafe or impossible, and no value alone can show: one sentence per fault."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 
@@ -11,7 +10,8 @@ from service.notify import github
 from service.notify.addresses import check_url
 from service.notify.webhooks import signer, verifier
 from service.settings.circles import faults_of_circles
-from service.settings.model import PREFIX, Settings
+from service.settings.environment import faults_of_environment
+from service.settings.model import Settings
 from service.settings.sections import (
     AuditSettings,
     HookSettings,
@@ -22,8 +22,6 @@ from service.settings.sections import (
     is_guarded,
 )
 from service.signing.ed25519 import from_pem
-
-FILE_VARIABLE = f"{PREFIX}CONFIG"
 
 # Of a hook; what signs it can be guessed offline.
 _SHORTEST_SECRET = 24
@@ -49,24 +47,16 @@ def faults_of(settings: Settings) -> Iterator[str]:
         yield "worker.lease: it is renewed once in an interval, and has to be three of them at least."
     if settings.worker.enabled and settings.database.connections < settings.worker.parallel + 2:
         yield (
-            f"database.connections: {settings.database.connections} are too few; "
-            f"the worker takes {settings.worker.parallel + 1}, and the API needs one at least."
+            "database.connections: they are too few; the worker takes one more than worker.parallel, and the API needs "
+            "one at least."
         )
-
-
-def faults_of_environment() -> Iterator[str]:
-    for variable in sorted(os.environ):
-        name = variable.upper()  # pydantic-settings reads them in any case
-        section = name.removeprefix(PREFIX).split("__")[0].lower()
-        if name.startswith(PREFIX) and name != FILE_VARIABLE and section not in Settings.model_fields:
-            yield f"The environment variable {variable} names no setting."
 
 
 def _faults_of_people(settings: Settings) -> Iterator[str]:
     directory, policy = settings.directory(), settings.policy
     approvers = directory.all_approvers
     if not directory.may_grow and len(approvers) < policy.quorum:
-        yield (f"people: {len(approvers)} approvers for a quorum of {policy.quorum}; nothing could ever be approved.")
+        yield f"people: {len(approvers)} approvers are fewer than policy.quorum; nothing could ever be approved."
     yield from _faults_of_names([*settings.people, *settings.machines])
     for subject in sorted(settings.people.keys() & settings.machines.keys()):
         yield f"machines.{subject}: a person has the same name."
@@ -161,8 +151,9 @@ def _faults_of_organizations(settings: Settings) -> Iterator[str]:
 
 
 def _faults_of_webhooks(settings: Settings) -> Iterator[str]:
-    for name in sorted(settings.policy.escalate_to - settings.webhooks.keys() - settings.chats.keys()):
-        yield f"policy.escalate_to: there is no webhook and no chat {name}."
+    if settings.policy.escalate_to - settings.webhooks.keys() - settings.chats.keys():
+        there = ", ".join(sorted(settings.webhooks.keys() | settings.chats.keys())) or "none"
+        yield f"policy.escalate_to: one of them is no webhook and no chat; there are {there}."
     for name, webhook in settings.webhooks.items():
         try:
             check_url(webhook.url, settings.notify.allowed_hosts)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.domain.account import Account
 from service.domain.actor import ActorKind, Directory, Grant, Member, Role
@@ -58,18 +58,6 @@ class Settings(BaseSettings):
     audit: AuditSettings = AuditSettings()
     people: dict[PersonId, PersonSettings] = {}
     machines: dict[SubjectId, MachineSettings] = {}
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        del init_settings, dotenv_settings, file_secret_settings
-        return env_settings, TomlConfigSettingsSource(settings_cls)
 
     def rules(self) -> Policy:
         return Policy(**self.policy.model_dump())

@@ -8,13 +8,15 @@ from functools import cache
 
 from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
 
+from service.settings.checks import wrong
+
 
 def check(pattern: str) -> str:
     """Return the pattern. Raises ValueError if it is none, or one that needs look-around or a back-reference."""
     try:
         _compiled(pattern)
     except SchemaError:
-        raise ValueError("not a regular expression without look-around and back-references") from None
+        raise wrong("it has to be a regular expression without look-around and back-references") from None
     return pattern
 
 

@@ -3,11 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from service.domain.account import Partition
 from service.domain.actor import SUBJECT_PATTERN, Role
@@ -15,6 +12,7 @@ from service.domain.events import TOLD
 from service.domain.rules import SMALLEST_QUORUM, Policy
 from service.notify import products
 from service.settings import patterns
+from service.settings.checks import check_database, check_path, split_url, wrong
 
 _RULES = Policy()
 
@@ -24,6 +22,7 @@ SubjectId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,6
 # People are named as their provider spells them, so that nobody is taken for another.
 PersonId = Annotated[str, StringConstraints(pattern=rf"^{SUBJECT_PATTERN}$")]
 DestinationName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,39}$")]
+File = Annotated[Path, AfterValidator(check_path)]
 Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Window = Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(days=366))]
@@ -34,28 +33,18 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _check_database(url: str) -> str:
-    try:
-        backend = make_url(url).get_backend_name()
-    except ArgumentError:
-        backend = None
-    if backend not in {"sqlite", "postgresql"}:
-        raise ValueError("not the URL of a SQLite or PostgreSQL database")
-    return url
-
-
 class DatabaseSettings(_Section):
     """`url` is SQLAlchemy's: `sqlite:///rootquorum.db` or `postgresql://user:password@host/name`."""
 
-    url: Annotated[str, AfterValidator(_check_database)] = "sqlite:///rootquorum.db"
+    url: Annotated[str, AfterValidator(check_database)] = "sqlite:///rootquorum.db"
     # One per thread that serves, and one for the worker; PostgreSQL must allow them for every replica.
     connections: int = Field(default=20, ge=2, le=200)
 
 
 def _check_public_url(url: str) -> str:
-    parts = urlsplit(url)
+    parts = split_url(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise ValueError("not the URL of a service")
+        raise wrong("it has to be an http or https URL without user, query and fragment")
     return url.rstrip("/")
 
 
@@ -154,31 +143,23 @@ class AccountSettings(_Section):
 
 def is_guarded(url: str) -> bool:
     """Whether nobody on the way can change what is answered there: https, or this machine itself."""
-    parts = _split(url)
+    parts = split_url(url)
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"})
 
 
-def _split(url: str) -> SplitResult:
-    """Raises ValueError without the URL, which the library's own would quote."""
-    try:
-        return urlsplit(url)
-    except ValueError:
-        raise ValueError("not a URL") from None
-
-
 def _check_issuer(url: str) -> str:
-    parts = _split(url)
+    parts = split_url(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("not an https URL")
+        raise wrong("it has to be an https URL")
     if parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError("an issuer has neither query nor fragment nor user")
+        raise wrong("an issuer has neither query nor fragment nor user")
     return url
 
 
 def _check_discovery(url: str) -> str:
-    parts = _split(url)
+    parts = split_url(url)
     if not is_guarded(url) or not parts.hostname or parts.fragment or "@" in parts.netloc:
-        raise ValueError("not an https URL")
+        raise wrong("it has to be an https URL")
     return url
 
 
@@ -218,7 +199,7 @@ RESERVED_PARAMETERS = frozenset(
 def _check_parameter(name: str) -> str:
     # Some providers do not look at the case.
     if name.lower() in RESERVED_PARAMETERS:
-        raise ValueError("the service itself decides on this parameter")
+        raise wrong("the service itself decides on this parameter")
     return name
 
 
@@ -298,7 +279,7 @@ class NotifySettings(_Section):
 
 def _check_event(name: str) -> str:
     if name not in TOLD:
-        raise ValueError("no event that anybody is told of")
+        raise wrong(f"it has to be one of the events that are told: {', '.join(sorted(TOLD))}")
     return name
 
 
@@ -306,7 +287,7 @@ class _WithSecrets(_Section):
     """`secret_files` hold one secret each; while one replaces another there are two."""
 
     secrets: tuple[SecretStr, ...] = ()
-    secret_files: tuple[Path, ...] = ()
+    secret_files: tuple[File, ...] = ()
 
     def all_secrets(self) -> list[str]:
         """Those of the settings, and those of files, which are read now. Raises OSError, UnicodeError."""
@@ -328,7 +309,7 @@ class ChatSettings(_Section):
     """A chat that is told by an incoming webhook, whose `url` is a secret. `events` None means all."""
 
     url: SecretStr | None = None
-    url_file: Path | None = None
+    url_file: File | None = None
     events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
 
     def secret_url(self) -> str:
@@ -350,7 +331,7 @@ class TrackerSettings(_Section):
     repository: Repository | None = None
     table: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,79}$")] | None = None
     password: SecretStr | None = None
-    password_file: Path | None = None
+    password_file: File | None = None
     # Of several trackers whose tickets look alike, which are this one's.
     pattern: Annotated[str, AfterValidator(patterns.check)] | None = None
     events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
@@ -378,7 +359,7 @@ class LogKeySettings(_Section):
     """
 
     key: SecretStr | None = None
-    key_file: Path | None = None
+    key_file: File | None = None
     kms_key: Annotated[str, StringConstraints(min_length=1, max_length=2048)] | None = None
     profile: Profile | None = None
     region: Region = "us-east-1"
@@ -407,7 +388,7 @@ class AuditSettings(_Section):
     origin: Annotated[str, StringConstraints(pattern=r"^[!-*,-~]{1,200}$")] | None = None
     keys: dict[DestinationName, LogKeySettings] = {}
     timestamp_url: str | None = None
-    timestamp_roots: Path | None = None
+    timestamp_roots: File | None = None
 
     def for_others(self) -> "AuditSettings":
         """What it takes to check the log."""

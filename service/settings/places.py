@@ -1,0 +1,129 @@
+"""Where in the settings something stands: which names may be shown, and which variable it came from.
+
+A name is the model's own, or one of a table of tables that has the form of such names. Whatever else stands in the
+place of a name may be a secret that was put there by mistake.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from functools import reduce
+from operator import or_
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from service.settings.model import PREFIX, Settings
+
+Location = tuple[int | str, ...]
+
+_HIDDEN = "…"
+
+
+def kind_at(location: Location) -> Any:
+    """The type of what stands there; None where the model has no such place."""
+    kind: Any = Settings
+    for part in location:
+        kind = _below(kind, part)
+    return kind
+
+
+def named(location: Location) -> str:
+    """The place with dots, and an ellipsis for each name that is not to be shown."""
+    shown: list[str] = []
+    kind: Any = Settings
+    for part in location:
+        is_choice, kind = _choices(kind), _below(kind, part)
+        if not is_choice:
+            shown.append(_HIDDEN if kind is None else str(part))
+    return ".".join(shown)
+
+
+def names_in(location: Location) -> list[str]:
+    """What a table may hold; empty where its names are free."""
+    kind = kind_at(location)
+    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
+
+
+def is_plain(kind: Any) -> bool:
+    """Whether a variable holds it as it stands; lists and tables are JSON there."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return False
+    return kind is not None and get_origin(kind) not in {dict, frozenset, tuple, list, set}
+
+
+def variable_of(location: Location) -> str | None:
+    """The environment variable that says what stands there, or a table around it; None where none does."""
+    for depth in range(len(location), 0, -1):
+        wanted = variable_for(location[:depth])
+        for variable, value in os.environ.items():
+            if variable.upper() == wanted and _holds(value, location[depth:]):
+                return variable
+    return None
+
+
+def variable_for(location: Location) -> str:
+    return (PREFIX + "__".join(map(str, location))).upper()
+
+
+def known_variables(kind: Any = Settings, path: Location = ()) -> Iterator[str]:
+    """Every variable whose name does not depend on a name that the operator chose."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        for name, field in kind.model_fields.items():
+            yield from known_variables(_bare(field.annotation), (*path, name))
+    else:
+        yield variable_for(path)
+
+
+def _holds(value: str, location: Location) -> bool:
+    try:
+        found = json.loads(value) if location else None
+    except (ValueError, RecursionError):
+        return False
+    for part in location:
+        if isinstance(found, Mapping) and part in found:
+            found = found[str(part)]
+        elif isinstance(found, list) and isinstance(part, int) and part < len(found):
+            found = found[part]
+        else:
+            return False
+    return True
+
+
+def _below(kind: Any, part: int | str) -> Any:
+    """The type of one part of a value; None where there is no such part, or its name is not to be shown."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        field = kind.model_fields.get(str(part))
+        return None if field is None else _bare(field.annotation)
+    if choices := _choices(kind):
+        # pydantic names the one that it tried, by a name that says little.
+        is_list = str(part).startswith(("tuple", "frozenset"))
+        return next((each for each in choices if (get_origin(each) in {tuple, frozenset}) is is_list), None)
+    inner = get_args(kind)
+    if get_origin(kind) is dict:
+        return _bare(inner[1]) if _is_a(inner[0], part) else None
+    return _bare(inner[0]) if inner and isinstance(part, int) else None
+
+
+def _choices(kind: Any) -> list[Any]:
+    """What a value may be one of; empty for what is of one kind."""
+    return [_bare(each) for each in get_args(kind)] if get_origin(kind) in {Union, UnionType} else []
+
+
+def _is_a(kind: Any, name: int | str) -> bool:
+    try:
+        TypeAdapter(kind).validate_python(name)
+    except ValidationError:
+        return False
+    return True
+
+
+def _bare(kind: Any) -> Any:
+    """Without its constraints, and without the None beside it."""
+    if get_origin(kind) is Annotated:
+        return _bare(get_args(kind)[0])
+    if get_origin(kind) in {Union, UnionType} and NoneType in get_args(kind):
+        # What is left is a choice only where there is more than one thing.
+        return _bare(reduce(or_, (each for each in get_args(kind) if each is not NoneType)))
+    return kind
