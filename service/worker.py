@@ -4,6 +4,7 @@ So a slow account never delays another: it keeps one thread busy, and is left ou
 nobody waits for, looks for drift above all, is apart from that and never has the last free thread.
 """
 
+import math
 import os
 import random
 import socket
@@ -21,10 +22,14 @@ import structlog
 from service.db.leases import Lease
 from service.domain.errors import Code, ServiceError, Unavailable
 from service.workflow.context import Context
+from service.workflow.health import note_pass
 from service.workflow.hold import check, release, renew, take
 from service.workflow.sweep import Step, due
 
 logger = structlog.get_logger(__name__)
+
+# Between two notes of a pass, on which nothing but `doctor` depends.
+_NOTE_SECONDS = 30.0
 
 Subject = tuple[str, ...]
 
@@ -105,6 +110,7 @@ class Worker:
         self._lock = threading.Lock()
         self._busy: dict[Lane, Lease | None] = {}
         self._left_out = False
+        self._noted = -math.inf
         self._thread = threading.Thread(target=self._loop, name="worker")
 
     def start(self) -> None:
@@ -148,6 +154,9 @@ class Worker:
         wanted = lanes(self._ctx, self._patience)
         self._begin([lane for lane in wanted if lane.is_awaited], spared=0)
         self._begin([lane for lane in wanted if not lane.is_awaited], spared=1)
+        if time.monotonic() - self._noted >= _NOTE_SECONDS:
+            note_pass(self._ctx)
+            self._noted = time.monotonic()
 
     def _begin(self, wanted: list[Lane], *, spared: int) -> None:
         """With the first of these lanes that nobody is at: as many as threads are free but for the `spared` ones."""

@@ -6,6 +6,7 @@ are what the service would say. Nothing here is a secret.
 """
 
 from dataclasses import replace
+from importlib.metadata import version
 from typing import Any
 
 from pydantic import BaseModel
@@ -285,4 +286,5 @@ ANSWERS = named(
     events=_whole("A request until it is approved", _events()),
     **log_examples.answers(_LOG),
     ok=_whole("It is", outputs.HealthOut(status="ok")),
+    alive=_whole("It is", outputs.AliveOut(status="ok", version=version("rootquorum"))),
 )

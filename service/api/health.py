@@ -1,27 +1,31 @@
 """Is it alive, and can it serve?"""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from service.api import examples, outputs
 from service.api.deps import Ctx
 from service.api.problems import documented
 from service.domain.errors import Code
-from service.workflow.health import check_ready
+from service.workflow.health import check_ready, check_writes
 
 router = APIRouter(tags=["Health"])
 
-_YES = examples.answer("Yes.", "ok")
+_ALIVE, _YES = examples.answer("Yes.", "alive"), examples.answer("Yes.", "ok")
 
 
-@router.get("/livez", summary="Is the process alive?", responses=_YES | documented(common=()))
-async def livez() -> outputs.HealthOut:
-    """Yes, whatever else is away. For everybody."""
+@router.get("/livez", summary="Is the process alive?", responses=_ALIVE | documented(common=()))
+async def livez(request: Request) -> outputs.AliveOut:
+    """Yes, whatever else is away; and which version it is. For everybody."""
     # Not in the thread pool: while all its threads wait for AWS, the process is alive all the same.
-    return outputs.HealthOut(status="ok")
+    return outputs.AliveOut(status="ok", version=request.app.version)
 
 
 @router.get("/readyz", summary="Can it serve?", responses=_YES | documented(common=(Code.UNAVAILABLE,)))
 def readyz(ctx: Ctx) -> outputs.HealthOut:
-    """Yes, when the database answers and its schema is the one that this version needs. For everybody."""
+    """Yes, when the database answers, has the schema that this version needs, and takes a write. For everybody.
+
+    A write is tried every ten seconds at most; in between the last one's result is good.
+    """
     check_ready(ctx)
+    check_writes(ctx)
     return outputs.HealthOut(status="ok")

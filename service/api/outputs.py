@@ -287,3 +287,7 @@ class AccountCredentialsOut(BaseModel):
 
 class HealthOut(BaseModel):
     status: Literal["ok"]
+
+
+class AliveOut(HealthOut):
+    version: str

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from service.app import compose
+from service.cli.commands import Commands
 from service.cli.common import console, errors, fail, load_settings, operator, plainly, print_whole
 from service.cli.side_by_side import for_each_account
+from service.cli.terminal import Table
 from service.db.expectations import Finding
 from service.domain.account import Account
 from service.domain.capability import is_readable
@@ -19,7 +19,7 @@ from service.workflow.context import Context
 from service.workflow.drift import Look, check_drift
 from service.workflow.health import check_ready
 
-app = typer.Typer(no_args_is_help=True, help="Accounts: can they serve?")
+app = Commands(help="Accounts: can they serve?")
 
 Parallel = Annotated[int, typer.Option(min=1, max=64, help="How many accounts at a time.")]
 
@@ -49,7 +49,7 @@ def _known(context: Context) -> tuple[list[Account], bool]:
     try:
         return list(context.accounts.every()), True
     except ServiceError as error:
-        errors.print(error.exact, style="red", markup=False, soft_wrap=True)
+        errors.print(error.exact, style="red", soft_wrap=True)
         return list(context.accounts.at_hand()), False
 
 
@@ -63,7 +63,7 @@ def _print_checks(checks: Iterable[SourceCheck]) -> None:
         state = found.observed
         table.add_row(
             found.account.account_id,
-            escape(found.account.name),
+            found.account.name,
             found.source.value,
             "yes" if state else ("NO" if found.fault else "-") + _note(notes, found.fault or found.set_aside or ""),
             "" if state is None else f"{len(state.keys)} of 2",
@@ -74,7 +74,7 @@ def _print_checks(checks: Iterable[SourceCheck]) -> None:
         )
     print_whole(table)
     for sentence, number in notes.items():
-        console.print(f"({number}) {sentence}", markup=False, soft_wrap=True)
+        console.print(f"({number}) {sentence}", soft_wrap=True)
 
 
 def _refused(found: SourceCheck) -> Iterable[str]:
@@ -116,7 +116,7 @@ def drift(ctx: typer.Context, parallel: Parallel = 8) -> None:
     if findings:
         _print_findings(findings)
     for account, why in failed:
-        errors.print(f"{account.account_id} ({account.name}): {why}", style="red", markup=False, soft_wrap=True)
+        errors.print(f"{account.account_id} ({account.name}): {why}", style="red", soft_wrap=True)
     console.print(f"{len(accounts) - len(failed)} of {len(accounts)} accounts read, {len(findings)} findings open.")
     if findings or failed or not all_listed:
         raise typer.Exit(1)

@@ -20,19 +20,20 @@ from service.app import compose
 from service.aws.kms import public_key_of
 from service.aws.locked_objects import LockedBucket, Taken
 from service.aws.sources import ProfileSource, Source
+from service.cli.commands import Commands
 from service.cli.common import console, errors, fail, load_settings, plainly
 from service.domain.checkpoint import VerifierKey
 from service.domain.errors import Code
 from service.notify.guarded import Unreachable, Unsafe, new_client
 from service.notify.timestamps import LARGEST_STAMP_BYTES, BadStamp, check, stamp
-from service.settings import Settings, load_for_audit
+from service.settings import Settings, load_for_audit, load_values
 from service.signing.ed25519 import from_pem
 from service.workflow.audit import checkpoint
 from service.workflow.context import Context
 from service.workflow.health import check_readable
 from service.workflow.verify import Anchor, verify
 
-app = typer.Typer(no_args_is_help=True, help="The audit log: keys, anchors, verification.")
+app = Commands(help="The audit log: keys, anchors, verification.")
 
 _MOST_FAULTS = 20
 _Kind = Literal["export", "evidence", "checkpoint"]
@@ -51,7 +52,8 @@ def key(
     region: Region = "us-east-1",
 ) -> None:
     """Make a key that signs the log's head, or ask AWS KMS for one; print how others verify with it."""
-    origin = load_settings(ctx.obj).audit.origin
+    # The settings may name the new file already, which is not there yet.
+    origin = load_settings(ctx.obj, load_values).audit.origin
     if origin is None:
         fail("audit.origin: missing. It is what the log is called wherever its head is kept.")
     if (file is None) == (kms is None):
@@ -59,9 +61,9 @@ def key(
     if kms is not None:
         with plainly():
             known = public_key_of(kms, ProfileSource(profile), region)
-        console.print(str(VerifierKey(origin, known)), markup=False, soft_wrap=True)
+        console.print(str(VerifierKey(origin, known)), soft_wrap=True)
     elif file is not None:
-        console.print(new_key(file, origin), markup=False, soft_wrap=True)
+        console.print(new_key(file, origin), soft_wrap=True)
 
 
 def new_key(file: Path, origin: str) -> str:
@@ -109,7 +111,8 @@ def anchor(
                 place.put(".tsr", stamped)
             except Taken:
                 _check_kept(place, note, roots)
-    console.print(note, markup=False, soft_wrap=True, end="")
+    for line in note.splitlines():
+        console.print(line, soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ class _File:
             if not file.exists():
                 _keep(file, content)
             elif file.read_bytes() == content:
-                errors.print(f"{file} was there already.", markup=False, soft_wrap=True)
+                errors.print(f"{file} was there already.", soft_wrap=True)
             else:
                 raise Taken(Code.UNAVAILABLE, f"{file}: another file is there by its name.")
         except OSError as error:
@@ -152,9 +155,7 @@ class _Object:
         return content
 
     def _say(self, ending: str, version: str, said: str) -> None:
-        errors.print(
-            f"{self.key}{ending}: version {version} {said} until {self.until:%Y-%m-%d}.", markup=False, soft_wrap=True
-        )
+        errors.print(f"{self.key}{ending}: version {version} {said} until {self.until:%Y-%m-%d}.", soft_wrap=True)
 
 
 def _place(to: str, days: int, source: Source, region: str) -> _File | _Object:
@@ -175,7 +176,8 @@ def _roots(settings: Settings) -> Sequence[Certificate]:
     try:
         return load_pem_x509_certificates(settings.audit.timestamp_roots.read_bytes())
     except (OSError, ValueError) as error:
-        fail(f"audit.timestamp_roots: no time-stamp, so no anchor: {error}")
+        why = error.strerror if isinstance(error, OSError) else "no certificate in PEM is in it"
+        fail(f"audit.timestamp_roots: no time-stamp, so no anchor: {why}.")
 
 
 def _stamped(settings: Settings, note: str, roots: Sequence[Certificate]) -> bytes | None:
@@ -255,7 +257,7 @@ def _faults(context: Context, anchors: Sequence[Anchor]) -> int:
                 continue
             found += 1
             if found <= _MOST_FAULTS:
-                errors.print(str(fault), style="red", markup=False, soft_wrap=True)
+                errors.print(str(fault), style="red", soft_wrap=True)
     return found
 
 
@@ -264,5 +266,9 @@ def _in_one_line() -> Iterator[None]:
     """What was given and cannot be used, as one line and exit 1."""
     try:
         yield
-    except (OSError, ValueError, verifier.Finding) as error:
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}.")
+    except UnicodeDecodeError:
+        fail("A file that was given is no text.")
+    except (ValueError, verifier.Finding) as error:
         fail(str(error))

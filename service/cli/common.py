@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import NoReturn
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from service.app import compose
+from service.cli.terminal import Table, Terminal
 from service.domain.actor import WORKER, Actor
 from service.domain.errors import ServiceError
 from service.settings import FaultySettings, Settings, load
 from service.workflow.context import Context
 from service.workflow.health import check_ready
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+console = Terminal(highlight=False)
+errors = Terminal(stderr=True, highlight=False)
 
 
 def load_settings(file: Path | None, read: Callable[[Path | None], Settings] = load) -> Settings:
@@ -28,7 +27,7 @@ def load_settings(file: Path | None, read: Callable[[Path | None], Settings] = l
         return read(file)
     except FaultySettings as faulty:
         for fault in faulty.faults:
-            errors.print(f"settings: {fault}", style="red", markup=False, soft_wrap=True)
+            errors.print(f"settings: {fault}", style="red", soft_wrap=True)
         raise typer.Exit(1) from None
 
 
@@ -48,7 +47,8 @@ def print_whole(table: Table) -> None:
 
 
 def fail(sentence: str) -> NoReturn:
-    errors.print(sentence, style="red", markup=False, soft_wrap=True)
+    """Say why on stderr, and end with exit code 1."""
+    errors.print(sentence, style="red", soft_wrap=True)
     raise typer.Exit(1)
 
 

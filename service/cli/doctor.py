@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from service.app import compose, destinations, trusted
@@ -12,6 +13,7 @@ from service.auth.keys import ALGORITHMS
 from service.auth.provider import Provider, new_client
 from service.aws.profiles import shadowing
 from service.cli.common import console
+from service.cli.premises import said, settings_file
 from service.db import outbox, schema
 from service.db.engine import read
 from service.domain.account import Account, RootCredentials
@@ -28,9 +30,12 @@ from service.settings import IssuerSettings, Settings, path_of
 from service.workflow.check import Features, check_account, is_hopeless, organization_features
 from service.workflow.context import Context
 from service.workflow.drift import unknown_to_database
-from service.workflow.health import check_ready
+from service.workflow.health import check_ready, last_pass, try_to_write
 from service.workflow.people import everybody
 from service.workflow.tokens import list_tokens
+
+# A worker notes its passes every half minute.
+_QUIET = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +51,28 @@ class Finding:
     is_warning: bool = False
 
 
-def examine(settings: Settings) -> bool:
-    """Print a line for everything looked at. Whether all is well."""
+def examine(settings: Settings, file: Path | None) -> bool:
+    """Print a line for everything looked at; `file` is where the settings came from. Whether all is well."""
     well = True
     with compose(settings, with_aws=not settings.aws.simulated) as context:
-        for finding in _findings(settings, context):
+        for finding in _findings(settings, file, context):
             if finding.fault is None:
                 mark = "warn " if finding.is_warning else "ok   "
-                console.print(f"{mark}  {finding.subject}", markup=False, soft_wrap=True)
+                console.print(f"{mark}  {finding.subject}", soft_wrap=True)
             else:
                 well = False
                 console.print(
                     f"fault  {finding.subject}: {finding.fault} {finding.advice}",
                     style="red",
-                    markup=False,
                     soft_wrap=True,
                 )
     return well
 
 
-def _findings(settings: Settings, context: Context) -> Iterator[Finding]:
-    yield Finding("settings")
+def _findings(settings: Settings, file: Path | None, context: Context) -> Iterator[Finding]:
+    yield Finding(*settings_file(file))
     unusable = _unusable(context)
-    yield unusable or _rights(context)
+    yield from [unusable] if unusable else [_rights(context), _worker(context)]
     if unusable is None and not settings.issuers:
         yield _approvers(context)
     yield from _issuers(settings)
@@ -103,9 +107,21 @@ def _unusable(context: Context) -> Finding | None:
         return Finding("database", "There is no such file.", "Look at database.url, then run `rootquorum migrate`.")
     try:
         check_ready(context)
+        try_to_write(context, keep=False)
     except ServiceError as error:
-        return Finding("database", error.detail, "Look at database.url, then run `rootquorum migrate`.")
+        return Finding("database", error.exact, "Look at database.url, then run `rootquorum migrate`.")
     return None
+
+
+def _worker(context: Context) -> Finding:
+    mark = last_pass(context)
+    if mark is None:
+        return Finding("worker: none has looked for what is due here yet", is_warning=True)
+    ago = context.now() - mark.at
+    subject = f"worker: looked for what is due at {mark.at:%Y-%m-%d %H:%M:%S} UTC, {said(ago)} ago (process {mark.by})"
+    if ago < _QUIET:
+        return Finding(subject)
+    return Finding(f"{subject}. Unless one runs, nothing happens by itself", is_warning=True)
 
 
 def _rights(context: Context) -> Finding:

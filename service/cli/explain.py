@@ -7,14 +7,12 @@ from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 
-from rich.table import Table
-from rich.text import Text
-
 from service.app import compose, trusted
 from service.auth.api_tokens import is_api_token
 from service.auth.oidc import Verifier
 from service.auth.provider import Provider, new_client
 from service.cli.common import console
+from service.cli.terminal import Table
 from service.db import schema
 from service.domain.actor import Actor, Role
 from service.domain.errors import Forbidden, SignInAgain, TokenCheck, Unauthenticated, Unavailable
@@ -170,14 +168,14 @@ def _nowhere(settings: Settings) -> Iterator[Context]:
 
 
 def _say(verdict: str, color: str, facts: Mapping[str, str | None]) -> None:
-    """A line, and below it what there is to say; all of it plain text, whatever is in it."""
-    console.print(Text(verdict, style=f"bold {color}"))
+    """A line, and below it what there is to say."""
+    console.print(verdict, style=f"bold {color}")
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, fact in facts.items():
         if fact is not None:
-            table.add_row(Text(f"  {name}"), Text(fact))
+            table.add_row(f"  {name}", fact)
     console.print(table)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -10,13 +11,14 @@ import typer
 from service.app import compose
 from service.cli import accounts, audit, notify, person, token
 from service.cli import serve as serving
+from service.cli.commands import Commands
 from service.cli.common import console, load_settings, plainly
 from service.cli.demo import run_demo
 from service.cli.doctor import examine
 from service.db import schema
+from service.settings import settings_file
 
-app = typer.Typer(
-    no_args_is_help=True,
+app = Commands(
     # A local variable in a traceback may be a secret.
     pretty_exceptions_show_locals=False,
     help="Rootquorum: two people approve what is done with an AWS account's root credentials.",
@@ -31,12 +33,23 @@ app.command()(serving.worker)
 app.command()(accounts.drift)
 
 
+def _say_version(asked: bool) -> None:  # noqa: FBT001  # Typer hands over what was given
+    if asked:
+        typer.echo(f"rootquorum {version('rootquorum')}")
+        raise typer.Exit
+
+
 @app.callback()
 def main(
     ctx: typer.Context,
+    *,
     config: Annotated[
         Path | None, typer.Option(help="The settings file; else ROOTQUORUM_CONFIG, else rootquorum.toml.")
     ] = None,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is, and exit."),
+    ] = False,
 ) -> None:
     # Whatever a command creates, the SQLite file above all, is for its owner alone.
     os.umask(0o077)
@@ -63,7 +76,7 @@ def migrate(
 def doctor(ctx: typer.Context) -> None:
     """Check settings, database and every account, changing nothing. Exit 1 on any fault."""
     with plainly():
-        well = examine(load_settings(ctx.obj))
+        well = examine(load_settings(ctx.obj), settings_file(ctx.obj))
     if not well:
         raise typer.Exit(1)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from service.app import destinations
+from service.cli.commands import Commands
 from service.cli.common import console, fail, load_settings
 from service.domain.canonical import timestamp
 from service.domain.delivery import Answer, Notice
@@ -14,8 +15,9 @@ from service.domain.events import TEST
 from service.notify.exchange import Recorder
 from service.notify.guarded import new_client
 from service.notify.tickets import Tickets
+from service.notify.webhooks import PrivateKey, signer
 
-app = typer.Typer(no_args_is_help=True, help="Destinations of events.")
+app = Commands(help="Destinations of events.")
 
 
 @app.command("test")
@@ -41,11 +43,24 @@ def send_test(
         attempt = destination.deliver(_notice(ticket))
     for exchange in recorder.exchanges:
         for line in exchange.lines(with_path=is_tracker):
-            console.print(line, markup=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
         console.print()
     if attempt.answer is not Answer.DELIVERED:
         fail(f"not taken: {attempt.detail}")
-    console.print(f"taken: {attempt.detail}", markup=False, soft_wrap=True)
+    console.print(f"taken: {attempt.detail}", soft_wrap=True)
+
+
+@app.command("key")
+def public_key(ctx: typer.Context, name: Annotated[str, typer.Argument(help="Its name in the settings.")]) -> None:
+    """Print the public key of a webhook that is signed for with whsk_, for whoever receives its messages."""
+    webhook = load_settings(ctx.obj).webhooks.get(name)
+    if webhook is None:
+        fail("The settings name no such webhook.")
+    keys = [key.public() for key in map(signer, webhook.all_secrets()) if isinstance(key, PrivateKey)]
+    if not keys:
+        fail("It has no key that begins with whsk_; a secret that begins with whsec_ is the same on both sides.")
+    for key in keys:
+        console.print(str(key), soft_wrap=True)
 
 
 def _check_ticket(tickets: Tickets, ticket: str | None) -> None:

@@ -3,12 +3,13 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
+from service.cli.commands import Commands
 from service.cli.common import console, operator, plainly, print_whole, ready
+from service.cli.terminal import Table
 from service.workflow.people import everybody, reinstate, suspend
 
-app = typer.Typer(no_args_is_help=True, help="The people whom the service knows: list, suspend, reinstate.")
+app = Commands(help="The people whom the service knows: list, suspend, reinstate.")
 
 Subject = Annotated[str, typer.Argument(help="Their subject, from `person list`.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the audit log.", prompt="Why")]

@@ -16,7 +16,7 @@ from service.cli.common import fail, load_settings, plainly
 from service.db import schema
 from service.settings import FILE_VARIABLE, PREFIX, Settings
 from service.workflow.context import Context
-from service.workflow.health import check_ready
+from service.workflow.health import check_ready, check_writes
 
 # A child of uvicorn's that does not answer for so long is replaced; starting one takes seconds on a small machine.
 _SILENCE_SECONDS = 60
@@ -40,6 +40,7 @@ def serve(
         if migrate:
             schema.migrate(context.engine)
         check_ready(context)
+        check_writes(context)
         budget = context.roots.call_budget.total_seconds()
     # uvicorn hands the signal on when it has served what it had; then everything here is closed in order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
@@ -69,6 +70,7 @@ def worker(ctx: typer.Context) -> None:
     with compose(settings) as context:
         with plainly():
             check_ready(context)
+            check_writes(context)
         _work(context, settings)
 
 

@@ -4,15 +4,16 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from service.auth.api_tokens import fingerprint, mint
+from service.cli.commands import Commands
 from service.cli.common import console, errors, fail, load_settings, operator, plainly, print_whole, ready
 from service.cli.explain import Exit, read_token
 from service.cli.explain import explain as explain_token
+from service.cli.terminal import Table
 from service.workflow.tokens import create_token, list_tokens, revoke_token
 
-app = typer.Typer(no_args_is_help=True, help="API tokens: create, list, revoke. A provider's: explain.")
+app = Commands(help="API tokens: create, list, revoke. A provider's: explain.")
 
 
 @app.command()
@@ -75,7 +76,7 @@ def explain(
     token = read_token()
     if token is None:
         sentence = "Pipe a token in, so that no screen and no history has it: rootquorum token explain < FILE"
-        errors.print(sentence, style="red", markup=False, soft_wrap=True)
+        errors.print(sentence, style="red", soft_wrap=True)
         raise typer.Exit(Exit.NO_TOKEN)
     with plainly():
         raise typer.Exit(explain_token(settings, token, offline=offline))

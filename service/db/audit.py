@@ -22,7 +22,7 @@ REFUSALS = (DECISION_DENIED, EXECUTION_DENIED)
 _LATEST_REFUSALS = 50
 
 # The only insert that two can do at once.
-_INSERT: dict[str, Callable[..., sqlite.Insert | postgresql.Insert]] = {
+INSERT: dict[str, Callable[..., sqlite.Insert | postgresql.Insert]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
@@ -144,7 +144,7 @@ def is_read(tx: Tx, reader: str, what: str, hour: datetime) -> bool:
 
 def mark_read(tx: Tx, reader: str, what: str, hour: datetime) -> bool:
     """Whether this is the first time in that hour that `reader` reads this; if so, it is the last as well."""
-    row = _INSERT[tx.dialect.name](audit_reads).values(reader=reader, what=what, hour=hour)
+    row = INSERT[tx.dialect.name](audit_reads).values(reader=reader, what=what, hour=hour)
     once = row.on_conflict_do_update(
         index_elements=[audit_reads.c.reader, audit_reads.c.what],
         set_={"hour": row.excluded.hour},

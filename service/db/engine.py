@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from service.domain.errors import Code, Unavailable
+from service.db.faults import Interrupted, away, refusal
 
 Tx = Connection
 
@@ -36,6 +36,8 @@ _POSTGRESQL = {
     "tcp_user_timeout": 20_000,
     # A pooler in transaction mode has another session for the next transaction.
     "prepare_threshold": None,
+    # Whatever PGCLIENTENCODING says.
+    "client_encoding": "UTF8",
 }
 # For each transaction by itself, for the same reason.
 _LIMITS = "SELECT " + ", ".join(
@@ -43,19 +45,11 @@ _LIMITS = "SELECT " + ", ".join(
     # Whoever waits for a lock outlasts a process that was frozen while it held it.
     for name, seconds in (("statement_timeout", 30), ("lock_timeout", 15), ("idle_in_transaction_session_timeout", 10))
 )
-# What PostgreSQL rolls back and is then worth another try: a serialization failure, a deadlock, its restart, and
-# what a lost connection is called before it is lost (https://www.postgresql.org/docs/current/errcodes-appendix.html).
-_ROLLED_BACK = {"40001", "40P01"}
-_GONE = {"57P01", "57P02", "57P03", "25P03", "08000", "08001", "08003", "08004", "08006"}
 # The server that we speak to only reads: since a failover it is not the primary any more.
 _DEMOTED = "25006"
 
 _TRIES = 4
 _FIRST_WAIT = 0.1  # seconds, then three times that, and so on; each shortened by up to a half at random
-
-
-class Interrupted(Unavailable):
-    """The database gave the transaction up: it did nothing, and another try may succeed."""
 
 
 def connect(url: str, *, connections: int) -> Engine:
@@ -77,6 +71,8 @@ def connect(url: str, *, connections: int) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
+        # Before SQLAlchemy asks for the version, which it cannot read in every encoding.
+        event.listen(engine, "connect", _check_encoding, insert=True)
         event.listen(engine, "begin", _begin_postgresql)
         event.listen(engine, "handle_error", _leave_the_demoted)
     return engine
@@ -93,29 +89,35 @@ def begin(engine: Engine) -> Iterator[Tx]:
         with engine.begin() as tx:
             yield tx
             committing = True
-    except _AWAY as error:
-        raise _unavailable(error, is_lost=committing) from error
+    except (DBAPIError, PoolTimeout) as error:
+        _raise_refusal(error, engine, is_lost=committing)
 
 
 @contextmanager
 def read(engine: Engine) -> Iterator[Tx]:
     """A transaction that only reads, all of it from one moment, and never waits for a writer. Raises Unavailable."""
-    with translated(), engine.connect() as connection:
+    with translated(engine), engine.connect() as connection:
         reader = connection.execution_options(**_READER[engine.dialect.name])
         with reader.begin():
             yield reader
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Raise Unavailable for a database that is away, locked for too long, read-only, or chose us as deadlock victim."""
+def translated(engine: Engine) -> Iterator[None]:
+    """Raise Unavailable for a database that is away, locked for too long, read-only, no database, or chose us as
+    deadlock victim. It carries the driver's reason, without the password.
+    """
     try:
         yield
-    except _AWAY as error:
-        raise _unavailable(error) from error
+    except (DBAPIError, PoolTimeout) as error:
+        _raise_refusal(error, engine)
 
 
-_AWAY = (OperationalError, InternalError, PoolTimeout)
+def _raise_refusal(error: DBAPIError | PoolTimeout, engine: Engine, *, is_lost: bool = False) -> NoReturn:
+    refused = refusal(error, engine.url, is_lost=is_lost)
+    if refused is None:
+        raise error
+    raise refused from error
 
 
 def retried(function: Callable[P, T]) -> Callable[P, T]:
@@ -136,20 +138,13 @@ def retried(function: Callable[P, T]) -> Callable[P, T]:
     return trying
 
 
-def _unavailable(error: Exception, *, is_lost: bool = False) -> Unavailable:
-    """`is_lost`: it was in the COMMIT, so that only the server's own word says that it did nothing."""
-    kind = Interrupted if isinstance(error, DBAPIError) and _did_nothing(error, is_lost) else Unavailable
-    return kind(Code.UNAVAILABLE, "The database is not available. Try again later.")
-
-
-def _did_nothing(error: DBAPIError, is_lost: bool) -> bool:  # noqa: FBT001  # one of the two things that it depends on
-    if not hasattr(error.orig, "sqlstate"):
-        return False  # SQLite: what is away or locked there stays so for longer than we would try
-    state: str | None = error.orig.sqlstate  # type: ignore[union-attr]
-    if state in _ROLLED_BACK:
-        return True
-    could_not_connect = error.statement is None
-    return not is_lost and (error.connection_invalidated or could_not_connect or state in _GONE)
+def _check_encoding(connection: Any, _record: object) -> None:
+    """Of any other a text comes back as bytes, or a name cannot be stored."""
+    for name in ("server_encoding", "client_encoding"):
+        encoding = connection.info.parameter_status(name)
+        if encoding not in {"UTF8", None}:
+            connection.close()
+            raise away(f"its {name} is {encoding}, and has to be UTF8: CREATE DATABASE … ENCODING 'UTF8'")
 
 
 def _begin_postgresql(connection: Connection) -> None:

@@ -7,11 +7,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from psycopg.errors import DeadlockDetected, InsufficientPrivilege
+from psycopg.errors import DeadlockDetected
 from sqlalchemy import Engine, func, inspect, select, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from service.db.engine import Tx, begin, translated
+from service.db.faults import NotGranted, reason_of
 from service.db.tables import metadata, supported_revisions
 from service.domain.errors import Code, Invalid, Unavailable
 
@@ -51,17 +52,18 @@ def migrate(engine: Engine) -> None:
     else. One that is ahead, and that this code runs on, stays so. Raises Unavailable, Invalid.
     """
     try:
-        with translated():
+        with translated(engine):
             with engine.connect() as tx:
                 is_ahead = current(tx) != needed() and supports(tx, needed())
             if not is_ahead:
                 upgrade(engine, "head")
     except CommandError as error:
         raise Unavailable(Code.UNAVAILABLE, f"The database was not migrated: {error}") from error
+    except NotGranted as error:
+        raise _not_the_owner() from error
     except ProgrammingError as error:
-        if isinstance(error.orig, InsufficientPrivilege):
-            raise _not_the_owner() from error
-        raise
+        cause = f"The database was not migrated: {reason_of(error, engine.url)}."
+        raise Unavailable(Code.UNAVAILABLE, "The database was not migrated.", cause=cause) from error
 
 
 def upgrade(engine: Engine, revision: str) -> None:

@@ -19,9 +19,10 @@ def plain(text: str, longest: int = 2000) -> str:
     Whitespace of any kind becomes single spaces, and what is unseen a replacement character: whoever reads shall know
     that there was something. It is no longer than `longest`; an ellipsis stands for the rest.
     """
-    line = "".join(_SHOWN_AS if _is_unseen(character) else character for character in " ".join(text.split()))
+    line = "".join(_SHOWN_AS if is_unseen(character) else character for character in " ".join(text.split()))
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
-def _is_unseen(character: str) -> bool:
+def is_unseen(character: str) -> bool:
+    """Whether it is a control character, or one that hides or turns around what stands beside it."""
     return unicodedata.category(character) in _CATEGORIES or _UNSEEN.match(character) is not None

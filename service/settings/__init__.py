@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from service.settings.environment import FILE_VARIABLE, faults_of_environment, faults_of_json
 from service.settings.faults import faults_of, faults_of_log
 from service.settings.model import PREFIX, Settings
+from service.settings.places import secrets_in
 from service.settings.sections import (
     AuditSettings,
     HookSettings,
@@ -34,10 +35,12 @@ __all__ = [
     "OrganizationSettings",
     "Settings",
     "TrackerSettings",
+    "holds_secret",
     "load",
     "load_for_audit",
     "load_values",
     "path_of",
+    "settings_file",
 ]
 
 _DEFAULT_FILE = Path("rootquorum.toml")
@@ -97,6 +100,11 @@ def settings_file(file: Path | None = None) -> Path | None:
     """The file that is read; None where there is none, so that the environment says everything."""
     named = _named(file)
     return named or (_DEFAULT_FILE if _DEFAULT_FILE.is_file() else None)
+
+
+def holds_secret(file: Path) -> bool:
+    """Whether a settings file that was read holds a secret itself, and not the path of a file that does."""
+    return any(True for _ in secrets_in(read_toml(file)))
 
 
 def load_values(file: Path | None = None) -> Settings:

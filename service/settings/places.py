@@ -12,13 +12,15 @@ from operator import or_
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
+from sqlalchemy import make_url
 
 from service.settings.model import PREFIX, Settings
 
 Location = tuple[int | str, ...]
 
 _HIDDEN = "…"
+_DATABASE = ("database", "url")
 
 
 def kind_at(location: Location) -> Any:
@@ -74,6 +76,20 @@ def known_variables(kind: Any = Settings, path: Location = ()) -> Iterator[str]:
             yield from known_variables(_bare(field.annotation), (*path, name))
     else:
         yield variable_for(path)
+
+
+def secrets_in(found: Any, path: Location = ()) -> Iterator[Location]:
+    """Where a document holds a secret."""
+    if isinstance(found, Mapping):
+        for name, inner in found.items():
+            yield from secrets_in(inner, (*path, name))
+    elif SecretStr in {kind_at(path), *get_args(kind_at(path))} or (path == _DATABASE and _has_password(found)):
+        yield path
+
+
+def _has_password(url: str) -> bool:
+    parsed = make_url(url)
+    return parsed.password is not None or "password" in parsed.query
 
 
 def _holds(value: str, location: Location) -> bool:

@@ -81,8 +81,8 @@ class Unreadable(Exception):
 def read_toml(file: Path) -> dict[str, Any]:
     """What a settings file says. Raises FileNotFoundError, Unreadable."""
     try:
-        text = file.read_bytes().decode("utf-8-sig")
-        return tomllib.loads(text)
+        # Editors on Windows put a byte order mark there.
+        return tomllib.loads(file.read_bytes().decode().removeprefix("\ufeff"))
     except FileNotFoundError:
         raise
     except OSError as error:

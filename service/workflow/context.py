@@ -1,5 +1,6 @@
 """What every workflow function needs, put together once by `app.py`."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from service.domain.account import Account, Part, RootCredentials
 from service.domain.actor import Actor, Directory
 from service.domain.capability import Plan, plan
 from service.domain.delivery import Attempt, Notice
-from service.domain.errors import Code, Invalid
+from service.domain.errors import Code, Invalid, Unavailable
 from service.domain.evidence import LogKey
 from service.domain.operation import Operation, OperationName, Outcome
 from service.domain.policy import Standing
@@ -104,6 +105,15 @@ class Log:
     keys: Sequence[LogKey] = ()
 
 
+@dataclass(slots=True)
+class Pulse:
+    """What became of this process's last try to write, which many may ask for at the same time."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    tried_at: datetime | None = None
+    refused: Unavailable | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Everything from outside that the workflow uses: database, AWS, people, rules, clock and chance.
@@ -127,6 +137,7 @@ class Context:
     public_url: str | None = None
     delivery_retention: timedelta = timedelta(days=90)
     log: Log = Log()
+    pulse: Pulse = field(default_factory=Pulse)
 
     @contextmanager
     def begin(self) -> Iterator[Tx]:

@@ -1,15 +1,20 @@
-"""Whether this process can serve."""
+"""Whether this process can serve, and whether a worker is at work."""
 
+import os
+import socket
+from datetime import timedelta
 from functools import cache
 
-from service.db import schema
-from service.db.engine import read
+from service.db import marks, schema
+from service.db.engine import begin, read
+from service.db.marks import Mark
+from service.db.room import check_room
 from service.domain.errors import Code, Unavailable
 from service.workflow.context import Context
 
 
 def check_ready(ctx: Context) -> None:
-    """Raise Unavailable unless the database answers with a schema that this code runs on, and lets it write."""
+    """Raise Unavailable unless the database answers with a schema that this code runs on, and grants what it needs."""
     check_readable(ctx)
     with read(ctx.engine) as tx:
         not_granted = schema.not_granted(tx)
@@ -18,6 +23,61 @@ def check_ready(ctx: Context) -> None:
             Code.UNAVAILABLE,
             f"The database's role may not write to {', '.join(not_granted)}: rootquorum migrate --grant-to ROLE.",
         )
+
+
+# Anybody may ask as often as they like; nobody makes us write more often than this.
+_WRITE_EVERY = timedelta(seconds=10)
+
+
+def check_writes(ctx: Context) -> None:
+    """Raise Unavailable unless the database takes a write. One is tried every ten seconds at most; in between the last
+    one's result is good.
+    """
+    pulse = ctx.pulse
+    # Whoever comes while another tries has the result before that, if there is one.
+    if pulse.lock.acquire(blocking=pulse.tried_at is None):
+        try:
+            now = ctx.now()
+            if pulse.tried_at is None or not timedelta() <= now - pulse.tried_at < _WRITE_EVERY:
+                pulse.refused = _refused_to_write(ctx)
+                pulse.tried_at = now
+        finally:
+            pulse.lock.release()
+    if refused := pulse.refused:
+        raise Unavailable(refused.code, refused.detail, cause=refused.cause)
+
+
+def try_to_write(ctx: Context, *, keep: bool) -> None:
+    """Write a row that says nothing but when, and keep it or roll it back. Raises Unavailable."""
+    with begin(ctx.engine) as tx:
+        marks.put(tx, marks.WRITTEN, _mark(ctx))
+        if not keep:
+            tx.rollback()
+    check_room(ctx.engine)
+
+
+def note_pass(ctx: Context) -> None:
+    """Say that a worker has looked for what is due. Raises Unavailable."""
+    with begin(ctx.engine) as tx:
+        marks.put(tx, marks.LOOKED, _mark(ctx))
+
+
+def last_pass(ctx: Context) -> Mark | None:
+    """The last that a worker has said so. Raises Unavailable."""
+    with read(ctx.engine) as tx:
+        return marks.last(tx, marks.LOOKED)
+
+
+def _refused_to_write(ctx: Context) -> Unavailable | None:
+    try:
+        try_to_write(ctx, keep=True)
+    except Unavailable as error:
+        return error
+    return None
+
+
+def _mark(ctx: Context) -> Mark:
+    return Mark(ctx.now(), f"{socket.gethostname()[:40]} {os.getpid()}")
 
 
 def check_readable(ctx: Context) -> None:

@@ -1,5 +1,6 @@
 """`livez`: the process runs. `readyz`: it can serve."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,9 @@ AWAY = ["sqlite:////nowhere/rootquorum.db", "postgresql://nobody@127.0.0.1:1/not
 
 
 def test_healthy_service_is_alive_and_ready(either_house: House) -> None:
-    for path in ("/livez", "/readyz"):
+    for path, also in (("/livez", {"version": version("rootquorum")}), ("/readyz", {})):
         answer = either_house.client().get(path)
-        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok", **also})
 
 
 @pytest.mark.parametrize("url", AWAY)

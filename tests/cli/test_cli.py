@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -48,7 +49,8 @@ def test_serve_on_a_database_that_is_behind_says_so_and_exits_1(folder: Path) ->
 def test_serve_migrates_when_told_answers_and_ends_on_sigterm(folder: Path) -> None:
     port = free_port()
     with serving(folder, port, "--migrate") as process:
-        assert httpx.get(f"http://127.0.0.1:{port}/livez").json() == {"status": "ok"}
+        alive = httpx.get(f"http://127.0.0.1:{port}/livez").json()
+        assert alive == {"status": "ok", "version": version("rootquorum")}
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) in {0, -signal.SIGTERM}
     assert "SIMULATED AWS" in (folder / "service.log").read_text()

@@ -202,7 +202,7 @@ def broken(house: House, operation: str) -> Response:
     house.token("alice")
     house.change(engine=None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(outputs, "HealthOut", None)  # all that the route without a database can be broken in
+        patch.setattr(outputs, "AliveOut", None)  # all that the route without a database can be broken in
         return call(house, operation)
 
 

@@ -8,7 +8,8 @@ import pytest
 from postgres import Postgres
 from sqlalchemy import Connection, Engine, event, text
 
-from service.db.engine import Interrupted, Tx, begin, connect, read, retried
+from service.db.engine import Tx, begin, connect, read, retried
+from service.db.faults import Interrupted
 from service.domain.errors import Unavailable
 
 _LONG = 30

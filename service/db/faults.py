@@ -1,0 +1,115 @@
+"""What a fault of the database's driver means: what callers are told, and what only the operator reads."""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.errors import InsufficientPrivilege, InvalidSchemaName, UndefinedColumn, UndefinedFunction, UndefinedTable
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from service.domain.errors import Code, Unavailable
+
+_AWAY = "The database is not available. Try again later."
+_NOT_GRANTED = "The database's role lacks rights that the service needs: rootquorum migrate --grant-to ROLE."
+_OTHER_SCHEMA = "This version does not run on the database's schema: rootquorum migrate, or serve --migrate."
+
+# What PostgreSQL rolls back and is then worth another try: a serialization failure, a deadlock, its restart, and
+# what a lost connection is called before it is lost (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+_ROLLED_BACK = {"40001", "40P01"}
+_GONE = {"57P01", "57P02", "57P03", "25P03", "08000", "08001", "08003", "08004", "08006"}
+
+# What SQLite says of a folder that is not there as well as of a file that nobody may write.
+_SQLITE_IS_SHORT = ("unable to open", "attempt to write a readonly", "disk I/O error")
+
+_LONGEST_REASON = 500
+# Parameters of the URL that say where the database is; the values of all others are not shown.
+_SHOWN = {"host", "hostaddr", "port", "dbname", "user", "sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"}
+
+
+class Interrupted(Unavailable):
+    """The database gave the transaction up: it did nothing, and another try may succeed."""
+
+
+class NotGranted(Unavailable):
+    """The role of this connection may not do that."""
+
+
+def away(reason: str) -> Unavailable:
+    """The database cannot be used, for a reason that only the operator reads."""
+    return Unavailable(Code.UNAVAILABLE, _AWAY, cause=_because(reason))
+
+
+def refusal(error: DBAPIError | PoolTimeout, url: URL, *, is_lost: bool = False) -> Unavailable | None:
+    """The refusal to raise in its place; None for what only a defect of ours brings about.
+
+    `is_lost`: it was in the COMMIT, so that only the server's own word says that it did nothing.
+    """
+    if isinstance(error, PoolTimeout):
+        return away("all connections of the pool are in use")
+    original, reason = error.orig, reason_of(error, url)
+    if isinstance(original, InsufficientPrivilege):
+        return NotGranted(Code.UNAVAILABLE, _NOT_GRANTED, cause=f"{_NOT_GRANTED} {reason}.")
+    if isinstance(original, UndefinedTable | UndefinedColumn | UndefinedFunction | InvalidSchemaName):
+        return Unavailable(Code.UNAVAILABLE, _OTHER_SCHEMA, cause=f"{_OTHER_SCHEMA} {reason}.")
+    # Of SQLite a file that is damaged or no database at all; of psycopg a parameter that it cannot use.
+    is_no_database = type(original) is sqlite3.DatabaseError
+    is_no_parameter = isinstance(original, psycopg.ProgrammingError) and error.statement is None
+    if not (isinstance(error, OperationalError | InternalError) or is_no_database or is_no_parameter):
+        return None
+    kind = Interrupted if _did_nothing(error, is_lost=is_lost) else Unavailable
+    return kind(Code.UNAVAILABLE, _AWAY, cause=_because(reason))
+
+
+def _because(reason: str) -> str:
+    return f"The database is not available: {reason}{'' if reason.endswith(('.', '?')) else '.'}"
+
+
+def _did_nothing(error: DBAPIError, *, is_lost: bool) -> bool:
+    if not isinstance(error.orig, psycopg.Error):
+        return False  # SQLite: what is away or locked there stays so for longer than we would try
+    state = error.orig.sqlstate
+    if state in _ROLLED_BACK:
+        return True
+    could_not_connect = error.statement is None
+    return not is_lost and (error.connection_invalidated or could_not_connect or state in _GONE)
+
+
+def reason_of(error: DBAPIError, url: URL) -> str:
+    """In the driver's words, on one line, without a password.
+
+    Not PostgreSQL's details, which may quote a row.
+    """
+    original = error.orig
+    said = original.diag.message_primary if isinstance(original, psycopg.Error) else None
+    words = " ".join((said or str(original)).split())
+    if url.get_backend_name() == "sqlite" and words.startswith(_SQLITE_IS_SHORT):
+        words += _of_file(Path(url.database or ""))
+    for secret in sorted(_secrets(url), key=len, reverse=True):
+        words = words.replace(secret, "***")
+    return words[:_LONGEST_REASON]
+
+
+def _secrets(url: URL) -> set[str]:
+    values: list[Any] = [url.password]
+    for name, given in url.query.items():
+        values += [] if name in _SHOWN else [given] if isinstance(given, str) else given
+    return {str(value) for value in values if value}
+
+
+def _of_file(file: Path) -> str:
+    """What SQLite leaves unsaid; empty if nothing."""
+    folder = file.parent.absolute()
+    if not folder.is_dir():
+        return f": there is no folder {folder}"
+    if file.is_dir():
+        return f": {file.absolute()} is a folder"
+    if file.exists() and not os.access(file, os.R_OK | os.W_OK):
+        return f": this user may not read and write {file.absolute()}"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f": this user may not write to the folder {folder}"
+    disk = os.statvfs(folder)
+    return "" if disk.f_bavail else f": no space is left for {folder}"
