@@ -5,12 +5,13 @@ they may do is what they may do.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 
 from service.domain.actor import WORKER, Actor, ActorKind, Directory, Role
 from service.domain.errors import Code, Conflict, Forbidden, ServiceError, expired, no_such_request
-from service.domain.request import Decision, OperationRequest, Status, Verdict
+from service.domain.request import STOPPED, Decision, OperationRequest, Status, Verdict
 from service.domain.rules import Policy, check_fresh
 
 
@@ -150,6 +151,29 @@ def check_may_reject(request: OperationRequest, actor: Actor, standing: Standing
     _check_decider(request, actor, standing, now)
 
 
+def is_repeated(request: OperationRequest, decision: Decision, standing: Standing) -> bool:
+    """Tell whether it says once more, in the same words, what its person has said, and what counts and holds.
+
+    Whoever lost the answer to the first sends it. A vote that is void is cast anew instead. So is one where the votes
+    suffice again after some were void. A vote for a request that ended against it is refused.
+    """
+    earlier = request.decision_of(decision.person)
+    if earlier is None or standing.void_because(request, earlier) is not None:
+        return False
+    if replace(decision, credential=earlier.credential, decided_at=earlier.decided_at) != earlier:
+        return False
+    if decision.verdict is Verdict.REJECT:
+        return request.status is Status.REJECTED
+    return request.status not in STOPPED and not (request.status is Status.PENDING and standing.has_quorum(request))
+
+
+def check_may_repeat(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
+    """Check what a decision takes, but for where the request is in its life: nothing becomes of it."""
+    _check_who_decides(request, actor)
+    _check_intact(request)
+    check_fresh(actor, standing.policy, now)
+
+
 def check_may_withdraw(request: OperationRequest, actor: Actor, now: datetime) -> None:
     if actor.subject != request.filing.requester:
         raise Forbidden(Code.NOT_THE_REQUESTER, "Only the requester may withdraw a request.")
@@ -183,6 +207,13 @@ def check_may_receive(request: OperationRequest, actor: Actor) -> None:
 
 
 def _check_decider(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
+    _check_who_decides(request, actor)
+    _check_step(request, Status.REJECTED, now)
+    _check_intact(request)
+    check_fresh(actor, standing.policy, now)
+
+
+def _check_who_decides(request: OperationRequest, actor: Actor) -> None:
     if actor.kind is not ActorKind.PERSON:
         raise Forbidden(Code.MACHINE_MAY_NOT_DECIDE, "Only people decide; a machine may file and read.")
     _check_role(actor, "decide", Role.APPROVER, on=request.filing.account_id)
@@ -190,9 +221,6 @@ def _check_decider(request: OperationRequest, actor: Actor, standing: Standing, 
         raise Forbidden(Code.SELF_APPROVAL, "The requester may not decide on their own request.")
     if actor.subject == request.filing.recipient:
         raise Forbidden(Code.RECIPIENT_APPROVAL, "The recipient may not decide on what they will receive.")
-    _check_step(request, Status.REJECTED, now)
-    _check_intact(request)
-    check_fresh(actor, standing.policy, now)
 
 
 def _check_executor(request: OperationRequest, actor: Actor) -> None:
@@ -223,11 +251,14 @@ def _check_role(actor: Actor, what: str, *any_of: Role, on: str | None) -> None:
         raise Forbidden(Code.ROLE_REQUIRED, f"To {what} one needs the role {' or '.join(any_of)} {where}.")
 
 
+ActionName = Literal["approve", "reject", "withdraw", "execute", "confirm_receipt"]
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """What a caller may do now; for what they may not, the rule and its reason."""
 
-    name: str
+    name: ActionName
     allowed: bool
     code: Code | None = None
     reason: str | None = None
@@ -235,7 +266,7 @@ class Action:
 
 def actions(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> tuple[Action, ...]:
     """All that can be done to a request, judged for `actor` by the very checks that will judge it."""
-    checks: dict[str, Callable[[], None]] = {
+    checks: dict[ActionName, Callable[[], None]] = {
         "approve": lambda: check_may_approve(request, actor, standing, now),
         "reject": lambda: check_may_reject(request, actor, standing, now),
         "withdraw": lambda: check_may_withdraw(request, actor, now),
@@ -245,7 +276,7 @@ def actions(request: OperationRequest, actor: Actor, standing: Standing, now: da
     return tuple(_judged(name, check) for name, check in checks.items())
 
 
-def _judged(name: str, check: Callable[[], None]) -> Action:
+def _judged(name: ActionName, check: Callable[[], None]) -> Action:
     try:
         check()
     except ServiceError as refusal:

@@ -30,11 +30,11 @@ class Status(StrEnum):
     ROLLED_BACK = "rolled_back"
 
 
-_STOPPED = {Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED}
+STOPPED = {Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED}
 
 NEXT: dict[Status, frozenset[Status]] = {
-    Status.PENDING: frozenset({Status.APPROVED} | _STOPPED),
-    Status.APPROVED: frozenset({Status.EXECUTING} | _STOPPED),
+    Status.PENDING: frozenset({Status.APPROVED} | STOPPED),
+    Status.APPROVED: frozenset({Status.EXECUTING} | STOPPED),
     Status.EXECUTING: frozenset({Status.SUCCEEDED, Status.DELIVERED, Status.FAILED, Status.IN_DOUBT}),
     Status.IN_DOUBT: frozenset({Status.SUCCEEDED, Status.FAILED}),
     Status.DELIVERED: frozenset({Status.SUCCEEDED, Status.ROLLED_BACK}),

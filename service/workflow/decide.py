@@ -6,8 +6,15 @@ from service.db.engine import Tx
 from service.domain.actor import Actor
 from service.domain.errors import Code, Conflict, Invalid, bad_token
 from service.domain.events import DECISION_DENIED
-from service.domain.policy import check_may_approve, check_may_receive, check_may_reject, check_may_withdraw
-from service.domain.request import Decision, OperationRequest, Verdict
+from service.domain.policy import (
+    check_may_approve,
+    check_may_receive,
+    check_may_reject,
+    check_may_repeat,
+    check_may_withdraw,
+    is_repeated,
+)
+from service.domain.request import Decision, OperationRequest, Status, Verdict
 from service.workflow.change import change
 from service.workflow.context import Context
 
@@ -15,7 +22,7 @@ from service.workflow.context import Context
 def decide(
     ctx: Context, actor: Actor, request_id: str, verdict: Verdict, *, digest: str, comment: str | None
 ) -> OperationRequest:
-    """Record one person's decision on exactly what `digest` names.
+    """Record one person's decision on exactly what `digest` names. Repeated word for word it changes nothing.
 
     Raises Forbidden or Conflict with the rule that refuses (audited), Invalid for a rejection without a comment,
     NotFound, Unavailable.
@@ -25,12 +32,6 @@ def decide(
 
     def step(tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
         standing = ctx.standing(tx, request, actor)
-        if verdict is Verdict.APPROVE:
-            check_may_approve(request, actor, standing, now)
-        else:
-            check_may_reject(request, actor, standing, now)
-        if digest != request.digest:
-            raise Conflict(Code.WRONG_DIGEST, "The digest is not that of this request. Read it again.")
         decision = Decision(
             person=actor.subject,
             verdict=verdict,
@@ -39,18 +40,31 @@ def decide(
             credential=actor.credential,
             decided_at=now,
         )
+        repeated = is_repeated(request, decision, standing)
+        if repeated:
+            check_may_repeat(request, actor, standing, now)
+        elif verdict is Verdict.APPROVE:
+            check_may_approve(request, actor, standing, now)
+        else:
+            check_may_reject(request, actor, standing, now)
+        if digest != request.digest:
+            raise Conflict(Code.WRONG_DIGEST, "The digest is not that of this request. Read it again.")
         if standing.void_because(request, decision) is not None:
             # Revoked, or no approver any more, since the sign-in a moment ago.
             raise bad_token()
-        return request.decide(decision, standing.has_quorum)
+        return request if repeated else request.decide(decision, standing.has_quorum)
 
     return change(ctx, actor, request_id, step, denied=DECISION_DENIED)
 
 
 def withdraw(ctx: Context, actor: Actor, request_id: str) -> OperationRequest:
-    """End an own request before it runs. Raises Forbidden, Conflict, NotFound, Unavailable."""
+    """End an own request before it runs. Repeated it changes nothing. Raises Forbidden, Conflict, NotFound,
+    Unavailable.
+    """
 
     def step(_tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
+        if request.status is Status.WITHDRAWN and actor.subject == request.filing.requester:
+            return request
         check_may_withdraw(request, actor, now)
         return request.withdraw(now)
 
@@ -58,9 +72,11 @@ def withdraw(ctx: Context, actor: Actor, request_id: str) -> OperationRequest:
 
 
 def confirm_receipt(ctx: Context, actor: Actor, request_id: str) -> OperationRequest:
-    """The recipient has the secret. Raises Forbidden, Conflict, NotFound, Unavailable."""
+    """The recipient has the secret. Repeated it changes nothing. Raises Forbidden, Conflict, NotFound, Unavailable."""
 
     def step(_tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
+        if request.received_at is not None and actor.subject == request.filing.recipient:
+            return request
         check_may_receive(request, actor)
         return request.receive(now)
 

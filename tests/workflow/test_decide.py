@@ -2,9 +2,11 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from factories import DEACTIVATE, MEMBERS, House, member
+from past_triggers import as_its_owner
 
 from service.domain.actor import WORKER, Directory, Role
 from service.domain.errors import Code, ServiceError
@@ -13,7 +15,7 @@ from service.workflow.decide import confirm_receipt, decide, withdraw
 from service.workflow.tokens import revoke_token
 
 
-def refusal_of(house: House, on: OperationRequest, by: str, verdict: Verdict = Verdict.APPROVE, **changes: str) -> Code:
+def refusal_of(house: House, on: OperationRequest, by: str, verdict: Verdict = Verdict.APPROVE, **changes: Any) -> Code:
     sent = {"digest": on.digest, "comment": "because"} | changes
     with pytest.raises(ServiceError) as refusal:
         decide(house.ctx, house.actor(by), on.filing.request_id, verdict, **sent)
@@ -63,8 +65,126 @@ def test_one_person_votes_once_with_whatever_token(house: House) -> None:
     filed = house.file()
     house.approve(filed, "bob")
     house._tokens.pop("bob")  # another login of the same person
-    assert refusal_of(house, filed, "bob") is Code.ALREADY_DECIDED
+    assert refusal_of(house, filed, "bob", comment="Other words.") is Code.ALREADY_DECIDED
+    assert house.approve(filed, "bob").status == "pending"
     assert len(house.now(filed).decisions) == 1
+
+
+# --- the same again, by whoever lost the first answer ---
+
+
+def test_the_same_decision_again_changes_nothing(house: House) -> None:
+    filed = house.file()
+    once = house.approve(filed, "bob")
+    house.clock.advance(timedelta(hours=1))
+
+    assert house.approve(filed, "bob") == once == house.now(filed)
+    assert events(house, filed) == ["request.filed", "decision.recorded"]
+
+
+def test_the_same_rejection_again_changes_nothing(house: House) -> None:
+    filed = house.file()
+    once = reject(house, filed, "bob")
+
+    assert reject(house, filed, "bob") == once == house.now(filed)
+    assert events(house, filed) == ["request.filed", "decision.recorded", "request.rejected"]
+
+
+@pytest.mark.parametrize("changed", [{"comment": "because"}, {"digest": "0" * 64}])
+def test_another_comment_or_digest_is_another_decision(house: House, changed: dict[str, Any]) -> None:
+    filed = house.approve(house.file(), "bob")
+    assert refusal_of(house, filed, "bob", **changed) is Code.ALREADY_DECIDED
+    assert house.now(filed) == filed
+
+
+def test_the_same_decision_is_taken_for_as_long_as_the_request_goes_its_way(house: House) -> None:
+    approved = house.approved(recipient="rita")
+    assert house.approve(approved, "bob") == approved
+    delivered, _ = house.execute(approved, by="rita")
+    assert house.approve(approved, "bob") == delivered
+    received = confirmed(house, approved)
+    assert house.approve(approved, "carol") == received
+
+
+def confirmed(house: House, on: OperationRequest) -> OperationRequest:
+    return confirm_receipt(house.ctx, house.actor("rita"), on.filing.request_id)
+
+
+@pytest.mark.parametrize("status", ["rejected", "withdrawn", "expired"])
+def test_an_approval_is_not_repeated_on_what_ended_against_it(house: House, status: str) -> None:
+    filed = house.approve(house.file(), "bob")
+    if status == "rejected":
+        reject(house, filed, "carol")
+    elif status == "withdrawn":
+        withdraw(house.ctx, house.actor("alice"), filed.filing.request_id)
+    else:
+        house.clock.advance(timedelta(days=4))
+
+    for _ in range(2):  # the first expires it
+        with pytest.raises(ServiceError) as refusal:
+            house.approve(filed, "bob")
+        assert refusal.value.code is (Code.EXPIRED if status == "expired" else Code.WRONG_STATUS)
+    assert house.now(filed).status == status
+
+
+def test_an_approval_after_ones_own_rejection_is_no_repetition(house: House) -> None:
+    filed = house.approve(house.file(), "bob")
+    reject(house, filed, "bob")
+    assert refusal_of(house, filed, "bob") is Code.WRONG_STATUS
+
+
+def test_whoever_lost_the_role_repeats_nothing(house: House) -> None:
+    filed = house.approve(house.file(), "bob")
+    house.without_role("bob", Role.APPROVER)
+    assert refusal_of(house, filed, "bob") in {Code.ROLE_REQUIRED, Code.NOT_FOUND}
+
+
+def test_a_repetition_takes_as_fresh_a_sign_in_as_the_decision(house: House) -> None:
+    filed = house.file()
+    erin = house.by_provider("erin", "root-approvers")
+    decide(house.ctx, erin, filed.filing.request_id, Verdict.APPROVE, digest=filed.digest, comment=None)
+    house.clock.advance(timedelta(minutes=16))
+    with pytest.raises(ServiceError) as refusal:
+        decide(house.ctx, erin, filed.filing.request_id, Verdict.APPROVE, digest=filed.digest, comment=None)
+    assert refusal.value.code is Code.SIGN_IN_AGAIN
+
+
+def test_what_was_altered_is_not_repeated(house: House) -> None:
+    filed = house.approve(house.file(), "bob")
+    with as_its_owner(house) as tx:
+        tx.exec_driver_sql("UPDATE requests SET justification = 'Something else entirely.'")
+    with pytest.raises(ServiceError) as refusal:
+        house.approve(filed, "bob")
+    assert refusal.value.code is Code.ALTERED
+
+
+def test_a_withdrawal_and_a_receipt_again_change_nothing(house: House) -> None:
+    filed = house.file()
+    gone = withdraw(house.ctx, house.actor("alice"), filed.filing.request_id)
+    assert withdraw(house.ctx, house.actor("alice"), filed.filing.request_id) == gone
+    assert events(house, filed) == ["request.filed", "request.withdrawn"]
+
+    approved = house.approved(recipient="rita")
+    house.execute(approved, by="rita")
+    received = confirmed(house, approved)
+    told = events(house, approved)
+    assert confirmed(house, approved) == received
+    assert events(house, approved) == told
+
+
+def test_nobody_else_repeats_a_withdrawal_or_a_receipt(house: House) -> None:
+    filed = house.file()
+    withdraw(house.ctx, house.actor("alice"), filed.filing.request_id)
+    with pytest.raises(ServiceError) as refusal:
+        withdraw(house.ctx, house.actor("bob"), filed.filing.request_id)
+    assert refusal.value.code is Code.NOT_THE_REQUESTER
+
+    approved = house.approved(recipient="rita")
+    house.execute(approved, by="rita")
+    confirmed(house, approved)
+    with pytest.raises(ServiceError) as refusal:
+        confirm_receipt(house.ctx, house.actor("alice"), approved.filing.request_id)
+    assert refusal.value.code is Code.NOT_THE_RECIPIENT
 
 
 def test_a_decision_is_on_the_digest_that_was_read(house: House) -> None:

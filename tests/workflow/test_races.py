@@ -69,8 +69,22 @@ def test_one_person_deciding_twice_at_once_has_one_vote(house: House) -> None:
     filed = house.file()
     twice = [deciding(house, filed.filing.request_id, filed.digest, "bob")] * 8
     outcomes = at_once(*twice)
-    assert outcomes.count(Code.ALREADY_DECIDED) == 7
+    assert not [outcome for outcome in outcomes if isinstance(outcome, Code)]
     assert len(show(house.ctx, house.actor("audrey"), filed.filing.request_id).request.decisions) == 1
+    assert [json.loads(content)["event"] for content in house.events(filed)] == ["request.filed", "decision.recorded"]
+
+
+def test_one_person_deciding_both_ways_at_once_has_one_vote(house: House) -> None:
+    filed = house.file()
+    request_id, bob = filed.filing.request_id, house.actor("bob")
+    ways = [
+        lambda verdict=verdict: decide(house.ctx, bob, request_id, verdict, digest=filed.digest, comment="no")
+        for verdict in [*Verdict] * 4
+    ]
+    at_once(*ways)
+    (decision,) = house.now(filed).decisions
+    assert (house.now(filed).status, decision.verdict) == ("rejected", Verdict.REJECT)
+    assert len(house.events(filed)) <= 4  # at most one of each, and the end
 
 
 def test_simultaneous_executions_make_one_key_and_one_secret(house: House) -> None:
