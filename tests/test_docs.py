@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from service.api.refusals import REFUSALS
 from service.cli import app
+from service.domain.briefing import CautionCode
 from service.domain.errors import Code
 from service.settings import Settings, load
 from service.workflow.sweep import STEPS
@@ -113,6 +114,13 @@ def test_every_code_has_its_row_with_its_status(code: Code) -> None:
     statuses = re.findall(rf"^\| `{code}` \| (\d{{3}}) \|", _page("docs/problems.md"), flags=re.MULTILINE)
 
     assert statuses == [str(REFUSALS[code].status)]
+
+
+@pytest.mark.parametrize("code", CautionCode)
+def test_every_warning_has_its_row(code: CautionCode) -> None:
+    table = _page("docs/problems.md").partition("## Warnings")[2].partition("\n## ")[0]
+
+    assert len(re.findall(rf"^\| `{code}` \|", table, flags=re.MULTILINE)) == 1
 
 
 def test_every_make_target_that_is_named_exists() -> None:

@@ -202,6 +202,10 @@ def test_settings_cannot_be_changed_afterwards() -> None:
             '[server]\npublic_url = "rootquorum"',
             "server.public_url: it has to be an http or https URL without user, query and fragment.",
         ),
+        (
+            '[server]\npublic_url = "https://x.example.com/other"\nroot_path = "/approvals"',
+            "server.public_url: it has to end with server.root_path",
+        ),
         ("[database]\nconnections = 5", "database.connections: they are too few"),
         ('[people.Bob]\nname = "Bob again"', "people.Bob: another name differs from it by case alone."),
         ('[machines.bob]\nname = "Bob"', "machines.bob: a person has the same name."),

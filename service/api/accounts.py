@@ -21,6 +21,7 @@ _SAID = {
 @router.get(
     "/me",
     tags=["Accounts"],
+    operation_id="whoAmI",
     summary="Who am I?",
     responses=examples.answer("You.", "me") | documented(common=READING),
 )
@@ -32,6 +33,7 @@ def get_me(actor: SignedIn) -> outputs.MeOut:
 @router.get(
     "/accounts",
     tags=["Accounts"],
+    operation_id="listAccounts",
     summary="List the accounts",
     responses=examples.answer("All accounts.", "accounts")
     | documented(Code.ACCOUNT_UNREACHABLE, common=READING, said=_SAID),
@@ -44,6 +46,7 @@ def get_accounts(ctx: Ctx, _actor: SignedIn) -> list[outputs.ConfiguredAccountOu
 @router.get(
     "/accounts/{account_id}",
     tags=["Accounts"],
+    operation_id="readAccount",
     summary="Read an account",
     responses=examples.answer("The account.", "account")
     | documented(
@@ -63,6 +66,7 @@ def get_account(ctx: Ctx, _actor: SignedIn, account_id: inputs.AccountId) -> out
 @router.get(
     "/accounts/{account_id}/root-credentials",
     tags=["Accounts"],
+    operation_id="readRootCredentials",
     summary="Read an account's root credentials",
     responses=examples.answer("What AWS says now.", "live")
     | documented(

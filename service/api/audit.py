@@ -19,6 +19,7 @@ router = APIRouter(prefix="/v1/audit", tags=["Audit"])
 
 @router.get(
     "/events",
+    operation_id="listEvents",
     summary="Read the audit log",
     responses=examples.answer("A page.", "events")
     | documented(
@@ -55,6 +56,7 @@ def _event(content: str) -> log_outputs.AuditEventOut:
 
 @router.get(
     "/checkpoint",
+    operation_id="readCheckpoint",
     summary="Read the log's signed head",
     response_class=PlainTextResponse,
     responses=examples.text("text/plain", "A checkpoint, in a signed note.", "checkpoint")
@@ -70,6 +72,7 @@ def get_checkpoint(ctx: Ctx, _actor: SignedIn) -> PlainTextResponse:
 
 @router.get(
     "/proofs/inclusion",
+    operation_id="proveInclusion",
     summary="Prove that an event is in the log",
     responses=examples.answer("The proof.", "inclusion") | documented(invalid=("query", "seq")),
 )
@@ -89,6 +92,7 @@ def get_inclusion(
 
 @router.get(
     "/proofs/consistency",
+    operation_id="proveConsistency",
     summary="Prove that the log has only grown",
     responses=examples.answer("The proof.", "consistency") | documented(invalid=("query", "first")),
 )
@@ -104,6 +108,7 @@ def get_consistency(
 
 @router.get(
     "/export",
+    operation_id="exportLog",
     summary="Export the whole log",
     response_class=StreamingResponse,
     responses=examples.text("application/jsonl", "A line for each event, and the checkpoint.", "export")
@@ -123,6 +128,7 @@ def get_export(ctx: Ctx, actor: SignedIn) -> StreamingResponse:
 
 @router.get(
     "/keys",
+    operation_id="listLogKeys",
     summary="List the keys that sign the log's head",
     responses=examples.answer("The keys.", "log_keys") | documented(common=READING),
 )

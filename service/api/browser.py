@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Body, Query, Request
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from service.api.sign_ins import sign_ins_of
@@ -18,6 +18,8 @@ _Parameter = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 
 class _Authorization(BaseModel):
     """What is needed of an authorization request (RFC 6749, section 4.1.1; RFC 7636, section 4.3); the rest is ours."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     state: _Parameter
     redirect_uri: _Parameter

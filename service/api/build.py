@@ -21,11 +21,12 @@ from service.api import (
     execution,
     health,
     hooks,
+    links,
     problems,
     requests,
 )
 from service.api.headers import SingleHeaders
-from service.api.middleware import BodyLimit, SecurityHeaders
+from service.api.middleware import BodyLimit, Head, SecurityHeaders
 from service.api.sign_ins import SignIns
 from service.api.waiting import Places
 from service.workflow.context import Context
@@ -48,6 +49,11 @@ _TAGS = [
     {"name": "Health", "description": "For load balancers."},
 ]
 
+
+# Of a service that its settings say nothing about; a running one says at /openapi.json where it is.
+_SERVERS = [{"url": "http://127.0.0.1:8080", "description": "Where `rootquorum serve` listens by default."}]
+_CONTACT = {"name": "The operators of this service"}
+_LICENSE = {"name": "Apache License 2.0", "identifier": "Apache-2.0"}
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -76,12 +82,18 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
     app.state.places = Places()
     # Around all that the framework itself adds, which is what answers a crash.
     inner = app.build_middleware_stack
-    app.build_middleware_stack = lambda: SecurityHeaders(SingleHeaders(BodyLimit(inner())))  # type: ignore[method-assign]
+    stack = lambda: Head(SecurityHeaders(SingleHeaders(BodyLimit(inner()))))  # noqa: E731
+    app.build_middleware_stack = stack  # type: ignore[method-assign]
     problems.install(app)
-    for module in (requests, decisions, execution, accounts, drift, deliveries, hooks, audit, health):
-        app.include_router(module.router)
-    app.include_router(browser.router)
+    routers = [
+        module.router
+        for module in (requests, decisions, execution, accounts, drift, deliveries, hooks, audit, health, browser, docs)
+    ]
+    for router in routers:
+        app.include_router(router)
+    app.state.routes = [route for router in routers for route in router.routes]
     docs.install(app)
+    links.install(app)
     events.install(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
@@ -97,7 +109,12 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             routes=app.routes,
             tags=app.openapi_tags,
             webhooks=app.webhooks.routes,
+            servers=_SERVERS,
+            contact=_CONTACT,
+            license_info=_LICENSE,
         )
+        for operation in (each for path in document["paths"].values() for each in path.values()):
+            operation.setdefault("security", [])  # said, so that no tool takes it for forgotten
         schemas = document["components"]["schemas"]
         for model in (problems.Problem, problems.ValidationProblem):
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")

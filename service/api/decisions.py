@@ -19,6 +19,7 @@ router = APIRouter(prefix="/v1/requests/{request_id}")
 @router.post(
     "/decisions",
     tags=["Decisions"],
+    operation_id="decide",
     summary="Approve or reject",
     response_model=outputs.RequestOut,
     responses=examples.answer("The request with your decision.", "approved", "rejected")
@@ -47,7 +48,8 @@ def post_decision(
     body: Annotated[inputs.NewDecision, Body(openapi_examples=examples.DECISIONS)],
 ) -> outputs.RequestOut:
     """One person, one vote, on exactly what the digest names; a rejection ends the request, also one that is approved
-    already. For the role `approver`: people only, and neither the requester nor the recipient.
+    already. For the role `approver`: people only, and neither the requester nor the recipient. The same decision again,
+    word for word, is answered with the request, and changes nothing.
     """
     decide(ctx, actor, request_id, Verdict(body.decision), digest=body.digest, comment=body.comment)
     return request_out(ctx, show(ctx, actor, request_id))
@@ -56,6 +58,7 @@ def post_decision(
 @router.post(
     "/withdrawal",
     tags=["Requests"],
+    operation_id="withdraw",
     summary="Withdraw a request",
     response_model=outputs.RequestOut,
     responses=examples.answer("Ended.", "withdrawn")
@@ -67,6 +70,6 @@ def post_decision(
     ),
 )
 def post_withdrawal(ctx: Ctx, actor: SignedIn, request_id: inputs.RequestId) -> outputs.RequestOut:
-    """Ends a request that has not run. For its requester."""
+    """Ends a request that has not run. Again, it changes nothing. For its requester."""
     withdraw(ctx, actor, request_id)
     return request_out(ctx, show(ctx, actor, request_id))

@@ -18,6 +18,7 @@ router = APIRouter(prefix="/v1/deliveries", tags=["Deliveries"])
 
 @router.get(
     "",
+    operation_id="listDeliveries",
     summary="List deliveries",
     responses=examples.answer("A page.", "deliveries")
     | documented(
@@ -46,6 +47,7 @@ def get_deliveries(
 
 @router.post(
     "/{delivery_id}/redelivery",
+    operation_id="redeliver",
     summary="Send a delivery again",
     responses=examples.answer("It will be sent again.", "redelivery")
     | documented(

@@ -6,9 +6,10 @@ from importlib.resources import files
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
-from starlette.responses import HTMLResponse, JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
+from service.api.links import link
 from service.api.sign_ins import sign_ins_of
 
 router = APIRouter(include_in_schema=False)
@@ -50,13 +51,12 @@ def document(request: Request) -> JSONResponse:
     """The API's description, with the ways to sign in that this installation has, where a proxy serves it."""
     root: str = request.scope.get("root_path", "")
     described = deepcopy(request.app.openapi())
-    if root:
-        described["servers"] = [{"url": root}]
+    described["servers"] = [{"url": root or "/"}]
     # The first is the one that "Authorize" shows at its top.
     schemes = {name: _scheme(root, name) for name in sorted(sign_ins_of(request).browsers)}
     described["components"]["securitySchemes"] = schemes | described["components"]["securitySchemes"]
     for operation in (each for path in described["paths"].values() for each in path.values()):
-        if "security" in operation:
+        if operation["security"]:
             operation["security"] = [{name: []} for name in schemes] + operation["security"]
     return JSONResponse(described)
 
@@ -72,6 +72,13 @@ def _scheme(root: str, name: str) -> dict[str, Any]:
         "description": f"Sign in with {name}, in a window of its own.",
         "flows": {"authorizationCode": flow},
     }
+
+
+@router.get("/")
+@router.get("/docs/")
+def home(request: Request) -> RedirectResponse:
+    """Lead whoever types the address alone to the page for people."""
+    return RedirectResponse(link(request, "/docs"))
 
 
 @router.get("/docs")
@@ -92,6 +99,5 @@ def _with_root(html: str, request: Request) -> str:
 
 def install(app: FastAPI) -> None:
     """Only the files of fastapi-offline are used: Swagger UI as its project publishes it."""
-    app.include_router(router)
     for folder, directory in (("assets", files("fastapi_offline") / "static"), ("desk", files("service.api") / "desk")):
         app.mount(f"/docs/{folder}", StaticFiles(directory=str(directory)), name=folder)

@@ -16,6 +16,7 @@ router = APIRouter(prefix="/v1", tags=["Drift"])
 
 @router.get(
     "/drift",
+    operation_id="listDrift",
     summary="List what is open",
     responses=examples.answer("What is open.", "drift")
     | documented(
@@ -33,6 +34,7 @@ def get_drift(ctx: Ctx, actor: SignedIn, wanted: Annotated[inputs.DriftFilter, Q
 
 @router.post(
     "/accounts/{account_id}/drift-check",
+    operation_id="checkDrift",
     summary="Look for drift now",
     responses=examples.answer("The look.", "look")
     | documented(
@@ -62,6 +64,7 @@ def post_drift_check(
 
 @router.post(
     "/drift/{finding_id}/acceptance",
+    operation_id="acceptDrift",
     summary="Accept what was found",
     responses=examples.answer("Closed.", "accepted")
     | documented(

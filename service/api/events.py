@@ -6,6 +6,7 @@ from typing import Any, Literal
 from fastapi import FastAPI, Header
 from pydantic import BaseModel, Field, create_model
 
+from service.api import ids
 from service.domain import events
 from service.domain.actor import ActorKind
 from service.domain.events import TOLD
@@ -17,7 +18,7 @@ from service.notify.message import TITLES
 class ToldRequest(BaseModel):
     """The request that it is about, as it was right after the event."""
 
-    id: str
+    id: ids.Uuid
     status: Status
     operation: OperationName
     ticket: str | None
@@ -41,19 +42,19 @@ class ToldHead(BaseModel):
 class Told(BaseModel):
     """What every event says; no free text of anybody, and never a secret."""
 
-    account_id: str | None
+    account_id: ids.AccountId | None
     request: ToldRequest | None
     actor: ToldActor
     audit: ToldHead
 
 
 class ToldOfRequest(Told):
-    account_id: str
+    account_id: ids.AccountId
     request: ToldRequest
 
 
 class ToldOfAccount(Told):
-    account_id: str
+    account_id: ids.AccountId
     request: None
 
 
@@ -77,10 +78,10 @@ class ToldOfWaiting(ToldOfRequest):
 
 
 class FailedDelivery(BaseModel):
-    delivery_id: str
-    destination: str
+    delivery_id: ids.Uuid
+    destination: ids.Destination
     seq: int = Field(description="Of the event that was to be told.")
-    event: str
+    event: ids.EventName
     attempts: int
     reason: str
 
@@ -90,7 +91,7 @@ class ToldOfDelivery(ToldOfService):
 
 
 class Disabled(BaseModel):
-    destination: str
+    destination: ids.Destination
     failed: int = Field(description="How many deliveries failed with it.")
 
 
@@ -117,13 +118,17 @@ _DESCRIPTION = (
 
 def model(event: str) -> type[BaseModel]:
     """The body of one event's deliveries."""
-    name = "".join(part.capitalize() for part in event.replace(".", "_").split("_")) + "Event"
+    name = f"{_camel(event)}Event"
     fields: dict[str, Any] = {
         "type": (Literal[event], ...),
         "timestamp": (datetime, ...),
         "data": (_DATA.get(event, ToldOfRequest), ...),
     }
     return create_model(name, __doc__=f"{TITLES[event]}.", **fields)
+
+
+def _camel(event: str) -> str:
+    return "".join(part.capitalize() for part in event.replace(".", "_").split("_"))
 
 
 def install(app: FastAPI) -> None:
@@ -137,7 +142,7 @@ def install(app: FastAPI) -> None:
             status_code=204,
             response_description="Taken.",
             responses={410: {"description": "It wants no more."}, "default": {"description": "Tried again later."}},
-            operation_id=f"told_{event.replace('.', '_')}",
+            operation_id=f"told{_camel(event)}",
         )
 
 

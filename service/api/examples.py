@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from service.api import log_examples, log_outputs, outputs, story, views
+from service.api.key_files import FILES, FileName, profile_of
 from service.api.paging import encode_cursor, encode_sequence
 from service.db.expectations import Finding
 from service.db.selection import Cursor
@@ -245,6 +246,10 @@ def _whole(summary: str, value: BaseModel) -> tuple[str, object]:
     return summary, value.model_dump(mode="json")
 
 
+def _file(name: FileName) -> str:
+    return FILES[name].write(_KEY, profile_of(story.ACCOUNT.account_id))
+
+
 _LISTED = views.account_out(story.ACCOUNT)
 
 ANSWERS = named(
@@ -258,7 +263,9 @@ ANSWERS = named(
         story.shown_to(story.DAVE, story.decided(_REQUEST, story.DAVE, 17, Verdict.REJECT, _NO)),
     ),
     created_key=_whole("A create: the new key, for Grace alone", views.created_key_out(_DELIVERED, _KEY)),
-    rootkey=("A create, as a file", views.rootkey_csv(_KEY)),
+    rootkey=("rootkey.csv", _file(FileName.ROOTKEY_CSV)),
+    credentials=("credentials.csv", _file(FileName.CREDENTIALS_CSV)),
+    profile=("profile.ini", _file(FileName.PROFILE_INI)),
     executed=_whole("Anything else: the request", story.shown_to(story.CAROL, _DELETED)),
     in_doubt=_whole(
         "A create, as Grace gets it", story.shown_to(story.GRACE, story.executed(_APPROVED, story.GRACE, _LOST))

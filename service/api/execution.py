@@ -1,17 +1,21 @@
-"""Running an approved request, the one route whose answer may hold a secret; and confirming that it arrived."""
+"""Running an approved request, the two routes whose answers may hold a secret; and confirming that it arrived."""
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, HTTPException
+from fastapi import APIRouter, HTTPException, Path, Request
 from starlette.responses import JSONResponse, Response
 
 from service.api import examples, inputs, outputs
 from service.api.deps import Ctx, SignedIn
+from service.api.key_files import FILES, FileName, profile_of
 from service.api.problems import documented
-from service.api.views import created_key_out, request_out, rootkey_csv
-from service.domain.errors import Code
-from service.domain.request import Status
+from service.api.views import created_key_out, request_out
+from service.domain.actor import Actor
+from service.domain.errors import Code, Conflict
+from service.domain.request import OperationRequest, Status
+from service.workflow.context import Context
 from service.workflow.decide import confirm_receipt
 from service.workflow.execute import execute
 from service.workflow.read import show
@@ -19,82 +23,120 @@ from service.workflow.read import show
 router = APIRouter(prefix="/v1/requests/{request_id}", tags=["Execution"])
 
 _JSON = "application/json"
-_CSV = "text/csv"
 
-_ANSWERS = examples.answer(
-    "Done. For a create the key with its secret, this once; else the request.",
-    "created_key",
-    "executed",
-) | examples.answer(
+_IN_DOUBT = examples.answer(
     "In doubt: the answer of AWS was lost. Do not repeat it: the service finds out what is true, and settles.",
     "in_doubt",
     status=202,
 )
-_ANSWERS[200]["content"][_CSV] = {
-    "schema": {"type": "string"},
-    "examples": examples.shown("rootkey"),
+_IN_DOUBT[202]["model"] = outputs.RequestOut
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Done: the file, this once. Read it as text.",
+        "content": {
+            "text/csv": {"schema": {"type": "string"}, "examples": examples.shown("rootkey", "credentials")},
+            "text/plain": {"schema": {"type": "string"}, "examples": examples.shown("profile")},
+        },
+    }
 }
-_ANSWERS[202]["model"] = outputs.RequestOut
+
+_REFUSALS = (
+    Code.NOT_THE_RECIPIENT,
+    Code.NOT_THE_EXECUTOR,
+    Code.NOT_FOUND,
+    Code.NOT_ACCEPTABLE,
+    Code.ALREADY_EXECUTED,
+    Code.WRONG_STATUS,
+    Code.EXPIRED,
+    Code.QUORUM_LOST,
+    Code.PARTICIPANT_SUSPENDED,
+    Code.ALTERED,
+    Code.ACCOUNT_BUSY,
+    Code.NOT_CAPABLE,
+    Code.EXECUTION_FAILED,
+    Code.UNKNOWN_ACCOUNT,
+    Code.LIFETIME_REQUIRED,
+    Code.LIFETIME_TOO_LONG,
+    Code.TICKET_REQUIRED,
+    Code.UNKNOWN_TICKET,
+    Code.TICKET_STATE,
+    Code.TRACKER_UNREACHABLE,
+    Code.ACCOUNT_UNREACHABLE,
+    Code.ROOT_NOT_PROVED,
+    Code.NOT_RECORDED,
+)
+_SAID = {Code.WRONG_STATUS: "The request is pending; that is not possible any more, or not yet."}
 
 
 @router.post(
     "/execution",
+    operation_id="execute",
     summary="Run an approved request, once",
     response_model=outputs.CreatedKeyOut | outputs.RequestOut,
-    responses=_ANSWERS
-    | documented(
-        Code.NOT_THE_RECIPIENT,
-        Code.NOT_THE_EXECUTOR,
-        Code.NOT_FOUND,
-        Code.NOT_ACCEPTABLE,
-        Code.ALREADY_EXECUTED,
-        Code.WRONG_STATUS,
-        Code.EXPIRED,
-        Code.QUORUM_LOST,
-        Code.PARTICIPANT_SUSPENDED,
-        Code.ALTERED,
-        Code.ACCOUNT_BUSY,
-        Code.NOT_CAPABLE,
-        Code.EXECUTION_FAILED,
-        Code.UNKNOWN_ACCOUNT,
-        Code.LIFETIME_REQUIRED,
-        Code.LIFETIME_TOO_LONG,
-        Code.TICKET_REQUIRED,
-        Code.UNKNOWN_TICKET,
-        Code.TICKET_STATE,
-        Code.TRACKER_UNREACHABLE,
-        Code.ACCOUNT_UNREACHABLE,
-        Code.ROOT_NOT_PROVED,
-        Code.NOT_RECORDED,
-        said={Code.WRONG_STATUS: "The request is pending; that is not possible any more, or not yet."},
-    ),
+    responses=examples.answer(
+        "Done. For a create the key with its secret, this once; else the request.", "created_key", "executed"
+    )
+    | _IN_DOUBT
+    | documented(*_REFUSALS, said=_SAID),
 )
-def post_execution(
-    ctx: Ctx,
-    actor: SignedIn,
-    request_id: inputs.RequestId,
-    accept: Annotated[
-        str, Header(description=f"`{_JSON}`, or `{_CSV}` for a create as a download named `rootkey.csv`.")
-    ] = "*/*",
-) -> Response:
+def post_execution(ctx: Ctx, actor: SignedIn, http: Request, request_id: inputs.RequestId) -> Response:
     """Calls AWS, once; one that ends as `failed` is the problem `execution_failed`, so that no script takes it for
     success. A create is for its recipient alone, since the answer is the secret; anything else for the requester or the
-    recipient.
+    recipient. The answer is JSON; for a file see the paths below this one.
     """
-    media_type = _negotiated(accept)
+    _check_accepted(http, _JSON)
     request, key = execute(ctx, actor, request_id)
-    if key is not None and media_type == _CSV:
-        headers = {"Content-Disposition": 'attachment; filename="rootkey.csv"'}
-        return Response(rootkey_csv(key), media_type=_CSV, headers=headers)
-    if key is not None:
-        return JSONResponse(created_key_out(request, key).model_dump(mode="json"))
+    if key is None:
+        return _without_secret(ctx, actor, request)
+    return Response(created_key_out(request, key).model_dump_json(), media_type=_JSON)
+
+
+@router.post(
+    "/execution/{file}",
+    operation_id="executeIntoFile",
+    summary="Run an approved create, once, and get the new key as a file",
+    response_class=Response,
+    responses=_FILE | _IN_DOUBT | documented(Code.NO_FILE, *_REFUSALS, said=_SAID),
+)
+def post_execution_into_file(
+    ctx: Ctx,
+    actor: SignedIn,
+    http: Request,
+    request_id: inputs.RequestId,
+    file: Annotated[
+        FileName,
+        Path(
+            description="`rootkey.csv` as the AWS console writes it; `credentials.csv` for `aws configure import`; "
+            "`profile.ini` for the AWS credentials file, a profile named `root-` and the account id."
+        ),
+    ],
+) -> Response:
+    """Does the same, and answers with a file as AWS's own tools read it. It is still the one and only execution: a key
+    that was answered as JSON is not given again as a file. For the recipient of a create.
+    """
+    written = FILES[file]
+    # Either of the two: Swagger UI offers a choice between them, which need not be that of the file.
+    _check_accepted(http, *{each.media_type for each in FILES.values()})
+    # What was asked for never changes, so this need not be judged together with the execution.
+    if not show(ctx, actor, request_id).request.filing.operation.is_create:
+        raise Conflict(Code.NO_FILE, "This request makes no key, so there is no file of one. Nothing was run.")
+    request, key = execute(ctx, actor, request_id)
+    if key is None:
+        return _without_secret(ctx, actor, request)
+    headers = {"Content-Disposition": f'attachment; filename="{file}"'}
+    content = written.write(key, profile_of(request.filing.account_id))
+    return Response(content, media_type=written.media_type, headers=headers)
+
+
+def _without_secret(ctx: Context, actor: Actor, request: OperationRequest) -> Response:
+    shown = request_out(ctx, show(ctx, actor, request.filing.request_id))
     status = 202 if request.status is Status.IN_DOUBT else 200
-    shown = request_out(ctx, show(ctx, actor, request_id))
     return JSONResponse(shown.model_dump(mode="json"), status_code=status)
 
 
 @router.post(
     "/receipt",
+    operation_id="confirmReceipt",
     summary="Confirm that the secret arrived",
     response_model=outputs.RequestOut,
     responses=examples.answer("Closed.", "received")
@@ -111,26 +153,32 @@ def post_execution(
     ),
 )
 def post_receipt(ctx: Ctx, actor: SignedIn, request_id: inputs.RequestId) -> outputs.RequestOut:
-    """Keeps the new key: one whose receipt is not confirmed in time is taken back. For its recipient."""
+    """Keeps the new key: one whose receipt is not confirmed in time is taken back. Again, it changes nothing. For its
+    recipient.
+    """
     confirm_receipt(ctx, actor, request_id)
     return request_out(ctx, show(ctx, actor, request_id))
 
 
-def _negotiated(accept: str) -> str:
-    """The media type that is wanted most, JSON where both are as welcome. Raises 406 before anything has run."""
-    weights = dict(_weighed(media_range) for media_range in accept.lower().split(","))
-    wanted = {
-        offered: next((weights[name] for name in (offered, f"{kind}/*", "*/*") if name in weights), 0.0)
-        for offered, kind in ((_JSON, "application"), (_CSV, "text"))
-    }
-    best = max(wanted, key=wanted.__getitem__)
-    if not wanted[best] > 0:
+def _check_accepted(request: Request, *media_types: str) -> None:
+    """Raise 406, before anything has run, for a client that says that it cannot read what this path answers with.
+
+    Nobody chooses by `Accept`: what a path answers with, it always answers with. So whatever is unclear is let pass.
+    """
+    weights = dict(_weighed(media_range) for media_range in request.headers.get("accept", "").split(","))
+    weights.pop("", None)
+    if weights and not any(_weight(media_type, weights) > 0 for media_type in media_types):
         raise HTTPException(406)
-    return best
+
+
+def _weight(media_type: str, weights: Mapping[str, float]) -> float:
+    """Take the range that says most of it. Old Java's HttpURLConnection says `*` for `*/*`."""
+    ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*", "*")
+    return next((weights[name] for name in ranges if name in weights), 0.0)
 
 
 def _weighed(media_range: str) -> tuple[str, float]:
-    name, *parameters = media_range.replace(" ", "").replace("\t", "").split(";")
+    """Read a range and its weight, 0 to 1 (RFC 9110, section 12.4.2). What is no number is no objection."""
+    name, *parameters = re.sub(r"\s", "", media_range.lower()).split(";")
     weight = next((value[2:] for value in parameters if value.startswith("q=")), "1")
-    # A weight is 0 to 1 with at most three digits (RFC 9110, 12.4.2); what is none counts as nothing.
-    return name, float(weight) if re.fullmatch(r"0(\.\d{0,3})?|1(\.0{0,3})?", weight, re.ASCII) else 0.0
+    return name, float(weight) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9}", weight) else 1.0

@@ -24,8 +24,8 @@ class SingleHeaders:
             headers: list[tuple[bytes, bytes]] = list(scope["headers"])
             names = [name.lower() for name, _ in headers]
             if any(names.count(name) > 1 for name in _SINGLE):
-                status, detail = REFUSALS[Code.DOUBLED_HEADER]
-                await problem(status, Code.DOUBLED_HEADER, detail)(scope, receive, send)
+                refusal = REFUSALS[Code.DOUBLED_HEADER]
+                await problem(refusal.status, Code.DOUBLED_HEADER, refusal.detail)(scope, receive, send)
                 return
             lines = {name: [value for each, value in headers if each.lower() == name] for name in _LISTS}
             kept = [(name, value) for name, value in headers if name.lower() not in _LISTS]

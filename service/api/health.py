@@ -13,14 +13,16 @@ router = APIRouter(tags=["Health"])
 _ALIVE, _YES = examples.answer("Yes.", "alive"), examples.answer("Yes.", "ok")
 
 
-@router.get("/livez", summary="Is the process alive?", responses=_ALIVE | documented(common=()))
+@router.get("/livez", operation_id="livez", summary="Is the process alive?", responses=_ALIVE | documented(common=()))
 async def livez(request: Request) -> outputs.AliveOut:
     """Yes, whatever else is away; and which version it is. For everybody."""
     # Not in the thread pool: while all its threads wait for AWS, the process is alive all the same.
     return outputs.AliveOut(status="ok", version=request.app.version)
 
 
-@router.get("/readyz", summary="Can it serve?", responses=_YES | documented(common=(Code.UNAVAILABLE,)))
+@router.get(
+    "/readyz", operation_id="readyz", summary="Can it serve?", responses=_YES | documented(common=(Code.UNAVAILABLE,))
+)
 def readyz(ctx: Ctx) -> outputs.HealthOut:
     """Yes, when the database answers, has the schema that this version needs, and takes a write. For everybody.
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 
 from service.api.deps import Ctx
 from service.api.examples import named
+from service.api.middleware import LARGEST_HOOK_BYTES
 from service.api.problems import TAKING_BODY, documented
 from service.domain.errors import Code, Unauthenticated
 from service.domain.hooks import Unrelated
@@ -50,7 +51,7 @@ _BODY = {
             "schema": {
                 "type": "object",
                 "description": "GitHub's default: the same JSON in one field.",
-                "properties": {"payload": {"type": "string"}},
+                "properties": {"payload": {"type": "string", "maxLength": LARGEST_HOOK_BYTES}},
                 "required": ["payload"],
                 "additionalProperties": False,
             },
@@ -61,7 +62,7 @@ _BODY = {
 
 
 def _header(name: str, description: str, pattern: str = "^.+$") -> dict[str, Any]:
-    schema = {"type": "string", "pattern": pattern}
+    schema = {"type": "string", "maxLength": 4096, "pattern": pattern}
     return {"name": name, "in": "header", "required": False, "schema": schema, "description": description}
 
 
@@ -91,6 +92,7 @@ async def _body(request: Request) -> bytes:
 @router.post(
     "/{source}",
     status_code=204,
+    operation_id="receiveHook",
     summary="Say that a ticket was closed",
     response_class=Response,
     response_description="Taken, whatever it was about.",

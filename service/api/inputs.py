@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import Annotated, Literal
 from unicodedata import category
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from service.domain.delivery import DeliveryStatus
 from service.domain.operation import OperationName
@@ -21,7 +22,7 @@ _TEXT = rf"[^{_CONTROL}{_DECEIVING}]"
 def _check_visible(text: str) -> str:
     """What the patterns cannot say without invisible letters in the contract: tags and the like beyond U+FFFF."""
     if any(category(letter) in {"Cf", "Co"} for letter in text):
-        raise ValueError("invisible characters")
+        raise PydanticCustomError("of_ours", "There are characters in it that nobody sees.")
     return text
 
 
@@ -37,28 +38,37 @@ def duration(text: str) -> timedelta:
 
 
 def _check_lifetime(text: str) -> str:
-    if not _SHORTEST_LIFETIME <= duration(text) <= _LONGEST_LIFETIME:
-        raise ValueError("too short or too long")
+    try:
+        fits = _SHORTEST_LIFETIME <= duration(text) <= _LONGEST_LIFETIME
+    except ValidationError:  # which repeats what was sent
+        raise PydanticCustomError("of_ours", "This is not an ISO 8601 duration.") from None
+    if not fits:
+        raise PydanticCustomError("of_ours", "A lifetime is 5 minutes at least and 3660 days at most.")
     return text
 
 
-AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
-RequestId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
-AccessKeyId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]{16,128}$")]
+AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$", max_length=12)]
+RequestId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", max_length=36),
+]
+AccessKeyId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]{16,128}$", max_length=128)]
 FindingId = RequestId
 DeliveryId = RequestId
 # Of an event in the audit log, or how many it has; larger numbers have no one form in JSON.
 LogNumber = Annotated[int, Field(ge=1, le=2**53 - 1)]
-Destination = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,39}$")]
-SerialNumber = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_+=/:,.@-]{9,256}$")]
-CertificateId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]{24,128}$")]
+Destination = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,39}$", max_length=40)]
+SerialNumber = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_+=/:,.@-]{9,256}$", max_length=256)]
+CertificateId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]{24,128}$", max_length=128)]
 # No years and months, whose length depends.
 Lifetime = Annotated[
     str,
-    StringConstraints(pattern=r"^P([0-9]{1,3}W|([0-9]{1,4}D)?(T([0-9]{1,5}H)?([0-9]{1,6}M)?([0-9]{1,8}S)?)?)$"),
+    StringConstraints(
+        pattern=r"^P([0-9]{1,3}W|([0-9]{1,4}D)?(T([0-9]{1,5}H)?([0-9]{1,6}M)?([0-9]{1,8}S)?)?)$", max_length=30
+    ),
     AfterValidator(_check_lifetime),
 ]
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 Subject = Annotated[str, StringConstraints(pattern=rf"^{_LINE}+$", max_length=255), _Visible]
 Ticket = Annotated[str, StringConstraints(pattern=rf"^{_LINE}+$", max_length=255), _Visible]
 Justification = Annotated[
@@ -72,7 +82,7 @@ Comment = Annotated[
 
 
 class _Input(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class _Filing(_Input):

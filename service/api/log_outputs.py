@@ -5,15 +5,17 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from service.api import ids
 from service.api.outputs import ResultOut
-from service.domain.request import Status
+from service.domain.actor import ActorKind
+from service.domain.request import Status, Verdict
 
 
 class ProofOut(BaseModel):
     """The sign-in at an identity provider that proved somebody: claims of the token, which itself is kept nowhere."""
 
     issuer: str
-    subject: str
+    subject: ids.Subject
     jti: str | None
     issued_at: datetime
     auth_time: datetime | None
@@ -24,9 +26,11 @@ class ProofOut(BaseModel):
 class AuditActorOut(BaseModel):
     """`proof` is null for an API token."""
 
-    kind: str
-    subject: str
-    credential: str = Field(description="The id of the API token that proved who it is, or a name for `proof`.")
+    kind: ActorKind
+    subject: ids.Subject
+    credential: ids.Credential = Field(
+        description="The id of the API token that proved who it is, or a name for `proof`."
+    )
     proof: ProofOut | None
 
 
@@ -35,8 +39,8 @@ class AuditEventOut(BaseModel):
 
     seq: int
     at: datetime
-    event: str
-    request_id: str | None
+    event: ids.EventName
+    request_id: ids.Uuid | None
     previous: int | None = Field(description="The sequence number of the same request's event before.")
     actor: AuditActorOut
     data: dict[str, object]
@@ -46,8 +50,8 @@ class AuditPageOut(BaseModel):
     """`next_cursor` is null on the last page; `resume_cursor` is where to look for what comes later."""
 
     items: list[AuditEventOut]
-    next_cursor: str | None
-    resume_cursor: str | None
+    next_cursor: ids.Cursor | None
+    resume_cursor: ids.Cursor | None
 
 
 class InclusionOut(BaseModel):
@@ -89,11 +93,11 @@ class EvidenceEventOut(BaseModel):
 class EvidenceDecisionOut(BaseModel):
     """As the log has it. `proof` is the sign-in at a provider; null for an API token."""
 
-    person: str
-    decision: str
-    digest: str
+    person: ids.Subject
+    decision: Verdict
+    digest: ids.Digest
     comment: str | None
-    credential: str
+    credential: ids.Credential
     decided_at: datetime
     proof: ProofOut | None
 
@@ -116,7 +120,7 @@ class EvidenceOut(BaseModel):
 
     format: Literal["rootquorum-evidence/1"]
     request: dict[str, object] = Field(description="As it was filed: what the digest is made of.")
-    digest: str
+    digest: ids.Digest
     decisions: list[EvidenceDecisionOut]
     policy: EvidencePolicyOut
     outcome: EvidenceOutcomeOut

@@ -27,6 +27,38 @@ _DOCS_POLICY = (
 )
 
 
+class Head:
+    """Answers HEAD wherever GET is known, with the headers of GET and without its body (RFC 9110, section 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        begun = asyncio.Event()
+        whole = False
+
+        async def receive_until_begun() -> Message:
+            # Then it looks as if the client had gone, and nothing goes on to make a body that nobody gets.
+            nonlocal whole
+            if not whole:
+                message = await receive()
+                whole = not message.get("more_body", False)
+                return message
+            await begun.wait()
+            return {"type": "http.disconnect"}
+
+        async def send_without_body(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                begun.set()
+
+        await self._app({**scope, "method": "GET"}, receive_until_begun, send_without_body)
+
+
 class SecurityHeaders:
     """No caching, no framing, no sniffing, no foreign script. Swagger UI's own files may be cached."""
 

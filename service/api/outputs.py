@@ -1,19 +1,24 @@
 """What goes out over HTTP. Nothing has a default, so the contract says `required` of all of it."""
 
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr, WithJsonSchema
 
+from service.api import ids
 from service.domain.account import Partition, SourceKind
+from service.domain.actor import Role
+from service.domain.briefing import CAUTIONS, CautionCode
 from service.domain.delivery import DeliveryStatus
 from service.domain.drift import DriftKind, Origin
+from service.domain.errors import Code
 from service.domain.operation import OperationName
+from service.domain.policy import ActionName
 from service.domain.request import Status
 
 
 class AccountOut(BaseModel):
-    account_id: str
+    account_id: ids.AccountId
     name: str
 
 
@@ -34,7 +39,7 @@ class CapabilityOut(BaseModel):
 
 
 class ExpectedKeyOut(BaseModel):
-    access_key_id: str
+    access_key_id: ids.AccessKeyId
     status: str
     origin: Origin = Field(
         description="There at the first look (`adopted`), made by a request, or accepted by an operator."
@@ -57,15 +62,15 @@ class AccountDetailOut(ConfiguredAccountOut):
 class FindingOut(BaseModel):
     """One difference between an account and what is expected there."""
 
-    id: str
+    id: ids.Uuid
     account: AccountOut
     kind: DriftKind
-    access_key_id: str | None = Field(description="Null for MFA.")
+    access_key_id: ids.AccessKeyId | None = Field(description="Null for MFA.")
     expected: str | None = Field(description="The expected status; null for no such thing.")
     found: str | None = Field(description="The status that it has; null for no such thing.")
     found_at: datetime
     closed_at: datetime | None
-    accepted_by: str | None = Field(description="Null while open, and where it went away by itself.")
+    accepted_by: ids.Subject | None = Field(description="Null while open, and where it went away by itself.")
 
 
 class DriftOut(BaseModel):
@@ -84,11 +89,11 @@ class DriftCheckOut(BaseModel):
 class DeliveryOut(BaseModel):
     """One event to one destination. What it says stands in the audit log."""
 
-    id: str = Field(description="The same however often it is sent: `webhook-id`.")
+    id: ids.Uuid = Field(description="The same however often it is sent: `webhook-id`.")
     sequence: int = Field(description="Of the event, in the audit log.")
-    event: str
-    destination: str
-    request_id: str | None = Field(description="Null for what is about no request.")
+    event: ids.EventName
+    destination: ids.Destination
+    request_id: ids.Uuid | None = Field(description="Null for what is about no request.")
     status: DeliveryStatus
     attempts: int
     detail: str | None = Field(description="What became of the last attempt.")
@@ -100,11 +105,11 @@ class DeliveryOut(BaseModel):
 
 class DeliveryPageOut(BaseModel):
     items: list[DeliveryOut]
-    next_cursor: str | None
+    next_cursor: ids.Cursor | None
 
 
 class ActorOut(BaseModel):
-    subject: str
+    subject: ids.Subject
     name: str
 
 
@@ -115,7 +120,7 @@ class RequesterOut(ActorOut):
 class AccessKeyOut(BaseModel):
     """A root access key as AWS listed it."""
 
-    access_key_id: str
+    access_key_id: ids.AccessKeyId
     status: str = Field(description="`Active` or `Inactive`, as AWS says it.")
     created_at: datetime
     last_used_at: datetime | None = Field(description="It lags by hours; null is no proof that nobody uses the key.")
@@ -123,7 +128,7 @@ class AccessKeyOut(BaseModel):
 
 
 class SigningCertificateOut(BaseModel):
-    certificate_id: str
+    certificate_id: ids.CertificateId
     status: str
 
 
@@ -132,25 +137,27 @@ class RootCredentialsOut(BaseModel):
 
     observed_at: datetime
     keys: list[AccessKeyOut]
-    signer_key_id: str | None = Field(
+    signer_key_id: ids.AccessKeyId | None = Field(
         description="The key that the service itself holds; null when it comes by AssumeRoot only."
     )
     mfa_enabled: bool | None
-    mfa_devices: list[str] | None = Field(description="Serial numbers.")
+    mfa_devices: list[ids.Target] | None = Field(description="Serial numbers.")
     password_present: bool | None
     signing_certificates_present: bool | None
     signing_certificates: list[SigningCertificateOut] | None
 
 
 class WarningOut(BaseModel):
-    code: str
+    """Something to weigh; `detail` says it of this request."""
+
+    code: CautionCode = Field(description="; ".join(f"`{code}`: {meaning}" for code, meaning in CAUTIONS.items()) + ".")
     detail: str
 
 
 class DecisionOut(BaseModel):
     person: ActorOut
     decision: Literal["approve", "reject"]
-    digest: str = Field(description="What was decided on.")
+    digest: ids.Digest = Field(description="What was decided on.")
     comment: str | None
     decided_at: datetime
     void_because: str | None = Field(description="Why it does not count today; null when it does.")
@@ -193,28 +200,29 @@ class ResultOut(BaseModel):
 
     code: str
     detail: str
-    access_key_id: str | None = Field(description="The new key's.")
-    signer_key_id: str | None = Field(description="The key that signed the call.")
-    aws_request_id: str | None
+    access_key_id: ids.AccessKeyId | None = Field(description="The new key's.")
+    signer_key_id: ids.AccessKeyId | None = Field(description="The key that signed the call.")
+    aws_request_id: ids.AwsRequestId | None
 
 
 class ActionOut(BaseModel):
     """What you may do now; for what you may not, the rule and why."""
 
-    action: str
+    action: ActionName
     allowed: bool
-    code: str | None = Field(description="That of the problem that it would be answered with.")
+    code: Code | None = Field(description="That of the problem that it would be answered with.")
     reason: str | None
 
 
 class RequestSummaryOut(BaseModel):
     """A line of a list."""
 
-    id: str
+    id: ids.Uuid
     status: Status
     operation: OperationName
+    effect: str = Field(description="What this request does, in words.")
     account: AccountOut
-    target: str | None
+    target: ids.Target | None
     warnings: list[WarningOut]
     requester: RequesterOut
     recipient: ActorOut
@@ -224,7 +232,7 @@ class RequestSummaryOut(BaseModel):
     filed_at: datetime
     approve_by: datetime
     execute_by: datetime | None
-    digest: str
+    digest: ids.Digest
 
 
 class RequestOut(BaseModel):
@@ -232,12 +240,14 @@ class RequestOut(BaseModel):
     why, the state of things, and last the digest to send back.
     """
 
-    id: str
+    id: ids.Uuid
     status: Status
     operation: OperationName
-    effect: str = Field(description="What will happen, in words.")
+    effect: str = Field(
+        description="What this request does, in words: to what, for how long, who gets the secret, when it runs."
+    )
     account: AccountOut
-    target: str | None = Field(description="The key, MFA device or certificate, where it is about one.")
+    target: ids.Target | None = Field(description="The key, MFA device or certificate, where it is about one.")
     access_key: AccessKeyOut | None = Field(description="The target as it was when the request was filed.")
     warnings: list[WarningOut]
     requester: RequesterOut
@@ -255,29 +265,40 @@ class RequestOut(BaseModel):
     executed_by: ActorOut | None
     source: SourceKind | None = Field(description="How the service signed in to run it.")
     result: ResultOut | None
-    digest: str = Field(description="SHA-256 of all that was filed: what a decision sends back.")
+    digest: ids.Digest = Field(description="SHA-256 of all that was filed: what a decision sends back.")
     actions: list[ActionOut] = Field(description="What you may do now.")
 
 
 class RequestPageOut(BaseModel):
     items: list[RequestSummaryOut]
-    next_cursor: str | None
+    next_cursor: ids.Cursor | None
+
+
+# Shown in JSON, and hidden in every repr, every dump and every error of Python's. pydantic's own schema of it says that
+# it is never sent (`writeOnly`), which generated clients would believe.
+_Shown = Annotated[
+    SecretStr,
+    PlainSerializer(SecretStr.get_secret_value, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "password"}),
+]
 
 
 class CreatedKeyOut(BaseModel):
     """The new key. Its secret is in this one answer: confirm the receipt by `receipt_by`, or ask for another key."""
 
-    access_key_id: str = Field(examples=["AKIAIOSFODNN7EXAMPLE"])
-    secret_access_key: str = Field(examples=["(the secret, shown this once)"])
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    access_key_id: ids.AccessKeyId = Field(examples=["AKIAIOSFODNN7EXAMPLE"])
+    secret_access_key: _Shown = Field(examples=["(the secret, shown this once)"])
     created_at: datetime
-    account_id: str
-    request_id: str
+    account_id: ids.AccountId
+    request_id: ids.Uuid
     receipt_by: datetime | None = Field(description="Confirmed later, the key is taken back.")
 
 
 class MeOut(ActorOut):
     kind: Literal["person", "machine", "service"]
-    roles: list[str]
+    roles: list[Role]
 
 
 class AccountCredentialsOut(BaseModel):

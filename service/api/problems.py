@@ -7,10 +7,12 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from service.api.invalid import UNSAID, invalid_fields, refused_fields
 from service.api.refusals import REFUSALS
 from service.domain.errors import Code, ServiceError, SignInAgain, Unavailable
 
@@ -38,30 +40,8 @@ _TITLES = {
 _FRAMEWORK_CODES = {
     404: (Code.NOT_FOUND, "There is no such resource."),
     405: (Code.METHOD_NOT_ALLOWED, "This resource does not know that method."),
-    406: (Code.NOT_ACCEPTABLE, "The answer is JSON or, for a new key, CSV."),
+    406: (Code.NOT_ACCEPTABLE, "Accept does not allow what this path answers with. Nothing was run."),
 }
-
-# pydantic's messages of these kinds speak of the rule only; all others may quote what was sent.
-_SAFE_MESSAGES = {
-    "bool_parsing",
-    "bool_type",
-    "enum",
-    "extra_forbidden",
-    "greater_than_equal",
-    "int_parsing",
-    "int_type",
-    "less_than_equal",
-    "literal_error",
-    "missing",
-    "model_attributes_type",
-    "string_pattern_mismatch",
-    "string_too_long",
-    "string_too_short",
-    "string_type",
-    "union_tag_not_found",
-}
-
-_UNSAID = "This value is not valid here."
 
 
 class Problem(BaseModel):
@@ -70,7 +50,7 @@ class Problem(BaseModel):
     type: str
     title: str
     status: int
-    code: str
+    code: Code
     detail: str
 
 
@@ -115,13 +95,22 @@ def documented(
     """
     by_status: dict[int, dict[str, Any]] = {}
     for code in (*codes, *common, Code.INTERNAL):
-        status, usual = REFUSALS[code]
+        status, usual, _ = REFUSALS[code]
         content = _content(status, code, (said or {}).get(code, usual))
         if status == HTTPStatus.UNPROCESSABLE_ENTITY:
-            wrong = [{"location": [*invalid], "reason": _UNSAID}] if code is Code.INVALID_REQUEST else []
-            content["errors"] = wrong
+            content["errors"] = _wrong(code, str(content["detail"]), invalid)
         by_status.setdefault(status, {})[code.value] = {"value": content}
     return {status: _documented(status, by_status[status]) for status in sorted(by_status)}
+
+
+def _wrong(code: Code, detail: str, invalid: tuple[str, str]) -> list[dict[str, object]]:
+    """Make the `errors` of an example: `invalid`, or the field that a rule is about, where there is a body."""
+    if code is Code.INVALID_REQUEST:
+        return [{"location": [*invalid], "reason": UNSAID}]
+    field, where = REFUSALS[code].field, invalid[0]
+    if field is None or where != "body":
+        return []
+    return [{"location": ["header" if field == "Idempotency-Key" else where, field], "reason": detail}]
 
 
 def _documented(status: int, examples: dict[str, Any]) -> dict[str, Any]:
@@ -142,7 +131,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_crash)
 
 
-def _on_refusal(_request: Request, error: Exception) -> Response:
+def _on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # the table above says so
     if error.exact != error.detail:
         # Uniform to the caller, exact to the operator.
@@ -153,7 +142,7 @@ def _on_refusal(_request: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(error.retry_after)
     if error.code is Code.NOT_RECORDED:
         headers = {}  # there is nothing to repeat: the service settles it
-    errors: list[dict[str, object]] | None = [] if status == HTTPStatus.UNPROCESSABLE_ENTITY else None
+    errors = refused_fields(request, error) if status == HTTPStatus.UNPROCESSABLE_ENTITY else None
     return problem(status, error.code, error.detail, headers=headers, errors=errors)
 
 
@@ -177,9 +166,9 @@ def _challenge(error: ServiceError) -> dict[str, str]:
     return {"WWW-Authenticate": f"Bearer {parameters}".strip()}
 
 
-def _on_invalid(_request: Request, error: Exception) -> Response:
+def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [_invalid_field(fault) for fault in error.errors()]
+    errors = invalid_fields(request, error)
     return problem(422, Code.INVALID_REQUEST, "The request does not have the documented form.", errors=errors)
 
 
@@ -190,22 +179,23 @@ def _on_http(request: Request, error: Exception) -> Response:
         return _on_invalid(request, RequestValidationError([{"type": "json_invalid", "loc": ("body",)}]))
     # Whatever else it might refuse, a file of the documentation that it cannot read say, is not there for the caller.
     code, detail = _FRAMEWORK_CODES.get(error.status_code, _FRAMEWORK_CODES[HTTPStatus.NOT_FOUND])
-    return problem(REFUSALS[code].status, code, detail, headers=dict(error.headers or {}))
+    headers = {"Allow": ", ".join(_methods_of(request))} if code is Code.METHOD_NOT_ALLOWED else None
+    return problem(REFUSALS[code].status, code, detail, headers=headers)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """List all methods that this path knows. Starlette itself names those of the first route that has it."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    routes: list[APIRoute] = request.app.state.routes
+    # What no route has is a file of the documentation.
+    known = {method for route in routes if route.path_regex.match(path) for method in route.methods or ()} or {"GET"}
+    return sorted(known | {"HEAD"} if "GET" in known else known)
 
 
 def _on_crash(request: Request, error: Exception) -> Response:
     # Without local variables, and without the text of the exception in the answer: either may quote anything.
     logger.error("unexpected error", method=request.method, path=request.url.path, exc_info=error)
     return problem(500, Code.INTERNAL, "Something went wrong inside the service; its log says what.")
-
-
-def _invalid_field(fault: dict[str, Any]) -> dict[str, object]:
-    kind = fault["type"]
-    location = list(fault["loc"])
-    if kind == "extra_forbidden":
-        location = location[:-1]  # the unknown name itself is input
-    reason = fault["msg"] if kind in _SAFE_MESSAGES else _UNSAID
-    return {"location": location, "reason": reason}
 
 
 def problem(

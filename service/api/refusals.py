@@ -6,10 +6,13 @@ from service.domain.errors import Code
 
 
 class Refusal(NamedTuple):
-    """`detail` is an example, in the service's own words; where the cause is told, others read differently."""
+    """`detail` is an example, in the service's own words; where the cause is told, others read differently. `field` is
+    what of an input it is about.
+    """
 
     status: int
     detail: str
+    field: str | None = None
 
 
 REFUSALS: dict[Code, Refusal] = {
@@ -35,19 +38,21 @@ REFUSALS: dict[Code, Refusal] = {
     Code.INVALID_REQUEST: Refusal(422, "The request does not have the documented form."),
     Code.DOUBLED_HEADER: Refusal(400, "A header is there twice, and of two values none can be believed."),
     Code.MALFORMED_IDEMPOTENCY_KEY: Refusal(400, "An Idempotency-Key is 1 to 255 visible ASCII characters."),
-    Code.IDEMPOTENCY_KEY_REUSED: Refusal(422, "You filed something else with this Idempotency-Key."),
+    Code.IDEMPOTENCY_KEY_REUSED: Refusal(422, "You filed something else with this Idempotency-Key.", "Idempotency-Key"),
     Code.BODY_TOO_LARGE: Refusal(413, "The body is larger than 64 KiB."),
     Code.BODY_TOO_SLOW: Refusal(408, "The body did not arrive within 10 seconds."),
     Code.METHOD_NOT_ALLOWED: Refusal(405, "This resource does not know that method."),
-    Code.NOT_ACCEPTABLE: Refusal(406, "The answer is JSON or, for a new key, CSV."),
-    Code.UNKNOWN_ACCOUNT: Refusal(422, "This account is not configured."),
-    Code.UNKNOWN_RECIPIENT: Refusal(422, "The recipient is not a person that this service knows."),
-    Code.RECIPIENT_REQUIRED: Refusal(422, "A machine that asks for a key names the person who receives it."),
-    Code.COMMENT_REQUIRED: Refusal(422, "A rejection needs a comment that says why."),
-    Code.LIFETIME_REQUIRED: Refusal(422, "A new key needs a lifetime here."),
-    Code.LIFETIME_TOO_LONG: Refusal(422, "The longest lifetime of a new key is 2,592,000 seconds here."),
-    Code.TICKET_REQUIRED: Refusal(422, "A request names a ticket here."),
-    Code.UNKNOWN_TICKET: Refusal(422, "There is no such ticket."),
+    Code.NOT_ACCEPTABLE: Refusal(406, "Accept does not allow what this path answers with. Nothing was run."),
+    Code.UNKNOWN_ACCOUNT: Refusal(422, "This account is not configured.", "account_id"),
+    Code.UNKNOWN_RECIPIENT: Refusal(422, "The recipient is not a person that this service knows.", "recipient"),
+    Code.RECIPIENT_REQUIRED: Refusal(
+        422, "A machine that asks for a key names the person who receives it.", "recipient"
+    ),
+    Code.COMMENT_REQUIRED: Refusal(422, "A rejection needs a comment that says why.", "comment"),
+    Code.LIFETIME_REQUIRED: Refusal(422, "A new key needs a lifetime here.", "lifetime"),
+    Code.LIFETIME_TOO_LONG: Refusal(422, "The longest lifetime of a new key is 2,592,000 seconds here.", "lifetime"),
+    Code.TICKET_REQUIRED: Refusal(422, "A request names a ticket here.", "ticket"),
+    Code.UNKNOWN_TICKET: Refusal(422, "There is no such ticket.", "ticket"),
     # what cannot run on this account
     Code.NOT_CAPABLE: Refusal(409, "The account is SUSPENDED, and AWS lets nobody in."),
     Code.KEY_LIMIT_REACHED: Refusal(409, "The root user has two access keys already; AWS allows no third."),
@@ -81,6 +86,7 @@ REFUSALS: dict[Code, Refusal] = {
     Code.ALREADY_DECIDED: Refusal(409, "You have decided on this request. One person has one vote."),
     Code.ALREADY_APPROVED: Refusal(409, "The request has all the approvals it needs."),
     Code.ALREADY_EXECUTED: Refusal(409, "The request was executed already. A request runs once."),
+    Code.NO_FILE: Refusal(409, "This request makes no key, so there is no file of one. Nothing was run."),
     Code.WRONG_DIGEST: Refusal(409, "The digest is not that of this request. Read it again."),
     Code.RECEIPT_TOO_LATE: Refusal(409, "The receipt came too late: the key is being taken back. File a new request."),
     Code.QUORUM_LOST: Refusal(409, "1 of 2 approvals count today. Another approver has to approve."),

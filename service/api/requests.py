@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, Query, Request
+from fastapi import APIRouter, Body, Depends, Header, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from service.api import examples, inputs, log_outputs, outputs
 from service.api.deps import Ctx, SignedIn, Waiting
+from service.api.links import lead_people_to_the_page, link
 from service.api.paging import conditional, decode_cursor, encode_cursor
 from service.api.problems import TAKING_BODY, documented
 from service.api.views import request_out, summary_out
@@ -20,13 +21,18 @@ from service.workflow.read import list_requests, show
 router = APIRouter(prefix="/v1/requests", tags=["Requests"])
 
 _ETAG: dict[int | str, dict[str, Any]] = {304: {"description": "Nothing has changed since the ETag you sent."}}
+_FOR_PEOPLE: dict[int | str, dict[str, Any]] = {
+    303: {"description": "Only for a browser that brings no token: it is led to Swagger UI, at this request."}
+}
 _LOCATION = {"Location": {"description": "Where the request is.", "schema": {"type": "string"}}}
+_LONGEST_KEY = 255
 _IF_NONE_MATCH = Header(alias="If-None-Match", max_length=1000, description="The ETag that you have.")
 
 
 @router.post(
     "",
     status_code=201,
+    operation_id="fileRequest",
     summary="File a request",
     response_model=outputs.RequestOut,
     responses=examples.answer("Filed.", "filed", status=201, headers=_LOCATION)
@@ -66,12 +72,16 @@ _IF_NONE_MATCH = Header(alias="If-None-Match", max_length=1000, description="The
 def file_request(
     ctx: Ctx,
     actor: SignedIn,
+    *,
     waiting: Waiting,
+    http: Request,
     body: Annotated[inputs.NewRequest, Body(openapi_examples=examples.FILINGS)],
     idempotency_key: Annotated[
         str | None,
         Header(
             alias="Idempotency-Key",
+            # Said here, and checked below: what is none is 400 (IETF draft, section 2.7), and not 422.
+            json_schema_extra={"minLength": 1, "maxLength": _LONGEST_KEY, "pattern": "^[!-~]+$"},
             description="1 to 255 visible ASCII characters. Sent again with the same body, the answer is the request "
             "that was filed before; it never runs out.",
         ),
@@ -87,12 +97,13 @@ def file_request(
     return JSONResponse(
         request_out(ctx, shown).model_dump(mode="json"),
         status_code=201,
-        headers={"Location": f"/v1/requests/{request.filing.request_id}"},
+        headers={"Location": link(http, f"/v1/requests/{request.filing.request_id}")},
     )
 
 
 @router.get(
     "",
+    operation_id="listRequests",
     summary="List requests",
     response_model=outputs.RequestPageOut,
     responses=examples.answer("A page.", "page") | _ETAG | documented(invalid=("query", "cursor")),
@@ -125,9 +136,11 @@ def get_requests(
 
 @router.get(
     "/{request_id}",
+    operation_id="readRequest",
     summary="Read a request",
     response_model=outputs.RequestOut,
-    responses=examples.answer("The request.", "pending") | _ETAG | documented(Code.NOT_FOUND),
+    responses=examples.answer("The request.", "pending") | _FOR_PEOPLE | _ETAG | documented(Code.NOT_FOUND),
+    dependencies=[Depends(lead_people_to_the_page)],
 )
 def get_request(
     ctx: Ctx,
@@ -145,6 +158,7 @@ def get_request(
 
 @router.get(
     "/{request_id}/evidence",
+    operation_id="readEvidence",
     summary="Read what the log holds of a request",
     response_model=log_outputs.EvidenceOut,
     responses=examples.answer("The evidence.", "evidence")
@@ -175,10 +189,9 @@ def _draft(body: inputs.NewRequest) -> Draft:
 
 
 def _checked(idempotency_key: str | None) -> str | None:
-    longest = 255
     if idempotency_key is None:
         return None
     visible = idempotency_key.isascii() and idempotency_key.isprintable() and " " not in idempotency_key
-    if not visible or not 1 <= len(idempotency_key) <= longest:
+    if not visible or not 1 <= len(idempotency_key) <= _LONGEST_KEY:
         raise Malformed(Code.MALFORMED_IDEMPOTENCY_KEY, "An Idempotency-Key is 1 to 255 visible ASCII characters.")
     return idempotency_key

@@ -1,10 +1,12 @@
 """From the domain to what is sent: names beside subjects, nothing decided here."""
 
+from pydantic import SecretStr
+
 from service.api import outputs as out
 from service.db.expectations import Finding
 from service.domain.account import Account, RootCredentials
 from service.domain.actor import Directory
-from service.domain.briefing import EFFECT, warnings
+from service.domain.briefing import CautionCode, effect, warnings
 from service.domain.canonical import seconds
 from service.domain.capability import plan
 from service.domain.delivery import Delivery
@@ -27,7 +29,7 @@ def request_out(ctx: Context, shown: Shown) -> out.RequestOut:
         id=filing.request_id,
         status=request.status,
         operation=filing.operation.name,
-        effect=EFFECT[filing.operation.name],
+        effect=effect(filing, directory.name_of),
         account=account_of(ctx, filing.account_id),
         target=filing.operation.target,
         access_key=next((key for key in observed.keys if key.access_key_id == key_id), None),
@@ -76,6 +78,7 @@ def summary_out(ctx: Context, directory: Directory, request: OperationRequest) -
         id=filing.request_id,
         status=request.status,
         operation=filing.operation.name,
+        effect=effect(filing, directory.name_of),
         account=account_of(ctx, filing.account_id),
         target=filing.operation.target,
         warnings=_warnings(filing),
@@ -92,20 +95,15 @@ def summary_out(ctx: Context, directory: Directory, request: OperationRequest) -
 
 
 def created_key_out(request: OperationRequest, key: CreatedKey) -> out.CreatedKeyOut:
-    """The one place where a secret is revealed into an answer as JSON."""
+    """The one place where a secret goes into an answer as JSON."""
     return out.CreatedKeyOut(
         access_key_id=key.access_key_id,
-        secret_access_key=key.secret.reveal(),
+        secret_access_key=SecretStr(key.secret.reveal()),
         created_at=key.created_at,
         account_id=request.filing.account_id,
         request_id=request.filing.request_id,
         receipt_by=request.receipt_by,
     )
-
-
-def rootkey_csv(key: CreatedKey) -> str:
-    """The two lines that the AWS console has long put into `rootkey.csv`."""
-    return f"AWSAccessKeyId={key.access_key_id}\r\nAWSSecretKey={key.secret.reveal()}\r\n"
 
 
 def account_out(account: Account) -> out.ConfiguredAccountOut:
@@ -202,7 +200,7 @@ def _short_of_approvers(shown: Shown) -> list[out.WarningOut]:
     if known >= needed or request.status not in {Status.PENDING, Status.APPROVED}:
         return []
     detail = f"{needed} approvals are needed, from people of whom {known} are known here. Others have to sign in first."
-    return [out.WarningOut(code="few_approvers", detail=detail)]
+    return [out.WarningOut(code=CautionCode.FEW_APPROVERS, detail=detail)]
 
 
 def _decisions(shown: Shown) -> list[out.DecisionOut]:

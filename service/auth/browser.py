@@ -66,7 +66,7 @@ class BrowserClient:
     provider: Provider
     http: httpx.Client
     client_id: str
-    client_secret: str | None
+    client_secret: str | None = field(repr=False)
     scopes: tuple[str, ...]
     sends: str
     max_age: int

@@ -1,35 +1,129 @@
 """What an approver is told beyond what was filed: what will happen, and what to weigh."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 from service.domain.account import ACTIVE, AccessKey, RootCredentials
+from service.domain.actor import ActorKind
+from service.domain.filing import Filing
 from service.domain.operation import Operation, OperationName
+from service.domain.text import quoted
 
-EFFECT: Mapping[OperationName, str] = {
-    OperationName.CREATE_ACCESS_KEY: (
-        "The root user gets a new access key that can do anything in the account. The recipient alone gets its secret."
-    ),
+# `{}` is what it is done to.
+_DONE: Mapping[OperationName, str] = {
+    OperationName.CREATE_ACCESS_KEY: "The root user gets a new access key that can do anything in the account.",
     OperationName.DEACTIVATE_ACCESS_KEY: (
-        "Whatever uses this root access key stops working, until the key is activated again."
+        "Whatever uses the root access key {} stops working, until the key is activated again."
     ),
-    OperationName.ACTIVATE_ACCESS_KEY: "Whoever holds the secret of this root access key can use it again.",
-    OperationName.DELETE_ACCESS_KEY: "This root access key stops working for good. It cannot be brought back.",
+    OperationName.ACTIVATE_ACCESS_KEY: "Whoever holds the secret of the root access key {} can use it again.",
+    OperationName.DELETE_ACCESS_KEY: "The root access key {} stops working for good. It cannot be brought back.",
     OperationName.DELETE_LOGIN_PROFILE: (
         "The root user's password is deleted. Nobody can sign in to the console as root, or recover the password, "
         "until password recovery is allowed again."
     ),
     OperationName.ALLOW_PASSWORD_RECOVERY: (
-        "The root user may have a password again: whoever reads the mail of the account's root e-mail address can set "
+        "The root user may have a password again. Whoever reads the mail of the account's root e-mail address can set "
         "one by the console's password recovery, and then sign in as root."
     ),
     OperationName.DEACTIVATE_MFA_DEVICE: (
-        "The root user signs in without this MFA device from now on. Without another one the password alone is enough."
+        "The root user signs in without the MFA device {} from now on. Without another one the password alone is "
+        "enough."
     ),
     OperationName.DELETE_SIGNING_CERTIFICATE: (
-        "Requests signed with this X.509 certificate of the root user are refused for good."
+        "Requests signed with the X.509 certificate {} of the root user are refused for good."
     ),
+}
+
+
+def effect(filing: Filing, name_of: Callable[[str], str]) -> str:
+    """Say what this request does, in whole sentences, of all that was filed and of nothing else.
+
+    `name_of` gives the name to show of a subject. Names are what others chose: they stand in quotation marks, each with
+    its subject.
+    """
+    done = _DONE[filing.operation.name].format(filing.operation.target)
+    return " ".join([done, *(_of_new_key if filing.operation.is_create else _of_others)(filing, name_of)])
+
+
+def _of_new_key(filing: Filing, name_of: Callable[[str], str]) -> Iterator[str]:
+    """Say how long it lives, and who gets its secret."""
+    gone = f"the service deactivates it by itself, and deletes it {in_words(filing.rollback_grace)} later."
+    within = f"its arrival is confirmed within {in_words(filing.receipt_window)}"
+    if filing.lifetime is None:
+        yield f"It has no end: it works until somebody deletes it. Unless {within}, {gone}"
+    else:
+        yield f"It works for {in_words(filing.lifetime)}; then {gone} The same happens unless {within}."
+    recipient = _person(filing.recipient, name_of)
+    yield f"Its secret goes to {recipient} alone, who executes the request {_window(filing)}."
+    if filing.requester == filing.recipient:
+        yield "Requester and recipient are one person."
+    else:
+        yield f"It was asked for by {_requester(filing, name_of)}."
+
+
+def _of_others(filing: Filing, name_of: Callable[[str], str]) -> Iterator[str]:
+    """Say what lets it run, and when."""
+    people = [_requester(filing, name_of)]
+    if filing.requester != filing.recipient:
+        people.append(_person(filing.recipient, name_of))
+    if filing.run_on_approval:
+        yield "It runs by itself, as soon as the last approval is in."
+    else:
+        yield f"It runs when {' or '.join(people)} executes it, {_window(filing)}."
+    if filing.requester == filing.recipient and filing.requester_kind is ActorKind.PERSON:
+        yield "Requester and recipient are one person."
+
+
+def _window(filing: Filing) -> str:
+    return f"within {in_words(filing.execution_window)} of the last approval"
+
+
+def _requester(filing: Filing, name_of: Callable[[str], str]) -> str:
+    kind = "the machine " if filing.requester_kind is ActorKind.MACHINE else ""
+    return kind + _person(filing.requester, name_of)
+
+
+def _person(subject: str, name_of: Callable[[str], str]) -> str:
+    name = name_of(subject)
+    return quoted(subject) if name == subject else f"{quoted(name)} ({quoted(subject)})"
+
+
+def in_words(duration: timedelta) -> str:
+    """Write a duration exactly to the second, such as `1 day 2 hours`."""
+    minutes, seconds = divmod(duration // timedelta(seconds=1), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = {"day": days, "hour": hours, "minute": minutes, "second": seconds}
+    said = [f"{count:,} {unit}{'' if count == 1 else 's'}" for unit, count in parts.items() if count]
+    return " ".join(said) or "0 seconds"
+
+
+class CautionCode(StrEnum):
+    """Names what approvers are warned of. The names are stable; `docs/problems.md` explains each."""
+
+    KEYS_EXIST = "keys_exist"
+    NO_MFA = "no_mfa"
+    LAST_MFA_DEVICE = "last_mfa_device"
+    RECENTLY_USED = "recently_used"
+    SIGNING_KEY = "signing_key"
+    LAST_ACTIVE_KEY = "last_active_key"
+    STILL_ACTIVE = "still_active"
+    ACCEPTS_LOCKOUT = "accepts_lockout"
+    FEW_APPROVERS = "few_approvers"
+
+
+CAUTIONS: Mapping[CautionCode, str] = {
+    CautionCode.KEYS_EXIST: "a new key is asked for, and the root user has one already",
+    CautionCode.NO_MFA: "the root user has no MFA device, and this lets somebody in as root",
+    CautionCode.LAST_MFA_DEVICE: "it is the root user's only MFA device",
+    CautionCode.RECENTLY_USED: "the key was used in the 90 days before",
+    CautionCode.SIGNING_KEY: "the service itself signs with the key",
+    CautionCode.LAST_ACTIVE_KEY: "it is the root user's only active key",
+    CautionCode.STILL_ACTIVE: "a key that is still active is deleted",
+    CautionCode.ACCEPTS_LOCKOUT: "the requester accepts that the service may be locked out",
+    CautionCode.FEW_APPROVERS: "fewer approvers are known than are needed; not in lists",
 }
 
 
@@ -37,7 +131,7 @@ EFFECT: Mapping[OperationName, str] = {
 class Caution:
     """Something an approver should weigh. `code` is stable, `detail` is for reading."""
 
-    code: str
+    code: CautionCode
     detail: str
 
 
@@ -51,22 +145,24 @@ def warnings(operation: Operation, observed: RootCredentials, *, accept_lockout:
     match operation.name:
         case OperationName.CREATE_ACCESS_KEY:
             if observed.keys:
-                found.append(Caution("keys_exist", f"The root user has {_count(len(observed.keys))} already."))
+                found.append(
+                    Caution(CautionCode.KEYS_EXIST, f"The root user has {_count(len(observed.keys))} already.")
+                )
             found += _about_mfa(observed)
         case OperationName.ALLOW_PASSWORD_RECOVERY:
             found += _about_mfa(observed)
         case OperationName.DEACTIVATE_MFA_DEVICE if observed.mfa_devices == (operation.target,):
-            found.append(Caution("last_mfa_device", "This is the root user's only MFA device."))
+            found.append(Caution(CautionCode.LAST_MFA_DEVICE, "This is the root user's only MFA device."))
     for key in observed.keys:
         if key.access_key_id == operation.key_id:
             found += _about_target(operation, key, observed)
     if accept_lockout:
-        found.append(Caution("accepts_lockout", "The requester accepts that this may lock the service out."))
+        found.append(Caution(CautionCode.ACCEPTS_LOCKOUT, "The requester accepts that this may lock the service out."))
     return tuple(found)
 
 
 def _about_mfa(observed: RootCredentials) -> list[Caution]:
-    return [Caution("no_mfa", "The root user has no MFA device.")] if observed.mfa_enabled is False else []
+    return [Caution(CautionCode.NO_MFA, "The root user has no MFA device.")] if observed.mfa_enabled is False else []
 
 
 def _about_target(operation: Operation, key: AccessKey, observed: RootCredentials) -> list[Caution]:
@@ -75,13 +171,13 @@ def _about_target(operation: Operation, key: AccessKey, observed: RootCredential
         return found
     if key.last_used_at and observed.observed_at - key.last_used_at < _RECENTLY:
         ago = _ago(observed.observed_at - key.last_used_at)
-        found.append(Caution("recently_used", f"This key was used {ago} before the request was filed."))
+        found.append(Caution(CautionCode.RECENTLY_USED, f"This key was used {ago} before the request was filed."))
     if key.access_key_id == observed.signer_key_id:
-        found.append(Caution("signing_key", "The service itself signs with this key."))
+        found.append(Caution(CautionCode.SIGNING_KEY, "The service itself signs with this key."))
     if observed.active_key_ids == [key.access_key_id]:
-        found.append(Caution("last_active_key", "This is the root user's only active key."))
+        found.append(Caution(CautionCode.LAST_ACTIVE_KEY, "This is the root user's only active key."))
     if operation.name is OperationName.DELETE_ACCESS_KEY and key.status == ACTIVE:
-        found.append(Caution("still_active", "This key is still active. AWS advises to deactivate it first."))
+        found.append(Caution(CautionCode.STILL_ACTIVE, "This key is still active. AWS advises to deactivate it first."))
     return found
 
 

@@ -62,6 +62,7 @@ class Code(StrEnum):
     ALREADY_DECIDED = "already_decided"
     ALREADY_APPROVED = "already_approved"
     ALREADY_EXECUTED = "already_executed"
+    NO_FILE = "no_file"
     WRONG_DIGEST = "wrong_digest"
     RECEIPT_TOO_LATE = "receipt_too_late"
     QUORUM_LOST = "quorum_lost"
@@ -186,7 +187,11 @@ class NotFound(ServiceError):
 
 
 class Invalid(ServiceError):
-    """What was sent can never be done as it stands."""
+    """What was sent can never be done as it stands. `field` is the name of what is wrong in it, where that depends."""
+
+    def __init__(self, code: Code, detail: str, *, field: str | None = None) -> None:
+        super().__init__(code, detail)
+        self.field = field
 
 
 class Malformed(ServiceError):

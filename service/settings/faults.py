@@ -43,6 +43,8 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from _faults_of_hooks(settings)
     yield from faults_of_circles(settings)
     yield from faults_of_log(settings.audit, settings.notify.allowed_hosts)
+    if not (settings.server.public_url or settings.server.root_path).endswith(settings.server.root_path):
+        yield "server.public_url: it has to end with server.root_path, or no link leads anywhere."
     if settings.worker.lease < 3 * settings.worker.interval:
         yield "worker.lease: it is renewed once in an interval, and has to be three of them at least."
     if settings.worker.enabled and settings.database.connections < settings.worker.parallel + 2:

@@ -75,9 +75,9 @@ def inclusion(ctx: Context, seq: int, size: int | None) -> Inclusion:
     """The proof for an event in the log as it was at `size`, or is now. Raises Invalid, Unavailable."""
     with read(ctx.engine) as tx:
         now = tree.over(tx, audit.head(tx))
-        size = _known_size(now.frontier, size)
+        size = _known_size(now.frontier, size, "size")
         if not 1 <= seq <= size:
-            raise Invalid(Code.INVALID_REQUEST, "The log of that size has no such event.")
+            raise Invalid(Code.INVALID_REQUEST, "The log of that size has no such event.", field="seq")
         leaf = now.hashes([Node(0, seq - 1)])[Node(0, seq - 1)]
         return Inclusion(seq, size, leaf, inclusion_proof(seq - 1, size, now.hashes), now.root(size))
 
@@ -87,9 +87,9 @@ def consistency(ctx: Context, first: int, second: int | None) -> Consistency:
     """The proof that nothing of what the log was at `first` has changed since. Raises Invalid, Unavailable."""
     with read(ctx.engine) as tx:
         now = tree.over(tx, audit.head(tx))
-        second = _known_size(now.frontier, second)
+        second = _known_size(now.frontier, second, "second")
         if not 1 <= first <= second:
-            raise Invalid(Code.INVALID_REQUEST, "The first size is between 1 and the second.")
+            raise Invalid(Code.INVALID_REQUEST, "The first size is between 1 and the second.", field="first")
         return Consistency(first, second, consistency_proof(first, second, now.hashes))
 
 
@@ -174,9 +174,9 @@ def _note_reading(ctx: Context, actor: Actor, what: str) -> None:
             tell(ctx, tx, log_read(what, hour), actor=actor, at=now)
 
 
-def _known_size(head: Frontier, size: int | None) -> int:
+def _known_size(head: Frontier, size: int | None, name: str) -> int:
     if size is None:
         return head.size
     if size > head.size:
-        raise Invalid(Code.INVALID_REQUEST, "The log is not as large as that.")
+        raise Invalid(Code.INVALID_REQUEST, "The log is not as large as that.", field=name)
     return size

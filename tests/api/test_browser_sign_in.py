@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -102,6 +103,13 @@ def test_nobody_is_sent_on_without_pkce(house: House, changed: dict[str, str]) -
     assert anybody(house).get("/sign-in/corp/authorize", params=ASKED | changed).status_code == 422
 
 
+def test_clients_secret_is_not_shown(provider: Provider) -> None:
+    with of_provider.new_client() as http:
+        client = replace(sign_ins(provider, http).browsers["corp"], client_secret="hush-4711")
+    assert "client_id" in repr(client)
+    assert "hush-4711" not in f"{client} {client!r}"
+
+
 def test_code_is_good_with_its_verifier_only(house: House, provider: Provider) -> None:
     provider.add_person("jo", "root-approvers")
     wrong = exchange(house, code_of(house, provider, "jo"), "w" * 64)
@@ -128,7 +136,7 @@ def test_provider_that_is_away_is_503(house: House, provider: Provider) -> None:
 def test_document_offers_to_sign_in_where_the_proxy_serves_it(house: House, root: str) -> None:
     document = anybody(house, root_path=root).get(f"{root}/openapi.json").json()
 
-    assert document.get("servers") == ([{"url": root}] if root else None)
+    assert document["servers"] == [{"url": root or "/"}]
     flow = document["components"]["securitySchemes"]["corp"]["flows"]["authorizationCode"]
     assert flow == {
         "authorizationUrl": f"{root}/sign-in/corp/authorize",
@@ -136,12 +144,13 @@ def test_document_offers_to_sign_in_where_the_proxy_serves_it(house: House, root
         "scopes": {},
     }
     assert document["paths"]["/v1/me"]["get"]["security"] == [{"corp": []}, {"token": []}]
-    assert "security" not in document["paths"]["/livez"]["get"]
+    assert document["paths"]["/livez"]["get"]["security"] == []
 
 
-def test_document_of_a_service_without_issuers_is_the_committed_one(sqlite_house: House) -> None:
+def test_document_of_a_service_without_issuers_is_the_committed_one_but_for_where_it_is(sqlite_house: House) -> None:
     sqlite_house.app.state.sign_ins = SignIns()
-    assert anybody(sqlite_house).get("/openapi.json").json() == json.loads(json.dumps(sqlite_house.app.openapi()))
+    committed = json.loads(json.dumps(sqlite_house.app.openapi()))
+    assert anybody(sqlite_house).get("/openapi.json").json() == committed | {"servers": [{"url": "/"}]}
 
 
 def test_page_that_takes_the_code_keeps_it_to_itself(house: House) -> None:

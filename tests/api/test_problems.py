@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 from factories import ACCOUNT, JUSTIFICATION, House
 from httpx2 import Response
 
+from service.api.key_files import FileName
 from service.api.refusals import REFUSALS
 from service.db.engine import connect
 from service.domain import errors
 from service.domain.errors import Code, ServiceError
+from service.domain.operation import OperationName
+from service.domain.request import Status
 
 SERVICE = Path(errors.__file__).parents[1]
 PROBLEMS = Path(__file__).parents[2] / "docs" / "problems.md"
@@ -22,7 +26,13 @@ MARKER = "ZMARK4711"
 FILING = {"operation": "create_access_key", "account_id": ACCOUNT, "justification": JUSTIFICATION}
 ABSENT = "6f1c9a52-6a55-4b8e-9d5c-2f6f0f6f2b11"
 JSON = {"Content-Type": "application/json"}
+UUID_FORM = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 TOO_LARGE = b"x" * (64 * 1024 + 1)
+
+
+def either(*names: str) -> str:
+    *others, last = [f"'{name}'" for name in names]
+    return f"{', '.join(others)} or {last}"
 
 
 SOURCE = [ast.parse(file.read_text()) for file in SERVICE.rglob("*.py") if file.name != "refusals.py"]
@@ -174,7 +184,7 @@ def test_401_says_how_to_sign_in(house: House) -> None:
 
 
 def test_405_says_which_methods_there_are(house: House) -> None:
-    assert house.client().put("/v1/me").headers["allow"] == "GET"
+    assert house.client().put("/v1/me").headers["allow"] == "GET, HEAD"
 
 
 def test_503_says_when_to_come_back(house: House) -> None:
@@ -287,6 +297,174 @@ def test_line_breaks_belong_into_texts_but_not_into_names(house: House) -> None:
 
     assert client.post("/v1/requests", json=FILING | {"ticket": "OPS\n4711"}).status_code == 422
     assert client.post("/v1/requests", json=FILING | {"justification": "First line,\nsecond line."}).status_code == 201
+
+
+# --- where it is wrong, and what may stand there ---
+
+CHOICES = "Send one of: " + ", ".join(OperationName) + "."
+NO_JSON = ("header", "Content-Type"), "Send the body as application/json."
+REQUEST = f"/v1/requests/{ABSENT}"
+
+
+def unknown(*names: str) -> str:
+    return f"There is a name that is not known here. Known are: {', '.join(names)}."
+
+
+Sent = dict[str, Any]
+WRONG: dict[str, tuple[str, str, Sent, tuple[str | int, ...], str]] = {
+    "a misspelt operation": (
+        "POST",
+        "/v1/requests",
+        {"json": {"operation": "create_acess_key"}},
+        ("body", "operation"),
+        CHOICES,
+    ),
+    "no operation": ("POST", "/v1/requests", {"json": {}}, ("body", "operation"), CHOICES),
+    "an operation that is no text": (
+        "POST",
+        "/v1/requests",
+        {"json": {"operation": ["x"]}},
+        ("body", "operation"),
+        CHOICES,
+    ),
+    "a list": ("POST", "/v1/requests", {"json": []}, ("body",), "This is not a JSON object."),
+    "no JSON": ("POST", "/v1/requests", {"content": b"{", "headers": JSON}, ("body", 1), "This is not JSON."),
+    "nothing": ("POST", "/v1/requests", {}, ("body",), "Field required"),
+    "no Content-Type": ("POST", "/v1/requests", {"content": json.dumps(FILING)}, *NO_JSON),
+    "a form": ("POST", "/v1/requests", {"data": FILING}, *NO_JSON),
+    "JSON called text": (
+        "POST",
+        f"{REQUEST}/decisions",
+        {"content": b"{}", "headers": {"Content-Type": "text/plain"}},
+        *NO_JSON,
+    ),
+    "an unknown field": (
+        "POST",
+        "/v1/requests",
+        {"json": FILING | {"lifetme": "P1D"}},
+        ("body",),
+        unknown("account_id", "justification", "ticket", "recipient", "operation", "lifetime"),
+    ),
+    "another unknown field": (
+        "POST",
+        f"{REQUEST}/decisions",
+        {"json": {"decision": "approve", "digest": "0" * 64, "note": "x"}},
+        ("body",),
+        unknown("decision", "digest", "comment"),
+    ),
+    "an unknown parameter": (
+        "GET",
+        "/v1/deliveries?state=failed",
+        {},
+        ("query",),
+        unknown("status", "destination", "request_id", "cursor", "limit"),
+    ),
+    "a field of one kind of body": (
+        "POST",
+        "/v1/requests",
+        {"json": FILING | {"account_id": "1"}},
+        ("body", "account_id"),
+        "String should match pattern '^[0-9]{12}$'",
+    ),
+    "a verdict": (
+        "POST",
+        f"{REQUEST}/decisions",
+        {"json": {"decision": "yes", "digest": "0" * 64}},
+        ("body", "decision"),
+        "Input should be 'approve' or 'reject'",
+    ),
+    "a status": ("GET", "/v1/requests?status=done", {}, ("query", "status"), f"Input should be {either(*Status)}"),
+    "an operation to look for": (
+        "GET",
+        "/v1/requests?operation=x",
+        {},
+        ("query", "operation"),
+        f"Input should be {either(*OperationName)}",
+    ),
+    "a file": ("POST", f"{REQUEST}/execution/key.csv", {}, ("path", "file"), f"Input should be {either(*FileName)}"),
+    "an id": ("GET", "/v1/requests/x", {}, ("path", "request_id"), f"String should match pattern '{UUID_FORM}'"),
+    "a lifetime": (
+        "POST",
+        "/v1/requests",
+        {"json": FILING | {"lifetime": "PT1S"}},
+        ("body", "lifetime"),
+        "A lifetime is 5 minutes at least and 3660 days at most.",
+    ),
+    "no duration": (
+        "POST",
+        "/v1/requests",
+        {"json": FILING | {"lifetime": "P"}},
+        ("body", "lifetime"),
+        "This is not an ISO 8601 duration.",
+    ),
+    "invisible characters": (
+        "POST",
+        "/v1/requests",
+        {"json": FILING | {"ticket": "OPS\U000e0041"}},
+        ("body", "ticket"),
+        "There are characters in it that nobody sees.",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_422_names_the_place_and_what_may_stand_there(house: House, wrong: str) -> None:
+    method, path, sent, location, reason = WRONG[wrong]
+
+    answer = house.client("oscar").request(method, path, **sent)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert answer.json()["errors"] == [{"location": [*location], "reason": reason}]
+
+
+BY_RULE: dict[str, tuple[str, str, Sent, tuple[str, str]]] = {
+    "unknown_recipient": ("POST", "/v1/requests", {"json": FILING | {"recipient": "nobody"}}, ("body", "recipient")),
+    "unknown_account": ("POST", "/v1/requests", {"json": FILING | {"account_id": "0" * 12}}, ("body", "account_id")),
+    "comment_required": (
+        "POST",
+        f"{REQUEST}/decisions",
+        {"json": {"decision": "reject", "digest": "0" * 64}},
+        ("body", "comment"),
+    ),
+    "invalid_request": ("GET", "/v1/requests?cursor=x", {}, ("query", "cursor")),
+    "invalid_request of a proof": ("GET", "/v1/audit/proofs/inclusion?seq=9999", {}, ("query", "seq")),
+    "invalid_request of a size": ("GET", "/v1/audit/proofs/inclusion?seq=1&size=9999", {}, ("query", "size")),
+    "invalid_request of two sizes": (
+        "GET",
+        "/v1/audit/proofs/consistency?first=9&second=9999",
+        {},
+        ("query", "second"),
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", BY_RULE)
+def test_rule_that_refuses_a_field_names_it(house: House, rule: str) -> None:
+    method, path, sent, location = BY_RULE[rule]
+
+    problem = house.client("alice").request(method, path, **sent).json()
+
+    assert problem["code"] == rule.split(maxsplit=1)[0]
+    assert problem["errors"] == [{"location": [*location], "reason": problem["detail"]}]
+
+
+def test_idempotency_key_that_is_reused_is_named(house: House) -> None:
+    alice, key = house.client("alice"), {"Idempotency-Key": "k"}
+    alice.post("/v1/requests", json=FILING, headers=key)
+
+    answer = alice.post("/v1/requests", json=FILING | {"ticket": "OPS-1"}, headers=key)
+
+    assert answer.json()["errors"] == [{"location": ["header", "Idempotency-Key"], "reason": answer.json()["detail"]}]
+
+
+def test_rule_names_no_field_where_none_was_sent(house: House) -> None:
+    """The same rule, asked again at the execution, is about what was filed."""
+    approved = house.approved()
+    house.change(policy=replace(house.ctx.policy, lifetime_required=True))
+
+    answer = house.client("alice").post(f"/v1/requests/{approved.filing.request_id}/execution")
+
+    assert (answer.status_code, answer.json()["code"], answer.json()["errors"]) == (422, "lifetime_required", [])
 
 
 # --- no echo ---

@@ -18,11 +18,18 @@ class SwaggerUI:
         expect(self._page.locator(".opblock").first).to_be_visible()
         return self
 
-    def authorize_with_token(self, token: str) -> None:
-        """Paste a token into "Authorize"."""
+    def follow(self, link: str) -> Self:
+        """As from a chat or a ticket."""
+        self._page.goto(link)
+        expect(self._page.locator(".opblock").first).to_be_visible()
+        return self
+
+    def authorize_with_token(self, token: str, *, then: Callable[[], None] = lambda: None) -> None:
+        """Paste a token into "Authorize"; `then` is called when it stands there."""
         self._page.get_by_role("button", name="Authorize", exact=True).click()
         dialog = self._page.locator(".modal-ux")
         dialog.get_by_label("auth-bearer-value").fill(token)
+        then()
         dialog.get_by_role("button", name="Apply credentials", exact=True).click()
         expect(dialog.get_by_role("button", name="Remove authorization")).to_be_visible()
         dialog.locator(".close-modal").click()
@@ -106,6 +113,23 @@ class Operation:
         status = self._answer.locator(".response-col_status").inner_text().split()[0]
         shown = self._answer.locator(".response-col_description .highlight-code code").first.inner_text()
         return int(status), json.loads(shown)
+
+    def value_of(self, parameter: str) -> str:
+        return self._block.locator(f"tr[data-param-name='{parameter}'] input").input_value()
+
+    def download(self) -> tuple[str, str]:
+        """Execute it, and follow the link that the page has for a file: its name and its content."""
+        self._block.get_by_role("button", name="Execute").click()
+        link = self._answer.get_by_role("link", name="Download file")
+        with self._block.page.expect_download() as download:
+            link.click()
+        return download.value.suggested_filename, download.value.path().read_text()
+
+    def copied_command(self) -> str:
+        """The curl command, by the button that copies it."""
+        self._block.locator(".curl-command .copy-to-clipboard button").click()
+        copied: str = self._block.page.evaluate("navigator.clipboard.readText()")
+        return copied
 
     def show(self) -> None:
         """The answer to the top of the window."""

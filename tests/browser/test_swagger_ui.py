@@ -2,8 +2,9 @@
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
+import httpx
 import pytest
 from browser.conftest import Arrive, Visitor
 from factories import ACCOUNT, JUSTIFICATION
@@ -111,6 +112,95 @@ def test_pasted_token_signs_in_until_the_page_is_loaded_again(arrive: Arrive, fo
     assert ann.ui.call("GET", "/v1/me")[1]["roles"] == ["requester"]
     assert ann.ui.open().call("GET", "/v1/me")[0] == 401
     assert token not in written(folder)
+
+
+@pytest.mark.parametrize("how", ["pasted", "signed in"])
+def test_token_is_nowhere_on_the_page(arrive: Arrive, provider: Provider, how: str) -> None:
+    """Others look at a screen, take pictures of it, and copy commands from it."""
+    ben = arrive("ben")
+    ben.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    if how == "pasted":
+        token = provider.sign_in("ben").id_token
+        field = ben.page.get_by_label("auth-bearer-value")
+        kinds: list[str | None] = []
+
+        def look() -> None:
+            kinds.append(field.get_attribute("type"))
+            ben.keep_screenshot("authorizes")
+            assert token not in ben.page.content()
+
+        ben.ui.authorize_with_token(token, then=look)
+        assert kinds == ["password"]
+    else:
+        with ben.page.expect_response("**/sign-in/corp/token") as answer:
+            ben.ui.sign_in("corp", "ben")
+        token = answer.value.json()["access_token"]
+    me = ben.ui.open_operation("GET", "/v1/me")
+
+    assert me.execute()[0] == 200
+
+    me.show()
+    ben.keep_screenshot("curl")
+    copied = me.copied_command()
+    assert "curl -X 'GET'" in copied
+    assert "Authorization: Bearer (your token)" in copied
+    for part in (token, *token.split(".")):
+        assert part not in ben.page.content()
+        assert part not in copied
+    ben.page.get_by_role("button", name="Authorize", exact=True).click()
+    assert token not in ben.page.content()
+    assert ben.complaints == []
+
+
+@pytest.mark.parametrize("where", ["site", "site_behind_a_proxy"])
+def test_link_leads_a_person_to_that_request(
+    arrive: Arrive, provider: Provider, where: str, request: pytest.FixtureRequest
+) -> None:
+    at: str = request.getfixturevalue(where)
+    headers = {"Authorization": f"Bearer {provider.sign_in('ann').id_token}"}
+    wish = {"operation": "create_access_key", "account_id": ACCOUNT, "justification": JUSTIFICATION}
+    filed = httpx.post(f"{at}/v1/requests", json=wish, headers=headers)
+    link = urljoin(at, filed.headers["location"])
+    ben = arrive("ben", at)
+
+    ben.ui.follow(link)
+    ben.keep_screenshot("arrived-by-link")
+    ben.ui.sign_in("corp", "ben")
+    reading = ben.ui.open_operation("GET", REQUEST)
+    assert reading.value_of("request_id") == filed.json()["id"]
+    status, read = reading.execute()
+    reading.show()
+    ben.keep_screenshot("read")
+
+    assert (status, read["id"], read["justification"]) == (200, filed.json()["id"], JUSTIFICATION)
+    assert ben.ui.open_operation("POST", f"{REQUEST}/decisions").value_of("request_id") == filed.json()["id"]
+    assert (ben.foreign_requests, ben.complaints, ben.refusals) == ([], [], [])
+
+
+@pytest.mark.parametrize("linked", ["x", "<img src=x onerror=alert(1)>", "6f1c9a52-6a55-4b8e-9d5c-2f6f0f6f2b11x"])
+def test_nothing_but_an_id_is_filled_in(arrive: Arrive, site: str, linked: str) -> None:
+    ben = arrive("ben")
+    ben.ui.follow(f"{site}/docs?{urlencode({'request_id': linked})}#/Requests/readRequest")
+    assert ben.ui.open_operation("GET", REQUEST).value_of("request_id") == ""
+    assert ben.complaints == []
+
+
+def test_new_key_is_saved_as_a_file(arrive: Arrive) -> None:
+    ann, ben, cleo, ruth = (come(arrive, name) for name in PEOPLE)
+    request_id = file(ann, ruth.ui.call("GET", "/v1/me")[1]["subject"])["id"]
+    for approver in (ben, cleo):
+        approve(approver, request_id)
+    execution = ruth.ui.open_operation("POST", f"{REQUEST}/execution/{{file}}")
+    execution.fill_in(request_id=request_id)
+
+    name, content = execution.download()
+    execution.show()
+    ruth.keep_screenshot("file")
+
+    assert name == "rootkey.csv"
+    assert content.startswith("AWSAccessKeyId=AKIA")
+    assert content.splitlines()[1].removeprefix("AWSSecretKey=") not in ruth.page.content()
+    assert ruth.complaints == []
 
 
 def test_neither_code_nor_token_of_a_sign_in_is_written_anywhere(arrive: Arrive, folder: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import anyio
 import httpx
@@ -27,12 +27,17 @@ from service.api.sign_ins import FailedSignIns, SignIns
 from service.aws.organization import KnownAccounts
 from service.aws.simulated import ConnectionLostAfter, Refuse
 from service.db.engine import begin, connect
-from service.domain.actor import WORKER
+from service.domain.actor import WORKER, ActorKind, Role
+from service.domain.briefing import CAUTIONS, CautionCode
 from service.domain.canonical import Document
 from service.domain.delivery import Answer
+from service.domain.errors import Code
 from service.domain.events import DELIVERY_FAILED, DESTINATION_DISABLED, FILED, TOLD, Event
+from service.domain.policy import ActionName
+from service.domain.request import Status, Verdict
 from service.notify import webhooks
 from service.notify.inbound import StandardSource
+from service.settings import Settings
 from service.worker import run_pass
 from service.workflow.context import Log
 from service.workflow.people import suspend
@@ -67,8 +72,137 @@ def test_operation_says_what_it_does_and_for_whom(operation: str) -> None:
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_operation_under_v1_needs_a_token(operation: str) -> None:
     # A hook is signed, by no scheme that a page could offer.
-    assert bool(OPERATIONS[operation].get("security")) == (" /v1/" in operation and operation != HOOK)
+    needs_one = " /v1/" in operation and operation != HOOK
+    assert OPERATIONS[operation]["security"] == ([{"token": []}] if needs_one else [])
     assert ("401" in OPERATIONS[operation]["responses"]) == (" /v1/" in operation)
+
+
+# What generated clients call them. A new one is added; none is ever renamed.
+OPERATION_IDS = {
+    "POST /v1/requests": "fileRequest",
+    "GET /v1/requests": "listRequests",
+    "GET /v1/requests/{request_id}": "readRequest",
+    "GET /v1/requests/{request_id}/evidence": "readEvidence",
+    "POST /v1/requests/{request_id}/decisions": "decide",
+    "POST /v1/requests/{request_id}/withdrawal": "withdraw",
+    "POST /v1/requests/{request_id}/execution": "execute",
+    "POST /v1/requests/{request_id}/execution/{file}": "executeIntoFile",
+    "POST /v1/requests/{request_id}/receipt": "confirmReceipt",
+    "GET /v1/me": "whoAmI",
+    "GET /v1/accounts": "listAccounts",
+    "GET /v1/accounts/{account_id}": "readAccount",
+    "GET /v1/accounts/{account_id}/root-credentials": "readRootCredentials",
+    "GET /v1/drift": "listDrift",
+    "POST /v1/accounts/{account_id}/drift-check": "checkDrift",
+    "POST /v1/drift/{finding_id}/acceptance": "acceptDrift",
+    "GET /v1/deliveries": "listDeliveries",
+    "POST /v1/deliveries/{delivery_id}/redelivery": "redeliver",
+    "POST /v1/hooks/{source}": "receiveHook",
+    "GET /v1/audit/events": "listEvents",
+    "GET /v1/audit/checkpoint": "readCheckpoint",
+    "GET /v1/audit/proofs/inclusion": "proveInclusion",
+    "GET /v1/audit/proofs/consistency": "proveConsistency",
+    "GET /v1/audit/export": "exportLog",
+    "GET /v1/audit/keys": "listLogKeys",
+    "GET /livez": "livez",
+    "GET /readyz": "readyz",
+}
+
+
+def test_operations_have_names_that_stay() -> None:
+    for event, webhook in DOCUMENT["webhooks"].items():
+        assert webhook["post"]["operationId"] == "told" + re.sub(r"(?:^|[._])([a-z])", lambda at: at[1].upper(), event)
+    assert {operation: described["operationId"] for operation, described in OPERATIONS.items()} == OPERATION_IDS
+
+
+def test_document_says_where_it_is_served_whom_to_ask_and_under_which_license() -> None:
+    port = Settings.model_fields["server"].default.port
+    assert [server["url"] for server in DOCUMENT["servers"]] == [f"http://127.0.0.1:{port}"]
+    assert DOCUMENT["info"]["contact"]["name"]
+    assert DOCUMENT["info"]["license"]["identifier"] == "Apache-2.0"
+
+
+def strings(where: str, schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every schema of a text within another, references not followed, with where it stands."""
+    inner = [(where, each) for kind in ("anyOf", "oneOf", "allOf") for each in schema.get(kind, ())]
+    inner += [(f"{where}.{name}", each) for name, each in schema.get("properties", {}).items()]
+    inner += [(where, schema["items"])] if "items" in schema else []
+    if schema.get("type") == "string":
+        yield where, schema
+    for name, each in inner:
+        # What stands beside the alternatives holds for each of them.
+        beside = {key: schema[key] for key in ("maxLength", "pattern") if key in schema and "anyOf" in schema}
+        yield from strings(name, beside | each)
+
+
+def is_bounded(schema: dict[str, Any]) -> bool:
+    return bool(schema.keys() & {"maxLength", "enum", "const"}) or schema.get("format") == "date-time"
+
+
+PARAMETERS = [
+    (f"{operation} {parameter['name']}", parameter["schema"])
+    for operation, described in OPERATIONS.items()
+    for parameter in described.get("parameters", ())
+]
+
+
+def test_every_text_that_comes_in_has_a_longest_length() -> None:
+    taken = [(name, SCHEMAS[name]) for name in TAKEN]
+    found = [pair for name, schema in PARAMETERS + taken for pair in strings(name, schema)]
+    assert len(found) > 60
+    assert [where for where, schema in found if not is_bounded(schema)] == []
+
+
+# What is an id by its name, or by what it holds.
+AN_ID = re.compile(
+    r"\.(id|\w+_id|digest|subject|target|person|credential|mfa_devices|accepted_by|destination|\w*cursor)$"
+)
+
+
+def test_every_id_that_goes_out_has_a_longest_length() -> None:
+    found = [pair for name in {*SENT, *TOLD_OF} for pair in strings(name, SCHEMAS[name])]
+    ids = [(where, schema) for where, schema in found if AN_ID.search(where)]
+    assert len(ids) > 40
+    assert [where for where, schema in ids if not is_bounded(schema)] == []
+
+
+CHOSEN = {
+    ("WarningOut", "code"): CautionCode,
+    ("Problem", "code"): Code,
+    ("ValidationProblem", "code"): Code,
+    ("MeOut", "roles"): Role,
+    ("AuditActorOut", "kind"): ActorKind,
+    ("EvidenceDecisionOut", "decision"): Verdict,
+    ("RequestOut", "status"): Status,
+    ("ActionOut", "action"): get_args(ActionName),
+}
+
+
+@pytest.mark.parametrize(("schema", "name"), CHOSEN)
+def test_what_is_one_of_a_few_is_an_enumeration(schema: str, name: str) -> None:
+    described = SCHEMAS[schema]["properties"][name]
+    described = described.get("items", described)
+    found = SCHEMAS[described["$ref"].rpartition("/")[2]] if "$ref" in described else described
+    assert found["enum"] == list(CHOSEN[schema, name])
+
+
+@pytest.mark.parametrize("code", CautionCode)
+def test_every_warning_is_explained_in_the_contract(code: CautionCode) -> None:
+    described = SCHEMAS["WarningOut"]["properties"]["code"]["description"]
+    assert f"`{code}`: {CAUTIONS[code]}" in described
+
+
+def test_secret_of_a_new_key_is_a_password_that_is_read() -> None:
+    secret = SCHEMAS["CreatedKeyOut"]["properties"]["secret_access_key"]
+    assert (secret["type"], secret["format"]) == ("string", "password")
+    assert "writeOnly" not in secret
+
+
+def test_lists_say_what_each_request_does(house: House) -> None:
+    filed = call(house, FILE).json()
+    (line,) = call(house, LIST).json()["items"]
+    assert line["effect"] == filed["effect"]
+    assert call(house, READ, request_id=filed["id"]).json()["effect"] == filed["effect"]
 
 
 def test_a_hook_names_the_headers_of_its_kinds_and_its_limit_and_needs_no_token() -> None:
@@ -104,6 +238,7 @@ SENT = sorted({name for operation in OPERATIONS.values() for name in used_in(ope
 TOLD_OF = sorted(
     {name for webhook in DOCUMENT["webhooks"].values() for name in used_in(webhook["post"]["requestBody"])}
 )
+IN_PARAMETERS = {name for operation in OPERATIONS.values() for name in used_in(operation.get("parameters"))}
 TAKEN = sorted({name for operation in OPERATIONS.values() for name in used_in(operation.get("requestBody"))})
 
 
@@ -120,7 +255,7 @@ def test_every_input_object_forbids_extras(name: str) -> None:
 
 def test_no_schema_is_both_sent_and_taken() -> None:
     assert set(SENT).isdisjoint(TAKEN)
-    assert set(SENT) | set(TAKEN) | set(TOLD_OF) == set(SCHEMAS)
+    assert set(SENT) | set(TAKEN) | set(TOLD_OF) | IN_PARAMETERS == set(SCHEMAS)
 
 
 # --- every documented status, seen ---
@@ -132,6 +267,7 @@ DECIDE = "POST /v1/requests/{request_id}/decisions"
 WITHDRAW = "POST /v1/requests/{request_id}/withdrawal"
 RECEIVE = "POST /v1/requests/{request_id}/receipt"
 EXECUTE = "POST /v1/requests/{request_id}/execution"
+INTO_FILE = "POST /v1/requests/{request_id}/execution/{file}"
 ME = "GET /v1/me"
 HOOK = "POST /v1/hooks/{source}"
 ACCOUNTS = "GET /v1/accounts"
@@ -170,17 +306,15 @@ def call(
     account: str = ACCOUNT,
     finding: str = ABSENT,
     delivery: str = ABSENT,
+    file: str = "rootkey.csv",
     **sent: Any,
 ) -> Response:
     method, path = operation.split()
     if not sent.keys() & {"json", "content"} and operation in BODIES:
         sent["json"] = BODIES[operation]
     client: TestClient = house.client(by)
-    return client.request(
-        method,
-        path.format(request_id=request_id, account_id=account, finding_id=finding, delivery_id=delivery, source="desk"),
-        **sent,
-    )
+    names = {"request_id": request_id, "account_id": account, "finding_id": finding, "delivery_id": delivery}
+    return client.request(method, path.format(**names, source="desk", file=file), follow_redirects=False, **sent)
 
 
 def seen(operation: str, status: int) -> Callable[[Scenario], Scenario]:
@@ -266,6 +400,7 @@ for each in (
     WITHDRAW,
     RECEIVE,
     EXECUTE,
+    INTO_FILE,
     LIVE,
     AUDIT,
     ACCOUNT_READ,
@@ -277,7 +412,7 @@ for each in (
     EVIDENCE,
 ):
     SCENARIOS[each, 422] = partial(mistaken, operation=each)
-for each in (READ, DECIDE, WITHDRAW, RECEIVE, EXECUTE, EVIDENCE):
+for each in (READ, DECIDE, WITHDRAW, RECEIVE, EXECUTE, INTO_FILE, EVIDENCE):
     SCENARIOS[each, 404] = partial(call, operation=each, by="bob")
 for each in (LIST, ME, ACCOUNTS, ACCOUNT_READ, LIVE, LIVEZ, READYZ, CHECKPOINT, LOG_KEYS):
     SCENARIOS[each, 200] = partial(call, operation=each)
@@ -324,6 +459,10 @@ SCENARIOS |= {
     (CONSISTENCY, 200): lambda house: call(house, CONSISTENCY, params={"first": 1}),
     (EVIDENCE, 200): lambda house: call(house, EVIDENCE, request_id=pending(house)),
     (EXECUTE, 406): lambda house: call(house, EXECUTE, headers={"Accept": "image/png"}),
+    (INTO_FILE, 200): lambda house: call(house, INTO_FILE, request_id=approved(house)),
+    (INTO_FILE, 406): lambda house: call(house, INTO_FILE, headers={"Accept": "image/png"}),
+    (INTO_FILE, 409): lambda house: call(house, INTO_FILE, request_id=pending(house)),
+    (READ, 303): lambda house: call(house, READ, None, headers={"Accept": "text/html,application/xhtml+xml"}),
     (READ, 200): lambda house: call(house, READ, request_id=pending(house)),
     (WITHDRAW, 200): lambda house: call(house, WITHDRAW, request_id=pending(house)),
     (WITHDRAW, 409): lambda house: call(house, WITHDRAW, request_id=delivered(house)),
@@ -365,10 +504,13 @@ def approval(house: House) -> Response:
     return call(house, DECIDE, "bob", request_id=request.filing.request_id, json=json)
 
 
-@seen(EXECUTE, 202)
-def answer_of_aws_is_lost(house: House) -> Response:
+def answer_of_aws_is_lost(house: House, operation: str) -> Response:
     house.aws.fault("CreateAccessKey", ConnectionLostAfter())
-    return call(house, EXECUTE, request_id=approved(house))
+    return call(house, operation, request_id=approved(house))
+
+
+for each in (EXECUTE, INTO_FILE):
+    SCENARIOS[each, 202] = partial(answer_of_aws_is_lost, operation=each)
 
 
 @seen(DRIFT_CHECK, 409)
@@ -457,9 +599,9 @@ def test_documented_status_is_answered_as_documented(house: House, operation: st
 
 
 # Where AWS is asked, its absence is an answer of its own: nothing was done, and the account is named as the cause.
-@pytest.mark.parametrize("operation", [FILE, EXECUTE, LIVE])
+@pytest.mark.parametrize("operation", [FILE, EXECUTE, INTO_FILE, LIVE])
 def test_aws_away_is_503(house: House, operation: str) -> None:
-    request_id = approved(house) if operation == EXECUTE else ABSENT
+    request_id = approved(house) if operation in {EXECUTE, INTO_FILE} else ABSENT
     if operation == FILE:
         house.aws.stop()  # nobody listens
     house.aws.fault("GetCallerIdentity", Refuse("AccessDenied"))

@@ -11,6 +11,7 @@ from factories import ACCOUNT, DEACTIVATE, OTHER_ACCOUNT, House
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import CheckFunction, not_a_server_error
 from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
     content_type_conformance,
     missing_required_header,
     negative_data_rejection,
@@ -26,9 +27,9 @@ from service.api.build import build
 # - positive_data_acceptance: an account, a key, a digest of the right form are rarely those that exist;
 # - ignored_auth, object_level_authorization: they send again by themselves; `nobody` below is stricter;
 # - use_after_free, ensure_resource_availability: nothing is ever deleted here.
-# - allow_header_conformance: where two routes share a path, Starlette names the methods of the first one only.
 # Repeated query parameters, of which FastAPI takes the last, are not generated unless asked for.
 CHECKS: list[CheckFunction] = [
+    allow_header_conformance,
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,
