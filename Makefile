@@ -3,12 +3,12 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test browser pgbouncer nginx roundup node go openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check clean
+.PHONY: demo test browser pgbouncer nginx roundup node clients go openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
 
-test: .venv/ready browser pgbouncer nginx roundup node go openssl
+test: .venv/ready browser pgbouncer nginx roundup node clients go openssl
 	$(BIN)/pytest -n auto $(ARGS)
 
 # A Chromium for tests/browser, if the machine has none.
@@ -30,6 +30,10 @@ roundup: .venv/ready
 # Prism and published API documents for tests/notify, on the Node.js of a wheel.
 node: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m nodejs
+
+# Generators of clients in TypeScript and in Python, for tests/clients, each in an environment of its own.
+clients: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m clients.generators
 
 # Go's own Merkle tree and signed notes, for the tests to hold ours against; built with the Go of a wheel.
 go: .venv/ready

@@ -50,16 +50,20 @@ def install() -> None:
         return
     shutil.rmtree(_PLACE, ignore_errors=True)
     shutil.copytree(_LOCKED, _PLACE)
-    npm = _WHEEL / "lib/node_modules/npm/bin/npm-cli.js"
-    # Their scripts are not run: none of them has anything to build.
-    command = [str(NODE), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    environment = os.environ | {"PATH": f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    subprocess.run(command, cwd=_PLACE, env=environment, check=True)
+    ci(_PLACE)
     for name, path in _DOCUMENTS.items():
         shutil.copyfile(_PACKAGES / path, document(name))
     for package in {"/".join(path.split("/")[: 2 if path[0] == "@" else 1]) for path in _DOCUMENTS.values()}:
         shutil.rmtree(_PACKAGES / package)
     _READY.write_text(_key())
+
+
+def ci(folder: Path) -> None:
+    """Install the packages that the lock in `folder` names, by hash. Their scripts are not run: they build nothing."""
+    npm = _WHEEL / "lib/node_modules/npm/bin/npm-cli.js"
+    command = [str(NODE), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    environment = os.environ | {"PATH": f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    subprocess.run(command, cwd=folder, env=environment, check=True)
 
 
 def _key() -> str:
