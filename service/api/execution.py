@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Path, Request
 from starlette.responses import JSONResponse, Response
 
 from service.api import examples, inputs, outputs
-from service.api.deps import Ctx, SignedIn
+from service.api.deps import Ctx, SignedIn, Waiting
 from service.api.key_files import FILES, FileName, profile_of
 from service.api.problems import documented
 from service.api.views import created_key_out, request_out
@@ -64,6 +64,7 @@ _REFUSALS = (
     Code.ACCOUNT_UNREACHABLE,
     Code.ROOT_NOT_PROVED,
     Code.NOT_RECORDED,
+    Code.TOO_MANY_WAITING,
 )
 _SAID = {Code.WRONG_STATUS: "The request is pending; that is not possible any more, or not yet."}
 
@@ -79,13 +80,16 @@ _SAID = {Code.WRONG_STATUS: "The request is pending; that is not possible any mo
     | _IN_DOUBT
     | documented(*_REFUSALS, said=_SAID),
 )
-def post_execution(ctx: Ctx, actor: SignedIn, http: Request, request_id: inputs.RequestId) -> Response:
+def post_execution(
+    ctx: Ctx, actor: SignedIn, waiting: Waiting, http: Request, request_id: inputs.RequestId
+) -> Response:
     """Calls AWS, once; one that ends as `failed` is the problem `execution_failed`, so that no script takes it for
     success. A create is for its recipient alone, since the answer is the secret; anything else for the requester or the
     recipient. The answer is JSON; for a file see the paths below this one.
     """
     _check_accepted(http, _JSON)
-    request, key = execute(ctx, actor, request_id)
+    with waiting.one("execute", actor.subject):
+        request, key = execute(ctx, actor, request_id)
     if key is None:
         return _without_secret(ctx, actor, request)
     return Response(created_key_out(request, key).model_dump_json(), media_type=_JSON)
@@ -101,6 +105,8 @@ def post_execution(ctx: Ctx, actor: SignedIn, http: Request, request_id: inputs.
 def post_execution_into_file(
     ctx: Ctx,
     actor: SignedIn,
+    waiting: Waiting,
+    *,
     http: Request,
     request_id: inputs.RequestId,
     file: Annotated[
@@ -120,7 +126,8 @@ def post_execution_into_file(
     # What was asked for never changes, so this need not be judged together with the execution.
     if not show(ctx, actor, request_id).request.filing.operation.is_create:
         raise Conflict(Code.NO_FILE, "This request makes no key, so there is no file of one. Nothing was run.")
-    request, key = execute(ctx, actor, request_id)
+    with waiting.one("execute", actor.subject):
+        request, key = execute(ctx, actor, request_id)
     if key is None:
         return _without_secret(ctx, actor, request)
     headers = {"Content-Disposition": f'attachment; filename="{file}"'}

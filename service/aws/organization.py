@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 # After a listing that failed: everybody who asks within this time gets the same refusal, or the old listing.
 _PAUSE_SECONDS = 30.0
+# How long others wait for the very first listing. AWS needs less for the largest page.
+_FIRST_WAIT_SECONDS = 2.0
 
 _NOT_LISTED = "The organization's accounts cannot be listed now."
 
@@ -85,16 +87,18 @@ class Organization:
 
         Raises Unavailable when they were never listed.
         """
-        # While one thread lists, the others take what is there, a failure as well; only the very first time they wait.
+        # While one thread lists, the others take what is there, a failure as well. Only the very first time they wait,
+        # and not for long: an organization that hangs must not hold every thread of the API.
         first = self._listed is None and self._failure is None
-        if self._listing is not None and self._lock.acquire(blocking=first):
+        if self._listing is not None and self._lock.acquire(timeout=_FIRST_WAIT_SECONDS if first else 0):
             try:
                 if self.is_due():
                     self._refresh(self._listing)
             finally:
                 self._lock.release()
         if self._listed is None:
-            assert self._failure is not None  # the one who listed left either
+            if self._failure is None:
+                raise Unavailable(Code.ACCOUNT_UNREACHABLE, f"{_NOT_LISTED} They are being listed for the first time.")
             raise self._failure.error()
         return self._listed
 

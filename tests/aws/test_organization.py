@@ -120,6 +120,24 @@ def test_after_a_failure_nobody_waits_for_the_one_who_lists_again(aws: Simulated
         assert slow.result()
 
 
+def test_nobody_waits_long_for_a_first_listing_that_hangs(aws: SimulatedAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.aws.organization._FIRST_WAIT_SECONDS", 0.01)
+    listed, listing, go_on = organization(aws), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        listing.set()
+        assert go_on.wait(30)
+
+    aws.on("ListAccounts", hang)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(listed.accounts)
+        assert listing.wait(30)
+        with pytest.raises(Unavailable, match="for the first time"):
+            listed.accounts()
+        go_on.set()
+        assert slow.result()
+
+
 def test_the_worker_lists_by_itself_and_then_looks_at_what_was_listed(sqlite_house: House, aws: SimulatedAws) -> None:
     house, known = sqlite_house, KnownAccounts({}, {"main": organization(aws)})
     house.change(accounts=known, policy=policy_of(drift_checks=True))
