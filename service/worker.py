@@ -66,6 +66,7 @@ class Patience:
         self._chance = chance
         self._lock = threading.Lock()
         self._waits: dict[Subject, tuple[float, float]] = {}
+        self._refused: dict[Subject, Code] = {}
 
     def allows(self, *subjects: Subject) -> bool:
         with self._lock:
@@ -75,9 +76,19 @@ class Patience:
         with self._lock:
             if succeeded:
                 self._waits.pop(subject, None)
+                self._refused.pop(subject, None)
                 return
             wait = min(2 * self._waits[subject][1], self._LONGEST) if subject in self._waits else self._FIRST
             self._waits[subject] = (self._monotonic() + wait * (1 - self._chance() / 2), wait)
+
+    def is_news(self, subject: Subject, code: Code) -> bool:
+        """Whether it was not refused with the same code last time. What a rule refuses it refuses until somebody acts,
+        and one line in the log says so.
+        """
+        with self._lock:
+            is_news = self._refused.get(subject) is not code
+            self._refused[subject] = code
+            return is_news
 
     def forget_all_but(self, subjects: Container[Subject]) -> None:
         """Of a request or an account for which nothing is due any more there is nothing to remember. Of the rest, a few
@@ -88,6 +99,7 @@ class Patience:
             self._waits = {
                 subject: wait for subject, wait in self._waits.items() if subject in subjects or not subject[-1]
             }
+            self._refused = {subject: code for subject, code in self._refused.items() if subject in subjects}
 
 
 class Worker:
@@ -225,7 +237,8 @@ def run_lane(ctx: Context, steps: Iterable[Step], patience: Patience, stop: thre
             check(ctx)
             step.call(ctx)
         except ServiceError as error:
-            _log_refusal(step, error)
+            if isinstance(error, Unavailable) or patience.is_news(_step(step), error.code):
+                _log_refusal(step, error)
             patience.learn(_subject_of(error, step), succeeded=False)
         except Exception:
             logger.exception("worker failed", step=step.what, request_id=step.request_id)

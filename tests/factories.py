@@ -180,12 +180,18 @@ def request(**changes: object) -> OperationRequest:
 
 
 def standing(*approvers: str, revoked: frozenset[str] = frozenset(), quorum: int = 2) -> Standing:
+    """Everybody is who they are, but for those who approve; and whoever acts is signed in with a good token."""
     owners = {f"token-of-{person}": person for person in MEMBERS}
-    known = {person: member(person, Role.APPROVER) for person in approvers or ("bob", "carol", "dave")}
+    approving = approvers or ("bob", "carol", "dave")
+    known = {
+        name: replace(who, roles=who.roles - {Role.APPROVER} | ({Role.APPROVER} if name in approving else set()))
+        for name, who in MEMBERS.items()
+    }
     return Standing(
         Directory(known),
         {token: person for token, person in owners.items() if token not in revoked},
         Policy(quorum=quorum, decision_requires_auth_time=False),
+        frozenset({"token", *owners} - revoked),
     )
 
 

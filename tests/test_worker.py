@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from factories import ACCOUNT, DEACTIVATE, DELETE, OTHER_ACCOUNT, House, Watch
+from structlog.testing import capture_logs
 
 from service import worker
 from service.aws.simulated import Refuse, Throttle
 from service.cli.waiting import wait_until
+from service.domain.actor import Role
 from service.worker import Patience, Worker, run_pass
 from service.workflow import hold
 from service.workflow.context import Context
@@ -108,7 +110,7 @@ def test_a_step_that_crashes_does_not_hold_up_the_others(house: House, monkeypat
     house.clock.advance(timedelta(days=3))
 
     def with_a_crash(ctx: Context) -> Iterator[Step]:
-        yield Step("crash", ACCOUNT, "none", lambda _: 1 / 0)
+        yield Step("expire", ACCOUNT, "none", lambda _: 1 / 0)
         yield from due(ctx)
 
     monkeypatch.setattr(worker, "due", with_a_crash)
@@ -195,6 +197,21 @@ def test_a_step_that_is_refused_by_a_rule_does_not_make_its_account_wait(house: 
 
     run_pass(house.ctx)
     assert (house.now(first).status, house.now(second).status) == ("failed", "succeeded")
+
+
+def test_what_a_rule_refuses_is_a_line_in_the_log_once(house: House) -> None:
+    """Until it goes well, or another rule refuses."""
+    request = house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
+    directory, patience = house.ctx.directory, Patience(watch := Watch())
+    with capture_logs() as lines:
+        for loses in (("bob", Role.APPROVER), ("alice", Role.REQUESTER)):
+            house.change(directory=directory)
+            house.without_role(*loses)
+            for _ in range(3):
+                run_pass(house.ctx, patience)
+                watch.seconds += 300
+    assert [line["code"] for line in lines if line["log_level"] == "warning"] == ["quorum_lost", "requester_lost_role"]
+    assert house.now(request).status == "approved"
 
 
 @pytest.mark.usefixtures("no_back_off")

@@ -41,6 +41,7 @@ _FILE: dict[int | str, dict[str, Any]] = {
 }
 
 _REFUSALS = (
+    Code.SIGN_IN_AGAIN,
     Code.NOT_THE_RECIPIENT,
     Code.NOT_THE_EXECUTOR,
     Code.NOT_FOUND,
@@ -50,6 +51,9 @@ _REFUSALS = (
     Code.EXPIRED,
     Code.QUORUM_LOST,
     Code.PARTICIPANT_SUSPENDED,
+    Code.REQUESTER_LOST_ROLE,
+    Code.RECIPIENT_GONE,
+    Code.CONTRADICTORY_TIMES,
     Code.ALTERED,
     Code.ACCOUNT_BUSY,
     Code.NOT_CAPABLE,
@@ -66,7 +70,10 @@ _REFUSALS = (
     Code.NOT_RECORDED,
     Code.TOO_MANY_WAITING,
 )
-_SAID = {Code.WRONG_STATUS: "The request is pending; that is not possible any more, or not yet."}
+_SAID = {
+    Code.SIGN_IN_AGAIN: "This execution takes a sign-in of the last 900 seconds. Sign in again.",
+    Code.WRONG_STATUS: "The request is pending; that is not possible any more, or not yet.",
+}
 
 
 @router.post(
@@ -84,8 +91,9 @@ def post_execution(
     ctx: Ctx, actor: SignedIn, waiting: Waiting, http: Request, request_id: inputs.RequestId
 ) -> Response:
     """Calls AWS, once; one that ends as `failed` is the problem `execution_failed`, so that no script takes it for
-    success. A create is for its recipient alone, since the answer is the secret; anything else for the requester or the
-    recipient. The answer is JSON; for a file see the paths below this one.
+    success. A create is for its recipient alone, since the answer is the secret, and takes as fresh a sign-in as a
+    decision; anything else is for the requester or the recipient. Both are judged as they are today. The answer is
+    JSON; for a file see the paths below this one.
     """
     _check_accepted(http, _JSON)
     with waiting.one("execute", actor.subject):

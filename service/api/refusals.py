@@ -30,6 +30,11 @@ REFUSALS: dict[Code, Refusal] = {
     Code.SELF_APPROVAL: Refusal(403, "The requester may not decide on their own request."),
     Code.RECIPIENT_APPROVAL: Refusal(403, "The recipient may not decide on what they will receive."),
     Code.MACHINE_MAY_NOT_DECIDE: Refusal(403, "Only people decide; a machine may file and read."),
+    Code.VOTE_NOT_COUNTED: Refusal(
+        403,
+        "Your votes count from 2026-11-24T12:00:00.000000Z on: a clock was ahead when you last voted, lost the role or "
+        "were suspended.",
+    ),
     Code.NOT_THE_REQUESTER: Refusal(403, "Only the requester may withdraw a request."),
     Code.NOT_THE_RECIPIENT: Refusal(403, "Only the recipient may execute a create: the answer is the secret."),
     Code.NOT_THE_EXECUTOR: Refusal(403, "Only the requester or the recipient may execute this request."),
@@ -91,6 +96,13 @@ REFUSALS: dict[Code, Refusal] = {
     Code.RECEIPT_TOO_LATE: Refusal(409, "The receipt came too late: the key is being taken back. File a new request."),
     Code.QUORUM_LOST: Refusal(409, "1 of 2 approvals count today. Another approver has to approve."),
     Code.PARTICIPANT_SUSPENDED: Refusal(409, "The requester or the recipient is suspended."),
+    Code.REQUESTER_LOST_ROLE: Refusal(409, "The requester no longer has the role requester for this account."),
+    Code.RECIPIENT_GONE: Refusal(409, "The recipient is no longer a person who can sign in here."),
+    Code.CONTRADICTORY_TIMES: Refusal(
+        409,
+        "The times of this request contradict each other: the filing is at 2026-11-24T12:00:00.000000Z, which is still "
+        "to come. Tell the operators.",
+    ),
     Code.ALTERED: Refusal(409, "What is stored is not what was filed. Nobody may act on it; tell the operators."),
     Code.ACCOUNT_BUSY: Refusal(409, "Another request is being executed on this account. Try again later."),
     # what happened outside

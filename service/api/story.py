@@ -110,9 +110,9 @@ def decided(
     return on.decide(decision, lambda request: _standing(request).has_quorum(request))
 
 
-def _standing(request: OperationRequest) -> Standing:
+def _standing(request: OperationRequest, reader: Actor | None = None) -> Standing:
     owners = {decision.credential: decision.person for decision in request.decisions}
-    return Standing(DIRECTORY, owners, _POLICY)
+    return Standing(DIRECTORY, owners, _POLICY, frozenset({reader.credential} if reader else ()))
 
 
 def executed(on: OperationRequest, by: Member, outcome: Done | InDoubt) -> OperationRequest:
@@ -125,6 +125,7 @@ def executed(on: OperationRequest, by: Member, outcome: Done | InDoubt) -> Opera
 def shown_to(reader: Member, request: OperationRequest) -> outputs.RequestOut:
     """The request as this reader gets it, soon after what happened last."""
     soon = max(filter(None, (request.filing.filed_at, request.approved_at, request.settled_at)))
-    standing = _standing(request)
-    shown = Shown(request, standing, actions(request, signed_in(reader, soon), standing, soon))
+    actor = signed_in(reader, soon)
+    standing = _standing(request, actor)
+    shown = Shown(request, standing, actions(request, actor, standing, soon))
     return views.request_out(CTX, shown)

@@ -151,7 +151,7 @@ def _decides(context: Context, actor: Actor) -> str:
     if Role.APPROVER not in actor.roles:
         return "no: not an approver"
     try:
-        check_fresh(actor, context.policy, context.now())
+        check_fresh(actor, context.policy, context.now(), what="A decision")
     except SignInAgain as refusal:
         return f"no: {refusal.detail}"
     return "yes, at this moment"

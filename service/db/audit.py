@@ -41,7 +41,7 @@ def append(tx: Tx, event: Event, *, actor: Actor, at: datetime, request_id: str 
 
     Raises Unavailable when the log's tree is not that of its events.
     The number is taken from one row that stays locked until the commit: no gap, no fork, in the tree neither. Taken
-    last in every transaction, that lock is never held while another is waited for.
+    after all others in every transaction, that lock is never held while another is waited for.
     """
     seq: int = tx.execute(
         update(audit_head).values(size=audit_head.c.size + 1).returning(audit_head.c.size)
@@ -51,6 +51,14 @@ def append(tx: Tx, event: Event, *, actor: Actor, at: datetime, request_id: str 
     written = canonical(content).decode()
     tx.execute(insert(audit_events).values(seq=seq, at=at, event=event.name, request_id=request_id, content=written))
     return Appended(seq, tree.grow(tx, seq))
+
+
+def hold(tx: Tx) -> None:
+    """Let nobody else write to the log until the transaction ends: what it has not told by now comes afterwards.
+
+    On SQLite every transaction that writes does that.
+    """
+    tx.execute(select(audit_head.c.size).with_for_update())
 
 
 def _last_of(tx: Tx, request_id: str) -> int | None:

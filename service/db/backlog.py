@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Column, ColumnElement, and_, case, or_, select
 
 from service.db.engine import Tx
-from service.db.tables import requests
-from service.domain.request import Status
+from service.db.tables import decisions, people, requests
+from service.domain.request import Status, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,24 @@ def to_look_at(tx: Tx, now: datetime, limit: int) -> Sequence[Due]:
     # One that an earlier version filed has no time for it.
     is_time = or_(requests.c.look_at.is_(None), requests.c.look_at <= now)
     return _due(tx, limit, requests.c.status == Status.PENDING, requests.c.approve_by > now, is_time)
+
+
+def open_votes(tx: Tx) -> Sequence[tuple[Due, str]]:
+    """All approvals of what waits for more, or for its execution, with who gave them; not those that became void with
+    everything that somebody had cast.
+    """
+    query = (
+        select(requests.c.account_id, requests.c.id, decisions.c.person)
+        .join(decisions, decisions.c.request_id == requests.c.id)
+        .outerjoin(people, people.c.subject == decisions.c.person)
+        .where(
+            requests.c.ended_at.is_(None),
+            requests.c.status.in_((Status.PENDING, Status.APPROVED)),
+            decisions.c.decision == Verdict.APPROVE,
+            or_(people.c.votes_since.is_(None), decisions.c.decided_at >= people.c.votes_since),
+        )
+    )
+    return [(Due(row.account_id, row.id), row.person) for row in tx.execute(query)]
 
 
 def to_run(tx: Tx, limit: int) -> Sequence[Due]:

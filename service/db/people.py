@@ -1,15 +1,22 @@
 """The people whom the service has seen, or whom an operator has suspended."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from service.db.engine import Tx
 from service.db.tables import people
 from service.domain.actor import Person, Word
 from service.domain.canonical import Document, Json, canonical, parse_timestamp, timestamp
+
+# The only insert that two can do at once.
+_INSERT: dict[str, Callable[..., sqlite.Insert | postgresql.Insert]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
 
 
 def add(tx: Tx, person: Person) -> None:
@@ -29,6 +36,22 @@ def lock(tx: Tx, subject: str) -> Person | None:
     """The same, with the row locked until the transaction ends."""
     query = select(people).where(people.c.subject == subject).with_for_update()
     return _one(tx.execute(query).mappings().one_or_none())
+
+
+def held(tx: Tx, subject: str, name: str) -> Person:
+    """The same; with a new row for somebody whom the service has never seen, called `name`."""
+    person = lock(tx, subject)
+    if person is not None:
+        return person
+    row = _INSERT[tx.dialect.name](people).values(subject=subject, **_columns(Person(subject=subject, name=name)))
+    tx.execute(row.on_conflict_do_nothing())
+    return lock(tx, subject) or Person(subject=subject, name=name)
+
+
+def some(tx: Tx, subjects: Collection[str]) -> Sequence[Person]:
+    """Those of `subjects` that there are, by subject."""
+    query = select(people).where(people.c.subject.in_(subjects)).order_by(people.c.subject)
+    return [_person(row) for row in tx.execute(query).mappings()]
 
 
 def every(tx: Tx) -> Sequence[Person]:

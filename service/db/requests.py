@@ -20,6 +20,9 @@ from service.domain.filing import Filing
 from service.domain.operation import Operation, OperationName
 from service.domain.request import Decision, OperationRequest, Result, Status, Verdict
 
+# No clock is believed that is farther ahead: what it dates nobody waits for.
+_FARTHEST = timedelta(days=3 * 366)
+
 
 def add(tx: Tx, request: OperationRequest, *, idempotency_key: str | None, idempotency_hash: str | None) -> None:
     """Raises IntegrityError when an open request for the same thing, or the idempotency key, is there already."""
@@ -105,6 +108,15 @@ def open_with_tickets(tx: Tx) -> Sequence[tuple[str, str]]:
         requests.c.ended_at.is_(None), requests.c.ticket.is_not(None)
     )
     return [(row.id, row.ticket) for row in tx.execute(query)]
+
+
+def last_vote(tx: Tx, person: str, now: datetime) -> datetime | None:
+    """When somebody decided last on what has not ended yet, if that is not past: by a clock that was ahead of ours."""
+    query = select(decisions.c.decided_at).join(requests, decisions.c.request_id == requests.c.id)
+    of_person = query.where(requests.c.ended_at.is_(None), decisions.c.person == person)
+    return max(
+        tx.execute(of_person.where(decisions.c.decided_at.between(now, now + _FARTHEST))).scalars(), default=None
+    )
 
 
 def acted_on(tx: Tx, account_id: str, since: datetime | None) -> list[OperationRequest]:

@@ -57,5 +57,17 @@ def owners(tx: Tx, token_ids: Iterable[str]) -> dict[str, str]:
     return {row.id: row.subject for row in tx.execute(query)}
 
 
+def signs_in(tx: Tx, token_id: str, subject: str, kind: ActorKind, now: datetime) -> bool:
+    """Whether it is a token of theirs that is neither revoked nor expired."""
+    query = select(api_tokens.c.id).where(
+        api_tokens.c.id == token_id,
+        api_tokens.c.subject == subject,
+        api_tokens.c.kind == kind,
+        api_tokens.c.revoked_at.is_(None),
+        api_tokens.c.expires_at > now,
+    )
+    return tx.execute(query).first() is not None
+
+
 def _token(row: RowMapping) -> Token:
     return Token(**{**row, "kind": ActorKind(row["kind"])})

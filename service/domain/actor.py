@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from service.domain.proof import Proof
@@ -66,12 +66,19 @@ WORKER = Actor(kind=ActorKind.SERVICE, subject="rootquorum", name="Rootquorum", 
 class Member(_Bearer):
     """A person or a machine that the settings name, or a person whom a provider has proved.
 
-    `login` is a machine's: its issuer's name and the subject of its tokens. Votes before `votes_since` are void.
+    `login` is a machine's: its issuer's name and the subject of its tokens. `is_named` is whether the settings name
+    them. Votes before `votes_since` are void.
     """
 
     login: tuple[str, str] | None = None
+    is_named: bool = True
     votes_since: datetime | None = None
     is_suspended: bool = False
+
+    @property
+    def is_let_in(self) -> bool:
+        """Whether they can sign in. Whom the settings do not name needs a role for that."""
+        return not self.is_suspended and (self.is_named or bool(self.roles))
 
     @property
     def approves(self) -> bool:
@@ -123,9 +130,13 @@ class Person:
     words: Mapping[str, Word] = field(default_factory=dict)
     spelling: str | None = None
 
-    def void_until(self, now: datetime) -> datetime:
-        """From when on their votes count, if all of before are void; never earlier than it was, whatever the clock."""
-        return now if self.votes_since is None else max(now, self.votes_since)
+    def void_until(self, now: datetime, last_vote: datetime | None) -> datetime:
+        """From when on their votes count, if all so far are void; never earlier than it was, whatever the clock.
+
+        `last_vote` is when they voted last on what is open, by a clock that was ahead of ours; None if by none.
+        """
+        after_it = now if last_vote is None else last_vote + timedelta(microseconds=1)
+        return max(now, after_it, self.votes_since or now)
 
     @property
     def said(self) -> Mapping[str, Word]:
@@ -202,6 +213,7 @@ class Directory:
                 name=person.name,
                 roles=roles,
                 limits={role: limit for role in roles if (limit := _limit(role, held)) is not None},
+                is_named=False,
             )
         return replace(named, votes_since=person.votes_since, is_suspended=person.suspended_at is not None)
 
@@ -217,6 +229,18 @@ class Directory:
         member = self.members.get(subject)
         return member is not None and member.is_suspended
 
+    def may_ask(self, subject: str, kind: ActorKind, account_id: str) -> bool:
+        """Whether a requester of this kind could still file something about this account."""
+        member = self.members.get(subject)
+        if member is None or member.kind is not kind or not member.is_let_in:
+            return False
+        return member.has(Role.REQUESTER, on=account_id)
+
+    def may_receive(self, subject: str) -> bool:
+        """Whether it is a person who can sign in, and so fetch what they are to receive."""
+        person = self.person(subject)
+        return person is not None and person.is_let_in
+
     @property
     def all_approvers(self) -> frozenset[str]:
         """The people who are an approver of anything today."""
@@ -224,9 +248,12 @@ class Directory:
 
     def approvers_of(self, account_id: str) -> frozenset[str]:
         """The people who hold the role for this account today."""
-        return frozenset(
-            subject for subject in self.all_approvers if self.members[subject].has(Role.APPROVER, on=account_id)
-        )
+        return frozenset(subject for subject in self.all_approvers if self.is_approver(subject, account_id))
+
+    def is_approver(self, subject: str, account_id: str) -> bool:
+        """Whether they hold the role for this account today."""
+        member = self.members.get(subject)
+        return member is not None and member.approves and member.has(Role.APPROVER, on=account_id)
 
     @property
     def may_grow(self) -> bool:

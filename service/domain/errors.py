@@ -20,6 +20,7 @@ class Code(StrEnum):
     SELF_APPROVAL = "self_approval"
     RECIPIENT_APPROVAL = "recipient_approval"
     MACHINE_MAY_NOT_DECIDE = "machine_may_not_decide"
+    VOTE_NOT_COUNTED = "vote_not_counted"
     NOT_THE_REQUESTER = "not_the_requester"
     NOT_THE_RECIPIENT = "not_the_recipient"
     NOT_THE_EXECUTOR = "not_the_executor"
@@ -67,6 +68,9 @@ class Code(StrEnum):
     RECEIPT_TOO_LATE = "receipt_too_late"
     QUORUM_LOST = "quorum_lost"
     PARTICIPANT_SUSPENDED = "participant_suspended"
+    REQUESTER_LOST_ROLE = "requester_lost_role"
+    RECIPIENT_GONE = "recipient_gone"
+    CONTRADICTORY_TIMES = "contradictory_times"
     ALTERED = "altered"
     ACCOUNT_BUSY = "account_busy"
     # what happened outside
@@ -244,6 +248,10 @@ def bad_token(check: TokenCheck | None = None) -> Unauthenticated:
     )
     refusal.check = check
     return refusal
+
+
+def no_role() -> NoRole:
+    return NoRole(RoleCheck.NO_GROUP, "You are signed in, but none of your groups has a role here.")
 
 
 def suspended() -> Forbidden:

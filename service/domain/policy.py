@@ -9,19 +9,35 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from service.domain.actor import WORKER, Actor, ActorKind, Directory, Role
-from service.domain.errors import Code, Conflict, Forbidden, ServiceError, expired, no_such_request
+from service.domain.actor import WORKER, Actor, ActorKind, Directory, Member, Role
+from service.domain.canonical import timestamp
+from service.domain.errors import (
+    Code,
+    Conflict,
+    Forbidden,
+    ServiceError,
+    bad_token,
+    expired,
+    no_role,
+    no_such_request,
+    suspended,
+)
 from service.domain.request import STOPPED, Decision, OperationRequest, Status, Verdict
-from service.domain.rules import Policy, check_fresh
+from service.domain.rules import FreshExecutions, Policy, check_fresh
+from service.domain.times import contradiction
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is true today: who is known with which role, whose each unrevoked credential is, and the rules in force."""
+    """What is true today: who is known with which role, whose each unrevoked credential is, and the rules in force.
+
+    `good` are the credentials that would let whoever acts sign in now.
+    """
 
     directory: Directory
     owners: Mapping[str, str]
     policy: Policy
+    good: frozenset[str] = frozenset()
 
     def void_because(self, request: OperationRequest, decision: Decision) -> str | None:
         """Why a decision does not count today, in words; None when it counts."""
@@ -46,8 +62,25 @@ class Standing:
         }
 
     def waited_for(self, request: OperationRequest) -> frozenset[str]:
-        """Who could still add an approval that counts."""
+        """Who could still add an approval that counts: nobody, to what may not be approved any more."""
+        if self.lost_participant(request) is not None:
+            return frozenset()
         return self.approvers_of(request) - self._approvers_so_far(request)
+
+    def lost_participant(self, request: OperationRequest) -> Conflict | None:
+        """Why nothing may be done any more for those who asked and receive; None while they still could."""
+        filing = request.filing
+        if any(self.directory.is_suspended(who) for who in (filing.requester, filing.recipient)):
+            return Conflict(Code.PARTICIPANT_SUSPENDED, "The requester or the recipient is suspended.")
+        if not self.directory.may_ask(filing.requester, filing.requester_kind, filing.account_id):
+            return Conflict(
+                Code.REQUESTER_LOST_ROLE, "The requester no longer has the role requester for this account."
+            )
+        # A machine receives what it asked for itself, but never a secret.
+        is_requester = filing.recipient == filing.requester and not filing.operation.is_create
+        if not is_requester and not self.directory.may_receive(filing.recipient):
+            return Conflict(Code.RECIPIENT_GONE, "The recipient is no longer a person who can sign in here.")
+        return None
 
     def approvals(self, request: OperationRequest) -> int:
         """How many distinct people's approvals count today."""
@@ -137,6 +170,7 @@ def check_quorum_possible(people: set[str], account_id: str, directory: Director
 
 def check_may_approve(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
     _check_decider(request, actor, standing, now)
+    _check_may_go_on(request, standing, now)
     earlier = request.decision_of(actor.subject)
     counts = earlier is not None and standing.void_because(request, earlier) is None
     # A void vote may be cast anew; so may any when the votes suffice again, and somebody has to say so.
@@ -144,11 +178,13 @@ def check_may_approve(request: OperationRequest, actor: Actor, standing: Standin
         raise Conflict(Code.ALREADY_DECIDED, "You have decided on this request. One person has one vote.")
     if request.status is Status.APPROVED and standing.has_quorum(request):
         raise Conflict(Code.ALREADY_APPROVED, "The request has all the approvals it needs.")
+    check_fresh(actor, standing.policy, now, what="A decision")
 
 
 def check_may_reject(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
     """Also after one's own approval, and after everybody's: deny wins until the claim."""
     _check_decider(request, actor, standing, now)
+    check_fresh(actor, standing.policy, now, what="A decision")
 
 
 def is_repeated(request: OperationRequest, decision: Decision, standing: Standing) -> bool:
@@ -169,9 +205,9 @@ def is_repeated(request: OperationRequest, decision: Decision, standing: Standin
 
 def check_may_repeat(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
     """Check what a decision takes, but for where the request is in its life: nothing becomes of it."""
-    _check_who_decides(request, actor)
+    _check_who_decides(request, actor, standing, now)
     _check_intact(request)
-    check_fresh(actor, standing.policy, now)
+    check_fresh(actor, standing.policy, now, what="A decision")
 
 
 def check_may_withdraw(request: OperationRequest, actor: Actor, now: datetime) -> None:
@@ -183,16 +219,32 @@ def check_may_withdraw(request: OperationRequest, actor: Actor, now: datetime) -
 def check_may_execute(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
     """Evidence, not verdicts: the stored status only says that it is worth counting the decisions again."""
     _check_executor(request, actor)
+    check_still_signed_in(actor, standing)
     _check_step(request, Status.EXECUTING, now)
     _check_intact(request)
-    if any(standing.directory.is_suspended(who) for who in (request.filing.requester, request.filing.recipient)):
-        raise Conflict(Code.PARTICIPANT_SUSPENDED, "The requester or the recipient is suspended.")
+    _check_may_go_on(request, standing, now)
     if not standing.has_quorum(request):
         raise Conflict(
             Code.QUORUM_LOST,
             f"{standing.approvals(request)} of {standing.needed(request)} approvals count today. "
             "Another approver has to approve.",
         )
+    is_fresh_for_all = standing.policy.execution_sign_in is FreshExecutions.ALL and actor != WORKER
+    if request.filing.operation.is_create or is_fresh_for_all:
+        check_fresh(actor, standing.policy, now, what="This execution")
+
+
+def check_still_signed_in(actor: Actor, standing: Standing) -> None:
+    """Raise what a new sign-in would be answered: what was true at this one may have ended since."""
+    if actor == WORKER:
+        return
+    member = standing.directory.get(actor.subject)
+    if member is not None and member.is_suspended:
+        raise suspended()
+    if member is None or member.kind is not actor.kind or actor.credential not in standing.good:
+        raise bad_token()
+    if not member.is_let_in:
+        raise no_role()
 
 
 def check_may_receive(request: OperationRequest, actor: Actor) -> None:
@@ -207,13 +259,12 @@ def check_may_receive(request: OperationRequest, actor: Actor) -> None:
 
 
 def _check_decider(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
-    _check_who_decides(request, actor)
+    _check_who_decides(request, actor, standing, now)
     _check_step(request, Status.REJECTED, now)
     _check_intact(request)
-    check_fresh(actor, standing.policy, now)
 
 
-def _check_who_decides(request: OperationRequest, actor: Actor) -> None:
+def _check_who_decides(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
     if actor.kind is not ActorKind.PERSON:
         raise Forbidden(Code.MACHINE_MAY_NOT_DECIDE, "Only people decide; a machine may file and read.")
     _check_role(actor, "decide", Role.APPROVER, on=request.filing.account_id)
@@ -221,6 +272,15 @@ def _check_who_decides(request: OperationRequest, actor: Actor) -> None:
         raise Forbidden(Code.SELF_APPROVAL, "The requester may not decide on their own request.")
     if actor.subject == request.filing.recipient:
         raise Forbidden(Code.RECIPIENT_APPROVAL, "The recipient may not decide on what they will receive.")
+    check_still_signed_in(actor, standing)
+    member = standing.directory.members[actor.subject]
+    _check_role(member, "decide", Role.APPROVER, on=request.filing.account_id)
+    if member.votes_since is not None and now < member.votes_since:
+        raise Forbidden(
+            Code.VOTE_NOT_COUNTED,
+            f"Your votes count from {timestamp(member.votes_since)} on: a clock was ahead when you last voted, lost "
+            "the role or were suspended.",
+        )
 
 
 def _check_executor(request: OperationRequest, actor: Actor) -> None:
@@ -245,7 +305,19 @@ def _check_intact(request: OperationRequest) -> None:
         raise Conflict(Code.ALTERED, "What is stored is not what was filed. Nobody may act on it; tell the operators.")
 
 
-def _check_role(actor: Actor, what: str, *any_of: Role, on: str | None) -> None:
+def _check_may_go_on(request: OperationRequest, standing: Standing, now: datetime) -> None:
+    """What ends a request may still be done to one that fails this; what brings it closer to its effect may not."""
+    wrong = contradiction(request, now)
+    if wrong is not None:
+        raise Conflict(
+            Code.CONTRADICTORY_TIMES, f"The times of this request contradict each other: {wrong}. Tell the operators."
+        )
+    lost = standing.lost_participant(request)
+    if lost is not None:
+        raise lost
+
+
+def _check_role(actor: Actor | Member, what: str, *any_of: Role, on: str | None) -> None:
     if not actor.has(*any_of, on=on):
         where = "for all accounts" if on is None else "for this account"
         raise Forbidden(Code.ROLE_REQUIRED, f"To {what} one needs the role {' or '.join(any_of)} {where}.")

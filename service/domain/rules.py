@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from service.domain.account import RootCredentials
 from service.domain.actor import Actor
@@ -11,8 +12,15 @@ from service.domain.errors import Code, Conflict, Invalid, SignInAgain
 from service.domain.operation import Operation, OperationName
 
 SMALLEST_QUORUM = 2
-# How far a provider's clock may be ahead of ours.
+# How far two clocks may be apart: a provider's and ours, or those of two of our hosts.
 CLOCK_SKEW = timedelta(seconds=30)
+
+
+class FreshExecutions(StrEnum):
+    """Which executions take as fresh and as strong a sign-in as a decision."""
+
+    CREATES = "creates"
+    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +29,7 @@ class Policy:
 
     `max_lifetime` None means that a new key may be asked for without an end, unless `lifetime_required`. A decision
     takes a sign-in that is no older than `decision_max_auth_age` and, where they name anything, one of the `acr` or
-    `amr` values.
+    `amr` values. So does an execution whose answer is a secret, and with `execution_sign_in` every one.
     """
 
     quorum: int = SMALLEST_QUORUM
@@ -43,6 +51,7 @@ class Policy:
     decision_requires_auth_time: bool = True
     decision_acr: frozenset[str] = frozenset()
     decision_amr: frozenset[str] = frozenset()
+    execution_sign_in: FreshExecutions = FreshExecutions.CREATES
     # `ticket_pattern` is what a ticket's key has to match in full; `ticket_states` None means any.
     ticket_required: bool = False
     ticket_pattern: str | None = None
@@ -130,24 +139,25 @@ def check_root_mfa(
         raise Conflict(Code.ROOT_MFA_REQUIRED, "The root user has no MFA, which is demanded here before a new key.")
 
 
-def check_fresh(actor: Actor, policy: Policy, now: datetime) -> None:
-    """The last of all checks: nobody signs in again for what they may not do anyway."""
+def check_fresh(actor: Actor, policy: Policy, now: datetime, *, what: str) -> None:
+    """Raise SignInAgain when `what` takes a fresher or a stronger sign-in.
+
+    The last of all checks: nobody signs in again for what they may not do anyway.
+    """
     proof = actor.proof
     age = int(policy.decision_max_auth_age.total_seconds())
     acr_values = " ".join(sorted(policy.decision_acr))
+
+    def refusal(detail: str) -> SignInAgain:
+        return SignInAgain(detail, max_age=age, acr_values=acr_values)
+
     strong = proof is not None and (proof.acr in policy.decision_acr or not policy.decision_amr.isdisjoint(proof.amr))
     if policy.decision_acr | policy.decision_amr and not strong:
-        raise SignInAgain("A decision takes a stronger sign-in than yours.", max_age=age, acr_values=acr_values)
+        raise refusal(f"{what} takes a stronger sign-in than yours.")
     if policy.decision_requires_auth_time and (proof is None or proof.auth_time is None):
-        raise SignInAgain(
-            "A decision takes a token that says when you signed in (auth_time).", max_age=age, acr_values=acr_values
-        )
+        raise refusal(f"{what} takes a token that says when you signed in (auth_time).")
     if proof is None:
         return
     signed_in_at = proof.auth_time or proof.issued_at
     if not -CLOCK_SKEW <= now - signed_in_at <= policy.decision_max_auth_age:
-        raise SignInAgain(
-            f"A decision takes a sign-in of the last {age:,} seconds. Sign in again.",
-            max_age=age,
-            acr_values=acr_values,
-        )
+        raise refusal(f"{what} takes a sign-in of the last {age:,} seconds. Sign in again.")

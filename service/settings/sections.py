@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from service.domain.account import Partition
 from service.domain.actor import SUBJECT_PATTERN, Role
 from service.domain.events import TOLD
-from service.domain.rules import SMALLEST_QUORUM, Policy
+from service.domain.rules import SMALLEST_QUORUM, FreshExecutions, Policy
 from service.notify import products
 from service.settings import patterns
 from service.settings.checks import check_database, check_path, split_url, wrong
@@ -95,6 +95,7 @@ class PolicySettings(_Section):
     decision_requires_auth_time: bool = _RULES.decision_requires_auth_time
     decision_acr: frozenset[Name] = _RULES.decision_acr
     decision_amr: frozenset[Name] = _RULES.decision_amr
+    execution_sign_in: FreshExecutions = _RULES.execution_sign_in
     ticket_required: bool = _RULES.ticket_required
     ticket_pattern: Annotated[str, AfterValidator(patterns.check)] | None = _RULES.ticket_pattern
     ticket_check: bool = _RULES.ticket_check

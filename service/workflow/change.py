@@ -12,11 +12,16 @@ from service.domain.policy import check_may_see
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
 from service.workflow.tell import tell
+from service.workflow.void import void_lost_votes
 
 # The same refusal within this time is recorded once.
 _REPEATED = timedelta(minutes=1)
+# No request is open for so long: its windows are at most a year each.
+_OPEN = timedelta(days=3 * 366)
 
 Step = Callable[[Tx, OperationRequest, datetime], OperationRequest]
+
+_SOMEBODY_WAS_QUICKER = {Code.WRONG_STATUS, Code.ALREADY_EXECUTED}
 
 
 @retried
@@ -27,6 +32,7 @@ def change(
 
     A request whose clock has run out expires instead, and the caller gets Conflict. A refusal by the step is raised
     after it has been audited as the event `denied`, where one is named; `incidents` are audited after the change.
+    Votes that are found lost become void for good, whatever the step does.
     Raises NotFound for a request that is not there or does not concern the actor; Unavailable.
     """
     refusal: ServiceError | None = None
@@ -34,6 +40,7 @@ def change(
         before, now = requests.lock(tx, request_id), ctx.now()
         if before is None:
             raise no_such_request()
+        voided = void_lost_votes(ctx, tx, before, now)
         try:
             check_may_see(before, actor)
             if before.is_overdue(now):
@@ -47,6 +54,8 @@ def change(
             if denied is not None:
                 event = Event(denied, {"code": error.code.value, "reason": error.detail})
                 _tell_refusal(ctx, tx, actor, before, event, at=now)
+        for event in voided:
+            tell(ctx, tx, event, actor=WORKER, at=now)
     if refusal is not None:
         raise refusal
     return after
@@ -55,9 +64,14 @@ def change(
 def _tell_refusal(
     ctx: Context, tx: Tx, actor: Actor, request: OperationRequest, refusal: Event, *, at: datetime
 ) -> None:
-    """Audit a refusal, unless the log has the same one of the last minute: nobody fills the log by repeating it."""
-    request_id = request.filing.request_id
-    if not audit.is_refused(tx, refusal, subject=actor.subject, request_id=request_id, between=(at - _REPEATED, at)):
+    """Audit a refusal, unless the log has the same one of the last minute: nobody fills the log by repeating it.
+
+    The worker tries for as long as a request is open. It tells each reason once, and never that somebody was quicker.
+    """
+    if actor == WORKER and refusal.data["code"] in _SOMEBODY_WAS_QUICKER:
+        return
+    request_id, since = request.filing.request_id, at - (_OPEN if actor == WORKER else _REPEATED)
+    if not audit.is_refused(tx, refusal, subject=actor.subject, request_id=request_id, between=(since, at)):
         tell(ctx, tx, refusal, actor=actor, at=at, request=request)
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
-from service.db import leases, people, tokens
+from service.db import audit, leases, people, tokens
 from service.db.engine import Tx, begin
 from service.db.leases import Lease
 from service.domain.account import Account, Part, RootCredentials
@@ -163,11 +163,28 @@ class Context:
         """Everybody who is known today: whom the settings name, and whom providers have proved."""
         return self.directory.joined(people.every(tx))
 
-    def standing(self, tx: Tx, request: OperationRequest, actor: Actor | None = None) -> Standing:
-        """Who and what counts today, for judging this request and what `actor` does to it."""
+    def standing(
+        self, tx: Tx, request: OperationRequest, actor: Actor | None = None, *, held: bool = False
+    ) -> Standing:
+        """Who and what counts today, for judging this request and what `actor` does to it.
+
+        `held`: nobody is suspended, and no token revoked, from now until the transaction ends. Every other lock is
+        taken before.
+        """
+        if held:
+            audit.hold(tx)
         made = {decision.credential: decision.person for decision in request.decisions}
         if actor is not None:
             made[actor.credential] = actor.subject
         # A provider's sign-in was proved when it was used; what has become of its person since is in the directory.
         signed_in = {credential: person for credential, person in made.items() if is_sign_in(credential)}
-        return Standing(self.people(tx), tokens.owners(tx, made) | signed_in, self.policy)
+        return Standing(self.people(tx), tokens.owners(tx, made) | signed_in, self.policy, self._good(tx, actor))
+
+    def _good(self, tx: Tx, actor: Actor | None) -> frozenset[str]:
+        """The actor's credential, if it would sign them in now. What has become of a person is not its concern."""
+        if actor is None:
+            return frozenset()
+        signs_in = is_sign_in(actor.credential) or tokens.signs_in(
+            tx, actor.credential, actor.subject, actor.kind, self.now()
+        )
+        return frozenset({actor.credential} if signs_in else ())

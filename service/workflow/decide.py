@@ -4,7 +4,7 @@ from datetime import datetime
 
 from service.db.engine import Tx
 from service.domain.actor import Actor
-from service.domain.errors import Code, Conflict, Invalid, bad_token
+from service.domain.errors import Code, Conflict, Invalid
 from service.domain.events import DECISION_DENIED
 from service.domain.policy import (
     check_may_approve,
@@ -24,14 +24,14 @@ def decide(
 ) -> OperationRequest:
     """Record one person's decision on exactly what `digest` names. Repeated word for word it changes nothing.
 
-    Raises Forbidden or Conflict with the rule that refuses (audited), Invalid for a rejection without a comment,
-    NotFound, Unavailable.
+    Raises Forbidden, Conflict or Unauthenticated with the rule that refuses (audited), Invalid for a rejection without
+    a comment, NotFound, Unavailable.
     """
     if verdict is Verdict.REJECT and not comment:
         raise Invalid(Code.COMMENT_REQUIRED, "A rejection needs a comment that says why.")
 
     def step(tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
-        standing = ctx.standing(tx, request, actor)
+        standing = ctx.standing(tx, request, actor, held=True)
         decision = Decision(
             person=actor.subject,
             verdict=verdict,
@@ -49,9 +49,6 @@ def decide(
             check_may_reject(request, actor, standing, now)
         if digest != request.digest:
             raise Conflict(Code.WRONG_DIGEST, "The digest is not that of this request. Read it again.")
-        if standing.void_because(request, decision) is not None:
-            # Revoked, or no approver any more, since the sign-in a moment ago.
-            raise bad_token()
         return request if repeated else request.decide(decision, standing.has_quorum)
 
     return change(ctx, actor, request_id, step, denied=DECISION_DENIED)

@@ -14,7 +14,7 @@ from service.db.engine import Tx, begin
 from service.domain.account import difference
 from service.domain.actor import WORKER, Actor
 from service.domain.capability import plan
-from service.domain.errors import Code, Conflict, ExecutionFailed, ServiceError, Unavailable
+from service.domain.errors import Code, Conflict, ExecutionFailed, Forbidden, ServiceError, Unauthenticated, Unavailable
 from service.domain.events import EXECUTION_DENIED, quarantined
 from service.domain.operation import (
     CreatedKey,
@@ -26,7 +26,7 @@ from service.domain.operation import (
     check_can_run,
     facts,
 )
-from service.domain.policy import check_may_execute
+from service.domain.policy import check_may_execute, check_still_signed_in
 from service.domain.request import OperationRequest, Result, Status
 from service.domain.rules import check_lifetime, check_root_mfa
 from service.workflow.change import change, record
@@ -40,18 +40,18 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
     """Run an approved request, once, and return it with the key if it made one.
 
     The request is then `succeeded`, `delivered` or `in_doubt`. Raises ExecutionFailed when it ended `failed`;
-    Forbidden, NotFound or Conflict (audited, except for the worker) when it may not run; Unavailable when the account
-    or the database is away: nothing was done then, unless the code is `not_recorded`.
+    Unauthenticated, Forbidden, NotFound or Conflict (audited) when it may not run; Unavailable when the account or the
+    database is away: nothing was done then, unless the code is `not_recorded`. A key that was made for somebody who
+    cannot sign in any more is deleted, and raises what a sign-in would.
     """
-    denied = None if actor == WORKER else EXECUTION_DENIED
 
     def judge(tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
-        check_may_execute(request, actor, ctx.standing(tx, request), now)
+        check_may_execute(request, actor, ctx.standing(tx, request, actor, held=True), now)
         check_lifetime(ctx.policy, request.filing.operation, request.filing.lifetime)
         return request
 
-    approved = change(ctx, actor, request_id, judge, denied=denied)
-    _look_at_ticket(ctx, actor, approved, denied)
+    approved = change(ctx, actor, request_id, judge, denied=EXECUTION_DENIED)
+    _look_at_ticket(ctx, actor, approved)
     # Before the claim: an account that cannot be reached now must not cost the request its one execution.
     account = ctx.account(approved.filing.account_id)
     operation = approved.filing.operation
@@ -65,7 +65,7 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
             )
 
         try:
-            claimed = change(ctx, actor, request_id, claim, denied=denied)
+            claimed = change(ctx, actor, request_id, claim, denied=EXECUTION_DENIED)
         except IntegrityError as error:
             if not requests.is_busy(error):
                 raise
@@ -79,7 +79,7 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
     return settled, outcome.created if isinstance(outcome, Done) else None
 
 
-def _look_at_ticket(ctx: Context, actor: Actor, approved: OperationRequest, denied: str | None) -> None:
+def _look_at_ticket(ctx: Context, actor: Actor, approved: OperationRequest) -> None:
     """Outside of any transaction: a tracker can be slow. What it forbids is audited as any other refusal."""
     try:
         check_at_execution(ctx, approved.filing.ticket)
@@ -91,7 +91,7 @@ def _look_at_ticket(ctx: Context, actor: Actor, approved: OperationRequest, deni
         def refuse(_tx: Tx, _request: OperationRequest, _now: datetime) -> OperationRequest:
             raise found
 
-        change(ctx, actor, approved.filing.request_id, refuse, denied=denied)
+        change(ctx, actor, approved.filing.request_id, refuse, denied=EXECUTION_DENIED)
 
 
 def _act(ctx: Context, root: RootSession, claimed: OperationRequest) -> Outcome:
@@ -118,16 +118,25 @@ def _act(ctx: Context, root: RootSession, claimed: OperationRequest) -> Outcome:
 def _settle(
     ctx: Context, actor: Actor, root: RootSession, claimed: OperationRequest, outcome: Outcome
 ) -> OperationRequest:
-    """Write down what happened. A new key that cannot be written down is deleted, and its secret never shown."""
+    """Write down what happened. A new key that cannot be written down is deleted, and its secret never shown; nor is
+    that of a key whose recipient was barred while AWS made it.
+    """
+    created = outcome.created if isinstance(outcome, Done) else None
     try:
         # Whatever has become of a worker's lease: what AWS did is known here only. The version guards the row.
         with begin(ctx.engine) as tx:
+            if created is not None:
+                requests.lock(tx, claimed.filing.request_id)  # before the log, as everywhere
+                check_still_signed_in(actor, ctx.standing(tx, claimed, actor, held=True))
             now = ctx.now()
             settled = claimed.settle(outcome, now)
             record(ctx, tx, actor, claimed, settled, at=now)
     except BaseException as error:  # whatever it was, even a shutdown: the key must not outlive it
-        if isinstance(outcome, Done) and outcome.created is not None:
-            _forfeit(ctx, root, claimed, outcome.created)
+        is_barred = isinstance(error, Unauthenticated | Forbidden)
+        if created is not None:
+            _forfeit(ctx, root, claimed, created, "secret_withheld" if is_barred else "not_recorded")
+        if is_barred:
+            raise
         if not isinstance(error, Exception):
             raise
         raise Unavailable(
@@ -138,7 +147,15 @@ def _settle(
     return settled
 
 
-def _forfeit(ctx: Context, root: RootSession, claimed: OperationRequest, key: CreatedKey) -> None:
+# Why a new key was deleted at once.
+_FORFEITED = {
+    "not_recorded": "The new key could not be recorded and was deleted; nobody has its secret.",
+    "secret_withheld": "The recipient could no longer sign in when AWS had made the key, which was deleted; nobody has "
+    "its secret.",
+}
+
+
+def _forfeit(ctx: Context, root: RootSession, claimed: OperationRequest, key: CreatedKey, why: str) -> None:
     """Delete a key whose secret nobody will see, and say so if the database lets us.
 
     While the row is `executing`, whatever fails here is made good by reconciliation, to which the key is new. When the
@@ -147,7 +164,6 @@ def _forfeit(ctx: Context, root: RootSession, claimed: OperationRequest, key: Cr
     """
     deletion = root.perform(Operation(OperationName.DELETE_ACCESS_KEY, key.access_key_id))
     deleted = isinstance(deletion, Done)
-    gone = "The new key could not be recorded and was deleted; nobody has its secret."
     now = ctx.now()
     try:
         with begin(ctx.engine) as tx:
@@ -155,10 +171,10 @@ def _forfeit(ctx: Context, root: RootSession, claimed: OperationRequest, key: Cr
             if current is None:
                 return
             if current.status is Status.EXECUTING and deleted:
-                refused = Refused(code="not_recorded", detail=gone, signer_key_id=root.signer_key_id)
+                refused = Refused(code=why, detail=_FORFEITED[why], signer_key_id=root.signer_key_id)
                 record(ctx, tx, WORKER, current, current.settle(refused, now), at=now)
             elif current.status is Status.DELIVERED and deleted:
-                result = Result(code="not_recorded", detail=gone, access_key_id=key.access_key_id)
+                result = Result(code=why, detail=_FORFEITED[why], access_key_id=key.access_key_id)
                 record(ctx, tx, WORKER, current, current.roll_back(result, now), at=now)
             elif current.status is Status.DELIVERED:
                 record(ctx, tx, WORKER, current, current, quarantined(key.access_key_id), at=now)

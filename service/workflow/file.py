@@ -136,7 +136,7 @@ def _replay(ctx: Context, actor: Actor, draft: Draft, key: str) -> OperationRequ
 def _recipient(directory: Directory, actor: Actor, draft: Draft) -> str:
     """The subject that gets the answer: a person whenever the answer is a secret."""
     if draft.recipient is not None:
-        if directory.person(draft.recipient) is None or directory.is_suspended(draft.recipient):
+        if not directory.may_receive(draft.recipient):
             raise Invalid(Code.UNKNOWN_RECIPIENT, "The recipient is not a person that this service knows.")
         return draft.recipient
     if draft.operation.is_create and actor.kind is not ActorKind.PERSON:

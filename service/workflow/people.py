@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from service.db import people
+from service.db import people, requests
 from service.db.engine import begin, read, retried
 from service.domain.actor import Actor, ActorKind, Directory, Person
 from service.domain.errors import Code, Conflict, NotFound
@@ -42,10 +42,11 @@ def _mark(ctx: Context, by: Actor, subject: str, reason: str, *, suspended: bool
             raise NotFound(Code.NOT_FOUND, "No such person is known here. A machine's token can be revoked.")
         if member.is_suspended is suspended:
             raise Conflict(Code.WRONG_STATUS, f"They are {'suspended already' if suspended else 'not suspended'}.")
+        known = seen or Person(subject=subject, name=member.name)
         person = replace(
-            seen or Person(subject=subject, name=member.name),
+            known,
             suspended_at=now if suspended else None,
-            votes_since=now if seen is None else seen.void_until(now),
+            votes_since=known.void_until(now, requests.last_vote(tx, subject, now)),
         )
         if seen is None:
             people.add(tx, person)

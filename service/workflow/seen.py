@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from service.db import people
+from service.db import people, requests
 from service.db.engine import Tx, begin, read, retried
 from service.domain.actor import WORKER, Actor, Member, Person, Word
-from service.domain.errors import NoRole, RoleCheck
+from service.domain.errors import NoRole, RoleCheck, no_role
 from service.domain.events import PERSON_CHANGED, PERSON_SEEN, known_as
 from service.domain.proof import Login, Proof, Unsaid
 from service.workflow.context import Context
@@ -72,7 +72,7 @@ def seen(ctx: Context, login: Login, spelled: str) -> Member:
         raise _without_word(ctx, login)
     if known is None and named is None and not ctx.directory.as_member(_new(ctx, shown)).roles:
         # Whoever never was anybody here is not kept.
-        raise NoRole(RoleCheck.NO_GROUP, "You are signed in, but none of your groups has a role here.")
+        raise no_role()
     if known is None or _is_news(ctx, shown, known):
         with begin(ctx.engine) as tx:
             known = _write_down(ctx, tx, shown, people.lock(tx, subject))
@@ -171,7 +171,7 @@ def _write_down(ctx: Context, tx: Tx, shown: _Shown, known: Person | None) -> Pe
         _check_spelling(known, shown.spelled)
         if known.suspended_at is not None:
             return known
-        after, event = _after(ctx, shown, known), PERSON_CHANGED
+        after, event = _after(ctx, tx, shown, known), PERSON_CHANGED
         people.save(tx, after)
     if known is None or _is_change(shown, after, known):
         member, proof = ctx.directory.as_member(after), shown.login.proof
@@ -186,7 +186,7 @@ def _is_change(shown: _Shown, after: Person, known: Person) -> bool:
     return is_spelled or after.name != known.name or (now and now.groups) != (before and before.groups)
 
 
-def _after(ctx: Context, shown: _Shown, known: Person) -> Person:
+def _after(ctx: Context, tx: Tx, shown: _Shown, known: Person) -> Person:
     """What is known after a sign-in. A token of this issuer that is newer than all before says what somebody is by it.
 
     With less of an approver's role than the one before, it voids the votes that they have cast by any sign-in.
@@ -202,5 +202,5 @@ def _after(ctx: Context, shown: _Shown, known: Person) -> Person:
         after = replace(after, issuer=issuer, groups=new.groups, proved_at=new.proved_at)
     before = ctx.directory.as_member(known.by_word_of(issuer, known.said.get(issuer)))
     if ctx.directory.as_member(after.by_word_of(issuer, shown.word)).approves_less_than(before):
-        return replace(after, votes_since=known.void_until(now))
+        return replace(after, votes_since=known.void_until(now, requests.last_vote(tx, known.subject, now)))
     return after

@@ -5,7 +5,7 @@ from sqlalchemy.exc import IntegrityError
 from service.db import people, tokens
 from service.db.engine import read, retried
 from service.domain.actor import Actor
-from service.domain.errors import NoRole, RoleCheck, TokenCheck, bad_token, suspended
+from service.domain.errors import NoRole, RoleCheck, TokenCheck, bad_token, no_role, suspended
 from service.domain.proof import Login, Unsaid
 from service.workflow.context import Context
 from service.workflow.seen import as_actor, seen
@@ -76,5 +76,5 @@ def sign_in_by_provider(ctx: Context, login: Login) -> Actor:
     if member.is_suspended:
         raise suspended()
     if ctx.directory.person(member.subject) is None and not member.roles:
-        raise NoRole(RoleCheck.NO_GROUP, "You are signed in, but none of your groups has a role here.")
+        raise no_role()
     return as_actor(member, proof.credential, proof)

@@ -25,6 +25,7 @@ from service.workflow.lifetime import expire_key
 from service.workflow.reconcile import abandon, reconcile
 from service.workflow.remind import remind
 from service.workflow.rollback import roll_back
+from service.workflow.void import with_lost_votes
 
 
 class _Call(Protocol):
@@ -40,6 +41,7 @@ _BATCH = 1000
 # Everything that a step can be, in the order of docs/operations.md.
 STEPS = (
     "expire",
+    "void_votes",
     "remind",
     "run",
     "abandon",
@@ -77,6 +79,7 @@ def due(ctx: Context) -> Iterator[Step]:
     with read(ctx.engine) as tx:
         found: dict[_Call, list[Due]] = {
             expire: list(backlog.overdue(tx, now, _BATCH)),
+            void_votes: with_lost_votes(ctx, tx),
             remind: list(backlog.to_look_at(tx, now, _BATCH)),
             _run: list(backlog.to_run(tx, _BATCH)),
             abandon: list(backlog.claimed_before(tx, Status.EXECUTING, executing_too_long, _BATCH)),
@@ -108,7 +111,15 @@ def due(ctx: Context) -> Iterator[Step]:
 
 def expire(ctx: Context, request_id: str) -> None:
     """Touch an overdue request: `change` writes the expiry, as it would for anybody else."""
+    _touch(ctx, request_id)
 
+
+def void_votes(ctx: Context, request_id: str) -> None:
+    """Touch a request that somebody voted on who is an approver no longer: `change` makes such votes void for good."""
+    _touch(ctx, request_id)
+
+
+def _touch(ctx: Context, request_id: str) -> None:
     def step(_tx: Tx, request: OperationRequest, _now: datetime) -> OperationRequest:
         return request
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Any
 
@@ -23,6 +23,7 @@ from service.domain.errors import Unavailable
 from service.domain.events import DECIDED, FILED
 from service.domain.merkle import EMPTY, Frontier, Node, leaf_hash
 from service.domain.request import Decision, OperationRequest, Status
+from service.domain.times import contradiction
 from service.workflow.context import Context
 
 _BATCH = 1000
@@ -202,8 +203,15 @@ def _check_page(ctx: Context, page: Sequence[str]) -> Iterator[Fault]:
     with _reading(ctx) as tx:
         found, told = requests.by_ids(tx, page), audit.of_requests(tx, page)
     for request in found:
+        yield from _check_times(request, f"request {request.filing.request_id}", ctx.now())
         events = [_parsed(content) for content in told[request.filing.request_id]]
         yield from _check_request(request, f"request {request.filing.request_id}", events)
+
+
+def _check_times(request: OperationRequest, place: str, now: datetime) -> Iterator[Fault]:
+    wrong = contradiction(request, now)
+    if wrong is not None:
+        yield Fault(f"{place}, times", "each thing after what it follows, and nothing that is still to come", wrong)
 
 
 def _parsed(content: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
-from factories import ACCOUNT, DEACTIVATE, House
+from factories import ACCOUNT, DEACTIVATE, House, policy_of
 from httpx2 import Response
 from witness import DOCUMENT
 
@@ -208,6 +208,18 @@ def test_second_execution_shows_no_secret(house: House) -> None:
     for path_read in ("/v1/requests", path, "/v1/me"):
         assert key["secret_access_key"] not in house.client("alice").get(path_read).text
     assert key["secret_access_key"] not in house.client("audrey").get("/v1/audit/events").text
+
+
+def test_who_has_to_sign_in_again_for_a_secret_is_told_how(house: House) -> None:
+    request = house.approved()
+    house.change(policy=policy_of(decision_requires_auth_time=True, decision_acr=frozenset({"gold"})))
+
+    answer = house.client("alice").post(f"/v1/requests/{request.filing.request_id}/execution")
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_again")
+    assert answer.headers["www-authenticate"] == (
+        'Bearer error="insufficient_user_authentication", max_age="900", acr_values="gold"'
+    )
 
 
 # --- nothing keeps an answer ---

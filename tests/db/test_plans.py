@@ -21,7 +21,7 @@ from service.db.engine import Tx, connect, read
 from service.db.outbox import Place, Wanted
 from service.db.schema import migrate
 from service.db.selection import Awaiting, Cursor, Reader, Selection
-from service.domain.actor import Directory
+from service.domain.actor import ActorKind, Directory
 from service.domain.delivery import DeliveryStatus
 from service.domain.operation import Operation, OperationName
 from service.domain.request import Status
@@ -78,6 +78,8 @@ LISTS: dict[str, Callable[[Tx], object]] = {
     "old deliveries": lambda tx: outbox.is_old(tx, AT, ["siem"]),
     "overdue": lambda tx: backlog.overdue(tx, LATE, LIMIT),
     "overdue, but nothing is": lambda tx: backlog.overdue(tx, AT - timedelta(days=3650), LIMIT),
+    "open votes": backlog.open_votes,
+    "last vote": lambda tx: requests.last_vote(tx, "bob", AT),
     "to run": lambda tx: backlog.to_run(tx, LIMIT),
     "unconfirmed": lambda tx: backlog.unconfirmed(tx, LATE, LIMIT),
     "expiring": lambda tx: backlog.expiring(tx, LATE, timedelta(days=1), LIMIT),
@@ -115,6 +117,7 @@ LISTS: dict[str, Callable[[Tx], object]] = {
     "destinations that something is due for": lambda tx: outbox.destinations_due(tx, LATE),
     "open drift": expectations.open_findings,
     "open drift of an account": lambda tx: expectations.open_findings(tx, "000000000007"),
+    "a token that signs in": lambda tx: tokens.signs_in(tx, "token-of-bob", "bob", ActorKind.PERSON, AT),
     "a token": lambda tx: tokens.by_hash(tx, "hash of bob"),
     "tokens' owners": lambda tx: tokens.owners(tx, ["token-of-bob", "token-of-carol"]),
 }

@@ -26,6 +26,8 @@ from service.domain.request import OperationRequest, Status, Verdict
 from service.domain.rules import Policy
 
 _KEY = "AKIAEXAMPLE000000001"
+# When what is approved was.
+DECIDED = NOON + timedelta(minutes=1)
 
 
 def refusal(check: Callable[[], None]) -> Code | None:
@@ -37,11 +39,12 @@ def refusal(check: Callable[[], None]) -> Code | None:
 
 
 def approving(on: OperationRequest, who: Actor) -> Code | None:
-    return refusal(lambda: check_may_approve(on, who, standing(), NOON))
+    today = replace(standing(), good=frozenset({who.credential}))
+    return refusal(lambda: check_may_approve(on, who, today, DECIDED))
 
 
 def executing(on: OperationRequest, who: Actor, **today: object) -> Code | None:
-    return refusal(lambda: check_may_execute(on, who, standing(**today), NOON))  # type: ignore[arg-type]
+    return refusal(lambda: check_may_execute(on, who, standing(**today), DECIDED))  # type: ignore[arg-type]
 
 
 def delivered() -> OperationRequest:
@@ -84,7 +87,7 @@ def test_an_approved_request_takes_no_more_approvals() -> None:
 
 def test_an_approved_request_that_lost_a_vote_takes_another() -> None:
     lost = standing(revoked=frozenset({"token-of-bob"}))
-    check_may_approve(approved(), actor("dave"), lost, NOON)
+    check_may_approve(approved(), actor("dave"), lost, DECIDED)
 
 
 def test_an_expired_request_takes_no_decision() -> None:
@@ -93,7 +96,7 @@ def test_an_expired_request_takes_no_decision() -> None:
 
 
 def test_anybody_who_may_decide_may_reject_also_after_approving() -> None:
-    check_may_reject(approved(), actor("bob"), standing(), NOON)
+    check_may_reject(approved(), actor("bob"), standing(), DECIDED)
 
 
 def test_only_the_requester_withdraws() -> None:
@@ -135,7 +138,7 @@ def test_a_forged_status_is_not_believed() -> None:
 def test_a_vote_of_somebody_who_lost_the_role_is_void() -> None:
     assert executing(approved(), actor("rita"), revoked=frozenset()) is None
     without_bob = standing("carol", "dave")
-    assert refusal(lambda: check_may_execute(approved(), actor("rita"), without_bob, NOON)) is Code.QUORUM_LOST
+    assert refusal(lambda: check_may_execute(approved(), actor("rita"), without_bob, DECIDED)) is Code.QUORUM_LOST
 
 
 def test_a_vote_whose_token_was_revoked_is_void() -> None:
@@ -149,14 +152,14 @@ def test_a_stricter_policy_of_today_counts() -> None:
 def test_a_laxer_policy_of_today_does_not() -> None:
     filed_with_three = approved(request(quorum=3), "bob", "carol", "dave")
     lost_one = standing("bob", "carol", quorum=2)
-    assert refusal(lambda: check_may_execute(filed_with_three, actor("rita"), lost_one, NOON)) is Code.QUORUM_LOST
+    assert refusal(lambda: check_may_execute(filed_with_three, actor("rita"), lost_one, DECIDED)) is Code.QUORUM_LOST
 
 
 @pytest.mark.parametrize("own", ["alice", "rita"])
 def test_a_forged_vote_of_requester_or_recipient_does_not_count(own: str) -> None:
     forged = replace(approved(), decisions=(decision(request(), "bob"), decision(request(), own)))
     today = standing("bob", "carol", own)
-    assert refusal(lambda: check_may_execute(forged, actor("rita"), today, NOON)) is Code.QUORUM_LOST
+    assert refusal(lambda: check_may_execute(forged, actor("rita"), today, DECIDED)) is Code.QUORUM_LOST
 
 
 def test_a_vote_on_another_digest_does_not_count() -> None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from factories import MEMBERS, NOON, filing, member, policy_of
+from factories import MEMBERS, NOON, filing, policy_of
 from ledger import Ledger
 from tampering import findings_in, told_of
 
@@ -71,10 +71,9 @@ class World:
         )
 
     def standing(self) -> Standing:
-        known = {subject: member(subject, Role.APPROVER) for subject in ("bob", "carol", "dave")}
-        directory = Directory({**MEMBERS, **known}).joined(self.people.values())
+        directory = Directory(MEMBERS).joined(self.people.values())
         people = {token: owner for token, owner in self.owners.items() if owner != "robo"}
-        return Standing(directory, people, policy_of(quorum=self.quorum))
+        return Standing(directory, people, policy_of(quorum=self.quorum), frozenset(self.owners))
 
     # What can happen, each with a number that chooses among whom or what it happens to.
 
@@ -238,7 +237,9 @@ class World:
         if suspended is (known is not None and known.suspended_at is not None):
             return
         known = known or Person(subject=subject, name=subject)
-        marked = replace(known, suspended_at=self.now if suspended else None, votes_since=known.void_until(self.now))
+        marked = replace(
+            known, suspended_at=self.now if suspended else None, votes_since=known.void_until(self.now, None)
+        )
         self.people[subject] = marked
         name = "person.suspended" if suspended else "person.reinstated"
         self.tell(Event(name, {"person": subject, "reason": "x"}), self.actor("oscar"))

@@ -1,0 +1,61 @@
+"""Whether the times of a request can all be true."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from service.domain.canonical import timestamp
+from service.domain.request import OperationRequest
+from service.domain.rules import CLOCK_SKEW
+
+# A name for what happened, and when.
+_Point = tuple[str, datetime | None]
+_PRESENT = "the present"
+
+
+def contradiction(request: OperationRequest, now: datetime) -> str | None:
+    """The first two times that cannot both be true, in words; None where all can.
+
+    What followed is not earlier than what came before it, nothing is later than the clock that allowed it, and nothing
+    is still to come. The hosts of a fleet may be `CLOCK_SKEW` apart.
+    """
+    for (before, earlier), (after, later) in _in_order(request, now):
+        if earlier is not None and later is not None and earlier - later > CLOCK_SKEW:
+            # In words that stay the same: whoever repeats them says them once.
+            other = "which is still to come" if after == _PRESENT else f"{after} at {timestamp(later)}"
+            return f"{before} is at {timestamp(earlier)}, {other}"
+    return None
+
+
+def _in_order(request: OperationRequest, now: datetime) -> Iterator[tuple[_Point, _Point]]:
+    """Pairs of which the first is not later than the second. Either may never have happened."""
+    filing = request.filing
+    filed, present = ("the filing", filing.filed_at), (_PRESENT, now)
+    approve_by, execute_by = (
+        ("the last time to approve it", filing.approve_by),
+        ("the last time to run it", request.execute_by),
+    )
+    approved, claimed = ("the approval", request.approved_at), ("the claim", request.claimed_at)
+    settled, ended = ("the settlement", request.settled_at), ("the end", request.ended_at)
+    decisions: list[_Point] = [("a decision", decision.decided_at) for decision in request.decisions]
+    afterwards: list[_Point] = [
+        ("the receipt", request.received_at),
+        ("the deactivation of the key", request.deactivated_at),
+        ("the deletion of the key", request.retired_at),
+        ended,
+    ]
+    for point in (filed, *decisions, approved, claimed, settled, *afterwards):
+        yield point, present
+        yield filed, point
+    # A vote that became void can be cast anew after the approval, but not after the claim.
+    for decision in decisions:
+        yield decision, approve_by if request.approved_at is None else execute_by
+        yield decision, claimed
+        yield decision, ended
+    yield approved, approve_by
+    yield approved, claimed
+    yield claimed, execute_by
+    yield claimed, settled
+    for point in afterwards:
+        yield settled, point
+    if request.approved_at is not None:
+        yield execute_by, ("the end of the execution window", request.approved_at + filing.execution_window)
