@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 import sys
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -383,6 +383,15 @@ def _place(event: Event) -> str:
     return f"seq {event['seq']}, request {shown(event['request_id'])}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Vote:
+    """An approval that counts, until something makes it void."""
+
+    seq: int
+    at: int
+    credential: str
+
+
 @dataclass(slots=True)
 class _Request:
     """What has to be remembered of a request that has not ended. `last` is the number of its latest event."""
@@ -398,20 +407,38 @@ class _Request:
     last: int
     at: int
     status: str = "pending"
-    approvals: dict[str, tuple[int, str]] = field(default_factory=dict)  # by person: when, and with which credential
+    approvals: dict[str, _Vote] = field(default_factory=dict)  # by person
     rejections: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
 class _Person:
-    """Somebody whose votes of before each of these times became void then; and since when they are suspended."""
+    """What voided somebody's votes, in order, and since when they are suspended.
 
-    voided: list[int] = field(default_factory=list)
+    `marks` void all votes of before them in the log: number and time. `since` void all votes of before these times.
+    """
+
+    marks: list[tuple[int, int]] = field(default_factory=list)
+    since: list[int] = field(default_factory=list)
     suspended_at: int | None = None
 
-    def void(self, at: int) -> None:
-        if not self.voided or at > self.voided[-1]:
-            self.voided.append(at)
+    def mark(self, seq: int, at: int, *, suspended: bool) -> None:
+        self.marks.append((seq, at))
+        self.count_from(at)
+        if not suspended:
+            self.suspended_at = None
+        elif self.suspended_at is None:
+            self.suspended_at = at
+
+    def count_from(self, since: int) -> None:
+        if not self.since or since > self.since[-1]:
+            self.since.append(since)
+
+    def void_at(self, vote: _Vote) -> int | None:
+        """When the vote became void."""
+        mark, since = bisect_left(self.marks, (vote.seq, 0)), bisect_right(self.since, vote.at)
+        times = [at for _, at in self.marks[mark : mark + 1]] + self.since[since : since + 1]
+        return min(times, default=self.suspended_at)
 
 
 @dataclass(slots=True)
@@ -474,13 +501,10 @@ class Replay:
         token_id = str(data.get("token_id"))
         if name in _OF_PEOPLE:
             person = self._people.setdefault(str(data.get("person")), _Person())
-            void = at if name in {_SUSPENDED, _REINSTATED} else _time(data.get("votes_since"))
-            if void is not None:
-                person.void(void)
-            if name == _REINSTATED:
-                person.suspended_at = None
-            elif name == _SUSPENDED and person.suspended_at is None:
-                person.suspended_at = at
+            if name in {_SUSPENDED, _REINSTATED}:
+                person.mark(event["seq"], at, suspended=name == _SUSPENDED)
+            elif (since := _time(data.get("votes_since"))) is not None:
+                person.count_from(since)
         elif name == "token.created":
             self._tokens.setdefault(token_id, _Token(str(data.get("subject"))))
         elif name == "token.revoked":
@@ -556,7 +580,7 @@ class Replay:
 
     def _decide(self, event: Event, request: _Request) -> Told:
         """A decision counts that nothing is wrong with."""
-        data, at = event["data"], _moment(event)
+        data = event["data"]
         person, credential = str(data.get("person")), str(data.get("credential"))
         broken = [*self._check_decision(event, request), *self._check_credential(event)]
         yield from broken
@@ -564,7 +588,7 @@ class Replay:
         if data.get("decision") != "approve":
             request.rejections.add(person)
         elif not broken:
-            request.approvals[person] = (at, credential)
+            request.approvals[person] = _Vote(event["seq"], _moment(event), credential)
 
     def _check_decision(self, event: Event, request: _Request) -> Told:
         place, data, by, at = _place(event), event["data"], event["actor"], _moment(event)
@@ -630,7 +654,7 @@ class Replay:
             else:
                 self._without_policy += 1
         needed = max(_LEAST_QUORUM, request.quorum, in_force if type(in_force) is int else 0)
-        voided = {person: self._void_since(person, *vote) for person, vote in request.approvals.items()}
+        voided = {person: self._void_at(person, vote) for person, vote in request.approvals.items()}
         counting = [person for person, void in voided.items() if void is None]
         # What voided them may have been at work at the same time, and have come into the log a moment before.
         perhaps = [person for person, void in voided.items() if void is not None and abs(at - void) < _TOLERANCE]
@@ -640,13 +664,12 @@ class Replay:
         elif len(counting) < needed:
             yield f"{place}: the approvals of {shown(sorted(perhaps))} became void within a minute of {event['event']}"
 
-    def _void_since(self, person: str, at: int, credential: str) -> int | None:
-        """Since when an approval does not count; None for one that does."""
-        token, known = self._tokens.get(credential), self._people.get(person) or _Person()
-        later = bisect_right(known.voided, at)
+    def _void_at(self, person: str, vote: _Vote) -> int | None:
+        """When an approval became void; None for one that counts."""
+        token, known = self._tokens.get(vote.credential), self._people.get(person)
         times = (
             None if token is None else token.revoked_at,
-            known.voided[later] if later < len(known.voided) else known.suspended_at,
+            None if known is None else known.void_at(vote),
         )
         return min((each for each in times if each is not None), default=None)
 

@@ -371,6 +371,15 @@ BROKEN_IN_THE_LOG: Mapping[str, tuple[Change, set[str]]] = {
         ),
         {"suspended"},
     ),
+    "a vote that a clock ahead dated after a suspension": (
+        both(
+            _RUNS_AFTER_AN_HOUR,
+            lambda leaves: vote_of(leaves, "carol").update(at=timestamp(NOON + timedelta(seconds=50))),
+            others("person.reinstated", "carol", 0.7, person="carol"),
+            others("person.suspended", "carol", 0.6, person="carol"),
+        ),
+        {"no-quorum"},
+    ),
     "a vote while suspended": (
         both(_VOTES_AFTER_AN_HOUR, others("person.suspended", "request.filed", person="bob")),
         {"suspended", "no-quorum"},
