@@ -6,23 +6,25 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from authority import Authority, serving
 from cryptography.hazmat.primitives.serialization import Encoding
 from factories import DEACTIVATE, ORIGIN, SIGNER, House
 from installation import commanded, rootquorum
+from past_triggers import as_its_owner, contents, rewritten
 from postgres import Postgres, as_owner
 from sqlalchemy import make_url, text
 from storage import Storage, running_storage
 
 from service.db.engine import begin, connect
 from service.domain.checkpoint import VerifierKey
-from service.workflow.audit import checkpoint
+from service.workflow.audit import checkpoint, export
 
 ELSEWHERE = str(VerifierKey("elsewhere.example.com/log", b"k" * 32))
 _GRANT = re.compile(r"^GRANT SELECT ON (?:[a-z_]+, )*[a-z_]+ TO auditor;$", re.MULTILINE)
@@ -455,3 +457,54 @@ def test_an_auditors_keys_are_checked_as_the_services_are(tmp_path: Path) -> Non
     done = commanded(tmp_path, "audit", "verify", "--database")
     assert done.returncode == 1
     assert done.stderr.startswith("settings: audit.keys.log: a key is a name, an id and Base64")
+
+
+@pytest.fixture
+def lived(tmp_path: Path, sqlite_template: Path) -> Iterator[House]:
+    """A database with a request's whole life, beside settings that an auditor has."""
+    shutil.copy(sqlite_template, tmp_path / "rootquorum.db")
+    (tmp_path / "rootquorum.toml").write_text(
+        f'[audit]\norigin = "{ORIGIN}"\n[audit.keys.log]\nverifier_key = "{SIGNER.verifier_key}"\n'
+    )
+    with House.on(f"sqlite:///{tmp_path / 'rootquorum.db'}") as house:
+        house.execute(house.approved(DEACTIVATE, house.spare_key()))
+        yield house
+
+
+def forge(house: House, change: Callable[[dict[str, Any]], None]) -> None:
+    """Every event changed, with all hashes that go with it."""
+    with as_its_owner(house) as tx:
+        events = contents(tx)
+        for event in events:
+            change(event)
+        rewritten(tx, events)
+
+
+def test_an_execution_without_its_approvals_is_named_in_the_database_and_in_its_export(
+    lived: House, tmp_path: Path
+) -> None:
+    """Their events say something else now, and nothing is wrong with any hash."""
+
+    def deny(event: dict[str, Any]) -> None:
+        if event["event"] == "decision.recorded":
+            event["event"] = "decision.denied"
+
+    forge(lived, deny)
+    (tmp_path / "export.jsonl").write_bytes(b"".join(export(lived.ctx, lived.actor("audrey"))))
+    named = re.compile(r"no-quorum: seq \d+, request '[0-9a-f-]+': expected 2 others who approved this digest")
+    stored = commanded(tmp_path, "audit", "verify", "--database")
+    assert (stored.returncode, bool(named.search(stored.stderr))) == (1, True)
+    exported = commanded(tmp_path, "audit", "verify", "--key", SIGNER.verifier_key, "export.jsonl")
+    assert (exported.returncode, bool(named.search(exported.stdout))) == (1, True)
+
+
+def test_what_the_database_does_not_let_judge_is_said_and_is_no_fault(lived: House, tmp_path: Path) -> None:
+    def older(event: dict[str, Any]) -> None:
+        event["data"].pop("policy", None)
+        del event["previous"]
+
+    forge(lived, older)
+    done = commanded(tmp_path, "audit", "verify", "--database")
+    assert (done.returncode, done.stderr) == (0, "")
+    note, _ = done.stdout.splitlines()
+    assert note.startswith("1 executions are of a version that did not say which quorum was in force")

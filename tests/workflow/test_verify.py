@@ -3,7 +3,6 @@
 What is rewritten with every hash that goes with it can only be told by a head that was kept elsewhere.
 """
 
-import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 from factories import BOTH, CREATE, DEACTIVATE, OTHER_ACCOUNT, House, filing
-from past_triggers import as_its_owner
+from past_triggers import as_its_owner, contents, rewritten
 from sqlalchemy import Connection, delete, insert, select, text, update
 
 from service.db import requests as db_requests
@@ -22,7 +21,6 @@ from service.db.engine import begin, read
 from service.db.tables import audit_events, audit_head, audit_nodes, audit_tree, decisions, requests
 from service.domain.account import Part
 from service.domain.canonical import canonical
-from service.domain.merkle import EMPTY, leaf_hash
 from service.domain.request import OperationRequest
 from service.workflow.verify import Anchor, verify
 
@@ -51,30 +49,6 @@ def head(house: House) -> Anchor:
     with read(house.ctx.engine) as tx:
         size, root = tree.head(tx)
     return Anchor(size, bytes.fromhex(root), "the ticket OPS-1")
-
-
-def contents(tx: Connection) -> list[dict[str, Any]]:
-    return [
-        json.loads(row) for row in tx.execute(select(audit_events.c.content).order_by(audit_events.c.seq)).scalars()
-    ]
-
-
-def rewritten(tx: Connection, events: list[dict[str, Any]]) -> None:
-    """All of it anew, with every hash that goes with it."""
-    known = {row.seq: row for row in tx.execute(select(audit_events))}
-    for table in (audit_nodes, audit_events):
-        tx.execute(delete(table))
-    grown = EMPTY
-    for seq, event in enumerate(events, 1):
-        content = canonical(event | {"seq": seq}).decode()
-        row = {"at": known[1].at, **known.get(event["seq"], known[1])._mapping, "seq": seq}
-        tx.execute(insert(audit_events).values(**row | {"content": content}))
-        grown, nodes = grown.append(leaf_hash(content.encode()))
-        for node, found in nodes.items():
-            row = {"seq": tree.seq_of(node), "level": node.level, "hash": found.hex()}
-            tx.execute(insert(audit_nodes).values(**row))
-    tx.execute(update(audit_head).values(size=len(events)))
-    tx.execute(update(audit_tree).values(size=grown.size, root=grown.root().hex()))
 
 
 def changed(seq: int, **values: Any) -> Tampering:
