@@ -118,11 +118,17 @@ STORIES = [(status, FOR_RITA) for status in Status] + [
 ]
 
 
+DONE_ALREADY = {(Status.WITHDRAWN, "withdraw"), (Status.SUCCEEDED, "confirm_receipt")}
+
+
 @pytest.mark.parametrize(("status", "filing"), STORIES)
 def test_actions_are_what_happens_when_tried(
     new_house: Callable[[], House], status: Status, filing: dict[str, Any]
 ) -> None:
-    """For everybody. Refusals change nothing and share a house; what is allowed is tried in a new one."""
+    """For everybody. Refusals change nothing and share a house; what is allowed is tried in a new one.
+
+    What its own person has done already is not allowed again, and not refused either: it changes nothing.
+    """
     house = new_house()
     request = reach(house, status, filing)
     for subject in MEMBERS:
@@ -138,6 +144,9 @@ def test_actions_are_what_happens_when_tried(
                 assert answer.status_code == 200, (subject, action)
             else:
                 answer = attempt(house, subject, action["action"], request)
+                if (status, action["action"]) in DONE_ALREADY and answer.status_code == 200:
+                    assert house.now(request) == request
+                    continue
                 told = (action["code"], action["reason"])
                 assert (answer.json()["code"], answer.json()["detail"]) == told, (subject, action)
 

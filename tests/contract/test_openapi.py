@@ -621,6 +621,7 @@ def test_every_event_that_is_told_is_a_webhook_with_a_schema_of_its_own() -> Non
 @pytest.mark.parametrize("name", sorted(TOLD))
 def test_what_destinations_are_sent_is_what_the_webhook_says(house: House, name: str) -> None:
     post = Post()
+    house.is_forged = True  # the events come in an order that no life has
     house.change(destinations={"post": post})
     about_nothing: dict[str, Document] = {
         DELIVERY_FAILED: {
