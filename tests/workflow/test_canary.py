@@ -16,6 +16,7 @@ from factories import ACCOUNT, DELETE_PASSWORD, MEMBER, House
 from sqlalchemy import MetaData, select
 
 from service import logs
+from service.api.key_files import FileName
 from service.aws.simulated import ConnectionLostAfter, ServerErrorAfter
 from service.db.engine import connect
 from service.db.outbox import Wanted
@@ -89,9 +90,9 @@ def tell_all(house: House) -> int:
     return len(found)
 
 
-@pytest.mark.parametrize("accept", ["application/json", "text/csv"])
+@pytest.mark.parametrize("file", ["", *(f"/{name}" for name in FileName)])
 def test_the_secret_is_in_the_answer_and_nowhere_else(
-    house: House, database_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], accept: str
+    house: House, database_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], file: str
 ) -> None:
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
@@ -99,10 +100,11 @@ def test_the_secret_is_in_the_answer_and_nowhere_else(
     try:
         with telling(house) as outside:
             request_id = house.approved(recipient="rita", ticket="OPS-4711").filing.request_id
-            answer = house.client("rita").post(f"/v1/requests/{request_id}/execution", headers={"Accept": accept})
+            answer = house.client("rita").post(f"/v1/requests/{request_id}/execution{file}")
             secret = _secret_of(house)
             others = [
                 house.client("rita").post(f"/v1/requests/{request_id}/execution").text,
+                house.client("rita").post(f"/v1/requests/{request_id}/execution/rootkey.csv").text,
                 house.client("rita").get(f"/v1/requests/{request_id}").text,
                 house.client("rita").post(f"/v1/requests/{request_id}/receipt").text,
                 house.client("audrey").get("/v1/audit/events").text,
