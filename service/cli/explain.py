@@ -12,7 +12,7 @@ from service.auth.api_tokens import is_api_token
 from service.auth.oidc import Verifier
 from service.auth.provider import Provider, new_client
 from service.cli.common import console
-from service.cli.terminal import Table
+from service.cli.terminal import Table, in_lines
 from service.db import schema
 from service.domain.actor import Actor, Role
 from service.domain.errors import Forbidden, SignInAgain, TokenCheck, Unauthenticated, Unavailable
@@ -175,7 +175,7 @@ def _say(verdict: str, color: str, facts: Mapping[str, str | None]) -> None:
     table.add_column(overflow="fold")
     for name, fact in facts.items():
         if fact is not None:
-            table.add_row(f"  {name}", fact)
+            table.add_row(f"  {name}", in_lines(fact))
     console.print(table)
 
 

@@ -22,6 +22,11 @@ def shown(text: str) -> str:
     )
 
 
+def in_lines(text: str) -> Text:
+    """The same of a text whose line breaks are our own."""
+    return Text("\n".join(map(shown, text.split("\n"))))
+
+
 class Terminal(Console):
     """A console for which a str is never markup: each is one line, and what is unseen in it is made visible."""
 

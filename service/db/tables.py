@@ -410,7 +410,8 @@ audit_reads = Table(
     Column("hour", UtcDateTime, nullable=False),
 )
 
-# Who of the fleet is at work on what. `fence` grows with every holder, so that a former one can be told.
+# Who of the fleet is at work on what. `fence` grows with every holder, so that a former one can be told. `marks.py` has
+# two rows here that are no leases.
 leases = Table(
     "leases",
     metadata,

@@ -262,7 +262,7 @@ def test_keys_may_be_in_a_file_for_the_database_too(folder: Path) -> None:
     [
         (("log.key",), "Say with --key whose signature is to be believed"),
         (("log.key", "--key", "nonsense"), "'' is no Base64 of 33 bytes"),
-        (("log.key", "--key", "@absent"), "[Errno 2] No such file or directory: 'absent'"),
+        (("log.key", "--key", "@absent"), "absent: No such file or directory."),
         (("log.key", "--key", "@log.key", "--head", "05:x"), "'05:x' is no size and root"),
     ],
 )

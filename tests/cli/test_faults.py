@@ -98,7 +98,7 @@ Broken = Callable[[Path, Path, Postgres], str]
     [
         (_damaged, "malformed"),
         (_text, "no SQLite database|file is not a database"),
-        (_without_grants, "permission denied for table"),
+        (_without_grants, "permission denied for table|the owner of the tables may"),
         (_without_encoding, "its server_encoding is SQL_ASCII"),
         (lambda *_: "postgresql://nobody:hunter2@127.0.0.1:1/none", "Connection refused"),
         (lambda *_: "sqlite:////nowhere/rootquorum.db", "/nowhere|No such file"),
@@ -134,7 +134,7 @@ def test_serve_does_not_begin_on_a_file_that_it_cannot_write(folder: Path, sqlit
     done = rootquorum(folder, "serve")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "The database is not available." in done.stderr.splitlines()[-1]
+    assert "The database is not available: unable to open database file" in done.stderr.splitlines()[-1]
 
 
 def test_a_key_is_made_though_the_settings_name_its_file_already(tmp_path: Path) -> None:

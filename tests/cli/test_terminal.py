@@ -56,7 +56,8 @@ def store_hostile_rows(folder: Path) -> None:
             {"hash": "0" * 64, "name": HOSTILE, "at": at},
         )
         tx.exec_driver_sql(
-            "INSERT INTO people VALUES (:name, :name, 'corp', '[]', :at, :at, :at, :at)",
+            "INSERT INTO people (subject, name, issuer, groups, seen_at, proved_at) "
+            "VALUES (:name, :name, 'corp', '[]', :at, :at)",
             {"name": HOSTILE, "at": at},
         )
         tx.exec_driver_sql("INSERT INTO leases VALUES ('worker', 0, :name, :at)", {"name": HOSTILE, "at": at})
