@@ -64,7 +64,7 @@ def test_a_forged_approved_row_does_not_run(house: House) -> None:
     """SQL cannot tell this one from the truth; the execution counts the decisions and finds none."""
     filed = house.file()
     forge = "UPDATE requests SET status = 'approved', approved_at = :at, execute_by = :by WHERE id = :id"
-    later = house.clock().replace(year=house.clock().year + 1)
+    later = house.clock() + filed.filing.execution_window
     sql(house, forge, at=house.clock(), by=later, id=filed.filing.request_id)
     with pytest.raises(ServiceError) as refusal:
         house.execute(filed)
@@ -168,7 +168,7 @@ def test_a_vote_forged_with_somebody_elses_token_does_not_count(house: House) ->
         forged = {"person": person, "requester": "alice", "recipient": "rita", "digest": filed.digest}
         statement = _DECISION.replace("'forged'", f"'{credential}'")
         sql(house, statement, request=filed.filing.request_id, at=house.clock(), **forged)
-    later = house.clock().replace(year=house.clock().year + 1)
+    later = house.clock() + filed.filing.execution_window
     forge = "UPDATE requests SET status = 'approved', approved_at = :at, execute_by = :by"
     sql(house, forge, at=house.clock(), by=later)
     with pytest.raises(ServiceError) as refusal:

@@ -17,7 +17,9 @@ _LOOK_AGAIN_SECONDS = 0.05
 _ANSWER_SECONDS = 10
 _OVER = {"succeeded", "failed", "rolled_back", "expired", "in_doubt"}
 # In doubt, refused or failed, and the database away. A 500 is never right.
-_UNFINISHED = {httpx.codes.ACCEPTED, httpx.codes.CONFLICT, httpx.codes.SERVICE_UNAVAILABLE}
+# Nothing was done: a replica had no place for one more call, or could not reach something.
+_LATER = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS}
+_UNFINISHED = {httpx.codes.ACCEPTED, httpx.codes.CONFLICT, *_LATER}
 _AT_ONCE = 4
 
 
@@ -115,14 +117,14 @@ class Load:
     def _repeat(
         self, person: str, method: str, path: str, body: object = None, *, key: str = "", unless: int | None = None
     ) -> httpx.Response:
-        """Until it is answered: a lost answer and a 503 are asked again, of the next replica."""
+        """Until it is answered: a lost answer, a 429 and a 503 are asked again, of the next replica."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         what = "look" if method == "GET" else path.rpartition("/")[2]
         while time.monotonic() < deadline:
             answer = self._once(person, method, path, body, key=key)
             if answer is not None and (answer.is_success or answer.status_code == unless):
                 return answer
-            assert answer is None or answer.status_code == httpx.codes.SERVICE_UNAVAILABLE, answer.text
+            assert answer is None or answer.status_code in _LATER, answer.text
             assert answer is None or int(answer.headers["retry-after"]) > 0
             self._count(self.repeated, what)
             time.sleep(_LOOK_AGAIN_SECONDS)

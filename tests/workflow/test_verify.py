@@ -407,6 +407,7 @@ def test_a_row_that_cannot_be_read_is_found(sqlite_house: House, statement: str)
 
 def test_a_file_that_is_damaged_is_found(sqlite_house: House) -> None:
     log = lived(sqlite_house)
+    log.is_forged = True  # nothing of it can be read at the end
     file = Path(str(log.ctx.engine.url.database))
     with as_its_owner(log) as tx:
         root: int = tx.execute(text("SELECT rootpage FROM sqlite_master WHERE name = 'audit_events'")).scalar_one()
