@@ -3,12 +3,12 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test browser pgbouncer nginx roundup node clients go openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check clean
+.PHONY: demo test browser pgbouncer nginx jq roundup node clients go openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
 
-test: .venv/ready browser pgbouncer nginx roundup node clients go openssl
+test: .venv/ready browser pgbouncer nginx jq roundup node clients go openssl
 	$(BIN)/pytest -n auto $(ARGS)
 
 # A Chromium for tests/browser, if the machine has none.
@@ -22,6 +22,10 @@ pgbouncer: .venv/ready
 # An nginx for tests/deploy, if the machine has none.
 nginx: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m nginx
+
+# curl and jq for README's walk, if the machine has none.
+jq: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m debian curl jq
 
 # An issue tracker for tests/notify, in an environment of its own.
 roundup: .venv/ready

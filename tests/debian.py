@@ -1,4 +1,7 @@
-"""Programs of Debian's that tests run, and their installation where the machine lets us."""
+"""Programs of Debian's that tests run, and their installation where the machine lets us.
+
+As a program of its own it installs the packages that it is given, each with a program of the same name.
+"""
 
 import os
 import shutil
@@ -20,3 +23,8 @@ def ensure(program: str, package: str) -> None:
             subprocess.run(["apt-get", *command], env=quietly, check=False)
     if find(program) is None:
         sys.stderr.write(f"No {program}, and nobody to install Debian's: the tests that need it will be skipped.\n")
+
+
+if __name__ == "__main__":
+    for named in sys.argv[1:]:
+        ensure(named, named)
