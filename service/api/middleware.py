@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -116,9 +117,15 @@ class BodyLimit:
         await self._app(scope, receive_again, send)
 
     async def _whole(self, scope: Scope, receive: Receive) -> bytes | Response:
-        """Return the body, or the problem with it. A client that went away is judged by what it had sent."""
+        """Return the body, or the problem with it.
+
+        A client that went away before its body was whole has asked for nothing: an execution for it would spend the
+        one answer on nobody.
+        """
         largest = LARGEST_HOOK_BYTES if _path(scope).startswith("/v1/hooks/") else LARGEST_BODY_BYTES
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return _closing(408, Code.BODY_TOO_SLOW, "The body did not arrive within 10 seconds.")
         body: bytes = message.get("body", b"")
         if len(body) <= largest and message.get("more_body", False):
             address = neighbourhood(scope)
@@ -128,7 +135,7 @@ class BodyLimit:
             try:
                 async with asyncio.timeout(_SLOWEST_BODY_SECONDS):
                     body += await _rest(receive, largest)
-            except TimeoutError:
+            except (TimeoutError, ClientDisconnect):
                 return _closing(408, Code.BODY_TOO_SLOW, "The body did not arrive within 10 seconds.")
             finally:
                 self._unfinished -= Counter([address])  # which drops an address that has none
@@ -143,10 +150,12 @@ def _path(scope: Scope) -> str:
 
 
 async def _rest(receive: Receive, largest: int) -> bytes:
-    """Read to the end, or until it is too much anyway."""
+    """Read to the end, or until it is too much anyway. Raises ClientDisconnect."""
     body, more = bytearray(), True
     while more and len(body) <= largest:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
         body += message.get("body", b"")
         more = message.get("more_body", False)
     return bytes(body)

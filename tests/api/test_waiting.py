@@ -90,14 +90,17 @@ def test_somebody_who_reads_while_aws_hangs_is_refused_at_once_and_others_are_an
 class Client:
     """Sends the parts of a body, and then nothing any more."""
 
-    def __init__(self, address: str, *parts: bytes, whole: bool = False) -> None:
+    def __init__(self, address: str, *parts: bytes, whole: bool = False, leaves: bool = False) -> None:
         self.scope: Scope = {"type": "http", "client": (address, 1), "path": "/v1/requests"}
         self.parts = list(parts)
         self.whole = whole
+        self.leaves = leaves
         self.answer: dict[str, Any] = {}
 
     async def receive(self) -> Message:
         if not self.parts:
+            if self.leaves:
+                return {"type": "http.disconnect"}
             await anyio.sleep_forever()
         part = self.parts.pop(0)
         return {"type": "http.request", "body": part, "more_body": bool(self.parts) or not self.whole}
@@ -141,6 +144,16 @@ def test_one_address_has_twenty_unfinished_bodies_and_others_are_served(monkeypa
     assert [client.answer["body"] for client in others] == [b"{}", b"{}"]
     sent_to(limit, again := Client("10.0.0.1", b"{", b"}", whole=True))
     assert again.answer["status"] == 200
+
+
+@pytest.mark.parametrize("parts", [(), (b"{",)])
+def test_whoever_leaves_before_the_body_is_whole_has_asked_for_nothing(parts: tuple[bytes, ...]) -> None:
+    async def unreached(*_: object) -> None:
+        raise AssertionError
+
+    gone = Client("10.0.0.1", *parts, leaves=True)
+    sent_to(BodyLimit(unreached), gone)
+    assert gone.answer["status"] == 408
 
 
 # --- refusals in the log ---
