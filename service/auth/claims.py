@@ -15,9 +15,8 @@ from service.domain.text import visible
 ClaimPath = tuple[str, ...]
 
 _LONGEST_CLAIM = 255
-# How the names of claims end whose values are mail addresses, or look like them. Written without `_` and `-`.
-_MAIL = ("mail", "mailaddress")
-_ADDRESSES = (*_MAIL, "upn", "userprincipalname", "preferredusername", "uniquename")
+# How the names of claims end whose values look like mail addresses. Written without `_` and `-`.
+_ADDRESSES = ("upn", "userprincipalname", "preferredusername", "uniquename")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,18 +93,18 @@ def _subject(trust: Trust, claims: Mapping[str, Any], proof: Proof) -> tuple[str
         return Unsaid.UNREADABLE, None
     if _is_mail(trust.person_claim) and not _is_verified(claims, trust.person_claim):
         return Unsaid.UNVERIFIED, None
-    if is_address(trust.person_claim) and "@" in spelled:
+    if "@" in spelled:  # an address, whatever the claim is called
         return spelled.lower(), None
     return spelled, spelled.lower() if spelled != spelled.lower() else None
 
 
 def is_address(path: ClaimPath) -> bool:
     """Whether the values of a claim are addresses: whoever gets one later is taken for whoever had it before."""
-    return _plain_name(path).endswith(_ADDRESSES)
+    return _is_mail(path) or _plain_name(path).endswith(_ADDRESSES)
 
 
 def _is_mail(path: ClaimPath) -> bool:
-    return _plain_name(path).endswith(_MAIL)
+    return "mail" in _plain_name(path)
 
 
 def _plain_name(path: ClaimPath) -> str:
@@ -184,7 +183,7 @@ def _named_in(text: str, separator: str | None) -> frozenset[str] | Unsaid:
         return Unsaid.UNREADABLE
     if separator is None:
         return frozenset({text}) if stripped else Unsaid.UNREADABLE
-    return frozenset(name for part in text.split(separator) if (name := part.strip()))
+    return frozenset(name for part in text.split(separator) if (name := part.strip())) or Unsaid.UNREADABLE
 
 
 # --- values ---

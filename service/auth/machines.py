@@ -33,12 +33,19 @@ def _text(claims: Claims, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _same(one: object, other: object) -> bool:
+    """Whether two names are the same but for case: two spellings of a program make no person."""
+    return isinstance(one, str) and isinstance(other, str) and one.casefold() == other.casefold()
+
+
 # Each by itself is enough. The words go into the refusal.
 _SIGNS: Mapping[str, Callable[[Claims], bool]] = {
     # RFC 9068, section 2.2. Okta names the client in `cid`, Cognito in `client_id`, Google in `azp`.
-    "its subject is its client": lambda c: any(c.get(name) == c["sub"] for name in _CLIENTS),
+    "its subject is its client": lambda c: any(_same(c.get(name), c["sub"]) for name in _CLIENTS),
     # Auth0; PingAM writes `(age!robot)` for a client and `(usr!ann)` for a user.
-    "its subject is a client": lambda c: _text(c, "sub").endswith("@clients") or _text(c, "sub").startswith("(age!"),
+    "its subject is a client": lambda c: (
+        _text(c, "sub").lower().endswith("@clients") or _text(c, "sub").lower().startswith("(age!")
+    ),
     # Auth0 and FusionAuth (`gty`), Cloud Foundry's UAA (`grant_type`).
     "it was got by client credentials": lambda c: (
         _says(c, "gty", "client-credentials") or _says(c, "grant_type", "client-credentials")
@@ -46,7 +53,7 @@ _SIGNS: Mapping[str, Callable[[Claims], bool]] = {
     # Entra ID; `device` is another value.
     "its idtyp is not user": lambda c: "idtyp" in c and c["idtyp"] != "user",
     # Entra ID without the optional claim `idtyp`: a person's `sub` is made for each application, a program's is not.
-    "its subject is its oid": lambda c: c.get("oid") == c["sub"],
+    "its subject is its oid": lambda c: _same(c.get("oid"), c["sub"]),
     # Oracle and WSO2.
     "its subject is of the type client": lambda c: _says(c, "sub_type", "client") or _says(c, "aut", "application"),
     "it has the name of a service account": lambda c: any(_is_generated(c.get(name)) for name in _NAMES),
@@ -57,7 +64,7 @@ _SIGNS: Mapping[str, Callable[[Claims], bool]] = {
     "it has an application and no user": lambda c: "appid" in c and not any(name in c for name in _USERS),
     # Cognito.
     "it is an access token without a user": lambda c: c.get("token_use") == "access" and "username" not in c,
-    "its mail address is of a service account": lambda c: _text(c, "email").endswith("gserviceaccount.com"),
+    "its mail address is of a service account": lambda c: _text(c, "email").lower().endswith("gserviceaccount.com"),
     # authentik gives `auth_time` to programs as well, but no session, nonce or method.
     "its provider knows no session of it": lambda c: (
         _text(c, "acr").startswith("goauthentik.io/") and not any(c.get(name) for name in ("sid", "amr", "nonce"))

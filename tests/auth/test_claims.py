@@ -169,7 +169,7 @@ def test_groups_are_a_list_of_texts_or_one_text(claim: object, groups: object) -
         ("a,b", ",", {"a", "b"}),
         (" a ; b c ;", ";", {"a", "b c"}),
         ("a b", " ", {"a", "b"}),
-        ("", ",", frozenset()),
+        ("", ",", Unsaid.UNREADABLE),  # which says nothing of groups
         ('["a","b"]', ",", Unsaid.UNREADABLE),
     ],
 )
@@ -336,3 +336,16 @@ def test_settings_name_what_only_people_have(values: set[str | bool], claim: obj
     trust = replace(TRUST, people_have=(("about", "kind"), frozenset(values)))
     for auth_time in (None, NOW):
         assert (read(trust, about={"kind": claim}, auth_time=auth_time).machine_by is None) is is_person
+
+
+@pytest.mark.parametrize("claim", ["sub", "cognito:username", "login", "eduPersonPrincipalName"])
+def test_two_spellings_of_an_address_are_one_person_whatever_the_claim_is_called(claim: str) -> None:
+    trust = replace(TRUST, person_claim=(claim,))
+    spelled = [read(trust, **{claim: value}).subject for value in ("Ann@Example.com", "ann@example.com")]
+    assert spelled == ["ann@example.com"] * 2
+
+
+def test_two_spellings_of_a_program_make_no_person() -> None:
+    assert read(TRUST, sub="CI", client_id="ci").machine_by is not None
+    assert read(TRUST, sub="s1", oid="S1").machine_by is not None
+    assert read(TRUST, email="x@p.IAM.GServiceAccount.com").machine_by is not None
