@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Annotated, Literal
-from unicodedata import category
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
@@ -10,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from service.domain.delivery import DeliveryStatus
 from service.domain.operation import OperationName
 from service.domain.request import Status
+from service.domain.text import is_unseen
 
 # Written out in both spellings that matter: JSON Schema's and Rust's regular expressions know \uXXXX alike.
 _CONTROL = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
@@ -21,7 +21,7 @@ _TEXT = rf"[^{_CONTROL}{_DECEIVING}]"
 
 def _check_visible(text: str) -> str:
     """What the patterns cannot say without invisible letters in the contract: tags and the like beyond U+FFFF."""
-    if any(category(letter) in {"Cf", "Co"} for letter in text):
+    if any(is_unseen(letter) for letter in text if letter not in "\t\n\r"):
         raise PydanticCustomError("of_ours", "There are characters in it that nobody sees.")
     return text
 

@@ -8,7 +8,7 @@ import rich.table
 from rich.console import Console
 from rich.text import Text
 
-from service.notify.text import is_unseen
+from service.domain.text import is_unseen
 
 # Unicode's own line and paragraph separators.
 _BREAKS = "\u2028\u2029"

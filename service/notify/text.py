@@ -1,15 +1,7 @@
 """What others wrote, before it is shown."""
 
-import re
-import unicodedata
+from service.domain.text import is_unseen
 
-# Unicode's Default_Ignorable_Code_Point beyond the categories below, and the blank of Braille: letters, marks and a
-# symbol that nobody sees.
-_UNSEEN = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
-)
-# Control (ANSI's escape too), format (bidirectional, zero-width), surrogate, private, unassigned.
-_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _SHOWN_AS = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -21,8 +13,3 @@ def plain(text: str, longest: int = 2000) -> str:
     """
     line = "".join(_SHOWN_AS if is_unseen(character) else character for character in " ".join(text.split()))
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
-
-
-def is_unseen(character: str) -> bool:
-    """Whether it is a control character, or one that hides or turns around what stands beside it."""
-    return unicodedata.category(character) in _CATEGORIES or _UNSEEN.match(character) is not None

@@ -261,6 +261,10 @@ DECEIVING = {
     "soft hyphen": "\u00ad",
     "Hangul filler": "\u3164",
     "tag": "\U000e0041",
+    "Braille blank": "\u2800",
+    "variation selector": "\ufe0f",
+    "grapheme joiner": "\u034f",
+    "unassigned": "\u0378",
     "lone surrogate": "\ud800",
 }
 
