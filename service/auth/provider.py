@@ -21,6 +21,8 @@ _KEPT_WITHOUT_PROVIDER_SECONDS = 86_400.0
 # Between two questions, whatever tokens come in; shorter while there is nothing to go on.
 _PAUSE_SECONDS = 60.0
 _PAUSE_WITHOUT_KEYS_SECONDS = 5.0
+# How long others wait for the first answer.
+_FIRST_WAIT_SECONDS = 2.0
 _TIMEOUT_SECONDS = 5.0
 
 
@@ -114,7 +116,8 @@ class Provider:
         """
         known, age = self._now()
         has_nothing = not known.keys or age >= _KEPT_WITHOUT_PROVIDER_SECONDS
-        if not self._lock.acquire(blocking=has_nothing and not self._failed):
+        # Not for long: a provider that hangs must not hold every thread of the API.
+        if not self._lock.acquire(timeout=_FIRST_WAIT_SECONDS if has_nothing and not self._failed else 0):
             return False
         try:
             return self._monotonic() >= self._again_at and self._refresh()
@@ -122,12 +125,14 @@ class Provider:
             self._lock.release()
 
     def _refresh(self) -> bool:
-        self._again_at = self._monotonic() + (_PAUSE_SECONDS if self._known[0].keys else _PAUSE_WITHOUT_KEYS_SECONDS)
+        pause = _PAUSE_SECONDS if self._known[0].keys else _PAUSE_WITHOUT_KEYS_SECONDS
         try:
             found = self.discover()
         except Undiscovered as error:
             logger.warning("the provider %s cannot be asked: %s", self.issuer, error)
             self._failed = True
+            # From the end of the question: one that hung was the whole pause long.
+            self._again_at = self._monotonic() + pause
             return False
         now = self._monotonic()
         self._known, self._again_at = (found, now), now + _PAUSE_SECONDS
