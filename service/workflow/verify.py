@@ -86,14 +86,17 @@ def _readable(place: str, faults: Iterator[Found]) -> Iterator[Found]:
 
 @contextmanager
 def _reading(ctx: Context) -> Iterator[Tx]:
-    """As `read`; but text that SQLite cannot decode is no database that is away."""
+    """As `read`; but a damaged file, or text that SQLite cannot decode, is no database that is away."""
     try:
         with read(ctx.engine) as tx:
             yield tx
     except Unavailable as error:
-        if "Could not decode" not in str(error.__cause__):
-            raise
-        raise ValueError("text that is not UTF-8") from None
+        cause = str(error.__cause__)
+        if "Could not decode" in cause:
+            raise ValueError("text that is not UTF-8") from None
+        if "disk image is malformed" in cause:
+            raise ValueError("a damaged file") from None
+        raise
 
 
 def _check_log(ctx: Context, anchors: Sequence[Anchor], progress: Callable[[int, int], None]) -> Iterator[Found]:
