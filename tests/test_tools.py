@@ -27,7 +27,12 @@ def test_pips_environment_wins_over_its_file_and_uvs_own_over_both() -> None:
     [("extra-index-url", "UV_INDEX", "https://a https://b"), ("find-links", "UV_FIND_LINKS", "https://a,https://b")],
 )
 def test_several_values_are_separated_as_uv_wants_them(name: str, variable: str, value: str) -> None:
-    assert uv_as_pip.environment(f"global.{name}='\\nhttps://a\\nhttps://b'", {}) == {variable: value}
+    assert uv_as_pip.environment(f"global.{name}='\\nhttps://a\\nhttps://b'", {})[variable] == value
+
+
+def test_of_several_indexes_uv_takes_the_best_as_pip_does() -> None:
+    assert uv_as_pip.environment("global.extra-index-url='https://a'", {})["UV_INDEX_STRATEGY"] == "unsafe-best-match"
+    assert "UV_INDEX_STRATEGY" not in uv_as_pip.environment("global.index-url='https://a'", {})
 
 
 def test_what_else_pip_says_is_not_passed_on() -> None:

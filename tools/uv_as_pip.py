@@ -33,7 +33,10 @@ def environment(pip_config: str, given: Mapping[str, str]) -> dict[str, str]:
         for name, variable in _VARIABLE.items()
         if section + name in said
     }
-    return {**found, **given}
+    # pip takes the best of all its indexes. uv would take the first that knows the name, unless it is told otherwise;
+    # the lock's hashes say which file is meant.
+    strategy = {"UV_INDEX_STRATEGY": "unsafe-best-match"} if "UV_INDEX" in found else {}
+    return {**found, **strategy, **given}
 
 
 def _separated(variable: str, value: str) -> str:
