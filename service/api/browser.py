@@ -7,7 +7,8 @@ from fastapi import APIRouter, Body, Query, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from service.api.sign_ins import sign_ins_of
+from service.api.deps import Waiting
+from service.api.sign_ins import neighbourhood, sign_ins_of
 from service.auth.browser import BrowserClient, Refusal
 from service.domain.errors import Code, NotFound, Unavailable
 
@@ -38,7 +39,10 @@ def authorize(request: Request, issuer: str, asked: Annotated[_Authorization, Qu
 
 @router.post("/token")
 def token(
-    request: Request, issuer: str, body: Annotated[bytes, Body(media_type="application/x-www-form-urlencoded")]
+    request: Request,
+    waiting: Waiting,
+    issuer: str,
+    body: Annotated[bytes, Body(media_type="application/x-www-form-urlencoded")],
 ) -> Response:
     """The token for a code, as RFC 6749 answers: the access token alone, whatever else the provider sent.
 
@@ -46,7 +50,8 @@ def token(
     """
     client, failures = _client(request, issuer), sign_ins_of(request).failures
     form = {name: values[0] for name, values in parse_qs(body.decode("ascii", "replace")).items()}
-    with failures.trying(request):
+    # A provider that hangs must not hold every thread of the API.
+    with failures.trying(request), waiting.one("sign_in", neighbourhood(request.scope)):
         try:
             answer = client.exchange(
                 code=form.get("code", ""),

@@ -20,7 +20,7 @@ REFUSALS: dict[Code, Refusal] = {
     Code.UNAUTHENTICATED: Refusal(401, "Sign in with a bearer token."),
     Code.INVALID_TOKEN: Refusal(401, "The token is unknown, expired, revoked, or not meant for this service."),
     Code.TOO_MANY_FAILURES: Refusal(429, "Too many sign-ins from your address have failed. Wait a minute."),
-    Code.TOO_MANY_WAITING: Refusal(429, "Too many calls wait for AWS already. Try again in some seconds."),
+    Code.TOO_MANY_WAITING: Refusal(429, "Too many such calls wait for an answer already. Try again in some seconds."),
     Code.SIGN_IN_AGAIN: Refusal(401, "A decision takes a sign-in of the last 900 seconds. Sign in again."),
     Code.NO_ROLE: Refusal(403, "You are signed in, but none of your groups has a role here."),
     Code.SUSPENDED: Refusal(403, "You are suspended here. An operator can reinstate you."),

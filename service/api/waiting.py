@@ -8,13 +8,15 @@ from typing import Literal
 
 from service.domain.errors import Code, TooMany
 
-# What waits for AWS or for a tracker. Each kind has places of its own: no reading keeps an execution out.
-Kind = Literal["read", "file", "execute"]
+# What waits for AWS, a tracker or a provider. Each kind has places of its own: no reading keeps an execution out.
+Kind = Literal["read", "file", "execute", "sign_in"]
 _SHARE = 4
 
 
 class Places:
-    """The places of this process. A kind has a quarter of the API's threads, and one person at most half of these."""
+    """The places of this process. A kind has a quarter of the API's threads, and one person, or one
+    address that signs in, at most half of these.
+    """
 
     def __init__(self, threads: int = 20) -> None:
         self._in_all = max(1, threads // _SHARE)
@@ -37,5 +39,7 @@ class Places:
         with self._lock:
             held = sum(count for (of, _), count in self._taken.items() if of == kind)
             if held >= self._in_all or self._taken[kind, subject] >= self._each:
-                raise TooMany(Code.TOO_MANY_WAITING, "Too many calls wait for AWS already. Try again in some seconds.")
+                raise TooMany(
+                    Code.TOO_MANY_WAITING, "Too many such calls wait for an answer already. Try again in some seconds."
+                )
             self._taken[kind, subject] += 1

@@ -16,6 +16,7 @@ from issuer import Issuer
 from structlog.testing import capture_logs
 
 from service.api.sign_ins import FailedSignIns, SignIns
+from service.api.waiting import Places
 from service.auth.browser import BrowserClient, Refusal
 from service.domain.errors import Unavailable
 
@@ -150,6 +151,7 @@ def test_answer_without_a_token_is_no_token(issuer: Issuer, http: httpx.Client, 
 def exchange(sqlite_house: House, issuer: Issuer, http: httpx.Client) -> Callable[..., Response]:
     """Post a code to the service. Three may fail in a minute."""
     browser = client(issuer, http, client_secret="s3cret")
+    sqlite_house.app.state.places = Places(threads=24)  # three for one address
     sqlite_house.app.state.sign_ins = SignIns(issuer.verifier(http), {"corp": browser}, FailedSignIns(per_minute=3))
     site = TestClient(sqlite_house.app, raise_server_exceptions=False)
 
@@ -194,6 +196,28 @@ def test_junk_that_comes_all_at_once_has_no_more_tries(issuer: Issuer, exchange:
         refused.set()
         assert [each.result(10).status_code for each in trying] == [400, 400, 400]
     assert len(issuer.posted) == 3
+
+
+def test_a_provider_that_hangs_holds_a_few_threads_for_one_address(
+    sqlite_house: House, issuer: Issuer, exchange: Callable[..., Response]
+) -> None:
+    sqlite_house.app.state.places = Places(threads=4)  # one for one address
+    asked, go_on = Event(), Event()
+
+    def answer() -> object:
+        asked.set()
+        assert go_on.wait(10)
+        return {"access_token": issuer.sign()}
+
+    issuer.token = answer
+    with ThreadPoolExecutor(1) as threads:
+        hanging = threads.submit(exchange)
+        assert asked.wait(10)
+        refused = exchange()
+        go_on.set()
+        assert hanging.result(10).status_code == 200
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_waiting")
+    assert len(issuer.posted) == 1
 
 
 def test_good_codes_do_not_count(issuer: Issuer, exchange: Callable[..., Response]) -> None:
