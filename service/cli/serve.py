@@ -11,6 +11,7 @@ import typer
 import uvicorn
 
 from service import logs
+from service.api.connection import Connection
 from service.app import compose, create_app, new_worker, one_of_several
 from service.cli.common import fail, load_settings, plainly
 from service.db import schema
@@ -56,6 +57,7 @@ def serve(
         proxy_headers=True,
         forwarded_allow_ips=list(settings.server.trusted_proxies),
         log_config=None,
+        http=Connection,
         server_header=False,
         ws="none",  # there is none, and at DEBUG uvicorn would log the headers of an upgrade
         # As long as an execution can take: five calls before its claim, three after.
