@@ -93,7 +93,8 @@ def _subject(trust: Trust, claims: Mapping[str, Any], proof: Proof) -> tuple[str
         return Unsaid.UNREADABLE, None
     if _is_mail(trust.person_claim) and not _is_verified(claims, trust.person_claim):
         return Unsaid.UNVERIFIED, None
-    if "@" in spelled:  # an address, whatever the claim is called
+    # An address or a Windows name (`CORP\ann`), whatever the claim is called: neither differs by case.
+    if "@" in spelled or "\\" in spelled:
         return spelled.lower(), None
     return spelled, spelled.lower() if spelled != spelled.lower() else None
 

@@ -33,7 +33,7 @@ def test_without_a_claim_of_the_settings_a_person_is_issuer_and_subject_as_they_
 
 
 @pytest.mark.parametrize(
-    "subject", ["ann+root@example.com", "o'brien@example.com", "auth0|5f7c", "x" * 255, "CORP\\ann"]
+    "subject", ["ann+root@example.com", "o'brien@example.com", "auth0|5f7c", "x" * 255, "corp\\ann"]
 )
 def test_whatever_is_visible_can_be_a_subject(subject: str) -> None:
     assert read(by("employee"), employee=subject).subject == subject
@@ -73,6 +73,10 @@ def test_what_earlier_versions_made_of_a_claim_is_known() -> None:
 def test_address_is_the_same_in_any_case(claim: str) -> None:
     assert read(by(claim), **{claim: "Ann@Example.com"}).subject == "ann@example.com"
     assert is_address((claim,))
+
+
+def test_windows_name_is_the_same_in_any_case() -> None:
+    assert read(by("unique_name"), unique_name=r"CORP\Eve").subject == r"corp\eve"
 
 
 def test_user_name_that_is_no_address_is_compared_as_it_stands() -> None:
