@@ -648,11 +648,10 @@ class Replay:
         """Hold what counts against the quorum that was filed, or that in force where it is stricter."""
         place, at, policy = _place(event), _moment(event), event["data"].get("policy")
         in_force = policy.get("quorum") if isinstance(policy, dict) else None
-        if event["event"] == _STARTED and type(in_force) is not int:
-            if "previous" in event:
-                yield Finding("no-policy", place, "it does not say which quorum was in force")
-            else:
-                self._without_policy += 1
+        if event["event"] == _STARTED and "policy" not in event["data"]:
+            self._without_policy += 1  # versions before schema 0008 did not say it
+        elif event["event"] == _STARTED and type(in_force) is not int:
+            yield Finding("no-policy", place, "it does not say which quorum was in force")
         needed = max(_LEAST_QUORUM, request.quorum, in_force if type(in_force) is int else 0)
         voided = {person: self._void_at(person, vote) for person, vote in request.approvals.items()}
         counting = [person for person, void in voided.items() if void is None]

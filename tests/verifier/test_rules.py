@@ -270,6 +270,14 @@ def test_what_keeps_to_the_rules_has_no_finding(change: Change) -> None:
     assert findings(b"".join(ledger.export())) == set()
 
 
+def test_an_execution_of_an_older_version_is_judged_by_the_filed_quorum_and_noted() -> None:
+    ledger, request_id = executed_otherwise(lambda leaves: first(leaves, "execution.started")["data"].pop("policy"))
+    assert findings_in(evidence_of(ledger, request_id)) <= _DIFFERS
+    told = [str(each) for each in told_of(b"".join(ledger.export()))]
+    assert any("judged by the quorum that was filed" in each for each in told)
+    assert findings(b"".join(ledger.export())) == set()
+
+
 def test_a_finding_says_which_request_which_number_and_what_is_wrong() -> None:
     ledger, request_id = executed_otherwise(without("decision.recorded"))
     (_, started, *_) = told_of(b"".join(ledger.export()))
