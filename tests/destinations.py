@@ -10,7 +10,7 @@ from threading import Thread
 
 import standardwebhooks
 
-from service.api.events import model
+from service.api.contract.webhooks import model
 from service.domain.canonical import Json
 from service.domain.delivery import Answer, Attempt, Notice
 from service.notify.message import Message

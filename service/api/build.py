@@ -8,26 +8,13 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from service.api import (
-    accounts,
-    audit,
-    browser,
-    decisions,
-    deliveries,
-    docs,
-    drift,
-    events,
-    examples,
-    execution,
-    health,
-    hooks,
-    links,
-    problems,
-    requests,
-)
+from service.api import links, problems
+from service.api.contract import examples, webhooks
 from service.api.headers import SingleHeaders
 from service.api.middleware import BodyLimit, Head, SecurityHeaders
+from service.api.routes import accounts, audit, decisions, deliveries, drift, execution, health, hooks, requests
 from service.api.sign_ins import SignIns
+from service.api.swagger import page, sign_in
 from service.api.waiting import Places
 from service.workflow.context import Context
 
@@ -87,14 +74,14 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
     problems.install(app)
     routers = [
         module.router
-        for module in (requests, decisions, execution, accounts, drift, deliveries, hooks, audit, health, browser, docs)
+        for module in (requests, decisions, execution, accounts, drift, deliveries, hooks, audit, health, sign_in, page)
     ]
     for router in routers:
         app.include_router(router)
     app.state.routes = [route for router in routers for route in router.routes]
-    docs.install(app)
+    page.install(app)
     links.install(app)
-    events.install(app)
+    webhooks.install(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request
 from starlette.responses import RedirectResponse, Response
 
-from service.api import inputs
+from service.api.schemas import inputs
 
 
 def link(request: Request, path: str) -> str:

@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr
 
-from service.api import outputs as out
+from service.api.schemas import outputs as out
 from service.db.expectations import Finding
 from service.domain.account import Account, RootCredentials
 from service.domain.actor import Directory

@@ -17,7 +17,7 @@ def anybody(request: pytest.FixtureRequest, house: House) -> TestClient:
 
 
 def test_page_names_no_other_host(anybody: TestClient) -> None:
-    for path in ("/docs", "/docs/desk/start.js"):
+    for path in ("/docs", "/docs/files/start.js"):
         answer = anybody.get(path)
         assert answer.status_code == 200
         assert FOREIGN.search(answer.text) is None
@@ -37,7 +37,7 @@ def test_page_describes_this_api(anybody: TestClient) -> None:
     assert anybody.get(f"http://testserver{openapi}").json()["info"]["title"] == "Rootquorum"
 
 
-@pytest.mark.parametrize("path", ["/docs", "/docs/desk/start.js", "/docs/assets/swagger-ui-bundle.js"])
+@pytest.mark.parametrize("path", ["/docs", "/docs/files/start.js", "/docs/assets/swagger-ui-bundle.js"])
 def test_browser_runs_no_script_but_ours(anybody: TestClient, path: str) -> None:
     policy = dict(
         directive.strip().split(" ", 1) for directive in anybody.get(path).headers["content-security-policy"].split(";")
@@ -56,7 +56,7 @@ def test_page_holds_no_script_of_its_own(anybody: TestClient) -> None:
 
 
 def test_token_is_forgotten_with_the_page(anybody: TestClient) -> None:
-    start = anybody.get("/docs/desk/start.js")
+    start = anybody.get("/docs/files/start.js")
 
     assert start.headers["content-type"].startswith("text/javascript")
     assert "persistAuthorization: false" in start.text

@@ -10,7 +10,7 @@ from witness import DOCUMENT
 
 GETS = [path for path, operations in DOCUMENT["paths"].items() if "get" in operations]
 POSTS = [path for path, operations in DOCUMENT["paths"].items() if "get" not in operations]
-PAGES = ["/docs", "/docs/oauth2-redirect", "/openapi.json", "/docs/assets/swagger-ui.css", "/docs/desk/start.js"]
+PAGES = ["/docs", "/docs/oauth2-redirect", "/openapi.json", "/docs/assets/swagger-ui.css", "/docs/files/start.js"]
 QUERIES: dict[str, dict[str, Any]] = {
     "/v1/audit/proofs/inclusion": {"seq": 1},
     "/v1/audit/proofs/consistency": {"first": 1},
@@ -60,7 +60,7 @@ def test_head_is_no_operation_of_the_contract() -> None:
         ("/v1/me", "GET, HEAD"),
         ("/v1/requests", "GET, HEAD, POST"),
         ("/docs", "GET, HEAD"),
-        ("/docs/desk/start.js", "GET, HEAD"),
+        ("/docs/files/start.js", "GET, HEAD"),
         ("/", "GET, HEAD"),
     ],
 )
@@ -80,6 +80,6 @@ def test_head_of_an_export_makes_no_export(house: House, monkeypatch: pytest.Mon
             made.append(b"{}\n" * 1000)
             yield made[-1]
 
-    monkeypatch.setattr("service.api.audit.export", endless)
+    monkeypatch.setattr("service.api.routes.audit.export", endless)
     assert house.client("audrey").head("/v1/audit/export").status_code == 200
     assert len(made) < 100

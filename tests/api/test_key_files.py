@@ -11,7 +11,7 @@ from factories import ACCOUNT, NOON
 from pydantic import ValidationError
 
 from service.api.key_files import FILES, FileName, profile_of
-from service.api.outputs import CreatedKeyOut
+from service.api.schemas.outputs import CreatedKeyOut
 from service.domain.operation import CreatedKey, Secret
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY="

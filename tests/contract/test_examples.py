@@ -8,7 +8,7 @@ from factories import House
 from jsonschema import Draft202012Validator
 from witness import DOCUMENT, documented_codes
 
-from service.api import examples
+from service.api.contract import examples
 from service.api.refusals import REFUSALS
 from service.domain.errors import Code
 from service.domain.operation import OperationName

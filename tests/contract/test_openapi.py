@@ -20,9 +20,10 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 from openapi_spec_validator import validate
 
-from service.api import middleware, outputs
+from service.api import middleware
 from service.api.build import build
 from service.api.middleware import LARGEST_HOOK_BYTES
+from service.api.schemas import outputs
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.aws.organization import KnownAccounts
 from service.aws.simulated import ConnectionLostAfter, Refuse

@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from service.api import ids
-from service.api.outputs import ResultOut
+from service.api.schemas import ids
+from service.api.schemas.outputs import ResultOut
 from service.domain.actor import ActorKind
 from service.domain.request import Status, Verdict
 

@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter, Request
 
-from service.api import examples, outputs
+from service.api.contract import examples
 from service.api.deps import Ctx
 from service.api.problems import documented
+from service.api.schemas import outputs
 from service.domain.errors import Code
 from service.workflow.health import check_ready, check_writes
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr, WithJsonSchema
 
-from service.api import ids
+from service.api.schemas import ids
 from service.domain.account import Partition, SourceKind
 from service.domain.actor import Role
 from service.domain.briefing import CAUTIONS, CautionCode

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Depends, Path, Request, Response
 
+from service.api.contract.examples import named
 from service.api.deps import Ctx
-from service.api.examples import named
 from service.api.middleware import LARGEST_HOOK_BYTES
 from service.api.problems import TAKING_BODY, documented
 from service.domain.errors import Code, Unauthenticated

@@ -22,12 +22,12 @@ _PAGE = """<!doctype html>
 <title>Rootquorum</title>
 <link rel="icon" type="image/png" href="{root}/docs/assets/favicon.png">
 <link rel="stylesheet" href="{root}/docs/assets/swagger-ui.css">
-<link rel="stylesheet" href="{root}/docs/desk/desk.css">
+<link rel="stylesheet" href="{root}/docs/files/desk.css">
 </head>
 <body>
 <div id="swagger-ui" data-openapi="{root}/openapi.json" data-redirect="{root}/docs/oauth2-redirect"></div>
 <script src="{root}/docs/assets/swagger-ui-bundle.js"></script>
-<script src="{root}/docs/desk/start.js"></script>
+<script src="{root}/docs/files/start.js"></script>
 </body>
 </html>
 """
@@ -40,7 +40,7 @@ _REDIRECT = """<!doctype html>
 </head>
 <body>
 <p id="said">Signing in …</p>
-<script src="{root}/docs/desk/signed-in.js"></script>
+<script src="{root}/docs/files/signed-in.js"></script>
 </body>
 </html>
 """
@@ -99,5 +99,8 @@ def _with_root(html: str, request: Request) -> str:
 
 def install(app: FastAPI) -> None:
     """Only the files of fastapi-offline are used: Swagger UI as its project publishes it."""
-    for folder, directory in (("assets", files("fastapi_offline") / "static"), ("desk", files("service.api") / "desk")):
+    for folder, directory in (
+        ("assets", files("fastapi_offline") / "static"),
+        ("files", files("service.api.swagger") / "files"),
+    ):
         app.mount(f"/docs/{folder}", StaticFiles(directory=str(directory)), name=folder)

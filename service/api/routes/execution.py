@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Path, Request
 from starlette.responses import JSONResponse, Response
 
-from service.api import examples, inputs, outputs
+from service.api.contract import examples
 from service.api.deps import Ctx, SignedIn, Waiting
 from service.api.key_files import FILES, FileName, profile_of
 from service.api.problems import documented
+from service.api.schemas import inputs, outputs
 from service.api.views import created_key_out, request_out
 from service.domain.actor import Actor
 from service.domain.errors import Code, Conflict

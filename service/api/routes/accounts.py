@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
-from service.api import examples, inputs, outputs
+from service.api.contract import examples
 from service.api.deps import Ctx, SignedIn, Waiting
 from service.api.problems import READING, documented
+from service.api.schemas import inputs, outputs
 from service.api.views import account_detail_out, account_out, credentials_out
 from service.domain.errors import Code
 from service.workflow.read import account_and_expectation, root_credentials

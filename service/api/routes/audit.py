@@ -7,10 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse, StreamingResponse
 
-from service.api import examples, inputs, log_outputs
+from service.api.contract import examples
 from service.api.deps import Ctx, SignedIn
 from service.api.paging import decode_sequence, encode_sequence
 from service.api.problems import READING, documented
+from service.api.schemas import inputs, log_outputs
 from service.domain.errors import Code
 from service.workflow.audit import checkpoint, consistency, export, inclusion, read_events
 

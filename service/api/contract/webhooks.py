@@ -6,7 +6,7 @@ from typing import Any, Literal
 from fastapi import FastAPI, Header
 from pydantic import BaseModel, Field, create_model
 
-from service.api import ids
+from service.api.schemas import ids
 from service.domain import events
 from service.domain.actor import ActorKind
 from service.domain.events import TOLD

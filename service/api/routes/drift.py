@@ -4,9 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
 
-from service.api import examples, inputs, outputs
+from service.api.contract import examples
 from service.api.deps import Ctx, SignedIn, Waiting
 from service.api.problems import TAKING_BODY, documented
+from service.api.schemas import inputs, outputs
 from service.api.views import finding_out, look_out
 from service.domain.errors import Code
 from service.workflow.drift import accept_drift, check_drift_now, open_drift

@@ -11,9 +11,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from service.api import log_examples, log_outputs, outputs, story, views
+from service.api import views
+from service.api.contract import life, log_examples
 from service.api.key_files import FILES, FileName, profile_of
 from service.api.paging import encode_cursor, encode_sequence
+from service.api.schemas import log_outputs, outputs
 from service.db.expectations import Finding
 from service.db.selection import Cursor
 from service.domain.account import ACTIVE, INACTIVE, AccessKey
@@ -56,7 +58,11 @@ def shown(*names: str) -> Json:
 
 
 def _filing(operation: OperationName, summary: str, justification: str, **fields: object) -> tuple[str, Json]:
-    asked = {"operation": operation.value, "account_id": story.ACCOUNT.account_id, "justification": justification}
+    asked = {
+        "operation": operation.value,
+        "account_id": life.ACCOUNT.account_id,
+        "justification": justification,
+    }
     return summary, asked | fields
 
 
@@ -122,20 +128,20 @@ FILINGS = named(
 _OLD = AccessKey(
     access_key_id=_OLD_KEY,
     status=ACTIVE,
-    created_at=story.at("01-05T14:03:12"),
-    last_used_at=story.at("03-01T22:40:00"),
+    created_at=life.at("01-05T14:03:12"),
+    last_used_at=life.at("03-01T22:40:00"),
     last_used_service="s3",
 )
-_REQUEST = story.filed_by_carol(
+_REQUEST = life.filed_by_carol(
     "0eb8d567-53ad-4c46-af16-01c60ded94ee",
     FILINGS["create_access_key"]["value"],
-    story.observed(story.at("03-02T09:14:05"), _OLD_KEY, _OLD),
+    life.observed(life.at("03-02T09:14:05"), _OLD_KEY, _OLD),
 )
-_BY_DAVE = story.decided(_REQUEST, story.DAVE, 17)
-_APPROVED = story.decided(_BY_DAVE, story.ERIN, 48)
-_KEY = CreatedKey(_NEW_KEY, Secret("(the secret, shown this once)"), story.at("03-02T10:20:06"))
+_BY_DAVE = life.decided(_REQUEST, life.DAVE, 17)
+_APPROVED = life.decided(_BY_DAVE, life.ERIN, 48)
+_KEY = CreatedKey(_NEW_KEY, Secret("(the secret, shown this once)"), life.at("03-02T10:20:06"))
 _DONE = Done(signer_key_id=_OLD_KEY, aws_request_id="6f9c1c0a-1b64-4f0e-9a43-7b1d0c5e2a11")
-_DELIVERED = story.executed(_APPROVED, story.GRACE, replace(_DONE, created=_KEY))
+_DELIVERED = life.executed(_APPROVED, life.GRACE, replace(_DONE, created=_KEY))
 _LOST = InDoubt(
     detail="The answer of AWS was lost, so it is not known whether the call had its effect.", signer_key_id=_OLD_KEY
 )
@@ -151,21 +157,21 @@ _NEW = AccessKey(
     access_key_id=_NEW_KEY,
     status=ACTIVE,
     created_at=_KEY.created_at,
-    last_used_at=story.at("03-16T08:01:00"),
+    last_used_at=life.at("03-16T08:01:00"),
     last_used_service="iam",
 )
-_LATER = story.observed(story.at("03-16T08:30:00"), _NEW_KEY, replace(_OLD, status=INACTIVE), _NEW)
-_DELETION = story.filed_by_carol("3c9e1f60-7a43-4e0e-9d0e-5f1c2b7a8d14", FILINGS["delete_access_key"]["value"], _LATER)
-_DELETED = story.executed(
-    story.decided(story.decided(_DELETION, story.DAVE, 5), story.ERIN, 12),
-    story.CAROL,
+_LATER = life.observed(life.at("03-16T08:30:00"), _NEW_KEY, replace(_OLD, status=INACTIVE), _NEW)
+_DELETION = life.filed_by_carol("3c9e1f60-7a43-4e0e-9d0e-5f1c2b7a8d14", FILINGS["delete_access_key"]["value"], _LATER)
+_DELETED = life.executed(
+    life.decided(life.decided(_DELETION, life.DAVE, 5), life.ERIN, 12),
+    life.CAROL,
     replace(_DONE, signer_key_id=_NEW_KEY, aws_request_id="a7d0e7c2-52b5-4d8e-8a0b-3c9f61e0d2b4"),
 )
 
 # --- drift, the log ---
 
 _EXPECTED = Expectation(
-    account_id=story.ACCOUNT.account_id,
+    account_id=life.ACCOUNT.account_id,
     checked_at=_LATER.observed_at,
     keys={_OLD_KEY: ExpectedKey(INACTIVE, Origin.ADOPTED), _NEW_KEY: ExpectedKey(ACTIVE, Origin.CREATED)},
     mfa_enabled=True,
@@ -173,7 +179,7 @@ _EXPECTED = Expectation(
 _FINDING = Finding(
     id="b1f0a9c4-0c3d-4a52-9a77-2f6b8d1e5c30",
     drift=Drift(
-        account_id=story.ACCOUNT.account_id,
+        account_id=life.ACCOUNT.account_id,
         kind=DriftKind.STATUS_CHANGED,
         access_key_id=_OLD_KEY,
         expected=INACTIVE,
@@ -183,17 +189,17 @@ _FINDING = Finding(
     closed_at=None,
     accepted_by=None,
 )
-_ACCEPTED = replace(_FINDING, closed_at=story.at("03-16T09:02:00"), accepted_by=story.HEIDI.subject)
+_ACCEPTED = replace(_FINDING, closed_at=life.at("03-16T09:02:00"), accepted_by=life.HEIDI.subject)
 ACCEPTANCES = named(known=("It is known", {"comment": "Switched on again in the console, for the incident OPS-4720."}))
 
 
 def _log() -> list[Json]:
     told = [
-        (story.CAROL, _REQUEST.filing.filed_at, filed(_REQUEST)),
-        *((story.DAVE, _BY_DAVE.decisions[-1].decided_at, event) for event in between(_REQUEST, _BY_DAVE)),
-        *((story.ERIN, _APPROVED.decisions[-1].decided_at, event) for event in between(_BY_DAVE, _APPROVED)),
+        (life.CAROL, _REQUEST.filing.filed_at, filed(_REQUEST)),
+        *((life.DAVE, _BY_DAVE.decisions[-1].decided_at, event) for event in between(_REQUEST, _BY_DAVE)),
+        *((life.ERIN, _APPROVED.decisions[-1].decided_at, event) for event in between(_BY_DAVE, _APPROVED)),
     ]
-    signed_in = [(story.signed_in(by, at), at, event) for by, at, event in told]
+    signed_in = [(life.signed_in(by, at), at, event) for by, at, event in told]
     return log_examples.records(signed_in, _REQUEST.filing.request_id)
 
 
@@ -208,7 +214,8 @@ def _events() -> log_outputs.AuditPageOut:
 def _page() -> outputs.RequestPageOut:
     following = Cursor(_REQUEST.filing.filed_at, _REQUEST.filing.request_id)
     return outputs.RequestPageOut(
-        items=[views.summary_out(story.CTX, story.DIRECTORY, _REQUEST)], next_cursor=encode_cursor(following)
+        items=[views.summary_out(life.CTX, life.DIRECTORY, _REQUEST)],
+        next_cursor=encode_cursor(following),
     )
 
 
@@ -247,45 +254,49 @@ def _whole(summary: str, value: BaseModel) -> tuple[str, object]:
 
 
 def _file(name: FileName) -> str:
-    return FILES[name].write(_KEY, profile_of(story.ACCOUNT.account_id))
+    return FILES[name].write(_KEY, profile_of(life.ACCOUNT.account_id))
 
 
-_LISTED = views.account_out(story.ACCOUNT)
+_LISTED = views.account_out(life.ACCOUNT)
 
 ANSWERS = named(
-    filed=_whole("As Carol gets it", story.shown_to(story.CAROL, _REQUEST)),
+    filed=_whole("As Carol gets it", life.shown_to(life.CAROL, _REQUEST)),
     page=_whole("What waits for Dave", _page()),
-    pending=_whole("As Dave reads it, before he decides", story.shown_to(story.DAVE, _REQUEST)),
-    withdrawn=_whole("By Carol", story.shown_to(story.CAROL, _REQUEST.withdraw(story.at("03-02T09:20:00")))),
-    approved=_whole("The second approval, by Erin", story.shown_to(story.ERIN, _APPROVED)),
+    pending=_whole("As Dave reads it, before he decides", life.shown_to(life.DAVE, _REQUEST)),
+    withdrawn=_whole("By Carol", life.shown_to(life.CAROL, _REQUEST.withdraw(life.at("03-02T09:20:00")))),
+    approved=_whole("The second approval, by Erin", life.shown_to(life.ERIN, _APPROVED)),
     rejected=_whole(
         "A rejection, by Dave",
-        story.shown_to(story.DAVE, story.decided(_REQUEST, story.DAVE, 17, Verdict.REJECT, _NO)),
+        life.shown_to(life.DAVE, life.decided(_REQUEST, life.DAVE, 17, Verdict.REJECT, _NO)),
     ),
     created_key=_whole("A create: the new key, for Grace alone", views.created_key_out(_DELIVERED, _KEY)),
     rootkey=("rootkey.csv", _file(FileName.ROOTKEY_CSV)),
     credentials=("credentials.csv", _file(FileName.CREDENTIALS_CSV)),
     profile=("profile.ini", _file(FileName.PROFILE_INI)),
-    executed=_whole("Anything else: the request", story.shown_to(story.CAROL, _DELETED)),
+    executed=_whole("Anything else: the request", life.shown_to(life.CAROL, _DELETED)),
     in_doubt=_whole(
-        "A create, as Grace gets it", story.shown_to(story.GRACE, story.executed(_APPROVED, story.GRACE, _LOST))
+        "A create, as Grace gets it",
+        life.shown_to(life.GRACE, life.executed(_APPROVED, life.GRACE, _LOST)),
     ),
-    received=_whole("By Grace", story.shown_to(story.GRACE, _DELIVERED.receive(story.at("03-02T10:24:00")))),
+    received=_whole("By Grace", life.shown_to(life.GRACE, _DELIVERED.receive(life.at("03-02T10:24:00")))),
     me=_whole(
         "Dave, an approver",
         outputs.MeOut(
-            subject=story.DAVE.subject, name=story.DAVE.name, kind=story.DAVE.kind.value, roles=sorted(story.DAVE.roles)
+            subject=life.DAVE.subject,
+            name=life.DAVE.name,
+            kind=life.DAVE.kind.value,
+            roles=sorted(life.DAVE.roles),
         ),
     ),
     accounts=("A single account", [_LISTED.model_dump(mode="json")]),
-    account=_whole("With a root key of its own", views.account_detail_out(story.ACCOUNT, _EXPECTED)),
+    account=_whole("With a root key of its own", views.account_detail_out(life.ACCOUNT, _EXPECTED)),
     live=_whole(
         "After the rotation",
         outputs.AccountCredentialsOut(account=_LISTED, root_credentials=views.credentials_out(_LATER)),
     ),
-    drift=_whole("An old key works again", outputs.DriftOut(items=[views.finding_out(story.CTX, _FINDING)])),
-    look=_whole("An old key works again", views.look_out(story.CTX, Look(_EXPECTED, (_FINDING,), adopted=False))),
-    accepted=_whole("By Heidi", views.finding_out(story.CTX, _ACCEPTED)),
+    drift=_whole("An old key works again", outputs.DriftOut(items=[views.finding_out(life.CTX, _FINDING)])),
+    look=_whole("An old key works again", views.look_out(life.CTX, Look(_EXPECTED, (_FINDING,), adopted=False))),
+    accepted=_whole("By Heidi", views.finding_out(life.CTX, _ACCEPTED)),
     deliveries=_whole(
         "One that was not taken", outputs.DeliveryPageOut(items=[views.delivery_out(_FAILED)], next_cursor=None)
     ),

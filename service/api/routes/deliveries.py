@@ -4,10 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from service.api import examples, inputs, outputs
+from service.api.contract import examples
 from service.api.deps import Ctx, SignedIn
 from service.api.paging import decode_place, encode_place
 from service.api.problems import documented
+from service.api.schemas import inputs, outputs
 from service.api.views import delivery_out
 from service.db.outbox import Place, Wanted
 from service.domain.errors import Code

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Header, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from service.api import examples, inputs, log_outputs, outputs
+from service.api.contract import examples
 from service.api.deps import Ctx, SignedIn, Waiting
 from service.api.links import lead_people_to_the_page, link
 from service.api.paging import conditional, decode_cursor, encode_cursor
 from service.api.problems import TAKING_BODY, documented
+from service.api.schemas import inputs, log_outputs, outputs
 from service.api.views import request_out, summary_out
 from service.db.selection import Selection
 from service.domain.errors import Code, Malformed

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
-from service.api import outputs, views
-from service.api.inputs import duration
+from service.api import views
+from service.api.schemas import outputs
+from service.api.schemas.inputs import duration
 from service.domain.account import AccessKey, Account, RootCredentials, SourceKind
 from service.domain.actor import Actor, ActorKind, Directory, Member, Role
 from service.domain.canonical import parse_timestamp

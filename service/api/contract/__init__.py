@@ -1,0 +1,1 @@
+"""What only the OpenAPI document shows: examples and webhooks."""

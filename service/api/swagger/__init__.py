@@ -1,0 +1,1 @@
+"""Swagger UI, and signing in from it."""
