@@ -29,10 +29,10 @@ from service.domain.capability import Plan
 from service.domain.evidence import LogKey
 from service.domain.filing import Filing
 from service.domain.operation import CreatedKey, Operation, OperationName
-from service.domain.policy import Standing
+from service.domain.permissions import Standing
+from service.domain.policy import Policy
 from service.domain.proof import Login, Proof
 from service.domain.request import Decision, OperationRequest, Verdict
-from service.domain.rules import Policy
 from service.settings import patterns
 from service.signing.ed25519 import Ed25519Signer
 from service.verifier import Replay

@@ -26,8 +26,8 @@ from service.domain.actor import ActorKind
 from service.domain.delivery import DeliveryStatus
 from service.domain.drift import DriftKind
 from service.domain.operation import TARGET_OF, OperationName
+from service.domain.policy import SMALLEST_QUORUM
 from service.domain.request import OPEN, TERMINAL, Status, Verdict
-from service.domain.rules import SMALLEST_QUORUM
 
 _NEVER_CLAIMED = {Status.PENDING, Status.APPROVED, Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED}
 _APPROVED_ONCE = set(Status) - _NEVER_CLAIMED | {Status.APPROVED}

@@ -1,356 +1,163 @@
-"""Who may do what to a request, and when: quorum, people, clocks.
+"""The rules in force, and what they demand of an operation, of an account and of a sign-in."""
 
-Every `check_may_…` raises the rule that refuses; `actions` asks the same checks, so that what a caller is told
-they may do is what they may do.
-"""
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Literal
+from service.domain.account import RootCredentials
+from service.domain.actor import Actor
+from service.domain.canonical import Document, Json, seconds
+from service.domain.errors import Code, Conflict, Invalid, SignInAgain
+from service.domain.operation import Operation, OperationName
 
-from service.domain.actor import WORKER, Actor, ActorKind, Directory, Member, Role
-from service.domain.canonical import timestamp
-from service.domain.errors import (
-    Code,
-    Conflict,
-    Forbidden,
-    ServiceError,
-    bad_token,
-    expired,
-    no_role,
-    no_such_request,
-    suspended,
-)
-from service.domain.request import STOPPED, Decision, OperationRequest, Status, Verdict
-from service.domain.rules import FreshExecutions, Policy, check_fresh
-from service.domain.times import contradiction
+SMALLEST_QUORUM = 2
+# How far two clocks may be apart: a provider's and ours, or those of two of our hosts.
+CLOCK_SKEW = timedelta(seconds=30)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What is true today: who is known with which role, whose each unrevoked credential is, and the rules in force.
+class FreshExecutions(StrEnum):
+    """Which executions take as fresh and as strong a sign-in as a decision."""
 
-    `good` are the credentials that would let whoever acts sign in now.
+    CREATES = "creates"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The rules in force. All windows are positive; the quorum is two people or more. Raises ValueError.
+
+    `max_lifetime` None means that a new key may be asked for without an end, unless `lifetime_required`. A decision
+    takes a sign-in that is no older than `decision_max_auth_age` and, where they name anything, one of the `acr` or
+    `amr` values. So does an execution whose answer is a secret, and with `execution_sign_in` every one.
     """
 
-    directory: Directory
-    owners: Mapping[str, str]
-    policy: Policy
-    good: frozenset[str] = frozenset()
+    quorum: int = SMALLEST_QUORUM
+    approval_window: timedelta = timedelta(days=3)
+    execution_window: timedelta = timedelta(hours=8)
+    receipt_window: timedelta = timedelta(minutes=15)
+    rollback_grace: timedelta = timedelta(hours=24)
+    # New and deleted keys take AWS seconds, sometimes longer, to show everywhere; minutes are safe.
+    consistency_delay: timedelta = timedelta(minutes=5)
+    require_root_mfa: bool = False
+    lifetime_required: bool = False
+    max_lifetime: timedelta | None = None
+    expiry_notice: timedelta = timedelta(hours=24)
+    # Each look at an account signs as its root, which detectors of root usage report.
+    drift_checks: bool = True
+    drift_interval: timedelta = timedelta(hours=6)
+    decision_max_auth_age: timedelta = timedelta(minutes=15)
+    # Off, a decision takes no proof of when somebody signed in; API tokens have none.
+    decision_requires_auth_time: bool = True
+    decision_acr: frozenset[str] = frozenset()
+    decision_amr: frozenset[str] = frozenset()
+    execution_sign_in: FreshExecutions = FreshExecutions.CREATES
+    # `ticket_pattern` is what a ticket's key has to match in full; `ticket_states` None means any.
+    ticket_required: bool = False
+    ticket_pattern: str | None = None
+    ticket_check: bool = False
+    ticket_check_at_execution: bool = False
+    ticket_states: frozenset[str] | None = None
+    ticket_unchecked: bool = False
+    # Destinations that are told when the time to approve is nearly over, or too few are left who could.
+    escalate_to: frozenset[str] = frozenset()
 
-    def void_because(self, request: OperationRequest, decision: Decision) -> str | None:
-        """Why a decision does not count today, in words; None when it counts."""
-        if decision.person in {request.filing.requester, request.filing.recipient}:
-            return "It is the requester's or the recipient's own."
-        approver = self.directory.get(decision.person)
-        if approver is None or decision.person not in self.approvers_of(request):
-            return "This person is no longer an approver of this account."
-        if approver.votes_since is not None and decision.decided_at < approver.votes_since:
-            return "This person lost the role, or was suspended, after it was made."
-        if self.owners.get(decision.credential) != decision.person:
-            return "The credential that it was made with was revoked, or is not this person's."
-        if decision.digest != request.digest:
-            return "It was made on something else."
-        return None
-
-    def approvers_of(self, request: OperationRequest) -> frozenset[str]:
-        """Who could decide on it: approvers of its account that are neither its requester nor its recipient."""
-        return self.directory.approvers_of(request.filing.account_id) - {
-            request.filing.requester,
-            request.filing.recipient,
-        }
-
-    def waited_for(self, request: OperationRequest) -> frozenset[str]:
-        """Who could still add an approval that counts: nobody, to what may not be approved any more."""
-        if self.lost_participant(request) is not None:
-            return frozenset()
-        return self.approvers_of(request) - self._approvers_so_far(request)
-
-    def lost_participant(self, request: OperationRequest) -> Conflict | None:
-        """Why nothing may be done any more for those who asked and receive; None while they still could."""
-        filing = request.filing
-        if any(self.directory.is_suspended(who) for who in (filing.requester, filing.recipient)):
-            return Conflict(Code.PARTICIPANT_SUSPENDED, "The requester or the recipient is suspended.")
-        if not self.directory.may_ask(filing.requester, filing.requester_kind, filing.account_id):
-            return Conflict(
-                Code.REQUESTER_LOST_ROLE, "The requester no longer has the role requester for this account."
-            )
-        # A machine receives what it asked for itself, but never a secret.
-        is_requester = filing.recipient == filing.requester and not filing.operation.is_create
-        if not is_requester and not self.directory.may_receive(filing.recipient):
-            return Conflict(Code.RECIPIENT_GONE, "The recipient is no longer a person who can sign in here.")
-        return None
-
-    def approvals(self, request: OperationRequest) -> int:
-        """How many distinct people's approvals count today."""
-        return len(self._approvers_so_far(request))
-
-    def _approvers_so_far(self, request: OperationRequest) -> frozenset[str]:
-        return frozenset(
-            decision.person
-            for decision in request.decisions
-            if decision.verdict is Verdict.APPROVE and self.void_because(request, decision) is None
+    def __post_init__(self) -> None:
+        if self.quorum < SMALLEST_QUORUM:
+            raise ValueError("the quorum is two people or more")
+        windows = (
+            self.approval_window,
+            self.execution_window,
+            self.receipt_window,
+            self.rollback_grace,
+            self.consistency_delay,
+            self.max_lifetime or self.approval_window,
+            self.expiry_notice,
+            self.drift_interval,
+            self.decision_max_auth_age,
         )
+        if min(windows) < timedelta(seconds=1):
+            raise ValueError("every window is at least a second")
 
-    def needed(self, request: OperationRequest) -> int:
-        """The quorum that was filed, or today's where that is stricter."""
-        return max(self.policy.quorum, request.filing.quorum)
-
-    def has_quorum(self, request: OperationRequest) -> bool:
-        return self.approvals(request) >= self.needed(request)
-
-
-def check_may_file(actor: Actor, account_id: str) -> None:
-    _check_role(actor, "file requests", Role.REQUESTER, on=account_id)
+    def document(self) -> Document:
+        """All of it by name: durations in seconds, sets sorted."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
 
 
-# Who sees the requests of an account without taking part in them.
-SEE_ALL = (Role.APPROVER, Role.AUDITOR, Role.OPERATOR)
+def _plain(value: object) -> Json:
+    match value:
+        case timedelta():
+            return seconds(value)
+        case frozenset():
+            return sorted(value)
+        case bool() | int() | str() | None:
+            return value
+        case _:
+            raise TypeError(f"no rule is of {type(value).__name__}")
 
 
-def check_may_see(request: OperationRequest, actor: Actor) -> None:
-    """Raise NotFound for everybody whom this request does not concern."""
-    participants = {request.filing.requester, request.filing.recipient, WORKER.subject}
-    if actor.subject in participants or actor.has(*SEE_ALL, on=request.filing.account_id):
+def check_lifetime(policy: Policy, operation: Operation, lifetime: timedelta | None) -> None:
+    """Raise Invalid when the rules want another lifetime for a new key."""
+    if not operation.is_create:
         return
-    raise no_such_request()
+    if lifetime is None and (policy.lifetime_required or policy.max_lifetime is not None):
+        raise Invalid(Code.LIFETIME_REQUIRED, "A new key needs a lifetime here.")
+    if lifetime is not None and policy.max_lifetime is not None and lifetime > policy.max_lifetime:
+        longest = f"{policy.max_lifetime.total_seconds():,.0f} seconds"
+        raise Invalid(Code.LIFETIME_TOO_LONG, f"The longest lifetime of a new key is {longest} here.")
 
 
-def is_participant(request: OperationRequest, actor: Actor) -> bool:
-    """Whether somebody asked for it, receives it, decided on it or executed it."""
-    filing = request.filing
-    taking_part = {filing.requester, filing.recipient, request.claimed_by}
-    return actor.subject in taking_part or request.decision_of(actor.subject) is not None
+def check_ticket(policy: Policy, ticket: str | None, has_form: Callable[[str, str], bool]) -> None:
+    """Raise Invalid when the rules want a ticket, or one of another form.
 
-
-def check_may_have_evidence(request: OperationRequest, actor: Actor) -> None:
-    """It says how each of those who took part proved who they are."""
-    if not is_participant(request, actor):
-        _check_role(actor, "have the evidence of others' requests", Role.AUDITOR, on=request.filing.account_id)
-
-
-def check_may_audit(actor: Actor) -> None:
-    _check_role(actor, "read the audit log", Role.AUDITOR, on=None)
-
-
-def check_may_see_deliveries(actor: Actor) -> None:
-    _check_role(actor, "see deliveries", Role.OPERATOR, Role.AUDITOR, on=None)
-
-
-def check_may_redeliver(actor: Actor) -> None:
-    _check_role(actor, "send a delivery again", Role.OPERATOR, on=None)
-
-
-def check_may_see_drift(actor: Actor, account_id: str | None) -> None:
-    _check_role(actor, "see drift", *SEE_ALL, on=account_id)
-
-
-def check_may_look_for_drift(actor: Actor, account_id: str) -> None:
-    _check_role(actor, "look for drift", Role.OPERATOR, on=account_id)
-
-
-def check_may_accept_drift(actor: Actor, account_id: str | None) -> None:
-    _check_role(actor, "accept drift", Role.OPERATOR, on=account_id)
-    if actor.kind is not ActorKind.PERSON:
-        raise Forbidden(Code.MACHINE_MAY_NOT_DECIDE, "Only people accept drift; a machine may look for it.")
-
-
-def check_quorum_possible(people: set[str], account_id: str, directory: Directory, quorum: int) -> None:
-    """Raise Conflict when fewer than `quorum` approvers of the account are left without the requester and the
-    recipient; unless approvers come by signing in, when a warning has to do.
+    `has_form` tells whether a pattern matches a whole text.
     """
-    if not directory.may_grow and len(directory.approvers_of(account_id) - people) < quorum:
-        raise Conflict(
-            Code.NO_QUORUM,
-            f"Fewer than {quorum} approvers of this account are neither the requester nor the recipient; nobody could "
-            "approve this.",
-        )
+    if ticket is None and policy.ticket_required:
+        raise Invalid(Code.TICKET_REQUIRED, "A request names a ticket here.")
+    if ticket is not None and policy.ticket_pattern is not None and not has_form(policy.ticket_pattern, ticket):
+        raise Invalid(Code.UNKNOWN_TICKET, "The ticket's key does not have the form that tickets have here.")
 
 
-def check_may_approve(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
-    _check_decider(request, actor, standing, now)
-    _check_may_go_on(request, standing, now)
-    earlier = request.decision_of(actor.subject)
-    counts = earlier is not None and standing.void_because(request, earlier) is None
-    # A void vote may be cast anew; so may any when the votes suffice again, and somebody has to say so.
-    if counts and not (request.status is Status.PENDING and standing.has_quorum(request)):
-        raise Conflict(Code.ALREADY_DECIDED, "You have decided on this request. One person has one vote.")
-    if request.status is Status.APPROVED and standing.has_quorum(request):
-        raise Conflict(Code.ALREADY_APPROVED, "The request has all the approvals it needs.")
-    check_fresh(actor, standing.policy, now, what="A decision")
+def check_ticket_state(policy: Policy, state: str | None) -> None:
+    """Raise Invalid for a ticket that is not there (None), Conflict for one in a state that the rules do not name."""
+    if state is None:
+        raise Invalid(Code.UNKNOWN_TICKET, "There is no such ticket.")
+    if policy.ticket_states is not None and state not in policy.ticket_states:
+        raise Conflict(Code.TICKET_STATE, "The ticket is not in a state in which anything may be asked for.")
 
 
-def check_may_reject(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
-    """Also after one's own approval, and after everybody's: deny wins until the claim."""
-    _check_decider(request, actor, standing, now)
-    check_fresh(actor, standing.policy, now, what="A decision")
-
-
-def is_repeated(request: OperationRequest, decision: Decision, standing: Standing) -> bool:
-    """Tell whether it says once more, in the same words, what its person has said, and what counts and holds.
-
-    Whoever lost the answer to the first sends it. A vote that is void is cast anew instead. So is one where the votes
-    suffice again after some were void. A vote for a request that ended against it is refused.
+def check_root_mfa(
+    policy: Policy, operation: Operation, state: RootCredentials, *, approved_on: RootCredentials | None = None
+) -> None:
+    """Raise Conflict where a new key wants a root user with MFA, and AWS does not say that there is one; and where
+    what lets somebody in as root was approved while there was MFA, and that is gone.
     """
-    earlier = request.decision_of(decision.person)
-    if earlier is None or standing.void_because(request, earlier) is not None:
-        return False
-    if replace(decision, credential=earlier.credential, decided_at=earlier.decided_at) != earlier:
-        return False
-    if decision.verdict is Verdict.REJECT:
-        return request.status is Status.REJECTED
-    return request.status not in STOPPED and not (request.status is Status.PENDING and standing.has_quorum(request))
+    lets_in = operation.name in {OperationName.CREATE_ACCESS_KEY, OperationName.ALLOW_PASSWORD_RECOVERY}
+    if lets_in and approved_on is not None and approved_on.mfa_enabled and state.mfa_enabled is False:
+        raise Conflict(Code.ROOT_MFA_REQUIRED, "The root user had MFA when this was approved, and has none now.")
+    if policy.require_root_mfa and operation.is_create and not state.mfa_enabled:
+        raise Conflict(Code.ROOT_MFA_REQUIRED, "The root user has no MFA, which is demanded here before a new key.")
 
 
-def check_may_repeat(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
-    """Check what a decision takes, but for where the request is in its life: nothing becomes of it."""
-    _check_who_decides(request, actor, standing, now)
-    _check_intact(request)
-    check_fresh(actor, standing.policy, now, what="A decision")
+def check_fresh(actor: Actor, policy: Policy, now: datetime, *, what: str) -> None:
+    """Raise SignInAgain when `what` takes a fresher or a stronger sign-in.
 
+    The last of all checks: nobody signs in again for what they may not do anyway.
+    """
+    proof = actor.proof
+    age = int(policy.decision_max_auth_age.total_seconds())
+    acr_values = " ".join(sorted(policy.decision_acr))
 
-def check_may_withdraw(request: OperationRequest, actor: Actor, now: datetime) -> None:
-    if actor.subject != request.filing.requester:
-        raise Forbidden(Code.NOT_THE_REQUESTER, "Only the requester may withdraw a request.")
-    _check_step(request, Status.WITHDRAWN, now)
+    def refusal(detail: str) -> SignInAgain:
+        return SignInAgain(detail, max_age=age, acr_values=acr_values)
 
-
-def check_may_execute(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
-    """Evidence, not verdicts: the stored status only says that it is worth counting the decisions again."""
-    _check_executor(request, actor)
-    check_still_signed_in(actor, standing)
-    _check_step(request, Status.EXECUTING, now)
-    _check_intact(request)
-    _check_may_go_on(request, standing, now)
-    if not standing.has_quorum(request):
-        raise Conflict(
-            Code.QUORUM_LOST,
-            f"{standing.approvals(request)} of {standing.needed(request)} approvals count today. "
-            "Another approver has to approve.",
-        )
-    is_fresh_for_all = standing.policy.execution_sign_in is FreshExecutions.ALL and actor != WORKER
-    if request.filing.operation.is_create or is_fresh_for_all:
-        check_fresh(actor, standing.policy, now, what="This execution")
-
-
-def check_still_signed_in(actor: Actor, standing: Standing) -> None:
-    """Raise what a new sign-in would be answered: what was true at this one may have ended since."""
-    if actor == WORKER:
+    strong = proof is not None and (proof.acr in policy.decision_acr or not policy.decision_amr.isdisjoint(proof.amr))
+    if policy.decision_acr | policy.decision_amr and not strong:
+        raise refusal(f"{what} takes a stronger sign-in than yours.")
+    if policy.decision_requires_auth_time and (proof is None or proof.auth_time is None):
+        raise refusal(f"{what} takes a token that says when you signed in (auth_time).")
+    if proof is None:
         return
-    member = standing.directory.get(actor.subject)
-    if member is not None and member.is_suspended:
-        raise suspended()
-    if member is None or member.kind is not actor.kind or actor.credential not in standing.good:
-        raise bad_token()
-    if not member.is_let_in:
-        raise no_role()
-
-
-def check_may_receive(request: OperationRequest, actor: Actor) -> None:
-    if actor.subject != request.filing.recipient or actor.kind is not ActorKind.PERSON:
-        raise Forbidden(Code.NOT_THE_RECIPIENT, "Only the recipient may confirm that the secret arrived.")
-    if request.status is not Status.DELIVERED:
-        raise Conflict(Code.WRONG_STATUS, f"The request is {request.status}; no receipt is outstanding.")
-    if request.unconfirmed_at is not None:
-        raise Conflict(
-            Code.RECEIPT_TOO_LATE, "The receipt came too late: the key is being taken back. File a new request."
-        )
-
-
-def _check_decider(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
-    _check_who_decides(request, actor, standing, now)
-    _check_step(request, Status.REJECTED, now)
-    _check_intact(request)
-
-
-def _check_who_decides(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
-    if actor.kind is not ActorKind.PERSON:
-        raise Forbidden(Code.MACHINE_MAY_NOT_DECIDE, "Only people decide; a machine may file and read.")
-    _check_role(actor, "decide", Role.APPROVER, on=request.filing.account_id)
-    if actor.subject == request.filing.requester:
-        raise Forbidden(Code.SELF_APPROVAL, "The requester may not decide on their own request.")
-    if actor.subject == request.filing.recipient:
-        raise Forbidden(Code.RECIPIENT_APPROVAL, "The recipient may not decide on what they will receive.")
-    check_still_signed_in(actor, standing)
-    member = standing.directory.members[actor.subject]
-    _check_role(member, "decide", Role.APPROVER, on=request.filing.account_id)
-    if member.votes_since is not None and now < member.votes_since:
-        raise Forbidden(
-            Code.VOTE_NOT_COUNTED,
-            f"Your votes count from {timestamp(member.votes_since)} on: a clock was ahead when you last voted, lost "
-            "the role or were suspended.",
-        )
-
-
-def _check_executor(request: OperationRequest, actor: Actor) -> None:
-    filing = request.filing
-    if filing.operation.is_create:
-        if actor.subject != filing.recipient or actor.kind is not ActorKind.PERSON:
-            raise Forbidden(
-                Code.NOT_THE_RECIPIENT, "Only the recipient may execute a create: the answer is the secret."
-            )
-    elif not (actor.subject in {filing.requester, filing.recipient} or (actor == WORKER and filing.run_on_approval)):
-        raise Forbidden(Code.NOT_THE_EXECUTOR, "Only the requester or the recipient may execute this request.")
-
-
-def _check_step(request: OperationRequest, status: Status, now: datetime) -> None:
-    if request.is_overdue(now):
-        raise expired()
-    request.check_can_become(status)
-
-
-def _check_intact(request: OperationRequest) -> None:
-    if not request.is_intact:
-        raise Conflict(Code.ALTERED, "What is stored is not what was filed. Nobody may act on it; tell the operators.")
-
-
-def _check_may_go_on(request: OperationRequest, standing: Standing, now: datetime) -> None:
-    """What ends a request may still be done to one that fails this; what brings it closer to its effect may not."""
-    wrong = contradiction(request, now)
-    if wrong is not None:
-        raise Conflict(
-            Code.CONTRADICTORY_TIMES, f"The times of this request contradict each other: {wrong}. Tell the operators."
-        )
-    lost = standing.lost_participant(request)
-    if lost is not None:
-        raise lost
-
-
-def _check_role(actor: Actor | Member, what: str, *any_of: Role, on: str | None) -> None:
-    if not actor.has(*any_of, on=on):
-        where = "for all accounts" if on is None else "for this account"
-        raise Forbidden(Code.ROLE_REQUIRED, f"To {what} one needs the role {' or '.join(any_of)} {where}.")
-
-
-ActionName = Literal["approve", "reject", "withdraw", "execute", "confirm_receipt"]
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """What a caller may do now; for what they may not, the rule and its reason."""
-
-    name: ActionName
-    allowed: bool
-    code: Code | None = None
-    reason: str | None = None
-
-
-def actions(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> tuple[Action, ...]:
-    """All that can be done to a request, judged for `actor` by the very checks that will judge it."""
-    checks: dict[ActionName, Callable[[], None]] = {
-        "approve": lambda: check_may_approve(request, actor, standing, now),
-        "reject": lambda: check_may_reject(request, actor, standing, now),
-        "withdraw": lambda: check_may_withdraw(request, actor, now),
-        "execute": lambda: check_may_execute(request, actor, standing, now),
-        "confirm_receipt": lambda: check_may_receive(request, actor),
-    }
-    return tuple(_judged(name, check) for name, check in checks.items())
-
-
-def _judged(name: ActionName, check: Callable[[], None]) -> Action:
-    try:
-        check()
-    except ServiceError as refusal:
-        return Action(name, allowed=False, code=refusal.code, reason=refusal.detail)
-    return Action(name, allowed=True)
+    signed_in_at = proof.auth_time or proof.issued_at
+    if not -CLOCK_SKEW <= now - signed_in_at <= policy.decision_max_auth_age:
+        raise refusal(f"{what} takes a sign-in of the last {age:,} seconds. Sign in again.")

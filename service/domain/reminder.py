@@ -7,7 +7,7 @@ from itertools import takewhile
 from service.domain.canonical import Json, timestamp
 from service.domain.events import REQUEST_STUCK, REQUEST_WAITING, Event
 from service.domain.filing import Filing
-from service.domain.policy import Standing
+from service.domain.permissions import Standing
 from service.domain.request import OperationRequest
 
 # Who can approve changes with settings, sign-ins and suspensions: a look is cheap, and nobody waits for it.

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from service.domain.canonical import timestamp
+from service.domain.policy import CLOCK_SKEW
 from service.domain.request import OperationRequest
-from service.domain.rules import CLOCK_SKEW
 
 # A name for what happened, and when.
 _Point = tuple[str, datetime | None]

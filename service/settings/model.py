@@ -6,7 +6,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.domain.account import Account
 from service.domain.actor import ActorKind, Directory, Grant, Member, Role
-from service.domain.rules import Policy
+from service.domain.policy import Policy
 from service.settings.sections import (
     AccountId,
     AccountSettings,

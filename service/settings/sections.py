@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from service.domain.account import Partition
 from service.domain.actor import SUBJECT_PATTERN, Role
 from service.domain.events import TOLD
-from service.domain.rules import SMALLEST_QUORUM, FreshExecutions, Policy
+from service.domain.policy import SMALLEST_QUORUM, FreshExecutions, Policy
 from service.notify import products
 from service.settings import patterns
 from service.settings.checks import check_database, check_path, split_url, wrong

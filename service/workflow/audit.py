@@ -16,7 +16,7 @@ from service.domain.errors import Code, Invalid, NotFound, Unavailable, no_such_
 from service.domain.events import log_read
 from service.domain.evidence import ProvedLeaf, evidence
 from service.domain.merkle import Frontier, Node, consistency_proof, inclusion_proof, inclusion_proofs
-from service.domain.policy import check_may_audit, check_may_have_evidence, check_may_see, is_participant
+from service.domain.permissions import check_may_audit, check_may_have_evidence, check_may_see, is_participant
 from service.signing.notes import sign_note
 from service.workflow.context import Context
 from service.workflow.tell import tell

@@ -8,7 +8,7 @@ from service.db.engine import Tx, retried
 from service.domain.actor import WORKER, Actor
 from service.domain.errors import Code, Conflict, ServiceError, expired, no_such_request
 from service.domain.events import Event, between
-from service.domain.policy import check_may_see
+from service.domain.permissions import check_may_see
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
 from service.workflow.tell import tell

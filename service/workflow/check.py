@@ -7,7 +7,7 @@ from service.domain.account import Account, Part, RootCredentials, SourceKind
 from service.domain.capability import Plan, incapable_because, plan, unreadable_because
 from service.domain.errors import Conflict, ServiceError
 from service.domain.operation import Operation, OperationName, check_can_run
-from service.domain.rules import check_root_mfa
+from service.domain.policy import check_root_mfa
 from service.workflow.context import Context
 
 # Without it AssumeRoot into member accounts is refused (AWS documentation of centralized root access).

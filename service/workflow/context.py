@@ -19,10 +19,10 @@ from service.domain.delivery import Attempt, Notice
 from service.domain.errors import Code, Invalid, Unavailable
 from service.domain.evidence import LogKey
 from service.domain.operation import Operation, OperationName, Outcome
-from service.domain.policy import Standing
+from service.domain.permissions import Standing
+from service.domain.policy import Policy
 from service.domain.proof import is_sign_in
 from service.domain.request import OperationRequest
-from service.domain.rules import Policy
 from service.signing.notes import Signer
 
 

@@ -6,7 +6,7 @@ from service.db.engine import Tx
 from service.domain.actor import Actor
 from service.domain.errors import Code, Conflict, Invalid
 from service.domain.events import DECISION_DENIED
-from service.domain.policy import (
+from service.domain.permissions import (
     check_may_approve,
     check_may_receive,
     check_may_reject,

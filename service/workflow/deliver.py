@@ -13,7 +13,7 @@ from service.domain.actor import WORKER, Actor
 from service.domain.delivery import GIVE_UP_AFTER, Answer, Attempt, Delivery, DeliveryStatus, Notice, wait_after
 from service.domain.errors import Code, Conflict, NotFound, Unavailable
 from service.domain.events import delivery_failed, delivery_repeated, destination_disabled
-from service.domain.policy import check_may_redeliver, check_may_see_deliveries
+from service.domain.permissions import check_may_redeliver, check_may_see_deliveries
 from service.workflow.context import Context
 from service.workflow.tell import tell
 

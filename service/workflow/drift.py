@@ -15,7 +15,7 @@ from service.domain.capability import plan
 from service.domain.drift import Drift, Expectation, Seen, accept, adopt, differences, effects, expect
 from service.domain.errors import Code, Conflict, NotFound
 from service.domain.events import ACCOUNT_ADOPTED, DRIFT_ACCEPTED, DRIFT_FOUND, DRIFT_RESOLVED, Event
-from service.domain.policy import check_may_accept_drift, check_may_look_for_drift, check_may_see_drift
+from service.domain.permissions import check_may_accept_drift, check_may_look_for_drift, check_may_see_drift
 from service.workflow.context import Context
 from service.workflow.read import known_account
 from service.workflow.tell import tell

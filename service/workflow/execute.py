@@ -26,9 +26,9 @@ from service.domain.operation import (
     check_can_run,
     facts,
 )
-from service.domain.policy import check_may_execute, check_still_signed_in
+from service.domain.permissions import check_may_execute, check_still_signed_in
+from service.domain.policy import check_lifetime, check_root_mfa
 from service.domain.request import OperationRequest, Result, Status
-from service.domain.rules import check_lifetime, check_root_mfa
 from service.workflow.change import change, record
 from service.workflow.context import Context, RootSession
 from service.workflow.ticket import check_at_execution

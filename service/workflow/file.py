@@ -15,10 +15,10 @@ from service.domain.errors import Code, Conflict, Invalid
 from service.domain.events import filed
 from service.domain.filing import Filing
 from service.domain.operation import Operation, check_can_run
-from service.domain.policy import check_may_file, check_quorum_possible
+from service.domain.permissions import check_may_file, check_quorum_possible
+from service.domain.policy import check_lifetime, check_root_mfa
 from service.domain.reminder import next_look
 from service.domain.request import OperationRequest
-from service.domain.rules import check_lifetime, check_root_mfa
 from service.workflow.context import Context
 from service.workflow.tell import tell
 from service.workflow.ticket import check_at_filing

@@ -10,7 +10,7 @@ from service.domain.actor import Actor, Directory
 from service.domain.capability import plan
 from service.domain.drift import Expectation
 from service.domain.errors import Code, NotFound, no_such_request
-from service.domain.policy import SEE_ALL, Action, Standing, actions, check_may_see
+from service.domain.permissions import SEE_ALL, Action, Standing, actions, check_may_see
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
 

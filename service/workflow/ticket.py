@@ -4,7 +4,7 @@ It is one more condition. A ticket in the right state approves nothing.
 """
 
 from service.domain.errors import Code, Unavailable
-from service.domain.rules import check_ticket, check_ticket_state
+from service.domain.policy import check_ticket, check_ticket_state
 from service.workflow.context import Context
 
 

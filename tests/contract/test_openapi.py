@@ -34,7 +34,7 @@ from service.domain.canonical import Document
 from service.domain.delivery import Answer
 from service.domain.errors import Code
 from service.domain.events import DELIVERY_FAILED, DESTINATION_DISABLED, FILED, TOLD, Event
-from service.domain.policy import ActionName
+from service.domain.permissions import ActionName
 from service.domain.request import Status, Verdict
 from service.notify import webhooks
 from service.notify.inbound import StandardSource

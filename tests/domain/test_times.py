@@ -8,8 +8,8 @@ from factories import NOON, approved, decision, filing, request
 
 from service.domain.account import SourceKind
 from service.domain.operation import Done
+from service.domain.policy import CLOCK_SKEW
 from service.domain.request import OperationRequest
-from service.domain.rules import CLOCK_SKEW
 from service.domain.times import contradiction
 
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)

@@ -20,7 +20,7 @@ from service.domain.actor import WORKER, Actor, Directory, Person, Role
 from service.domain.errors import ServiceError
 from service.domain.events import Event, between, filed
 from service.domain.operation import CreatedKey, Done, InDoubt, Operation, OperationName, Outcome, Refused, Secret
-from service.domain.policy import (
+from service.domain.permissions import (
     Standing,
     check_may_approve,
     check_may_execute,

@@ -14,8 +14,8 @@ from service.cli.waiting import wait_until
 from service.db.engine import begin
 from service.domain.actor import WORKER, Actor, Role
 from service.domain.errors import Code, ServiceError
+from service.domain.policy import FreshExecutions
 from service.domain.request import OperationRequest, Verdict
-from service.domain.rules import FreshExecutions
 from service.worker import run_pass
 from service.workflow.decide import decide, withdraw
 from service.workflow.execute import execute

@@ -12,10 +12,10 @@ from service.domain.actor import Actor, ActorKind, Directory, Member, Role
 from service.domain.canonical import parse_timestamp
 from service.domain.filing import Filing
 from service.domain.operation import TARGET_OF, Done, InDoubt, Operation, OperationName
-from service.domain.policy import Standing, actions
+from service.domain.permissions import Standing, actions
+from service.domain.policy import Policy
 from service.domain.proof import Proof
 from service.domain.request import Decision, OperationRequest, Verdict
-from service.domain.rules import Policy
 from service.workflow.context import Context
 from service.workflow.read import Shown
 

@@ -13,7 +13,7 @@ from service.domain.delivery import DeliveryStatus
 from service.domain.drift import DriftKind, Origin
 from service.domain.errors import Code
 from service.domain.operation import OperationName
-from service.domain.policy import ActionName
+from service.domain.permissions import ActionName
 from service.domain.request import Status
 
 

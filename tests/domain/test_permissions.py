@@ -10,7 +10,7 @@ from factories import ACCOUNT, CREATE, DELETE, MEMBERS, NOON, actor, approved, d
 from service.domain.actor import WORKER, Actor, ActorKind, Directory, Member, Role
 from service.domain.errors import Code, ServiceError
 from service.domain.operation import Operation
-from service.domain.policy import (
+from service.domain.permissions import (
     actions,
     check_may_approve,
     check_may_audit,
@@ -22,8 +22,8 @@ from service.domain.policy import (
     check_may_withdraw,
     check_quorum_possible,
 )
+from service.domain.policy import Policy
 from service.domain.request import OperationRequest, Status, Verdict
-from service.domain.rules import Policy
 
 _KEY = "AKIAEXAMPLE000000001"
 # When what is approved was.
