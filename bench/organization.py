@@ -15,11 +15,11 @@ from pathlib import Path
 from rich.console import Console
 
 from service.app import compose
-from service.aws.simulated import Delay, SimulatedAws
 from service.cli.side_by_side import for_each_account
 from service.db.schema import migrate
 from service.domain.account import Account
 from service.settings import load
+from service.simulated_aws import Delay, SimulatedAws
 from service.workflow.check import check_account, organization_features
 from service.workflow.context import Context
 from service.workflow.drift import check_drift

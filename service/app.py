@@ -26,12 +26,13 @@ from service.aws.sources import FixedSource, ProfileSource, Source
 from service.db.engine import connect
 from service.db.reader import connect_to_read
 from service.domain.evidence import LogKey
-from service.notify import guarded, products
+from service.notify import products
 from service.notify.chat import Chat
 from service.notify.inbound import GitHubSource, JiraSource, StandardSource
 from service.notify.inbound import Source as HookSource
 from service.notify.tickets import Tickets
 from service.notify.webhooks import Webhook, signer, verifier
+from service.outbound import guarded
 from service.settings import (
     AuditSettings,
     HookSettings,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from service.api.sign_ins import SignIns
-    from service.aws.simulated import Credential
+    from service.simulated_aws import Credential
 
 logger = logging.getLogger(__name__)
 
@@ -311,7 +312,7 @@ def _sources(settings: Settings | None) -> Iterator[tuple[dict[str, Source], dic
         )
         return
     # Only here: moto is an optional extra, and nothing of it is loaded beside real accounts.
-    from service.aws.simulated import SimulatedAws  # noqa: PLC0415
+    from service.simulated_aws import SimulatedAws  # noqa: PLC0415
 
     management = _SIMULATED_MANAGEMENT if settings.organizations else None
     with SimulatedAws(list(settings.accounts), management_account=management, port=settings.aws.simulated_port) as aws:

@@ -19,7 +19,6 @@ from service.auth.api_tokens import fingerprint, mint
 from service.aws.organization import KnownAccounts, Organization
 from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot
-from service.aws.simulated import Credential, SimulatedAws
 from service.aws.sources import FixedSource
 from service.db import audit, requests
 from service.db.engine import connect, read
@@ -35,6 +34,7 @@ from service.domain.proof import Login, Proof
 from service.domain.request import Decision, OperationRequest, Verdict
 from service.settings import patterns
 from service.signing.ed25519 import Ed25519Signer
+from service.simulated_aws import Credential, SimulatedAws
 from service.verifier import Replay
 from service.workflow.context import Context, Log
 from service.workflow.decide import decide

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from moto.core.request import Request
 from werkzeug.wrappers import Response
 
-from service.aws.simulated import wire
-from service.aws.simulated.server import Server
 from service.aws.sources import FixedSource
+from service.simulated_aws import wire
+from service.simulated_aws.server import Server
 
 KEY_ARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 REGION = "eu-central-1"

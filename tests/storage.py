@@ -11,8 +11,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.wrappers import Response
 
 from service.aws.locked_objects import LockedBucket
-from service.aws.simulated.server import Server
 from service.aws.sources import FixedSource
+from service.simulated_aws.server import Server
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

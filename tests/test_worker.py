@@ -11,9 +11,9 @@ from factories import ACCOUNT, DEACTIVATE, DELETE, OTHER_ACCOUNT, House, Watch
 from structlog.testing import capture_logs
 
 from service import worker
-from service.aws.simulated import Refuse, Throttle
 from service.cli.waiting import wait_until
 from service.domain.actor import Role
+from service.simulated_aws import Refuse, Throttle
 from service.worker import Patience, Worker, run_pass
 from service.workflow import hold
 from service.workflow.context import Context

@@ -24,10 +24,10 @@ from service.cli.commands import Commands
 from service.cli.common import console, errors, fail, load_settings, plainly
 from service.domain.checkpoint import VerifierKey
 from service.domain.errors import Code
-from service.notify.guarded import Unreachable, Unsafe, new_client
-from service.notify.timestamps import LARGEST_STAMP_BYTES, BadStamp, check, stamp
+from service.outbound.guarded import Unreachable, Unsafe, new_client
 from service.settings import Settings, load_for_audit, load_values
 from service.signing.ed25519 import from_pem
+from service.signing.timestamps import LARGEST_STAMP_BYTES, BadStamp, check, stamp
 from service.workflow.audit import checkpoint
 from service.workflow.context import Context
 from service.workflow.health import check_readable

@@ -22,10 +22,10 @@ from service.domain.drift import DriftKind
 from service.domain.errors import ServiceError
 from service.domain.text import visible
 from service.notify.chat import Chat
-from service.notify.guarded import Unreachable, Unsafe
 from service.notify.rest import Refused
 from service.notify.tickets import Tickets
 from service.notify.webhooks import Webhook
+from service.outbound.guarded import Unreachable, Unsafe
 from service.settings import IssuerSettings, Settings, path_of
 from service.workflow.check import Features, check_account, is_hopeless, organization_features
 from service.workflow.context import Context

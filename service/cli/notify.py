@@ -12,10 +12,10 @@ from service.cli.common import console, fail, load_settings
 from service.domain.canonical import timestamp
 from service.domain.delivery import Answer, Notice
 from service.domain.events import TEST
-from service.notify.exchange import Recorder
-from service.notify.guarded import new_client
 from service.notify.tickets import Tickets
 from service.notify.webhooks import PrivateKey, signer
+from service.outbound.exchange import Recorder
+from service.outbound.guarded import new_client
 
 app = Commands(help="Destinations of events.")
 

@@ -13,6 +13,7 @@ _CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 # What marks text up somewhere, or would end the quotation that a name stands in.
 _MARKUP = str.maketrans("", "", '<>"`*[]|\\\uff02\u2033\u201e\u301d\u301e\u301f')
 _QUOTES = frozenset({"Pi", "Pf"})  # quotation marks that open or close
+_SHOWN_AS = "\N{REPLACEMENT CHARACTER}"
 
 
 def is_unseen(character: str) -> bool:
@@ -30,3 +31,13 @@ def quoted(name: str) -> str:
     """Put it into a sentence of ours: it shows where it begins and ends, and marks nothing up."""
     bare = "".join(letter for letter in name.translate(_MARKUP) if unicodedata.category(letter) not in _QUOTES)
     return f'"{visible(bare)}"'
+
+
+def plain(text: str, longest: int = 2000) -> str:
+    """One line of characters that are all seen, in the order in which they stand.
+
+    Whitespace of any kind becomes single spaces, and what is unseen a replacement character: whoever reads shall know
+    that there was something. It is no longer than `longest`; an ellipsis stands for the rest.
+    """
+    line = "".join(_SHOWN_AS if is_unseen(character) else character for character in " ".join(text.split()))
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"

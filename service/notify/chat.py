@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import httpx
 
 from service.domain.delivery import Answer, Attempt, Notice
-from service.notify import guarded
+from service.domain.text import plain
 from service.notify.message import Message, message
-from service.notify.text import plain
+from service.outbound import guarded
 
 # Slack demands no more of text that shall mean nothing.
 _ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})

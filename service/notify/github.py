@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from service.notify.guarded import Unreachable
 from service.notify.markup import markdown
 from service.notify.message import Message
 from service.notify.rest import PAGE, Refused, Rest, pages, part
+from service.outbound.guarded import Unreachable
 
 HEADERS: Mapping[str, str] = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 STATES = frozenset({"open", "closed"})

@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
-from service.notify.guarded import Unreachable
 from service.notify.markup import adf, wiki
 from service.notify.message import Message
 from service.notify.rest import PAGE, Refused, Rest, pages, part
+from service.outbound.guarded import Unreachable
 
 TICKET_PATTERN = re.compile("[A-Z][A-Z0-9_]{1,79}-[1-9][0-9]{0,9}")
 

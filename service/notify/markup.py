@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from service.domain.text import plain
 from service.notify.message import Message
-from service.notify.text import plain
 
 # Without them nothing begins a macro, a link or a mention; people see that a bracket was there.
 _WIDE_BRACKETS = str.maketrans("{}[]", "\uff5b\uff5d\uff3b\uff3d")

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import httpx
 
-from service.notify import guarded
-from service.notify.guarded import Unreachable
+from service.outbound import guarded
+from service.outbound.guarded import Unreachable
 
 _LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
 # As many comments as are no longer than that together, if each is as long as a product allows.

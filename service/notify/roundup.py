@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from service.domain.text import plain
 from service.notify.message import Message
 from service.notify.rest import Refused, Rest
-from service.notify.text import plain
 
 TICKET_PATTERN = re.compile("issue[1-9][0-9]{0,9}")
 

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from service.domain.delivery import Answer, Attempt, Notice
 from service.domain.errors import Code, Unavailable
-from service.notify.guarded import Unreachable, Unsafe
 from service.notify.message import Message, message
 from service.notify.rest import NotFound, Refused
+from service.outbound.guarded import Unreachable, Unsafe
 
 # How far a tracker's clock may be behind ours.
 _SKEW = timedelta(hours=1)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from service.domain.canonical import canonical
 from service.domain.delivery import Answer, Attempt, Notice
-from service.notify import guarded
+from service.outbound import guarded
 
 _SHARED, _PRIVATE, _PUBLIC = "whsec_", "whsk_", "whpk_"
 _SHORTEST_SECRET_BYTES, _LONGEST_SECRET_BYTES, _KEY_BYTES = 24, 64, 32

@@ -7,8 +7,8 @@ from service.domain.account import Partition
 from service.domain.actor import WORKER
 from service.domain.checkpoint import parse_verifier_key
 from service.notify import github
-from service.notify.addresses import check_url
 from service.notify.webhooks import signer, verifier
+from service.outbound.addresses import check_url
 from service.settings.circles import faults_of_circles
 from service.settings.environment import faults_of_environment
 from service.settings.model import Settings

@@ -8,8 +8,8 @@ from httpx2 import Response
 from witness import DOCUMENT
 
 from service.api.key_files import FileName
-from service.aws.simulated import ConnectionLostAfter, Refuse
 from service.db.engine import connect
+from service.simulated_aws import ConnectionLostAfter, Refuse
 
 
 def run(house: House, accept: str | None = None, *, file: str = "", by: str = "alice") -> Response:

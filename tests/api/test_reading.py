@@ -12,11 +12,11 @@ from factories import request as made
 from fastapi.testclient import TestClient
 
 from service.aws.organization import KnownAccounts
-from service.aws.simulated import ConnectionLostAfter
 from service.db import requests
 from service.db.engine import begin
 from service.domain.actor import Role
 from service.domain.request import OperationRequest
+from service.simulated_aws import ConnectionLostAfter
 
 
 def ids(client: TestClient, **query: Any) -> list[str]:

@@ -11,11 +11,11 @@ from factories import ACCOUNT, MANAGEMENT, manager_of, source_of
 
 from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot
-from service.aws.simulated import Refuse, SimulatedAws
 from service.domain.account import Account, Partition, SourceKind
 from service.domain.capability import CAPABLE, Plan, incapable_because
 from service.domain.errors import Unavailable
 from service.domain.operation import TARGET_OF, Done, Operation, OperationName, Refused
+from service.simulated_aws import Refuse, SimulatedAws
 
 _CELLS = list(product(SourceKind, Partition, OperationName))
 

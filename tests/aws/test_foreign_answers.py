@@ -31,11 +31,11 @@ from factories import (
 from service.aws.organization import Listing, Organization
 from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot
-from service.aws.simulated import Refuse, Rewritten, SimulatedAws
 from service.domain.account import Account, Part, SourceKind
 from service.domain.capability import Plan
 from service.domain.errors import Code, Unavailable
 from service.domain.operation import Done, InDoubt, Operation, OperationName, Outcome
+from service.simulated_aws import Refuse, Rewritten, SimulatedAws
 from service.worker import run_pass
 
 pytestmark = [

@@ -9,10 +9,10 @@ import pytest
 from factories import House, Watch, manager_of, policy_of
 
 from service.aws.organization import KnownAccounts, Listing, Organization
-from service.aws.simulated import Refuse, ServerError, SimulatedAws
 from service.aws.sources import FixedSource
 from service.domain.account import Account, SourceKind
 from service.domain.errors import Unavailable
+from service.simulated_aws import Refuse, ServerError, SimulatedAws
 from service.worker import run_pass
 from service.workflow.sweep import due
 

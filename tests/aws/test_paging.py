@@ -11,10 +11,10 @@ from factories import ACCOUNT, MANAGEMENT, MEMBER, NOON, manager_of, source_of
 from service.aws.organization import KnownAccounts, Listing, Organization
 from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot
-from service.aws.simulated import Rewritten, SimulatedAws
 from service.domain.account import Account, Part, RootCredentials, SourceKind
 from service.domain.capability import Plan
 from service.domain.errors import Unavailable
+from service.simulated_aws import Rewritten, SimulatedAws
 
 _MEMBER = Account(account_id=MEMBER, name="member", has_profile=False, organization="main")
 

@@ -15,11 +15,11 @@ from factories import ACCOUNT
 
 from service.aws.profiles import shadowing
 from service.aws.root import AwsRoots
-from service.aws.simulated import Rewritten, SimulatedAws
 from service.aws.sources import FixedSource, ProfileSource
 from service.domain.account import Account, SourceKind
 from service.domain.capability import Plan
 from service.domain.errors import Code, Unavailable
+from service.simulated_aws import Rewritten, SimulatedAws
 
 pytestmark = [
     pytest.mark.usefixtures("torn_connections"),

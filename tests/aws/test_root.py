@@ -18,12 +18,12 @@ from factories import ACCOUNT, CREATE, DEACTIVATE, NOON, OTHER_ACCOUNT
 
 from service.aws.errors import refused_or_in_doubt
 from service.aws.root import AwsRoots
-from service.aws.simulated import SimulatedAws
 from service.aws.sources import ProfileSource
 from service.domain.account import Account, SourceKind
 from service.domain.capability import Plan
 from service.domain.errors import Code, Unavailable
 from service.domain.operation import Done, InDoubt, Operation, Refused
+from service.simulated_aws import SimulatedAws
 
 _ACCOUNT = Account(account_id=ACCOUNT, name="production")
 

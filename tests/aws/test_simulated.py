@@ -15,7 +15,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from service.aws.simulated import (
+from service.simulated_aws import (
     Credential,
     SimulatedAws,
 )

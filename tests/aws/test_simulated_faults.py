@@ -24,7 +24,7 @@ from aws.test_simulated import (
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from service.aws.simulated import (
+from service.simulated_aws import (
     ConnectionLostAfter,
     ConnectionLostBefore,
     Delay,

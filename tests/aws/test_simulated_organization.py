@@ -11,7 +11,7 @@ import pytest
 from aws.test_simulated import ACCOUNT, AUDIT, MANAGEMENT, OTHER, caller_arn, client, refusal, root_session
 from botocore.exceptions import ConnectionClosedError
 
-from service.aws.simulated import (
+from service.simulated_aws import (
     AccountState,
     ConnectionLostBefore,
     Credential,

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from aws.test_simulated import ACCOUNT, AUDIT, MANAGEMENT, OTHER, S3, client, refusal
 
-from service.aws.simulated import PartitionName, SimulatedAws
+from service.simulated_aws import PartitionName, SimulatedAws
 
 _REGIONS: dict[PartitionName, str] = {"aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1"}
 both = pytest.mark.parametrize("partition", list(_REGIONS))

@@ -22,7 +22,7 @@ from aws.test_simulated import (
     root_session,
 )
 
-from service.aws.simulated import SimulatedAws
+from service.simulated_aws import SimulatedAws
 
 DEVICE = f"arn:aws:iam::{ACCOUNT}:mfa/root-account-mfa-device"
 DENIED = ("AccessDenied", 403)

@@ -23,7 +23,7 @@ from aws.test_simulated import (
     root_session,
 )
 
-from service.aws.simulated import (
+from service.simulated_aws import (
     Credential,
     SimulatedAws,
 )

@@ -9,7 +9,7 @@ import pytest
 from answers import CANARY, PAGES, broken_session, without
 from installation import commanded, rootquorum
 
-from service.aws.simulated import Refuse, Rewritten, SimulatedAws
+from service.simulated_aws import Refuse, Rewritten, SimulatedAws
 
 MANAGEMENT, OWN = "999900001111", "111122223333"
 MEMBERS = [f"1000000000{number:02}" for number in range(24)]

@@ -15,8 +15,8 @@ import pytest
 from installation import commanded, rootquorum, serving
 from provider import Provider
 
-from service.aws.simulated import SimulatedAws
 from service.cli.waiting import free_port
+from service.simulated_aws import SimulatedAws
 
 ACCOUNT = "111122223333"
 

@@ -15,10 +15,10 @@ import pytest
 import typer.main
 from installation import commanded, rootquorum
 
-from service.aws.simulated import SimulatedAws
 from service.cli import app
 from service.cli.terminal import shown
 from service.db.engine import begin, connect
+from service.simulated_aws import SimulatedAws
 
 ACCOUNT = "111122223333"
 HOSTILE = "Mallory [/x] [conceal]y[/conceal] :bomb: \x1b[2J\u202e\u200b\a\nok     database\u2028z"

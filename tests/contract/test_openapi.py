@@ -26,7 +26,6 @@ from service.api.middleware import LARGEST_HOOK_BYTES
 from service.api.schemas import outputs
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.aws.organization import KnownAccounts
-from service.aws.simulated import ConnectionLostAfter, Refuse
 from service.db.engine import begin, connect
 from service.domain.actor import WORKER, ActorKind, Role
 from service.domain.briefing import CAUTIONS, CautionCode
@@ -39,6 +38,7 @@ from service.domain.request import Status, Verdict
 from service.notify import webhooks
 from service.notify.inbound import StandardSource
 from service.settings import Settings
+from service.simulated_aws import ConnectionLostAfter, Refuse
 from service.worker import run_pass
 from service.workflow.context import Log
 from service.workflow.people import suspend

@@ -17,8 +17,8 @@ from sqlalchemy import text
 from service.cli.waiting import free_port, wait_until
 from service.db.engine import read
 from service.domain.account import Account
-from service.notify.guarded import new_client
 from service.notify.webhooks import Webhook, signer
+from service.outbound.guarded import new_client
 
 REPLICAS, WORKERS = 3, 2
 LEASE_SECONDS = 1

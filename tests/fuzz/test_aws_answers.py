@@ -38,12 +38,12 @@ from fuzz.mangle import mangle
 from service.aws.organization import Listing, Organization
 from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot
-from service.aws.simulated import Refuse, Rewritten, SimulatedAws
 from service.domain.account import Account, Part, SourceKind
 from service.domain.capability import Plan
 from service.domain.errors import Unavailable
 from service.domain.operation import Done, Operation, OperationName, Outcome, Refused
 from service.domain.request import Status
+from service.simulated_aws import Refuse, Rewritten, SimulatedAws
 
 _LONG = os.environ.get("FUZZ") == "long"
 _BATCH = 20

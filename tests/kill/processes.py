@@ -16,10 +16,10 @@ from types import MappingProxyType
 import httpx
 from factories import ACCOUNT, ACCOUNTS, MEMBER, MEMBERS
 
-from service.aws.simulated import Credential, SimulatedAws
 from service.cli.waiting import free_port
 from service.domain.account import Account
 from service.domain.actor import ActorKind
+from service.simulated_aws import Credential, SimulatedAws
 
 SERVED = (ACCOUNT, MEMBER)
 SERVED_ACCOUNTS = tuple(ACCOUNTS[account_id] for account_id in SERVED)

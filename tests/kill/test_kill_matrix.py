@@ -16,7 +16,7 @@ from kill.matrix import ENGINES, Case, When, every_case, seed
 from kill.processes import ForkServer, Process, furnish, post
 from kill.undertakings import REQUESTER, UNDERTAKINGS, Scene
 
-from service.aws.simulated import SimulatedAws
+from service.simulated_aws import SimulatedAws
 
 _LONG = 30
 _ALL = os.environ.get("KILL_MATRIX") == "full"

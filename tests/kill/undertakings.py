@@ -24,9 +24,9 @@ from factories import (
 from kill.processes import SERVED
 
 from service.aws.organization import KnownAccounts, Organization
-from service.aws.simulated import ConnectionLostAfter, SimulatedAws
 from service.domain.operation import OperationName
 from service.domain.request import OperationRequest
+from service.simulated_aws import ConnectionLostAfter, SimulatedAws
 from service.worker import run_pass
 from service.workflow.decide import confirm_receipt
 

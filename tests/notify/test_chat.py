@@ -11,7 +11,7 @@ from destinations import NOTICE, STAGED_BY_0006, listening, saying
 
 from service.domain.delivery import Answer, Attempt, Notice
 from service.notify.chat import Chat, harmless
-from service.notify.guarded import new_client
+from service.outbound.guarded import new_client
 
 URL = "https://hooks.example/services/T0/B0/a-secret-path"
 

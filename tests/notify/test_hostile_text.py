@@ -17,12 +17,12 @@ from nodejs import document, is_there
 from roundup import PASSWORD, USER, running_roundup
 from roundup import is_there as roundup_is_there
 
-from service.notify import guarded
+from service.domain.text import plain
 from service.notify.markup import adf, markdown, wiki, work_note
 from service.notify.message import Message
 from service.notify.rest import Rest, basic
 from service.notify.roundup import Roundup, headers
-from service.notify.text import plain
+from service.outbound import guarded
 
 HOSTILE = {
     "bidi": "\u202eecilA\u2066\u2069\u200f",

@@ -12,8 +12,8 @@ from destinations import SECRET, Siem, listening
 from nodejs import is_there, node
 
 from service.domain.delivery import Answer, Notice
-from service.notify.guarded import new_client
 from service.notify.webhooks import BadSignature, PrivateKey, Webhook, signer, verifier, verify
+from service.outbound.guarded import new_client
 
 _SEED = "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="  # RFC 8032, 7.1, test 1
 _NOTICE = Notice(

@@ -15,11 +15,11 @@ from service.app import destinations
 from service.domain.delivery import Notice
 from service.domain.errors import ServiceError, Unavailable
 from service.domain.request import OperationRequest
-from service.notify import guarded
 from service.notify.message import Message
 from service.notify.rest import Rest, basic
 from service.notify.roundup import TICKET_PATTERN, Roundup, headers
 from service.notify.tickets import Tickets
+from service.outbound import guarded
 from service.settings import Settings, TrackerSettings
 from service.settings.sections import NotifySettings
 from service.worker import run_pass

@@ -12,11 +12,11 @@ from trackers import Comment, serving
 
 from service.app import tickets
 from service.domain.delivery import Answer, Attempt, Notice
-from service.notify import guarded
-from service.notify.guarded import Unreachable
 from service.notify.message import Message
 from service.notify.rest import Refused
 from service.notify.tickets import Tickets
+from service.outbound import guarded
+from service.outbound.guarded import Unreachable
 from service.settings import TrackerSettings
 
 _SINCE = datetime(2026, 11, 24, tzinfo=UTC)

@@ -9,10 +9,10 @@ from destinations import NOTICE, STAGED_BY_0006
 
 from service.domain.delivery import Answer, Attempt, Notice
 from service.domain.events import TEST, TOLD
-from service.notify.guarded import Unreachable
 from service.notify.message import TITLES, Message, message
 from service.notify.rest import NotFound, Refused
 from service.notify.tickets import Tickets
+from service.outbound.guarded import Unreachable
 
 
 @dataclass

@@ -12,8 +12,8 @@ from installation import commanded, rootquorum
 
 from service.db import outbox
 from service.db.engine import begin, connect
-from service.notify.guarded import new_client
 from service.notify.webhooks import Webhook, signer
+from service.outbound.guarded import new_client
 from service.worker import run_pass
 
 

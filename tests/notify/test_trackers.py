@@ -15,11 +15,11 @@ from trackers import Asked, Comment, Described, GitHub, GitHubEnterprise, Jira, 
 
 from service.app import tickets
 from service.domain.delivery import Answer, Notice
-from service.notify import guarded
-from service.notify.guarded import Unreachable
 from service.notify.message import Message
 from service.notify.rest import PAGE, Moved, NotFound, Refused
 from service.notify.tickets import Tickets
+from service.outbound import guarded
+from service.outbound.guarded import Unreachable
 from service.settings import TrackerSettings
 
 _NOW = datetime.now(UTC)

@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from service.domain.canonical import canonical
 from service.domain.delivery import Answer, Attempt, Notice
-from service.notify.guarded import new_client
 from service.notify.webhooks import (
     BadSignature,
     PrivateKey,
@@ -26,6 +25,7 @@ from service.notify.webhooks import (
     verifier,
     verify,
 )
+from service.outbound.guarded import new_client
 
 # As published with the standard's libraries.
 _SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

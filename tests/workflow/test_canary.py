@@ -17,14 +17,14 @@ from sqlalchemy import MetaData, select
 
 from service import logs
 from service.api.key_files import FileName
-from service.aws.simulated import ConnectionLostAfter, ServerErrorAfter
 from service.db.engine import connect
 from service.db.outbox import Wanted
 from service.notify.chat import Chat
-from service.notify.exchange import Recorder
-from service.notify.guarded import new_client
 from service.notify.tickets import Tickets
 from service.notify.webhooks import Webhook, signer
+from service.outbound.exchange import Recorder
+from service.outbound.guarded import new_client
+from service.simulated_aws import ConnectionLostAfter, ServerErrorAfter
 from service.worker import run_pass
 from service.workflow.deliver import list_deliveries, redeliver
 

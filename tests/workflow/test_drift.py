@@ -9,11 +9,11 @@ import pytest
 from commits import commits_failing
 from factories import ACCOUNT, ACCOUNTS, DEACTIVATE, DEACTIVATE_MFA, DELETE, MEMBER, House
 
-from service.aws.simulated import ConnectionLostAfter, ConnectionLostBefore
 from service.db import audit
 from service.db.engine import read
 from service.domain.actor import Role
 from service.domain.errors import Code, ServiceError
+from service.simulated_aws import ConnectionLostAfter, ConnectionLostBefore
 from service.worker import run_pass
 from service.workflow.decide import confirm_receipt
 from service.workflow.drift import Look, accept_drift, check_drift, open_drift

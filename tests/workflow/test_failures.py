@@ -10,7 +10,10 @@ import pytest
 from commits import FOR_GOOD, commits_failing
 from factories import ACCOUNT, ACTIVATE, CREATE, DEACTIVATE, DELETE, House
 
-from service.aws.simulated import (
+from service.domain.errors import Code, ServiceError
+from service.domain.operation import OperationName
+from service.domain.request import OperationRequest
+from service.simulated_aws import (
     ConnectionLostAfter,
     ConnectionLostBefore,
     Fault,
@@ -19,9 +22,6 @@ from service.aws.simulated import (
     ServerErrorAfter,
     Throttle,
 )
-from service.domain.errors import Code, ServiceError
-from service.domain.operation import OperationName
-from service.domain.request import OperationRequest
 from service.worker import run_pass
 from service.workflow.file import file
 

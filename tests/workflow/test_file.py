@@ -7,13 +7,13 @@ import pytest
 from factories import ACCOUNT, ACTIVATE, CREATE, DEACTIVATE, DELETE, OTHER_ACCOUNT, House
 
 from service.aws.root import AwsRoots
-from service.aws.simulated import Refuse, SimulatedAws
 from service.aws.sources import FixedSource
 from service.db import audit, requests
 from service.db.engine import read
 from service.domain.actor import Role
 from service.domain.errors import Code, ServiceError
 from service.domain.operation import OperationName
+from service.simulated_aws import Refuse, SimulatedAws
 from service.workflow.file import file
 
 

@@ -10,7 +10,11 @@ from commits import commits_failing
 from factories import ACCOUNT, ACTIVATE, DELETE, House
 
 from service.aws.root import AwsRoots
-from service.aws.simulated import (
+from service.aws.sources import FixedSource
+from service.domain.errors import Code, ServiceError
+from service.domain.operation import CreatedKey
+from service.domain.request import OperationRequest
+from service.simulated_aws import (
     ConnectionLostAfter,
     ConnectionLostBefore,
     Credential,
@@ -19,10 +23,6 @@ from service.aws.simulated import (
     ServerError,
     Throttle,
 )
-from service.aws.sources import FixedSource
-from service.domain.errors import Code, ServiceError
-from service.domain.operation import CreatedKey
-from service.domain.request import OperationRequest
 from service.worker import run_pass
 from service.workflow.decide import confirm_receipt
 

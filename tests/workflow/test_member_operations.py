@@ -22,7 +22,11 @@ from factories import (
 )
 
 from service.aws.organization import KnownAccounts
-from service.aws.simulated import (
+from service.aws.sources import ProfileSource
+from service.domain.account import Account, Partition
+from service.domain.errors import Code, ServiceError
+from service.domain.operation import OperationName
+from service.simulated_aws import (
     ConnectionLostAfter,
     ConnectionLostBefore,
     Fault,
@@ -31,10 +35,6 @@ from service.aws.simulated import (
     ServerErrorAfter,
     Throttle,
 )
-from service.aws.sources import ProfileSource
-from service.domain.account import Account, Partition
-from service.domain.errors import Code, ServiceError
-from service.domain.operation import OperationName
 from service.worker import run_pass
 
 ACTION = {

@@ -7,9 +7,9 @@ from factories import ACCOUNT, DELETE, House
 
 from service.aws.organization import KnownAccounts
 from service.aws.root import AwsRoots
-from service.aws.simulated import ConnectionLostAfter, ConnectionLostBefore, Refuse
 from service.aws.sources import FixedSource
 from service.domain.request import OperationRequest
+from service.simulated_aws import ConnectionLostAfter, ConnectionLostBefore, Refuse
 from service.worker import run_pass
 
 pytestmark = pytest.mark.usefixtures("no_back_off")

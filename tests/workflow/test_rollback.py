@@ -7,7 +7,10 @@ import pytest
 from commits import commits_failing
 from factories import ACCOUNT, House
 
-from service.aws.simulated import (
+from service.domain.errors import Code, ServiceError
+from service.domain.operation import CreatedKey
+from service.domain.request import OperationRequest
+from service.simulated_aws import (
     ConnectionLostAfter,
     ConnectionLostBefore,
     Credential,
@@ -16,9 +19,6 @@ from service.aws.simulated import (
     ServerError,
     Throttle,
 )
-from service.domain.errors import Code, ServiceError
-from service.domain.operation import CreatedKey
-from service.domain.request import OperationRequest
 from service.worker import run_pass
 from service.workflow.decide import confirm_receipt
 

@@ -9,7 +9,9 @@ from botocore.config import Config
 from factories import ACTIVATE, BOTH, CREATE, House
 
 from service.aws.calls import ONCE
-from service.aws.simulated import (
+from service.domain.errors import ServiceError
+from service.domain.operation import OperationName
+from service.simulated_aws import (
     Call,
     ConnectionLostAfter,
     ConnectionLostBefore,
@@ -20,8 +22,6 @@ from service.aws.simulated import (
     ServerErrorAfter,
     Throttle,
 )
-from service.domain.errors import ServiceError
-from service.domain.operation import OperationName
 from service.worker import run_pass
 from service.workflow.drift import check_drift
 

@@ -11,9 +11,9 @@ from typing import Self
 from moto.core.request import Request
 from werkzeug.wrappers import Response
 
-from service.aws.simulated.accounts import Accounts
-from service.aws.simulated.answers import AwsError, error_answer
-from service.aws.simulated.faults import (
+from service.simulated_aws.accounts import Accounts
+from service.simulated_aws.answers import AwsError, error_answer
+from service.simulated_aws.faults import (
     ConnectionLostAfter,
     ConnectionLostBefore,
     Delay,
@@ -27,10 +27,10 @@ from service.aws.simulated.faults import (
     Throttle,
     fault_error,
 )
-from service.aws.simulated.partition import PartitionName, find_partition
-from service.aws.simulated.server import Server, as_bytes
-from service.aws.simulated.state import State
-from service.aws.simulated.wire import Incoming, read
+from service.simulated_aws.partition import PartitionName, find_partition
+from service.simulated_aws.server import Server, as_bytes
+from service.simulated_aws.state import State
+from service.simulated_aws.wire import Incoming, read
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ Organizations, ListAccounts.
 
 from __future__ import annotations
 
-from service.aws.simulated.faults import (
+from service.simulated_aws.faults import (
     ConnectionLostAfter,
     ConnectionLostBefore,
     Delay,
@@ -37,10 +37,10 @@ from service.aws.simulated.faults import (
     ServerErrorAfter,
     Throttle,
 )
-from service.aws.simulated.keys import Credential
-from service.aws.simulated.partition import PartitionName
-from service.aws.simulated.root import AccountState
-from service.aws.simulated.simulation import Call, SimulatedAws
+from service.simulated_aws.keys import Credential
+from service.simulated_aws.partition import PartitionName
+from service.simulated_aws.root import AccountState
+from service.simulated_aws.simulation import Call, SimulatedAws
 
 __all__ = [
     "AccountState",

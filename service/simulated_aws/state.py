@@ -6,9 +6,9 @@ import threading
 from collections.abc import Iterable
 from typing import Literal
 
-from service.aws.simulated.accounts import Accounts
-from service.aws.simulated.keys import Credential
-from service.aws.simulated.root import Account, AccountState
+from service.simulated_aws.accounts import Accounts
+from service.simulated_aws.keys import Credential
+from service.simulated_aws.root import Account, AccountState
 
 
 class State:

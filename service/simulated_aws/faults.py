@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from service.aws.simulated.answers import AwsError
+from service.simulated_aws.answers import AwsError
 
 
 @dataclass(frozen=True)

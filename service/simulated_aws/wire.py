@@ -18,8 +18,8 @@ from botocore.credentials import Credentials
 from moto.core.request import Request
 from moto.utilities.utils import get_partition
 
-from service.aws.simulated.answers import AwsError
-from service.aws.simulated.partition import Partition
+from service.simulated_aws.answers import AwsError
+from service.simulated_aws.partition import Partition
 
 SIMULATED_SERVICES = frozenset({"iam", "organizations", "sts"})
 _AUTHORIZATION = re.compile(

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from service.aws.simulated.answers import AwsError
-from service.aws.simulated.keys import Signer
-from service.aws.simulated.partition import Partition
-from service.aws.simulated.root import Account
-from service.aws.simulated.sessions import Grant
-from service.aws.simulated.wire import Incoming
+from service.simulated_aws.answers import AwsError
+from service.simulated_aws.keys import Signer
+from service.simulated_aws.partition import Partition
+from service.simulated_aws.root import Account
+from service.simulated_aws.sessions import Grant
+from service.simulated_aws.wire import Incoming
 
 ROOT_CREDENTIALS_MANAGEMENT = "RootCredentialsManagement"
 ROOT_SESSIONS = "RootSessions"

@@ -16,7 +16,7 @@ from rfc3161_client import (
     decode_timestamp_response,
 )
 
-from service.notify import guarded
+from service.outbound import guarded
 
 LARGEST_STAMP_BYTES = 64 * 1024
 _SHA256 = "2.16.840.1.101.3.4.2.1"

@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 
 from werkzeug.wrappers import Response
 
-from service.aws.simulated.actions import perform_iam, unknown_action, write_sts
-from service.aws.simulated.answers import AwsError, json_answer
-from service.aws.simulated.keys import Credential, Keyring, Signer, invalid_token
-from service.aws.simulated.organization import Organization
-from service.aws.simulated.partition import Partition
-from service.aws.simulated.policy import is_allowed, is_denied, task_policies
-from service.aws.simulated.root import Account
-from service.aws.simulated.sessions import find_target, read_grant, session_answer, target_account
-from service.aws.simulated.wire import Incoming, check_addressed_here
+from service.simulated_aws.actions import perform_iam, unknown_action, write_sts
+from service.simulated_aws.answers import AwsError, json_answer
+from service.simulated_aws.keys import Credential, Keyring, Signer, invalid_token
+from service.simulated_aws.organization import Organization
+from service.simulated_aws.partition import Partition
+from service.simulated_aws.policy import is_allowed, is_denied, task_policies
+from service.simulated_aws.root import Account
+from service.simulated_aws.sessions import find_target, read_grant, session_answer, target_account
+from service.simulated_aws.wire import Incoming, check_addressed_here
 
 _MANAGER = "root-access-manager"
 _MANAGER_POLICY = {

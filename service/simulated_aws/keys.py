@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from service.aws.simulated.answers import AwsError
-from service.aws.simulated.wire import Incoming, check_signature
+from service.simulated_aws.answers import AwsError
+from service.simulated_aws.wire import Incoming, check_signature
 
 ROOT_USER_NAME = ":root:"  # moto files users by name; no IAM user can have this one, colons are not allowed
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from service.notify.guarded import Unreachable, Unsafe
-from service.notify.text import plain
+from service.domain.text import plain
+from service.outbound.guarded import Unreachable, Unsafe
 
 _NOT_SHOWN = "(not shown)"
 # The same in every request, or said by its other lines.

@@ -13,10 +13,10 @@ from moto.iam.responses import IamResponse
 from moto.sts.responses import TokenResponse
 from werkzeug.wrappers import Response
 
-from service.aws.simulated.answers import AwsError
-from service.aws.simulated.keys import ROOT_USER_NAME, Signer
-from service.aws.simulated.root import Account
-from service.aws.simulated.wire import Incoming
+from service.simulated_aws.answers import AwsError
+from service.simulated_aws.keys import ROOT_USER_NAME, Signer
+from service.simulated_aws.root import Account
+from service.simulated_aws.wire import Incoming
 
 _USER_NAME = re.compile(r"[\w+=,.@-]{1,128}")  # the pattern in the IAM API reference
 _CLIENT_ERROR = 400

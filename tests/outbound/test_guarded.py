@@ -13,8 +13,8 @@ import httpx
 import pytest
 import trustme
 
-from service.notify.addresses import check_url
-from service.notify.guarded import Reply, Unreachable, Unsafe, new_client, send, touch
+from service.outbound.addresses import check_url
+from service.outbound.guarded import Reply, Unreachable, Unsafe, new_client, send, touch
 
 _NOBODY: frozenset[str] = frozenset()
 _LOCAL = frozenset({"127.0.0.1"})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.notify.text import plain
+from service.domain.text import plain
 
 
 @pytest.mark.parametrize("text", ["Alice", "Jürgen Groß", "山田太郎", "=1+1", "אליס", "O'Brien <o@x.example>"])

@@ -19,7 +19,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from service.notify.addresses import check_url, host_of, is_public
+from service.outbound.addresses import check_url, host_of, is_public
 
 _DEADLINE_SECONDS = 15.0
 # For each name, connection and write; the deadline is for all of them together. An answer may take all of it: who hangs

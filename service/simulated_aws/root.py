@@ -24,9 +24,9 @@ from moto.iam.models import (
 from moto.iam.utils import random_resource_id
 from moto.sts.utils import random_session_token
 
-from service.aws.simulated.keys import ROOT_USER_NAME, Credential, Keyring, Signer
-from service.aws.simulated.partition import Partition
-from service.aws.simulated.policy import Document
+from service.simulated_aws.keys import ROOT_USER_NAME, Credential, Keyring, Signer
+from service.simulated_aws.partition import Partition
+from service.simulated_aws.policy import Document
 
 AccountState = Literal["ACTIVE", "SUSPENDED", "PENDING_CLOSURE", "CLOSED"]
 _SOME_PASSWORD = "a password that nobody knows"  # noqa: S105  moto wants one where AWS keeps its own counsel

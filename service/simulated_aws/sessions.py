@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from service.aws.simulated.answers import AwsError
-from service.aws.simulated.keys import Signer
-from service.aws.simulated.policy import TASK_POLICY_PREFIX, task_policies
-from service.aws.simulated.wire import Incoming
+from service.simulated_aws.answers import AwsError
+from service.simulated_aws.keys import Signer
+from service.simulated_aws.policy import TASK_POLICY_PREFIX, task_policies
+from service.simulated_aws.wire import Incoming
 
 _LONGEST_SESSION = 900  # seconds; the AssumeRoot API reference
 _TARGET = re.compile(r"(?:arn:aws[\w-]*:iam::)?(\d{12})(?::root)?")

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rfc3161_client import decode_timestamp_response
 
-from service.notify.guarded import Unreachable, Unsafe, new_client
-from service.notify.timestamps import BadStamp, check, stamp
+from service.outbound.guarded import Unreachable, Unsafe, new_client
+from service.signing.timestamps import BadStamp, check, stamp
 
 _MESSAGE = b"rootquorum.example/log\n4711\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
 _TIME_STAMPING = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
