@@ -20,7 +20,7 @@ from service.db.schema import migrate
 from service.domain.account import Account
 from service.settings import load
 from service.simulated_aws import Delay, SimulatedAws
-from service.workflow.check import check_account, organization_features
+from service.workflow.accounts import check_account, organization_features
 from service.workflow.context import Context
 from service.workflow.drift import check_drift
 

@@ -22,9 +22,9 @@ import structlog
 from service.db.leases import Lease
 from service.domain.errors import Code, ServiceError, Unavailable
 from service.workflow.context import Context
+from service.workflow.due import Step, due
 from service.workflow.health import note_pass
-from service.workflow.hold import check, release, renew, take
-from service.workflow.sweep import Step, due
+from service.workflow.leases import check, release, renew, take
 
 logger = structlog.get_logger(__name__)
 

@@ -19,7 +19,7 @@ from service.cli import app
 from service.domain.briefing import CautionCode
 from service.domain.errors import Code
 from service.settings import Settings, load
-from service.workflow.sweep import STEPS
+from service.workflow.due import STEPS
 
 _ROOT = Path(__file__).parents[1]
 _PAGES = [*sorted(_ROOT.glob("*.md")), *sorted((_ROOT / "docs").glob("*.md"))]

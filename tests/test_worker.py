@@ -15,9 +15,9 @@ from service.cli.waiting import wait_until
 from service.domain.actor import Role
 from service.simulated_aws import Refuse, Throttle
 from service.worker import Patience, Worker, run_pass
-from service.workflow import hold
+from service.workflow import leases
 from service.workflow.context import Context
-from service.workflow.sweep import Step, due
+from service.workflow.due import Step, due
 
 _LONG = 30
 _LEASE = timedelta(seconds=30)
@@ -123,7 +123,7 @@ def test_what_was_taken_is_done_even_if_the_pass_fails_afterwards(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
-    taking = iter([hold.take])
+    taking = iter([leases.take])
 
     def fail_the_second_time(*arguments: Any) -> Any:
         return next(taking, lambda *_: 1 / 0)(*arguments)

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from service.db.outbox import Place
-from service.db.selection import Cursor
 from service.domain.canonical import parse_timestamp, timestamp
 from service.domain.errors import Code, Invalid
+from service.domain.selection import Cursor
 
 
 def encode_cursor(cursor: Cursor | None) -> str | None:

@@ -3,14 +3,13 @@
 from pydantic import SecretStr
 
 from service.api.schemas import outputs as out
-from service.db.expectations import Finding
 from service.domain.account import Account, RootCredentials
 from service.domain.actor import Directory
 from service.domain.briefing import CautionCode, effect, warnings
 from service.domain.canonical import seconds
 from service.domain.capability import plan
 from service.domain.delivery import Delivery
-from service.domain.drift import Expectation
+from service.domain.drift import DriftFinding, Expectation
 from service.domain.errors import Conflict, Unavailable
 from service.domain.filing import Filing
 from service.domain.operation import CreatedKey, OperationName
@@ -118,7 +117,7 @@ def account_detail_out(account: Account, expectation: Expectation | None) -> out
     )
 
 
-def finding_out(ctx: Context, finding: Finding) -> out.FindingOut:
+def finding_out(ctx: Context, finding: DriftFinding) -> out.FindingOut:
     drift = finding.drift
     return out.FindingOut(
         id=finding.id,

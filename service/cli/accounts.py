@@ -10,11 +10,11 @@ from service.cli.commands import Commands
 from service.cli.common import console, errors, fail, load_settings, operator, plainly, print_whole
 from service.cli.side_by_side import for_each_account
 from service.cli.terminal import Table
-from service.db.expectations import Finding
 from service.domain.account import Account
 from service.domain.capability import is_readable
+from service.domain.drift import DriftFinding
 from service.domain.errors import ServiceError
-from service.workflow.check import SourceCheck, check_account, is_hopeless, organization_features
+from service.workflow.accounts import SourceCheck, check_account, is_hopeless, organization_features
 from service.workflow.context import Context
 from service.workflow.drift import Look, check_drift
 from service.workflow.health import check_ready
@@ -129,7 +129,7 @@ def _look(context: Context, account: Account) -> Look | str:
         return error.exact
 
 
-def _print_findings(findings: Iterable[Finding]) -> None:
+def _print_findings(findings: Iterable[DriftFinding]) -> None:
     table = Table(box=None, header_style="bold")
     for name in ("account", "what", "access key", "expected", "found", "since", "id"):
         table.add_column(name, no_wrap=True)

@@ -14,8 +14,6 @@ from service.auth.provider import Provider, new_client
 from service.aws.profiles import shadowing
 from service.cli.common import console
 from service.cli.premises import said, settings_file
-from service.db import outbox, schema
-from service.db.engine import read
 from service.domain.account import Account, RootCredentials
 from service.domain.actor import ActorKind
 from service.domain.drift import DriftKind
@@ -27,10 +25,11 @@ from service.notify.tickets import Tickets
 from service.notify.webhooks import Webhook
 from service.outbound.guarded import Unreachable, Unsafe
 from service.settings import IssuerSettings, Settings, path_of
-from service.workflow.check import Features, check_account, is_hopeless, organization_features
+from service.workflow.accounts import Features, check_account, is_hopeless, organization_features
 from service.workflow.context import Context
+from service.workflow.deliver import disabled
 from service.workflow.drift import unknown_to_database
-from service.workflow.health import check_ready, last_pass, try_to_write
+from service.workflow.health import check_ready, last_pass, may_rewrite_history, try_to_write
 from service.workflow.people import everybody
 from service.workflow.tokens import list_tokens
 
@@ -39,7 +38,7 @@ _QUIET = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Remark:
     """What was looked at; `fault` None when it is as it should be, and what to do about it otherwise.
 
     A warning is no fault: it may be meant so.
@@ -69,8 +68,8 @@ def examine(settings: Settings, file: Path | None) -> bool:
     return well
 
 
-def _findings(settings: Settings, file: Path | None, context: Context) -> Iterator[Finding]:
-    yield Finding(*settings_file(file))
+def _findings(settings: Settings, file: Path | None, context: Context) -> Iterator[Remark]:
+    yield Remark(*settings_file(file))
     unusable = _unusable(context)
     yield from [unusable] if unusable else [_rights(context), _worker(context)]
     if unusable is None and not settings.issuers:
@@ -79,16 +78,16 @@ def _findings(settings: Settings, file: Path | None, context: Context) -> Iterat
     yield from _claims(settings)
     if unusable is None:
         yield from _alike(context)
-    disabled = frozenset() if unusable else _disabled(context)
+    unwilling = frozenset() if unusable else disabled(context)
     for name, destination in destinations(settings).items():
-        yield _destination(name, destination, is_disabled=name in disabled)
+        yield _destination(name, destination, is_disabled=name in unwilling)
     if settings.aws.simulated:
-        yield Finding("accounts are simulated; no AWS to look at")
+        yield Remark("accounts are simulated; no AWS to look at")
         return
     for profile in _profiles(settings):
         fault = shadowing(profile)
         if fault is not None:
-            yield Finding(f"profile {visible(profile)}", fault, "Take away the one that is not meant.")
+            yield Remark(f"profile {visible(profile)}", fault, "Take away the one that is not meant.")
     # First the listings: they say how the accounts that the settings name are reached as well.
     for name, organization in settings.organizations.items():
         if organization.list_accounts:
@@ -99,73 +98,71 @@ def _findings(settings: Settings, file: Path | None, context: Context) -> Iterat
         yield from _account(context, account, features, compare=unusable is None)
 
 
-def _unusable(context: Context) -> Finding | None:
+def _unusable(context: Context) -> Remark | None:
     """Why the database cannot be looked into; None when it can."""
     url = context.engine.url
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         # To look at it would make it.
-        return Finding("database", "There is no such file.", "Look at database.url, then run `rootquorum migrate`.")
+        return Remark("database", "There is no such file.", "Look at database.url, then run `rootquorum migrate`.")
     try:
         check_ready(context)
         try_to_write(context, keep=False)
     except ServiceError as error:
-        return Finding("database", error.exact, "Look at database.url, then run `rootquorum migrate`.")
+        return Remark("database", error.exact, "Look at database.url, then run `rootquorum migrate`.")
     return None
 
 
-def _worker(context: Context) -> Finding:
+def _worker(context: Context) -> Remark:
     mark = last_pass(context)
     if mark is None:
-        return Finding("worker: none has looked for what is due here yet", is_warning=True)
+        return Remark("worker: none has looked for what is due here yet", is_warning=True)
     ago = context.now() - mark.at
     subject = f"worker: looked for what is due at {mark.at:%Y-%m-%d %H:%M:%S} UTC, {said(ago)} ago (process {mark.by})"
     if ago < _QUIET:
-        return Finding(subject)
-    return Finding(f"{subject}. Unless one runs, nothing happens by itself", is_warning=True)
+        return Remark(subject)
+    return Remark(f"{subject}. Unless one runs, nothing happens by itself", is_warning=True)
 
 
-def _rights(context: Context) -> Finding:
-    with read(context.engine) as tx:
-        too_many = schema.may_rewrite_history(tx)
-    if too_many:
+def _rights(context: Context) -> Remark:
+    if may_rewrite_history(context):
         fault = "The service's role could change or delete the audit log: it owns it, or has grants for that."
-        return Finding("database", fault, "Let another role own the tables, and run `rootquorum migrate --grant-to`.")
-    return Finding("database")
+        return Remark("database", fault, "Let another role own the tables, and run `rootquorum migrate --grant-to`.")
+    return Remark("database")
 
 
-def _approvers(context: Context) -> Finding:
+def _approvers(context: Context) -> Remark:
     now = context.now()
     approvers = context.directory.all_approvers
     able = {token.subject for token in list_tokens(context) if token.revoked_at is None and token.expires_at > now}
     missing = sorted(approvers - able)
     if len(approvers) - len(missing) < context.policy.quorum:
         advice = f"Run `rootquorum token create` for: {', '.join(missing)}."
-        return Finding("approvers", "Too few of them have a token to sign in with.", advice)
-    return Finding("approvers")
+        return Remark("approvers", "Too few of them have a token to sign in with.", advice)
+    return Remark("approvers")
 
 
-def _issuers(settings: Settings) -> Iterator[Finding]:
+def _issuers(settings: Settings) -> Iterator[Remark]:
     with new_client() as http:
         for trust, provider in trusted(settings, http):
             yield from _issuer(trust.name, settings.issuers[trust.name], provider)
     nameless = sorted(name for name, issuer in settings.issuers.items() if issuer.person_claim is None)
     if len(settings.issuers) > 1 and nameless:
-        yield Finding(
+        yield Remark(
             f"issuers without person_claim: {', '.join(nameless)}. A human with a login at two of them has two votes"
         )
 
 
-def _claims(settings: Settings) -> Iterator[Finding]:
+def _claims(settings: Settings) -> Iterator[Remark]:
     for name, issuer in settings.issuers.items():
         if issuer.person_claim is not None and is_address(path_of(issuer.person_claim)):
-            yield Finding(
+            yield Remark(
                 f"issuers.{name}.person_claim is an address: whoever is given it later is taken for whoever had it "
                 "before. Take a claim that nobody can change, and that is never given away again",
                 is_warning=True,
             )
 
 
-def _alike(context: Context) -> Iterator[Finding]:
+def _alike(context: Context) -> Iterator[Remark]:
     """People who were seen with subjects that differ by case alone."""
     directory, _ = everybody(context)
     subjects = sorted(subject for subject, found in directory.members.items() if found.kind is ActorKind.PERSON)
@@ -174,39 +171,39 @@ def _alike(context: Context) -> Iterator[Finding]:
         spellings.setdefault(subject.lower(), []).append(subject)
     for alike in spellings.values():
         if len(alike) > 1:
-            yield Finding(
+            yield Remark(
                 f"people {', '.join(alike)}: they differ by case alone. If they are one human, that one has "
                 f"{len(alike)} votes: suspend all but one",
                 is_warning=True,
             )
 
 
-def _issuer(name: str, issuer: IssuerSettings, provider: Provider) -> Iterator[Finding]:
+def _issuer(name: str, issuer: IssuerSettings, provider: Provider) -> Iterator[Remark]:
     """Its metadata, its keys and, where people sign in from Swagger UI, what that takes."""
     subject = f"issuer {name}"
     try:
         found = provider.discover()
     except Undiscovered as error:
-        yield Finding(subject, error.sentence, _ADVICE.get(error.fault, _USUAL_ADVICE).format(name=name))
+        yield Remark(subject, error.sentence, _ADVICE.get(error.fault, _USUAL_ADVICE).format(name=name))
         return
     if not found.usable:
         fault = f"None of its {found.listed} keys verifies signatures by an algorithm that is taken here."
-        yield Finding(subject, fault, f"Have it sign by one of {', '.join(ALGORITHMS)}, with a key id (kid).")
+        yield Remark(subject, fault, f"Have it sign by one of {', '.join(ALGORITHMS)}, with a key id (kid).")
     else:
-        yield Finding(f"{subject}: {found.usable} of its {found.listed} keys can be used")
+        yield Remark(f"{subject}: {found.usable} of its {found.listed} keys can be used")
     if issuer.client_id is not None:
         yield from _client(subject, issuer, provider, found)
 
 
-def _client(subject: str, issuer: IssuerSettings, provider: Provider, found: Discovered) -> Iterator[Finding]:
+def _client(subject: str, issuer: IssuerSettings, provider: Provider, found: Discovered) -> Iterator[Remark]:
     for name in ("authorization_endpoint", "token_endpoint"):
         if not provider.is_usable(found.metadata.get(name)):
             advice = "Nobody can sign in from Swagger UI. Take client_id out, or have the provider mended."
-            yield Finding(subject, f"Its metadata names no {name}, or one without https.", advice)
+            yield Remark(subject, f"Its metadata names no {name}, or one without https.", advice)
     offered = found.metadata.get("token_endpoint_auth_methods_supported")
     if issuer.client_secret is not None and isinstance(offered, list) and not {BASIC, POST} & set(map(str, offered)):
         advice = "Register a public client, and take client_secret out."
-        yield Finding(subject, f"It takes a client's secret neither by {BASIC} nor by {POST}.", advice)
+        yield Remark(subject, f"It takes a client's secret neither by {BASIC} nor by {POST}.", advice)
 
 
 _USUAL_ADVICE = "Look at issuers.{name}.url and discovery_url, and at the way to the provider."
@@ -217,23 +214,18 @@ _ADVICE = {
 }
 
 
-def _disabled(context: Context) -> frozenset[str]:
-    with read(context.engine) as tx:
-        return outbox.disabled(tx)
-
-
-def _destination(name: str, destination: Webhook | Chat | Tickets, *, is_disabled: bool) -> Finding:
+def _destination(name: str, destination: Webhook | Chat | Tickets, *, is_disabled: bool) -> Remark:
     """A tracker is asked who we are; to anything else there is only a connection, for it can be asked nothing."""
     subject = f"destination {name}"
     try:
         destination.check()
     except (Refused, Unreachable, Unsafe) as error:
         advice = f"Look at its settings and at notify.allowed_hosts; `rootquorum notify test {name}` shows more."
-        return Finding(subject, f"It cannot be told anything: {error}.", advice)
+        return Remark(subject, f"It cannot be told anything: {error}.", advice)
     if is_disabled:
         advice = "When it is mended, an operator enables it by sending it one of its deliveries again."
-        return Finding(subject, "It has said that it wants no more, and is told nothing.", advice)
-    return Finding(f"{subject}: {'it knows us' if isinstance(destination, Tickets) else 'reached, and told nothing'}")
+        return Remark(subject, "It has said that it wants no more, and is told nothing.", advice)
+    return Remark(f"{subject}: {'it knows us' if isinstance(destination, Tickets) else 'reached, and told nothing'}")
 
 
 def _profiles(settings: Settings) -> list[str]:
@@ -244,24 +236,24 @@ def _profiles(settings: Settings) -> list[str]:
     return sorted(filter(None, found))
 
 
-def _account(context: Context, account: Account, features: Features, *, compare: bool) -> Iterator[Finding]:
+def _account(context: Context, account: Account, features: Features, *, compare: bool) -> Iterator[Remark]:
     hopeless, seen = is_hopeless(account), None
     for check in check_account(context, account, features):
         subject = f"account {account.account_id} ({account.name}) by {check.source}"
         if check.observed is None and check.set_aside is not None and hopeless is None:
-            yield Finding(f"{subject}: not used. {check.set_aside}")
+            yield Remark(f"{subject}: not used. {check.set_aside}")
             continue
         if check.observed is None:
-            yield Finding(subject, check.fault or hopeless, "Look at the account's profile and organization.")
+            yield Remark(subject, check.fault or hopeless, "Look at the account's profile and organization.")
             continue
         keys, mfa = len(check.observed.keys), _said(check.observed.mfa_enabled)
-        yield Finding(f"{subject}: root proved, {keys} of 2 access keys, MFA {mfa}")
+        yield Remark(f"{subject}: root proved, {keys} of 2 access keys, MFA {mfa}")
         seen = check.observed
     if seen is not None and compare:
         yield from _unknown(context, account, seen)
 
 
-def _unknown(context: Context, account: Account, seen: RootCredentials) -> Iterator[Finding]:
+def _unknown(context: Context, account: Account, seen: RootCredentials) -> Iterator[Remark]:
     """What AWS holds and the database does not know: after a restore from an older backup above all."""
     for difference in unknown_to_database(context, account.account_id, seen) or ():
         key, found, expected = difference.access_key_id, difference.found, difference.expected
@@ -272,16 +264,16 @@ def _unknown(context: Context, account: Account, seen: RootCredentials) -> Itera
             DriftKind.MFA_LOST: "Its root user had MFA, and has none any more.",
         }[difference.kind]
         advice = "Unless a request on it is just being executed, somebody has to look."
-        yield Finding(f"account {account.account_id} ({account.name})", fault, advice)
+        yield Remark(f"account {account.account_id} ({account.name})", fault, advice)
 
 
-def _listing(context: Context, name: str) -> Finding:
+def _listing(context: Context, name: str) -> Remark:
     subject = f"organization {name}"
     try:
         found = context.accounts.listed(name)
     except ServiceError as error:
-        return Finding(subject, error.exact, "Look at the organization's profile.")
-    return Finding(f"{subject}: {len(found)} accounts; `rootquorum accounts check` looks at each")
+        return Remark(subject, error.exact, "Look at the organization's profile.")
+    return Remark(f"{subject}: {len(found)} accounts; `rootquorum accounts check` looks at each")
 
 
 def _said(flag: bool | None) -> str:  # noqa: FBT001  # a value to show, not a switch

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import RowMapping, insert, select, update
@@ -10,23 +9,8 @@ from sqlalchemy.exc import IntegrityError
 
 from service.db.engine import Tx
 from service.db.tables import drifts, expectations
-from service.domain.canonical import Document, canonical
-from service.domain.drift import Drift, DriftKind, Expectation, ExpectedKey, Origin
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """A drift that is or was open. `accepted_by` names who accepted it; None and closed: it went away by itself."""
-
-    id: str
-    drift: Drift
-    found_at: datetime
-    closed_at: datetime | None
-    accepted_by: str | None
-
-    @property
-    def document(self) -> Document:
-        return {"id": self.id} | dict(self.drift.document)
+from service.domain.canonical import canonical
+from service.domain.drift import Drift, DriftFinding, DriftKind, Expectation, ExpectedKey, Origin
 
 
 def get(tx: Tx, account_id: str) -> Expectation | None:
@@ -67,7 +51,7 @@ def checked_between(tx: Tx, after: datetime, now: datetime) -> set[str]:
     return set(tx.execute(query).scalars())
 
 
-def open_findings(tx: Tx, account_id: str | None = None) -> Sequence[Finding]:
+def open_findings(tx: Tx, account_id: str | None = None) -> Sequence[DriftFinding]:
     """What is open, by account and age."""
     query = select(drifts).where(drifts.c.closed_at.is_(None))
     if account_id is not None:
@@ -76,12 +60,12 @@ def open_findings(tx: Tx, account_id: str | None = None) -> Sequence[Finding]:
     return [_finding(row) for row in tx.execute(query).mappings()]
 
 
-def finding(tx: Tx, finding_id: str) -> Finding | None:
+def finding(tx: Tx, finding_id: str) -> DriftFinding | None:
     row = tx.execute(select(drifts).where(drifts.c.id == finding_id)).mappings().first()
     return _finding(row) if row else None
 
 
-def add_finding(tx: Tx, finding: Finding) -> None:
+def add_finding(tx: Tx, finding: DriftFinding) -> None:
     drift = finding.drift
     tx.execute(
         insert(drifts).values(
@@ -118,7 +102,7 @@ def _one(row: RowMapping | None) -> Expectation | None:
     )
 
 
-def _finding(row: RowMapping) -> Finding:
+def _finding(row: RowMapping) -> DriftFinding:
     drift = Drift(
         account_id=row["account_id"],
         kind=DriftKind(row["kind"]),
@@ -126,7 +110,7 @@ def _finding(row: RowMapping) -> Finding:
         expected=row["expected"],
         found=row["found"],
     )
-    return Finding(
+    return DriftFinding(
         id=row["id"],
         drift=drift,
         found_at=row["found_at"],

@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping, Select, func, insert, or_, select, tuple_, up
 from sqlalchemy.exc import IntegrityError
 
 from service.db.engine import Tx
-from service.db.selection import Cursor, Selection, conditions, seen_by
+from service.db.selection import conditions, seen_by
 from service.db.tables import decisions, is_open, requests
 from service.domain.account import RootCredentials, SourceKind
 from service.domain.actor import ActorKind
@@ -19,6 +19,7 @@ from service.domain.canonical import canonical, seconds
 from service.domain.filing import Filing
 from service.domain.operation import Operation, OperationName
 from service.domain.request import Decision, OperationRequest, Result, Status, Verdict
+from service.domain.selection import Cursor, Selection
 
 # No clock is believed that is farther ahead: what it dates nobody waits for.
 _FARTHEST = timedelta(days=3 * 366)

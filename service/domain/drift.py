@@ -82,6 +82,21 @@ class Drift:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftFinding:
+    """A drift that is or was open. `accepted_by` names who accepted it; None and closed: it went away by itself."""
+
+    id: str
+    drift: Drift
+    found_at: datetime
+    closed_at: datetime | None
+    accepted_by: str | None
+
+    @property
+    def document(self) -> Document:
+        return {"id": self.id} | dict(self.drift.document)
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What a request did to a key at `at`: its status since then, None for gone. No key at all: an MFA device went."""

@@ -162,3 +162,9 @@ def redeliver(ctx: Context, actor: Actor, delivery_id: str) -> Delivery:
         outbox.enable(tx, after.destination)
         tell(ctx, tx, delivery_repeated(before), actor=actor, at=now)
     return after
+
+
+def disabled(ctx: Context) -> frozenset[str]:
+    """Names of the destinations that want no more deliveries."""
+    with read(ctx.engine) as tx:
+        return outbox.disabled(tx)

@@ -7,15 +7,14 @@ from sqlalchemy.exc import IntegrityError
 
 from service.db import backlog, expectations, requests
 from service.db.engine import Tx, begin, read, retried
-from service.db.expectations import Finding
-from service.db.selection import Selection
 from service.domain.account import Account, Part, RootCredentials
 from service.domain.actor import WORKER, Actor
 from service.domain.capability import plan
-from service.domain.drift import Drift, Expectation, Seen, accept, adopt, differences, effects, expect
+from service.domain.drift import Drift, DriftFinding, Expectation, Seen, accept, adopt, differences, effects, expect
 from service.domain.errors import Code, Conflict, NotFound
 from service.domain.events import ACCOUNT_ADOPTED, DRIFT_ACCEPTED, DRIFT_FOUND, DRIFT_RESOLVED, Event
 from service.domain.permissions import check_may_accept_drift, check_may_look_for_drift, check_may_see_drift
+from service.domain.selection import Selection
 from service.workflow.context import Context
 from service.workflow.read import known_account
 from service.workflow.tell import tell
@@ -29,7 +28,7 @@ class Look:
     """What a look at an account left behind. `adopted`: it was the first one."""
 
     expectation: Expectation
-    open: tuple[Finding, ...]
+    open: tuple[DriftFinding, ...]
     adopted: bool
 
 
@@ -123,7 +122,7 @@ def _write_down(ctx: Context, tx: Tx, expectation: Expectation, seen: Seen) -> l
             events.append(Event(DRIFT_RESOLVED, finding.document))
     for what, drift in found.items():
         if what not in known:
-            finding = Finding(id=ctx.new_id(), drift=drift, found_at=now, closed_at=None, accepted_by=None)
+            finding = DriftFinding(id=ctx.new_id(), drift=drift, found_at=now, closed_at=None, accepted_by=None)
             expectations.add_finding(tx, finding)
             events.append(Event(DRIFT_FOUND, finding.document))
     return events
@@ -143,7 +142,7 @@ def check_drift_now(ctx: Context, actor: Actor, account_id: str) -> Look:
 
 
 @retried
-def open_drift(ctx: Context, actor: Actor, account_id: str | None) -> list[Finding]:
+def open_drift(ctx: Context, actor: Actor, account_id: str | None) -> list[DriftFinding]:
     """What is open, by account. Raises Forbidden, Unavailable."""
     check_may_see_drift(actor, account_id)
     with read(ctx.engine) as tx:
@@ -151,7 +150,7 @@ def open_drift(ctx: Context, actor: Actor, account_id: str | None) -> list[Findi
 
 
 @retried
-def accept_drift(ctx: Context, actor: Actor, finding_id: str, comment: str) -> Finding:
+def accept_drift(ctx: Context, actor: Actor, finding_id: str, comment: str) -> DriftFinding:
     """Somebody looked into it: what was found is expected from now on.
 
     Raises Forbidden, NotFound, Conflict when it is no longer open, Unavailable.

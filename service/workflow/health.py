@@ -91,6 +91,12 @@ def check_readable(ctx: Context) -> None:
         )
 
 
+def may_rewrite_history(ctx: Context) -> bool:
+    """Tell whether this process's role could change or delete audit records."""
+    with read(ctx.engine) as tx:
+        return schema.may_rewrite_history(tx)
+
+
 @cache
 def _needed() -> str:
     return schema.needed()

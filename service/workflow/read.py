@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 from service.db import expectations, requests
 from service.db.engine import read, retried
-from service.db.selection import Awaiting, Cursor, Reader, Selection
 from service.domain.account import Account, Part, RootCredentials
 from service.domain.actor import Actor, Directory
 from service.domain.capability import plan
@@ -12,6 +11,7 @@ from service.domain.drift import Expectation
 from service.domain.errors import Code, NotFound, no_such_request
 from service.domain.permissions import SEE_ALL, Action, Standing, actions, check_may_see
 from service.domain.request import OperationRequest
+from service.domain.selection import Awaiting, Cursor, Reader, Selection
 from service.workflow.context import Context
 
 

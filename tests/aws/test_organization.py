@@ -14,7 +14,7 @@ from service.domain.account import Account, SourceKind
 from service.domain.errors import Unavailable
 from service.simulated_aws import Refuse, ServerError, SimulatedAws
 from service.worker import run_pass
-from service.workflow.sweep import due
+from service.workflow.due import due
 
 MANAGEMENT = "999900001111"
 MEMBERS = [f"1000000000{number:02}" for number in range(45)]

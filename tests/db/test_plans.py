@@ -20,11 +20,11 @@ from service.db import audit, backlog, expectations, outbox, requests, tokens, t
 from service.db.engine import Tx, connect, read
 from service.db.outbox import Place, Wanted
 from service.db.schema import migrate
-from service.db.selection import Awaiting, Cursor, Reader, Selection
 from service.domain.actor import ActorKind, Directory
 from service.domain.delivery import DeliveryStatus
 from service.domain.operation import Operation, OperationName
 from service.domain.request import Status
+from service.domain.selection import Awaiting, Cursor, Reader, Selection
 
 LIMIT = 51
 # The filter may pass over some rows of the index, but not over more when there are more requests.

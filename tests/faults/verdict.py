@@ -19,7 +19,7 @@ from service.domain.events import TOLD
 from service.domain.request import TERMINAL, OperationRequest
 from service.worker import run_pass
 from service.workflow.context import Context
-from service.workflow.sweep import due
+from service.workflow.due import due
 
 _STARTED = "execution.started"
 _NO_DATABASE = "The database is not available. Try again later."

@@ -12,9 +12,9 @@ from service.cli.waiting import wait_until
 from service.db.engine import begin, read
 from service.domain.errors import Conflict
 from service.worker import Patience, Worker, run_lane
-from service.workflow import hold
+from service.workflow import leases
 from service.workflow.context import Context
-from service.workflow.sweep import due, expire
+from service.workflow.due import due, expire
 
 _LONG = 30
 _SOON = timedelta(milliseconds=10)
@@ -41,7 +41,7 @@ def let_leases_end(house: House) -> None:
 
 
 def as_holder(house: House, name: str = LANE) -> Context:
-    [lease] = hold.take(house.ctx, [name], "one", _LEASE, 1).values()
+    [lease] = leases.take(house.ctx, [name], "one", _LEASE, 1).values()
     return replace(house.ctx, lease=lease)
 
 

@@ -29,7 +29,7 @@ from service.domain.operation import OperationName
 from service.domain.request import TERMINAL, OperationRequest, Status
 from service.worker import run_pass
 from service.workflow.context import Context
-from service.workflow.sweep import due
+from service.workflow.due import due
 
 ACTION: Mapping[OperationName, str] = {
     CREATE: "CreateAccessKey",

@@ -21,7 +21,7 @@ from service.worker import run_pass
 from service.workflow import tell
 from service.workflow.decide import decide
 from service.workflow.deliver import deliver, deliver_again, forget, redeliver
-from service.workflow.hold import take
+from service.workflow.leases import take
 
 LIFE = ["request.filed", "decision.recorded", "decision.recorded", "request.approved"]
 LIFE += ["execution.started", "execution.succeeded"]

@@ -17,7 +17,7 @@ from service.simulated_aws import ConnectionLostAfter, ConnectionLostBefore
 from service.worker import run_pass
 from service.workflow.decide import confirm_receipt
 from service.workflow.drift import Look, accept_drift, check_drift, open_drift
-from service.workflow.sweep import due
+from service.workflow.due import due
 
 HOUR = timedelta(hours=1)
 

@@ -12,11 +12,11 @@ from factories import ACCOUNT, DEACTIVATE, ISSUER, MEMBERS, OTHER_ACCOUNT, House
 
 from service.db import audit, people
 from service.db.engine import read
-from service.db.selection import Selection
 from service.domain.actor import WORKER, Actor, ActorKind, Directory, Grant, Role
 from service.domain.errors import Code, Forbidden, ServiceError
 from service.domain.proof import Unsaid
 from service.domain.request import OperationRequest, Verdict
+from service.domain.selection import Selection
 from service.workflow.audit import read_events
 from service.workflow.decide import decide
 from service.workflow.drift import check_drift_now, open_drift

@@ -16,14 +16,13 @@ from service.api.contract import life, log_examples
 from service.api.key_files import FILES, FileName, profile_of
 from service.api.paging import encode_cursor, encode_sequence
 from service.api.schemas import log_outputs, outputs
-from service.db.expectations import Finding
-from service.db.selection import Cursor
 from service.domain.account import ACTIVE, INACTIVE, AccessKey
 from service.domain.delivery import GIVE_UP_AFTER, Delivery, DeliveryStatus
-from service.domain.drift import Drift, DriftKind, Expectation, ExpectedKey, Origin
+from service.domain.drift import Drift, DriftFinding, DriftKind, Expectation, ExpectedKey, Origin
 from service.domain.events import between, filed
 from service.domain.operation import CreatedKey, Done, InDoubt, OperationName, Secret
 from service.domain.request import Verdict
+from service.domain.selection import Cursor
 from service.workflow.drift import Look
 
 Json = dict[str, Any]
@@ -176,7 +175,7 @@ _EXPECTED = Expectation(
     keys={_OLD_KEY: ExpectedKey(INACTIVE, Origin.ADOPTED), _NEW_KEY: ExpectedKey(ACTIVE, Origin.CREATED)},
     mfa_enabled=True,
 )
-_FINDING = Finding(
+_FINDING = DriftFinding(
     id="b1f0a9c4-0c3d-4a52-9a77-2f6b8d1e5c30",
     drift=Drift(
         account_id=life.ACCOUNT.account_id,

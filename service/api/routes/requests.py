@@ -12,9 +12,9 @@ from service.api.paging import conditional, decode_cursor, encode_cursor
 from service.api.problems import TAKING_BODY, documented
 from service.api.schemas import inputs, log_outputs, outputs
 from service.api.views import request_out, summary_out
-from service.db.selection import Selection
 from service.domain.errors import Code, Malformed
 from service.domain.operation import TARGET_OF, Operation, OperationName
+from service.domain.selection import Selection
 from service.workflow.audit import evidence_of
 from service.workflow.file import Draft, file
 from service.workflow.read import list_requests, show
