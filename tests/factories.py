@@ -27,7 +27,8 @@ from service.domain.actor import WORKER, Actor, ActorKind, Directory, Grant, Mem
 from service.domain.capability import Plan
 from service.domain.evidence import LogKey
 from service.domain.filing import Filing
-from service.domain.operation import CreatedKey, Operation, OperationName
+from service.domain.operation import Operation, OperationName
+from service.domain.outcome import CreatedKey
 from service.domain.permissions import Standing
 from service.domain.policy import Policy
 from service.domain.proof import Login, Proof

@@ -16,7 +16,7 @@ from service.domain.canonical import canonical, timestamp
 from service.domain.checkpoint import Checkpoint
 from service.domain.events import Event, between, filed
 from service.domain.merkle import EMPTY, Frontier, Node, inclusion_proof, leaf_hash, root_of
-from service.domain.operation import Done
+from service.domain.outcome import Done
 from service.signing.ed25519 import Ed25519Signer
 from service.signing.notes import sign_note
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from service.domain.operation import CreatedKey
+from service.domain.outcome import CreatedKey
 
 
 class FileName(StrEnum):

@@ -12,7 +12,8 @@ from service.domain.delivery import Delivery
 from service.domain.drift import DriftFinding, Expectation
 from service.domain.errors import Conflict, Unavailable
 from service.domain.filing import Filing
-from service.domain.operation import CreatedKey, OperationName
+from service.domain.operation import OperationName
+from service.domain.outcome import CreatedKey
 from service.domain.request import OperationRequest, Status
 from service.workflow.context import Context
 from service.workflow.drift import Look

@@ -12,7 +12,7 @@ import string
 import zlib
 
 from service.domain.actor import ActorKind
-from service.domain.operation import Secret
+from service.domain.outcome import Secret
 
 _PREFIX = {ActorKind.PERSON: "rqp_", ActorKind.MACHINE: "rqm_"}
 _ALPHABET = string.digits + string.ascii_letters

@@ -20,7 +20,7 @@ from botocore.exceptions import (
 
 from service.aws.answers import NotOfAws
 from service.domain.errors import Code, Unavailable
-from service.domain.operation import InDoubt, Refused
+from service.domain.outcome import InDoubt, Refused
 
 # AWS's codes, old names and the `…Exception` forms, in our words. Message texts are never matched, nor shown: they
 # quote ARNs and input. (botocore service model for the declared ones, AWS documentation for the common ones.)

@@ -32,7 +32,8 @@ from service.aws.signer import REGION, UNREAD, AssumedRoot, Signer, about_accoun
 from service.aws.sources import Source
 from service.domain.account import AccessKey, Account, Part, RootCredentials, SigningCertificate, SourceKind
 from service.domain.capability import Plan
-from service.domain.operation import CreatedKey, Done, InDoubt, Operation, OperationName, Outcome, Secret
+from service.domain.operation import Operation, OperationName
+from service.domain.outcome import CreatedKey, Done, InDoubt, Outcome, Secret
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient

@@ -26,7 +26,7 @@ from service.cli.audit import new_key
 from service.cli.try_it import stay
 from service.cli.waiting import free_port, wait_until
 from service.domain.actor import WORKER
-from service.domain.operation import Secret
+from service.domain.outcome import Secret
 from service.settings import load
 from service.workflow.tokens import create_token
 

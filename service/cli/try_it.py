@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 from rich.console import Console
 
-from service.domain.operation import Secret
+from service.domain.outcome import Secret
 
 _STAGING = "444455556666"
 # Who files what, who has approved it already, and what is left to do.

@@ -6,7 +6,7 @@ from datetime import datetime
 from service.domain.actor import Actor, Member, Person
 from service.domain.canonical import Document, Json, timestamp
 from service.domain.delivery import Delivery
-from service.domain.operation import Done
+from service.domain.outcome import Done
 from service.domain.request import NEXT, OperationRequest, Status
 
 FILED = "request.filed"

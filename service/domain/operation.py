@@ -1,10 +1,9 @@
-"""What can be asked of an account's root credentials, whether it can run, and how it ended."""
+"""The operations on an account's root credentials, and whether one can run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
-from typing import NoReturn, assert_never
+from typing import assert_never
 
 from service.domain.account import ACTIVE, INACTIVE, PASSWORD, PRESENT, Part, RootCredentials
 from service.domain.canonical import Document
@@ -137,63 +136,6 @@ def facts(operation: Operation, state: RootCredentials) -> dict[str, str]:
             found |= {_fact(name, certificate.certificate_id): certificate.status for certificate in listed}
     return found
 
-
-class Secret:
-    """A secret that can be shown only on purpose: `reveal()`. It has no useful repr and cannot be pickled."""
-
-    __slots__ = ("__value",)
-
-    def __init__(self, value: str) -> None:
-        self.__value = value
-
-    def reveal(self) -> str:
-        return self.__value
-
-    def __repr__(self) -> str:
-        return "Secret(hidden)"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is never serialized")
-
-
-@dataclass(frozen=True, slots=True)
-class CreatedKey:
-    """A new root access key: the only object that ever holds its secret."""
-
-    access_key_id: str
-    secret: Secret
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """AWS says that it is done."""
-
-    signer_key_id: str
-    aws_request_id: str | None
-    created: CreatedKey | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """Certain to have had no effect. `code` is stable, `detail` says it in words."""
-
-    code: str
-    detail: str
-    signer_key_id: str | None = None
-    aws_request_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InDoubt:
-    """The call may or may not have had its effect: the answer was lost or is no answer."""
-
-    detail: str
-    signer_key_id: str | None = None
-    aws_request_id: str | None = None
-
-
-Outcome = Done | Refused | InDoubt
 
 _NOT_THERE: Mapping[OperationName, tuple[Code, str]] = {
     OperationName.DEACTIVATE_ACCESS_KEY: (Code.NO_SUCH_KEY, "The root user of this account has no such access key."),

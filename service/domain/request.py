@@ -13,7 +13,7 @@ from service.domain.account import SourceKind
 from service.domain.canonical import sha256
 from service.domain.errors import Code, Conflict, expired
 from service.domain.filing import Filing
-from service.domain.operation import Done, InDoubt, Outcome, Refused
+from service.domain.outcome import Done, InDoubt, Outcome, Refused
 
 
 class Status(StrEnum):

@@ -18,7 +18,8 @@ from service.domain.capability import Plan, plan
 from service.domain.delivery import Attempt, Notice
 from service.domain.errors import Code, Invalid, Unavailable
 from service.domain.evidence import LogKey
-from service.domain.operation import Operation, OperationName, Outcome
+from service.domain.operation import Operation, OperationName
+from service.domain.outcome import Outcome
 from service.domain.permissions import Standing
 from service.domain.policy import Policy
 from service.domain.proof import is_sign_in

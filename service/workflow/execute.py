@@ -16,16 +16,8 @@ from service.domain.actor import WORKER, Actor
 from service.domain.capability import plan
 from service.domain.errors import Code, Conflict, ExecutionFailed, Forbidden, ServiceError, Unauthenticated, Unavailable
 from service.domain.events import EXECUTION_DENIED, quarantined
-from service.domain.operation import (
-    CreatedKey,
-    Done,
-    Operation,
-    OperationName,
-    Outcome,
-    Refused,
-    check_can_run,
-    facts,
-)
+from service.domain.operation import Operation, OperationName, check_can_run, facts
+from service.domain.outcome import CreatedKey, Done, Outcome, Refused
 from service.domain.permissions import check_may_execute, check_still_signed_in
 from service.domain.policy import check_lifetime, check_root_mfa
 from service.domain.request import OperationRequest, Result, Status

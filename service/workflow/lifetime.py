@@ -12,7 +12,8 @@ from service.domain.account import Part
 from service.domain.actor import WORKER
 from service.domain.errors import Code, Conflict, ServiceError, Unavailable
 from service.domain.events import KEY_RETIRED, expiry_failed, taken_away
-from service.domain.operation import Done, OperationName
+from service.domain.operation import OperationName
+from service.domain.outcome import Done
 from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import change, write_step
 from service.workflow.context import Context

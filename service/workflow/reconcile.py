@@ -10,7 +10,8 @@ from service.domain.actor import WORKER
 from service.domain.capability import Plan, plan
 from service.domain.errors import Code, Conflict, ServiceError, Unavailable
 from service.domain.events import EXECUTION_UNRESOLVED, Event, quarantined
-from service.domain.operation import Done, InDoubt, Operation, OperationName, Outcome, Refused, facts
+from service.domain.operation import Operation, OperationName, facts
+from service.domain.outcome import Done, InDoubt, Outcome, Refused
 from service.domain.request import OperationRequest, Status
 from service.workflow.change import change, write_step
 from service.workflow.context import Context, RootSession

@@ -8,7 +8,8 @@ so a process may stop anywhere. A key in use has somebody who holds its secret: 
 from service.db import requests
 from service.db.engine import read
 from service.domain.account import Part
-from service.domain.operation import Done, OperationName
+from service.domain.operation import OperationName
+from service.domain.outcome import Done
 from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import write_step
 from service.workflow.context import Context

@@ -3,7 +3,8 @@
 from service.domain.account import ACTIVE, AccessKey
 from service.domain.errors import Code, Conflict, ExecutionFailed, Unavailable
 from service.domain.events import KEY_DEACTIVATED, taken_away
-from service.domain.operation import Done, Operation, OperationName, Refused
+from service.domain.operation import Operation, OperationName
+from service.domain.outcome import Done, Refused
 from service.domain.request import OperationRequest
 from service.workflow.change import write_step
 from service.workflow.context import Context, RootSession

@@ -14,7 +14,7 @@ from httpx2 import Response
 from service.db.engine import begin
 from service.domain.account import SourceKind
 from service.domain.actor import WORKER
-from service.domain.operation import CreatedKey, Done, InDoubt, Refused, Secret
+from service.domain.outcome import CreatedKey, Done, InDoubt, Refused, Secret
 from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import record
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from service.api.key_files import FILES, FileName, profile_of
 from service.api.schemas.outputs import CreatedKeyOut
-from service.domain.operation import CreatedKey, Secret
+from service.domain.outcome import CreatedKey, Secret
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY="
 # No secret of AWS's looks like these so far; none says that it may not.

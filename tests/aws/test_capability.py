@@ -14,7 +14,8 @@ from service.aws.signer import AssumedRoot
 from service.domain.account import Account, Partition, SourceKind
 from service.domain.capability import CAPABLE, Plan, incapable_because
 from service.domain.errors import Unavailable
-from service.domain.operation import TARGET_OF, Done, Operation, OperationName, Refused
+from service.domain.operation import TARGET_OF, Operation, OperationName
+from service.domain.outcome import Done, Refused
 from service.simulated_aws import Refuse, SimulatedAws
 
 _CELLS = list(product(SourceKind, Partition, OperationName))

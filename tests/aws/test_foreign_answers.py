@@ -34,7 +34,8 @@ from service.aws.signer import AssumedRoot
 from service.domain.account import Account, Part, SourceKind
 from service.domain.capability import Plan
 from service.domain.errors import Code, Unavailable
-from service.domain.operation import Done, InDoubt, Operation, OperationName, Outcome
+from service.domain.operation import Operation, OperationName
+from service.domain.outcome import Done, InDoubt, Outcome
 from service.simulated_aws import Refuse, Rewritten, SimulatedAws
 from service.worker import run_pass
 

@@ -22,7 +22,8 @@ from service.aws.sources import ProfileSource
 from service.domain.account import Account, SourceKind
 from service.domain.capability import Plan
 from service.domain.errors import Code, Unavailable
-from service.domain.operation import Done, InDoubt, Operation, Refused
+from service.domain.operation import Operation
+from service.domain.outcome import Done, InDoubt, Refused
 from service.simulated_aws import SimulatedAws
 
 _ACCOUNT = Account(account_id=ACCOUNT, name="production")

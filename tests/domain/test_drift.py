@@ -20,7 +20,8 @@ from service.domain.drift import (
     effects,
     expect,
 )
-from service.domain.operation import CreatedKey, Done, Operation, OperationName, Refused, Secret
+from service.domain.operation import Operation, OperationName
+from service.domain.outcome import CreatedKey, Done, Refused, Secret
 from service.domain.request import OperationRequest, Result
 
 OLD, NEW = "AKIAOLD0000000000000", "AKIANEW0000000000000"

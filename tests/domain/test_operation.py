@@ -12,7 +12,8 @@ from factories import ACTIVATE, CREATE, DEACTIVATE, DELETE, NOON, key, observed
 from service.domain.account import RootCredentials, difference
 from service.domain.briefing import warnings
 from service.domain.errors import Code, ServiceError
-from service.domain.operation import Operation, OperationName, Secret, check_can_run
+from service.domain.operation import Operation, OperationName, check_can_run
+from service.domain.outcome import Secret
 
 _SIGNER = "AKIASIGNER0000000000"
 _OTHER = "AKIAOTHER00000000000"

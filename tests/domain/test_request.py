@@ -22,7 +22,8 @@ from service.domain.actor import ActorKind
 from service.domain.errors import Code, Conflict
 from service.domain.events import EVENT_OF, between
 from service.domain.filing import Filing
-from service.domain.operation import TARGET_OF, CreatedKey, Done, InDoubt, Operation, OperationName, Refused, Secret
+from service.domain.operation import TARGET_OF, Operation, OperationName
+from service.domain.outcome import CreatedKey, Done, InDoubt, Refused, Secret
 from service.domain.request import NEXT, TERMINAL, OperationRequest, Result, Status, Verdict
 
 _KEY = "AKIAEXAMPLE000000001"

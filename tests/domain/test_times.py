@@ -7,7 +7,7 @@ import pytest
 from factories import NOON, approved, decision, filing, request
 
 from service.domain.account import SourceKind
-from service.domain.operation import Done
+from service.domain.outcome import Done
 from service.domain.policy import CLOCK_SKEW
 from service.domain.request import OperationRequest
 from service.domain.times import contradiction

@@ -41,7 +41,8 @@ from service.aws.signer import AssumedRoot
 from service.domain.account import Account, Part, SourceKind
 from service.domain.capability import Plan
 from service.domain.errors import Unavailable
-from service.domain.operation import Done, Operation, OperationName, Outcome, Refused
+from service.domain.operation import Operation, OperationName
+from service.domain.outcome import Done, Outcome, Refused
 from service.domain.request import Status
 from service.simulated_aws import Refuse, Rewritten, SimulatedAws
 

@@ -19,7 +19,8 @@ from service.domain.account import SourceKind
 from service.domain.actor import WORKER, Actor, Directory, Person, Role
 from service.domain.errors import ServiceError
 from service.domain.events import Event, between, filed
-from service.domain.operation import CreatedKey, Done, InDoubt, Operation, OperationName, Outcome, Refused, Secret
+from service.domain.operation import Operation, OperationName
+from service.domain.outcome import CreatedKey, Done, InDoubt, Outcome, Refused, Secret
 from service.domain.permissions import (
     Standing,
     check_may_approve,

@@ -12,7 +12,7 @@ from factories import ACCOUNT, ACTIVATE, DELETE, House
 from service.aws.root import AwsRoots
 from service.aws.sources import FixedSource
 from service.domain.errors import Code, ServiceError
-from service.domain.operation import CreatedKey
+from service.domain.outcome import CreatedKey
 from service.domain.request import OperationRequest
 from service.simulated_aws import (
     ConnectionLostAfter,

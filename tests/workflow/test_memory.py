@@ -10,7 +10,8 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from factories import BOTH, CREATE, DELETE, House
 
 from service.aws.signer import Signer
-from service.domain.operation import CreatedKey, OperationName, Secret
+from service.domain.operation import OperationName
+from service.domain.outcome import CreatedKey, Secret
 
 HOLDERS = (BaseClient, Credentials, ReadOnlyCredentials, Signer, CreatedKey, Secret)
 

@@ -13,7 +13,7 @@ from service.db.engine import begin, read
 from service.domain.actor import WORKER
 from service.domain.errors import Code, ServiceError
 from service.domain.events import Event
-from service.domain.operation import CreatedKey
+from service.domain.outcome import CreatedKey
 from service.domain.request import Verdict
 from service.worker import run_pass
 from service.workflow.decide import decide, withdraw

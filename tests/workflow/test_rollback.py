@@ -8,7 +8,7 @@ from commits import commits_failing
 from factories import ACCOUNT, House
 
 from service.domain.errors import Code, ServiceError
-from service.domain.operation import CreatedKey
+from service.domain.outcome import CreatedKey
 from service.domain.request import OperationRequest
 from service.simulated_aws import (
     ConnectionLostAfter,

@@ -20,7 +20,8 @@ from service.domain.account import ACTIVE, INACTIVE, AccessKey
 from service.domain.delivery import GIVE_UP_AFTER, Delivery, DeliveryStatus
 from service.domain.drift import Drift, DriftFinding, DriftKind, Expectation, ExpectedKey, Origin
 from service.domain.events import between, filed
-from service.domain.operation import CreatedKey, Done, InDoubt, OperationName, Secret
+from service.domain.operation import OperationName
+from service.domain.outcome import CreatedKey, Done, InDoubt, Secret
 from service.domain.request import Verdict
 from service.domain.selection import Cursor
 from service.workflow.drift import Look

@@ -11,7 +11,8 @@ from service.domain.account import AccessKey, Account, RootCredentials, SourceKi
 from service.domain.actor import Actor, ActorKind, Directory, Member, Role
 from service.domain.canonical import parse_timestamp
 from service.domain.filing import Filing
-from service.domain.operation import TARGET_OF, Done, InDoubt, Operation, OperationName
+from service.domain.operation import TARGET_OF, Operation, OperationName
+from service.domain.outcome import Done, InDoubt
 from service.domain.permissions import Standing, actions
 from service.domain.policy import Policy
 from service.domain.proof import Proof
