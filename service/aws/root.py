@@ -32,7 +32,7 @@ from service.aws.signer import REGION, UNREAD, AssumedRoot, Signer, about_accoun
 from service.aws.sources import Source
 from service.domain.account import AccessKey, Account, Part, RootCredentials, SigningCertificate, SourceKind
 from service.domain.capability import Plan
-from service.domain.operation import Operation, OperationName
+from service.domain.operation import KINDS, Operation, OperationName
 from service.domain.outcome import CreatedKey, Done, InDoubt, Outcome, Secret
 
 if TYPE_CHECKING:
@@ -40,12 +40,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# The narrowest of AWS's root task policies: for reading, and for each thing that an AssumeRoot session may do.
+# The narrowest of AWS's root task policies for reading; `KINDS` names those for acting.
 _READING = "IAMAuditRootUserCredentials"
-_DELETING = "IAMDeleteRootUserCredentials"
 # The only flags among what the summary counts (API reference of GetAccountSummary).
 _FLAGS = ("AccountMFAEnabled", "AccountPasswordPresent", "AccountSigningCertificatesPresent")
-_TASK = {OperationName.ALLOW_PASSWORD_RECOVERY: "IAMCreateRootUserPassword"}
 
 
 class AwsRoots:
@@ -75,7 +73,7 @@ class AwsRoots:
         about = about_account(account, source)
         reader = actor = proved_signer(account, source, _READING)
         if plan.operation is not None and plan.source is SourceKind.ASSUME_ROOT:
-            actor = proved_signer(account, source, _TASK.get(plan.operation, _DELETING))
+            actor = proved_signer(account, source, KINDS[plan.operation].task_policy or _READING)
         with ExitStack() as stack:
             with asked(UNREAD, about=about):
                 iam = stack.enter_context(closing(reader.iam(REPEATABLE)))

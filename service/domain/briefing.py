@@ -11,31 +11,6 @@ from service.domain.filing import Filing
 from service.domain.operation import Operation, OperationName
 from service.domain.text import quoted
 
-# `{}` is what it is done to.
-_DONE: Mapping[OperationName, str] = {
-    OperationName.CREATE_ACCESS_KEY: "The root user gets a new access key that can do anything in the account.",
-    OperationName.DEACTIVATE_ACCESS_KEY: (
-        "Whatever uses the root access key {} stops working, until the key is activated again."
-    ),
-    OperationName.ACTIVATE_ACCESS_KEY: "Whoever holds the secret of the root access key {} can use it again.",
-    OperationName.DELETE_ACCESS_KEY: "The root access key {} stops working for good. It cannot be brought back.",
-    OperationName.DELETE_LOGIN_PROFILE: (
-        "The root user's password is deleted. Nobody can sign in to the console as root, or recover the password, "
-        "until password recovery is allowed again."
-    ),
-    OperationName.ALLOW_PASSWORD_RECOVERY: (
-        "The root user may have a password again. Whoever reads the mail of the account's root e-mail address can set "
-        "one by the console's password recovery, and then sign in as root."
-    ),
-    OperationName.DEACTIVATE_MFA_DEVICE: (
-        "The root user signs in without the MFA device {} from now on. Without another one the password alone is "
-        "enough."
-    ),
-    OperationName.DELETE_SIGNING_CERTIFICATE: (
-        "Requests signed with the X.509 certificate {} of the root user are refused for good."
-    ),
-}
-
 
 def effect(filing: Filing, name_of: Callable[[str], str]) -> str:
     """Say what this request does, in whole sentences, of all that was filed and of nothing else.
@@ -43,7 +18,7 @@ def effect(filing: Filing, name_of: Callable[[str], str]) -> str:
     `name_of` gives the name to show of a subject. Names are what others chose: they stand in quotation marks, each with
     its subject.
     """
-    done = _DONE[filing.operation.name].format(filing.operation.target)
+    done = filing.operation.kind.effect.format(filing.operation.target)
     return " ".join([done, *(_of_new_key if filing.operation.is_create else _of_others)(filing, name_of)])
 
 
@@ -142,17 +117,12 @@ _RECENTLY = timedelta(days=90)
 def warnings(operation: Operation, observed: RootCredentials, *, accept_lockout: bool) -> tuple[Caution, ...]:
     """What an approver should weigh, from the account as it was observed when the request was filed."""
     found: list[Caution] = []
-    match operation.name:
-        case OperationName.CREATE_ACCESS_KEY:
-            if observed.keys:
-                found.append(
-                    Caution(CautionCode.KEYS_EXIST, f"The root user has {_count(len(observed.keys))} already.")
-                )
-            found += _about_mfa(observed)
-        case OperationName.ALLOW_PASSWORD_RECOVERY:
-            found += _about_mfa(observed)
-        case OperationName.DEACTIVATE_MFA_DEVICE if observed.mfa_devices == (operation.target,):
-            found.append(Caution(CautionCode.LAST_MFA_DEVICE, "This is the root user's only MFA device."))
+    if operation.is_create and observed.keys:
+        found.append(Caution(CautionCode.KEYS_EXIST, f"The root user has {_count(len(observed.keys))} already."))
+    if operation.kind.lets_somebody_in and observed.mfa_enabled is False:
+        found.append(Caution(CautionCode.NO_MFA, "The root user has no MFA device."))
+    if operation.name is OperationName.DEACTIVATE_MFA_DEVICE and observed.mfa_devices == (operation.target,):
+        found.append(Caution(CautionCode.LAST_MFA_DEVICE, "This is the root user's only MFA device."))
     for key in observed.keys:
         if key.access_key_id == operation.key_id:
             found += _about_target(operation, key, observed)
@@ -161,13 +131,9 @@ def warnings(operation: Operation, observed: RootCredentials, *, accept_lockout:
     return tuple(found)
 
 
-def _about_mfa(observed: RootCredentials) -> list[Caution]:
-    return [Caution(CautionCode.NO_MFA, "The root user has no MFA device.")] if observed.mfa_enabled is False else []
-
-
 def _about_target(operation: Operation, key: AccessKey, observed: RootCredentials) -> list[Caution]:
     found: list[Caution] = []
-    if operation.name is OperationName.ACTIVATE_ACCESS_KEY:
+    if operation.kind.wanted == ACTIVE:
         return found
     if key.last_used_at and observed.observed_at - key.last_used_at < _RECENTLY:
         ago = _ago(observed.observed_at - key.last_used_at)

@@ -122,7 +122,7 @@ def effects(request: OperationRequest) -> tuple[Effect, ...]:
         if request.status is Status.ROLLED_BACK:
             times.append((request.ended_at, created, None))
     elif request.status is Status.SUCCEEDED and operation.key_id is not None:
-        times.append((request.settled_at, operation.key_id, operation.wanted))
+        times.append((request.settled_at, operation.key_id, operation.kind.wanted))
     elif request.status is Status.SUCCEEDED and operation.name is OperationName.DEACTIVATE_MFA_DEVICE:
         times.append((request.settled_at, None, None))
     return made + tuple(Effect(at, key, status) for at, key, status in times if at is not None)

@@ -1,9 +1,8 @@
 """The operations on an account's root credentials, and whether one can run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import assert_never
 
 from service.domain.account import ACTIVE, INACTIVE, PASSWORD, PRESENT, Part, RootCredentials
 from service.domain.canonical import Document
@@ -24,16 +23,92 @@ class OperationName(StrEnum):
     DELETE_SIGNING_CERTIFICATE = "delete_signing_certificate"
 
 
-ON_PASSWORD = frozenset({OperationName.DELETE_LOGIN_PROFILE, OperationName.ALLOW_PASSWORD_RECOVERY})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What the rules know about one operation. `capability.py` says which source can do it."""
 
-# What an operation is done to: how its id is called. The others are done to the root user as such.
-TARGET_OF: Mapping[OperationName, str] = {
-    OperationName.DEACTIVATE_ACCESS_KEY: "access_key_id",
-    OperationName.ACTIVATE_ACCESS_KEY: "access_key_id",
-    OperationName.DELETE_ACCESS_KEY: "access_key_id",
-    OperationName.DEACTIVATE_MFA_DEVICE: "serial_number",
-    OperationName.DELETE_SIGNING_CERTIFICATE: "certificate_id",
+    # For approvers, in whole sentences; `{}` is the target.
+    effect: str
+    # What the target's id is called in the API; None where the operation is done to the root user as such.
+    target: str | None = None
+    # What the target is called among an account's facts: no id is taken for another kind's.
+    fact: str = "{}"
+    # The target's status afterwards; None for a target that is gone then, and for a new key.
+    wanted: str | None = None
+    # What must be read to judge it, besides the access keys.
+    reads: tuple[Part, ...] = (Part.SIGNER,)
+    # Why a request is refused whose target is not there, and one whose target is as wanted already.
+    missing: Code | None = None
+    present: Code = Code.ALREADY_IN_STATUS
+    # The narrowest of AWS's root task policies that allows it to an AssumeRoot session; None where none does.
+    task_policy: str | None = None
+    lets_somebody_in: bool = False
+    may_lock_out: bool = False
+
+
+_DELETING = "IAMDeleteRootUserCredentials"
+_ON_KEY = Kind(effect="", target="access_key_id", missing=Code.NO_SUCH_KEY)
+
+KINDS: Mapping[OperationName, Kind] = {
+    OperationName.CREATE_ACCESS_KEY: Kind(
+        effect="The root user gets a new access key that can do anything in the account.",
+        reads=(Part.SUMMARY,),
+        lets_somebody_in=True,
+    ),
+    OperationName.DEACTIVATE_ACCESS_KEY: replace(
+        _ON_KEY,
+        effect="Whatever uses the root access key {} stops working, until the key is activated again.",
+        wanted=INACTIVE,
+        may_lock_out=True,
+    ),
+    OperationName.ACTIVATE_ACCESS_KEY: replace(
+        _ON_KEY, effect="Whoever holds the secret of the root access key {} can use it again.", wanted=ACTIVE
+    ),
+    OperationName.DELETE_ACCESS_KEY: replace(
+        _ON_KEY,
+        effect="The root access key {} stops working for good. It cannot be brought back.",
+        task_policy=_DELETING,
+        may_lock_out=True,
+    ),
+    OperationName.DELETE_LOGIN_PROFILE: Kind(
+        effect="The root user's password is deleted. Nobody can sign in to the console as root, or recover the "
+        "password, until password recovery is allowed again.",
+        fact=PASSWORD,
+        reads=(Part.PASSWORD,),
+        missing=Code.NO_PASSWORD,
+        task_policy=_DELETING,
+    ),
+    OperationName.ALLOW_PASSWORD_RECOVERY: Kind(
+        effect="The root user may have a password again. Whoever reads the mail of the account's root e-mail address "
+        "can set one by the console's password recovery, and then sign in as root.",
+        fact=PASSWORD,
+        wanted=PRESENT,
+        reads=(Part.PASSWORD, Part.SUMMARY),
+        present=Code.PASSWORD_EXISTS,
+        task_policy="IAMCreateRootUserPassword",
+        lets_somebody_in=True,
+    ),
+    OperationName.DEACTIVATE_MFA_DEVICE: Kind(
+        effect="The root user signs in without the MFA device {} from now on. Without another one the password alone "
+        "is enough.",
+        target="serial_number",
+        fact="MFA device {}",
+        reads=(Part.MFA_DEVICES,),
+        missing=Code.NO_SUCH_MFA_DEVICE,
+        task_policy=_DELETING,
+    ),
+    OperationName.DELETE_SIGNING_CERTIFICATE: Kind(
+        effect="Requests signed with the X.509 certificate {} of the root user are refused for good.",
+        target="certificate_id",
+        fact="signing certificate {}",
+        reads=(Part.SIGNING_CERTIFICATES,),
+        missing=Code.NO_SUCH_CERTIFICATE,
+        task_policy=_DELETING,
+    ),
 }
+
+ON_PASSWORD = frozenset(name for name, kind in KINDS.items() if kind.fact == PASSWORD)
+TARGET_OF: Mapping[OperationName, str] = {name: kind.target for name, kind in KINDS.items() if kind.target is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +119,8 @@ class Operation:
     target: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.name in TARGET_OF) != (self.target is not None):
-            raise ValueError(f"{self.name} needs {TARGET_OF.get(self.name, 'no target')}")
+        if (self.kind.target is None) != (self.target is None):
+            raise ValueError(f"{self.name} needs {self.kind.target or 'no target'}")
 
     @property
     def is_create(self) -> bool:
@@ -54,99 +129,41 @@ class Operation:
     @property
     def key_id(self) -> str | None:
         """The access key that this is done to, if it is done to one."""
-        return self.target if TARGET_OF.get(self.name) == "access_key_id" else None
+        return self.target if self.kind.target == "access_key_id" else None
 
     @property
-    def wanted(self) -> str | None:
-        """What the target is when this is done; None for what should be gone, or for a key that is new."""
-        match self.name:
-            case OperationName.DEACTIVATE_ACCESS_KEY:
-                return INACTIVE
-            case OperationName.ACTIVATE_ACCESS_KEY:
-                return ACTIVE
-            case OperationName.ALLOW_PASSWORD_RECOVERY:
-                return PRESENT
-            case (
-                OperationName.CREATE_ACCESS_KEY
-                | OperationName.DELETE_ACCESS_KEY
-                | OperationName.DELETE_LOGIN_PROFILE
-                | OperationName.DEACTIVATE_MFA_DEVICE
-                | OperationName.DELETE_SIGNING_CERTIFICATE
-            ):
-                return None
-            case _:
-                assert_never(self.name)
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """What has to be read, besides the access keys, to judge it."""
-        match self.name:
-            case OperationName.CREATE_ACCESS_KEY:
-                return (Part.SUMMARY,)
-            case OperationName.DELETE_LOGIN_PROFILE:
-                return (Part.PASSWORD,)
-            case OperationName.ALLOW_PASSWORD_RECOVERY:
-                return (Part.PASSWORD, Part.SUMMARY)
-            case OperationName.DEACTIVATE_MFA_DEVICE:
-                return (Part.MFA_DEVICES,)
-            case OperationName.DELETE_SIGNING_CERTIFICATE:
-                return (Part.SIGNING_CERTIFICATES,)
-            case (
-                OperationName.DEACTIVATE_ACCESS_KEY
-                | OperationName.ACTIVATE_ACCESS_KEY
-                | OperationName.DELETE_ACCESS_KEY
-            ):
-                return (Part.SIGNER,)
-            case _:
-                assert_never(self.name)
+    def kind(self) -> Kind:
+        return KINDS[self.name]
 
     def state_in(self, facts: Mapping[str, str]) -> str | None:
         """What the target is among `facts`; None when it is not there."""
-        return facts.get(_fact(self.name, self.target))
+        return facts.get(self.kind.fact.format(self.target))
 
     def document(self) -> Document:
         """The part of the digest that says what is done to what."""
-        named = {TARGET_OF[self.name]: self.target} if self.name in TARGET_OF else {}
+        named = {} if self.kind.target is None else {self.kind.target: self.target}
         return {"operation": self.name.value, "access_key_id": None} | named
 
 
-def _fact(name: OperationName, target: str | None) -> str:
-    """What a target is called among the facts: each kind by its own name, so that no id is taken for another's."""
-    match TARGET_OF.get(name):
-        case "access_key_id":
-            return str(target)
-        case "serial_number":
-            return f"MFA device {target}"
-        case "certificate_id":
-            return f"signing certificate {target}"
-        case _:
-            return PASSWORD
-
-
 def facts(operation: Operation, state: RootCredentials) -> dict[str, str]:
-    """What `operation` is judged by, and approved on: name → status of every access key, and of its kind of target."""
-    name, found = operation.name, state.statuses
-    match name:
-        case OperationName.DELETE_LOGIN_PROFILE | OperationName.ALLOW_PASSWORD_RECOVERY if state.password_present:
-            found[PASSWORD] = PRESENT
-        case OperationName.DEACTIVATE_MFA_DEVICE:
-            found |= {_fact(name, device): "enabled" for device in state.mfa_devices or ()}
-        case OperationName.DELETE_SIGNING_CERTIFICATE:
-            listed = state.signing_certificates or ()
-            found |= {_fact(name, certificate.certificate_id): certificate.status for certificate in listed}
+    """Return what `operation` is judged by and approved on: fact → status of every access key, and of its targets."""
+    found, kind = state.statuses, operation.kind
+    if kind.fact == PASSWORD and state.password_present:
+        found[PASSWORD] = PRESENT
+    if Part.MFA_DEVICES in kind.reads:
+        found |= {kind.fact.format(device): "enabled" for device in state.mfa_devices or ()}
+    if Part.SIGNING_CERTIFICATES in kind.reads:
+        found |= {kind.fact.format(each.certificate_id): each.status for each in state.signing_certificates or ()}
     return found
 
 
-_NOT_THERE: Mapping[OperationName, tuple[Code, str]] = {
-    OperationName.DEACTIVATE_ACCESS_KEY: (Code.NO_SUCH_KEY, "The root user of this account has no such access key."),
-    OperationName.ACTIVATE_ACCESS_KEY: (Code.NO_SUCH_KEY, "The root user of this account has no such access key."),
-    OperationName.DELETE_ACCESS_KEY: (Code.NO_SUCH_KEY, "The root user of this account has no such access key."),
-    OperationName.DELETE_LOGIN_PROFILE: (Code.NO_PASSWORD, "The root user has no password."),
-    OperationName.DEACTIVATE_MFA_DEVICE: (Code.NO_SUCH_MFA_DEVICE, "The root user has no such MFA device."),
-    OperationName.DELETE_SIGNING_CERTIFICATE: (
-        Code.NO_SUCH_CERTIFICATE,
-        "The root user has no such signing certificate.",
-    ),
+_SENTENCES: Mapping[Code, str] = {
+    Code.NO_SUCH_KEY: "The root user of this account has no such access key.",
+    Code.NO_PASSWORD: "The root user has no password.",
+    Code.NO_SUCH_MFA_DEVICE: "The root user has no such MFA device.",
+    Code.NO_SUCH_CERTIFICATE: "The root user has no such signing certificate.",
+    Code.PASSWORD_EXISTS: "The root user has a password already, which can be recovered.",
+    Code.ALREADY_IN_STATUS: "The access key is {} already.",
 }
 
 
@@ -156,14 +173,12 @@ def check_can_run(operation: Operation, state: RootCredentials, *, accept_lockou
         if len(state.keys) >= KEY_LIMIT:
             raise Conflict(Code.KEY_LIMIT_REACHED, "The root user has two access keys already; AWS allows no third.")
         return
-    found = operation.state_in(facts(operation, state))
-    if found is None and operation.name in _NOT_THERE:
-        raise Conflict(*_NOT_THERE[operation.name])
-    if found is not None and found == operation.wanted:
-        if operation.name is OperationName.ALLOW_PASSWORD_RECOVERY:
-            raise Conflict(Code.PASSWORD_EXISTS, "The root user has a password already, which can be recovered.")
-        raise Conflict(Code.ALREADY_IN_STATUS, f"The access key is {found} already.")
-    if operation.name in {OperationName.DEACTIVATE_ACCESS_KEY, OperationName.DELETE_ACCESS_KEY} and not accept_lockout:
+    kind, found = operation.kind, operation.state_in(facts(operation, state))
+    if found is None and kind.missing is not None:
+        raise Conflict(kind.missing, _SENTENCES[kind.missing])
+    if found is not None and found == kind.wanted:
+        raise Conflict(kind.present, _SENTENCES[kind.present].format(found))
+    if kind.may_lock_out and not accept_lockout:
         _check_no_lockout(operation, state)
 
 

@@ -9,7 +9,7 @@ from service.domain.account import RootCredentials
 from service.domain.actor import Actor
 from service.domain.canonical import Document, Json, seconds
 from service.domain.errors import Code, Conflict, Invalid, SignInAgain
-from service.domain.operation import Operation, OperationName
+from service.domain.operation import Operation
 
 SMALLEST_QUORUM = 2
 # How far two clocks may be apart: a provider's and ours, or those of two of our hosts.
@@ -132,7 +132,7 @@ def check_root_mfa(
     """Raise Conflict where a new key wants a root user with MFA, and AWS does not say that there is one; and where
     what lets somebody in as root was approved while there was MFA, and that is gone.
     """
-    lets_in = operation.name in {OperationName.CREATE_ACCESS_KEY, OperationName.ALLOW_PASSWORD_RECOVERY}
+    lets_in = operation.kind.lets_somebody_in
     if lets_in and approved_on is not None and approved_on.mfa_enabled and state.mfa_enabled is False:
         raise Conflict(Code.ROOT_MFA_REQUIRED, "The root user had MFA when this was approved, and has none now.")
     if policy.require_root_mfa and operation.is_create and not state.mfa_enabled:

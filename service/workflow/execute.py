@@ -49,7 +49,7 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
     operation = approved.filing.operation
     planned = plan(account, operation.name)
     with ctx.roots.sign_in(account, planned) as root:
-        known_key_ids = tuple(root.observe(ctx.now(), *operation.parts).statuses)
+        known_key_ids = tuple(root.observe(ctx.now(), *operation.kind.reads).statuses)
 
         def claim(tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
             return judge(tx, request, now).claim(
@@ -90,7 +90,7 @@ def _act(ctx: Context, root: RootSession, claimed: OperationRequest) -> Outcome:
     """Look once more, then make the one call. What was approved is a picture of the account as well."""
     filing = claimed.filing
     try:
-        found = root.observe(ctx.now(), *filing.operation.parts)
+        found = root.observe(ctx.now(), *filing.operation.kind.reads)
         changed = difference(facts(filing.operation, filing.observed), facts(filing.operation, found))
         if changed is not None:
             return Refused(code="account_changed", detail=f"The account is not as it was approved: {changed}.")

@@ -75,7 +75,7 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
         return _twin(ctx, actor, draft, idempotency_key)
     # Nothing is done now, so nothing that could do it signs in.
     with ctx.roots.sign_in(account, Plan(planned.source)) as root:
-        observed = root.observe(ctx.now(), *(set(Part) - {Part.SIGNER}), *draft.operation.parts)
+        observed = root.observe(ctx.now(), *(set(Part) - {Part.SIGNER}), *draft.operation.kind.reads)
     check_can_run(draft.operation, observed, accept_lockout=draft.accept_lockout)
     check_root_mfa(ctx.policy, draft.operation, observed)
     filing = _filing(ctx, actor, draft, recipient, observed)

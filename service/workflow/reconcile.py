@@ -64,7 +64,9 @@ def _find_out(ctx: Context, root: RootSession, request: OperationRequest) -> "tu
     """What is true, and the incident if there are keys that nobody can account for. Raises Unavailable."""
     operation = request.filing.operation
     if not operation.is_create:
-        return (_seen_in(facts(operation, root.observe(ctx.now(), *operation.parts)), operation, root.signer_key_id),)
+        return (
+            _seen_in(facts(operation, root.observe(ctx.now(), *operation.kind.reads)), operation, root.signer_key_id),
+        )
     observed = root.observe(ctx.now(), Part.LAST_USE, Part.SIGNER)
     new = [key for key in observed.keys if key.access_key_id not in (request.known_key_ids or ())]
     if not new:
@@ -106,7 +108,7 @@ def _is_of_the_time(ctx: Context, request: OperationRequest, key: AccessKey) -> 
 
 def _seen_in(found: Mapping[str, str], operation: Operation, signer_key_id: str) -> Outcome:
     state = operation.state_in(found)
-    if state == operation.wanted:
+    if state == operation.kind.wanted:
         return Done(signer_key_id=signer_key_id, aws_request_id=None)
     detail = f"AWS did not do it: {operation.target or PASSWORD} is {state or 'gone'}."
     return Refused(code="not_done", detail=detail, signer_key_id=signer_key_id)

@@ -14,11 +14,16 @@ from service.aws.signer import AssumedRoot
 from service.domain.account import Account, Partition, SourceKind
 from service.domain.capability import CAPABLE, Plan, incapable_because
 from service.domain.errors import Unavailable
-from service.domain.operation import TARGET_OF, Operation, OperationName
+from service.domain.operation import KINDS, TARGET_OF, Operation, OperationName
 from service.domain.outcome import Done, Refused
 from service.simulated_aws import Refuse, SimulatedAws
 
 _CELLS = list(product(SourceKind, Partition, OperationName))
+
+
+def test_an_operation_has_a_task_policy_where_an_assume_root_session_can_do_it() -> None:
+    with_policy = {name for name, kind in KINDS.items() if kind.task_policy is not None}
+    assert with_policy == CAPABLE[SourceKind.ASSUME_ROOT, Partition.AWS]
 
 
 def account_in(partition: Partition) -> Account:
