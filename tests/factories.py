@@ -309,6 +309,10 @@ class House:
             self._tokens[subject] = self.new_token(subject)
         return self._tokens[subject]
 
+    def forget_token(self, subject: str) -> None:
+        """Give `subject` a new token next time: the last one was revoked."""
+        self._tokens.pop(subject, None)
+
     def new_token(self, subject: str, lifetime: timedelta = timedelta(days=90)) -> str:
         secret = mint(MEMBERS[subject].kind).reveal()
         create_token(self.ctx, WORKER, subject, str(fingerprint(secret)), lifetime)

@@ -1,24 +1,20 @@
 """Requests and their decisions: rows in, OperationRequest out."""
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, func, insert, or_, select, tuple_, update
+from sqlalchemy import Select, func, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from service.db.engine import Tx
+from service.db.request_rows import decision_columns, decision_of, filed_columns, life_columns, request_of
 from service.db.selection import conditions, seen_by
 from service.db.tables import decisions, is_open, requests
-from service.domain.account import RootCredentials, SourceKind
-from service.domain.actor import ActorKind
-from service.domain.canonical import canonical, seconds
-from service.domain.filing import Filing
-from service.domain.operation import Operation, OperationName
-from service.domain.request import Decision, OperationRequest, Result, Status, Verdict
+from service.domain.operation import Operation
+from service.domain.request import Decision, OperationRequest, Status
 from service.domain.selection import Cursor, Selection
 
 # No clock is believed that is farther ahead: what it dates nobody waits for.
@@ -29,8 +25,8 @@ def add(tx: Tx, request: OperationRequest, *, idempotency_key: str | None, idemp
     """Raises IntegrityError when an open request for the same thing, or the idempotency key, is there already."""
     tx.execute(
         insert(requests).values(
-            **_filed_columns(request),
-            **_life_columns(request),
+            **filed_columns(request),
+            **life_columns(request),
             idempotency_key=idempotency_key,
             idempotency_hash=idempotency_hash,
         )
@@ -72,7 +68,7 @@ def by_idempotency_key(tx: Tx, requester: str, key: str) -> tuple[OperationReque
     """The request that `requester` filed with this key, and the hash of what was sent with it."""
     query = select(requests).where(requests.c.requester == requester, requests.c.idempotency_key == key)
     row = tx.execute(query).mappings().one_or_none()
-    return (_request(row, _decisions_of(tx, [row["id"]])), row["idempotency_hash"]) if row else None
+    return (request_of(row, _decisions_of(tx, [row["id"]])), row["idempotency_hash"]) if row else None
 
 
 def ids(tx: Tx, *, after: str, limit: int) -> Sequence[str]:
@@ -84,7 +80,7 @@ def ids(tx: Tx, *, after: str, limit: int) -> Sequence[str]:
 def by_ids(tx: Tx, request_ids: Sequence[str]) -> list[OperationRequest]:
     rows = tx.execute(select(requests).where(requests.c.id.in_(request_ids)).order_by(requests.c.id)).mappings().all()
     made = _decisions_of(tx, request_ids)
-    return [_request(row, made) for row in rows]
+    return [request_of(row, made) for row in rows]
 
 
 def count(tx: Tx) -> int:
@@ -126,7 +122,7 @@ def acted_on(tx: Tx, account_id: str, since: datetime | None) -> list[OperationR
     query = select(requests).where(requests.c.account_id == account_id, requests.c.settled_at.is_not(None))
     if since is not None:
         query = query.where(or_(*(column > since for column in life)))
-    return [_request(row, {}) for row in tx.execute(query).mappings()]
+    return [request_of(row, {}) for row in tx.execute(query).mappings()]
 
 
 def is_acted_on(tx: Tx, account_id: str) -> bool:
@@ -145,7 +141,7 @@ def save(tx: Tx, before: OperationRequest, after: OperationRequest) -> None:
     saved = tx.execute(
         update(requests)
         .where(requests.c.id == before.filing.request_id, requests.c.version == before.version)
-        .values(**_life_columns(after))
+        .values(**life_columns(after))
     )
     if saved.rowcount != 1:
         raise RuntimeError("the request was changed by somebody else meanwhile")
@@ -166,39 +162,24 @@ def select_page(tx: Tx, selection: Selection, *, after: Cursor | None, limit: in
         parts = [tx.execute(newest_first.where(part)).mappings().all() for part in seen_by(selection.reader)]
         rows = list(islice(merge(*parts, key=lambda row: (row["filed_at"], row["id"]), reverse=True), limit))
     found = _decisions_of(tx, [row["id"] for row in rows])
-    return [_request(row, found) for row in rows]
+    return [request_of(row, found) for row in rows]
 
 
 def _one(tx: Tx, query: Select[Any]) -> OperationRequest | None:
     row = tx.execute(query).mappings().one_or_none()
-    return _request(row, _decisions_of(tx, [row["id"]])) if row else None
+    return request_of(row, _decisions_of(tx, [row["id"]])) if row else None
 
 
 def _decisions_of(tx: Tx, request_ids: Iterable[str]) -> dict[str, list[Decision]]:
     query = select(decisions).where(decisions.c.request_id.in_(list(request_ids)))
     found: dict[str, list[Decision]] = {}
     for row in sorted(tx.execute(query).mappings(), key=lambda row: (row["decided_at"], row["person"])):
-        found.setdefault(row["request_id"], []).append(
-            Decision(
-                person=row["person"],
-                verdict=Verdict(row["decision"]),
-                digest=row["digest"],
-                comment=row["comment"],
-                credential=row["credential"],
-                decided_at=row["decided_at"],
-            )
-        )
+        found.setdefault(row["request_id"], []).append(decision_of(row))
     return found
 
 
 def _save_decision(tx: Tx, request: OperationRequest, decision: Decision, *, replaces: bool) -> None:
-    values = {
-        "digest": decision.digest,
-        "decision": decision.verdict,
-        "comment": decision.comment,
-        "credential": decision.credential,
-        "decided_at": decision.decided_at,
-    }
+    values = decision_columns(decision)
     filing = request.filing
     if replaces:
         of_person = (decisions.c.request_id == filing.request_id) & (decisions.c.person == decision.person)
@@ -213,130 +194,3 @@ def _save_decision(tx: Tx, request: OperationRequest, decision: Decision, *, rep
                 **values,
             )
         )
-
-
-def _filed_columns(request: OperationRequest) -> dict[str, object]:
-    filing = request.filing
-    return {
-        "id": filing.request_id,
-        "account_id": filing.account_id,
-        "operation": filing.operation.name,
-        "target": filing.operation.target or "",
-        "requester": filing.requester,
-        "requester_kind": filing.requester_kind,
-        "recipient": filing.recipient,
-        "justification": filing.justification,
-        "ticket": filing.ticket,
-        "run_on_approval": filing.run_on_approval,
-        "accept_lockout": filing.accept_lockout,
-        "quorum": filing.quorum,
-        "filed_at": filing.filed_at,
-        "approve_by": filing.approve_by,
-        "execution_window_seconds": seconds(filing.execution_window),
-        "receipt_window_seconds": seconds(filing.receipt_window),
-        "rollback_grace_seconds": seconds(filing.rollback_grace),
-        "lifetime_seconds": None if filing.lifetime is None else seconds(filing.lifetime),
-        "observed": canonical(filing.observed.document()).decode(),
-        "digest": request.digest,
-    }
-
-
-def _life_columns(request: OperationRequest) -> dict[str, object]:
-    result = request.result
-    known = request.known_key_ids
-    return {
-        "status": request.status,
-        "version": request.version,
-        "approved_at": request.approved_at,
-        "execute_by": request.execute_by,
-        "claimed_at": request.claimed_at,
-        "claimed_by": request.claimed_by,
-        "known_key_ids": None if known is None else canonical(list(known)).decode(),
-        "source": request.source,
-        "result_code": result.code if result else None,
-        "result_detail": result.detail if result else None,
-        "result_access_key_id": result.access_key_id if result else None,
-        "signer_key_id": result.signer_key_id if result else None,
-        "aws_request_id": result.aws_request_id if result else None,
-        "settled_at": request.settled_at,
-        "receipt_by": request.receipt_by,
-        "received_at": request.received_at,
-        "overdue_at": request.overdue_at,
-        "unconfirmed_at": request.unconfirmed_at,
-        "deactivated_at": request.deactivated_at,
-        "expires_at": request.expires_at,
-        "expiry_announced_at": request.expiry_announced_at,
-        "expiry_failed_at": request.expiry_failed_at,
-        "retired_at": request.retired_at,
-        "look_at": request.look_at,
-        "reminded_at": request.reminded_at,
-        "stuck_at": request.stuck_at,
-        "ended_at": request.ended_at,
-    }
-
-
-def _request(row: RowMapping, decisions_of: dict[str, list[Decision]]) -> OperationRequest:
-    known = row["known_key_ids"]
-    return OperationRequest(
-        filing=_filing(row),
-        digest=row["digest"],
-        status=Status(row["status"]),
-        version=row["version"],
-        decisions=tuple(decisions_of.get(row["id"], ())),
-        approved_at=row["approved_at"],
-        execute_by=row["execute_by"],
-        claimed_at=row["claimed_at"],
-        claimed_by=row["claimed_by"],
-        known_key_ids=None if known is None else tuple(json.loads(known)),
-        source=None if row["source"] is None else SourceKind(row["source"]),
-        result=_result(row),
-        settled_at=row["settled_at"],
-        receipt_by=row["receipt_by"],
-        received_at=row["received_at"],
-        overdue_at=row["overdue_at"],
-        unconfirmed_at=row["unconfirmed_at"],
-        deactivated_at=row["deactivated_at"],
-        expires_at=row["expires_at"],
-        expiry_announced_at=row["expiry_announced_at"],
-        expiry_failed_at=row["expiry_failed_at"],
-        retired_at=row["retired_at"],
-        look_at=row["look_at"],
-        reminded_at=row["reminded_at"],
-        stuck_at=row["stuck_at"],
-        ended_at=row["ended_at"],
-    )
-
-
-def _filing(row: RowMapping) -> Filing:
-    return Filing(
-        request_id=row["id"],
-        account_id=row["account_id"],
-        operation=Operation(OperationName(row["operation"]), row["target"] or None),
-        requester=row["requester"],
-        requester_kind=ActorKind(row["requester_kind"]),
-        recipient=row["recipient"],
-        justification=row["justification"],
-        ticket=row["ticket"],
-        run_on_approval=row["run_on_approval"],
-        accept_lockout=row["accept_lockout"],
-        quorum=row["quorum"],
-        filed_at=row["filed_at"],
-        approve_by=row["approve_by"],
-        execution_window=timedelta(seconds=row["execution_window_seconds"]),
-        receipt_window=timedelta(seconds=row["receipt_window_seconds"]),
-        rollback_grace=timedelta(seconds=row["rollback_grace_seconds"]),
-        lifetime=None if row["lifetime_seconds"] is None else timedelta(seconds=row["lifetime_seconds"]),
-        observed=RootCredentials.from_document(json.loads(row["observed"])),
-    )
-
-
-def _result(row: RowMapping) -> Result | None:
-    if row["result_code"] is None:
-        return None
-    return Result(
-        code=row["result_code"],
-        detail=row["result_detail"],
-        access_key_id=row["result_access_key_id"],
-        signer_key_id=row["signer_key_id"],
-        aws_request_id=row["aws_request_id"],
-    )

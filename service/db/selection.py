@@ -42,14 +42,18 @@ def seen_by(reader: Reader) -> list[ColumnElement[bool]]:
 
 
 def _awaits(awaiting: Awaiting) -> ColumnElement[bool]:
+    """Say for a list what `actions` says for one request: whether this person may approve, execute or confirm it.
+
+    Two things are left to the request's own page. An action may take a fresher sign-in. And one on which nobody may go
+    on, since its requester or recipient was lost, still waits for somebody to reject or withdraw it.
+    """
     person, now = awaiting.person, awaiting.now
     decided = exists().where(_counts(awaiting), decisions.c.person == person)
     has_quorum = _has_quorum(awaiting)
     may_decide = and_(
-        _approves(awaiting.directory, person),
+        _votes_now(awaiting),
         requests.c.requester != person,
         requests.c.recipient != person,
-        ~decided,
     )
     executes = and_(
         requests.c.run_on_approval.is_(False),
@@ -59,16 +63,26 @@ def _awaits(awaiting: Awaiting) -> ColumnElement[bool]:
             and_(requests.c.operation != OperationName.CREATE_ACCESS_KEY, requests.c.requester == person),
         ),
     )
+    receives = and_(requests.c.recipient == person, requests.c.unconfirmed_at.is_(None))
     # By status, and not as one condition of many ORs, for which PostgreSQL would go through several indexes and sort.
     return case(
-        (requests.c.status == Status.PENDING, and_(requests.c.approve_by > now, may_decide)),
+        # Votes that suffice again, after some were void, take somebody to say so.
+        (requests.c.status == Status.PENDING, and_(requests.c.approve_by > now, may_decide, or_(~decided, has_quorum))),
         (
             requests.c.status == Status.APPROVED,
-            and_(requests.c.execute_by > now, or_(executes, and_(may_decide, ~has_quorum))),
+            and_(requests.c.execute_by > now, or_(executes, and_(may_decide, ~decided, ~has_quorum))),
         ),
-        (requests.c.status == Status.DELIVERED, requests.c.recipient == person),
+        (requests.c.status == Status.DELIVERED, receives),
         else_=false(),
     )
+
+
+def _votes_now(awaiting: Awaiting) -> ColumnElement[bool]:
+    """Whether a vote that this person casts now would count for a request."""
+    member = awaiting.directory.get(awaiting.person)
+    if member is None or (member.votes_since is not None and awaiting.now < member.votes_since):
+        return false()
+    return _approves(awaiting.directory, awaiting.person)
 
 
 def _approves(directory: Directory, person: str) -> ColumnElement[bool]:

@@ -1,0 +1,108 @@
+"""Rows of requests and decisions, from and to the domain. A column has its field's name, unless named here."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from service.db.tables import requests
+from service.domain.account import RootCredentials, SourceKind
+from service.domain.actor import ActorKind
+from service.domain.canonical import canonical, seconds
+from service.domain.filing import Filing
+from service.domain.operation import Operation, OperationName
+from service.domain.request import Decision, OperationRequest, Result, Status, Verdict
+
+_DURATIONS = ("execution_window", "receipt_window", "rollback_grace", "lifetime")
+
+
+def _alike(of: type, *others: str) -> tuple[str, ...]:
+    """Fields whose column has the same name and the same value."""
+    return tuple(field.name for field in fields(of) if field.name in requests.c and field.name not in others)
+
+
+_FILED = _alike(Filing, "operation", "requester_kind", "observed")
+_LIFE = _alike(OperationRequest, "digest", "status", "known_key_ids", "source")
+_RESULT = {
+    "code": "result_code",
+    "detail": "result_detail",
+    "access_key_id": "result_access_key_id",
+    "signer_key_id": "signer_key_id",
+    "aws_request_id": "aws_request_id",
+}
+_DECISION = ("digest", "comment", "credential", "decided_at")
+
+
+def filed_columns(request: OperationRequest) -> dict[str, object]:
+    """What never changes again."""
+    filing = request.filing
+    durations = {name: getattr(filing, name) for name in _DURATIONS}
+    return {
+        **{name: getattr(filing, name) for name in _FILED},
+        **{f"{name}_seconds": None if value is None else seconds(value) for name, value in durations.items()},
+        "id": filing.request_id,
+        "operation": filing.operation.name,
+        "target": filing.operation.target or "",
+        "requester_kind": filing.requester_kind,
+        "observed": canonical(filing.observed.document()).decode(),
+        "digest": request.digest,
+    }
+
+
+def life_columns(request: OperationRequest) -> dict[str, object]:
+    """What changes with each step."""
+    known = request.known_key_ids
+    return {
+        **{name: getattr(request, name) for name in _LIFE},
+        **{column: getattr(request.result, name, None) for name, column in _RESULT.items()},
+        "status": request.status,
+        "known_key_ids": None if known is None else canonical(list(known)).decode(),
+        "source": request.source,
+    }
+
+
+def request_of(row: RowMapping, decisions_of: Mapping[str, Sequence[Decision]]) -> OperationRequest:
+    """Decisions by the id of their request."""
+    known = row["known_key_ids"]
+    return OperationRequest(
+        **{name: row[name] for name in _LIFE},
+        filing=_filing(row),
+        digest=row["digest"],
+        status=Status(row["status"]),
+        decisions=tuple(decisions_of.get(row["id"], ())),
+        known_key_ids=None if known is None else tuple(json.loads(known)),
+        source=None if row["source"] is None else SourceKind(row["source"]),
+        result=_result(row),
+    )
+
+
+def _filing(row: RowMapping) -> Filing:
+    values: dict[str, Any] = {name: row[name] for name in _FILED}
+    for name in _DURATIONS:
+        length = row[f"{name}_seconds"]
+        values[name] = None if length is None else timedelta(seconds=length)
+    return Filing(
+        **values,
+        request_id=row["id"],
+        operation=Operation(OperationName(row["operation"]), row["target"] or None),
+        requester_kind=ActorKind(row["requester_kind"]),
+        observed=RootCredentials.from_document(json.loads(row["observed"])),
+    )
+
+
+def _result(row: RowMapping) -> Result | None:
+    if row["result_code"] is None:
+        return None
+    return Result(**{name: row[column] for name, column in _RESULT.items()})
+
+
+def decision_columns(decision: Decision) -> dict[str, object]:
+    """What a second decision of the same person replaces."""
+    return {name: getattr(decision, name) for name in _DECISION} | {"decision": decision.verdict}
+
+
+def decision_of(row: RowMapping) -> Decision:
+    return Decision(**{name: row[name] for name in _DECISION}, person=row["person"], verdict=Verdict(row["decision"]))
