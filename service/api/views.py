@@ -1,26 +1,30 @@
 """From the domain to what is sent: names beside subjects, nothing decided here."""
 
+from collections.abc import Callable
+
 from pydantic import SecretStr
 
 from service.api.schemas import outputs as out
 from service.domain.account import Account, RootCredentials
 from service.domain.actor import Directory
-from service.domain.briefing import CautionCode, effect, warnings
+from service.domain.briefing import Caution, effect, few_approvers, warnings
 from service.domain.canonical import seconds
 from service.domain.capability import plan
 from service.domain.delivery import Delivery
 from service.domain.drift import DriftFinding, Expectation
-from service.domain.errors import Conflict, Unavailable
+from service.domain.errors import Conflict
 from service.domain.filing import Filing
 from service.domain.operation import OperationName
 from service.domain.outcome import CreatedKey
-from service.domain.request import OperationRequest, Status
-from service.workflow.context import Context
+from service.domain.request import OperationRequest
 from service.workflow.drift import Look
 from service.workflow.read import Shown
 
+# From an account's id to its name.
+NameOf = Callable[[str], str]
 
-def request_out(ctx: Context, shown: Shown) -> out.RequestOut:
+
+def request_out(account_name: NameOf, shown: Shown) -> out.RequestOut:
     request, filing = shown.request, shown.request.filing
     directory = shown.standing.directory
     observed = credentials_out(filing.observed)
@@ -30,10 +34,10 @@ def request_out(ctx: Context, shown: Shown) -> out.RequestOut:
         status=request.status,
         operation=filing.operation.name,
         effect=effect(filing, directory.name_of),
-        account=account_of(ctx, filing.account_id),
+        account=_account(account_name, filing.account_id),
         target=filing.operation.target,
         access_key=next((key for key in observed.keys if key.access_key_id == key_id), None),
-        warnings=_warnings(filing) + _short_of_approvers(shown),
+        warnings=_warnings(filing, few_approvers(request, shown.standing)),
         requester=_requester(directory, filing),
         recipient=_actor(directory, filing.recipient),
         justification=filing.justification,
@@ -72,14 +76,14 @@ def delivery_out(delivery: Delivery) -> out.DeliveryOut:
     )
 
 
-def summary_out(ctx: Context, directory: Directory, request: OperationRequest) -> out.RequestSummaryOut:
+def summary_out(account_name: NameOf, directory: Directory, request: OperationRequest) -> out.RequestSummaryOut:
     filing = request.filing
     return out.RequestSummaryOut(
         id=filing.request_id,
         status=request.status,
         operation=filing.operation.name,
         effect=effect(filing, directory.name_of),
-        account=account_of(ctx, filing.account_id),
+        account=_account(account_name, filing.account_id),
         target=filing.operation.target,
         warnings=_warnings(filing),
         requester=_requester(directory, filing),
@@ -118,11 +122,11 @@ def account_detail_out(account: Account, expectation: Expectation | None) -> out
     )
 
 
-def finding_out(ctx: Context, finding: DriftFinding) -> out.FindingOut:
+def finding_out(account_name: NameOf, finding: DriftFinding) -> out.FindingOut:
     drift = finding.drift
     return out.FindingOut(
         id=finding.id,
-        account=account_of(ctx, drift.account_id),
+        account=_account(account_name, drift.account_id),
         kind=drift.kind,
         access_key_id=drift.access_key_id,
         expected=drift.expected,
@@ -133,12 +137,12 @@ def finding_out(ctx: Context, finding: DriftFinding) -> out.FindingOut:
     )
 
 
-def look_out(ctx: Context, look: Look) -> out.DriftCheckOut:
+def look_out(account_name: NameOf, look: Look) -> out.DriftCheckOut:
     return out.DriftCheckOut(
-        account=account_of(ctx, look.expectation.account_id),
+        account=_account(account_name, look.expectation.account_id),
         adopted=look.adopted,
         expected=_expectation(look.expectation),
-        open=[finding_out(ctx, finding) for finding in look.open],
+        open=[finding_out(account_name, finding) for finding in look.open],
     )
 
 
@@ -146,13 +150,8 @@ def credentials_out(observed: RootCredentials) -> out.RootCredentialsOut:
     return out.RootCredentialsOut.model_validate(observed, from_attributes=True)
 
 
-def account_of(ctx: Context, account_id: str) -> out.AccountOut:
-    """The id alone for an account that was taken out of the settings, or while nobody can say its name."""
-    try:
-        account = ctx.accounts.get(account_id)
-    except Unavailable:
-        account = None
-    return out.AccountOut(account_id=account_id, name=account.name if account else account_id)
+def _account(account_name: NameOf, account_id: str) -> out.AccountOut:
+    return out.AccountOut(account_id=account_id, name=account_name(account_id))
 
 
 def _capability(account: Account, name: OperationName) -> out.CapabilityOut:
@@ -188,19 +187,9 @@ def _requester(directory: Directory, filing: Filing) -> out.RequesterOut:
     )
 
 
-def _warnings(filing: Filing) -> list[out.WarningOut]:
-    found = warnings(filing.operation, filing.observed, accept_lockout=filing.accept_lockout)
-    return [out.WarningOut.model_validate(caution, from_attributes=True) for caution in found]
-
-
-def _short_of_approvers(shown: Shown) -> list[out.WarningOut]:
-    """Approvers who come by signing in are only known once they have."""
-    request, standing = shown.request, shown.standing
-    known, needed = len(standing.approvers_of(request)), standing.needed(request)
-    if known >= needed or request.status not in {Status.PENDING, Status.APPROVED}:
-        return []
-    detail = f"{needed} approvals are needed, from people of whom {known} are known here. Others have to sign in first."
-    return [out.WarningOut(code=CautionCode.FEW_APPROVERS, detail=detail)]
+def _warnings(filing: Filing, *others: Caution | None) -> list[out.WarningOut]:
+    found = [*warnings(filing.operation, filing.observed, accept_lockout=filing.accept_lockout), *others]
+    return [out.WarningOut.model_validate(caution, from_attributes=True) for caution in found if caution is not None]
 
 
 def _decisions(shown: Shown) -> list[out.DecisionOut]:

@@ -26,8 +26,37 @@ _GONE = {"57P01", "57P02", "57P03", "25P03", "08000", "08001", "08003", "08004",
 _SQLITE_IS_SHORT = ("unable to open", "attempt to write a readonly", "disk I/O error")
 
 _LONGEST_REASON = 500
-# Parameters of the URL that say where the database is; the values of all others are not shown.
-_SHOWN = {"host", "hostaddr", "port", "dbname", "user", "sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"}
+# Parameters of libpq's that hold no secret; the values of all others are not shown (libpq, "Parameter Key Words").
+_SHOWN = {
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "passfile",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "sslcrl",
+    "sslcrldir",
+    "sslnegotiation",
+    "ssl_min_protocol_version",
+    "ssl_max_protocol_version",
+    "channel_binding",
+    "require_auth",
+    "gssencmode",
+    "connect_timeout",
+    "application_name",
+    "client_encoding",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_count",
+    "tcp_user_timeout",
+    "target_session_attrs",
+    "load_balance_hosts",
+}
 
 
 class Interrupted(Unavailable):

@@ -13,6 +13,7 @@ from service.db.engine import Tx
 from service.db.request_rows import decision_columns, decision_of, filed_columns, life_columns, request_of
 from service.db.selection import conditions, seen_by
 from service.db.tables import decisions, is_open, requests
+from service.domain.errors import Superseded
 from service.domain.operation import Operation
 from service.domain.request import Decision, OperationRequest, Status
 from service.domain.selection import Cursor, Selection
@@ -134,7 +135,7 @@ def is_acted_on(tx: Tx, account_id: str) -> bool:
 
 
 def save(tx: Tx, before: OperationRequest, after: OperationRequest) -> None:
-    """Write a changed request and its new decision, unless `before` is no longer what is stored: RuntimeError then.
+    """Write a changed request and its new decision, raising Superseded where `before` is stored no more.
 
     With the row locked that cannot be. A settlement, which takes no lock, learns here that reconciliation was quicker.
     """
@@ -144,7 +145,7 @@ def save(tx: Tx, before: OperationRequest, after: OperationRequest) -> None:
         .values(**life_columns(after))
     )
     if saved.rowcount != 1:
-        raise RuntimeError("the request was changed by somebody else meanwhile")
+        raise Superseded
     for decision in after.decisions:
         if decision not in before.decisions:
             _save_decision(tx, after, decision, replaces=before.decision_of(decision.person) is not None)

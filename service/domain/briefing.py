@@ -9,6 +9,8 @@ from service.domain.account import ACTIVE, AccessKey, RootCredentials
 from service.domain.actor import ActorKind
 from service.domain.filing import Filing
 from service.domain.operation import Operation, OperationName
+from service.domain.permissions import Standing
+from service.domain.request import OperationRequest, Status
 from service.domain.text import quoted
 
 
@@ -129,6 +131,15 @@ def warnings(operation: Operation, observed: RootCredentials, *, accept_lockout:
     if accept_lockout:
         found.append(Caution(CautionCode.ACCEPTS_LOCKOUT, "The requester accepts that this may lock the service out."))
     return tuple(found)
+
+
+def few_approvers(request: OperationRequest, standing: Standing) -> Caution | None:
+    """Warn while fewer approvers are known than needed. A provider's are known once they have signed in."""
+    known, needed = len(standing.approvers_of(request)), standing.needed(request)
+    if known >= needed or request.status not in {Status.PENDING, Status.APPROVED}:
+        return None
+    detail = f"{needed} approvals are needed, from people of whom {known} are known here. Others have to sign in first."
+    return Caution(CautionCode.FEW_APPROVERS, detail)
 
 
 def _about_target(operation: Operation, key: AccessKey, observed: RootCredentials) -> list[Caution]:

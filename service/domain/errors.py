@@ -206,6 +206,13 @@ class Conflict(ServiceError):
     """The state of the request or of the account does not allow it now."""
 
 
+class Superseded(Conflict):
+    """Somebody else changed a request between our read of it and our write."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.WRONG_STATUS, "Somebody else changed this request meanwhile.")
+
+
 class ExecutionFailed(Conflict):
     """The one execution ended without the effect that was approved; the request is `failed`."""
 

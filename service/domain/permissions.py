@@ -15,6 +15,7 @@ from service.domain.errors import (
     Code,
     Conflict,
     Forbidden,
+    Invalid,
     ServiceError,
     bad_token,
     expired,
@@ -22,6 +23,7 @@ from service.domain.errors import (
     no_such_request,
     suspended,
 )
+from service.domain.operation import Operation
 from service.domain.policy import FreshExecutions, Policy, check_fresh
 from service.domain.request import STOPPED, Decision, OperationRequest, Status, Verdict
 from service.domain.times import contradiction
@@ -156,6 +158,17 @@ def check_may_accept_drift(actor: Actor, account_id: str | None) -> None:
         raise Forbidden(Code.MACHINE_MAY_NOT_DECIDE, "Only people accept drift; a machine may look for it.")
 
 
+def recipient_of(directory: Directory, actor: Actor, operation: Operation, named: str | None) -> str:
+    """Return who gets the answer, which is a person wherever it is a secret. Raises Invalid."""
+    if named is not None:
+        if not directory.may_receive(named):
+            raise Invalid(Code.UNKNOWN_RECIPIENT, "The recipient is not a person that this service knows.")
+        return named
+    if operation.is_create and actor.kind is not ActorKind.PERSON:
+        raise Invalid(Code.RECIPIENT_REQUIRED, "A machine that asks for a key names the person who receives it.")
+    return actor.subject
+
+
 def check_quorum_possible(people: set[str], account_id: str, directory: Directory, quorum: int) -> None:
     """Raise Conflict when fewer than `quorum` approvers of the account are left without the requester and the
     recipient; unless approvers come by signing in, when a warning has to do.
@@ -166,6 +179,11 @@ def check_quorum_possible(people: set[str], account_id: str, directory: Director
             f"Fewer than {quorum} approvers of this account are neither the requester nor the recipient; nobody could "
             "approve this.",
         )
+
+
+def check_comment(verdict: Verdict, comment: str | None) -> None:
+    if verdict is Verdict.REJECT and not comment:
+        raise Invalid(Code.COMMENT_REQUIRED, "A rejection needs a comment that says why.")
 
 
 def check_may_approve(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:

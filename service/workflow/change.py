@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 from service.db import audit, requests
 from service.db.engine import Tx, retried
 from service.domain.actor import WORKER, Actor
-from service.domain.errors import Code, Conflict, ServiceError, expired, no_such_request
+from service.domain.errors import Code, Conflict, ServiceError, Superseded, expired, no_such_request
 from service.domain.events import Event, between
 from service.domain.permissions import check_may_see
 from service.domain.request import OperationRequest
@@ -61,6 +62,25 @@ def change(
     return after
 
 
+def deny(ctx: Context, actor: Actor, request_id: str, refusal: ServiceError, denied: str) -> NoReturn:
+    """Audit as `denied` what refused a step outside of any transaction, and raise it."""
+
+    def refuse(_tx: Tx, _request: OperationRequest, _now: datetime) -> OperationRequest:
+        raise refusal
+
+    change(ctx, actor, request_id, refuse, denied=denied)
+    raise refusal
+
+
+def touch(ctx: Context, request_id: str) -> None:
+    """Have `change` write what it finds on any request: an expiry, and votes that became void."""
+    try:
+        change(ctx, WORKER, request_id, lambda _tx, request, _now: request)
+    except Conflict as conflict:
+        if conflict.code is not Code.EXPIRED:
+            raise
+
+
 def _tell_refusal(
     ctx: Context, tx: Tx, actor: Actor, request: OperationRequest, refusal: Event, *, at: datetime
 ) -> None:
@@ -76,11 +96,11 @@ def _tell_refusal(
 
 
 def write_step(ctx: Context, before: OperationRequest, after: OperationRequest, *incidents: Event) -> OperationRequest:
-    """Write what the worker has made of `before`. Raises Conflict when somebody was quicker, Unavailable."""
+    """Write what the worker has made of `before`. Raises Superseded, Unavailable."""
 
     def step(_tx: Tx, current: OperationRequest, _now: datetime) -> OperationRequest:
         if current.version != before.version:
-            raise Conflict(Code.WRONG_STATUS, "Somebody else changed this request meanwhile.")
+            raise Superseded
         return after
 
     return change(ctx, WORKER, before.filing.request_id, step, *incidents)

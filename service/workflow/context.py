@@ -155,6 +155,14 @@ class Context:
             raise Invalid(Code.UNKNOWN_ACCOUNT, "This account is not configured.")
         return account
 
+    def account_name(self, account_id: str) -> str:
+        """Return the id itself for an account that left the settings, or while its name cannot be known."""
+        try:
+            account = self.accounts.get(account_id)
+        except Unavailable:
+            account = None
+        return account.name if account else account_id
+
     def sign_in(self, account_id: str, name: OperationName) -> AbstractContextManager[RootSession]:
         """A session that can do this in the account. Raises Invalid, Unavailable, or Conflict when no source can."""
         account = self.account(account_id)

@@ -4,9 +4,10 @@ from datetime import datetime
 
 from service.db.engine import Tx
 from service.domain.actor import Actor
-from service.domain.errors import Code, Conflict, Invalid
+from service.domain.errors import Code, Conflict
 from service.domain.events import DECISION_DENIED
 from service.domain.permissions import (
+    check_comment,
     check_may_approve,
     check_may_receive,
     check_may_reject,
@@ -27,8 +28,7 @@ def decide(
     Raises Forbidden, Conflict or Unauthenticated with the rule that refuses (audited), Invalid for a rejection without
     a comment, NotFound, Unavailable.
     """
-    if verdict is Verdict.REJECT and not comment:
-        raise Invalid(Code.COMMENT_REQUIRED, "A rejection needs a comment that says why.")
+    check_comment(verdict, comment)
 
     def step(tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
         standing = ctx.standing(tx, request, actor, held=True)

@@ -5,18 +5,16 @@ Each request is a transaction of its own and each step is safe to repeat, so tha
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Protocol
 
 from service.db import backlog, expectations, outbox
 from service.db.backlog import Due
-from service.db.engine import Tx, read
+from service.db.engine import read
 from service.domain.actor import WORKER
 from service.domain.capability import is_readable
-from service.domain.errors import Code, Conflict
-from service.domain.request import OperationRequest, Status
-from service.workflow.change import change
+from service.domain.request import Status
+from service.workflow.change import touch
 from service.workflow.context import Context
 from service.workflow.deliver import deliver, deliver_again, forget
 from service.workflow.drift import check_drift
@@ -110,24 +108,13 @@ def due(ctx: Context) -> Iterator[Step]:
 
 
 def expire(ctx: Context, request_id: str) -> None:
-    """Touch an overdue request: `change` writes the expiry, as it would for anybody else."""
-    _touch(ctx, request_id)
+    """End a request whose clock has run out."""
+    touch(ctx, request_id)
 
 
 def void_votes(ctx: Context, request_id: str) -> None:
-    """Touch a request that somebody voted on who is an approver no longer: `change` makes such votes void for good."""
-    _touch(ctx, request_id)
-
-
-def _touch(ctx: Context, request_id: str) -> None:
-    def step(_tx: Tx, request: OperationRequest, _now: datetime) -> OperationRequest:
-        return request
-
-    try:
-        change(ctx, WORKER, request_id, step)
-    except Conflict as conflict:
-        if conflict.code is not Code.EXPIRED:
-            raise
+    """Make votes of people who are approvers no longer void for good."""
+    touch(ctx, request_id)
 
 
 def _run(ctx: Context, request_id: str) -> None:

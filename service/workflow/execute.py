@@ -21,7 +21,7 @@ from service.domain.outcome import CreatedKey, Done, Outcome, Refused
 from service.domain.permissions import check_may_execute, check_still_signed_in
 from service.domain.policy import check_lifetime, check_root_mfa
 from service.domain.request import OperationRequest, Result, Status
-from service.workflow.change import change, record
+from service.workflow.change import change, deny, record
 from service.workflow.context import Context, RootSession
 from service.workflow.ticket import check_at_execution
 
@@ -78,12 +78,7 @@ def _look_at_ticket(ctx: Context, actor: Actor, approved: OperationRequest) -> N
     except Unavailable:
         raise
     except ServiceError as refusal:
-        found = refusal
-
-        def refuse(_tx: Tx, _request: OperationRequest, _now: datetime) -> OperationRequest:
-            raise found
-
-        change(ctx, actor, approved.filing.request_id, refuse, denied=EXECUTION_DENIED)
+        deny(ctx, actor, approved.filing.request_id, refusal, EXECUTION_DENIED)
 
 
 def _act(ctx: Context, root: RootSession, claimed: OperationRequest) -> Outcome:

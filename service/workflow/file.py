@@ -8,14 +8,14 @@ from sqlalchemy.exc import IntegrityError
 from service.db import requests
 from service.db.engine import begin, read, retried
 from service.domain.account import Part, RootCredentials
-from service.domain.actor import Actor, ActorKind, Directory
+from service.domain.actor import Actor
 from service.domain.canonical import Json, seconds, sha256
 from service.domain.capability import Plan, plan
 from service.domain.errors import Code, Conflict, Invalid
 from service.domain.events import filed
 from service.domain.filing import Filing
 from service.domain.operation import Operation, check_can_run
-from service.domain.permissions import check_may_file, check_quorum_possible
+from service.domain.permissions import check_may_file, check_quorum_possible, recipient_of
 from service.domain.policy import check_lifetime, check_root_mfa
 from service.domain.reminder import next_look
 from service.domain.request import OperationRequest
@@ -94,7 +94,7 @@ def _look(ctx: Context, actor: Actor, draft: Draft) -> tuple[str, bool]:
     """Who receives it, and whether the same is open already. Raises Invalid, Unavailable."""
     with read(ctx.engine) as tx:
         directory = ctx.people(tx)
-        recipient = _recipient(directory, actor, draft)
+        recipient = recipient_of(directory, actor, draft.operation, draft.recipient)
         check_quorum_possible({actor.subject, recipient}, draft.account_id, directory, ctx.policy.quorum)
         return recipient, requests.open_for(tx, draft.account_id, draft.operation)
 
@@ -131,17 +131,6 @@ def _replay(ctx: Context, actor: Actor, draft: Draft, key: str) -> OperationRequ
     if draft_hash != draft.hash:
         raise Invalid(Code.IDEMPOTENCY_KEY_REUSED, "You filed something else with this Idempotency-Key.")
     return request
-
-
-def _recipient(directory: Directory, actor: Actor, draft: Draft) -> str:
-    """The subject that gets the answer: a person whenever the answer is a secret."""
-    if draft.recipient is not None:
-        if not directory.may_receive(draft.recipient):
-            raise Invalid(Code.UNKNOWN_RECIPIENT, "The recipient is not a person that this service knows.")
-        return draft.recipient
-    if draft.operation.is_create and actor.kind is not ActorKind.PERSON:
-        raise Invalid(Code.RECIPIENT_REQUIRED, "A machine that asks for a key names the person who receives it.")
-    return actor.subject
 
 
 def _filing(ctx: Context, actor: Actor, draft: Draft, recipient: str, observed: RootCredentials) -> Filing:

@@ -158,11 +158,12 @@ def test_sqlite_says_who_may_not_write(sqlite_template: Path, name: str, cause: 
 
 
 def test_no_password_is_told_whatever_the_driver_says() -> None:
-    url = make_url("postgresql://u:hunter2@db/rq?sslpassword=hunter3&options=hunter4&sslrootcert=/etc/ca.pem")
-    said = OperationalError(None, {}, Exception("no hunter2,\n\thunter3 and hunter4 for u@db by /etc/ca.pem"))
+    shown = "connect_timeout=2&sslmode=require&sslrootcert=/etc/ca.pem"
+    url = make_url(f"postgresql://u:hunter2@db/rq?sslpassword=hunter3&options=hunter4&{shown}")
+    said = OperationalError(None, {}, Exception("no hunter2,\n\thunter3 and hunter4 for u@192.0.2.1 by /etc/ca.pem"))
     refused = refusal(said, url)
     assert refused is not None
-    assert refused.cause == "The database is not available: no ***, *** and *** for u@db by /etc/ca.pem."
+    assert refused.cause == "The database is not available: no ***, *** and *** for u@192.0.2.1 by /etc/ca.pem."
 
 
 def test_the_cause_is_in_the_log_and_not_in_the_answer(house: House) -> None:

@@ -214,7 +214,7 @@ def _events() -> log_outputs.AuditPageOut:
 def _page() -> outputs.RequestPageOut:
     following = Cursor(_REQUEST.filing.filed_at, _REQUEST.filing.request_id)
     return outputs.RequestPageOut(
-        items=[views.summary_out(life.CTX, life.DIRECTORY, _REQUEST)],
+        items=[views.summary_out(life.account_name, life.DIRECTORY, _REQUEST)],
         next_cursor=encode_cursor(following),
     )
 
@@ -294,9 +294,11 @@ ANSWERS = named(
         "After the rotation",
         outputs.AccountCredentialsOut(account=_LISTED, root_credentials=views.credentials_out(_LATER)),
     ),
-    drift=_whole("An old key works again", outputs.DriftOut(items=[views.finding_out(life.CTX, _FINDING)])),
-    look=_whole("An old key works again", views.look_out(life.CTX, Look(_EXPECTED, (_FINDING,), adopted=False))),
-    accepted=_whole("By Heidi", views.finding_out(life.CTX, _ACCEPTED)),
+    drift=_whole("An old key works again", outputs.DriftOut(items=[views.finding_out(life.account_name, _FINDING)])),
+    look=_whole(
+        "An old key works again", views.look_out(life.account_name, Look(_EXPECTED, (_FINDING,), adopted=False))
+    ),
+    accepted=_whole("By Heidi", views.finding_out(life.account_name, _ACCEPTED)),
     deliveries=_whole(
         "One that was not taken", outputs.DeliveryPageOut(items=[views.delivery_out(_FAILED)], next_cursor=None)
     ),

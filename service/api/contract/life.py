@@ -1,8 +1,7 @@
 """Who is in the examples of the contract, and how the domain plays a request for them."""
 
 from datetime import datetime, timedelta
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from service.api import views
 from service.api.schemas import outputs
@@ -17,7 +16,6 @@ from service.domain.permissions import Standing, actions
 from service.domain.policy import Policy
 from service.domain.proof import Proof
 from service.domain.request import Decision, OperationRequest, Verdict
-from service.workflow.context import Context
 from service.workflow.read import Shown
 
 ACCOUNT = Account(account_id="111122223333", name="production")
@@ -35,8 +33,10 @@ CAROL, DAVE, ERIN, GRACE, HEIDI = _EVERYBODY = [
 ]
 DIRECTORY = Directory({who.subject: who for who in _EVERYBODY})
 _POLICY = Policy()
-# As much of it as the views read.
-CTX = cast("Context", SimpleNamespace(accounts={ACCOUNT.account_id: ACCOUNT}, directory=DIRECTORY))
+
+
+def account_name(_account_id: str) -> str:
+    return ACCOUNT.name
 
 
 def signed_in(who: Member, now: datetime) -> Actor:
@@ -130,4 +130,4 @@ def shown_to(reader: Member, request: OperationRequest) -> outputs.RequestOut:
     actor = signed_in(reader, soon)
     standing = _standing(request, actor)
     shown = Shown(request, standing, actions(request, actor, standing, soon))
-    return views.request_out(CTX, shown)
+    return views.request_out(account_name, shown)

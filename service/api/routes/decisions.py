@@ -58,7 +58,7 @@ def post_decision(
     word for word, is answered with the request, and changes nothing.
     """
     decide(ctx, actor, request_id, Verdict(body.decision), digest=body.digest, comment=body.comment)
-    return request_out(ctx, show(ctx, actor, request_id))
+    return request_out(ctx.account_name, show(ctx, actor, request_id))
 
 
 @router.post(
@@ -78,4 +78,4 @@ def post_decision(
 def post_withdrawal(ctx: Ctx, actor: SignedIn, request_id: inputs.RequestId) -> outputs.RequestOut:
     """Ends a request that has not run. Again, it changes nothing. For its requester."""
     withdraw(ctx, actor, request_id)
-    return request_out(ctx, show(ctx, actor, request_id))
+    return request_out(ctx.account_name, show(ctx, actor, request_id))

@@ -30,7 +30,9 @@ def get_drift(ctx: Ctx, actor: SignedIn, wanted: Annotated[inputs.DriftFilter, Q
     """Every difference that lasts and that nobody has accepted, by account. For the roles `operator`, `auditor` and
     `approver`.
     """
-    return outputs.DriftOut(items=[finding_out(ctx, finding) for finding in open_drift(ctx, actor, wanted.account_id)])
+    return outputs.DriftOut(
+        items=[finding_out(ctx.account_name, finding) for finding in open_drift(ctx, actor, wanted.account_id)]
+    )
 
 
 @router.post(
@@ -60,7 +62,7 @@ def post_drift_check(
 ) -> outputs.DriftCheckOut:
     """Reads the account now and compares; the first look takes what is there as right. For the role `operator`."""
     with waiting.one("read", actor.subject):
-        return look_out(ctx, check_drift_now(ctx, actor, account_id))
+        return look_out(ctx.account_name, check_drift_now(ctx, actor, account_id))
 
 
 @router.post(
@@ -92,4 +94,4 @@ def post_acceptance(
     """What was found is expected from now on, and the finding is closed; nothing changes in AWS. For the role
     `operator`, people only, since somebody has to have looked into it.
     """
-    return finding_out(ctx, accept_drift(ctx, actor, finding_id, body.comment))
+    return finding_out(ctx.account_name, accept_drift(ctx, actor, finding_id, body.comment))

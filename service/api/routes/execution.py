@@ -145,7 +145,7 @@ def post_execution_into_file(
 
 
 def _without_secret(ctx: Context, actor: Actor, request: OperationRequest) -> Response:
-    shown = request_out(ctx, show(ctx, actor, request.filing.request_id))
+    shown = request_out(ctx.account_name, show(ctx, actor, request.filing.request_id))
     status = 202 if request.status is Status.IN_DOUBT else 200
     return JSONResponse(shown.model_dump(mode="json"), status_code=status)
 
@@ -173,7 +173,7 @@ def post_receipt(ctx: Ctx, actor: SignedIn, request_id: inputs.RequestId) -> out
     recipient.
     """
     confirm_receipt(ctx, actor, request_id)
-    return request_out(ctx, show(ctx, actor, request_id))
+    return request_out(ctx.account_name, show(ctx, actor, request_id))
 
 
 def _check_accepted(request: Request, *media_types: str) -> None:

@@ -96,7 +96,7 @@ def file_request(
         request = file(ctx, actor, _draft(body), idempotency_key=key)
     shown = show(ctx, actor, request.filing.request_id)
     return JSONResponse(
-        request_out(ctx, shown).model_dump(mode="json"),
+        request_out(ctx.account_name, shown).model_dump(mode="json"),
         status_code=201,
         headers={"Location": link(http, f"/v1/requests/{request.filing.request_id}")},
     )
@@ -129,7 +129,7 @@ def get_requests(
         limit=wanted.limit,
     )
     page = outputs.RequestPageOut(
-        items=[summary_out(ctx, found.directory, request) for request in found.requests],
+        items=[summary_out(ctx.account_name, found.directory, request) for request in found.requests],
         next_cursor=encode_cursor(found.following),
     )
     return conditional(http, page)
@@ -154,7 +154,7 @@ def get_request(
     For its participants, approvers, auditors and operators; to everybody else it does not exist.
     """
     del if_none_match
-    return conditional(http, request_out(ctx, show(ctx, actor, request_id)))
+    return conditional(http, request_out(ctx.account_name, show(ctx, actor, request_id)))
 
 
 @router.get(
