@@ -71,12 +71,13 @@ openapi: .venv/ready
 diagram: .venv/ready
 	$(BIN)/python docs/diagram.py > docs/life-of-a-request.md
 
-# What an organization of 500 accounts costs, what lists cost when there are a hundred times as many requests, and
-# what it costs to check a log of up to a million events.
+# What an organization of 500 accounts costs, what lists cost when there are a hundred times as many requests, what
+# it costs to check a log of up to a million events, and how long others wait while somebody holds the service up.
 bench: .venv/ready
 	$(BIN)/python bench/organization.py 500 16
 	PYTHONPATH=tests $(BIN)/python bench/reads.py
 	PYTHONPATH=tests $(BIN)/python bench/audit.py 1000 100000 1000000
+	PYTHONPATH=tests $(BIN)/python bench/waiting.py
 
 # The service killed at every call to AWS, on both databases; `make test` has a seed of it.
 kill-matrix: .venv/ready
