@@ -17,23 +17,23 @@ browser: .venv/ready
 
 # A PgBouncer for tests/pooled, if the machine has none.
 pgbouncer: .venv/ready
-	PYTHONPATH=tests $(BIN)/python -m pgbouncer
+	PYTHONPATH=tests $(BIN)/python -m support.products.pgbouncer
 
 # An nginx for tests/deploy, if the machine has none.
 nginx: .venv/ready
-	PYTHONPATH=tests $(BIN)/python -m nginx
+	PYTHONPATH=tests $(BIN)/python -m support.products.nginx
 
 # curl and jq for README's walk, if the machine has none.
 jq: .venv/ready
-	PYTHONPATH=tests $(BIN)/python -m debian curl jq
+	PYTHONPATH=tests $(BIN)/python -m support.products.debian curl jq
 
 # An issue tracker for tests/notify, in an environment of its own.
 roundup: .venv/ready
-	PYTHONPATH=tests $(BIN)/python -m roundup
+	PYTHONPATH=tests $(BIN)/python -m support.products.roundup
 
 # Prism and published API documents for tests/notify, on the Node.js of a wheel.
 node: .venv/ready
-	PYTHONPATH=tests $(BIN)/python -m nodejs
+	PYTHONPATH=tests $(BIN)/python -m support.products.nodejs
 
 # Generators of clients in TypeScript and in Python, for tests/clients, each in an environment of its own.
 clients: .venv/ready
@@ -41,7 +41,7 @@ clients: .venv/ready
 
 # Go's own Merkle tree and signed notes, for the tests to hold ours against; built with the Go of a wheel.
 go: .venv/ready
-	PYTHONPATH=tests $(BIN)/python -m golang
+	PYTHONPATH=tests $(BIN)/python -m support.products.golang
 
 # The time-stamp authority of tests/notify, if the machine has none.
 openssl:

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from ledger import SIGNER, executed
-from postgres import running_postgres
 from sqlalchemy import Engine, insert, update
+from support.ledger import SIGNER, executed
+from support.products.postgres import running_postgres
 
 from service import verifier
 from service.db import tree

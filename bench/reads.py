@@ -11,8 +11,8 @@ from pathlib import Path
 
 from db.crowd import fill
 from db.test_plans import LISTS
-from postgres import running_server
 from sqlalchemy import Engine
+from support.products.postgres import running_server
 
 from service.db.engine import Tx, connect, read
 from service.db.schema import migrate

@@ -17,10 +17,11 @@ from pathlib import Path
 from statistics import median
 
 import httpx
-from factories import ACCOUNT, House
-from installation import serving
 from kill.processes import furnish
-from postgres import running_postgres
+from support.builders import ACCOUNT
+from support.house import House
+from support.installation import serving
+from support.products.postgres import running_postgres
 
 from service.db import audit
 from service.db.engine import connect, read

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 import structlog
-from factories import House
 from hypothesis import settings
-from postgres import Postgres, running_postgres
+from support.house import House
+from support.products.postgres import Postgres, running_postgres
 
 from service.db.engine import connect
 from service.db.schema import migrate
 
 if TYPE_CHECKING:
-    from provider import Provider
+    from support.products.provider import Provider
 
 # The gate tries the same examples every time, and no slow machine makes it fail.
 settings.register_profile("gate", deadline=None, derandomize=True)
@@ -54,7 +54,7 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def provider() -> "Iterator[Provider]":
     """A real OpenID Connect provider; what a test changes in it, it changes back."""
-    from provider import running_provider  # noqa: PLC0415  # the half of all tests that need none shall not wait for it
+    from support.products.provider import running_provider  # noqa: PLC0415  # the half of all tests that need none shall not wait for it
 
     with running_provider() as running:
         yield running

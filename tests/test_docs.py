@@ -11,8 +11,8 @@ from typing import get_args, get_origin
 
 import pytest
 import typer
-from factories import House
 from pydantic import BaseModel
+from support.house import House
 
 from service.api.refusals import REFUSALS
 from service.cli import app

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import debian
 import pytest
+from support.products import debian
 
 from service.cli.waiting import free_port
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import pytest
-from installation import commanded
 from pydantic import BaseModel
+from support.installation import commanded
 
 from service.settings import FaultySettings, Settings, load
 from service.settings.environment import service_links

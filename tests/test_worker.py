@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from factories import ACCOUNT, DEACTIVATE, DELETE, OTHER_ACCOUNT, House, Watch
 from structlog.testing import capture_logs
+from support.builders import ACCOUNT, DEACTIVATE, DELETE, OTHER_ACCOUNT, Watch
+from support.house import House
 
 from service import worker
 from service.cli.waiting import wait_until

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from factories import House
-from witness import watched
+from support.house import House
+from support.witness import watched
 
 
 @pytest.fixture

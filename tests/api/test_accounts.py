@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from factories import ACCOUNT, ACCOUNTS, BOTH, MEMBER, OTHER_ACCOUNT, House
+from support.builders import ACCOUNT, ACCOUNTS, BOTH, MEMBER, OTHER_ACCOUNT
+from support.house import House
 
 from service.aws.organization import KnownAccounts
 from service.domain.account import Partition

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import CREATE, DEACTIVATE, MEMBERS, NOON, House
 from httpx2 import Response
+from support.builders import CREATE, DEACTIVATE, MEMBERS, NOON
+from support.house import House
 
 from service.db.engine import begin
 from service.domain.account import SourceKind

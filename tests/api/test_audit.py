@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from factories import BOTH, DEACTIVATE, LOG, ORIGIN, SIGNER, House
-from past_triggers import as_its_owner
 from sqlalchemy import text, update
+from support.builders import BOTH, DEACTIVATE, LOG, ORIGIN, SIGNER
+from support.house import House
+from support.past_triggers import as_its_owner
 
 from service import verifier
 from service.db import audit, tree

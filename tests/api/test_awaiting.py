@@ -7,7 +7,8 @@ from datetime import timedelta
 from random import Random
 
 import pytest
-from factories import ACCOUNT, BOTH, CREATE, DEACTIVATE, DELETE, MEMBERS, OTHER_ACCOUNT, House
+from support.builders import ACCOUNT, BOTH, CREATE, DEACTIVATE, DELETE, MEMBERS, OTHER_ACCOUNT
+from support.house import House
 
 from service.domain.actor import WORKER, Actor, Role
 from service.domain.errors import ServiceError

@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from factories import House
 from fastapi.testclient import TestClient
 from httpx2 import Response
-from provider import REDIRECT, SCOPES, Provider, trust_in
+from support.house import House
+from support.products.provider import REDIRECT, SCOPES, Provider, trust_in
 
 from service.api.sign_ins import SignIns
 from service.auth import provider as of_provider

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from factories import House
 from fastapi.testclient import TestClient
+from support.house import House
 
 FOREIGN = re.compile(r"(https?:)?//[a-z]", re.IGNORECASE)
 LOCAL = re.compile(r'(?:src|href|data-openapi)="([^"]+)"')

@@ -3,9 +3,10 @@
 from datetime import datetime, timedelta
 
 import pytest
-from factories import ACCOUNT, DEACTIVATE, House, policy_of
 from httpx2 import Response
-from witness import DOCUMENT
+from support.builders import ACCOUNT, DEACTIVATE, policy_of
+from support.house import House
+from support.witness import DOCUMENT
 
 from service.api.key_files import FileName
 from service.db.engine import connect

@@ -4,8 +4,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from factories import ACCOUNT, JUSTIFICATION, OTHER_ACCOUNT, House
 from sqlalchemy import event
+from support.builders import ACCOUNT, JUSTIFICATION, OTHER_ACCOUNT
+from support.house import House
 
 from service.db import requests
 from service.db.engine import read

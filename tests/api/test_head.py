@@ -4,9 +4,10 @@ import re
 from typing import Any
 
 import pytest
-from factories import ACCOUNT, House
 from fastapi.testclient import TestClient
-from witness import DOCUMENT
+from support.builders import ACCOUNT
+from support.house import House
+from support.witness import DOCUMENT
 
 GETS = [path for path, operations in DOCUMENT["paths"].items() if "get" in operations]
 POSTS = [path for path, operations in DOCUMENT["paths"].items() if "get" not in operations]

@@ -4,8 +4,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from factories import House
-from postgres import ROLE, Postgres
+from support.house import House
+from support.products.postgres import ROLE, Postgres
 
 from service.db import schema
 from service.db.engine import connect

@@ -8,7 +8,10 @@ from itertools import product
 from typing import Any
 
 import pytest
-from closings import (
+from httpx2 import Response
+from structlog.testing import capture_logs
+from support.builders import DEACTIVATE
+from support.closings import (
     CLOSING,
     DONE,
     EDIT,
@@ -28,9 +31,7 @@ from closings import (
     standard,
     standard_headers,
 )
-from factories import DEACTIVATE, House
-from httpx2 import Response
-from structlog.testing import capture_logs
+from support.house import House
 
 from service.domain.request import Status
 

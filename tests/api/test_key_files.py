@@ -7,8 +7,8 @@ from pathlib import Path
 import boto3
 import botocore.session
 import pytest
-from factories import ACCOUNT, NOON
 from pydantic import ValidationError
+from support.builders import ACCOUNT, NOON
 
 from service.api.key_files import FILES, FileName, profile_of
 from service.api.schemas.outputs import CreatedKeyOut

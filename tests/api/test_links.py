@@ -1,8 +1,8 @@
 """Whatever the service says of its own addresses is true beyond a proxy, and leads people to a page."""
 
 import pytest
-from factories import House
 from fastapi.testclient import TestClient
+from support.house import House
 
 from service.settings.sections import ServerSettings
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import ACCOUNT, JUSTIFICATION, House
 from httpx2 import Response
+from support.builders import ACCOUNT, JUSTIFICATION
+from support.house import House
 
 from service.api.key_files import FileName
 from service.api.refusals import REFUSALS

@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from factories import ACCOUNT, DEACTIVATE, ISSUER, NOON, OTHER_ACCOUNT, House
-from factories import request as made
 from fastapi.testclient import TestClient
+from support.builders import ACCOUNT, DEACTIVATE, ISSUER, NOON, OTHER_ACCOUNT
+from support.builders import request as made
+from support.house import House
 
 from service.aws.organization import KnownAccounts
 from service.db import requests

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import House
 from sqlalchemy import event
+from support.house import House
 
 from service.auth.api_tokens import fingerprint, mint
 from service.domain.actor import WORKER, ActorKind, Directory, Role

@@ -9,8 +9,9 @@ from typing import Any
 
 import anyio
 import pytest
-from factories import ACCOUNT, House
 from starlette.types import Message, Receive, Scope, Send
+from support.builders import ACCOUNT
+from support.house import House
 
 from service.api import middleware
 from service.api.middleware import BodyLimit

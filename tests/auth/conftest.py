@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from factories import Watch
-from issuer import Issuer, issuing
+from support.builders import Watch
+from support.issuer import Issuer, issuing
 
 from service.auth.provider import new_client
 

@@ -9,11 +9,11 @@ from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 import httpx
 import pytest
-from factories import House
 from fastapi.testclient import TestClient
 from httpx2 import Response
-from issuer import Issuer
 from structlog.testing import capture_logs
+from support.house import House
+from support.issuer import Issuer
 
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.api.waiting import Places

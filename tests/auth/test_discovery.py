@@ -11,10 +11,11 @@ from threading import Barrier, Event
 import httpx
 import pytest
 import trustme
-from factories import House, Watch
 from fastapi.testclient import TestClient
 from httpx2 import Response
-from issuer import DISCOVERY, Answered, Issuer, issuing, key_of, public, trusting
+from support.builders import Watch
+from support.house import House
+from support.issuer import DISCOVERY, Answered, Issuer, issuing, key_of, public, trusting
 
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.auth.discovery import Fault, Undiscovered

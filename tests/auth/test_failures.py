@@ -6,10 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-from factories import House
 from fastapi.testclient import TestClient
-from issuer import Issuer
 from structlog.testing import capture_logs
+from support.house import House
+from support.issuer import Issuer
 
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.auth.api_tokens import mint

@@ -13,10 +13,11 @@ import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from factories import MEMBERS, House, Watch, policy_of
 from fastapi.testclient import TestClient
 from httpx2 import Response
-from provider import Provider, trust_in
+from support.builders import MEMBERS, Watch, policy_of
+from support.house import House
+from support.products.provider import Provider, trust_in
 
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.auth import provider as of_provider
@@ -220,13 +221,13 @@ def hmac_by_public_key(provider: Provider) -> str:
 
 def by_own_key(provider: Provider, **header: Any) -> str:
     """Signed by somebody else's key."""
-    from provider import new_key  # noqa: PLC0415
+    from support.products.provider import new_key  # noqa: PLC0415
 
     return provider.sign(provider.claims(), new_key("RSA"), **header)
 
 
 def with_embedded_key(provider: Provider) -> str:
-    from provider import new_key  # noqa: PLC0415
+    from support.products.provider import new_key  # noqa: PLC0415
 
     own = new_key("RSA")
     public = {name: own[name] for name in ("kty", "n", "e", "kid")}

@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx
 import pytest
-from factories import House
-from provider import new_key, signed_by
+from support.house import House
+from support.products.provider import new_key, signed_by
 
 from service.app import sign_ins
 from service.domain.actor import Actor, ActorKind, Role

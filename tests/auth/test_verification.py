@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from factories import Watch
-from issuer import Issuer, key_of, public, trusting
+from support.builders import Watch
+from support.issuer import Issuer, key_of, public, trusting
 
 from service.auth.keys import ALGORITHMS
 from service.auth.oidc import Verifier

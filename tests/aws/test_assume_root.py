@@ -1,7 +1,7 @@
 """`sts:AssumeRoot`: the narrowest session for each thing, proved before it is used."""
 
 import pytest
-from factories import (
+from support.builders import (
     ALLOW_PASSWORD,
     BOTH,
     DEACTIVATE,
@@ -10,8 +10,8 @@ from factories import (
     DELETE_CERTIFICATE,
     DELETE_PASSWORD,
     MEMBER,
-    House,
 )
+from support.house import House
 
 from service.aws.sources import FixedSource
 from service.domain.account import SourceKind

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from itertools import product
 
 import pytest
-from factories import ACCOUNT, MANAGEMENT, manager_of, source_of
+from support.builders import ACCOUNT, MANAGEMENT
+from support.house import manager_of, source_of
 
 from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot

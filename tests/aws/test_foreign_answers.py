@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from answers import CANARY, KINDS, PAGES, Change, broken_session, on_body, saying, without
-from factories import (
+from support.answers import CANARY, KINDS, PAGES, Change, broken_session, on_body, saying, without
+from support.builders import (
     ACCOUNT,
     ACTIVATE,
     ALLOW_PASSWORD,
@@ -22,11 +22,9 @@ from factories import (
     MANAGEMENT,
     MEMBER,
     NOON,
-    House,
-    manager_of,
     policy_of,
-    source_of,
 )
+from support.house import House, manager_of, source_of
 
 from service.aws.organization import Listing, Organization
 from service.aws.root import AwsRoots

@@ -11,8 +11,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from factories import House
-from kms import KEY_ARN, REGION, Kms, refusing, running_kms
+from support.house import House
+from support.kms import KEY_ARN, REGION, Kms, refusing, running_kms
 from werkzeug.wrappers import Response
 
 from service.app import compose

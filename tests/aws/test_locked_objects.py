@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 from botocore.exceptions import ClientError
 from moto.core.request import Request
-from storage import REGION, Storage, running_storage
+from support.products.storage import REGION, Storage, running_storage
 from werkzeug.wrappers import Response
 
 from service.aws.locked_objects import Locked, LockedBucket, Taken

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from factories import House, Watch, manager_of, policy_of
+from support.builders import Watch, policy_of
+from support.house import House, manager_of
 
 from service.aws.organization import KnownAccounts, Listing, Organization
 from service.aws.sources import FixedSource

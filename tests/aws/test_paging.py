@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from answers import on_body
-from factories import ACCOUNT, MANAGEMENT, MEMBER, NOON, manager_of, source_of
+from support.answers import on_body
+from support.builders import ACCOUNT, MANAGEMENT, MEMBER, NOON
+from support.house import manager_of, source_of
 
 from service.aws.organization import KnownAccounts, Listing, Organization
 from service.aws.root import AwsRoots

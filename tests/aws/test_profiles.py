@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from answers import CANARY, PAGES
-from factories import ACCOUNT
+from support.answers import CANARY, PAGES
+from support.builders import ACCOUNT
 
 from service.aws.profiles import shadowing
 from service.aws.root import AwsRoots

@@ -14,7 +14,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     ReadTimeoutError,
 )
-from factories import ACCOUNT, CREATE, DEACTIVATE, NOON, OTHER_ACCOUNT
+from support.builders import ACCOUNT, CREATE, DEACTIVATE, NOON, OTHER_ACCOUNT
 
 from service.aws.errors import refused_or_in_doubt
 from service.aws.root import AwsRoots

@@ -10,10 +10,10 @@ import pytest
 from browser import chromium
 from browser.proxy import proxied
 from browser.swagger_ui import SwaggerUI
-from factories import ACCOUNT
-from installation import serving
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, expect, sync_playwright
-from provider import Provider
+from support.builders import ACCOUNT
+from support.installation import serving
+from support.products.provider import Provider
 
 from service.cli.waiting import free_port
 

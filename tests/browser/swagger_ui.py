@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from playwright.sync_api import Locator, Page, expect
-from provider import PASSWORD
+from support.products.provider import PASSWORD
 
 
 class SwaggerUI:

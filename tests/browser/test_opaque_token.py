@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from browser.conftest import Arrive, serving_at
-from factories import ACCOUNT
-from issuer import Issuer, issuing
+from support.builders import ACCOUNT
+from support.issuer import Issuer, issuing
 
 
 @pytest.fixture

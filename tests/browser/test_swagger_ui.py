@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 import httpx
 import pytest
 from browser.conftest import Arrive, Visitor
-from factories import ACCOUNT, JUSTIFICATION
-from provider import Provider
+from support.builders import ACCOUNT, JUSTIFICATION
+from support.products.provider import Provider
 
 REQUESTS = "/v1/requests"
 REQUEST = "/v1/requests/{request_id}"

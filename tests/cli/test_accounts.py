@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from answers import CANARY, PAGES, broken_session, without
-from installation import commanded, rootquorum
+from support.answers import CANARY, PAGES, broken_session, without
+from support.installation import commanded, rootquorum
 
 from service.simulated_aws import Refuse, Rewritten, SimulatedAws
 

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from authority import Authority, serving
 from cryptography.hazmat.primitives.serialization import Encoding
-from factories import DEACTIVATE, ORIGIN, SIGNER, House
-from installation import commanded, rootquorum
-from past_triggers import as_its_owner, contents, rewritten
-from postgres import Postgres, as_owner
 from sqlalchemy import make_url, text
-from storage import Storage, running_storage
+from support.builders import DEACTIVATE, ORIGIN, SIGNER
+from support.house import House
+from support.installation import commanded, rootquorum
+from support.past_triggers import as_its_owner, contents, rewritten
+from support.products.authority import Authority, serving
+from support.products.postgres import Postgres, as_owner
+from support.products.storage import Storage, running_storage
 
 from service.db.engine import begin, connect
 from service.domain.checkpoint import VerifierKey

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from installation import commanded, rootquorum, serving
-from provider import Provider
+from support.installation import commanded, rootquorum, serving
+from support.products.provider import Provider
 
 from service.cli.waiting import free_port
 from service.simulated_aws import SimulatedAws

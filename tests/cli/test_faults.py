@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import typer.main
-from installation import commanded, rootquorum
-from postgres import Postgres, as_service
+from support.installation import commanded, rootquorum
+from support.products.postgres import Postgres, as_service
 
 from service.cli import app
 from service.db.engine import connect

@@ -6,8 +6,8 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from installation import commanded, piped
-from issuer import Issuer, issuing, key_of, public
+from support.installation import commanded, piped
+from support.issuer import Issuer, issuing, key_of, public
 
 from service.auth.api_tokens import mint
 from service.cli.explain import CHECKS

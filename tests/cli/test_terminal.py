@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import pytest
 import typer.main
-from installation import commanded, rootquorum
+from support.installation import commanded, rootquorum
 
 from service.cli import app
 from service.cli.terminal import shown

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nodejs import NODE, ci
+from support.products.nodejs import NODE, ci
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]

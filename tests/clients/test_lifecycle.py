@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from clients.generators import are_there, in_python, in_typescript
-from installation import commanded, serving
+from support.installation import commanded, serving
 
 from service.cli.waiting import free_port
 from service.domain.operation import OperationName

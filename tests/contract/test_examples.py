@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from factories import House
 from jsonschema import Draft202012Validator
-from witness import DOCUMENT, documented_codes
+from support.house import House
+from support.witness import DOCUMENT, documented_codes
 
 from service.api.contract import examples
 from service.api.refusals import REFUSALS

@@ -12,13 +12,14 @@ from typing import Any, get_args
 import anyio
 import httpx
 import pytest
-from closings import KINDS
-from destinations import SECRET, Post
-from factories import ACCOUNT, JUSTIFICATION, House
-from factories import ACCOUNTS as ACCOUNTS_BY_ID
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from openapi_spec_validator import validate
+from support.builders import ACCOUNT, JUSTIFICATION
+from support.builders import ACCOUNTS as ACCOUNTS_BY_ID
+from support.closings import KINDS
+from support.destinations import SECRET, Post
+from support.house import House
 
 from service.api import middleware
 from service.api.build import build

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import schemathesis
-from factories import ACCOUNT, DEACTIVATE, OTHER_ACCOUNT, House
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import CheckFunction, not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -20,6 +19,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
+from support.builders import ACCOUNT, DEACTIVATE, OTHER_ACCOUNT
+from support.house import House
 
 from service.api.build import build
 

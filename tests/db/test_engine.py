@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from postgres import Postgres
 from sqlalchemy import Connection, Engine, event, text
+from support.products.postgres import Postgres
 
 from service.db.engine import Tx, begin, connect, read, retried
 from service.db.faults import Interrupted

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from factories import House
-from postgres import Postgres, Server, as_service, running_server
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
+from support.house import House
+from support.products.postgres import Postgres, Server, as_service, running_server
 
 from service.db import schema
 from service.db.engine import begin, connect, read

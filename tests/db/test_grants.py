@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgres import ROLE, Postgres, as_service
 from sqlalchemy import Engine, text
+from support.products.postgres import ROLE, Postgres, as_service
 
 from service.db import schema
 from service.db.engine import begin, connect, read

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from postgres import Postgres
 from sqlalchemy import Engine, text
+from support.products.postgres import Postgres
 
 from service.db import leases
 from service.db.engine import begin, connect

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from postgres import Postgres
 from sqlalchemy import Engine, create_engine, inspect, select
+from support.products.postgres import Postgres
 
 from service.db import schema
 from service.db.engine import connect, read

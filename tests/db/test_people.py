@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.util import CommandError
-from factories import NOON, House
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
+from support.builders import NOON
+from support.house import House
 
 from service.db import people, schema
 from service.db.engine import begin, read

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from db.crowd import REQUESTS, fill
-from factories import MEMBERS
-from postgres import Postgres
 from sqlalchemy import Connection, Engine, event
+from support.builders import MEMBERS
+from support.products.postgres import Postgres
 
 from service.db import audit, backlog, expectations, outbox, requests, tokens, tree
 from service.db.engine import Tx, connect, read

@@ -4,9 +4,10 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from factories import DEACTIVATE, DELETE, House
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError, IntegrityError
+from support.builders import DEACTIVATE, DELETE
+from support.house import House
 
 from service.db.engine import begin
 from service.domain.errors import Code, ServiceError

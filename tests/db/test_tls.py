@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import trustme
-from postgres import running_server
 from sqlalchemy import make_url, text
+from support.products.postgres import running_server
 
 from service.db.engine import begin, connect, read
 from service.domain.errors import Unavailable

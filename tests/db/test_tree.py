@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from factories import House
-from past_triggers import as_its_owner
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
+from support.house import House
+from support.past_triggers import as_its_owner
 
 from service.db import audit, tree
 from service.db.engine import begin, read

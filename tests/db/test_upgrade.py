@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.util import CommandError
-from postgres import Postgres
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from support.products.postgres import Postgres
 
 from service.db import requests, schema, tree
 from service.db.engine import begin, connect, read

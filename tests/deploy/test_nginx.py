@@ -4,10 +4,10 @@ import ssl
 from pathlib import Path
 
 import httpx
-import nginx
 import pytest
 import trustme
-from installation import rootquorum, serving
+from support.installation import rootquorum, serving
+from support.products import nginx
 
 from service.cli.waiting import free_port
 

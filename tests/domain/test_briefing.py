@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from factories import ACTIVATE, CREATE, DELETE, filing, request
+from support.builders import ACTIVATE, CREATE, DELETE, filing, request
 
 from service.domain.actor import ActorKind
 from service.domain.briefing import effect, in_words

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import rfc8785
-from factories import NOON
 from hypothesis import given
 from hypothesis import strategies as st
+from support.builders import NOON
 
 from service.domain.canonical import Json, canonical, parse_timestamp, timestamp
 

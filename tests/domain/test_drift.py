@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from factories import ACCOUNT, ACTIVATE, CREATE, DEACTIVATE, DEACTIVATE_MFA, DELETE, NOON, approved
-from factories import request as filed
+from support.builders import ACCOUNT, ACTIVATE, CREATE, DEACTIVATE, DEACTIVATE_MFA, DELETE, NOON, approved
+from support.builders import request as filed
 
 from service.domain.account import SourceKind
 from service.domain.drift import (

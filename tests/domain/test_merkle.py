@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trees import Log, changes, log_of
+from support.trees import Log, changes, log_of
 
 from service.domain.merkle import (
     EMPTY_ROOT,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import ACTIVATE, CREATE, DEACTIVATE, DELETE, NOON, key, observed
+from support.builders import ACTIVATE, CREATE, DEACTIVATE, DELETE, NOON, key, observed
 
 from service.domain.account import RootCredentials, difference
 from service.domain.briefing import warnings

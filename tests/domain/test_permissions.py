@@ -5,7 +5,19 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import ACCOUNT, CREATE, DELETE, MEMBERS, NOON, actor, approved, decision, filing, request, standing
+from support.builders import (
+    ACCOUNT,
+    CREATE,
+    DELETE,
+    MEMBERS,
+    NOON,
+    actor,
+    approved,
+    decision,
+    filing,
+    request,
+    standing,
+)
 
 from service.domain.actor import WORKER, Actor, ActorKind, Directory, Member, Role
 from service.domain.errors import Code, ServiceError

@@ -4,18 +4,7 @@ from dataclasses import fields, replace
 from datetime import timedelta
 
 import pytest
-from factories import (
-    ACTIVATE,
-    NOON,
-    OTHER_ACCOUNT,
-    approved,
-    decision,
-    filing,
-    key,
-    observed,
-    request,
-    standing,
-)
+from support.builders import ACTIVATE, NOON, OTHER_ACCOUNT, approved, decision, filing, key, observed, request, standing
 
 from service.domain.account import SourceKind
 from service.domain.actor import ActorKind

@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator, Sequence
 
 import pytest
-from golang import Go, is_there, running_go
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from trees import changes, immense, log_of
+from support.products.golang import Go, is_there, running_go
+from support.trees import changes, immense, log_of
 
 from service.domain.merkle import consistency_proof, inclusion_proof, leaf_hash, root_of
 from service.verifier import check_consistency, root_from_inclusion

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import NOON, approved, decision, filing, request
+from support.builders import NOON, approved, decision, filing, request
 
 from service.domain.account import SourceKind
 from service.domain.outcome import Done

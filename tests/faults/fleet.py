@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from destinations import SECRET, Siem, listening
-from factories import House
 from faults.proxy import Proxy
 from kill.processes import ForkServer, Process, furnish
-from postgres import Postgres, Server, running_server
 from sqlalchemy import text
+from support.destinations import SECRET, Siem, listening
+from support.house import House
+from support.products.postgres import Postgres, Server, running_server
 
 from service.cli.waiting import free_port, wait_until
 from service.db.engine import read

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
-from factories import JUSTIFICATION
 from faults.fleet import Fleet
+from support.builders import JUSTIFICATION
 
 _PATIENCE_SECONDS = 90
 _LOOK_AGAIN_SECONDS = 0.05

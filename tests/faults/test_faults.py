@@ -10,12 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from factories import House
 from faults.fleet import running_fleet
 from faults.injector import Injector
 from faults.load import Load
 from faults.verdict import judge, settle
 from kill.processes import ForkServer
+from support.house import House
 
 from service.cli.waiting import wait_until
 from service.db import expectations

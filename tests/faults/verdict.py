@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from factories import House
 from faults.fleet import Fleet
 from faults.load import Load
 from kill.aftermath import INCIDENTS, TOLD_AT_THE_END, accounted_for, every_request
 from sqlalchemy import select, text
+from support.house import House
 
 from service.db import tables
 from service.db.engine import begin, read

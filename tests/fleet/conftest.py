@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from postgres import Postgres
+from support.products.postgres import Postgres
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from factories import CREATE, House
 from sqlalchemy import Connection, event
+from support.builders import CREATE
+from support.house import House
 
 from service.domain.errors import Code, ServiceError
 from service.domain.request import OperationRequest

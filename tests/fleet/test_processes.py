@@ -10,11 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from factories import ACCOUNT, CREATE, DEACTIVATE, House
-from installation import is_ready, rootquorum, serving, working
 from kill.processes import furnish
-from postgres import Postgres
 from sqlalchemy import text
+from support.builders import ACCOUNT, CREATE, DEACTIVATE
+from support.house import House
+from support.installation import is_ready, rootquorum, serving, working
+from support.products.postgres import Postgres
 
 from service.cli.waiting import wait_until
 from service.db import schema

@@ -8,11 +8,12 @@ import httpx
 import pytest
 from alembic import command
 from alembic.script import Script, ScriptDirectory
-from factories import ACCOUNT, JUSTIFICATION, House
-from installation import serving
 from kill.processes import furnish
-from postgres import Postgres
 from sqlalchemy import create_engine, select
+from support.builders import ACCOUNT, JUSTIFICATION
+from support.house import House
+from support.installation import serving
+from support.products.postgres import Postgres
 
 from service.cli.waiting import free_port, wait_until
 from service.db import schema

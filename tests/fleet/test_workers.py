@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import ACCOUNT, DEACTIVATE, OTHER_ACCOUNT, House
 from sqlalchemy import text
+from support.builders import ACCOUNT, DEACTIVATE, OTHER_ACCOUNT
+from support.house import House
 
 from service.cli.waiting import wait_until
 from service.db.engine import begin, read

@@ -15,8 +15,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from answers import secrets_in
-from factories import (
+from fuzz.mangle import mangle
+from support.answers import secrets_in
+from support.builders import (
     ACCOUNT,
     ACTIVATE,
     ALLOW_PASSWORD,
@@ -29,11 +30,8 @@ from factories import (
     MANAGEMENT,
     MEMBER,
     NOON,
-    House,
-    manager_of,
-    source_of,
 )
-from fuzz.mangle import mangle
+from support.house import House, manager_of, source_of
 
 from service.aws.organization import Listing, Organization
 from service.aws.root import AwsRoots

@@ -6,7 +6,8 @@ import random
 import string
 
 import pytest
-from factories import ACCOUNT, OTHER_ACCOUNT, House
+from support.builders import ACCOUNT, OTHER_ACCOUNT
+from support.house import House
 
 from service.api.paging import encode_place
 from service.db.outbox import Place

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from closings import KINDS, TEXT, Headers, Kind, filed, form, raw, sources
-from destinations import SECRET
-from factories import House
 from fastapi.testclient import TestClient
 from structlog.testing import capture_logs
+from support.closings import KINDS, TEXT, Headers, Kind, filed, form, raw, sources
+from support.destinations import SECRET
+from support.house import House
 
 from service.domain.request import OperationRequest, Status
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from installation import commanded
-from ledger import ORIGIN, SIGNER, STRANGER, Ledger, events_of, executed
-from tampering import KEY, RULES, changed_at, fields, findings, told_of
+from support.installation import commanded
+from support.ledger import ORIGIN, SIGNER, STRANGER, Ledger, events_of, executed
+from support.tampering import KEY, RULES, changed_at, fields, findings, told_of
 
 from service import verifier
 from service.domain.canonical import canonical

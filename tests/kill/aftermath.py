@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from factories import (
+from kill.undertakings import LIFETIME, REQUESTER, Scene, credentials
+from sqlalchemy import select
+from support.builders import (
     ACTIVATE,
     ALLOW_PASSWORD,
     CREATE,
@@ -19,8 +21,6 @@ from factories import (
     DELETE_CERTIFICATE,
     DELETE_PASSWORD,
 )
-from kill.undertakings import LIFETIME, REQUESTER, Scene, credentials
-from sqlalchemy import select
 
 from service.db import audit, expectations, requests, tables
 from service.db.engine import read

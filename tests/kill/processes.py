@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import httpx
-from factories import ACCOUNT, ACCOUNTS, MEMBER, MEMBERS
+from support.builders import ACCOUNT, ACCOUNTS, MEMBER, MEMBERS
 
 from service.cli.waiting import free_port
 from service.domain.account import Account

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from factories import (
+from kill.processes import SERVED
+from support.builders import (
     ACCOUNT,
     ACCOUNTS,
     ACTIVATE,
@@ -17,11 +18,9 @@ from factories import (
     DELETE_CERTIFICATE,
     DELETE_PASSWORD,
     MEMBER,
-    House,
-    manager_of,
     policy_of,
 )
-from kill.processes import SERVED
+from support.house import House, manager_of
 
 from service.aws.organization import KnownAccounts, Organization
 from service.domain.operation import OperationName

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from destinations import NOTICE, STAGED_BY_0006, listening, saying
+from support.destinations import NOTICE, STAGED_BY_0006, listening, saying
 
 from service.domain.delivery import Answer, Attempt, Notice
 from service.notify.chat import Chat, harmless

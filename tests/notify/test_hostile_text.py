@@ -13,9 +13,9 @@ import cmarkgfm
 import pytest
 from cmarkgfm.cmark import Options
 from jsonschema import Draft4Validator
-from nodejs import document, is_there
-from roundup import PASSWORD, USER, running_roundup
-from roundup import is_there as roundup_is_there
+from support.products.nodejs import document, is_there
+from support.products.roundup import PASSWORD, USER, running_roundup
+from support.products.roundup import is_there as roundup_is_there
 
 from service.domain.text import plain
 from service.notify.markup import adf, markdown, wiki, work_note

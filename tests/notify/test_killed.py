@@ -11,11 +11,12 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 from urllib.parse import urlsplit
 
 import pytest
-from factories import DEACTIVATE, House
-from installation import working
 from kill.processes import furnish
-from roundup import PASSWORD, USER, is_there, running_roundup
-from roundup import Roundup as Server
+from support.builders import DEACTIVATE
+from support.house import House
+from support.installation import working
+from support.products.roundup import PASSWORD, USER, is_there, running_roundup
+from support.products.roundup import Roundup as Server
 
 from service.app import destinations
 from service.cli.waiting import wait_until

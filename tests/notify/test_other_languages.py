@@ -8,8 +8,8 @@ from subprocess import CalledProcessError
 from typing import Any
 
 import pytest
-from destinations import SECRET, Siem, listening
-from nodejs import is_there, node
+from support.destinations import SECRET, Siem, listening
+from support.products.nodejs import is_there, node
 
 from service.domain.delivery import Answer, Notice
 from service.notify.webhooks import BadSignature, PrivateKey, Webhook, signer, verifier, verify

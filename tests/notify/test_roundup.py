@@ -6,10 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from factories import DEACTIVATE, House
-from installation import rootquorum
-from roundup import PASSWORD, USER, is_there, running_roundup
-from roundup import Roundup as Server
+from support.builders import DEACTIVATE
+from support.house import House
+from support.installation import rootquorum
+from support.products.roundup import PASSWORD, USER, is_there, running_roundup
+from support.products.roundup import Roundup as Server
 
 from service.app import destinations
 from service.domain.delivery import Notice

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from servicenow import SYS_ID, ServiceNow
-from trackers import Comment, serving
+from support.products.servicenow import SYS_ID, ServiceNow
+from support.products.trackers import Comment, serving
 
 from service.app import tickets
 from service.domain.delivery import Answer, Attempt, Notice

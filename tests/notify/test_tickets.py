@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
-from destinations import NOTICE, STAGED_BY_0006
+from support.destinations import NOTICE, STAGED_BY_0006
 
 from service.domain.delivery import Answer, Attempt, Notice
 from service.domain.events import TEST, TOLD

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from destinations import SECRET, Siem, listening
-from factories import DEACTIVATE, House
-from installation import commanded, rootquorum
+from support.builders import DEACTIVATE
+from support.destinations import SECRET, Siem, listening
+from support.house import House
+from support.installation import commanded, rootquorum
 
 from service.db import outbox
 from service.db.engine import begin, connect

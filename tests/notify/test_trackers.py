@@ -7,11 +7,21 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import closings
 import pytest
-from nodejs import document, is_there
 from pydantic import SecretStr
-from trackers import Asked, Comment, Described, GitHub, GitHubEnterprise, Jira, JiraDataCenter, Refusal, running
+from support import closings
+from support.products.nodejs import document, is_there
+from support.products.trackers import (
+    Asked,
+    Comment,
+    Described,
+    GitHub,
+    GitHubEnterprise,
+    Jira,
+    JiraDataCenter,
+    Refusal,
+    running,
+)
 
 from service.app import tickets
 from service.domain.delivery import Answer, Notice

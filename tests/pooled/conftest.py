@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-import pgbouncer
 import pytest
-from postgres import Postgres, as_service
 from sqlalchemy import URL, make_url
+from support.products import pgbouncer
+from support.products.postgres import Postgres, as_service
 
 pytest.register_assert_rewrite("workflow.test_decide", "workflow.test_execute", "workflow.test_races")
 pytest.register_assert_rewrite(

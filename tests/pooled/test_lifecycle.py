@@ -1,8 +1,8 @@
 """The same tests of a request's life, and of several workers, as on a PostgreSQL of one's own."""
 
-from factories import House
 from fleet.test_workers import *  # noqa: F403
 from sqlalchemy import Connection, text
+from support.house import House
 from workflow.test_decide import *  # noqa: F403
 from workflow.test_execute import *  # noqa: F403
 from workflow.test_lifetime import *  # noqa: F403

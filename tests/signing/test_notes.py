@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
-from notes import signer_of
+from support.notes import signer_of
 
 from service import verifier
 from service.domain.checkpoint import parse_verifier_key

@@ -8,10 +8,10 @@ from contextlib import suppress
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from golang import Go, Refused, is_there, running_go
 from hypothesis import given
 from hypothesis import strategies as st
-from notes import signer_of
+from support.notes import signer_of
+from support.products.golang import Go, Refused, is_there, running_go
 
 from service import verifier
 from service.domain.checkpoint import Checkpoint, Signature, VerifierKey, parse_verifier_key

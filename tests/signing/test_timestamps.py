@@ -7,12 +7,12 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from authority import Authority, key_and_root, openssl, serving
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 from rfc3161_client import decode_timestamp_response
+from support.products.authority import Authority, key_and_root, openssl, serving
 
 from service.outbound.guarded import Unreachable, Unsafe, new_client
 from service.signing.timestamps import BadStamp, check, stamp

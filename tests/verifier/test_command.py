@@ -14,9 +14,9 @@ from importlib.metadata import files
 from pathlib import Path
 
 import pytest
-from factories import NOON
-from ledger import SIGNER, STRANGER, executed, executed_otherwise
-from tampering import KEY
+from support.builders import NOON
+from support.ledger import SIGNER, STRANGER, executed, executed_otherwise
+from support.tampering import KEY
 
 from service import verifier
 from service.domain.canonical import Document, canonical, timestamp

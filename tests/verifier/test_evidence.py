@@ -4,8 +4,8 @@ import copy
 import json
 
 import pytest
-from ledger import STRANGER, Ledger, events_of, executed
-from tampering import changed_at, fields, findings, findings_in, told_of
+from support.ledger import STRANGER, Ledger, events_of, executed
+from support.tampering import changed_at, fields, findings, findings_in, told_of
 
 from service.domain.canonical import canonical
 

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledger import Ledger, executed
-from tampering import RULES, changed_at, fields, findings, told_of
+from support.ledger import Ledger, executed
+from support.tampering import RULES, changed_at, fields, findings, told_of
 
 from service.domain.canonical import canonical
 

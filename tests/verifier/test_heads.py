@@ -4,8 +4,8 @@ import json
 from base64 import b64encode
 
 import pytest
-from ledger import ORIGIN, SIGNER, STRANGER, Ledger, executed, executed_otherwise
-from tampering import findings, findings_in, told_of
+from support.ledger import ORIGIN, SIGNER, STRANGER, Ledger, executed, executed_otherwise
+from support.tampering import findings, findings_in, told_of
 
 from service import verifier
 from service.domain.canonical import canonical

@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from factories import NOON
-from ledger import Leaf, Ledger, by, events_of, executed, executed_otherwise
-from tampering import findings, findings_in, told_of
+from support.builders import NOON
+from support.ledger import Leaf, Ledger, by, events_of, executed, executed_otherwise
+from support.tampering import findings, findings_in, told_of
 
 from service import verifier
 from service.domain.actor import WORKER

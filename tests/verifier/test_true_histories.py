@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from factories import MEMBERS, NOON, filing, policy_of
-from ledger import Ledger
-from tampering import findings_in, told_of
+from support.builders import MEMBERS, NOON, filing, policy_of
+from support.ledger import Ledger
+from support.tampering import findings_in, told_of
 
 from service import verifier
 from service.domain.account import SourceKind

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from destinations import SECRET, Ledger, Siem, listening
-from factories import ACCOUNT, DELETE_PASSWORD, MEMBER, House
 from sqlalchemy import MetaData, select
+from support.builders import ACCOUNT, DELETE_PASSWORD, MEMBER
+from support.destinations import SECRET, Ledger, Siem, listening
+from support.house import House
 
 from service import logs
 from service.api.key_files import FileName

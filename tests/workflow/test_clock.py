@@ -4,8 +4,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from factories import DEACTIVATE, House
 from sqlalchemy import update
+from support.builders import DEACTIVATE
+from support.house import House
 
 from service.db.engine import begin
 from service.db.tables import decisions

@@ -5,8 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from factories import DEACTIVATE, MEMBERS, House, member
-from past_triggers import as_its_owner
+from support.builders import DEACTIVATE, MEMBERS, member
+from support.house import House
+from support.past_triggers import as_its_owner
 
 from service.domain.actor import WORKER, Directory, Role
 from service.domain.errors import Code, ServiceError

@@ -5,9 +5,10 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from destinations import Post
-from factories import ACCOUNT, BOTH, DEACTIVATE, DELETE, JUSTIFICATION, OTHER_ACCOUNT, House
 from sqlalchemy import select, text
+from support.builders import ACCOUNT, BOTH, DEACTIVATE, DELETE, JUSTIFICATION, OTHER_ACCOUNT
+from support.destinations import Post
+from support.house import House
 
 from service.db.engine import begin, read
 from service.db.tables import deliveries

@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from commits import commits_failing
-from factories import ACCOUNT, ACCOUNTS, DEACTIVATE, DEACTIVATE_MFA, DELETE, MEMBER, House
+from support.builders import ACCOUNT, ACCOUNTS, DEACTIVATE, DEACTIVATE_MFA, DELETE, MEMBER
+from support.commits import commits_failing
+from support.house import House
 
 from service.db import audit
 from service.db.engine import read

@@ -4,9 +4,10 @@ import json
 from datetime import timedelta
 
 import pytest
-from factories import ACCOUNT, ACTIVATE, DEACTIVATE, DELETE, House
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
+from support.builders import ACCOUNT, ACTIVATE, DEACTIVATE, DELETE
+from support.house import House
 
 from service.aws.root import AwsRoots
 from service.aws.sources import FixedSource

@@ -7,8 +7,9 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from commits import FOR_GOOD, commits_failing
-from factories import ACCOUNT, ACTIVATE, CREATE, DEACTIVATE, DELETE, House
+from support.builders import ACCOUNT, ACTIVATE, CREATE, DEACTIVATE, DELETE
+from support.commits import FOR_GOOD, commits_failing
+from support.house import House
 
 from service.domain.errors import Code, ServiceError
 from service.domain.operation import OperationName

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from factories import ACCOUNT, ACTIVATE, CREATE, DEACTIVATE, DELETE, OTHER_ACCOUNT, House
+from support.builders import ACCOUNT, ACTIVATE, CREATE, DEACTIVATE, DELETE, OTHER_ACCOUNT
+from support.house import House
 
 from service.aws.root import AwsRoots
 from service.aws.sources import FixedSource

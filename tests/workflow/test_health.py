@@ -12,8 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from factories import House
 from sqlalchemy import Engine, event, text
+from support.house import House
 
 from service.db.engine import connect, read
 from service.domain.errors import Unavailable

@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from commits import commits_failing
-from factories import ACCOUNT, ACTIVATE, DELETE, House
+from support.builders import ACCOUNT, ACTIVATE, DELETE
+from support.commits import commits_failing
+from support.house import House
 
 from service.aws.root import AwsRoots
 from service.aws.sources import FixedSource

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from aws.test_assume_root import target_in
-from factories import (
+from support.builders import (
     ACCOUNT,
     ALLOW_PASSWORD,
     BOTH,
@@ -18,8 +18,8 @@ from factories import (
     DELETE_CERTIFICATE,
     DELETE_PASSWORD,
     MEMBER,
-    House,
 )
+from support.house import House
 
 from service.aws.organization import KnownAccounts
 from service.aws.sources import ProfileSource

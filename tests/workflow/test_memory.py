@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 from botocore.credentials import Credentials, ReadOnlyCredentials
-from factories import BOTH, CREATE, DELETE, House
+from support.builders import BOTH, CREATE, DELETE
+from support.house import House
 
 from service.aws.signer import Signer
 from service.domain.operation import OperationName

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import ACCOUNT, DEACTIVATE, ISSUER, MEMBERS, OTHER_ACCOUNT, House, login, policy_of
+from support.builders import ACCOUNT, DEACTIVATE, ISSUER, MEMBERS, OTHER_ACCOUNT, login, policy_of
+from support.house import House
 
 from service.db import audit, people
 from service.db.engine import read

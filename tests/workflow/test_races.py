@@ -6,7 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from factories import DEACTIVATE, OTHER_ACCOUNT, House
+from support.builders import DEACTIVATE, OTHER_ACCOUNT
+from support.house import House
 
 from service.db import audit
 from service.db.engine import begin, read

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from factories import ACCOUNT, DELETE, House
+from support.builders import ACCOUNT, DELETE
+from support.house import House
 
 from service.aws.organization import KnownAccounts
 from service.aws.root import AwsRoots

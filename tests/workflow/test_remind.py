@@ -3,8 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from destinations import Post
-from factories import DEACTIVATE, House
+from support.builders import DEACTIVATE
+from support.destinations import Post
+from support.house import House
 
 from service.domain.actor import Role
 from service.domain.request import OperationRequest

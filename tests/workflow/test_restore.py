@@ -1,6 +1,7 @@
 """After a restore from an older backup: what AWS holds that the database does not know, found without a write."""
 
-from factories import ACCOUNT, ACCOUNTS, CREATE, House
+from support.builders import ACCOUNT, ACCOUNTS, CREATE
+from support.house import House
 
 from service.db import audit
 from service.db.engine import read

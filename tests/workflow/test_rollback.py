@@ -4,8 +4,9 @@ import json
 from datetime import timedelta
 
 import pytest
-from commits import commits_failing
-from factories import ACCOUNT, House
+from support.builders import ACCOUNT
+from support.commits import commits_failing
+from support.house import House
 
 from service.domain.errors import Code, ServiceError
 from service.domain.outcome import CreatedKey

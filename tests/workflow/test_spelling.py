@@ -9,9 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from factories import House, login, member
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
+from support.builders import login, member
+from support.house import House
 
 from service.db import audit
 from service.db.engine import begin, read

@@ -11,8 +11,9 @@ from datetime import timedelta
 from itertools import count, takewhile
 
 import pytest
-from destinations import Post
-from factories import House, Watch
+from support.builders import Watch
+from support.destinations import Post
+from support.house import House
 
 from service.db import outbox
 from service.db.engine import begin, read

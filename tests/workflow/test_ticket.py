@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from factories import DEACTIVATE, House
+from support.builders import DEACTIVATE
+from support.house import House
 
 from service.domain.errors import Code, Invalid, ServiceError, Unavailable
 from service.domain.events import EXECUTION_DENIED

@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import ACCOUNT, DEACTIVATE, ISSUER, MEMBERS, House, login, policy_of
 from sqlalchemy import text
+from support.builders import ACCOUNT, DEACTIVATE, ISSUER, MEMBERS, login, policy_of
+from support.house import House
 
 from service.cli.waiting import wait_until
 from service.db.engine import begin

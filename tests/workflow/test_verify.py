@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import BOTH, CREATE, DEACTIVATE, OTHER_ACCOUNT, House, filing
-from past_triggers import as_its_owner, contents, rewritten
 from sqlalchemy import Connection, delete, insert, select, text, update
+from support.builders import BOTH, CREATE, DEACTIVATE, OTHER_ACCOUNT, filing
+from support.house import House
+from support.past_triggers import as_its_owner, contents, rewritten
 
 from service.db import requests as db_requests
 from service.db import tree

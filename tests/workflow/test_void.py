@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import ACCOUNT, DEACTIVATE, ISSUER, OTHER_ACCOUNT, House
+from support.builders import ACCOUNT, DEACTIVATE, ISSUER, OTHER_ACCOUNT
+from support.house import House
 
 from service.db import audit, people
 from service.db.engine import read

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from aws.test_assume_root import target_in
 from botocore.config import Config
-from factories import ACTIVATE, BOTH, CREATE, House
+from support.builders import ACTIVATE, BOTH, CREATE
+from support.house import House
 
 from service.aws.calls import ONCE
 from service.domain.errors import ServiceError

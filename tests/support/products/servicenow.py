@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from trackers import Asked, Comment, Product, Refusal
+from support.products.trackers import Asked, Comment, Product, Refusal
 
 SYS_ID = "9d385017c611228701d22104cc95c371"
 _TABLE = "/api/now/table/"

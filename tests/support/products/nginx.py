@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import debian
 import httpx
 import trustme
+from support.products import debian
 
 from service.cli.waiting import free_port, wait_until
 
-_SNIPPET = Path(__file__).parents[1] / "deploy" / "nginx.conf"
+_SNIPPET = Path(__file__).parents[3] / "deploy" / "nginx.conf"
 NAME = "rootquorum.example.com"
 
 

@@ -18,7 +18,7 @@ import httpx
 from service.cli.waiting import free_port, wait_until
 
 _VERSION = "2.6.0"
-_PLACE = Path(__file__).parents[1] / ".venv" / f"roundup-{_VERSION}"
+_PLACE = Path(__file__).parents[3] / ".venv" / f"roundup-{_VERSION}"
 USER, PASSWORD = "rootquorum", "a password of the tests"
 _NOBODY = 65534
 # Without PYTHONPATH: this module has the name of its package.

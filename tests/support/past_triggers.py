@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from factories import House
 from sqlalchemy import Connection, delete, insert, select, text, update
+from support.house import House
 
 from service.db import tree
 from service.db.engine import begin

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from factories import NOON, actor, decision, request, standing
+from support.builders import NOON, actor, decision, request, standing
 
 from service.domain.account import SourceKind
 from service.domain.actor import WORKER, Actor

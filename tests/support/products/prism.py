@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
-from nodejs import NODE, PRISM, document
+from support.products.nodejs import NODE, PRISM, document
 
 from service.cli.waiting import free_port, wait_until
 

@@ -1,6 +1,6 @@
 """An identity provider that answers as a test dictates: over real HTTP, with keys of its own.
 
-It stands for those that no test can install. The one that the tests sign people in at is real: `provider.py`.
+It stands for those that no test can install. The one that the tests sign people in at is real: `products/provider.py`.
 """
 
 import json
@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import jwt
 from jwt.algorithms import OKPAlgorithm
-from provider import new_key
+from support.products.provider import new_key
 
 from service.auth.claims import Trust
 from service.auth.oidc import Verifier

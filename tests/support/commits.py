@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from factories import House
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
+from support.house import House
 
 FOR_GOOD = 1000
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ledger import SIGNER
+from support.ledger import SIGNER
 
 from service import verifier
 
