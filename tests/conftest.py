@@ -17,7 +17,7 @@ from service.db.engine import connect
 from service.db.schema import migrate
 
 if TYPE_CHECKING:
-    from support.products.provider import Provider
+    from support.products.canaille import Canaille
 
 # The gate tries the same examples every time, and no slow machine makes it fail.
 settings.register_profile("gate", deadline=None, derandomize=True)
@@ -52,9 +52,9 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def provider() -> "Iterator[Provider]":
+def provider() -> "Iterator[Canaille]":
     """A real OpenID Connect provider; what a test changes in it, it changes back."""
-    from support.products.provider import running_provider  # noqa: PLC0415  # the half of all tests that need none shall not wait for it
+    from support.products.canaille import running_provider  # noqa: PLC0415  # the half of all tests that need none shall not wait for it
 
     with running_provider() as running:
         yield running

@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from support.house import House
-from support.products.provider import REDIRECT, SCOPES, Provider, trust_in
+from support.products.canaille import REDIRECT, SCOPES, Canaille, trust_in
 
 from service.api.sign_ins import SignIns
 from service.auth import provider as of_provider
@@ -32,14 +32,14 @@ ASKED = {
 
 
 @pytest.fixture
-def house(sqlite_house: House, provider: Provider) -> Iterator[House]:
+def house(sqlite_house: House, provider: Canaille) -> Iterator[House]:
     """A service that people can sign in to at the provider, from Swagger UI."""
     with of_provider.new_client() as http:
         sqlite_house.app.state.sign_ins = sign_ins(provider, http)
         yield sqlite_house
 
 
-def sign_ins(provider: Provider, http: httpx.Client) -> SignIns:
+def sign_ins(provider: Canaille, http: httpx.Client) -> SignIns:
     known = of_provider.Provider(provider.issuer, http)
     browser = BrowserClient(
         provider=known,
@@ -63,14 +63,14 @@ def exchange(house: House, code: str, verifier: str = VERIFIER) -> Response:
     return anybody(house).post("/sign-in/corp/token", data=form)
 
 
-def code_of(house: House, provider: Provider, person: str) -> str:
+def code_of(house: House, provider: Canaille, person: str) -> str:
     url = anybody(house).get("/sign-in/corp/authorize", params=ASKED).headers["location"]
     answer = provider.authorize(person, url)
     assert answer["state"] == "s-1"
     return answer["code"]
 
 
-def test_whole_flow_ends_with_a_token_that_signs_in(house: House, provider: Provider) -> None:
+def test_whole_flow_ends_with_a_token_that_signs_in(house: House, provider: Canaille) -> None:
     provider.add_person("ines", "root-approvers")
 
     answer = exchange(house, code_of(house, provider, "ines"))
@@ -83,7 +83,7 @@ def test_whole_flow_ends_with_a_token_that_signs_in(house: House, provider: Prov
 
 
 def test_provider_is_asked_by_the_client_of_the_settings_and_for_the_time_of_the_sign_in(
-    house: House, provider: Provider
+    house: House, provider: Canaille
 ) -> None:
     answer = anybody(house).get("/sign-in/corp/authorize", params=ASKED | {"scope": "everything", "prompt": "none"})
 
@@ -103,14 +103,14 @@ def test_nobody_is_sent_on_without_pkce(house: House, changed: dict[str, str]) -
     assert anybody(house).get("/sign-in/corp/authorize", params=ASKED | changed).status_code == 422
 
 
-def test_clients_secret_is_not_shown(provider: Provider) -> None:
+def test_clients_secret_is_not_shown(provider: Canaille) -> None:
     with of_provider.new_client() as http:
         client = replace(sign_ins(provider, http).browsers["corp"], client_secret="hush-4711")
     assert "client_id" in repr(client)
     assert "hush-4711" not in f"{client} {client!r}"
 
 
-def test_code_is_good_with_its_verifier_only(house: House, provider: Provider) -> None:
+def test_code_is_good_with_its_verifier_only(house: House, provider: Canaille) -> None:
     provider.add_person("jo", "root-approvers")
     wrong = exchange(house, code_of(house, provider, "jo"), "w" * 64)
     assert (wrong.status_code, wrong.json()["error"]) == (400, "invalid_grant")
@@ -123,7 +123,7 @@ def test_other_issuer_or_method_is_not_there(house: House) -> None:
     assert client.get("/sign-in/corp/token").status_code == 405
 
 
-def test_provider_that_is_away_is_503(house: House, provider: Provider) -> None:
+def test_provider_that_is_away_is_503(house: House, provider: Canaille) -> None:
     provider.stop()
     try:
         assert anybody(house).get("/sign-in/corp/authorize", params=ASKED).json()["code"] == "provider_unreachable"

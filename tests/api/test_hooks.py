@@ -40,7 +40,7 @@ SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 
 
 @dataclass
-class Desk:
+class PostingTracker:
     """One kind of tracker, that posts to a house."""
 
     kind: Kind
@@ -62,13 +62,13 @@ class Desk:
         return answer, logged[0]["why"] if logged else None
 
 
-def desk_of(house: House, kind: str) -> Desk:
+def desk_of(house: House, kind: str) -> PostingTracker:
     house.app.state.hooks = sources()
-    return Desk(KINDS[kind], house)
+    return PostingTracker(KINDS[kind], house)
 
 
 @pytest.fixture(params=KINDS)
-def desk(request: pytest.FixtureRequest, house: House) -> Desk:
+def desk(request: pytest.FixtureRequest, house: House) -> PostingTracker:
     return desk_of(house, request.param)
 
 
@@ -77,7 +77,7 @@ def after(house: House, by: timedelta = 2 * SECOND) -> datetime:
     return house.clock()
 
 
-def test_a_closed_ticket_withdraws_what_named_it_and_the_log_says_who(house: House, desk: Desk) -> None:
+def test_a_closed_ticket_withdraws_what_named_it_and_the_log_says_who(house: House, desk: PostingTracker) -> None:
     request = filed(house, desk.kind.ticket)
     assert desk.closes(at=after(house)).status_code == 204
     assert house.now(request).status is Status.WITHDRAWN
@@ -96,7 +96,7 @@ def test_it_does_so_on_either_database(either_house: House) -> None:
         assert either_house.now(request).status is Status.WITHDRAWN
 
 
-def test_also_what_was_approved_but_not_what_was_executed(house: House, desk: Desk) -> None:
+def test_also_what_was_approved_but_not_what_was_executed(house: House, desk: PostingTracker) -> None:
     approved = house.approve(filed(house, desk.kind.ticket), "bob", "carol")
     desk.closes(at=after(house))
     assert house.now(approved).status is Status.WITHDRAWN
@@ -105,14 +105,14 @@ def test_also_what_was_approved_but_not_what_was_executed(house: House, desk: De
     assert house.now(done).status is Status.SUCCEEDED
 
 
-def test_another_ticket_is_nobodys_business_and_the_log_says_so(house: House, desk: Desk) -> None:
+def test_another_ticket_is_nobodys_business_and_the_log_says_so(house: House, desk: PostingTracker) -> None:
     request = filed(house, desk.kind.ticket.replace("7", "77"))
     answer, why = desk.signs(desk.kind.closing(after(house)))
     assert (answer.status_code, why) == (204, "No open request that was filed before it names the ticket.")
     assert house.now(request).status is Status.PENDING
 
 
-def test_a_message_that_is_sent_again_does_not_touch_what_was_filed_since(house: House, desk: Desk) -> None:
+def test_a_message_that_is_sent_again_does_not_touch_what_was_filed_since(house: House, desk: PostingTracker) -> None:
     then = after(house)
     assert desk.closes(at=then).status_code == 204
     house.clock.advance(SECOND)
@@ -121,7 +121,7 @@ def test_a_message_that_is_sent_again_does_not_touch_what_was_filed_since(house:
     assert house.now(request).status is Status.PENDING
 
 
-def test_what_is_signed_by_somebody_else_does_nothing_and_says_little(house: House, desk: Desk) -> None:
+def test_what_is_signed_by_somebody_else_does_nothing_and_says_little(house: House, desk: PostingTracker) -> None:
     request = filed(house, desk.kind.ticket)
     answer = desk.closes(at=after(house), secret=OTHER)
     assert (answer.status_code, answer.json()["code"]) == (401, "bad_signature")
@@ -186,7 +186,7 @@ def test_a_header_with_one_value_that_is_there_twice_is_refused_wherever_it_is_s
     assert house.client().get("/v1/me", headers=[*signed_in, (name, value)]).status_code == 200
 
 
-def test_a_doubled_content_type_is_refused_before_a_signature_is_looked_at(desk: Desk) -> None:
+def test_a_doubled_content_type_is_refused_before_a_signature_is_looked_at(desk: PostingTracker) -> None:
     answer = desk.posts(b"{}", [("Content-Type", "application/json"), ("content-type", "text/plain")])
     assert (answer.status_code, answer.json()["code"]) == (400, "doubled_header")
 
@@ -199,7 +199,7 @@ def test_a_list_is_one_list_however_many_lines_it_has(house: House) -> None:
         assert answer.status_code == 304
 
 
-def test_a_whole_issue_fits_and_more_than_a_mebibyte_does_not(house: House, desk: Desk) -> None:
+def test_a_whole_issue_fits_and_more_than_a_mebibyte_does_not(house: House, desk: PostingTracker) -> None:
     request = filed(house, desk.kind.ticket)
     message = desk.kind.closing(after(house)) | {"padding": "x" * 900_000}
     assert desk.signs(message)[0].status_code == 204
@@ -586,7 +586,7 @@ BODIES += [b'{"issue":' * 900 + b"1" + b"}" * 900, b'{"type": NaN, "action": Inf
 BODIES += [b'{"action": "closed", "issue": {"number": ' + b"9" * 5000 + b"}}", b"\xef\xbb\xbf{}"]
 
 
-def test_whatever_a_tracker_signs_it_is_taken_and_approves_nothing(house: House, desk: Desk) -> None:
+def test_whatever_a_tracker_signs_it_is_taken_and_approves_nothing(house: House, desk: PostingTracker) -> None:
     request = filed(house, desk.kind.ticket)
     for body in BODIES:
         assert desk.signs(body)[0].status_code == 204
@@ -599,7 +599,7 @@ def test_bytes_that_are_no_text_are_not_signed_by_a_standard_webhook(house: Hous
     assert desk.posts(b"\xff", headers).status_code == 401
 
 
-def test_what_the_log_says_has_nothing_of_the_message(house: House, desk: Desk) -> None:
+def test_what_the_log_says_has_nothing_of_the_message(house: House, desk: PostingTracker) -> None:
     documents: list[Any] = [{"canary": "canary"}, [], desk.kind.closing(after(house)) | {"canary": "canary"}]
     for document in documents:
         body = raw(document)

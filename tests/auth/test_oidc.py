@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 from support.builders import MEMBERS, Watch, policy_of
 from support.house import House
-from support.products.provider import Provider, trust_in
+from support.products.canaille import Canaille, trust_in
 
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.auth import provider as of_provider
@@ -33,12 +33,12 @@ def house(sqlite_house: House) -> House:
 
 
 @pytest.fixture(autouse=True)
-def trusted(house: House, provider: Provider, http: httpx.Client, watch: Watch) -> None:
+def trusted(house: House, provider: Canaille, http: httpx.Client, watch: Watch) -> None:
     """The service trusts the provider under the name "corp", and knows nothing of it yet."""
     trust_it(house, provider, http, watch)
 
 
-def trust_it(house: House, provider: Provider, http: httpx.Client, watch: Watch, **changes: Any) -> None:
+def trust_it(house: House, provider: Canaille, http: httpx.Client, watch: Watch, **changes: Any) -> None:
     known = of_provider.Provider(provider.issuer, http, watch)
     house.app.state.sign_ins = SignIns(
         Verifier([(replace(trust_in(provider), **changes), known)]), failures=FailedSignIns(10_000)
@@ -58,7 +58,7 @@ def code(house: House, token: str) -> tuple[int, str | None]:
 # --- who is let in ---
 
 
-def test_person_who_signed_in_at_the_provider_is_known_by_issuer_and_subject(house: House, provider: Provider) -> None:
+def test_person_who_signed_in_at_the_provider_is_known_by_issuer_and_subject(house: House, provider: Canaille) -> None:
     provider.add_person("erin", "root-approvers")
 
     answer = me(house, provider.sign_in("erin").id_token)
@@ -71,7 +71,7 @@ def test_person_who_signed_in_at_the_provider_is_known_by_issuer_and_subject(hou
     }
 
 
-def test_sign_in_at_the_provider_is_fresh_enough_for_a_decision(house: House, provider: Provider) -> None:
+def test_sign_in_at_the_provider_is_fresh_enough_for_a_decision(house: House, provider: Canaille) -> None:
     provider.add_person("fay", "root-approvers")
     house.change(policy=policy_of(decision_requires_auth_time=True, decision_amr=frozenset({"pwd"})))
     request = house.file()
@@ -86,7 +86,7 @@ def test_sign_in_at_the_provider_is_fresh_enough_for_a_decision(house: House, pr
     assert token not in "".join(house.events(request))
 
 
-def test_old_sign_in_is_told_how_to_do_better(house: House, provider: Provider) -> None:
+def test_old_sign_in_is_told_how_to_do_better(house: House, provider: Canaille) -> None:
     house.change(policy=policy_of(decision_requires_auth_time=True, decision_acr=frozenset({"gold"})))
     request = house.file()
     old = provider.sign(provider.claims(auth_time=int(time.time()) - 3600, acr="gold"))
@@ -101,7 +101,7 @@ def test_old_sign_in_is_told_how_to_do_better(house: House, provider: Provider) 
     )
 
 
-def test_whoever_has_no_role_is_told_so(house: House, provider: Provider) -> None:
+def test_whoever_has_no_role_is_told_so(house: House, provider: Canaille) -> None:
     provider.add_person("greg", "football")
     answer = me(house, provider.sign_in("greg").id_token)
     assert (answer.status_code, answer.json()["code"]) == (403, "no_role")
@@ -109,7 +109,7 @@ def test_whoever_has_no_role_is_told_so(house: House, provider: Provider) -> Non
 
 
 def test_person_claim_names_the_human_behind_several_logins(
-    house: House, provider: Provider, http: httpx.Client, watch: Watch
+    house: House, provider: Canaille, http: httpx.Client, watch: Watch
 ) -> None:
     trust_it(house, provider, http, watch, person_claim=("employee_id",))
     logins = [("erin", "E4711"), ("erin.admin", "E4711"), ("erin.test", 4711)]
@@ -119,13 +119,13 @@ def test_person_claim_names_the_human_behind_several_logins(
 
 @pytest.mark.parametrize("employee", [None, "", True, ["e4711"], {"id": 1}, "é4711", "e 4711", "x" * 256, 1.5])
 def test_without_the_person_claim_nobody_is_known(
-    house: House, provider: Provider, http: httpx.Client, watch: Watch, employee: object
+    house: House, provider: Canaille, http: httpx.Client, watch: Watch, employee: object
 ) -> None:
     trust_it(house, provider, http, watch, person_claim=("employee_id",))
     assert code(house, provider.sign(provider.claims(employee_id=employee))) == (403, "no_role")
 
 
-def test_mail_address_is_shown_and_never_compared(house: House, provider: Provider) -> None:
+def test_mail_address_is_shown_and_never_compared(house: House, provider: Canaille) -> None:
     tokens = [provider.sign(provider.claims(sub=sub, email="boss@example.com", name="Boss")) for sub in ("a", "b")]
     shown = [me(house, token).json() for token in tokens]
     assert shown[0]["name"] == shown[1]["name"] == "Boss (boss@example.com)"
@@ -133,12 +133,12 @@ def test_mail_address_is_shown_and_never_compared(house: House, provider: Provid
 
 
 @pytest.mark.parametrize("odd", ["\ud800", "\0", "", " ", 7, ["Erin"], {}, "E" * 1000])
-def test_odd_name_keeps_nobody_out(house: House, provider: Provider, odd: object) -> None:
+def test_odd_name_keeps_nobody_out(house: House, provider: Canaille, odd: object) -> None:
     answer = me(house, provider.sign(provider.claims(name=odd, email=odd, amr=[odd])))
     assert answer.json()["name"] in {"erin", "E" * 100}
 
 
-def test_name_cannot_deceive_whoever_reads_it(house: House, provider: Provider) -> None:
+def test_name_cannot_deceive_whoever_reads_it(house: House, provider: Canaille) -> None:
     token = provider.sign(provider.claims(name="Bob\u202e\x1b[31m\n", email="b\u200b@example.com"))
     assert me(house, token).json()["name"] == "Bob[31m (b@example.com)"
 
@@ -146,11 +146,11 @@ def test_name_cannot_deceive_whoever_reads_it(house: House, provider: Provider) 
 @pytest.mark.parametrize(
     "claims", [{"client_id": "erin"}, {"azp": "erin"}, {"gty": "client-credentials"}, {"idtyp": "app"}]
 )
-def test_machine_that_the_settings_do_not_name_is_nobody(house: House, provider: Provider, claims: Claims) -> None:
+def test_machine_that_the_settings_do_not_name_is_nobody(house: House, provider: Canaille, claims: Claims) -> None:
     assert code(house, provider.sign(provider.claims(**claims))) == (403, "no_role")
 
 
-def test_machine_of_the_settings_files_and_does_not_decide(house: House, provider: Provider) -> None:
+def test_machine_of_the_settings_files_and_does_not_decide(house: House, provider: Canaille) -> None:
     robo = replace(MEMBERS["robo"], login=("corp", "robot"))
     house.change(directory=replace(house.ctx.directory, members=MEMBERS | {"robo": robo}))
     token = provider.sign(provider.claims(sub="robot", client_id="robot"), typ="at+jwt")
@@ -179,7 +179,7 @@ def test_machine_of_the_settings_files_and_does_not_decide(house: House, provide
     ("kind", "curve", "alg"),
     [("RSA", 2048, "RS256"), ("RSA", 2048, "PS256"), ("EC", "P-256", "ES256"), ("OKP", "Ed25519", "EdDSA")],
 )
-def test_each_algorithm_of_the_list_is_taken(house: House, provider: Provider, kind: str, curve: Any, alg: str) -> None:
+def test_each_algorithm_of_the_list_is_taken(house: House, provider: Canaille, kind: str, curve: Any, alg: str) -> None:
     key = provider.publish(kind, curve)
     assert code(house, provider.sign(provider.claims(), key, alg)) == (200, None)
 
@@ -190,7 +190,7 @@ def test_each_algorithm_of_the_list_is_taken(house: House, provider: Provider, k
     [("EC", "secp256k1", "ES256K"), ("RSA", 1024, "RS256")],
 )
 def test_no_other_algorithm_is_and_no_short_key(
-    house: House, provider: Provider, kind: str, curve: Any, alg: str
+    house: House, provider: Canaille, kind: str, curve: Any, alg: str
 ) -> None:
     key = provider.publish(kind, curve)
     assert code(house, provider.sign(provider.claims(), key, alg)) == (401, "invalid_token")
@@ -200,17 +200,17 @@ def part(document: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(document).encode()).rstrip(b"=").decode()
 
 
-def unsigned(provider: Provider, alg: str) -> str:
+def unsigned(provider: Canaille, alg: str) -> str:
     return f"{part({'alg': alg, 'typ': 'JWT', 'kid': provider.keys[0]['kid']})}.{part(provider.claims())}."
 
 
-def public_pem(provider: Provider) -> bytes:
+def public_pem(provider: Canaille) -> bytes:
     public: Any = jwt.PyJWK(provider.keys[0], "RS256").key.public_key()
     encoded: bytes = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return encoded
 
 
-def hmac_by_public_key(provider: Provider) -> str:
+def hmac_by_public_key(provider: Canaille) -> str:
     import hashlib  # noqa: PLC0415
     import hmac  # noqa: PLC0415
 
@@ -219,38 +219,38 @@ def hmac_by_public_key(provider: Provider) -> str:
     return f"{head}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
 
 
-def by_own_key(provider: Provider, **header: Any) -> str:
+def by_own_key(provider: Canaille, **header: Any) -> str:
     """Signed by somebody else's key."""
-    from support.products.provider import new_key  # noqa: PLC0415
+    from support.products.canaille import new_key  # noqa: PLC0415
 
     return provider.sign(provider.claims(), new_key("RSA"), **header)
 
 
-def with_embedded_key(provider: Provider) -> str:
-    from support.products.provider import new_key  # noqa: PLC0415
+def with_embedded_key(provider: Canaille) -> str:
+    from support.products.canaille import new_key  # noqa: PLC0415
 
     own = new_key("RSA")
     public = {name: own[name] for name in ("kty", "n", "e", "kid")}
     return provider.sign(provider.claims(), own, jwk=public, kid=provider.keys[0]["kid"])
 
 
-def signed_as_it_is(provider: Provider, claims: str) -> str:
+def signed_as_it_is(provider: Canaille, claims: str) -> str:
     header = {"kid": provider.keys[0]["kid"]}
     return jwt.api_jws.encode(claims.encode(), jwt.PyJWK(provider.keys[0], "RS256").key, "RS256", headers=header)
 
 
-def duplicated(provider: Provider) -> str:
+def duplicated(provider: Canaille) -> str:
     """A provider's bug more than an attack: properly signed, and two readers could read two things."""
     return signed_as_it_is(provider, json.dumps(provider.claims())[:-1] + ', "sub": "boss"}')
 
 
-def tampered(provider: Provider) -> str:
+def tampered(provider: Canaille) -> str:
     head, _, signature = provider.sign(provider.claims()).split(".")
     return f"{head}.{part(provider.claims(sub='boss'))}.{signature}"
 
 
 NOW = int(time.time())
-ATTACKS: dict[str, Callable[[Provider], str]] = {
+ATTACKS: dict[str, Callable[[Canaille], str]] = {
     "alg none": lambda p: unsigned(p, "none"),
     "alg None": lambda p: unsigned(p, "None"),
     "HS256 with the public key": hmac_by_public_key,
@@ -290,7 +290,7 @@ ATTACKS: dict[str, Callable[[Provider], str]] = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_attack_is_refused_with_the_same_sentence_as_any_other(house: House, provider: Provider, attack: str) -> None:
+def test_attack_is_refused_with_the_same_sentence_as_any_other(house: House, provider: Canaille, attack: str) -> None:
     answer = me(house, ATTACKS[attack](provider))
 
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
@@ -298,7 +298,7 @@ def test_attack_is_refused_with_the_same_sentence_as_any_other(house: House, pro
     assert answer.json()["detail"] == "The token is unknown, expired, revoked, or not meant for this service."
 
 
-def test_id_token_for_another_client_is_refused(house: House, provider: Provider) -> None:
+def test_id_token_for_another_client_is_refused(house: House, provider: Canaille) -> None:
     provider.add_person("hana", "root-approvers")
     tokens = provider.sign_in("hana", client_id=provider.foreign_client_id)
     assert code(house, tokens.id_token) == (401, "invalid_token")
@@ -306,7 +306,7 @@ def test_id_token_for_another_client_is_refused(house: House, provider: Provider
 
 
 @pytest.mark.parametrize("header", ["jku", "x5u"])
-def test_token_does_not_say_where_its_key_is(house: House, provider: Provider, header: str) -> None:
+def test_token_does_not_say_where_its_key_is(house: House, provider: Canaille, header: str) -> None:
     """Nobody is asked but the provider: whoever listens there hears nothing."""
     provider.asked.clear()
     token = by_own_key(provider, **{header: f"{provider.issuer}/evil"})
@@ -314,7 +314,7 @@ def test_token_does_not_say_where_its_key_is(house: House, provider: Provider, h
     assert set(provider.asked) == {"/.well-known/openid-configuration", "/oauth/jwks.json"}
 
 
-def test_clock_of_the_provider_may_be_ahead_by_half_a_minute(house: House, provider: Provider) -> None:
+def test_clock_of_the_provider_may_be_ahead_by_half_a_minute(house: House, provider: Canaille) -> None:
     now = int(time.time())
     assert code(house, provider.sign(provider.claims(iat=now + 20, nbf=now + 20))) == (200, None)
     assert code(house, provider.sign(provider.claims(exp=now - 20))) == (200, None)
@@ -323,18 +323,18 @@ def test_clock_of_the_provider_may_be_ahead_by_half_a_minute(house: House, provi
 # --- the provider's keys ---
 
 
-def jwks_asked(provider: Provider) -> int:
+def jwks_asked(provider: Canaille) -> int:
     return provider.asked.count("/oauth/jwks.json")
 
 
-def test_keys_are_fetched_once_for_many_tokens(house: House, provider: Provider) -> None:
+def test_keys_are_fetched_once_for_many_tokens(house: House, provider: Canaille) -> None:
     provider.asked.clear()
     assert {code(house, provider.sign(provider.claims(jti=str(n)))) for n in range(5)} == {(200, None)}
     assert jwks_asked(provider) == 1
 
 
 def test_new_key_of_the_provider_is_found_and_the_old_one_stays_good(
-    house: House, provider: Provider, watch: Watch
+    house: House, provider: Canaille, watch: Watch
 ) -> None:
     old = provider.sign(provider.claims())
     assert code(house, old) == (200, None)
@@ -345,7 +345,7 @@ def test_new_key_of_the_provider_is_found_and_the_old_one_stays_good(
     assert code(house, old) == (200, None)
 
 
-def test_unknown_kid_asks_again_once_a_minute_at_most(house: House, provider: Provider, watch: Watch) -> None:
+def test_unknown_kid_asks_again_once_a_minute_at_most(house: House, provider: Canaille, watch: Watch) -> None:
     assert code(house, provider.sign(provider.claims())) == (200, None)
     provider.asked.clear()
     watch.seconds += 61
@@ -360,7 +360,7 @@ def test_unknown_kid_asks_again_once_a_minute_at_most(house: House, provider: Pr
 
 
 def test_provider_that_is_away_does_not_stop_tokens_whose_key_is_known(
-    house: House, provider: Provider, watch: Watch
+    house: House, provider: Canaille, watch: Watch
 ) -> None:
     token = provider.sign(provider.claims())
     assert code(house, token) == (200, None)
@@ -379,7 +379,7 @@ def test_provider_that_is_away_does_not_stop_tokens_whose_key_is_known(
 
 
 def test_provider_that_was_never_there_is_503_and_found_when_it_comes(
-    house: House, provider: Provider, watch: Watch
+    house: House, provider: Canaille, watch: Watch
 ) -> None:
     provider.stop()
     try:
@@ -393,7 +393,7 @@ def test_provider_that_was_never_there_is_503_and_found_when_it_comes(
 
 
 def test_metadata_of_another_issuer_is_not_believed(
-    house: House, provider: Provider, http: httpx.Client, watch: Watch
+    house: House, provider: Canaille, http: httpx.Client, watch: Watch
 ) -> None:
     alias = provider.issuer.replace("localhost", "127.0.0.1")
     known = of_provider.Provider(alias, http, watch)
@@ -404,7 +404,7 @@ def test_metadata_of_another_issuer_is_not_believed(
 # --- failed sign-ins ---
 
 
-def test_failed_sign_ins_are_limited_by_address_and_good_ones_are_not(house: House, provider: Provider) -> None:
+def test_failed_sign_ins_are_limited_by_address_and_good_ones_are_not(house: House, provider: Canaille) -> None:
     good = provider.sign(provider.claims())
     house.app.state.sign_ins = replace(house.app.state.sign_ins, failures=FailedSignIns(per_minute=3))
 

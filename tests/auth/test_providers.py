@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from support.house import House
-from support.products.provider import new_key, signed_by
+from support.products.canaille import new_key, signed_by
 
 from service.app import sign_ins
 from service.domain.actor import Actor, ActorKind, Role

@@ -1,85 +1,26 @@
 """The simulated AWS, asked by real boto3 clients: one rule of AWS, or one promise of the simulation, each.
 
-Here are root keys, authentication and the object itself, and what the other files ask with.
+Here are root keys, authentication and the object itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
-
-from service.simulated_aws import (
-    Credential,
-    SimulatedAws,
+from aws.asking import (
+    ACCOUNT,
+    AUDIT,
+    OTHER,
+    caller_arn,
+    client,
+    refusal,
+    root_session,
 )
 
-ACCOUNT, OTHER, MANAGEMENT = "111122223333", "444455556666", "999988887777"
-AUDIT, DELETE, PASSWORD, S3, SQS = (
-    f"arn:aws:iam::aws:policy/root-task/{name}"
-    for name in (
-        "IAMAuditRootUserCredentials",
-        "IAMDeleteRootUserCredentials",
-        "IAMCreateRootUserPassword",
-        "S3UnlockBucketPolicy",
-        "SQSUnlockQueuePolicy",
-    )
-)
-ONCE = Config(retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=5, read_timeout=5)
-_session = boto3.Session()
-
-
-@pytest.fixture
-def aws() -> Iterator[SimulatedAws]:
-    with SimulatedAws([ACCOUNT, OTHER], management_account=MANAGEMENT) as simulated:
-        yield simulated
-
-
-@pytest.fixture
-def iam(aws: SimulatedAws) -> Any:
-    return client(aws, "iam", aws.root_credential(ACCOUNT))
-
-
-@pytest.fixture
-def manager(aws: SimulatedAws) -> Any:
-    return client(aws, "sts", aws.management_credential())
-
-
-def client(aws: SimulatedAws, service: str, credential: Credential, token: str | None = None, **options: Any) -> Any:
-    return _session.client(  # type: ignore[call-overload]  # the service is a variable here
-        service,
-        endpoint_url=aws.endpoint_url,
-        aws_access_key_id=credential.access_key_id,
-        aws_secret_access_key=credential.secret_access_key,
-        aws_session_token=token,
-        **{"region_name": "us-east-1", "config": ONCE} | options,
-    )
-
-
-def root_session(aws: SimulatedAws, manager: Any, task_policy: str, account_id: str = ACCOUNT) -> Callable[[str], Any]:
-    answer = manager.assume_root(TargetPrincipal=account_id, TaskPolicyArn={"arn": task_policy})
-    given = answer["Credentials"]
-    credential = Credential(given["AccessKeyId"], given["SecretAccessKey"])
-    return lambda service: client(aws, service, credential, given["SessionToken"])
-
-
-def refusal(call: Callable[[], object]) -> tuple[str, int]:
-    with pytest.raises(ClientError) as caught:
-        call()
-    answer = caught.value.response
-    assert answer["ResponseMetadata"]["RequestId"]
-    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]
-
-
-def caller_arn(aws: SimulatedAws, credential: Credential) -> str:
-    return str(client(aws, "sts", credential).get_caller_identity()["Arn"])
-
+from service.simulated_aws import Credential, SimulatedAws
 
 # --- a root principal ---
 

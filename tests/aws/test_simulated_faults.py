@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
-from aws.test_simulated import (
+from aws.asking import (
     ACCOUNT,
     AUDIT,
     MANAGEMENT,
@@ -35,22 +34,6 @@ from service.simulated_aws import (
     SimulatedAws,
     Throttle,
 )
-
-
-@pytest.fixture
-def aws() -> Iterator[SimulatedAws]:
-    with SimulatedAws([ACCOUNT, OTHER], management_account=MANAGEMENT) as simulated:
-        yield simulated
-
-
-@pytest.fixture
-def iam(aws: SimulatedAws) -> Any:
-    return client(aws, "iam", aws.root_credential(ACCOUNT))
-
-
-@pytest.fixture
-def manager(aws: SimulatedAws) -> Any:
-    return client(aws, "sts", aws.management_credential())
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from aws.test_simulated import ACCOUNT, AUDIT, MANAGEMENT, OTHER, caller_arn, client, refusal, root_session
+from aws.asking import ACCOUNT, AUDIT, MANAGEMENT, OTHER, caller_arn, client, refusal, root_session
 from botocore.exceptions import ConnectionClosedError
 
 from service.simulated_aws import (

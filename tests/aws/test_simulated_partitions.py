@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, cast
 
 import pytest
-from aws.test_simulated import ACCOUNT, AUDIT, MANAGEMENT, OTHER, S3, client, refusal
+from aws.asking import ACCOUNT, AUDIT, MANAGEMENT, OTHER, S3, client, refusal
 
 from service.simulated_aws import PartitionName, SimulatedAws
 

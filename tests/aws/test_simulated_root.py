@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
-from aws.test_simulated import (
+from aws.asking import (
     ACCOUNT,
     AUDIT,
     DELETE,
-    MANAGEMENT,
     OTHER,
     PASSWORD,
     S3,
@@ -28,18 +27,6 @@ DEVICE = f"arn:aws:iam::{ACCOUNT}:mfa/root-account-mfa-device"
 DENIED = ("AccessDenied", 403)
 GONE = ("NoSuchEntity", 404)
 SEEING = {"see password", "see MFA", "see certificates"}
-
-
-@pytest.fixture
-def aws() -> Iterator[SimulatedAws]:
-    with SimulatedAws([ACCOUNT, OTHER], management_account=MANAGEMENT) as simulated:
-        yield simulated
-
-
-@pytest.fixture
-def iam(aws: SimulatedAws) -> Any:
-    """Signs with the long-term root key."""
-    return client(aws, "iam", aws.root_credential(ACCOUNT))
 
 
 @pytest.fixture

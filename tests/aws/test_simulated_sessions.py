@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
-from aws.test_simulated import (
+from aws.asking import (
     ACCOUNT,
     AUDIT,
     DELETE,
     MANAGEMENT,
-    OTHER,
     PASSWORD,
     S3,
     SQS,
@@ -23,26 +22,7 @@ from aws.test_simulated import (
     root_session,
 )
 
-from service.simulated_aws import (
-    Credential,
-    SimulatedAws,
-)
-
-
-@pytest.fixture
-def aws() -> Iterator[SimulatedAws]:
-    with SimulatedAws([ACCOUNT, OTHER], management_account=MANAGEMENT) as simulated:
-        yield simulated
-
-
-@pytest.fixture
-def iam(aws: SimulatedAws) -> Any:
-    return client(aws, "iam", aws.root_credential(ACCOUNT))
-
-
-@pytest.fixture
-def manager(aws: SimulatedAws) -> Any:
-    return client(aws, "sts", aws.management_credential())
+from service.simulated_aws import Credential, SimulatedAws
 
 
 def test_assumed_root_is_the_members_root(aws: SimulatedAws, manager: Any) -> None:

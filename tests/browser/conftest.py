@@ -13,7 +13,7 @@ from browser.swagger_ui import SwaggerUI
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, expect, sync_playwright
 from support.builders import ACCOUNT
 from support.installation import serving
-from support.products.provider import Provider
+from support.products.canaille import Canaille
 
 from service.cli.waiting import free_port
 
@@ -62,7 +62,7 @@ Arrive = Callable[..., Visitor]
 
 
 @pytest.fixture
-def folder(tmp_path: Path, provider: Provider) -> Path:
+def folder(tmp_path: Path, provider: Canaille) -> Path:
     """Settings with the provider and nobody by name: who signs in has the roles of their groups."""
     grants = "".join(
         f'[[issuers.corp.grants]]\ngroup = "{group}"\nroles = ["{role}"]\n' for group, role in _GROUPS.items()
@@ -77,7 +77,7 @@ def folder(tmp_path: Path, provider: Provider) -> Path:
 
 
 @pytest.fixture
-def site(folder: Path, provider: Provider) -> Iterator[str]:
+def site(folder: Path, provider: Canaille) -> Iterator[str]:
     """Where the service is."""
     with serving_at(folder) as origin:
         provider.allow_redirect(f"{origin}/docs/oauth2-redirect")
@@ -85,7 +85,7 @@ def site(folder: Path, provider: Provider) -> Iterator[str]:
 
 
 @pytest.fixture
-def site_behind_a_proxy(folder: Path, provider: Provider) -> Iterator[str]:
+def site_behind_a_proxy(folder: Path, provider: Canaille) -> Iterator[str]:
     """Where the service is for everybody who does not sit at its own machine."""
     settings = folder / "rootquorum.toml"
     settings.write_text(settings.read_text() + '[server]\nroot_path = "/approvals"\n')

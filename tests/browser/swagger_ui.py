@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from playwright.sync_api import Locator, Page, expect
-from support.products.provider import PASSWORD
+from support.products.canaille import PASSWORD
 
 
 class SwaggerUI:
@@ -57,14 +57,14 @@ class SwaggerUI:
         expect(fault).to_be_visible()
         return fault.inner_text()
 
-    def open_operation(self, method: str, path: str) -> "Operation":
+    def open_operation(self, method: str, path: str) -> "UnfoldedOperation":
         """Unfold it, unless it is open."""
         block = self._page.locator(f".opblock-{method.lower()}:has([data-path='{path}'])")
         toggle = block.locator(".opblock-summary-control")
         if toggle.get_attribute("aria-expanded") != "true":
             toggle.click()
         expect(block.locator(".opblock-body")).to_be_visible()
-        return Operation(block)
+        return UnfoldedOperation(block)
 
     def call(self, method: str, path: str, *, body: dict[str, Any] | None = None, **parameters: str) -> tuple[int, Any]:
         """The whole of it: unfold, fill in, execute. What the page shows: the status and the body."""
@@ -90,7 +90,7 @@ def sign_in_at_provider(window: Page, name: str) -> None:
         window.locator("[name=password]").press("Enter")
 
 
-class Operation:
+class UnfoldedOperation:
     """One unfolded operation."""
 
     def __init__(self, block: Locator) -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from browser.conftest import Arrive, Visitor
 from support.builders import ACCOUNT, JUSTIFICATION
-from support.products.provider import Provider
+from support.products.canaille import Canaille
 
 REQUESTS = "/v1/requests"
 REQUEST = "/v1/requests/{request_id}"
@@ -16,7 +16,7 @@ PEOPLE = {"ann": "root-requesters", "ben": "root-approvers", "cleo": "root-appro
 
 
 @pytest.fixture(scope="module", autouse=True)
-def people(provider: Provider) -> None:
+def people(provider: Canaille) -> None:
     for name, group in PEOPLE.items():
         provider.add_person(name, group)
 
@@ -104,7 +104,7 @@ def test_page_stays_within_the_prefix_of_a_proxy(arrive: Arrive, site_behind_a_p
     assert (ben.foreign_requests, ben.complaints) == ([], [])
 
 
-def test_pasted_token_signs_in_until_the_page_is_loaded_again(arrive: Arrive, folder: Path, provider: Provider) -> None:
+def test_pasted_token_signs_in_until_the_page_is_loaded_again(arrive: Arrive, folder: Path, provider: Canaille) -> None:
     token = provider.sign_in("ann").id_token
     ann = arrive("ann")
     assert ann.ui.call("GET", "/v1/me")[1]["code"] == "unauthenticated"
@@ -115,7 +115,7 @@ def test_pasted_token_signs_in_until_the_page_is_loaded_again(arrive: Arrive, fo
 
 
 @pytest.mark.parametrize("how", ["pasted", "signed in"])
-def test_token_is_nowhere_on_the_page(arrive: Arrive, provider: Provider, how: str) -> None:
+def test_token_is_nowhere_on_the_page(arrive: Arrive, provider: Canaille, how: str) -> None:
     """Others look at a screen, take pictures of it, and copy commands from it."""
     ben = arrive("ben")
     ben.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -154,7 +154,7 @@ def test_token_is_nowhere_on_the_page(arrive: Arrive, provider: Provider, how: s
 
 @pytest.mark.parametrize("where", ["site", "site_behind_a_proxy"])
 def test_link_leads_a_person_to_that_request(
-    arrive: Arrive, provider: Provider, where: str, request: pytest.FixtureRequest
+    arrive: Arrive, provider: Canaille, where: str, request: pytest.FixtureRequest
 ) -> None:
     at: str = request.getfixturevalue(where)
     headers = {"Authorization": f"Bearer {provider.sign_in('ann').id_token}"}

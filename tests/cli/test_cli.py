@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from support.installation import commanded, rootquorum, serving
-from support.products.provider import Provider
+from support.products.canaille import Canaille
 
 from service.cli.waiting import free_port
 from service.simulated_aws import SimulatedAws
@@ -177,7 +177,7 @@ def test_doctor_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
     assert "no longer accepts, the key" in done.stdout
 
 
-def test_doctor_asks_each_issuer(folder: Path, provider: Provider) -> None:
+def test_doctor_asks_each_issuer(folder: Path, provider: Canaille) -> None:
     settings = folder / "rootquorum.toml"
     there, nobody = provider.issuer, f"http://localhost:{free_port()}"
     for name, url in (("corp", there), ("gone", nobody)):

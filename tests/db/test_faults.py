@@ -11,7 +11,7 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 from support.house import House
-from support.products.postgres import Postgres, Server, as_service, running_server
+from support.products.postgres import Postgres, PostgresServer, as_service, running_server
 
 from service.db import schema
 from service.db.engine import begin, connect, read
@@ -41,7 +41,7 @@ def _use(engine: Engine, *, migrated: bool) -> None:
 
 
 @pytest.fixture(scope="module")
-def guarded() -> Iterator[Server]:
+def guarded() -> Iterator[PostgresServer]:
     """A PostgreSQL that wants to see passwords."""
     with running_server() as server:
         rules = server.data / "pg_hba.conf"
@@ -71,7 +71,7 @@ def guarded() -> Iterator[Server]:
         ({"query": {"sslmode": "require"}}, "server does not support SSL"),
     ],
 )
-def test_postgresql_says_why(guarded: Server, change: dict[str, object], cause: str) -> None:
+def test_postgresql_says_why(guarded: PostgresServer, change: dict[str, object], cause: str) -> None:
     url = make_url(guarded.url).set(**change)  # type: ignore[arg-type]  # parts of a URL
     found = cause_of(url.render_as_string(hide_password=False))
     assert cause in found

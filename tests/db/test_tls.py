@@ -16,7 +16,7 @@ from service.domain.errors import Unavailable
 
 
 @dataclass(frozen=True)
-class Server:
+class TlsServer:
     """A PostgreSQL with a certificate for the name localhost, which nobody reaches without TLS."""
 
     url: str
@@ -24,7 +24,7 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
     folder = tmp_path_factory.mktemp("tls")
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "authority.pem"))
@@ -43,27 +43,27 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             for statement in ("ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()"):
                 connection.execute(text(statement))
         engine.dispose()
-        yield Server(url, folder / "authority.pem")
+        yield TlsServer(url, folder / "authority.pem")
 
 
-def verifying(server: Server, *, host: str, authority: Path) -> str:
+def verifying(server: TlsServer, *, host: str, authority: Path) -> str:
     """The URL as the documents say it."""
     wanted = {"sslmode": "verify-full", "sslrootcert": str(authority)}
     return make_url(server.url).set(host=host).update_query_dict(wanted).render_as_string(hide_password=False)
 
 
-def test_the_server_that_was_meant_is_spoken_to_by_tls(server: Server) -> None:
+def test_the_server_that_was_meant_is_spoken_to_by_tls(server: TlsServer) -> None:
     engine = connect(verifying(server, host="localhost", authority=server.authority), connections=1)
     with read(engine) as tx:
         assert tx.execute(text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")).scalar_one() is True
     engine.dispose()
 
 
-def test_another_name_than_the_certificates_is_refused(server: Server) -> None:
+def test_another_name_than_the_certificates_is_refused(server: TlsServer) -> None:
     assert is_refused(verifying(server, host="127.0.0.1", authority=server.authority))
 
 
-def test_a_certificate_of_another_authority_is_refused(server: Server, tmp_path: Path) -> None:
+def test_a_certificate_of_another_authority_is_refused(server: TlsServer, tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "another.pem"))
     assert is_refused(verifying(server, host="localhost", authority=tmp_path / "another.pem"))
 

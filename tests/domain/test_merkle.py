@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.trees import Log, changes, log_of
+from support.trees import TreeLog, changes, log_of
 
 from service.domain.merkle import (
     EMPTY_ROOT,
@@ -233,7 +233,7 @@ def test_a_frontier_has_as_many_hashes_as_its_size_has_bits(size: int, count: in
 
 
 def test_an_append_completes_the_nodes_above_it_and_no_other() -> None:
-    log = Log()
+    log = TreeLog()
     for index in range(64):
         completed = log.append(leaf_hash(_LEAVES[index]))
         levels = range(1, (index + 1 & -(index + 1)).bit_length())  # as many as the new size has trailing zeros

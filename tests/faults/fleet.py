@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from faults.proxy import Proxy
+from faults.proxy import CommitCuttingProxy
 from kill.processes import ForkServer, Process, furnish
 from sqlalchemy import text
 from support.destinations import SECRET, Siem, listening
 from support.house import House
-from support.products.postgres import Postgres, Server, running_server
+from support.products.postgres import Postgres, PostgresServer, running_server
 
 from service.cli.waiting import free_port, wait_until
 from service.db.engine import read
@@ -32,7 +32,7 @@ _ALLOWED = frozenset({"127.0.0.1"})
 
 
 @dataclass
-class Member:
+class FleetProcess:
     """One of the fleet, through all of its lives. `port` is a replica's."""
 
     name: str
@@ -44,12 +44,12 @@ class Member:
 class Fleet:
     """`house` is the service in this process, which goes to PostgreSQL directly; the others go through the proxy."""
 
-    def __init__(self, server: Server, house: House, siem: Siem, folder: Path, forks: ForkServer) -> None:
+    def __init__(self, server: PostgresServer, house: House, siem: Siem, folder: Path, forks: ForkServer) -> None:
         self.server, self.house, self.siem, self.folder, self._forks = server, house, siem, folder, forks
         self.secrets: set[str] = set()
-        self.proxy = Proxy("127.0.0.1", house.ctx.engine.url.port or 0)
-        self.replicas = [Member(f"replica{n}", ["serve", "--no-worker"], free_port()) for n in range(REPLICAS)]
-        self.workers = [Member(f"worker{n}", ["worker"], None) for n in range(WORKERS)]
+        self.proxy = CommitCuttingProxy("127.0.0.1", house.ctx.engine.url.port or 0)
+        self.replicas = [FleetProcess(f"replica{n}", ["serve", "--no-worker"], free_port()) for n in range(REPLICAS)]
+        self.workers = [FleetProcess(f"worker{n}", ["worker"], None) for n in range(WORKERS)]
 
     @property
     def urls(self) -> list[str]:
@@ -60,14 +60,14 @@ class Fleet:
         for account in self.house.ctx.accounts.configured():
             self.secrets.update(self.house.aws.secrets(account.account_id).values())
 
-    def at_work(self) -> list[Member]:
+    def at_work(self) -> list[FleetProcess]:
         """The workers that hold a lease for what is due for requests."""
         with read(self.house.ctx.engine) as tx:
             holders = tx.execute(text(_HOLDERS)).scalars().all()
         pids = {int(holder.rpartition(" ")[2]) for holder in holders}
         return [worker for worker in self.workers if worker.process is not None and worker.process.pid in pids]
 
-    def start(self, member: Member) -> None:
+    def start(self, member: FleetProcess) -> None:
         environment = {} if member.port is None else {"ROOTQUORUM_SERVER__PORT": str(member.port)}
         member.process = self._forks.start(
             self.folder, command=member.command, environment=environment, log=f"{member.name}.log"

@@ -10,14 +10,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from faults.fleet import LEASE_SECONDS, Fleet, Member
+from faults.fleet import LEASE_SECONDS, Fleet, FleetProcess
 from faults.load import Load
 from faults.proxy import Cut
 from kill.processes import Process
 
 from service.cli.waiting import wait_until
 
-_AtWork = Callable[[], list[Member]]
+_AtWork = Callable[[], list[FleetProcess]]
 
 
 class Injector:
@@ -75,11 +75,11 @@ class Injector:
         """Or until the load is over: then nothing comes any more."""
         wait_until(lambda: self._load.is_over.is_set() or condition(), what=what)
 
-    def _executing(self) -> list[Member]:
+    def _executing(self) -> list[FleetProcess]:
         found = zip(self._fleet.replicas, self._fleet.urls, strict=True)
         return [replica for replica, url in found if self._load.executing[url] > 0]
 
-    def _stopped(self, at_work: _AtWork) -> Member | None:
+    def _stopped(self, at_work: _AtWork) -> FleetProcess | None:
         """Somebody who is at work now that it stands still, unless there is no more work."""
         while not self._load.is_over.is_set():
             self._wait_until(lambda: bool(at_work()), what="somebody at work")
@@ -120,6 +120,6 @@ class Injector:
         return len(proxy.cuts) > so_far
 
 
-def _process(member: Member) -> Process:
+def _process(member: FleetProcess) -> Process:
     assert member.process is not None
     return member.process

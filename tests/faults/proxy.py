@@ -17,7 +17,7 @@ class Cut(StrEnum):
     AFTER = "after"
 
 
-class Proxy:
+class CommitCuttingProxy:
     """Listens on `port` from `start` on. All of it runs in one thread; whoever calls is in another."""
 
     def __init__(self, host: str, port: int) -> None:

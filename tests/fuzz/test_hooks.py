@@ -76,7 +76,7 @@ VALUES = [
 
 
 @dataclass
-class Scene:
+class HookScene:
     """`named` is what the true message withdraws; `others` name another ticket, or were filed after it was closed."""
 
     house: House
@@ -87,7 +87,7 @@ class Scene:
     others: list[OperationRequest]
 
     @classmethod
-    def of(cls, house: House, kind: Kind) -> "Scene":
+    def of(cls, house: House, kind: Kind) -> "HookScene":
         house.app.state.hooks = sources()
         other = filed(house, kind.ticket.replace("7", "4711"))
         named = filed(house, kind.ticket)
@@ -179,10 +179,10 @@ def mangled_headers(headers: Headers, chance: random.Random, values: list[str]) 
     return made
 
 
-Mangling = Callable[[Scene, random.Random], None]
+Mangling = Callable[[HookScene, random.Random], None]
 
 
-def signed(scene: Scene, chance: random.Random) -> None:
+def signed(scene: HookScene, chance: random.Random) -> None:
     """By whoever has the secret: it is taken, whatever it says."""
     document = scene.message()
     encode = form if scene.kind.name == "github" and chance.random() < 0.5 else raw
@@ -197,7 +197,7 @@ def signed(scene: Scene, chance: random.Random) -> None:
     assert scene.post(body, headers) == 204
 
 
-def forged(scene: Scene, chance: random.Random) -> None:
+def forged(scene: HookScene, chance: random.Random) -> None:
     """By somebody who saw the true message, which tells of the time in nothing but its header if it can."""
     message = scene.message()
     if scene.kind.name == "standard":
@@ -219,7 +219,7 @@ def forged(scene: Scene, chance: random.Random) -> None:
 def test_a_mangled_message_is_no_crash_and_withdraws_nothing_else(
     sqlite_house: House, caplog: pytest.LogCaptureFixture, kind: str, mangle: Mangling
 ) -> None:
-    scene, chance = Scene.of(sqlite_house, KINDS[kind]), random.Random(f"{kind} {mangle.__name__}")
+    scene, chance = HookScene.of(sqlite_house, KINDS[kind]), random.Random(f"{kind} {mangle.__name__}")
     caplog.set_level("DEBUG")
     with capture_logs() as logged:
         for _ in range(CASES):

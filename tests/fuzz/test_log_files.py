@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from support.installation import commanded
-from support.ledger import ORIGIN, SIGNER, STRANGER, Ledger, events_of, executed
+from support.ledger import ORIGIN, SIGNER, STRANGER, MemoryLog, events_of, executed
 from support.tampering import KEY, RULES, changed_at, fields, findings, told_of
 
 from service import verifier
@@ -187,7 +187,7 @@ def test_a_log_that_is_mangled_and_signed_anew_has_a_verdict_and_is_told_by_a_he
     """Every shape that an event can have gets as far as the rules."""
     judged = 0
     for case in range(_CASES):
-        chance, ledger = Chance(case), Ledger()
+        chance, ledger = Chance(case), MemoryLog()
         leaves = json.loads(json.dumps(_LEDGER.leaves))
         at = chance.randrange(_SIZE)
         if chance.randrange(4) == 0:

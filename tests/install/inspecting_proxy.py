@@ -59,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+class ProxyServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     allow_reuse_address = True
 
@@ -68,4 +68,4 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 
 AUTHORITY.cert_pem.write_to_path(str(CA_FILE))
-Server(("127.0.0.1", PORT), Handler).serve_forever()
+ProxyServer(("127.0.0.1", PORT), Handler).serve_forever()

@@ -15,8 +15,7 @@ from kill.processes import furnish
 from support.builders import DEACTIVATE
 from support.house import House
 from support.installation import working
-from support.products.roundup import PASSWORD, USER, is_there, running_roundup
-from support.products.roundup import Roundup as Server
+from support.products.roundup import PASSWORD, USER, RoundupServer, is_there, running_roundup
 
 from service.app import destinations
 from service.cli.waiting import wait_until
@@ -30,13 +29,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-class Proxy(ThreadingTCPServer):
+class WithholdingProxy(ThreadingTCPServer):
     """Before the tracker. Of the first request by `method` the answer is taken, and never given."""
 
     daemon_threads = True
 
     def __init__(self, target: str, method: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _WithholdingHandler)
         self.target = urlsplit(target)
         self.method: bytes | None = method
         self.is_held, self.let_go = threading.Event(), threading.Event()
@@ -46,8 +45,8 @@ class Proxy(ThreadingTCPServer):
         return f"http://127.0.0.1:{self.server_address[1]}{self.target.path}"
 
 
-class _Handler(StreamRequestHandler):
-    server: Proxy
+class _WithholdingHandler(StreamRequestHandler):
+    server: WithholdingProxy
 
     def handle(self) -> None:
         """One request, for its connection closes. The tracker is told its own address, as by any proxy."""
@@ -70,8 +69,8 @@ class _Handler(StreamRequestHandler):
 
 
 @contextmanager
-def between(server: Server, method: bytes) -> Iterator[Proxy]:
-    with Proxy(server.url, method) as proxy:
+def between(server: RoundupServer, method: bytes) -> Iterator[WithholdingProxy]:
+    with WithholdingProxy(server.url, method) as proxy:
         thread = threading.Thread(target=proxy.serve_forever, args=(0.01,))
         thread.start()
         yield proxy
@@ -80,7 +79,7 @@ def between(server: Server, method: bytes) -> Iterator[Proxy]:
         thread.join()
 
 
-def settings_of(folder: Path, database_url: str, house: House, proxy: Proxy) -> None:
+def settings_of(folder: Path, database_url: str, house: House, proxy: WithholdingProxy) -> None:
     """Leases are short: what the killed worker held is free soon."""
     more: dict[str, dict[str, object]] = {
         "worker": {"interval": 0.3, "lease": 1},

@@ -9,8 +9,7 @@ import pytest
 from support.builders import DEACTIVATE
 from support.house import House
 from support.installation import rootquorum
-from support.products.roundup import PASSWORD, USER, is_there, running_roundup
-from support.products.roundup import Roundup as Server
+from support.products.roundup import PASSWORD, USER, RoundupServer, is_there, running_roundup
 
 from service.app import destinations
 from service.domain.delivery import Notice
@@ -36,12 +35,12 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def server() -> Iterator[RoundupServer]:
     with running_roundup() as running:
         yield running
 
 
-def tracker_of(server: Server) -> Roundup:
+def tracker_of(server: RoundupServer) -> Roundup:
     client = guarded.new_client(frozenset({"127.0.0.1"}))
     return Roundup(Rest(client, server.url, {**headers(server.url), **basic(USER, PASSWORD)}), USER)
 
@@ -59,11 +58,11 @@ def deliver_all(house: House) -> None:
         run_pass(house.ctx)
 
 
-def titles(server: Server, issue: str) -> list[str]:
+def titles(server: RoundupServer, issue: str) -> list[str]:
     return [comment.splitlines()[0] for comment in server.comments(issue)]
 
 
-def test_each_event_is_a_comment_in_order_with_the_audit_head_in_it(sqlite_house: House, server: Server) -> None:
+def test_each_event_is_a_comment_in_order_with_the_audit_head_in_it(sqlite_house: House, server: RoundupServer) -> None:
     issue = server.new_issue()
     told(sqlite_house, tracker_of(server))
     request = lived(sqlite_house, issue)
@@ -74,7 +73,7 @@ def test_each_event_is_a_comment_in_order_with_the_audit_head_in_it(sqlite_house
     assert "Audit head: " in first
 
 
-def test_a_tracker_that_was_away_has_all_of_it_later_once_each(sqlite_house: House, server: Server) -> None:
+def test_a_tracker_that_was_away_has_all_of_it_later_once_each(sqlite_house: House, server: RoundupServer) -> None:
     issue = server.new_issue()
     told(sqlite_house, tracker_of(server))
     server.stop()
@@ -89,7 +88,7 @@ def test_a_tracker_that_was_away_has_all_of_it_later_once_each(sqlite_house: Hou
 
 @pytest.mark.parametrize("dies_after", ["_make", "comment"])
 def test_killed_between_sending_and_recording_it_comments_once(
-    sqlite_house: House, server: Server, monkeypatch: pytest.MonkeyPatch, dies_after: str
+    sqlite_house: House, server: RoundupServer, monkeypatch: pytest.MonkeyPatch, dies_after: str
 ) -> None:
     """`_make` leaves a message that is on no issue yet."""
     issue, before = server.new_issue(), server.messages()
@@ -110,7 +109,7 @@ def test_killed_between_sending_and_recording_it_comments_once(
     assert server.messages() == before + 1
 
 
-def test_a_ticket_is_moved_at_the_end(sqlite_house: House, server: Server) -> None:
+def test_a_ticket_is_moved_at_the_end(sqlite_house: House, server: RoundupServer) -> None:
     issue, tracker = server.new_issue(), tracker_of(server)
     told(sqlite_house, tracker, **{"execution.succeeded": "resolved"})
     assert tracker.state(issue) == "unread"
@@ -119,14 +118,14 @@ def test_a_ticket_is_moved_at_the_end(sqlite_house: House, server: Server) -> No
     assert tracker.state(issue) == "resolved"
 
 
-def test_what_is_not_there_is_refused_and_not_repeated(server: Server) -> None:
+def test_what_is_not_there_is_refused_and_not_repeated(server: RoundupServer) -> None:
     document: Notice = Notice(
         id="1", event="request.filed", ticket="issue999999", document={"timestamp": "2026-11-24T12:00:00Z", "data": {}}
     )
     assert Tickets(tracker_of(server), TICKET_PATTERN).deliver(document).answer == "refused"
 
 
-def test_hostile_names_are_one_harmless_line(server: Server) -> None:
+def test_hostile_names_are_one_harmless_line(server: RoundupServer) -> None:
     issue, tracker = server.new_issue(), tracker_of(server)
     tracker.comment(issue, Message("Request filed", (("By", HOSTILE),), None, "7b0e"))
     title, by, marker = server.comments(issue)[0].splitlines()
@@ -137,7 +136,7 @@ def test_hostile_names_are_one_harmless_line(server: Server) -> None:
     assert "<script>alert" not in server.page(issue)
 
 
-def configured(folder: Path, server: Server, password: str = PASSWORD) -> None:
+def configured(folder: Path, server: RoundupServer, password: str = PASSWORD) -> None:
     people = "".join(f'[people.{name}]\nname = "{name}"\nroles = ["approver"]\n' for name in ("bob", "carol"))
     (folder / "rootquorum.toml").write_text(
         "[aws]\nsimulated = true\n[policy]\ndecision_requires_auth_time = false\n"
@@ -146,7 +145,7 @@ def configured(folder: Path, server: Server, password: str = PASSWORD) -> None:
     )
 
 
-def test_doctor_asks_the_tracker_who_we_are_which_changes_nothing(server: Server, tmp_path: Path) -> None:
+def test_doctor_asks_the_tracker_who_we_are_which_changes_nothing(server: RoundupServer, tmp_path: Path) -> None:
     before = server.messages()
     configured(tmp_path, server)
     assert "ok     destination desk: it knows us" in rootquorum(tmp_path, "doctor").stdout.splitlines()
@@ -155,7 +154,7 @@ def test_doctor_asks_the_tracker_who_we_are_which_changes_nothing(server: Server
     assert server.messages() == before
 
 
-def test_a_test_comment_is_written_on_the_ticket_that_is_named(server: Server, tmp_path: Path) -> None:
+def test_a_test_comment_is_written_on_the_ticket_that_is_named(server: RoundupServer, tmp_path: Path) -> None:
     issue = server.new_issue()
     configured(tmp_path, server)
     done = rootquorum(tmp_path, "notify", "test", "desk", "--ticket", issue)
@@ -169,7 +168,9 @@ def test_a_test_comment_is_written_on_the_ticket_that_is_named(server: Server, t
 
 
 @pytest.mark.parametrize("ticket", [[], ["--ticket", "OPS-1"]])
-def test_a_tracker_is_not_tried_without_one_of_its_tickets(server: Server, tmp_path: Path, ticket: list[str]) -> None:
+def test_a_tracker_is_not_tried_without_one_of_its_tickets(
+    server: RoundupServer, tmp_path: Path, ticket: list[str]
+) -> None:
     before = server.messages()
     configured(tmp_path, server)
     done = rootquorum(tmp_path, "notify", "test", "desk", *ticket)
@@ -177,7 +178,7 @@ def test_a_tracker_is_not_tried_without_one_of_its_tickets(server: Server, tmp_p
     assert "ticket" in done.stderr
 
 
-def test_settings_name_a_tracker_that_is_told_and_asked(server: Server, tmp_path: Path) -> None:
+def test_settings_name_a_tracker_that_is_told_and_asked(server: RoundupServer, tmp_path: Path) -> None:
     (tmp_path / "password").write_text(f"{PASSWORD}\n")
     desk = TrackerSettings(kind="roundup", url=f"{server.url}/", user=USER, password_file=tmp_path / "password")
     settings = Settings.model_construct(

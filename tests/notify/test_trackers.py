@@ -15,11 +15,11 @@ from support.products.trackers import (
     Asked,
     Comment,
     Described,
-    GitHub,
     GitHubEnterprise,
-    Jira,
+    GitHubProduct,
     JiraDataCenter,
-    Refusal,
+    JiraProduct,
+    TrackerRefusal,
     running,
 )
 
@@ -41,14 +41,14 @@ _NOTICE = Notice(
     ticket="",
     document={"timestamp": _NOW.isoformat(), "data": {"actor": {"name": "Alice"}}},
 )
-_GITHUB = {"kind": "github", "repository": GitHub.repository, "password": SecretStr("github-token")}
+_GITHUB = {"kind": "github", "repository": GitHubProduct.repository, "password": SecretStr("github-token")}
 _SETTINGS: dict[type[Described], dict[str, Any]] = {
-    GitHub: _GITHUB,
+    GitHubProduct: _GITHUB,
     GitHubEnterprise: _GITHUB,
-    Jira: {"kind": "jira-cloud", "user": "rootquorum@example.com", "password": SecretStr("jira-token")},
+    JiraProduct: {"kind": "jira-cloud", "user": "rootquorum@example.com", "password": SecretStr("jira-token")},
     JiraDataCenter: {"kind": "jira", "password": SecretStr("jira-token")},
 }
-_TICKET = {GitHub: "#12", GitHubEnterprise: "12", Jira: "OPS-12", JiraDataCenter: "OPS-12"}
+_TICKET = {GitHubProduct: "#12", GitHubEnterprise: "12", JiraProduct: "OPS-12", JiraDataCenter: "OPS-12"}
 
 pytestmark = pytest.mark.skipif(
     not is_there() and "CI" not in os.environ, reason="no Prism here; `make node` installs one"
@@ -130,7 +130,7 @@ def test_customers_of_a_service_desk_do_not_see_the_comment(product: Described) 
     destination(product).tracker.comment(ticket(product), _MESSAGE)
     properties = product.asked[-1].body.get("properties")
     internal = [{"key": "sd.public.comment", "value": {"internal": True}}]
-    assert properties == (internal if isinstance(product, Jira) else None)
+    assert properties == (internal if isinstance(product, JiraProduct) else None)
 
 
 @pytest.mark.parametrize("loses", ["request", "answer"])
@@ -179,7 +179,7 @@ def test_what_was_moved_or_renamed_is_not_there_and_nobody_waits_for_it(
     """GitHub answers so for an issue that was transferred, and for all of a repository that was renamed."""
 
     def moved(_: Asked) -> Any:
-        raise Refusal(status)
+        raise TrackerRefusal(status)
 
     monkeypatch.setattr(product, "answer", moved)
     told = destination(product)
@@ -197,14 +197,14 @@ def test_a_redirect_for_now_is_tried_again_and_not_followed(
     product: Described, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     def redirected(_: Asked) -> Any:
-        raise Refusal(status)
+        raise TrackerRefusal(status)
 
     monkeypatch.setattr(product, "answer", redirected)
     assert destination(product).deliver(replace(_NOTICE, ticket=ticket(product))).answer is Answer.AGAIN
 
 
 def test_another_spelling_of_the_repository_leads_to_the_same_issue() -> None:
-    with running(GitHub) as product:
+    with running(GitHubProduct) as product:
         told = destination(product)
         assert told.names("Example/OPERATIONS#12")
         assert told.state_of("Example/OPERATIONS#12") == "open"
@@ -274,20 +274,20 @@ def test_an_answer_of_another_form_is_none(product: Described, monkeypatch: pyte
 
 # Each is wrong in these products.
 _WRONG: list[tuple[set[type[Described]], str, str, Any, Any]] = [
-    ({GitHub}, "POST", "/comments", None, {"text": "an undocumented field"}),
-    ({GitHub}, "POST", "/comments", None, {"body": "a", "properties": []}),
-    ({GitHub}, "PATCH", "", None, {"state": "done"}),
-    ({GitHub}, "PATCH", "", None, {"status": "closed"}),
-    ({GitHub}, "GET", "/comments", {"since": "yesterday"}, None),
-    ({GitHub}, "GET", "/comments", {"maxResults": 10}, None),
-    ({Jira}, "POST", "/comment", None, {"text": "an undocumented field"}),
-    ({Jira}, "POST", "/comment", None, {"body": {}, "properties": [{"name": "sd.public.comment"}]}),
-    ({Jira}, "POST", "/transitions", None, {"transition": {"id": 31}}),
-    ({Jira}, "POST", "/transitions", None, {"transition": {"id": "31"}, "state": "closed"}),
-    ({Jira}, "GET", "/comment", {"orderBy": "-date"}, None),
-    ({Jira, JiraDataCenter}, "GET", "/comment", {"startAt": "first"}, None),
-    ({Jira, JiraDataCenter}, "GET", "/comment", {"per_page": 10}, None),
-    ({Jira, JiraDataCenter, GitHub}, "GET", "/remarks", None, None),
+    ({GitHubProduct}, "POST", "/comments", None, {"text": "an undocumented field"}),
+    ({GitHubProduct}, "POST", "/comments", None, {"body": "a", "properties": []}),
+    ({GitHubProduct}, "PATCH", "", None, {"state": "done"}),
+    ({GitHubProduct}, "PATCH", "", None, {"status": "closed"}),
+    ({GitHubProduct}, "GET", "/comments", {"since": "yesterday"}, None),
+    ({GitHubProduct}, "GET", "/comments", {"maxResults": 10}, None),
+    ({JiraProduct}, "POST", "/comment", None, {"text": "an undocumented field"}),
+    ({JiraProduct}, "POST", "/comment", None, {"body": {}, "properties": [{"name": "sd.public.comment"}]}),
+    ({JiraProduct}, "POST", "/transitions", None, {"transition": {"id": 31}}),
+    ({JiraProduct}, "POST", "/transitions", None, {"transition": {"id": "31"}, "state": "closed"}),
+    ({JiraProduct}, "GET", "/comment", {"orderBy": "-date"}, None),
+    ({JiraProduct, JiraDataCenter}, "GET", "/comment", {"startAt": "first"}, None),
+    ({JiraProduct, JiraDataCenter}, "GET", "/comment", {"per_page": 10}, None),
+    ({JiraProduct, JiraDataCenter, GitHubProduct}, "GET", "/remarks", None, None),
 ]
 
 
@@ -305,24 +305,24 @@ def test_what_the_document_does_not_say_is_refused(product: Described, wrong: An
 @pytest.mark.parametrize(
     ("kind", "key", "is_ours"),
     [
-        (GitHub, "#12", True),
-        (GitHub, "12", True),
-        (GitHub, "example/operations#12", True),
-        (GitHub, "Example/OPERATIONS#12", True),
-        (GitHub, "example/operation\u017f#12", False),  # a long s, which is an S for who ignores case
-        (GitHub, "example/operations12", False),
-        (GitHub, "exampleXoperations#12", False),
-        (GitHub, "example/other#12", False),
-        (GitHub, "#012", False),
-        (GitHub, "#12/comments", False),
-        (GitHub, "#\u0661\u0662", False),
-        (GitHub, "#12\n", False),
-        (Jira, "OPS-12", True),
-        (Jira, "ops-12", False),
-        (Jira, "OPS-0", False),
-        (Jira, "OPS-12/../OPS-13", False),
-        (Jira, "OPS-12?fields=x", False),
-        (Jira, "OPS-12\n", False),
+        (GitHubProduct, "#12", True),
+        (GitHubProduct, "12", True),
+        (GitHubProduct, "example/operations#12", True),
+        (GitHubProduct, "Example/OPERATIONS#12", True),
+        (GitHubProduct, "example/operation\u017f#12", False),  # a long s, which is an S for who ignores case
+        (GitHubProduct, "example/operations12", False),
+        (GitHubProduct, "exampleXoperations#12", False),
+        (GitHubProduct, "example/other#12", False),
+        (GitHubProduct, "#012", False),
+        (GitHubProduct, "#12/comments", False),
+        (GitHubProduct, "#\u0661\u0662", False),
+        (GitHubProduct, "#12\n", False),
+        (JiraProduct, "OPS-12", True),
+        (JiraProduct, "ops-12", False),
+        (JiraProduct, "OPS-0", False),
+        (JiraProduct, "OPS-12/../OPS-13", False),
+        (JiraProduct, "OPS-12?fields=x", False),
+        (JiraProduct, "OPS-12\n", False),
     ],
 )
 def test_only_keys_of_its_form_are_a_trackers(kind: type[Described], key: str, is_ours: bool) -> None:  # noqa: FBT001

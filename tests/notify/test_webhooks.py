@@ -46,7 +46,7 @@ _NOTICE = Notice(
 
 
 @dataclass
-class _Server:
+class _WebhookServer:
     url: str = ""
     status: int = 204
     headers: dict[str, str] = field(default_factory=dict)
@@ -59,14 +59,14 @@ class _Server:
 
 
 @pytest.fixture
-def server() -> Iterator[_Server]:
+def server() -> Iterator[_WebhookServer]:
     with _serving() as state:
         yield state
 
 
 @contextmanager
-def _serving() -> Iterator[_Server]:
-    state = _Server()
+def _serving() -> Iterator[_WebhookServer]:
+    state = _WebhookServer()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -230,7 +230,7 @@ def test_no_secret_and_no_url_is_in_a_repr() -> None:
         assert secret not in shown
 
 
-def test_a_notice_arrives_as_canonical_json_with_its_id(server: _Server) -> None:
+def test_a_notice_arrives_as_canonical_json_with_its_id(server: _WebhookServer) -> None:
     assert server.deliver(_SECRET) == Attempt(Answer.DELIVERED, "answered 204")
     ((headers, body),) = server.got
     assert body == canonical(_NOTICE.document)
@@ -240,7 +240,7 @@ def test_a_notice_arrives_as_canonical_json_with_its_id(server: _Server) -> None
     assert (headers["Content-Type"], headers["User-Agent"]) == ("application/json", "Rootquorum")
 
 
-def test_while_secrets_change_either_receiver_is_content(server: _Server) -> None:
+def test_while_secrets_change_either_receiver_is_content(server: _WebhookServer) -> None:
     server.deliver(_SECRET, _OTHER, _PRIVATE_TEXT)
     ((headers, body),) = server.got
     assert [one.split(",")[0] for one in headers["webhook-signature"].split(" ")] == ["v1", "v1", "v1a"]
@@ -261,12 +261,12 @@ def test_while_secrets_change_either_receiver_is_content(server: _Server) -> Non
         (503, Answer.AGAIN),
     ],
 )
-def test_the_status_says_what_became_of_it(server: _Server, status: int, answer: Answer) -> None:
+def test_the_status_says_what_became_of_it(server: _WebhookServer, status: int, answer: Answer) -> None:
     server.status = status
     assert server.deliver(_SECRET).answer == answer
 
 
-def test_a_redirect_is_not_followed(server: _Server) -> None:
+def test_a_redirect_is_not_followed(server: _WebhookServer) -> None:
     server.status, server.headers = 307, {"Location": server.url + "/elsewhere"}
     assert server.deliver(_SECRET) == Attempt(Answer.AGAIN, "answered 307, a redirect")
     assert len(server.got) == 1
@@ -278,7 +278,7 @@ def test_nobody_there_is_tried_again() -> None:
     assert server.deliver(_SECRET) == Attempt(Answer.AGAIN, "no whole answer: ConnectError")
 
 
-def test_an_unsafe_destination_is_tried_again_and_not_connected_to(server: _Server) -> None:
+def test_an_unsafe_destination_is_tried_again_and_not_connected_to(server: _WebhookServer) -> None:
     hook = Webhook("audit", server.url, (signer(_SECRET),), new_client(frozenset()))
     assert hook.deliver(_NOTICE) == Attempt(Answer.AGAIN, "the URL is not https")
     assert not server.got

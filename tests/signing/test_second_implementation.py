@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 from support.notes import signer_of
-from support.products.golang import Go, Refused, is_there, running_go
+from support.products.golang import Go, GoRefused, is_there, running_go
 
 from service import verifier
 from service.domain.checkpoint import Checkpoint, Signature, VerifierKey, parse_verifier_key
@@ -61,7 +61,7 @@ def test_nobody_reads_a_verifier_key_with_a_flipped_bit(go: Go) -> None:
     for public in _flips(key.public):
         changed = base64.b64encode(b"\x01" + public).decode()
         text = f"{key.name}+{key.key_id.hex()}+{changed}"
-        with pytest.raises(Refused, match="invalid verifier hash"):
+        with pytest.raises(GoRefused, match="invalid verifier hash"):
             go.key(text)
         with pytest.raises(ValueError, match="id is not that"):
             parse_verifier_key(text)
@@ -104,7 +104,7 @@ def test_go_opens_the_note_of_a_rotation_with_either_key(go: Go) -> None:
         opened = go.open(note, [signer.verifier_key for signer in known])
         assert len(opened.signers) == len(known)
         assert len(opened.unverified) == others
-    with pytest.raises(Refused, match="no verifiable signatures"):
+    with pytest.raises(GoRefused, match="no verifiable signatures"):
         go.open(sign_note(_HEAD.text(), [_NEW]).encode(), [_OLD.verifier_key])
 
 
@@ -118,14 +118,14 @@ def test_both_pass_over_signatures_of_strangers(go: Go, ours_at: int) -> None:
     assert opened.signers == (_ORIGIN,)
     assert len(opened.unverified) == 99
     assert _believed_by_us(note, _OLD.verifier_key) == (_HEAD, (_OLD.verifier_key,))
-    with pytest.raises(Refused, match="malformed"):
+    with pytest.raises(GoRefused, match="malformed"):
         go.open((note + strange[0]).encode(), [_OLD.verifier_key])
     assert _believed_by_us(note + strange[0], _OLD.verifier_key) is None
 
 
 def test_nobody_believes_a_good_signature_beside_a_wrong_one(go: Go) -> None:
     wrong = Signature(_ORIGIN, parse_verifier_key(_NEW.verifier_key).key_id, b"w" * 64).line()
-    with pytest.raises(Refused, match="invalid signature"):
+    with pytest.raises(GoRefused, match="invalid signature"):
         go.open((_NOTE + wrong).encode(), [_OLD.verifier_key, _NEW.verifier_key])
     assert _believed_by_us(_NOTE + wrong, _OLD.verifier_key, _NEW.verifier_key) is None
 
@@ -134,7 +134,7 @@ def test_nobody_believes_a_signature_under_anothers_name(go: Go) -> None:
     note = _NOTE.replace(f"\N{EM DASH} {_ORIGIN}", "\N{EM DASH} witness.example")
     assert note != _NOTE
     for key in (_OLD.verifier_key, _WITNESS.verifier_key):
-        with pytest.raises(Refused, match="no verifiable signatures"):
+        with pytest.raises(GoRefused, match="no verifiable signatures"):
             go.open(note.encode(), [key])
         assert _believed_by_us(note, key) is None
 
@@ -142,7 +142,7 @@ def test_nobody_believes_a_signature_under_anothers_name(go: Go) -> None:
 def test_nobody_believes_a_text_with_a_flipped_bit(go: Go) -> None:
     signatures = _NOTE.encode().removeprefix(_HEAD.text().encode())
     for text in _flips(_HEAD.text().encode()):
-        with pytest.raises(Refused):
+        with pytest.raises(GoRefused):
             go.open(text + signatures, [_OLD.verifier_key])
         assert _believed_by_us((text + signatures).decode(errors="surrogateescape"), _OLD.verifier_key) is None
 
@@ -151,14 +151,14 @@ def test_nobody_believes_a_signature_with_a_flipped_bit(go: Go) -> None:
     """Nor with one of the key's id."""
     for signature in _flips(base64.b64decode(_NOTE.split()[-1])):
         note = f"{_HEAD.text()}\n{Signature(_ORIGIN, signature[:4], signature[4:]).line()}"
-        with pytest.raises(Refused, match=r"invalid signature|no verifiable signatures"):
+        with pytest.raises(GoRefused, match=r"invalid signature|no verifiable signatures"):
             go.open(note.encode(), [_OLD.verifier_key])
         assert _believed_by_us(note, _OLD.verifier_key) is None
 
 
 def test_nobody_believes_that_a_note_with_a_flipped_bit_tells_another_thing(go: Go) -> None:
     for note in _flips(_NOTE.encode()):
-        with suppress(Refused):
+        with suppress(GoRefused):
             assert go.open(note, [_OLD.verifier_key]).text == _HEAD.text()
         text = note.decode(errors="surrogateescape")
         assert _believed_by_us(text, _OLD.verifier_key) in {None, (_HEAD, (_OLD.verifier_key,))}

@@ -81,7 +81,7 @@ def _shape(part: object) -> object:
 
 
 @dataclass
-class Ledger:
+class MemoryTracker:
     """A tracker that has every ticket, and remembers what is written on them."""
 
     comments: list[Message] = field(default_factory=list)
@@ -109,7 +109,7 @@ class Siem(ThreadingHTTPServer):
     """A server that keeps what is posted to it, and answers `status`."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _SiemHandler)
         self.status = 204
         self.headers: dict[str, str] = {}
         self.received: list[tuple[dict[str, str], bytes]] = []
@@ -128,7 +128,7 @@ class Siem(ThreadingHTTPServer):
         return [json.loads(body)["data"]["audit"]["sequence"] for _, body in self.received]
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _SiemHandler(BaseHTTPRequestHandler):
     server: Siem
 
     def do_POST(self) -> None:

@@ -1,6 +1,6 @@
 """An identity provider that answers as a test dictates: over real HTTP, with keys of its own.
 
-It stands for those that no test can install. The one that the tests sign people in at is real: `products/provider.py`.
+It stands for those that no test can install. The one that the tests sign people in at is real: `products/canaille.py`.
 """
 
 import json
@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import jwt
 from jwt.algorithms import OKPAlgorithm
-from support.products.provider import new_key
+from support.products.canaille import new_key
 
 from service.auth.claims import Trust
 from service.auth.oidc import Verifier
@@ -51,7 +51,7 @@ class Issuer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _IssuerHandler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.key = key_of("RSA")
         self.metadata: dict[str, object] = {
@@ -116,7 +116,7 @@ def trusting(**changes: Any) -> Trust:
     return Trust(**{"name": "corp", "audience": frozenset({AUDIENCE})} | changes)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _IssuerHandler(BaseHTTPRequestHandler):
     server: Issuer
 
     def do_GET(self) -> None:

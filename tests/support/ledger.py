@@ -29,7 +29,7 @@ Leaf = dict[str, Any]
 
 
 @dataclass
-class Ledger:
+class MemoryLog:
     """A log in memory. What is appended need not be true."""
 
     leaves: list[Leaf] = field(default_factory=list)
@@ -101,7 +101,7 @@ class Ledger:
         return {node: self.stored[node] for node in nodes}
 
 
-def events_of(ledger: Ledger, request_id: str) -> list[Any]:
+def events_of(ledger: MemoryLog, request_id: str) -> list[Any]:
     """The request's events, each with the proof that it is in the log as that now is."""
     return [
         {
@@ -116,9 +116,9 @@ def events_of(ledger: Ledger, request_id: str) -> list[Any]:
     ]
 
 
-def executed() -> tuple[Ledger, str]:
+def executed() -> tuple[MemoryLog, str]:
     """A log in which one request was filed, approved by two and executed, among the events of others; and its id."""
-    ledger, asked = Ledger(), request()
+    ledger, asked = MemoryLog(), request()
     request_id = asked.filing.request_id
     _other(ledger)
     ledger.tell(filed(asked), by("alice"), request_id, policy=POLICY)
@@ -139,12 +139,12 @@ def executed() -> tuple[Ledger, str]:
     return ledger, request_id
 
 
-def executed_otherwise(change: Callable[[list[Leaf]], None]) -> tuple[Ledger, str]:
+def executed_otherwise(change: Callable[[list[Leaf]], None]) -> tuple[MemoryLog, str]:
     """The same log, had the service itself written something else: numbered, chained and signed as any other."""
     ledger, request_id = executed()
     leaves: list[Leaf] = json.loads(json.dumps(ledger.leaves))
     change(leaves)
-    again = Ledger()
+    again = MemoryLog()
     for leaf in leaves:
         again.append(**{name: value for name, value in leaf.items() if name not in {"seq", "previous"}})
     return again, request_id
@@ -154,7 +154,7 @@ def executed_otherwise(change: Callable[[list[Leaf]], None]) -> tuple[Ledger, st
 _OWNERS = ("alice", "bob", "carol", "rita", "dave")
 
 
-def _other(ledger: Ledger) -> None:
+def _other(ledger: MemoryLog) -> None:
     owner = _OWNERS[sum(leaf["event"] == "token.created" for leaf in ledger.leaves)]
     about = {"token_id": f"token-of-{owner}", "subject": owner, "comment": "für später"}
     ledger.tell(Event("token.created", about), by("oscar"))

@@ -7,7 +7,7 @@ from service.domain.merkle import EMPTY, EMPTY_ROOT, Frontier, Node, leaf_hash, 
 
 
 @dataclass
-class Log:
+class TreeLog:
     """A log that keeps what a table would: every leaf and every complete node."""
 
     roots: list[bytes] = field(default_factory=lambda: [EMPTY_ROOT])
@@ -35,8 +35,8 @@ class Log:
         return {node: self.stored[node] for node in nodes}
 
 
-def log_of(leaves: Sequence[bytes]) -> Log:
-    log = Log()
+def log_of(leaves: Sequence[bytes]) -> TreeLog:
+    log = TreeLog()
     for leaf in leaves:
         log.append(leaf_hash(leaf))
     return log

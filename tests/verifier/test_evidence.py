@@ -4,7 +4,7 @@ import copy
 import json
 
 import pytest
-from support.ledger import STRANGER, Ledger, events_of, executed
+from support.ledger import STRANGER, MemoryLog, events_of, executed
 from support.tampering import changed_at, fields, findings, findings_in, told_of
 
 from service.domain.canonical import canonical
@@ -126,7 +126,7 @@ def test_keys_that_only_the_document_believes_are_noted() -> None:
 
 
 def test_events_that_do_not_name_the_one_before_are_noted() -> None:
-    old = Ledger(names_previous=False)
+    old = MemoryLog(names_previous=False)
     for leaf in _LEDGER.leaves:
         old.append(**{name: value for name, value in leaf.items() if name != "previous"})
     note, _ = told_of(json.dumps(old.evidence(_REQUEST)).encode())

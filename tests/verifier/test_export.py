@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.ledger import Ledger, executed
+from support.ledger import MemoryLog, executed
 from support.tampering import RULES, changed_at, fields, findings, told_of
 
 from service.domain.canonical import canonical
@@ -18,12 +18,12 @@ def test_an_export_is_good() -> None:
 
 
 def test_an_empty_log_is_good() -> None:
-    assert findings(b"".join(Ledger().export()), Ledger().head(0)) == set()
+    assert findings(b"".join(MemoryLog().export()), MemoryLog().head(0)) == set()
 
 
 @given(st.integers(0, 40))
 def test_an_export_of_any_size_is_good(size: int) -> None:
-    ledger = Ledger()
+    ledger = MemoryLog()
     for _ in range(size):
         ledger.append(event="token.created", actor={}, data={})
     assert findings(b"".join(ledger.export()), *(ledger.head(each) for each in range(size + 1))) == set()

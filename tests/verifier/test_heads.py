@@ -4,7 +4,7 @@ import json
 from base64 import b64encode
 
 import pytest
-from support.ledger import ORIGIN, SIGNER, STRANGER, Ledger, executed, executed_otherwise
+from support.ledger import ORIGIN, SIGNER, STRANGER, MemoryLog, executed, executed_otherwise
 from support.tampering import findings, findings_in, told_of
 
 from service import verifier
@@ -159,7 +159,7 @@ def test_a_head_that_evidence_cannot_be_held_against_is_noted() -> None:
 # Heads of another size than the one that is at hand: a proof connects them.
 
 
-def _proved(first: int, second: int, ledger: Ledger = _LEDGER) -> bytes:
+def _proved(first: int, second: int, ledger: MemoryLog = _LEDGER) -> bytes:
     proof = [b64encode(part).decode() for part in consistency_proof(first, second, ledger.read)]
     return json.dumps({"first": first, "second": second, "proof": proof}).encode()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.builders import NOON
-from support.ledger import Leaf, Ledger, by, events_of, executed, executed_otherwise
+from support.ledger import Leaf, MemoryLog, by, events_of, executed, executed_otherwise
 from support.tampering import findings, findings_in, told_of
 
 from service import verifier
@@ -233,7 +233,7 @@ BROKEN: Mapping[str, tuple[Change, set[str]]] = {
 }
 
 
-def evidence_of(ledger: Ledger, request_id: str) -> Any:
+def evidence_of(ledger: MemoryLog, request_id: str) -> Any:
     """What the document says beside the events is another test's."""
     return executed()[0].evidence(request_id) | {"events": events_of(ledger, request_id), "checkpoint": ledger.note()}
 
@@ -453,7 +453,7 @@ def test_what_voids_a_vote_within_a_minute_may_have_been_at_work_with_the_execut
 
 
 def test_a_request_of_whose_events_one_names_another_before_it_is_found() -> None:
-    ledger = Ledger()
+    ledger = MemoryLog()
     for leaf in executed()[0].leaves:
         wrong = {"previous": 1} if leaf["event"] == "execution.started" else {}
         ledger.append(**{name: value for name, value in leaf.items() if name != "previous"} | wrong)
@@ -492,7 +492,7 @@ def without_policy(leaves: list[Leaf]) -> None:
 
 def test_a_log_from_before_events_said_the_policy_is_judged_by_what_was_filed() -> None:
     def old(change: Change) -> list[verifier.Finding | str]:
-        ledger = Ledger(names_previous=False)
+        ledger = MemoryLog(names_previous=False)
         for leaf in executed_otherwise(both(change, without_policy))[0].leaves:
             ledger.append(**{name: value for name, value in leaf.items() if name != "previous"})
         return told_of(b"".join(ledger.export()))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.builders import MEMBERS, NOON, filing, policy_of
-from support.ledger import Ledger
+from support.ledger import MemoryLog
 from support.tampering import findings_in, told_of
 
 from service import verifier
@@ -41,7 +41,7 @@ class World:
     """All that the rules ask about, and the log that is written of it, as the workflow does."""
 
     def __init__(self) -> None:
-        self.ledger, self.now = Ledger(), NOON
+        self.ledger, self.now = MemoryLog(), NOON
         self.quorum, self.made = 2, 0
         self.requests: list[OperationRequest] = []
         self.people: dict[str, Person] = {}
@@ -313,7 +313,7 @@ def test_no_execution_stands_when_its_approvals_are_taken_out(seed: int) -> None
     leaves = _WORLDS[seed].ledger.leaves
     for started in [leaf for leaf in leaves if leaf["event"] == "execution.started"]:
         votes = _approvals(leaves, started["request_id"])
-        forged = Ledger()
+        forged = MemoryLog()
         for leaf in (leaf for at, leaf in enumerate(leaves) if at not in votes):
             forged.append(**{name: value for name, value in leaf.items() if name not in {"seq", "previous"}})
         named = [str(each) for each in told_of(b"".join(forged.export())) if isinstance(each, verifier.Finding)]

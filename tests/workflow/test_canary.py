@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import MetaData, select
 from support.builders import ACCOUNT, DELETE_PASSWORD, MEMBER
-from support.destinations import SECRET, Ledger, Siem, listening
+from support.destinations import SECRET, MemoryTracker, Siem, listening
 from support.house import House
 
 from service import logs
@@ -53,7 +53,7 @@ class Outside:
     """Whom a house tells, and all that they were told."""
 
     siem: Siem
-    desk: Ledger
+    desk: MemoryTracker
     recorder: Recorder
 
     @property
@@ -67,7 +67,7 @@ def telling(house: House) -> Iterator[Outside]:
     """A webhook and a chat, over HTTP, and a tracker."""
     with listening() as siem, Recorder(new_client(frozenset({"127.0.0.1"}))) as recorder:
         siem.headers = {"Set-Cookie": COOKIE}
-        desk = Ledger()
+        desk = MemoryTracker()
         destinations = {
             "siem": Webhook("siem", siem.url, (signer(SECRET),), recorder),
             "oncall": Chat(siem.url, recorder),

@@ -28,7 +28,7 @@ INTERVAL = timedelta(seconds=2)
 
 
 @dataclass
-class Desk:
+class StuckDestination:
     """A destination that does not take what is about `stuck` accounts; each of them is a stream of its own."""
 
     house: House
@@ -76,12 +76,12 @@ class Desk:
 
 
 @pytest.fixture
-def desk(sqlite_house: House) -> Desk:
-    return Desk(sqlite_house)
+def desk(sqlite_house: House) -> StuckDestination:
+    return StuckDestination(sqlite_house)
 
 
 @pytest.mark.parametrize("many", [20, 60, 300])
-def test_what_is_new_waits_for_no_pass_behind_what_was_tried_in_vain(desk: Desk, many: int) -> None:
+def test_what_is_new_waits_for_no_pass_behind_what_was_tried_in_vain(desk: StuckDestination, many: int) -> None:
     desk.files(many, stuck=True)
     list(desk.passes(timedelta(minutes=20), every=timedelta(seconds=10)))
     assert min(desk.tried.values()) > 1
@@ -91,13 +91,13 @@ def test_what_is_new_waits_for_no_pass_behind_what_was_tried_in_vain(desk: Desk,
 
 
 @pytest.mark.parametrize("many", [60, 300])
-def test_what_is_new_waits_minutes_behind_what_is_as_new_and_not_taken(desk: Desk, many: int) -> None:
+def test_what_is_new_waits_minutes_behind_what_is_as_new_and_not_taken(desk: StuckDestination, many: int) -> None:
     desk.files(many, stuck=True)
     [last] = desk.files(1)
     assert desk.waited(last, timedelta(minutes=10)) < timedelta(minutes=3)
 
 
-def test_what_failed_once_has_its_turn_among_hundreds_that_fail_always(desk: Desk) -> None:
+def test_what_failed_once_has_its_turn_among_hundreds_that_fail_always(desk: StuckDestination) -> None:
     desk.files(300, stuck=True)
     list(desk.passes(timedelta(minutes=30), every=timedelta(seconds=20)))
     [once] = desk.files(1, stuck=True)
@@ -107,7 +107,7 @@ def test_what_failed_once_has_its_turn_among_hundreds_that_fail_always(desk: Des
     assert desk.waited(once, timedelta(hours=1), every=timedelta(seconds=20)) <= timedelta(minutes=35)
 
 
-def test_what_is_tried_again_has_its_turn_beside_more_that_is_new_than_a_pass_sends(desk: Desk) -> None:
+def test_what_is_tried_again_has_its_turn_beside_more_that_is_new_than_a_pass_sends(desk: StuckDestination) -> None:
     """And is given up after a day, as anything else."""
     [stuck] = desk.files(1, stuck=True)
     attempts = []
@@ -118,7 +118,7 @@ def test_what_is_tried_again_has_its_turn_beside_more_that_is_new_than_a_pass_se
     assert desk.statuses()[DeliveryStatus.FAILED] == 1
 
 
-def test_one_that_is_down_is_left_alone_however_much_there_is_to_tell(desk: Desk) -> None:
+def test_one_that_is_down_is_left_alone_however_much_there_is_to_tell(desk: StuckDestination) -> None:
     """Nine passes of each kind in its first minutes, and then one in a pause, though pauses are as short as can be."""
     desk.is_down = True
     desk.patience = Patience(desk.watch, chance=lambda: 1)
@@ -136,7 +136,7 @@ def test_one_that_is_down_is_left_alone_however_much_there_is_to_tell(desk: Desk
     assert desk.statuses() == {DeliveryStatus.DELIVERED: 360}
 
 
-def test_one_that_is_down_is_left_alone_though_nothing_is_due_for_moments(desk: Desk) -> None:
+def test_one_that_is_down_is_left_alone_though_nothing_is_due_for_moments(desk: StuckDestination) -> None:
     desk.is_down = True
     heard = []
     for at in desk.passes(timedelta(hours=1)):

@@ -14,7 +14,7 @@ from service.workflow.file import file
 
 
 @dataclass
-class Desk:
+class StateTracker:
     """A tracker. A state that is None is no answer at all."""
 
     states: dict[str, str | None] = field(default_factory=lambda: {"OPS-1": "Open", "OPS-2": "Done", "OPS-3": None})
@@ -28,8 +28,8 @@ class Desk:
         return self.states.get(ticket)
 
 
-def ruled(house: House, **rules: Any) -> Desk:
-    desk = Desk()
+def ruled(house: House, **rules: Any) -> StateTracker:
+    desk = StateTracker()
     house.change(policy=replace(house.ctx.policy, **rules), trackers=[desk])
     return desk
 
@@ -44,7 +44,7 @@ def refusal(house: House, ticket: str | None) -> Code | None:
 
 def test_of_two_trackers_with_tickets_of_one_form_either_may_know_it(house: House) -> None:
     ruled(house, ticket_check=True)
-    house.change(trackers=[Desk(states={}), Desk()])
+    house.change(trackers=[StateTracker(states={}), StateTracker()])
     assert refusal(house, "OPS-1") is None
 
 

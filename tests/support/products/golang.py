@@ -60,7 +60,7 @@ def _key() -> str:
     return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
-class Refused(Exception):
+class GoRefused(Exception):
     """Go refuses it, in Go's words."""
 
 
@@ -85,13 +85,13 @@ class Go:
         print(json.dumps({"ask": kind} | members), file=self._process.stdin, flush=True)
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         if "error" in answer:
-            raise Refused(answer["error"])
+            raise GoRefused(answer["error"])
         return answer
 
     def _takes(self, kind: str, **members: Any) -> bool:
         try:
             self._ask(kind, **members)
-        except Refused:
+        except GoRefused:
             return False
         return True
 
@@ -119,17 +119,17 @@ class Go:
         return self._takes("check-consistency", first=first, size=second, **members)
 
     def head(self, text: str) -> tuple[int, bytes, str]:
-        """Size and root of a checkpoint of the checksum database, and how Go writes them. Raises Refused."""
+        """Size and root of a checkpoint of the checksum database, and how Go writes them. Raises GoRefused."""
         answer = self._ask("head", text=text)
         return answer.get("size", 0), base64.b64decode(answer["hash"]), answer["text"]
 
     def key(self, text: str) -> tuple[str, bytes]:
-        """A verifier key's name and id. Raises Refused."""
+        """A verifier key's name and id. Raises GoRefused."""
         answer = self._ask("key", text=text)
         return answer["name"], answer.get("id", 0).to_bytes(4, "big")
 
     def open(self, note: bytes, keys: Sequence[str]) -> Opened:
-        """Raises Refused."""
+        """Raises GoRefused."""
         answer = self._ask("open", note=_text(note), keys=list(keys))
         return Opened(answer["text"], tuple(answer["signers"]), tuple(answer.get("unverified", ())))
 
@@ -139,7 +139,7 @@ class Go:
         return private, public
 
     def sign(self, text: str, keys: Sequence[str]) -> str:
-        """The note, signed with each of the private keys. Raises Refused."""
+        """The note, signed with each of the private keys. Raises GoRefused."""
         return str(self._ask("sign", text=text, keys=list(keys))["note"])
 
 

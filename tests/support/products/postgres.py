@@ -114,7 +114,7 @@ def running_postgres() -> Iterator[Postgres]:
 
 
 @dataclass(frozen=True)
-class Server:
+class PostgresServer:
     """`url` is its superuser's, `data` its directory."""
 
     url: str
@@ -127,14 +127,14 @@ class Server:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
+def running_server() -> Iterator[PostgresServer]:
     """One that was not there before."""
     with tempfile.TemporaryDirectory(prefix="rootquorum-pg-") as name, _server(Path(name)) as found:
         yield found
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[Server]:
+def _server(folder: Path) -> Iterator[PostgresServer]:
     # PostgreSQL refuses to run as root; nobody must then be able to reach its folder.
     user = "nobody" if os.geteuid() == 0 else None
     binaries = _binaries(folder, user)
@@ -157,7 +157,7 @@ def _server(folder: Path) -> Iterator[Server]:
     pg_ctl = partial(run, f"{binaries}/pg_ctl", "-D", f"{data}", "-l", f"{folder}/server.log", "-w")
     pg_ctl("-o", options, "start")
     try:
-        yield Server(f"postgresql://postgres@127.0.0.1:{port}/postgres", data, pg_ctl)
+        yield PostgresServer(f"postgresql://postgres@127.0.0.1:{port}/postgres", data, pg_ctl)
     finally:
         pg_ctl("-m", "immediate", "stop")
 

@@ -37,7 +37,7 @@ def install() -> None:
         (_PLACE / "ready").touch()
 
 
-class Roundup:
+class RoundupServer:
     """One tracker in `home`, with its issues numbered from 1. It can be stopped and started again."""
 
     def __init__(self, home: Path) -> None:
@@ -126,11 +126,11 @@ class Roundup:
 
 
 @contextmanager
-def running_roundup() -> Iterator[Roundup]:
+def running_roundup() -> Iterator[RoundupServer]:
     with TemporaryDirectory(prefix="rootquorum-roundup-") as name:
         home = Path(name) / "home"
         Path(name).chmod(0o755)
-        roundup = Roundup(home)
+        roundup = RoundupServer(home)
         try:
             roundup.start()
             yield roundup

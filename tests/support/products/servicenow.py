@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from support.products.trackers import Asked, Comment, Product, Refusal
+from support.products.trackers import Asked, Comment, Product, TrackerRefusal
 
 SYS_ID = "9d385017c611228701d22104cc95c371"
 _TABLE = "/api/now/table/"
@@ -18,7 +18,7 @@ _QUERY = {"sysparm_query", "sysparm_fields", "sysparm_limit", "sysparm_display_v
 _STATES = {"1": "open", "7": "closed"}
 
 
-class ServiceNow(Product):
+class ServiceNowProduct(Product):
     """One incident."""
 
     authorization = "Basic cm9vdHF1b3J1bTpzZXJ2aWNlbm93LXBhc3N3b3Jk"
@@ -37,7 +37,7 @@ class ServiceNow(Product):
             case "GET", "incident":
                 return self._list(asked.query, [self._incident(), *self.incidents], {"number", "sys_id", "state"})
             case "GET", "sys_journal_field" if self.shows_notes == "403":
-                raise Refusal(403)
+                raise TrackerRefusal(403)
             case "GET", "sys_journal_field":
                 notes = [
                     {"sys_id": "0" * 32, "element_id": SYS_ID, "element": "work_notes", "value": note.body}
@@ -47,14 +47,14 @@ class ServiceNow(Product):
                 return self._list(asked.query, notes, {"sys_id", "element_id", "element", "value"})
             case "PATCH", path if path == f"incident/{SYS_ID}":
                 return self._changed(asked)
-        raise Refusal(404)
+        raise TrackerRefusal(404)
 
     def _incident(self) -> Mapping[str, str]:
         return {"number": "INC0010012", "sys_id": SYS_ID, "state": self.state}
 
     def _list(self, query: Mapping[str, str], rows: Sequence[Mapping[str, str]], columns: set[str]) -> Any:
         if set(query) - _QUERY or not query["sysparm_limit"].isdigit():
-            raise Refusal(400)
+            raise TrackerRefusal(400)
         for condition in filter(None, query.get("sysparm_query", "").split("^")):
             found = re.fullmatch("([a-z_]+)(=|LIKE)(.*)", condition)
             if found and found[1] in columns:
@@ -66,9 +66,9 @@ class ServiceNow(Product):
     def _changed(self, asked: Asked) -> Any:
         how = asked.query.get("sysparm_input_display_value", "false")
         if set(asked.query) - _QUERY - {"sysparm_input_display_value"} or how not in {"true", "false"}:
-            raise Refusal(400)
+            raise TrackerRefusal(400)
         if not asked.body or set(asked.body) - {"work_notes", "state"}:
-            raise Refusal(400)
+            raise TrackerRefusal(400)
         if "work_notes" in asked.body and self.may_write_notes:
             self.comments.append(Comment(asked.body["work_notes"]))
         if "state" in asked.body:

@@ -19,7 +19,7 @@ from support.products.prism import excerpt, running_prism
 TICKET_NUMBER = 12
 
 
-class Refusal(Exception):
+class TrackerRefusal(Exception):
     """The status that says why."""
 
 
@@ -52,13 +52,13 @@ class Product:
         self.loses: Literal["request", "answer"] | None = None
 
     def answered(self, asked: Asked) -> Any:
-        """JSON, or None for none, to whoever may ask. Raises Refusal."""
+        """JSON, or None for none, to whoever may ask. Raises TrackerRefusal."""
         if asked.headers.get("authorization") != self.authorization:
-            raise Refusal(401)
+            raise TrackerRefusal(401)
         return self.answer(asked)
 
     def answer(self, asked: Asked) -> Any:
-        """Raises Refusal."""
+        """Raises TrackerRefusal."""
         raise NotImplementedError
 
 
@@ -77,10 +77,10 @@ class Described(Product):
         self.prism = ""
 
     def judged(self, asked: Asked) -> Any:
-        """Prism's answer. Raises Refusal."""
+        """Prism's answer. Raises TrackerRefusal."""
         unknown = set(asked.query) - self._parameters(asked)
         if unknown:
-            raise Refusal(400)
+            raise TrackerRefusal(400)
         with_body = self.describes_bodies and asked.body is not None
         found = httpx.request(
             asked.method,
@@ -91,7 +91,7 @@ class Described(Product):
         )
         violations = json.loads(found.headers.get("sl-violations", "[]"))
         if found.is_error and not (violations and all(each["location"][0] == "response" for each in violations)):
-            raise Refusal(found.status_code)  # else it is the document's own example that is none
+            raise TrackerRefusal(found.status_code)  # else it is the document's own example that is none
         return found.json() if found.content else {}
 
     def _parameters(self, asked: Asked) -> set[str]:
@@ -100,7 +100,7 @@ class Described(Product):
             if re.fullmatch(re.sub(r"\\{[^}]*\\}|\{[^}]*\}", "[^/]+", path), asked.path):
                 listed = [*item.get("parameters", []), *item.get(asked.method.lower(), {}).get("parameters", [])]
                 return {self._resolved(each)["name"] for each in listed if self._resolved(each)["in"] == "query"}
-        raise Refusal(404)
+        raise TrackerRefusal(404)
 
     def _resolved(self, parameter: Mapping[str, Any]) -> Mapping[str, Any]:
         if "$ref" not in parameter:
@@ -109,7 +109,7 @@ class Described(Product):
         return found
 
 
-class GitHub(Described):
+class GitHubProduct(Described):
     document = "github"
     authorization = "Bearer github-token"
     repository = "example/operations"
@@ -120,7 +120,7 @@ class GitHub(Described):
     def answer(self, asked: Asked) -> Any:
         form = self.judged(asked)
         if asked.headers.get("x-github-api-version") != "2022-11-28":
-            raise Refusal(400)
+            raise TrackerRefusal(400)
         ours = f"/repos/{self.repository}"
         issue = f"{ours}/issues/{TICKET_NUMBER}"
         match asked.method, asked.path:
@@ -136,7 +136,7 @@ class GitHub(Described):
             case "PATCH", path if path == issue:
                 self.state = asked.body["state"]
                 return form | {"state": self.state}
-        raise Refusal(404)
+        raise TrackerRefusal(404)
 
     def _page(self, query: Mapping[str, str], form: Mapping[str, Any]) -> list[Any]:
         """The oldest first, in no order that could be asked for."""
@@ -147,7 +147,7 @@ class GitHub(Described):
         return found[start : start + size]
 
 
-class GitHubEnterprise(GitHub):
+class GitHubEnterprise(GitHubProduct):
     document = "github-enterprise"
     below = "/api/v3"  # which its document has as its server
 
@@ -156,7 +156,7 @@ class GitHubEnterprise(GitHub):
         return super().answer(asked)
 
 
-class Jira(Described):
+class JiraProduct(Described):
     """Cloud's. `ignores_order` is what no document says."""
 
     ignores_order = False
@@ -191,11 +191,11 @@ class Jira(Described):
             case "POST", path if path == f"{issue}/transitions":
                 self.state = {"31": "closed"}[asked.body["transition"]["id"]]
                 return None
-        raise Refusal(404)
+        raise TrackerRefusal(404)
 
     def taken(self, body: Any) -> Any:
         if not isinstance(body, dict):
-            raise Refusal(400)
+            raise TrackerRefusal(400)
         return body
 
     def _page(self, query: Mapping[str, str]) -> Any:
@@ -211,11 +211,11 @@ class Jira(Described):
         }
 
 
-class JiraDataCenter(Jira):
+class JiraDataCenter(JiraProduct):
     document = "jira"
     authorization = "Bearer jira-token"
     base = "/api/2"  # below /rest, which its document has as its server
-    paths = tuple(path.replace("/rest/api/3", "/api/2") for path in Jira.paths)
+    paths = tuple(path.replace("/rest/api/3", "/api/2") for path in JiraProduct.paths)
     describes_bodies = False
 
     def answer(self, asked: Asked) -> Any:
@@ -224,7 +224,7 @@ class JiraDataCenter(Jira):
 
     def taken(self, body: Any) -> Any:
         if not isinstance(body, str):
-            raise Refusal(400)
+            raise TrackerRefusal(400)
         return body
 
 
@@ -254,7 +254,7 @@ def serving(product: Product) -> Iterator[None]:
             try:
                 body = product.answered(asked)
                 product.writes += self.command != "GET"
-            except Refusal as refusal:
+            except TrackerRefusal as refusal:
                 status = refusal.args[0]
             if loses != "answer":
                 self.send_response(status)

@@ -3,7 +3,7 @@
 What it does (0.3): `auth_time` of the sign-in, `amr` and `nonce` stand in ID tokens only, since the `auth_time` of its
 access tokens is the time of their issue; `groups` stand in both, by the scope `groups`, and are left out where there is
 none; access tokens are JWTs for people, and random strings for machines. So a machine's JWT, like all those that no
-provider would make, is signed here with the provider's own key: `Provider.sign`.
+provider would make, is signed here with the provider's own key: `Canaille.sign`.
 """
 
 import base64
@@ -44,7 +44,7 @@ class Tokens:
     id_token: str
 
 
-class _Server(ThreadingMixIn, WSGIServer):
+class _ProviderServer(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
 
@@ -53,11 +53,11 @@ class _Quiet(WSGIRequestHandler):
         pass
 
 
-class Provider:
+class Canaille:
     """Started, with one client for this service and one for somebody else's. There is one in a process."""
 
     def __init__(self) -> None:
-        self._server = make_server("localhost", 0, self._counted, server_class=_Server, handler_class=_Quiet)
+        self._server = make_server("localhost", 0, self._counted, server_class=_ProviderServer, handler_class=_Quiet)
         self._port = self._server.server_port
         self.issuer = f"http://localhost:{self._port}"
         self.keys = [new_key("RSA")]
@@ -105,7 +105,7 @@ class Provider:
 
     def start(self) -> None:
         """The same provider at the same address again."""
-        server = make_server("localhost", self._port, self._counted, server_class=_Server, handler_class=_Quiet)
+        server = make_server("localhost", self._port, self._counted, server_class=_ProviderServer, handler_class=_Quiet)
         self._server = server
         self._serve()
 
@@ -266,7 +266,7 @@ class Provider:
         return signed_by(key or self.keys[0], claims, alg, **header)
 
 
-def trust_in(provider: Provider) -> Trust:
+def trust_in(provider: Canaille) -> Trust:
     """What the settings of a service say that calls it "corp"."""
     return Trust(name="corp", audience=frozenset({provider.client_id}))
 
@@ -288,9 +288,9 @@ def _words(html: str) -> str:
 
 
 @contextmanager
-def running_provider() -> Iterator[Provider]:
+def running_provider() -> Iterator[Canaille]:
     os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"  # plain HTTP, on this machine only
-    provider = Provider()
+    provider = Canaille()
     try:
         yield provider
     finally:
