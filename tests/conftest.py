@@ -1,7 +1,9 @@
 """The two databases and the house that stands on either."""
 
 import gc
+import os
 import shutil
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,10 @@ from service.db.schema import migrate
 
 if TYPE_CHECKING:
     from support.products.canaille import Canaille
+
+# The tests start hundreds of processes. Each would compile the service anew if none may keep what it compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # The gate tries the same examples every time, and no slow machine makes it fail.
 settings.register_profile("gate", deadline=None, derandomize=True)

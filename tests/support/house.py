@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache, cached_property
 from typing import Any
+from unittest.mock import patch
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -61,7 +63,6 @@ class House:
         self.clock = clock
         # Whoever owns the tables, which the service does not.
         self.owner = connect(as_owner(ctx.engine.url), connections=1)
-        self.app: FastAPI = build(ctx)
         # Whether the test wrote, or turned the clock, so that the log may tell of what the rules forbid.
         self.is_forged = False
         self._tokens: dict[str, str] = {}
@@ -98,10 +99,16 @@ class House:
         engine.dispose()
         house.owner.dispose()
 
+    @cached_property
+    def app(self) -> FastAPI:
+        """The API. A test that never asks for it does not pay for it."""
+        return built(self.ctx)
+
     def change(self, **settings: object) -> None:
         """Restart with other settings: another policy, directory or AWS. The database stays."""
         self.ctx = replace(self.ctx, **settings)  # type: ignore[arg-type]  # a test names fields of Context
-        self.app.state.ctx = self.ctx
+        if "app" in vars(self):
+            self.app.state.ctx = self.ctx
 
     def without_role(self, subject: str, role: Role) -> None:
         members = dict(self.ctx.directory.members)
@@ -193,6 +200,23 @@ class House:
     @property
     def signer(self) -> str:
         return self.aws.root_credential(ACCOUNT).access_key_id
+
+
+@cache
+def _described() -> FastAPI:
+    """The first application of this process, which describes them all."""
+    return build(None)
+
+
+def built(ctx: Context) -> FastAPI:
+    """Return what `build` returns. The described webhooks and the OpenAPI document, which are the same for every
+    Context and cost most of its time, are made once a process.
+    """
+    described = _described()
+    with patch("service.api.build.webhooks.install", lambda app: app.webhooks.routes.extend(described.webhooks.routes)):
+        app = build(ctx)
+    app.openapi = described.openapi  # type: ignore[method-assign]
+    return app
 
 
 def manager_of(aws: SimulatedAws) -> FixedSource:
