@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy import Dialect, Engine
 from support.builders import (
     ACCOUNT,
     ACCOUNTS,
@@ -53,6 +54,8 @@ from service.workflow.file import Draft, file
 from service.workflow.sign_in import sign_in, sign_in_by_provider
 from service.workflow.tokens import create_token
 
+_COMPILED: dict[str, tuple[Dialect, dict[Any, Any]]] = {}
+
 
 class House:
     """The whole service but for its process: database, simulated AWS, people with tokens, a clock."""
@@ -62,7 +65,7 @@ class House:
         self.aws = aws
         self.clock = clock
         # Whoever owns the tables, which the service does not.
-        self.owner = connect(as_owner(ctx.engine.url), connections=1)
+        self.owner = connected(as_owner(ctx.engine.url), connections=1)
         # Whether the test wrote, or turned the clock, so that the log may tell of what the rules forbid.
         self.is_forged = False
         self._tokens: dict[str, str] = {}
@@ -74,7 +77,7 @@ class House:
         cls, database_url: str, *, policy: Policy | None = None, accounts: Mapping[str, Account] = ACCOUNTS
     ) -> Iterator["House"]:
         clock = Clock()
-        engine = connect(database_url, connections=40)
+        engine = connected(database_url, connections=40)
         with SimulatedAws(list(accounts), management_account=MANAGEMENT) as aws:
             manager = manager_of(aws)
             ctx = Context(
@@ -200,6 +203,19 @@ class House:
     @property
     def signer(self) -> str:
         return self.aws.root_credential(ACCOUNT).access_key_id
+
+
+def connected(url: str, *, connections: int) -> Engine:
+    """Return what `connect` returns. The houses of a process share the statements that SQLAlchemy has compiled, which
+    belong to a dialect.
+    """
+    engine = connect(url, connections=connections)
+    if engine.name not in _COMPILED:
+        with engine.connect():  # the dialect asks its first connection for all that it has to know
+            _COMPILED[engine.name] = engine.dialect, {}
+    engine.dialect, compiled = _COMPILED[engine.name]
+    engine.update_execution_options(compiled_cache=compiled)
+    return engine
 
 
 @cache

