@@ -57,6 +57,7 @@ check: .venv/ready
 	$(BIN)/lint-imports
 	$(BIN)/rootquorum openapi | diff -u openapi/openapi.json - || { echo "openapi/openapi.json is stale: make openapi"; exit 1; }
 	$(BIN)/python docs/diagram.py | diff -u docs/life-of-a-request.md - || { echo "the diagram is stale: make diagram"; exit 1; }
+	$(BIN)/python docs/events.py | diff -u docs/events.md - || { echo "the list of events is stale: make diagram"; exit 1; }
 
 serve: .venv/ready
 	$(BIN)/rootquorum serve --migrate
@@ -70,6 +71,7 @@ openapi: .venv/ready
 
 diagram: .venv/ready
 	$(BIN)/python docs/diagram.py > docs/life-of-a-request.md
+	$(BIN)/python docs/events.py > docs/events.md
 
 # What an organization of 500 accounts costs, what lists cost when there are a hundred times as many requests, what
 # it costs to check a log of up to a million events, and how long others wait while somebody holds the service up.

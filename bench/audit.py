@@ -28,6 +28,7 @@ from service.db.tables import audit_events, audit_head, audit_nodes, audit_tree
 from service.domain.actor import WORKER
 from service.domain.canonical import canonical, parse_timestamp, sha256
 from service.domain.checkpoint import Checkpoint
+from service.domain.event_table import EventName
 from service.domain.events import Event, record
 from service.domain.merkle import EMPTY, Frontier, consistency_proof, inclusion_proof, leaf_hash
 from service.signing.notes import sign_note
@@ -44,7 +45,7 @@ def grow(engine: Engine, grown: Frontier, size: int) -> Frontier:
         events: list[dict[str, Any]] = []
         nodes: list[dict[str, Any]] = []
         for seq in range(grown.size + 1, min(grown.size + _BATCH, size) + 1):
-            event = Event("bench.happened", {"number": seq, "said": "x" * 200})
+            event = Event(EventName("bench.happened"), {"number": seq, "said": "x" * 200})
             content = canonical(record(event, seq=seq, at=_AT, actor=WORKER, request_id=None, previous=None)).decode()
             grown, completed = grown.append(leaf_hash(content.encode()))
             events.append({"seq": seq, "at": _AT, "event": event.name, "request_id": None, "content": content})

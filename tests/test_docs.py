@@ -18,6 +18,7 @@ from service.api.refusals import REFUSALS
 from service.cli import app
 from service.domain.briefing import CautionCode
 from service.domain.errors import Code
+from service.domain.event_table import EVENTS, TEST
 from service.settings import Settings, load
 from service.workflow.due import STEPS
 
@@ -114,6 +115,21 @@ def test_every_code_has_its_row_with_its_status(code: Code) -> None:
     statuses = re.findall(rf"^\| `{code}` \| (\d{{3}}) \|", _page("docs/problems.md"), flags=re.MULTILINE)
 
     assert statuses == [str(REFUSALS[code].status)]
+
+
+def test_the_list_of_events_has_a_row_for_each_that_happens() -> None:
+    listed = re.findall(r"^\| `([^`]+)` \|", _page("docs/events.md"), flags=re.MULTILINE)
+
+    assert listed == [name for name in EVENTS if name != TEST]
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.name)
+def test_every_event_that_a_page_names_exists(page: Path) -> None:
+    nouns = "|".join({name.partition(".")[0] for name in EVENTS})
+
+    named = set(re.findall(rf"`\"?((?:{nouns})\.[a-z_]+)\"?[` ]", page.read_text()))
+
+    assert named - set(_settings(Settings)) <= EVENTS.keys()
 
 
 @pytest.mark.parametrize("code", CautionCode)

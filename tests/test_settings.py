@@ -123,14 +123,14 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ('[webhooks.siem]\nurl = "https://x.example.com"\nsecret_files = ["/nowhere"]', "one of them cannot be read."),
         (
             '[webhooks.siem]\nurl = "https://x.example.com"\nevents = ["token.created"]',
-            "it has to be one of the events that are told: ",
+            "it has to be one of the published events: ",
         ),
         ("[chats.oncall]", "chats.oncall: url or url_file is missing."),
         ('[chats.oncall]\nurl_file = "/nowhere"', "chats.oncall.url_file: it cannot be read."),
         ('[chats.oncall]\nurl = "https://10.0.0.1/a-secret"', "chats.oncall.url: the host is an address that is not"),
         (
             '[chats.oncall]\nurl = "https://x.example.com"\nevents = ["token.created"]',
-            "it has to be one of the events that are told: ",
+            "it has to be one of the published events: ",
         ),
         (
             (

@@ -167,7 +167,7 @@ def test_every_kind_of_fault_has_its_words() -> None:
         ('[policy]\nescalate_to = "ops"', "policy.escalate_to: it has to be a list."),
         ("people = 3", "people: it has to be a table."),
         ("[people.eve]", "people.eve.name: it is missing."),
-        ('[webhooks.x]\nurl = "https://x.example.com"\nevents = ["filed"]', "events that are told: "),
+        ('[webhooks.x]\nurl = "https://x.example.com"\nevents = ["filed"]', "one of the published events: "),
         (
             '[policy]\nticket_pattern = "("',
             "ticket_pattern: it has to be a regular expression without look-around",

@@ -11,7 +11,7 @@ from service.cli.commands import Commands
 from service.cli.common import console, fail, load_settings
 from service.domain.canonical import timestamp
 from service.domain.delivery import Answer, Notice
-from service.domain.events import TEST
+from service.domain.event_table import TEST
 from service.notify.tickets import Tickets
 from service.notify.webhooks import PrivateKey, signer
 from service.outbound.exchange import Recorder

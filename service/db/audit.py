@@ -13,10 +13,8 @@ from service.db.engine import Tx
 from service.db.tables import audit_events, audit_head, audit_reads
 from service.domain.actor import Actor
 from service.domain.canonical import canonical
-from service.domain.events import DECISION_DENIED, EXECUTION_DENIED, Event, record
-
-# What anybody who sees a request can have written as often as they like.
-REFUSALS = (DECISION_DENIED, EXECUTION_DENIED)
+from service.domain.event_table import REFUSALS
+from service.domain.events import Event, record
 
 # More different refusals of one request than people can cause in a minute.
 _LATEST_REFUSALS = 50
@@ -112,9 +110,9 @@ def rows_between(tx: Tx, after: int, until: int) -> Sequence[Row]:
 
 
 def of_requests(tx: Tx, request_ids: Collection[str]) -> Mapping[str, list[str]]:
-    """The canonical JSON of the events of each of these requests, oldest first; not of refusals, which know no end."""
+    """Return the canonical JSON of each request's events, oldest first; without refusals, whose number has no limit."""
     query = select(audit_events.c.request_id, audit_events.c.content).where(
-        audit_events.c.request_id.in_(request_ids), audit_events.c.event.not_in(REFUSALS)
+        audit_events.c.request_id.in_(request_ids), audit_events.c.event.not_in(sorted(REFUSALS))
     )
     told: dict[str, list[str]] = {request_id: [] for request_id in request_ids}
     for row in tx.execute(query.order_by(audit_events.c.request_id, audit_events.c.seq)):

@@ -1,106 +1,63 @@
-"""Every transition is exactly one event; a decision is one as well. Names are `noun.past`."""
+"""The events that happen: each transition is exactly one, and so is each decision. `event_table` has their names."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from service.domain.actor import Actor, Member, Person
 from service.domain.canonical import Document, Json, timestamp
 from service.domain.delivery import Delivery
+from service.domain.event_table import (
+    DECIDED,
+    DELIVERY_FAILED,
+    DELIVERY_REPEATED,
+    DESTINATION_DISABLED,
+    EXECUTION_DELIVERED,
+    EXECUTION_FAILED,
+    EXECUTION_IN_DOUBT,
+    EXECUTION_STARTED,
+    EXECUTION_SUCCEEDED,
+    FILED,
+    KEY_EXPIRING,
+    KEY_EXPIRY_FAILED,
+    KEY_QUARANTINED,
+    KEY_ROLLED_BACK,
+    LOG_READ,
+    RECEIPT_CONFIRMED,
+    RECEIPT_GIVEN_UP,
+    RECEIPT_OVERDUE,
+    REQUEST_APPROVED,
+    REQUEST_EXPIRED,
+    REQUEST_REJECTED,
+    REQUEST_WITHDRAWN,
+    EventName,
+)
 from service.domain.outcome import Done
 from service.domain.request import NEXT, OperationRequest, Status
 
-FILED = "request.filed"
-DECIDED = "decision.recorded"
-DECISION_DENIED = "decision.denied"
-EXECUTION_DENIED = "execution.denied"
-KEY_QUARANTINED = "key.quarantined"
-RECEIPT_OVERDUE = "receipt.overdue"
-RECEIPT_GIVEN_UP = "receipt.given_up"
-RECEIPT_CONFIRMED = "receipt.confirmed"
-KEY_DEACTIVATED = "key.deactivated"
-KEY_EXPIRING = "key.expiring"
-KEY_EXPIRY_FAILED = "key.expiry_failed"
-KEY_RETIRED = "key.retired"
-EXECUTION_UNRESOLVED = "execution.unresolved"
-ACCOUNT_ADOPTED = "account.adopted"
-DRIFT_FOUND = "drift.found"
-DRIFT_RESOLVED = "drift.resolved"
-DRIFT_ACCEPTED = "drift.accepted"
-PERSON_SEEN = "person.seen"
-PERSON_CHANGED = "person.changed"
-PERSON_SUSPENDED = "person.suspended"
-PERSON_REINSTATED = "person.reinstated"
-TOKEN_CREATED = "token.created"  # noqa: S105  # the name of an event
-DELIVERY_FAILED = "delivery.failed"
-DELIVERY_REPEATED = "delivery.repeated"
-DESTINATION_DISABLED = "destination.disabled"
-REQUEST_WAITING = "request.waiting"
-REQUEST_STUCK = "request.stuck"
-LOG_READ = "log.read"
-# Nothing that ever happens: what a destination is tried with.
-TEST = "notify.test"
-TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an event
-
-REACHED: dict[Status, str] = {
-    Status.APPROVED: "request.approved",
-    Status.REJECTED: "request.rejected",
-    Status.WITHDRAWN: "request.withdrawn",
-    Status.EXPIRED: "request.expired",
-    Status.EXECUTING: "execution.started",
-    Status.IN_DOUBT: "execution.in_doubt",
-    Status.DELIVERED: "execution.delivered",
-    Status.SUCCEEDED: "execution.succeeded",
-    Status.FAILED: "execution.failed",
-    Status.ROLLED_BACK: "key.rolled_back",
+REACHED: Mapping[Status, EventName] = {
+    Status.APPROVED: REQUEST_APPROVED,
+    Status.REJECTED: REQUEST_REJECTED,
+    Status.WITHDRAWN: REQUEST_WITHDRAWN,
+    Status.EXPIRED: REQUEST_EXPIRED,
+    Status.EXECUTING: EXECUTION_STARTED,
+    Status.IN_DOUBT: EXECUTION_IN_DOUBT,
+    Status.DELIVERED: EXECUTION_DELIVERED,
+    Status.SUCCEEDED: EXECUTION_SUCCEEDED,
+    Status.FAILED: EXECUTION_FAILED,
+    Status.ROLLED_BACK: KEY_ROLLED_BACK,
 }
 
-EVENT_OF: dict[tuple[Status, Status], str] = {
+EVENT_OF: Mapping[tuple[Status, Status], EventName] = {
     (before, after): REACHED[after] for before, following in NEXT.items() for after in following
 } | {(Status.DELIVERED, Status.SUCCEEDED): RECEIPT_CONFIRMED}
-
-
-# What destinations may be told: what becomes of requests and of their keys, and every incident. Who signs in, and with
-# what, stays in the audit log.
-TOLD = frozenset(EVENT_OF.values()) | {
-    FILED,
-    DECIDED,
-    DECISION_DENIED,
-    EXECUTION_DENIED,
-    KEY_QUARANTINED,
-    RECEIPT_OVERDUE,
-    RECEIPT_GIVEN_UP,
-    KEY_DEACTIVATED,
-    KEY_EXPIRING,
-    KEY_EXPIRY_FAILED,
-    KEY_RETIRED,
-    EXECUTION_UNRESOLVED,
-    ACCOUNT_ADOPTED,
-    DRIFT_FOUND,
-    DRIFT_RESOLVED,
-    DRIFT_ACCEPTED,
-    DELIVERY_FAILED,
-    DESTINATION_DISABLED,
-    REQUEST_WAITING,
-    REQUEST_STUCK,
-}
-
-# Events at which a request was judged by the policy in force, which they say.
-JUDGED = frozenset({FILED, REACHED[Status.EXECUTING]})
-
-# Events whose own data is told as well, under this name: the service wrote all of it.
-SHOWN: dict[str, str] = {
-    REQUEST_WAITING: "waiting",
-    REQUEST_STUCK: "waiting",
-    DELIVERY_FAILED: "delivery",
-    DESTINATION_DISABLED: "disabled",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """A fact to be audited. `data` is what the event says beyond who, when and which request."""
 
-    name: str
+    name: EventName
     data: Document = field(default_factory=dict)
 
 
@@ -131,7 +88,7 @@ def filed(request: OperationRequest) -> Event:
     return Event(FILED, {"filing": request.filing.document(), "digest": request.digest})
 
 
-def known_as(name: str, person: Person, member: Member) -> Event:
+def known_as(name: EventName, person: Person, member: Member) -> Event:
     """What somebody may be from now on; an approver who no longer was one has votes from `votes_since` only."""
     about: Document = {
         "person": person.subject,
@@ -185,7 +142,7 @@ def _of(delivery: Delivery) -> Document:
     }
 
 
-def taken_away(name: str, access_key_id: str, done: Done) -> Event:
+def taken_away(name: EventName, access_key_id: str, done: Done) -> Event:
     """A delivered key was deactivated or is gone, and who signed that."""
     about: Document = {
         "access_key_id": access_key_id,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from service.domain import events
 from service.domain.canonical import Document, Json, timestamp
+from service.domain.event_table import DECIDED, EXECUTION_STARTED
 from service.domain.request import Status
 
 FORMAT = "rootquorum-evidence/1"
@@ -45,12 +45,12 @@ def evidence(leaves: Sequence[ProvedLeaf], checkpoint: str, keys: Sequence[LogKe
     """Of all events of one request, in their order; the first is its filing. `checkpoint` is a signed note."""
     told = [leaf.event for leaf in leaves]
     filed = told[0]["data"]
-    started = [event["data"] for event in told if event["event"] == events.REACHED[Status.EXECUTING]]
+    started = [event["data"] for event in told if event["event"] == EXECUTION_STARTED]
     return {
         "format": FORMAT,
         "request": filed["filing"],
         "digest": filed["digest"],
-        "decisions": [_decision(event) for event in told if event["event"] == events.DECIDED],
+        "decisions": [_decision(event) for event in told if event["event"] == DECIDED],
         "policy": {"filed": filed.get("policy"), "executed": started[0].get("policy") if started else None},
         "outcome": _outcome(told),
         "events": [leaf.document() for leaf in leaves],

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from service.domain.canonical import Json, timestamp
-from service.domain.events import REQUEST_STUCK, REQUEST_WAITING, Event
+from service.domain.event_table import REQUEST_STUCK, REQUEST_WAITING
+from service.domain.events import Event
 from service.domain.filing import Filing
 from service.domain.permissions import Standing
 from service.domain.request import OperationRequest

@@ -3,45 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.domain import events
 from service.domain.canonical import Json
 from service.domain.delivery import Notice
-from service.domain.request import Status
-
-TITLES: Mapping[str, str] = {
-    events.FILED: "Request filed",
-    events.DECIDED: "Decision recorded",
-    events.DECISION_DENIED: "Decision denied",
-    events.EXECUTION_DENIED: "Execution denied",
-    events.REACHED[Status.APPROVED]: "Request approved",
-    events.REACHED[Status.REJECTED]: "Request rejected",
-    events.REACHED[Status.WITHDRAWN]: "Request withdrawn",
-    events.REACHED[Status.EXPIRED]: "Request expired",
-    events.REACHED[Status.EXECUTING]: "Execution started",
-    events.REACHED[Status.IN_DOUBT]: "Execution in doubt: AWS is being asked what happened",
-    events.REACHED[Status.DELIVERED]: "Secret delivered, receipt awaited",
-    events.REACHED[Status.SUCCEEDED]: "Execution succeeded",
-    events.REACHED[Status.FAILED]: "Execution failed",
-    events.REACHED[Status.ROLLED_BACK]: "Key rolled back",
-    events.RECEIPT_CONFIRMED: "Receipt confirmed",
-    events.RECEIPT_OVERDUE: "Receipt overdue, but the key is in use",
-    events.RECEIPT_GIVEN_UP: "Receipt did not come, the key is being taken back",
-    events.EXECUTION_UNRESOLVED: "Execution could not be resolved: somebody has to look",
-    events.KEY_QUARANTINED: "Keys found that nobody can account for",
-    events.KEY_DEACTIVATED: "Key deactivated",
-    events.KEY_EXPIRING: "Key expires soon",
-    events.KEY_EXPIRY_FAILED: "Key outlives its lifetime",
-    events.KEY_RETIRED: "Key retired",
-    events.ACCOUNT_ADOPTED: "Account adopted as it is",
-    events.DRIFT_FOUND: "Drift found",
-    events.DRIFT_RESOLVED: "Drift resolved",
-    events.DRIFT_ACCEPTED: "Drift accepted",
-    events.DELIVERY_FAILED: "A destination could not be told",
-    events.DESTINATION_DISABLED: "A destination wants to be told no more",
-    events.REQUEST_WAITING: "Request waits for approval",
-    events.REQUEST_STUCK: "Request is stuck: too few people are left who can approve it",
-    events.TEST: "A test: nothing has happened",
-}
+from service.domain.event_table import TITLES
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,33 +2,9 @@
 
 from collections.abc import Iterator
 
-from service.domain import events
-from service.domain.request import Status
+from service.domain.event_table import BEFORE_EXECUTION
 from service.settings.model import Settings
 from service.settings.sections import HookSettings, TrackerSettings
-
-# Events that come from an execution's start on, which a quorum has wanted. All others may come without one.
-_WANTED = {
-    events.REACHED[status]
-    for status in (
-        Status.EXECUTING,
-        Status.IN_DOUBT,
-        Status.DELIVERED,
-        Status.SUCCEEDED,
-        Status.FAILED,
-        Status.ROLLED_BACK,
-    )
-} | {
-    events.EXECUTION_UNRESOLVED,
-    events.RECEIPT_CONFIRMED,
-    events.RECEIPT_OVERDUE,
-    events.RECEIPT_GIVEN_UP,
-    events.KEY_QUARANTINED,
-    events.KEY_DEACTIVATED,
-    events.KEY_EXPIRING,
-    events.KEY_EXPIRY_FAILED,
-    events.KEY_RETIRED,
-}
 
 
 def faults_of_circles(settings: Settings) -> Iterator[str]:
@@ -36,7 +12,9 @@ def faults_of_circles(settings: Settings) -> Iterator[str]:
         # What closes a ticket is known of GitHub alone; elsewhere the settings have to say what does not.
         is_github = tracker.kind == "github"
         harmless = frozenset({"open"}) if is_github else settings.policy.ticket_states or frozenset()
-        early = [event for event, state in tracker.states.items() if event not in _WANTED and state not in harmless]
+        early = [
+            event for event, state in tracker.states.items() if event in BEFORE_EXECUTION and state not in harmless
+        ]
         for hook in (hook for hook in settings.hooks if early and _is_of(settings.hooks[hook], tracker)):
             yield (
                 f"trackers.{name}.states: {', '.join(sorted(early))}: by hooks.{hook} whoever files on a ticket would "

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from service.domain.account import Partition
 from service.domain.actor import SUBJECT_PATTERN, Role
-from service.domain.events import TOLD
+from service.domain.event_table import PUBLISHED
 from service.domain.policy import SMALLEST_QUORUM, FreshExecutions, Policy
 from service.notify import products
 from service.settings import patterns
@@ -279,8 +279,8 @@ class NotifySettings(_Section):
 
 
 def _check_event(name: str) -> str:
-    if name not in TOLD:
-        raise wrong(f"it has to be one of the events that are told: {', '.join(sorted(TOLD))}")
+    if name not in PUBLISHED:
+        raise wrong(f"it has to be one of the published events: {', '.join(sorted(PUBLISHED))}")
     return name
 
 

@@ -8,6 +8,7 @@ from service.db import audit, requests
 from service.db.engine import Tx, retried
 from service.domain.actor import WORKER, Actor
 from service.domain.errors import Code, Conflict, ServiceError, Superseded, expired, no_such_request
+from service.domain.event_table import EventName
 from service.domain.events import Event, between
 from service.domain.permissions import check_may_see
 from service.domain.request import OperationRequest
@@ -27,7 +28,7 @@ _SOMEBODY_WAS_QUICKER = {Code.WRONG_STATUS, Code.ALREADY_EXECUTED}
 
 @retried
 def change(
-    ctx: Context, actor: Actor, request_id: str, step: Step, *incidents: Event, denied: str | None = None
+    ctx: Context, actor: Actor, request_id: str, step: Step, *incidents: Event, denied: EventName | None = None
 ) -> OperationRequest:
     """Apply `step` to the locked request and return what it has become. All of it happens at one time, which it gets.
 
@@ -62,7 +63,7 @@ def change(
     return after
 
 
-def deny(ctx: Context, actor: Actor, request_id: str, refusal: ServiceError, denied: str) -> NoReturn:
+def deny(ctx: Context, actor: Actor, request_id: str, refusal: ServiceError, denied: EventName) -> NoReturn:
     """Audit as `denied` what refused a step outside of any transaction, and raise it."""
 
     def refuse(_tx: Tx, _request: OperationRequest, _now: datetime) -> OperationRequest:

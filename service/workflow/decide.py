@@ -5,7 +5,7 @@ from datetime import datetime
 from service.db.engine import Tx
 from service.domain.actor import Actor
 from service.domain.errors import Code, Conflict
-from service.domain.events import DECISION_DENIED
+from service.domain.event_table import DECISION_DENIED
 from service.domain.permissions import (
     check_comment,
     check_may_approve,

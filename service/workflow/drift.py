@@ -12,7 +12,8 @@ from service.domain.actor import WORKER, Actor
 from service.domain.capability import plan
 from service.domain.drift import Drift, DriftFinding, Expectation, Seen, accept, adopt, differences, effects, expect
 from service.domain.errors import Code, Conflict, NotFound
-from service.domain.events import ACCOUNT_ADOPTED, DRIFT_ACCEPTED, DRIFT_FOUND, DRIFT_RESOLVED, Event
+from service.domain.event_table import ACCOUNT_ADOPTED, DRIFT_ACCEPTED, DRIFT_FOUND, DRIFT_RESOLVED
+from service.domain.events import Event
 from service.domain.permissions import check_may_accept_drift, check_may_look_for_drift, check_may_see_drift
 from service.domain.selection import Selection
 from service.workflow.context import Context

@@ -15,7 +15,8 @@ from service.domain.account import difference
 from service.domain.actor import WORKER, Actor
 from service.domain.capability import plan
 from service.domain.errors import Code, Conflict, ExecutionFailed, Forbidden, ServiceError, Unauthenticated, Unavailable
-from service.domain.events import EXECUTION_DENIED, quarantined
+from service.domain.event_table import EXECUTION_DENIED
+from service.domain.events import quarantined
 from service.domain.operation import Operation, OperationName, check_can_run, facts
 from service.domain.outcome import CreatedKey, Done, Outcome, Refused
 from service.domain.permissions import check_may_execute, check_still_signed_in

@@ -11,7 +11,8 @@ from service.db.engine import Tx, read
 from service.domain.account import Part
 from service.domain.actor import WORKER
 from service.domain.errors import Code, Conflict, ServiceError, Unavailable
-from service.domain.events import KEY_RETIRED, expiry_failed, taken_away
+from service.domain.event_table import KEY_RETIRED
+from service.domain.events import expiry_failed, taken_away
 from service.domain.operation import OperationName
 from service.domain.outcome import Done
 from service.domain.request import OperationRequest, Result, Status

@@ -6,7 +6,8 @@ from service.db import people, requests
 from service.db.engine import begin, read, retried
 from service.domain.actor import Actor, ActorKind, Directory, Person
 from service.domain.errors import Code, Conflict, NotFound
-from service.domain.events import PERSON_REINSTATED, PERSON_SUSPENDED, Event
+from service.domain.event_table import PERSON_REINSTATED, PERSON_SUSPENDED
+from service.domain.events import Event
 from service.workflow.context import Context
 from service.workflow.tell import tell
 

@@ -9,7 +9,8 @@ from service.domain.account import PASSWORD, AccessKey, Part
 from service.domain.actor import WORKER
 from service.domain.capability import Plan, plan
 from service.domain.errors import Code, Conflict, ServiceError, Unavailable
-from service.domain.events import EXECUTION_UNRESOLVED, Event, quarantined
+from service.domain.event_table import EXECUTION_UNRESOLVED
+from service.domain.events import Event, quarantined
 from service.domain.operation import Operation, OperationName, facts
 from service.domain.outcome import Done, InDoubt, Outcome, Refused
 from service.domain.request import OperationRequest, Status

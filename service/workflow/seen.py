@@ -7,7 +7,8 @@ from service.db import people, requests
 from service.db.engine import Tx, begin, read, retried
 from service.domain.actor import WORKER, Actor, Member, Person, Word
 from service.domain.errors import NoRole, RoleCheck, no_role
-from service.domain.events import PERSON_CHANGED, PERSON_SEEN, known_as
+from service.domain.event_table import PERSON_CHANGED, PERSON_SEEN
+from service.domain.events import known_as
 from service.domain.proof import Login, Proof, Unsaid
 from service.workflow.context import Context
 from service.workflow.tell import tell

@@ -2,7 +2,8 @@
 
 from service.domain.account import ACTIVE, AccessKey
 from service.domain.errors import Code, Conflict, ExecutionFailed, Unavailable
-from service.domain.events import KEY_DEACTIVATED, taken_away
+from service.domain.event_table import KEY_DEACTIVATED
+from service.domain.events import taken_away
 from service.domain.operation import Operation, OperationName
 from service.domain.outcome import Done, Refused
 from service.domain.request import OperationRequest

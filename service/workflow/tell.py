@@ -9,7 +9,8 @@ from service.db.engine import Tx
 from service.domain.actor import Actor
 from service.domain.canonical import Document, Json, canonical, timestamp
 from service.domain.delivery import GIVE_UP_AFTER, Delivery, DeliveryStatus
-from service.domain.events import DELIVERY_FAILED, JUDGED, SHOWN, TOLD, Event
+from service.domain.event_table import DELIVERY_FAILED, JUDGED, PUBLISHED, SHOWN
+from service.domain.events import Event
 from service.domain.reminder import ESCALATING, is_escalated
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
@@ -23,7 +24,7 @@ def tell(
     if event.name in JUDGED:
         event = replace(event, data={**event.data, "policy": ctx.policy.document()})
     appended = audit.append(tx, event, actor=actor, at=at, request_id=request_id)
-    if event.name not in TOLD:
+    if event.name not in PUBLISHED:
         return
     ticket = None if request is None else request.filing.ticket
     wanting = [name for name in ctx.destinations if _is_told(ctx, name, event, ticket)]

@@ -9,7 +9,8 @@ from service.db.tokens import Token
 from service.domain.actor import Actor
 from service.domain.canonical import timestamp
 from service.domain.errors import Code, Invalid, NotFound
-from service.domain.events import TOKEN_CREATED, TOKEN_REVOKED, Event
+from service.domain.event_table import TOKEN_CREATED, TOKEN_REVOKED
+from service.domain.events import Event
 from service.workflow.context import Context
 from service.workflow.tell import tell
 

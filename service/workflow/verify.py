@@ -20,7 +20,7 @@ from service.db import audit, requests, tree
 from service.db.engine import Tx, read
 from service.domain.canonical import canonical, parse_timestamp, timestamp
 from service.domain.errors import Unavailable
-from service.domain.events import DECIDED, FILED
+from service.domain.event_table import DECIDED, FILED
 from service.domain.merkle import EMPTY, Frontier, Node, leaf_hash
 from service.domain.request import Decision, OperationRequest, Status
 from service.domain.times import contradiction

@@ -11,7 +11,8 @@ from service.db import backlog, people, requests
 from service.db.backlog import Due
 from service.db.engine import Tx
 from service.domain.actor import Person
-from service.domain.events import PERSON_CHANGED, Event, known_as
+from service.domain.event_table import PERSON_CHANGED
+from service.domain.events import Event, known_as
 from service.domain.request import OperationRequest, Status, Verdict
 from service.workflow.context import Context
 

@@ -17,6 +17,7 @@ from service.db.engine import begin, read
 from service.db.tables import audit_events, audit_head, audit_nodes, audit_tree
 from service.domain.actor import WORKER
 from service.domain.errors import Unavailable
+from service.domain.event_table import EventName
 from service.domain.events import Event
 from service.domain.merkle import (
     EMPTY,
@@ -32,7 +33,9 @@ from service.verifier import check_consistency, root_from_inclusion
 def append(house: House, number: int = 0) -> bytes:
     """One event more; the root after it."""
     with begin(house.ctx.engine) as tx:
-        return audit.append(tx, Event("test.happened", {"number": number}), actor=WORKER, at=house.clock()).root
+        return audit.append(
+            tx, Event(EventName("test.happened"), {"number": number}), actor=WORKER, at=house.clock()
+        ).root
 
 
 def contents(house: House) -> list[str]:
@@ -174,7 +177,7 @@ def test_a_temporary_table_hides_nothing_from_the_check_of_a_node(postgres_house
 def test_an_event_that_is_rolled_back_leaves_nothing_in_the_tree(house: House) -> None:
     append(house)
     with suppress(ZeroDivisionError), begin(house.ctx.engine) as tx:
-        audit.append(tx, Event("test.happened"), actor=WORKER, at=house.clock())
+        audit.append(tx, Event(EventName("test.happened")), actor=WORKER, at=house.clock())
         raise ZeroDivisionError
     append(house)
     assert len(contents(house)) == 2

@@ -15,7 +15,7 @@ from support.house import House
 
 from service.db import tables
 from service.db.engine import begin, read
-from service.domain.events import TOLD
+from service.domain.event_table import PUBLISHED
 from service.domain.request import TERMINAL, OperationRequest
 from service.worker import run_pass
 from service.workflow.context import Context
@@ -144,7 +144,7 @@ def _assert_secrets_went_to_one(fleet: Fleet, load: Load, found: Found) -> None:
 
 def _assert_everybody_was_told(fleet: Fleet, found: Found) -> None:
     """The destination has every event at least once, and what is new of each request in its order."""
-    request_of = {event["seq"]: event["request_id"] for event in found.events if event["event"] in TOLD}
+    request_of = {event["seq"]: event["request_id"] for event in found.events if event["event"] in PUBLISHED}
     came = list(dict.fromkeys(fleet.siem.sequences()))
     assert set(came) == set(request_of)
     for request in found.requests:

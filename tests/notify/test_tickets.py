@@ -8,8 +8,7 @@ import pytest
 from support.destinations import NOTICE, STAGED_BY_0006
 
 from service.domain.delivery import Answer, Attempt, Notice
-from service.domain.events import TEST, TOLD
-from service.notify.message import TITLES, Message, message
+from service.notify.message import Message, message
 from service.notify.rest import NotFound, Refused
 from service.notify.tickets import Tickets
 from service.outbound.guarded import Unreachable
@@ -56,10 +55,6 @@ def test_of_tickets_that_look_alike_a_tracker_has_those_that_settings_say_are_it
     assert ours.names("OPS-7")
     assert not ours.names("WEB-7")
     assert not ours.names("OPS-x")
-
-
-def test_every_event_that_is_told_has_a_title() -> None:
-    assert set(TITLES) == TOLD | {TEST}
 
 
 def test_the_comment_says_what_happened_and_where_the_log_stood() -> None:

@@ -14,6 +14,7 @@ from service.domain.account import SourceKind
 from service.domain.actor import WORKER, Actor
 from service.domain.canonical import canonical, timestamp
 from service.domain.checkpoint import Checkpoint
+from service.domain.event_table import TOKEN_CREATED
 from service.domain.events import Event, between, filed
 from service.domain.merkle import EMPTY, Frontier, Node, inclusion_proof, leaf_hash, root_of
 from service.domain.outcome import Done
@@ -157,7 +158,7 @@ _OWNERS = ("alice", "bob", "carol", "rita", "dave")
 def _other(ledger: MemoryLog) -> None:
     owner = _OWNERS[sum(leaf["event"] == "token.created" for leaf in ledger.leaves)]
     about = {"token_id": f"token-of-{owner}", "subject": owner, "comment": "für später"}
-    ledger.tell(Event("token.created", about), by("oscar"))
+    ledger.tell(Event(TOKEN_CREATED, about), by("oscar"))
 
 
 def by(person: str) -> Actor:

@@ -13,6 +13,7 @@ from support.tampering import findings, findings_in, told_of
 from service import verifier
 from service.domain.actor import WORKER
 from service.domain.canonical import canonical, timestamp
+from service.domain.event_table import EventName
 from service.domain.events import EVENT_OF, Event
 from service.domain.request import NEXT, TERMINAL
 
@@ -551,6 +552,6 @@ def test_every_end_is_an_end_to_the_rules_as_well() -> None:
 
 def test_an_event_that_the_rules_do_not_know_is_no_finding() -> None:
     ledger, request_id = executed()
-    ledger.tell(Event("something.new", {"person": ["x"], "token_id": {}, "status": "?"}), by("oscar"))
-    ledger.tell(Event("something.new", {"status": "?"}), WORKER, request_id)
+    ledger.tell(Event(EventName("something.new"), {"person": ["x"], "token_id": {}, "status": "?"}), by("oscar"))
+    ledger.tell(Event(EventName("something.new"), {"status": "?"}), WORKER, request_id)
     assert findings(b"".join(ledger.export())) == set()

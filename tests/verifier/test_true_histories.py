@@ -18,6 +18,13 @@ from service import verifier
 from service.domain.account import SourceKind
 from service.domain.actor import WORKER, Actor, Directory, Person, Role
 from service.domain.errors import ServiceError
+from service.domain.event_table import (
+    DECISION_DENIED,
+    PERSON_REINSTATED,
+    PERSON_SUSPENDED,
+    TOKEN_CREATED,
+    TOKEN_REVOKED,
+)
 from service.domain.events import Event, between, filed
 from service.domain.operation import Operation, OperationName
 from service.domain.outcome import CreatedKey, Done, InDoubt, Outcome, Refused, Secret
@@ -59,7 +66,7 @@ class World:
         self.made += 1
         token_id = self.tokens[subject] = f"token {self.made}"
         self.owners[token_id] = subject
-        self.tell(Event("token.created", {"token_id": token_id, "subject": subject}), self.actor("oscar"))
+        self.tell(Event(TOKEN_CREATED, {"token_id": token_id, "subject": subject}), self.actor("oscar"))
 
     def actor(self, subject: str) -> Actor:
         known = MEMBERS[subject]
@@ -196,7 +203,7 @@ class World:
             return
         token_id = sorted(self.owners)[choose(len(self.owners))]
         subject = self.owners.pop(token_id)
-        self.tell(Event("token.revoked", {"token_id": token_id}), self.actor("oscar"))
+        self.tell(Event(TOKEN_REVOKED, {"token_id": token_id}), self.actor("oscar"))
         self.new_token(subject)
 
     def has_other_rules(self, choose: Choose) -> None:
@@ -223,7 +230,7 @@ class World:
             after = before.expire(self.now) if before.is_overdue(self.now) else step(before)
         except ServiceError as refusal:
             if choose(9) == 0:  # one of many tells as much
-                self.tell(Event("decision.denied", {"code": refusal.code.value}), who, before)
+                self.tell(Event(DECISION_DENIED, {"code": refusal.code.value}), who, before)
             return
         self.requests[at] = after
         for event in between(before, after):
@@ -242,7 +249,7 @@ class World:
             known, suspended_at=self.now if suspended else None, votes_since=known.void_until(self.now, None)
         )
         self.people[subject] = marked
-        name = "person.suspended" if suspended else "person.reinstated"
+        name = PERSON_SUSPENDED if suspended else PERSON_REINSTATED
         self.tell(Event(name, {"person": subject, "reason": "x"}), self.actor("oscar"))
 
 

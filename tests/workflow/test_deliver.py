@@ -16,7 +16,8 @@ from service.domain.actor import WORKER
 from service.domain.canonical import Document, canonical
 from service.domain.delivery import GIVE_UP_AFTER, Answer, Notice, wait_after
 from service.domain.errors import Conflict, ServiceError
-from service.domain.events import DELIVERY_FAILED, DESTINATION_DISABLED, Event
+from service.domain.event_table import DELIVERY_FAILED, DESTINATION_DISABLED, DRIFT_FOUND
+from service.domain.events import Event
 from service.domain.request import Verdict
 from service.worker import run_pass
 from service.workflow import tell
@@ -85,7 +86,7 @@ def test_a_pass_has_a_most_and_a_long_stream_leaves_the_others_their_turn(
     request = house.file(account_id=OTHER_ACCOUNT)
     with begin(house.ctx.engine) as tx:
         for _ in range(9):
-            about = Event("drift.found", {"account_id": ACCOUNT})
+            about = Event(DRIFT_FOUND, {"account_id": ACCOUNT})
             tell.tell(house.ctx, tx, about, actor=WORKER, at=house.clock())
     house.approve(request)
     sent = []

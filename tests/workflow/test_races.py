@@ -13,6 +13,7 @@ from service.db import audit
 from service.db.engine import begin, read
 from service.domain.actor import WORKER
 from service.domain.errors import Code, ServiceError
+from service.domain.event_table import EventName
 from service.domain.events import Event
 from service.domain.outcome import CreatedKey
 from service.domain.request import Verdict
@@ -122,7 +123,9 @@ def test_the_audit_sequence_has_no_gap_and_no_fork(house: House) -> None:
     def append(number: int) -> Callable[[], int]:
         def call() -> int:
             with begin(house.ctx.engine) as tx:
-                return audit.append(tx, Event("test.happened", {"number": number}), actor=WORKER, at=house.clock()).seq
+                return audit.append(
+                    tx, Event(EventName("test.happened"), {"number": number}), actor=WORKER, at=house.clock()
+                ).seq
 
         return call
 

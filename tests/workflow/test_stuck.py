@@ -20,7 +20,8 @@ from service.db.engine import begin, read
 from service.db.outbox import Wanted
 from service.domain.actor import WORKER
 from service.domain.delivery import GIVE_UP_AFTER, Answer, DeliveryStatus, Notice
-from service.domain.events import DRIFT_FOUND, Event
+from service.domain.event_table import DRIFT_FOUND
+from service.domain.events import Event
 from service.worker import Patience, run_pass
 from service.workflow.tell import tell
 

@@ -8,7 +8,7 @@ from support.builders import DEACTIVATE
 from support.house import House
 
 from service.domain.errors import Code, Invalid, ServiceError, Unavailable
-from service.domain.events import EXECUTION_DENIED
+from service.domain.event_table import EXECUTION_DENIED
 from service.domain.request import Status
 from service.workflow.file import file
 

@@ -1,5 +1,9 @@
-"""What destinations are sent, for the OpenAPI document: one webhook per event that anybody is told of."""
+"""The OpenAPI document's webhooks: one per published event, with the body that destinations receive.
 
+The names of the classes are names in the contract: they stay as they are.
+"""
+
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -7,12 +11,10 @@ from fastapi import FastAPI, Header
 from pydantic import BaseModel, Field, create_model
 
 from service.api.schemas import ids
-from service.domain import events
 from service.domain.actor import ActorKind
-from service.domain.events import TOLD
+from service.domain.event_table import EVENTS, PUBLISHED, About, PublishedData
 from service.domain.operation import OperationName
 from service.domain.request import Status
-from service.notify.message import TITLES
 
 
 class ToldRequest(BaseModel):
@@ -99,15 +101,15 @@ class ToldOfDestination(ToldOfService):
     disabled: Disabled
 
 
-_DATA: dict[str, type[Told]] = {
-    events.ACCOUNT_ADOPTED: ToldOfAccount,
-    events.DRIFT_FOUND: ToldOfAccount,
-    events.DRIFT_RESOLVED: ToldOfAccount,
-    events.DRIFT_ACCEPTED: ToldOfAccount,
-    events.REQUEST_WAITING: ToldOfWaiting,
-    events.REQUEST_STUCK: ToldOfWaiting,
-    events.DELIVERY_FAILED: ToldOfDelivery,
-    events.DESTINATION_DISABLED: ToldOfDestination,
+_ABOUT: Mapping[About, type[Told]] = {
+    About.REQUEST: ToldOfRequest,
+    About.ACCOUNT: ToldOfAccount,
+    About.SERVICE: ToldOfService,
+}
+_WITH: Mapping[PublishedData, type[Told]] = {
+    PublishedData.WAITING: ToldOfWaiting,
+    PublishedData.DELIVERY: ToldOfDelivery,
+    PublishedData.DISABLED: ToldOfDestination,
 }
 
 _DESCRIPTION = (
@@ -117,14 +119,14 @@ _DESCRIPTION = (
 
 
 def model(event: str) -> type[BaseModel]:
-    """The body of one event's deliveries."""
-    name = f"{_camel(event)}Event"
+    """Return the body of one event's deliveries. Raises KeyError for an event without a row, or without a schema."""
+    row = EVENTS[event]
     fields: dict[str, Any] = {
         "type": (Literal[event], ...),
         "timestamp": (datetime, ...),
-        "data": (_DATA.get(event, ToldOfRequest), ...),
+        "data": (_ABOUT[row.about] if row.data is None else _WITH[row.data], ...),
     }
-    return create_model(name, __doc__=f"{TITLES[event]}.", **fields)
+    return create_model(f"{_camel(event)}Event", __doc__=f"{row.title}.", **fields)
 
 
 def _camel(event: str) -> str:
@@ -132,12 +134,12 @@ def _camel(event: str) -> str:
 
 
 def install(app: FastAPI) -> None:
-    for event in sorted(TOLD):
+    for event in sorted(PUBLISHED):
         app.webhooks.add_api_route(
             event,
             _receiver(model(event)),
             methods=["POST"],
-            summary=TITLES[event],
+            summary=EVENTS[event].title,
             description=_DESCRIPTION,
             status_code=204,
             response_description="Taken.",

@@ -1,0 +1,166 @@
+"""Every event, one row each. Whatever depends on an event's name derives from these rows.
+
+Names are `noun.past`. They are stored in the audit log and sent to destinations, so a name never changes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from types import MappingProxyType
+from typing import NewType
+
+# The name of an event that has a row: only this module makes one.
+EventName = NewType("EventName", str)
+
+
+class About(StrEnum):
+    """The subject of an event."""
+
+    REQUEST = "request"
+    ACCOUNT = "account"
+    PERSON = "person"
+    SERVICE = "service"
+
+
+class PublishedData(StrEnum):
+    """Data that destinations receive with an event, under this name. `api/contract/webhooks.py` has the schemas."""
+
+    WAITING = "waiting"
+    DELIVERY = "delivery"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """What is known of one event.
+
+    `title` is one line for people. `published` events go to destinations; all others stay in the audit log.
+    `before_execution` tells whether the event can happen before an execution has begun, and so without a quorum.
+    `data` names the event's own data where destinations receive it. The service must have written all of that data.
+    `is_judged` marks a request that is judged by the policy in force; the event then records that policy.
+    `is_refusal` marks a refused attempt. Whoever sees the request can cause any number of them.
+    """
+
+    name: str
+    title: str
+    about: About
+    published: bool
+    before_execution: bool
+    data: PublishedData | None
+    is_judged: bool
+    is_refusal: bool
+
+
+_rows: dict[str, EventRow] = {}
+
+
+def _add(
+    name: str,
+    title: str,
+    *,
+    about: About,
+    published: bool,
+    before_execution: bool,
+    data: PublishedData | None = None,
+    is_judged: bool = False,
+    is_refusal: bool = False,
+) -> EventName:
+    if name in _rows:
+        raise ValueError(f"{name} has two rows")
+    _rows[name] = EventRow(name, title, about, published, before_execution, data, is_judged, is_refusal)
+    return EventName(name)
+
+
+_of_request = partial(_add, about=About.REQUEST, published=True)
+_of_account = partial(_add, about=About.ACCOUNT, published=True)
+# Who signs in, and with what, stays in the audit log.
+_of_person = partial(_add, about=About.PERSON, published=False)
+_of_service = partial(_add, about=About.SERVICE)
+
+# A request, until it ends or its execution begins.
+FILED = _of_request("request.filed", "Request filed", before_execution=True, is_judged=True)
+DECIDED = _of_request("decision.recorded", "Decision recorded", before_execution=True)
+DECISION_DENIED = _of_request("decision.denied", "Decision denied", before_execution=True, is_refusal=True)
+REQUEST_WAITING = _of_request(
+    "request.waiting", "Request waits for approval", before_execution=True, data=PublishedData.WAITING
+)
+REQUEST_STUCK = _of_request(
+    "request.stuck",
+    "Request is stuck: too few people can still approve it",
+    before_execution=True,
+    data=PublishedData.WAITING,
+)
+REQUEST_APPROVED = _of_request("request.approved", "Request approved", before_execution=True)
+REQUEST_REJECTED = _of_request("request.rejected", "Request rejected", before_execution=True)
+REQUEST_WITHDRAWN = _of_request("request.withdrawn", "Request withdrawn", before_execution=True)
+REQUEST_EXPIRED = _of_request("request.expired", "Request expired", before_execution=True)
+EXECUTION_DENIED = _of_request("execution.denied", "Execution denied", before_execution=True, is_refusal=True)
+
+# Its execution, and the key that it created.
+EXECUTION_STARTED = _of_request("execution.started", "Execution started", before_execution=False, is_judged=True)
+EXECUTION_IN_DOUBT = _of_request(
+    "execution.in_doubt", "Execution in doubt: AWS is being asked what happened", before_execution=False
+)
+EXECUTION_UNRESOLVED = _of_request(
+    "execution.unresolved", "Execution unresolved: somebody must look", before_execution=False
+)
+EXECUTION_DELIVERED = _of_request("execution.delivered", "Secret delivered, receipt awaited", before_execution=False)
+EXECUTION_SUCCEEDED = _of_request("execution.succeeded", "Execution succeeded", before_execution=False)
+EXECUTION_FAILED = _of_request("execution.failed", "Execution failed", before_execution=False)
+RECEIPT_CONFIRMED = _of_request("receipt.confirmed", "Receipt confirmed", before_execution=False)
+RECEIPT_OVERDUE = _of_request("receipt.overdue", "Receipt overdue, but the key is in use", before_execution=False)
+RECEIPT_GIVEN_UP = _of_request(
+    "receipt.given_up", "Receipt did not come: the key is being rolled back", before_execution=False
+)
+KEY_ROLLED_BACK = _of_request("key.rolled_back", "Key rolled back", before_execution=False)
+KEY_QUARANTINED = _of_request("key.quarantined", "Keys found that nobody can account for", before_execution=False)
+KEY_DEACTIVATED = _of_request("key.deactivated", "Key deactivated", before_execution=False)
+KEY_EXPIRING = _of_request("key.expiring", "Key expires soon", before_execution=False)
+KEY_EXPIRY_FAILED = _of_request("key.expiry_failed", "Key outlives its lifetime", before_execution=False)
+KEY_RETIRED = _of_request("key.retired", "Key retired", before_execution=False)
+
+# An account.
+ACCOUNT_ADOPTED = _of_account("account.adopted", "Account adopted as it is", before_execution=True)
+DRIFT_FOUND = _of_account("drift.found", "Drift found", before_execution=True)
+DRIFT_RESOLVED = _of_account("drift.resolved", "Drift resolved", before_execution=True)
+DRIFT_ACCEPTED = _of_account("drift.accepted", "Drift accepted", before_execution=True)
+
+# People and their tokens.
+PERSON_SEEN = _of_person("person.seen", "Person signed in for the first time", before_execution=True)
+PERSON_CHANGED = _of_person("person.changed", "What is known of a person changed", before_execution=True)
+PERSON_SUSPENDED = _of_person("person.suspended", "Person suspended", before_execution=True)
+PERSON_REINSTATED = _of_person("person.reinstated", "Person reinstated", before_execution=True)
+TOKEN_CREATED = _of_person("token.created", "API token created", before_execution=True)
+TOKEN_REVOKED = _of_person("token.revoked", "API token revoked", before_execution=True)
+LOG_READ = _of_person("log.read", "Audit log read", before_execution=True)
+
+# Destinations.
+DELIVERY_FAILED = _of_service(
+    "delivery.failed",
+    "Delivery to a destination failed",
+    before_execution=True,
+    data=PublishedData.DELIVERY,
+    published=True,
+)
+DELIVERY_REPEATED = _of_service("delivery.repeated", "Delivery sent again", before_execution=True, published=False)
+DESTINATION_DISABLED = _of_service(
+    "destination.disabled",
+    "Destination disabled: it accepts nothing more",
+    before_execution=True,
+    data=PublishedData.DISABLED,
+    published=True,
+)
+
+# Sent by `rootquorum notify test` alone; never in the audit log.
+TEST = _of_service("notify.test", "A test: nothing has happened", before_execution=True, published=False)
+
+EVENTS: Mapping[str, EventRow] = MappingProxyType(_rows)
+
+PUBLISHED = frozenset(row.name for row in EVENTS.values() if row.published)
+BEFORE_EXECUTION = frozenset(row.name for row in EVENTS.values() if row.before_execution)
+JUDGED = frozenset(row.name for row in EVENTS.values() if row.is_judged)
+REFUSALS = frozenset(row.name for row in EVENTS.values() if row.is_refusal)
+TITLES: Mapping[str, str] = {row.name: row.title for row in EVENTS.values()}
+# The name under which destinations receive an event's own data.
+SHOWN: Mapping[str, str] = {row.name: row.data.value for row in EVENTS.values() if row.data is not None}
