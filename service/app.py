@@ -26,16 +26,14 @@ from service.aws.sources import FixedSource, ProfileSource, Source
 from service.db.engine import connect
 from service.db.reader import connect_to_read
 from service.domain.evidence import LogKey
-from service.notify import products
 from service.notify.chat import Chat
-from service.notify.inbound import GitHubSource, JiraSource, StandardSource
 from service.notify.inbound import Source as HookSource
+from service.notify.products import HOOKS, PRODUCTS, Access
 from service.notify.tickets import Tickets
-from service.notify.webhooks import Webhook, signer, verifier
+from service.notify.webhooks import Webhook, signer
 from service.outbound import guarded
 from service.settings import (
     AuditSettings,
-    HookSettings,
     IssuerSettings,
     LogKeySettings,
     OrganizationSettings,
@@ -123,18 +121,19 @@ def destinations(settings: Settings, client: httpx.BaseTransport | None = None) 
 
 
 def tickets(settings: TrackerSettings, client: httpx.BaseTransport) -> Tickets:
-    """Of the settings of one tracker the destination that it is."""
-    tracker, pattern = products.tracker(
-        settings.kind,
-        client,
-        settings.url.rstrip("/"),
-        user=settings.user or "",
+    """Make a tracker's destination from its settings. Raises OSError, UnicodeError."""
+    product = PRODUCTS[settings.kind]
+    access = Access(
+        client=client,
+        url=settings.url.rstrip("/"),
         secret=settings.secret(),
+        user=settings.user or "",
         repository=settings.repository or "",
         table=settings.table or "",
     )
     only = None if settings.pattern is None else partial(patterns.matches, settings.pattern)
-    return Tickets(tracker, pattern, settings.states, settings.events, only)
+    pattern = product.pattern(access.repository)
+    return Tickets(product.connect(access), pattern, settings.states, settings.events, only)
 
 
 def _log(audit: AuditSettings) -> Log:
@@ -160,19 +159,11 @@ def _signer(origin: str, key: LogKeySettings) -> LogSigner | None:
 
 
 def hooks(settings: Settings) -> dict[str, HookSource]:
-    """Who may send something in, by name."""
-    return {name: _hook(hook) for name, hook in settings.hooks.items()}
-
-
-def _hook(hook: HookSettings) -> HookSource:
-    secrets = hook.all_secrets()
-    match hook.kind:
-        case "github":
-            return GitHubSource(hook.repository or "", [secret.encode() for secret in secrets])
-        case "jira":
-            return JiraSource([secret.encode() for secret in secrets])
-        case "standard":
-            return StandardSource([verifier(secret) for secret in secrets])
+    """Return what reads the messages of each hook, by its name. Raises OSError, UnicodeError."""
+    return {
+        name: HOOKS[hook.kind].source(hook.all_secrets(), hook.repository or "")
+        for name, hook in settings.hooks.items()
+    }
 
 
 def create_app(settings: Settings) -> "FastAPI":

@@ -19,6 +19,7 @@ from service.cli import app
 from service.domain.briefing import CautionCode
 from service.domain.errors import Code
 from service.domain.event_table import EVENTS, TEST
+from service.notify.products import HOOKS, PRODUCTS, HookKind, Kind, Need
 from service.settings import Settings, load
 from service.workflow.due import STEPS
 
@@ -130,6 +131,36 @@ def test_every_event_that_a_page_names_exists(page: Path) -> None:
     named = set(re.findall(rf"`\"?((?:{nouns})\.[a-z_]+)\"?[` ]", page.read_text()))
 
     assert named - set(_settings(Settings)) <= EVENTS.keys()
+
+
+def _cells(page: str, first: str) -> list[str]:
+    """The cells of the one row of a page that begins with this name."""
+    [row] = re.findall(rf"^\| `{re.escape(first)}` \|.*$", page, flags=re.MULTILINE)
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
+
+
+def _section(page: str, heading: str) -> str:
+    return page.partition(f"\n{heading}\n")[2].partition("\n#")[0]
+
+
+def _kinds_in(cell: str) -> list[str]:
+    return re.findall(r"`([a-z-]+)`", cell)
+
+
+def test_every_kind_of_tracker_and_hook_has_a_record_and_is_documented() -> None:
+    settings, operations = _page("docs/settings.md"), _page("docs/operations.md")
+
+    assert [*PRODUCTS] == [*get_args(Kind)] == _kinds_in(_cells(settings, "trackers.<name>.kind")[1])
+    assert [*HOOKS] == [*get_args(HookKind)] == _kinds_in(_cells(settings, "hooks.<name>.kind")[1])
+    assert all(_cells(_section(operations, "## Tickets"), kind)[1] for kind in PRODUCTS)
+    assert all(_cells(_section(operations, "### When a ticket is closed"), kind)[1] for kind in HOOKS)
+
+
+@pytest.mark.parametrize("need", get_args(Need))
+def test_the_settings_say_which_kinds_of_tracker_need_what(need: str) -> None:
+    required = _cells(_page("docs/settings.md"), f"trackers.<name>.{need}")[2]
+
+    assert _kinds_in(required) == [kind for kind, product in PRODUCTS.items() if need in product.needs]
 
 
 @pytest.mark.parametrize("code", CautionCode)

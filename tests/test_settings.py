@@ -1,10 +1,13 @@
 """What is unsafe or impossible refuses to start, with one sentence per fault and no value in it."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.domain.actor import ActorKind, Role
+from service.notify.products import HOOKS, PRODUCTS, HookKind, Kind
 from service.settings import FaultySettings, Settings, load, path_of
 from service.settings.sections import RESERVED_PARAMETERS
 
@@ -192,11 +195,11 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ),
         (
             f'{_TRACKER}kind = "github"\npassword = "x"\nrepository = "a/b"\nstates = {{ "key.retired" = "Done" }}',
-            "trackers.desk.states: an issue is open or closed.",
+            "trackers.desk.states: a ticket there is open or closed.",
         ),
         (
             '[trackers.desk]\nurl = "https://github.com"\nkind = "github"\npassword = "x"\nrepository = "a/b"',
-            "trackers.desk.url: that is where people look",
+            "trackers.desk.url: this address has pages for people; the address of its API is https://api.github.com.",
         ),
         (
             '[server]\npublic_url = "rootquorum"',
@@ -265,26 +268,47 @@ def test_a_fault_is_one_sentence(more: str, fault: str) -> None:
     assert any(fault in sentence for sentence in found), found
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        'kind = "jira-cloud"\nuser = "rootquorum@example.com"',
-        'kind = "jira"',
-        'kind = "github"\nrepository = "example/operations"\nstates = { "request.rejected" = "closed" }',
-        'kind = "servicenow"\nuser = "rootquorum"\ntable = "change_request"',
-        'kind = "roundup"\nuser = "rootquorum"',
-    ],
-)
-def test_a_tracker_has_what_its_kind_wants(lines: str) -> None:
-    assert read(f'{GOOD}{_TRACKER}password = "x"\n{lines}').trackers.keys() == {"desk"}
+_NEEDS = {"user": "rootquorum@example.com", "repository": "example/operations", "table": "change_request"}
 
 
-_KINDS = {
-    "jira": 'kind = "jira"',
-    "jira-cloud": 'kind = "jira-cloud"\nuser = "x"',
-    "github": 'kind = "github"\nrepository = "example/operations"',
-    "servicenow": 'kind = "servicenow"\nuser = "x"\ntable = "incident"',
-}
+def of_kind(kind: Any, *names: str) -> str:
+    """The lines of a tracker of this kind, with these settings beside those that all trackers have."""
+    return "\n".join([f'kind = "{kind}"', *(f'{name} = "{_NEEDS[name]}"' for name in names)])
+
+
+_KINDS: dict[str, str] = {kind: of_kind(kind, *product.needs) for kind, product in PRODUCTS.items()}
+
+
+@pytest.mark.parametrize("kind", PRODUCTS)
+def test_a_tracker_has_what_its_kind_needs_and_nothing_else(kind: Kind) -> None:
+    needs = PRODUCTS[kind].needs
+    assert read(f'{GOOD}{_TRACKER}password = "x"\n{_KINDS[kind]}').trackers.keys() == {"desk"}
+    for need in _NEEDS:
+        others = (name for name in _NEEDS if (name in needs) != (name == need))
+        [fault] = faults(f'{GOOD}{_TRACKER}password = "x"\n{of_kind(kind, *others)}')
+        assert fault.startswith(f"trackers.desk.{need}: it belongs to the kind")
+        assert (kind in re.split("[ ,]+", fault)) is (need in needs)
+
+
+@pytest.mark.parametrize("kind", [kind for kind, product in PRODUCTS.items() if product.states])
+def test_a_ticket_is_only_brought_into_states_that_its_product_has(kind: Kind) -> None:
+    known = PRODUCTS[kind].states or ()
+    moved = f'{GOOD}{_TRACKER}password = "x"\n{_KINDS[kind]}\nstates = {{ "key.retired" = "%s" }}'
+    assert all(read(moved % state).trackers for state in known)
+    assert faults(moved % "Elsewhere") == [f"trackers.desk.states: a ticket there is {' or '.join(known)}."]
+
+
+@pytest.mark.parametrize("kind", HOOKS)
+def test_a_hook_has_what_its_kind_needs_and_nothing_else(kind: HookKind) -> None:
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" if kind == "standard" else "a secret of this length at least"
+    begun = f'{GOOD}[hooks.desk]\nkind = "{kind}"\nsecrets = ["{secret}"]\n'
+    repository = 'repository = "example/operations"'
+    is_needed = HOOKS[kind].needs == ("repository",)
+    assert read(begun + (repository if is_needed else "")).hooks.keys() == {"desk"}
+    [fault] = faults(begun + ("" if is_needed else repository))
+    assert fault.startswith("hooks.desk.repository: it belongs to the kind")
+
+
 _HOOKS = {
     "jira": 'kind = "jira"\nsecrets = ["a secret of this length at least"]',
     "github": 'kind = "github"\nrepository = "Example/Operations"\nsecrets = ["a secret of this length at least"]',
@@ -321,7 +345,9 @@ def test_nobody_ends_the_requests_of_others_by_one_of_their_own_on_the_same_tick
     tracker: str, hook: str, event: str
 ) -> None:
     [fault] = faults(circle(tracker, hook, event))
-    assert fault.startswith(f"trackers.desk.states: {event}: by hooks.{hook} whoever files")
+    assert fault.startswith(
+        f"trackers.desk.states: {event}: if that state closes the ticket, hooks.{hook} withdraws every"
+    )
 
 
 @pytest.mark.parametrize(
@@ -352,7 +378,7 @@ def test_a_state_in_which_something_may_be_asked_for_is_no_end_of_a_ticket(track
 def test_a_closed_issue_is_closed_though_something_may_be_asked_for_on_it() -> None:
     told = circle("github", "github", "request.filed") + '\n[policy]\nticket_states = ["open", "closed"]'
     [fault] = faults(told)
-    assert fault.endswith("there is only open.")
+    assert fault.endswith("the state must be open.")
 
 
 def test_each_fault_has_its_own_sentence() -> None:

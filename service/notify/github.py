@@ -15,7 +15,7 @@ from service.notify.rest import PAGE, Refused, Rest, pages, part
 from service.outbound.guarded import Unreachable
 
 HEADERS: Mapping[str, str] = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
-STATES = frozenset({"open", "closed"})
+STATES = ("open", "closed")
 
 
 def ticket_pattern(repository: str) -> re.Pattern[str]:

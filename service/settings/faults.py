@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
+from typing import Any
 
 from service.domain.account import Partition
 from service.domain.actor import WORKER
 from service.domain.checkpoint import parse_verifier_key
-from service.notify import github
-from service.notify.webhooks import signer, verifier
+from service.notify.products import HOOKS, PRODUCTS, Hook, Product
+from service.notify.webhooks import signer
 from service.outbound.addresses import check_url
 from service.settings.circles import faults_of_circles
 from service.settings.environment import faults_of_environment
@@ -22,12 +23,6 @@ from service.settings.sections import (
     is_guarded,
 )
 from service.signing.ed25519 import from_pem
-
-# Of a hook; what signs it can be guessed offline.
-_SHORTEST_SECRET = 24
-
-# Trackers that take a name beside the secret.
-_WITH_USER = ("roundup", "jira-cloud", "servicenow")
 
 
 def faults_of(settings: Settings) -> Iterator[str]:
@@ -200,35 +195,41 @@ def _faults_of_trackers(settings: Settings) -> Iterator[str]:
                 yield f"trackers.{name}: password or password_file is missing, or empty."
         except (OSError, UnicodeError):
             yield f"trackers.{name}.password_file: it cannot be read."
-        yield from _faults_of_kind(name, tracker)
+        yield from _faults_of_product(name, tracker)
 
 
-def _faults_of_kind(name: str, tracker: TrackerSettings) -> Iterator[str]:
-    """What one product wants and the others have no use for."""
-    if (tracker.kind in _WITH_USER) != (tracker.user is not None):
-        yield f"trackers.{name}.user: it belongs to the kinds {', '.join(_WITH_USER)}; the others take a token alone."
-    if (tracker.kind == "github") != (tracker.repository is not None):
-        yield f"trackers.{name}.repository: it belongs to the kind github, and to no other."
-    if (tracker.kind == "servicenow") != (tracker.table is not None):
-        yield f"trackers.{name}.table: it belongs to the kind servicenow, and to no other."
-    if tracker.kind == "github" and not github.STATES.issuperset(tracker.states.values()):
-        yield f"trackers.{name}.states: an issue is open or closed."
-    if tracker.kind == "github" and tracker.url.split("/")[2:3] in (["github.com"], ["www.github.com"]):
-        yield f"trackers.{name}.url: that is where people look; the API of github.com is https://api.github.com."
+def _faults_of_product(name: str, tracker: TrackerSettings) -> Iterator[str]:
+    product = PRODUCTS[tracker.kind]
+    yield from _faults_of_needs(f"trackers.{name}", tracker, tracker.kind, PRODUCTS)
+    if product.states is not None and not set(product.states).issuperset(tracker.states.values()):
+        yield f"trackers.{name}.states: a ticket there is {' or '.join(product.states)}."
+    api = product.api_of.get("".join(tracker.url.split("/")[2:3]).lower())
+    if api is not None:
+        yield f"trackers.{name}.url: this address has pages for people; the address of its API is {api}."
+
+
+def _faults_of_needs(
+    place: str, section: TrackerSettings | HookSettings, kind: str, records: Mapping[Any, Product] | Mapping[Any, Hook]
+) -> Iterator[str]:
+    """Yield a fault for each setting that is missing for this kind, and for each that is of no use to it."""
+    for need in dict.fromkeys(need for record in records.values() for need in record.needs):
+        kinds = [each for each, record in records.items() if need in record.needs]
+        if (kind in kinds) != (getattr(section, need) is not None):
+            belongs = f"the kind{'s' if len(kinds) > 1 else ''} {', '.join(kinds)}"
+            yield f"{place}.{need}: it belongs to {belongs}, and to no other."
 
 
 def _faults_of_alike(trackers: Mapping[str, TrackerSettings]) -> Iterator[str]:
-    products = [tracker.kind.removesuffix("-cloud") for tracker in trackers.values()]
-    for (name, tracker), product in zip(trackers.items(), products, strict=True):
-        if products.count(product) > 1 and tracker.pattern is None:
+    families = [PRODUCTS[tracker.kind].family for tracker in trackers.values()]
+    for (name, tracker), family in zip(trackers.items(), families, strict=True):
+        if families.count(family) > 1 and tracker.pattern is None:
             yield f"trackers.{name}.pattern: missing; another tracker has tickets that look the same."
 
 
 def _faults_of_hooks(settings: Settings) -> Iterator[str]:
     for name, hook in settings.hooks.items():
-        yield from _faults_of_secrets(f"hooks.{name}", hook, verifier if hook.kind == "standard" else _check_long)
-        if (hook.kind == "github") != (hook.repository is not None):
-            yield f"hooks.{name}.repository: it belongs to the kind github, and to no other."
+        yield from _faults_of_secrets(f"hooks.{name}", hook, HOOKS[hook.kind].check_secret)
+        yield from _faults_of_needs(f"hooks.{name}", hook, hook.kind, HOOKS)
 
 
 def faults_of_log(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Iterator[str]:
@@ -274,11 +275,6 @@ def _faults_of_log_key(name: str, key: LogKeySettings, origin: str) -> Iterator[
             yield f"audit.keys.{name}.verifier_key: its name is not audit.origin, and it has no until."
         if said is not None and held is not None and said != held:
             yield f"audit.keys.{name}.verifier_key: it is that of another key."
-
-
-def _check_long(secret: str) -> None:
-    if len(secret) < _SHORTEST_SECRET:
-        raise ValueError(f"a secret has {_SHORTEST_SECRET} characters or more")
 
 
 def _faults_of_secrets(

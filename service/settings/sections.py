@@ -321,9 +321,10 @@ class ChatSettings(_Section):
 
 
 class TrackerSettings(_Section):
-    """A tracker that is told by comments on the ticket that a request names, and asked for tickets. `states` are the
-    states that a ticket is brought into, by the event that does. `events` None means all. `password` is the token where
-    a product has one; `user` is for those that want a name beside it.
+    """A tracker: it receives events as comments on the ticket that a request names, and is asked for tickets.
+
+    `states` maps an event to the state that it moves the ticket to. `events` None means all. `password` is the token
+    where a product has one. What its kind needs is in `notify/products.py`.
     """
 
     kind: products.Kind
@@ -346,11 +347,11 @@ class TrackerSettings(_Section):
 
 
 class HookSettings(_WithSecrets):
-    """Who may send that a ticket was closed. Secrets of `standard` begin with `whsec_` or `whpk_` (Ed25519); those of
-    the others are any text. `repository` is `owner/name`, for `github`.
+    """A sender of messages that a ticket was closed. What its kind needs is in `notify/products.py`.
+    Secrets of Standard Webhooks begin with `whsec_` or `whpk_` (Ed25519); all others are any text.
     """
 
-    kind: Literal["standard", "github", "jira"]
+    kind: products.HookKind
     repository: Repository | None = None
 
 
