@@ -14,7 +14,8 @@ import typer
 from pydantic import BaseModel
 from support.house import House
 
-from service.api.refusals import REFUSALS
+from service.api.contract.refusals import example
+from service.api.statuses import STATUSES
 from service.cli import app
 from service.domain.briefing import CautionCode
 from service.domain.errors import Code
@@ -115,7 +116,15 @@ def test_settings_of_the_walk_through_load(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_every_code_has_its_row_with_its_status(code: Code) -> None:
     statuses = re.findall(rf"^\| `{code}` \| (\d{{3}}) \|", _page("docs/problems.md"), flags=re.MULTILINE)
 
-    assert statuses == [str(REFUSALS[code].status)]
+    assert statuses == [str(STATUSES[code])]
+
+
+def test_refusals_in_the_documents_say_what_the_service_says() -> None:
+    pages = "\n".join(page.read_text() for page in _PAGES)
+    said = re.findall(r'"status": ?\d{3},\s*"code": ?"(\w+)",\s*"detail": ?"([^"]+)"', pages)
+
+    assert {"already_executed", "role_required"} <= {code for code, _ in said}
+    assert {*said} <= {(code.value, example(code).detail) for code in Code}
 
 
 def test_the_list_of_events_has_a_row_for_each_that_happens() -> None:

@@ -9,8 +9,9 @@ from service.api.sign_ins import sign_ins_of
 from service.api.waiting import Places
 from service.auth.api_tokens import fingerprint, is_api_token
 from service.domain.actor import Actor
-from service.domain.errors import Code, NoRole, TokenCheck, Unauthenticated, UnknownKey, bad_token
+from service.domain.errors import Code, NoRole, Unauthenticated, UnknownKey, bad_token
 from service.domain.proof import Login
+from service.domain.sign_in_checks import TokenCheck
 from service.workflow.context import Context
 from service.workflow.sign_in import sign_in, sign_in_by_provider
 
@@ -43,7 +44,7 @@ def _signed_in(
     ctx: Ctx, request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 ) -> Actor:
     if credentials is None:
-        raise Unauthenticated(Code.UNAUTHENTICATED, "Sign in with a bearer token.")
+        raise Unauthenticated(Code.UNAUTHENTICATED)
     sign_ins, token = sign_ins_of(request), credentials.credentials
     try:
         if not is_api_token(token):

@@ -3,8 +3,7 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.problems import problem
-from service.api.refusals import REFUSALS
-from service.domain.errors import Code
+from service.domain.errors import Code, Malformed
 
 # What is read of these is one value: a proxy could take the one, and the service the other. The headers of a hook's
 # signature are refused where they are read.
@@ -24,8 +23,7 @@ class SingleHeaders:
             headers: list[tuple[bytes, bytes]] = list(scope["headers"])
             names = [name.lower() for name, _ in headers]
             if any(names.count(name) > 1 for name in _SINGLE):
-                refusal = REFUSALS[Code.DOUBLED_HEADER]
-                await problem(refusal.status, Code.DOUBLED_HEADER, refusal.detail)(scope, receive, send)
+                await problem(Malformed(Code.DOUBLED_HEADER))(scope, receive, send)
                 return
             lines = {name: [value for each, value in headers if each.lower() == name] for name in _LISTS}
             kept = [(name, value) for name, value in headers if name.lower() not in _LISTS]

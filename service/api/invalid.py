@@ -6,7 +6,6 @@ from typing import Any
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 
-from service.api.refusals import REFUSALS
 from service.domain.errors import Invalid, ServiceError
 
 # pydantic's messages of these kinds speak of the rule only, as do our own; all others may quote what was sent.
@@ -52,7 +51,7 @@ def invalid_fields(request: Request, error: RequestValidationError) -> list[Plac
 
 def refused_fields(request: Request, refusal: ServiceError) -> list[Place]:
     """Name the place of an input that a rule refuses; none where the rule is about something else than this input."""
-    name = (refusal.field if isinstance(refusal, Invalid) else None) or REFUSALS[refusal.code].field
+    name = refusal.field if isinstance(refusal, Invalid) else None
     location = _Contract(request).location_of(name) if name else None
     return [_place(location, refusal.detail)] if location else []
 

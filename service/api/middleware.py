@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import problem
 from service.api.sign_ins import neighbourhood
-from service.domain.errors import Code
+from service.domain.errors import Code, ServiceError, TooMany
 
 LARGEST_BODY_BYTES = 64 * 1024
 # A tracker sends the whole issue, whose text alone may be larger than anything that is filed here.
@@ -125,22 +125,24 @@ class BodyLimit:
         largest = LARGEST_HOOK_BYTES if _path(scope).startswith("/v1/hooks/") else LARGEST_BODY_BYTES
         message = await receive()
         if message["type"] == "http.disconnect":
-            return _closing(408, Code.BODY_TOO_SLOW, "The body did not arrive within 10 seconds.")
+            return _closing(_too_slow())
         body: bytes = message.get("body", b"")
         if len(body) <= largest and message.get("more_body", False):
             address = neighbourhood(scope)
             if self._unfinished[address] >= _MOST_UNFINISHED_BODIES:
-                return _closing(429, Code.TOO_MANY_WAITING, "Too many bodies from your address are not whole yet.")
+                return _closing(
+                    TooMany(Code.TOO_MANY_WAITING, "Too many bodies from your address are still incomplete.")
+                )
             self._unfinished[address] += 1
             try:
                 async with asyncio.timeout(_SLOWEST_BODY_SECONDS):
                     body += await _rest(receive, largest)
             except (TimeoutError, ClientDisconnect):
-                return _closing(408, Code.BODY_TOO_SLOW, "The body did not arrive within 10 seconds.")
+                return _closing(_too_slow())
             finally:
                 self._unfinished -= Counter([address])  # which drops an address that has none
         if len(body) > largest:
-            return problem(413, Code.BODY_TOO_LARGE, f"The body is larger than {largest // 1024} KiB.")
+            return problem(ServiceError(Code.BODY_TOO_LARGE, kib=largest // 1024))
         return body
 
 
@@ -161,6 +163,10 @@ async def _rest(receive: Receive, largest: int) -> bytes:
     return bytes(body)
 
 
-def _closing(status: int, code: Code, detail: str) -> Response:
+def _too_slow() -> ServiceError:
+    return ServiceError(Code.BODY_TOO_SLOW, seconds=f"{_SLOWEST_BODY_SECONDS:g}")
+
+
+def _closing(refusal: ServiceError) -> Response:
     """A problem after which the connection is closed: the rest of the body may never come."""
-    return problem(status, code, detail, headers={"Connection": "close", "Retry-After": "10"})
+    return problem(refusal, headers={"Connection": "close", "Retry-After": "10"})

@@ -1,6 +1,6 @@
 """Problem details (RFC 9457): how every refusal is answered and documented. Nothing of the input is echoed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -12,9 +12,10 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from service.api.contract.refusals import example
 from service.api.invalid import UNSAID, invalid_fields, refused_fields
-from service.api.refusals import REFUSALS
-from service.domain.errors import Code, ServiceError, SignInAgain, Unavailable
+from service.api.statuses import STATUSES
+from service.domain.errors import Code, Invalid, NotFound, ServiceError, SignInAgain, Unavailable
 
 logger = structlog.get_logger(__name__)
 
@@ -36,12 +37,9 @@ _TITLES = {
     503: "Not available",
 }
 
-# What the framework itself refuses, by status.
-_FRAMEWORK_CODES = {
-    404: (Code.NOT_FOUND, "There is no such resource."),
-    405: (Code.METHOD_NOT_ALLOWED, "This resource does not know that method."),
-    406: (Code.NOT_ACCEPTABLE, "Accept does not allow what this path answers with. Nothing was run."),
-}
+
+def no_such_resource() -> NotFound:
+    return NotFound(Code.NOT_FOUND, "There is no such resource.")
 
 
 class Problem(BaseModel):
@@ -87,16 +85,17 @@ def documented(
     *codes: Code,
     common: tuple[Code, ...] = TAKING_INPUT,
     invalid: tuple[str, str] = ("path", "request_id"),
-    said: Mapping[Code, str] | None = None,
+    said: Iterable[ServiceError] = (),
 ) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer these codes besides the `common` ones and `internal`, which all can.
 
-    `invalid` is a place where its input may be wrong; `said` are sentences that are truer here than the table's.
+    `invalid` is a place where its input may be wrong; `said` are refusals that are truer here than the usual ones.
     """
+    here = {refusal.code: refusal for refusal in said}
     by_status: dict[int, dict[str, Any]] = {}
     for code in (*codes, *common, Code.INTERNAL):
-        status, usual, _ = REFUSALS[code]
-        content = _content(status, code, (said or {}).get(code, usual))
+        status = STATUSES[code]
+        content = _content(here.get(code) or example(code))
         if status == HTTPStatus.UNPROCESSABLE_ENTITY:
             content["errors"] = _wrong(code, str(content["detail"]), invalid)
         by_status.setdefault(status, {})[code.value] = {"value": content}
@@ -107,7 +106,7 @@ def _wrong(code: Code, detail: str, invalid: tuple[str, str]) -> list[dict[str, 
     """Make the `errors` of an example: `invalid`, or the field that a rule is about, where there is a body."""
     if code is Code.INVALID_REQUEST:
         return [{"location": [*invalid], "reason": UNSAID}]
-    field, where = REFUSALS[code].field, invalid[0]
+    field, where = code.field, invalid[0]
     if field is None or where != "body":
         return []
     return [{"location": ["header" if field == "Idempotency-Key" else where, field], "reason": detail}]
@@ -136,14 +135,14 @@ def _on_refusal(request: Request, error: Exception) -> Response:
     if error.exact != error.detail:
         # Uniform to the caller, exact to the operator.
         logger.warning("refused", code=error.code, why=error.exact)
-    status = REFUSALS[error.code].status
+    status = STATUSES[error.code]
     headers = _challenge(error) | (_SOON if error.code is Code.TOO_MANY_WAITING else _RETRY_AFTER.get(status, {}))
     if isinstance(error, Unavailable) and error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     if error.code is Code.NOT_RECORDED:
         headers = {}  # there is nothing to repeat: the service settles it
     errors = refused_fields(request, error) if status == HTTPStatus.UNPROCESSABLE_ENTITY else None
-    return problem(status, error.code, error.detail, headers=headers, errors=errors)
+    return problem(error, headers=headers, errors=errors)
 
 
 _SOON = {"Retry-After": "10"}
@@ -168,8 +167,7 @@ def _challenge(error: ServiceError) -> dict[str, str]:
 
 def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = invalid_fields(request, error)
-    return problem(422, Code.INVALID_REQUEST, "The request does not have the documented form.", errors=errors)
+    return problem(Invalid(Code.INVALID_REQUEST), errors=invalid_fields(request, error))
 
 
 def _on_http(request: Request, error: Exception) -> Response:
@@ -177,10 +175,11 @@ def _on_http(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.BAD_REQUEST:
         # FastAPI's word for a body that it cannot even decode; for one that is no JSON it says 422, as we do for both.
         return _on_invalid(request, RequestValidationError([{"type": "json_invalid", "loc": ("body",)}]))
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = {"Allow": ", ".join(_methods_of(request))}
+        return problem(ServiceError(Code.METHOD_NOT_ALLOWED), headers=allowed)
     # Whatever else it might refuse, a file of the documentation that it cannot read say, is not there for the caller.
-    code, detail = _FRAMEWORK_CODES.get(error.status_code, _FRAMEWORK_CODES[HTTPStatus.NOT_FOUND])
-    headers = {"Allow": ", ".join(_methods_of(request))} if code is Code.METHOD_NOT_ALLOWED else None
-    return problem(REFUSALS[code].status, code, detail, headers=headers)
+    return problem(no_such_resource())
 
 
 def _methods_of(request: Request) -> list[str]:
@@ -195,29 +194,25 @@ def _methods_of(request: Request) -> list[str]:
 def _on_crash(request: Request, error: Exception) -> Response:
     # Without local variables, and without the text of the exception in the answer: either may quote anything.
     logger.error("unexpected error", method=request.method, path=request.url.path, exc_info=error)
-    return problem(500, Code.INTERNAL, "Something went wrong inside the service; its log says what.")
+    return problem(ServiceError(Code.INTERNAL))
 
 
 def problem(
-    status: int,
-    code: Code,
-    detail: str,
-    *,
-    headers: dict[str, str] | None = None,
-    errors: list[dict[str, object]] | None = None,
+    refusal: ServiceError, *, headers: dict[str, str] | None = None, errors: list[dict[str, object]] | None = None
 ) -> Response:
     """The answer itself."""
-    content = _content(status, code, detail)
+    content = _content(refusal)
     if errors is not None:
         content["errors"] = errors
-    return JSONResponse(content, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+    return JSONResponse(content, status_code=STATUSES[refusal.code], headers=headers, media_type=MEDIA_TYPE)
 
 
-def _content(status: int, code: Code, detail: str) -> dict[str, object]:
+def _content(refusal: ServiceError) -> dict[str, object]:
+    status = STATUSES[refusal.code]
     return {
-        "type": f"urn:rootquorum:problem:{code}",
-        "title": _TITLES.get(status, "Error"),
+        "type": f"urn:rootquorum:problem:{refusal.code}",
+        "title": _TITLES[status],
         "status": status,
-        "code": code.value,
-        "detail": detail,
+        "code": refusal.code.value,
+        "detail": refusal.detail,
     }

@@ -82,7 +82,7 @@ class FailedSignIns:
 
 
 def _too_many() -> TooMany:
-    return TooMany(Code.TOO_MANY_FAILURES, "Too many sign-ins from your address have failed. Wait a minute.")
+    return TooMany(Code.TOO_MANY_FAILURES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,5 @@ class Places:
         with self._lock:
             held = sum(count for (of, _), count in self._taken.items() if of == kind)
             if held >= self._in_all or self._taken[kind, subject] >= self._each:
-                raise TooMany(
-                    Code.TOO_MANY_WAITING, "Too many such calls wait for an answer already. Try again in some seconds."
-                )
+                raise TooMany(Code.TOO_MANY_WAITING)
             self._taken[kind, subject] += 1

@@ -15,7 +15,8 @@ import httpx
 
 from service.auth.oidc import is_jwt
 from service.auth.provider import Provider
-from service.domain.errors import Code, TokenCheck, Unavailable
+from service.domain.errors import Code, Unavailable
+from service.domain.sign_in_checks import TokenCheck
 
 # What a setting may add to a request; several values are sent one after the other (RFC 8707, section 2).
 Parameters = Mapping[str, str | Sequence[str]]

@@ -7,8 +7,9 @@ from typing import Any
 
 from service.auth.machines import machine_sign, person_sign
 from service.domain.actor import is_subject
-from service.domain.errors import TokenCheck, bad_token
+from service.domain.errors import bad_token
 from service.domain.proof import Login, Proof, Unsaid
+from service.domain.sign_in_checks import TokenCheck
 from service.domain.text import visible
 
 # The name of a claim; with more than one, each but the last leads to an object inside.

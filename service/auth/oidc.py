@@ -13,9 +13,10 @@ from jwt.algorithms import OKPAlgorithm
 from service.auth.claims import Trust, read_login
 from service.auth.keys import ALGORITHMS, Key
 from service.auth.provider import Provider
-from service.domain.errors import TokenCheck, Unauthenticated, UnknownKey, bad_token
+from service.domain.errors import Unauthenticated, UnknownKey, bad_token
 from service.domain.policy import CLOCK_SKEW
 from service.domain.proof import Login
+from service.domain.sign_in_checks import TokenCheck
 
 # RFC 9068 names access tokens; ID tokens have no type, or this one. A logout token has another.
 _TYPES = {"jwt", "at+jwt", "application/at+jwt"}

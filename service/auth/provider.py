@@ -11,7 +11,8 @@ import httpx
 
 from service.auth.discovery import Discovered, Undiscovered, discover, is_as_safe, metadata_address
 from service.auth.keys import Key
-from service.domain.errors import Code, TokenCheck, Unavailable, UnknownKey, bad_token
+from service.domain.errors import Code, Unavailable, UnknownKey, bad_token
+from service.domain.sign_in_checks import TokenCheck
 
 logger = logging.getLogger(__name__)
 
@@ -145,6 +146,4 @@ class Provider:
         return known, self._monotonic() - at
 
     def _unreachable(self) -> Unavailable:
-        return Unavailable(
-            Code.PROVIDER_UNREACHABLE, "The identity provider cannot be asked for its keys now. Try again later."
-        )
+        return Unavailable(Code.PROVIDER_UNREACHABLE)

@@ -24,18 +24,21 @@ from service.domain.outcome import InDoubt, Refused
 
 # AWS's codes, old names and the `…Exception` forms, in our words. Message texts are never matched, nor shown: they
 # quote ARNs and input. (botocore service model for the declared ones, AWS documentation for the common ones.)
+DENIED = "AWS denied the call, often by a service control policy."
+_BAD_KEY = "AWS does not know, or no longer accepts, the key that the service signs with."
+_BAD_SIGNATURE = "AWS refused the signature: the secret that the service signs with is wrong."
 _SENTENCES = {
-    "403": "AWS denied the call, often by a service control policy.",  # the answer to a HEAD has no code
+    "403": DENIED,  # the answer to a HEAD has no code
     "AWSOrganizationsNotInUse": "The account is in no organization.",
-    "AccessDenied": "AWS denied the call, often by a service control policy.",
+    "AccessDenied": DENIED,
     "ConcurrentModification": "Somebody else was changing the credentials at the same moment.",
     "ConditionalRequestConflict": "Somebody else was writing the same object at the same moment.",
     "Disabled": "The key in AWS KMS is disabled.",
     "EntityAlreadyExists": "AWS has that credential already.",
     "EntityTemporarilyUnmodifiable": "AWS says that the credential cannot be changed just now.",
     "ExpiredToken": "The credential that the service signs with has expired.",
-    "InvalidClientTokenId": "AWS does not know, or no longer accepts, the key that the service signs with.",
-    "InvalidSignature": "AWS refused the signature: the secret that the service signs with is wrong.",
+    "InvalidClientTokenId": _BAD_KEY,
+    "InvalidSignature": _BAD_SIGNATURE,
     "InvalidInput": "AWS refused the input.",
     "InvalidRequest": "AWS refused the request; with a lock it does so where the bucket has no Object Lock.",
     "KMSInvalidState": "The key in AWS KMS is not ready for use; it may be about to be deleted.",
@@ -44,10 +47,10 @@ _SENTENCES = {
     "NoSuchEntity": "AWS knows no such credential of the root user.",
     "NotFound": "AWS knows no such key in AWS KMS.",
     "RequestExpired": "AWS refused the call as too old; the clock of this machine is wrong.",
-    "SignatureDoesNotMatch": "AWS refused the signature: the secret that the service signs with is wrong.",
+    "SignatureDoesNotMatch": _BAD_SIGNATURE,
     "Throttling": "AWS throttled the call.",
     "TooManyRequests": "AWS throttled the call.",
-    "UnrecognizedClient": "AWS does not know, or no longer accepts, the key that the service signs with.",
+    "UnrecognizedClient": _BAD_KEY,
     "ValidationError": "AWS refused the input.",
 }
 _CLIENT_ERROR = 4  # the hundreds of the HTTP status

@@ -26,7 +26,7 @@ _PAUSE_SECONDS = 30.0
 # How long others wait for the very first listing. AWS needs less for the largest page.
 _FIRST_WAIT_SECONDS = 2.0
 
-_NOT_LISTED = "The organization's accounts cannot be listed now."
+NOT_LISTED = "The organization's accounts cannot be listed now."
 
 # arn:aws:organizations::{management account}:account/{organization}/{account} (API reference)
 _ARN = r"arn:aws[a-z-]*:organizations::[0-9]{12}:account/o-[a-z0-9]{10,32}/"
@@ -98,7 +98,7 @@ class Organization:
                 self._lock.release()
         if self._listed is None:
             if self._failure is None:
-                raise Unavailable(Code.ACCOUNT_UNREACHABLE, f"{_NOT_LISTED} They are being listed for the first time.")
+                raise Unavailable(Code.ACCOUNT_UNREACHABLE, f"{NOT_LISTED} They are being listed for the first time.")
             raise self._failure.error()
         return self._listed
 
@@ -141,7 +141,7 @@ class Organization:
 
     def _list(self, listing: Listing) -> dict[str, Account]:
         with (
-            asked(_NOT_LISTED, "ListAccounts", about=self._about),
+            asked(NOT_LISTED, "ListAccounts", about=self._about),
             closing(Signer.of(self._source, REGION[Partition.AWS]).organizations()) as organizations,
         ):
             found = _every_account(organizations.list_accounts)

@@ -27,7 +27,7 @@ REGION = {Partition.AWS: "us-east-1", Partition.GOV_CLOUD: "us-gov-west-1"}
 # The longest that AWS allows (API reference of AssumeRoot), and longer than any execution takes.
 _SESSION_SECONDS = 900
 
-UNREAD = "The account's root credentials cannot be read now."
+UNREAD = Code.ACCOUNT_UNREACHABLE.sentence
 
 
 class Signer:
@@ -145,9 +145,5 @@ def proved_signer(account: Account, source: Source | AssumedRoot, task: str) -> 
         found.checked_key_id()
         arn = text(sts.get_caller_identity(), "Arn", ARN)
     if arn != account.root_arn:
-        raise Unavailable(
-            Code.ROOT_NOT_PROVED,
-            "The configured credential is not the root user of this account; nothing was done with it.",
-            about=about,
-        )
+        raise Unavailable(Code.ROOT_NOT_PROVED, about=about)
     return found

@@ -15,9 +15,10 @@ from service.cli.common import console
 from service.cli.terminal import Table, in_lines
 from service.db import schema
 from service.domain.actor import Actor, Role
-from service.domain.errors import Forbidden, SignInAgain, TokenCheck, Unauthenticated, Unavailable
+from service.domain.errors import Forbidden, SignInAgain, Unauthenticated, Unavailable
 from service.domain.policy import check_fresh
 from service.domain.proof import Login
+from service.domain.sign_in_checks import TokenCheck
 from service.settings import Settings
 from service.workflow.context import Context
 from service.workflow.sign_in import sign_in_by_provider

@@ -67,7 +67,7 @@ def plan(account: Account, operation: OperationName | None = None) -> Plan:
 
 def _incapable(account: Account, reasons: list[str]) -> Conflict:
     told = reasons or [f"The account has no source in {account.partition}."]
-    return Conflict(Code.NOT_CAPABLE, " ".join(dict.fromkeys(told)))
+    return Conflict(Code.NOT_CAPABLE, reasons=" ".join(dict.fromkeys(told)))
 
 
 def unreadable_because(account: Account, source: SourceKind) -> str | None:

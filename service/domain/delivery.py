@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from service.domain.canonical import Json
+from service.domain.errors import Code, Conflict, NotFound
 
 # What was not taken for so long has failed.
 GIVE_UP_AFTER = timedelta(days=1)
@@ -74,6 +75,14 @@ class Delivery:
     give_up_at: datetime
     ended_at: datetime | None
     is_repeat: bool = False
+
+
+def no_such_delivery() -> NotFound:
+    return NotFound(Code.NOT_FOUND, "There is no such delivery.")
+
+
+def delivery_pending() -> Conflict:
+    return Conflict(Code.WRONG_STATUS, "The delivery is pending, so it will be sent anyway.")
 
 
 def wait_after(attempts: int, chance: float) -> timedelta:

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from service.domain.account import ACTIVE, INACTIVE
 from service.domain.canonical import Document
+from service.domain.errors import Code, Conflict, NotFound
 from service.domain.operation import OperationName
 from service.domain.request import OperationRequest, Status
 
@@ -187,3 +188,19 @@ def accept(expectation: Expectation, drift: Drift) -> Expectation:
         known = keys.get(drift.access_key_id)
         keys[drift.access_key_id] = ExpectedKey(drift.found, known.origin if known else Origin.ACCEPTED)
     return replace(expectation, keys=keys)
+
+
+def no_such_finding() -> NotFound:
+    return NotFound(Code.NOT_FOUND, "There is no such finding.")
+
+
+def finding_closed() -> Conflict:
+    return Conflict(Code.WRONG_STATUS, "The finding is already closed.")
+
+
+def account_changing() -> Conflict:
+    """What is read now may be neither what was there before an operation nor what is there after it."""
+    return Conflict(
+        Code.ACCOUNT_BUSY,
+        "Another drift check or an operation is under way on this account, or has just ended. Try again later.",
+    )

@@ -1,145 +1,174 @@
 """What can go wrong by rule, each with a stable code and a sentence that is true and safe to show."""
 
 from enum import StrEnum
+from typing import Self
+
+from service.domain.sign_in_checks import RoleCheck, TokenCheck
 
 
 class Code(StrEnum):
     """Stable names of refusals. They are part of the contract: `docs/problems.md` explains each."""
 
+    # What it says, where `{name}` is filled in by whoever raises it; and the part of an input that it is about.
+    sentence: str
+    field: str | None
+
+    def __new__(cls, value: str, sentence: str, field: str | None = None) -> Self:
+        code = str.__new__(cls, value)
+        code._value_ = value
+        code.sentence, code.field = sentence, field
+        return code
+
     # who is asking
-    UNAUTHENTICATED = "unauthenticated"
-    INVALID_TOKEN = "invalid_token"  # noqa: S105  # the name of a refusal
-    TOO_MANY_FAILURES = "too_many_failures"
-    TOO_MANY_WAITING = "too_many_waiting"
-    SIGN_IN_AGAIN = "sign_in_again"
-    NO_ROLE = "no_role"
-    SUSPENDED = "suspended"
-    BAD_SIGNATURE = "bad_signature"
-    ROLE_REQUIRED = "role_required"
-    NOT_FOUND = "not_found"
-    SELF_APPROVAL = "self_approval"
-    RECIPIENT_APPROVAL = "recipient_approval"
-    MACHINE_MAY_NOT_DECIDE = "machine_may_not_decide"
-    VOTE_NOT_COUNTED = "vote_not_counted"
-    NOT_THE_REQUESTER = "not_the_requester"
-    NOT_THE_RECIPIENT = "not_the_recipient"
-    NOT_THE_EXECUTOR = "not_the_executor"
-    LOG_NOT_SIGNED = "log_not_signed"
+    UNAUTHENTICATED = ("unauthenticated", "Sign in with a bearer token.")
+    INVALID_TOKEN = ("invalid_token", "The token is unknown, expired, revoked, or not meant for this service.")
+    TOO_MANY_FAILURES = ("too_many_failures", "Too many sign-ins from your address have failed. Wait a minute.")
+    TOO_MANY_WAITING = (
+        "too_many_waiting",
+        "Too many calls of this kind are waiting already. Try again in some seconds.",
+    )
+    SIGN_IN_AGAIN = ("sign_in_again", "{what} requires a sign-in within the last {seconds} seconds. Sign in again.")
+    NO_ROLE = ("no_role", "You are signed in, but none of your groups has a role here.")
+    SUSPENDED = ("suspended", "You are suspended here. An operator can reinstate you.")
+    BAD_SIGNATURE = ("bad_signature", "The signature of this message is missing, wrong or out of date.")
+    ROLE_REQUIRED = ("role_required", "You need the {roles} role for {accounts} to {task}.")
+    NOT_FOUND = ("not_found", "There is no such request.")
+    SELF_APPROVAL = ("self_approval", "The requester may not decide on their own request.")
+    RECIPIENT_APPROVAL = ("recipient_approval", "The recipient may not decide on what they will receive.")
+    MACHINE_MAY_NOT_DECIDE = ("machine_may_not_decide", "Only people may decide. A machine may file and read.")
+    VOTE_NOT_COUNTED = (
+        "vote_not_counted",
+        "Your votes count from {since} on. A clock was ahead when you last voted, lost the role or were suspended.",
+    )
+    NOT_THE_REQUESTER = ("not_the_requester", "Only the requester may withdraw a request.")
+    NOT_THE_RECIPIENT = (
+        "not_the_recipient",
+        "Only the recipient may execute a create, because the answer holds the secret.",
+    )
+    NOT_THE_EXECUTOR = ("not_the_executor", "Only the requester or the recipient may execute this request.")
+    LOG_NOT_SIGNED = ("log_not_signed", "This service has no key to sign the head of the audit log.")
     # what was sent
-    INVALID_REQUEST = "invalid_request"
-    DOUBLED_HEADER = "doubled_header"
-    MALFORMED_IDEMPOTENCY_KEY = "malformed_idempotency_key"
-    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
-    BODY_TOO_LARGE = "body_too_large"
-    BODY_TOO_SLOW = "body_too_slow"
-    METHOD_NOT_ALLOWED = "method_not_allowed"
-    NOT_ACCEPTABLE = "not_acceptable"
-    UNKNOWN_ACCOUNT = "unknown_account"
-    UNKNOWN_RECIPIENT = "unknown_recipient"
-    RECIPIENT_REQUIRED = "recipient_required"
-    COMMENT_REQUIRED = "comment_required"
-    LIFETIME_REQUIRED = "lifetime_required"
-    LIFETIME_TOO_LONG = "lifetime_too_long"
-    TICKET_REQUIRED = "ticket_required"
-    UNKNOWN_TICKET = "unknown_ticket"
+    INVALID_REQUEST = ("invalid_request", "The request does not have the documented form.")
+    DOUBLED_HEADER = ("doubled_header", "A header was sent twice, so neither value can be trusted.")
+    MALFORMED_IDEMPOTENCY_KEY = (
+        "malformed_idempotency_key",
+        "An Idempotency-Key must be 1 to 255 visible ASCII characters.",
+    )
+    IDEMPOTENCY_KEY_REUSED = (
+        "idempotency_key_reused",
+        "You have filed a different request with this Idempotency-Key.",
+        "Idempotency-Key",
+    )
+    BODY_TOO_LARGE = ("body_too_large", "The body is larger than {kib} KiB.")
+    BODY_TOO_SLOW = ("body_too_slow", "The body did not arrive within {seconds} seconds.")
+    METHOD_NOT_ALLOWED = ("method_not_allowed", "This resource does not support that method.")
+    NOT_ACCEPTABLE = ("not_acceptable", "Your Accept header excludes what this path returns. Nothing was run.")
+    UNKNOWN_ACCOUNT = ("unknown_account", "This account is not configured.", "account_id")
+    UNKNOWN_RECIPIENT = ("unknown_recipient", "The recipient is not a person whom this service knows.", "recipient")
+    RECIPIENT_REQUIRED = (
+        "recipient_required",
+        "A machine that asks for a key must name the person who receives it.",
+        "recipient",
+    )
+    COMMENT_REQUIRED = ("comment_required", "A rejection requires a comment that says why.", "comment")
+    LIFETIME_REQUIRED = ("lifetime_required", "This service requires a lifetime for a new key.", "lifetime")
+    LIFETIME_TOO_LONG = (
+        "lifetime_too_long",
+        "This service allows a new key to live for at most {seconds} seconds.",
+        "lifetime",
+    )
+    TICKET_REQUIRED = ("ticket_required", "This service requires a ticket.", "ticket")
+    UNKNOWN_TICKET = ("unknown_ticket", "There is no such ticket.", "ticket")
     # what cannot run on this account
-    NOT_CAPABLE = "not_capable"
-    KEY_LIMIT_REACHED = "key_limit_reached"
-    ROOT_MFA_REQUIRED = "root_mfa_required"
-    NO_SUCH_KEY = "no_such_key"
-    NO_SUCH_MFA_DEVICE = "no_such_mfa_device"
-    NO_SUCH_CERTIFICATE = "no_such_certificate"
-    NO_PASSWORD = "no_password"  # noqa: S105  # the name of a refusal
-    PASSWORD_EXISTS = "password_exists"  # noqa: S105  # the name of a refusal
-    ALREADY_IN_STATUS = "already_in_status"
-    SIGNING_KEY = "signing_key"
-    LAST_ACTIVE_KEY = "last_active_key"
-    NO_QUORUM = "no_quorum"
-    DUPLICATE_REQUEST = "duplicate_request"
-    TICKET_STATE = "ticket_state"
+    NOT_CAPABLE = ("not_capable", "{reasons}")
+    KEY_LIMIT_REACHED = ("key_limit_reached", "The root user already has two access keys, and AWS allows no third.")
+    ROOT_MFA_REQUIRED = ("root_mfa_required", "The root user has no MFA, which this service requires for a new key.")
+    NO_SUCH_KEY = ("no_such_key", "The root user of this account has no such access key.")
+    NO_SUCH_MFA_DEVICE = ("no_such_mfa_device", "The root user has no such MFA device.")
+    NO_SUCH_CERTIFICATE = ("no_such_certificate", "The root user has no such signing certificate.")
+    NO_PASSWORD = ("no_password", "The root user has no password.")
+    PASSWORD_EXISTS = ("password_exists", "The root user already has a password, which can be recovered.")
+    ALREADY_IN_STATUS = ("already_in_status", "The access key is already {status}.")
+    SIGNING_KEY = (
+        "signing_key",
+        "The service signs with this access key and would lock itself out. Set accept_lockout if intended.",
+    )
+    LAST_ACTIVE_KEY = (
+        "last_active_key",
+        "This is the root user's last active access key. Set accept_lockout if intended.",
+    )
+    NO_QUORUM = (
+        "no_quorum",
+        "This account has fewer than {quorum} approvers besides the requester and the recipient.",
+    )
+    DUPLICATE_REQUEST = (
+        "duplicate_request",
+        "Another request for this operation on this account and target is still open.",
+    )
+    TICKET_STATE = ("ticket_state", "The state of the ticket does not allow a request.")
     # where the request is in its life
-    WRONG_STATUS = "wrong_status"
-    EXPIRED = "expired"
-    ALREADY_DECIDED = "already_decided"
-    ALREADY_APPROVED = "already_approved"
-    ALREADY_EXECUTED = "already_executed"
-    NO_FILE = "no_file"
-    WRONG_DIGEST = "wrong_digest"
-    RECEIPT_TOO_LATE = "receipt_too_late"
-    QUORUM_LOST = "quorum_lost"
-    PARTICIPANT_SUSPENDED = "participant_suspended"
-    REQUESTER_LOST_ROLE = "requester_lost_role"
-    RECIPIENT_GONE = "recipient_gone"
-    CONTRADICTORY_TIMES = "contradictory_times"
-    ALTERED = "altered"
-    ACCOUNT_BUSY = "account_busy"
+    WRONG_STATUS = ("wrong_status", "The request is {status}, which does not allow this.")
+    EXPIRED = ("expired", "The request has expired. File a new one.")
+    ALREADY_DECIDED = ("already_decided", "You have already decided on this request. One person has one vote.")
+    ALREADY_APPROVED = ("already_approved", "The request already has all the approvals it needs.")
+    ALREADY_EXECUTED = ("already_executed", "The request was already executed. A request runs once.")
+    NO_FILE = ("no_file", "This request makes no key, so there is no file to return. Nothing was run.")
+    WRONG_DIGEST = ("wrong_digest", "The digest does not match this request. Read the request again.")
+    RECEIPT_TOO_LATE = (
+        "receipt_too_late",
+        "The receipt came too late, and the key is being rolled back. File a new request.",
+    )
+    QUORUM_LOST = (
+        "quorum_lost",
+        "Only {counted} of the {needed} required approvals count today. Another approver has to approve.",
+    )
+    PARTICIPANT_SUSPENDED = ("participant_suspended", "The requester or the recipient is suspended.")
+    REQUESTER_LOST_ROLE = ("requester_lost_role", "The requester no longer has the requester role for this account.")
+    RECIPIENT_GONE = ("recipient_gone", "The recipient is no longer a person who can sign in here.")
+    CONTRADICTORY_TIMES = (
+        "contradictory_times",
+        "The times of this request contradict each other: {contradiction}. Tell the operators.",
+    )
+    ALTERED = ("altered", "The stored request is not the one that was filed. Nobody may act on it; tell the operators.")
+    ACCOUNT_BUSY = ("account_busy", "Another request is being executed on this account. Try again later.")
     # what happened outside
-    ACCOUNT_UNREACHABLE = "account_unreachable"
-    PROVIDER_UNREACHABLE = "provider_unreachable"
-    TRACKER_UNREACHABLE = "tracker_unreachable"
-    ROOT_NOT_PROVED = "root_not_proved"
-    EXECUTION_FAILED = "execution_failed"
-    NOT_RECORDED = "not_recorded"
-    UNAVAILABLE = "unavailable"
-    INTERNAL = "internal"
-
-
-class TokenCheck(StrEnum):
-    """What a token can fail, in the order in which it is asked. For the log and for operators, never for the caller."""
-
-    # any token
-    OPAQUE = "opaque"
-    SIZE = "size"
-    MALFORMED = "malformed"
-    # a provider's
-    ISSUER = "issuer"
-    ALGORITHM = "algorithm"
-    CRITICAL = "critical"
-    TYPE = "type"
-    KEY_ID = "key_id"
-    TIMES = "times"
-    EXPIRED = "expired"
-    NOT_YET_VALID = "not_yet_valid"
-    UNKNOWN_KEY = "unknown_key"
-    KEY = "key"
-    SIGNATURE = "signature"
-    AUDIENCE = "audience"
-    SUBJECT = "subject"
-    # an API token
-    UNKNOWN = "unknown"
-    REVOKED = "revoked"
-    OWNER = "owner"
-
-
-class RoleCheck(StrEnum):
-    """Why somebody whom a provider has proved is nobody here. For the log; `detail` says it to the caller."""
-
-    MACHINE = "machine"
-    PERSON_ABSENT = "person_absent"
-    PERSON_ELSEWHERE = "person_elsewhere"
-    PERSON_UNREADABLE = "person_unreadable"
-    PERSON_UNVERIFIED = "person_unverified"
-    NAME = "name"
-    SPELLING = "spelling"
-    GROUPS_ABSENT = "groups_absent"
-    GROUPS_ELSEWHERE = "groups_elsewhere"
-    GROUPS_UNREADABLE = "groups_unreadable"
-    NO_GRANTS = "no_grants"
-    NO_GROUP = "no_group"
+    ACCOUNT_UNREACHABLE = ("account_unreachable", "The account's root credentials cannot be read now.")
+    PROVIDER_UNREACHABLE = (
+        "provider_unreachable",
+        "The identity provider does not answer with its keys now. Try again later.",
+    )
+    TRACKER_UNREACHABLE = ("tracker_unreachable", "The tracker cannot be asked about the ticket now. Try again later.")
+    ROOT_NOT_PROVED = (
+        "root_not_proved",
+        "The configured credential is not the root user of this account. Nothing was done with it.",
+    )
+    EXECUTION_FAILED = ("execution_failed", "{why} The request has failed; file a new one.")
+    NOT_RECORDED = (
+        "not_recorded",
+        (
+            "The outcome could not be recorded. No secret is shown, and a new key will be deleted. "
+            "Do not repeat this; read the request again in some minutes."
+        ),
+    )
+    UNAVAILABLE = ("unavailable", "The database is not available. Try again later.")
+    INTERNAL = ("internal", "Something went wrong inside the service. Its log says what.")
 
 
 class ServiceError(Exception):
-    """A refusal by rule. `code` is stable; `detail` is one sentence without any of the caller's input.
+    """A refusal by rule. `code` is stable; `detail` is a sentence or two without any of the caller's input.
 
-    `cause` is the same sentence for the operator, who also reads files' and profiles' names; `about` says what it
-    concerns. Neither is for a caller over HTTP, and neither holds a secret.
+    Left out, `detail` is the code's own sentence with `values` filled in. `cause` is the same for the operator, who
+    also reads the names of files and profiles; `about` says what it concerns. Neither is for a caller over HTTP, and
+    neither holds a secret. Raises KeyError when a value is missing.
     """
 
-    def __init__(self, code: Code, detail: str, *, cause: str | None = None, about: str = "") -> None:
-        super().__init__(f"{code}: {detail}")
+    def __init__(
+        self, code: Code, detail: str | None = None, *, cause: str | None = None, about: str = "", **values: object
+    ) -> None:
         self.code = code
-        self.detail = detail
-        self.cause = cause or detail
+        self.detail = code.sentence.format_map(values) if detail is None else detail
+        super().__init__(f"{code}: {self.detail}")
+        self.cause = cause or self.detail
         self.about = about
 
     @property
@@ -181,7 +210,7 @@ class Forbidden(ServiceError):
 class NoRole(Forbidden):
     """Somebody whom a provider has proved is nobody here."""
 
-    def __init__(self, check: RoleCheck, detail: str) -> None:
+    def __init__(self, check: RoleCheck, detail: str | None = None) -> None:
         super().__init__(Code.NO_ROLE, detail)
         self.check = check
 
@@ -191,11 +220,11 @@ class NotFound(ServiceError):
 
 
 class Invalid(ServiceError):
-    """What was sent can never be done as it stands. `field` is the name of what is wrong in it, where that depends."""
+    """What was sent can never be done as it stands. `field` is the name of what is wrong in it, where there is one."""
 
-    def __init__(self, code: Code, detail: str, *, field: str | None = None) -> None:
-        super().__init__(code, detail)
-        self.field = field
+    def __init__(self, code: Code, detail: str | None = None, *, field: str | None = None, **values: object) -> None:
+        super().__init__(code, code.sentence.format_map(values) if detail is None else detail)
+        self.field = field or code.field
 
 
 class Malformed(ServiceError):
@@ -237,29 +266,16 @@ class UnknownKey(Unavailable):
         self.retry_after = retry_after
 
 
-# Refusals that are given in more than one place.
-
-
-def expired() -> Conflict:
-    return Conflict(Code.EXPIRED, "The request has expired. File a new one.")
-
-
-def no_such_request() -> NotFound:
-    return NotFound(Code.NOT_FOUND, "There is no such request.")
-
-
 def bad_token(check: TokenCheck | None = None) -> Unauthenticated:
     """The same sentence for whatever is wrong with it: who tries tokens out learns nothing."""
-    refusal = Unauthenticated(
-        Code.INVALID_TOKEN, "The token is unknown, expired, revoked, or not meant for this service."
-    )
+    refusal = Unauthenticated(Code.INVALID_TOKEN)
     refusal.check = check
     return refusal
 
 
-def no_role() -> NoRole:
-    return NoRole(RoleCheck.NO_GROUP, "You are signed in, but none of your groups has a role here.")
+# Refusals whose sentence is not their code's, and which the contract shows as well.
 
 
-def suspended() -> Forbidden:
-    return Forbidden(Code.SUSPENDED, "You are suspended here. An operator can reinstate you.")
+def no_such_account() -> NotFound:
+    """An account that a path names; one that a body names is `unknown_account`."""
+    return NotFound(Code.NOT_FOUND, Code.UNKNOWN_ACCOUNT.sentence)

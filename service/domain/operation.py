@@ -157,41 +157,24 @@ def facts(operation: Operation, state: RootCredentials) -> dict[str, str]:
     return found
 
 
-_SENTENCES: Mapping[Code, str] = {
-    Code.NO_SUCH_KEY: "The root user of this account has no such access key.",
-    Code.NO_PASSWORD: "The root user has no password.",
-    Code.NO_SUCH_MFA_DEVICE: "The root user has no such MFA device.",
-    Code.NO_SUCH_CERTIFICATE: "The root user has no such signing certificate.",
-    Code.PASSWORD_EXISTS: "The root user has a password already, which can be recovered.",
-    Code.ALREADY_IN_STATUS: "The access key is {} already.",
-}
-
-
 def check_can_run(operation: Operation, state: RootCredentials, *, accept_lockout: bool) -> None:
     """Raise Conflict with the reason why `operation` cannot run on a root user whose credentials are `state`."""
     if operation.is_create:
         if len(state.keys) >= KEY_LIMIT:
-            raise Conflict(Code.KEY_LIMIT_REACHED, "The root user has two access keys already; AWS allows no third.")
+            raise Conflict(Code.KEY_LIMIT_REACHED)
         return
     kind, found = operation.kind, operation.state_in(facts(operation, state))
     if found is None and kind.missing is not None:
-        raise Conflict(kind.missing, _SENTENCES[kind.missing])
+        raise Conflict(kind.missing)
     if found is not None and found == kind.wanted:
-        raise Conflict(kind.present, _SENTENCES[kind.present].format(found))
+        raise Conflict(kind.present, status=found)
     if kind.may_lock_out and not accept_lockout:
         _check_no_lockout(operation, state)
 
 
 def _check_no_lockout(operation: Operation, state: RootCredentials) -> None:
     if operation.target == state.signer_key_id:
-        raise Conflict(
-            Code.SIGNING_KEY,
-            "The service itself signs with this access key and would lock itself out of the account. "
-            "Say accept_lockout if that is meant.",
-        )
+        raise Conflict(Code.SIGNING_KEY)
     # Where the service holds no key it needs none: to be rid of the last one is what AWS advises.
     if state.signer_key_id is not None and state.active_key_ids == [operation.target]:
-        raise Conflict(
-            Code.LAST_ACTIVE_KEY,
-            "This is the root user's last active access key. Say accept_lockout if that is meant.",
-        )
+        raise Conflict(Code.LAST_ACTIVE_KEY)

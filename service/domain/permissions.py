@@ -7,25 +7,15 @@ they may do is what they may do.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from service.domain.actor import WORKER, Actor, ActorKind, Directory, Member, Role
 from service.domain.canonical import timestamp
-from service.domain.errors import (
-    Code,
-    Conflict,
-    Forbidden,
-    Invalid,
-    ServiceError,
-    bad_token,
-    expired,
-    no_role,
-    no_such_request,
-    suspended,
-)
+from service.domain.errors import Code, Conflict, Forbidden, Invalid, NoRole, NotFound, ServiceError, bad_token
 from service.domain.operation import Operation
 from service.domain.policy import FreshExecutions, Policy, check_fresh
 from service.domain.request import STOPPED, Decision, OperationRequest, Status, Verdict
+from service.domain.sign_in_checks import RoleCheck
 from service.domain.times import contradiction
 
 
@@ -73,15 +63,13 @@ class Standing:
         """Why nothing may be done any more for those who asked and receive; None while they still could."""
         filing = request.filing
         if any(self.directory.is_suspended(who) for who in (filing.requester, filing.recipient)):
-            return Conflict(Code.PARTICIPANT_SUSPENDED, "The requester or the recipient is suspended.")
+            return Conflict(Code.PARTICIPANT_SUSPENDED)
         if not self.directory.may_ask(filing.requester, filing.requester_kind, filing.account_id):
-            return Conflict(
-                Code.REQUESTER_LOST_ROLE, "The requester no longer has the role requester for this account."
-            )
+            return Conflict(Code.REQUESTER_LOST_ROLE)
         # A machine receives what it asked for itself, but never a secret.
         is_requester = filing.recipient == filing.requester and not filing.operation.is_create
         if not is_requester and not self.directory.may_receive(filing.recipient):
-            return Conflict(Code.RECIPIENT_GONE, "The recipient is no longer a person who can sign in here.")
+            return Conflict(Code.RECIPIENT_GONE)
         return None
 
     def approvals(self, request: OperationRequest) -> int:
@@ -103,12 +91,43 @@ class Standing:
         return self.approvals(request) >= self.needed(request)
 
 
-def check_may_file(actor: Actor, account_id: str) -> None:
-    _check_role(actor, "file requests", Role.REQUESTER, on=account_id)
-
-
 # Who sees the requests of an account without taking part in them.
 SEE_ALL = (Role.APPROVER, Role.AUDITOR, Role.OPERATOR)
+
+
+class Need(NamedTuple):
+    """What takes one of these roles."""
+
+    task: str
+    any_of: tuple[Role, ...]
+
+
+TO_FILE = Need("file requests", (Role.REQUESTER,))
+TO_HAVE_EVIDENCE = Need("read the evidence of others' requests", (Role.AUDITOR,))
+TO_READ_THE_LOG = Need("read the audit log", (Role.AUDITOR,))
+TO_SEE_DELIVERIES = Need("read deliveries", (Role.OPERATOR, Role.AUDITOR))
+TO_REDELIVER = Need("send a delivery again", (Role.OPERATOR,))
+TO_SEE_DRIFT = Need("read drift", SEE_ALL)
+TO_CHECK_DRIFT = Need("check for drift", (Role.OPERATOR,))
+TO_ACCEPT_DRIFT = Need("accept drift", (Role.OPERATOR,))
+TO_DECIDE = Need("decide", (Role.APPROVER,))
+
+
+def role_required(need: Need, *, everywhere: bool = False) -> Forbidden:
+    """Name the roles that are needed, for the account in question or for all."""
+    *others, last = need.any_of
+    roles = f"{', '.join(others)} or {last}" if others else last
+    accounts = "all accounts" if everywhere else "this account"
+    return Forbidden(Code.ROLE_REQUIRED, roles=roles, accounts=accounts, task=need.task)
+
+
+def _check_role(actor: Actor | Member, need: Need, *, on: str | None) -> None:
+    if not actor.has(*need.any_of, on=on):
+        raise role_required(need, everywhere=on is None)
+
+
+def check_may_file(actor: Actor, account_id: str) -> None:
+    _check_role(actor, TO_FILE, on=account_id)
 
 
 def check_may_see(request: OperationRequest, actor: Actor) -> None:
@@ -116,7 +135,7 @@ def check_may_see(request: OperationRequest, actor: Actor) -> None:
     participants = {request.filing.requester, request.filing.recipient, WORKER.subject}
     if actor.subject in participants or actor.has(*SEE_ALL, on=request.filing.account_id):
         return
-    raise no_such_request()
+    raise NotFound(Code.NOT_FOUND)
 
 
 def is_participant(request: OperationRequest, actor: Actor) -> bool:
@@ -129,43 +148,47 @@ def is_participant(request: OperationRequest, actor: Actor) -> bool:
 def check_may_have_evidence(request: OperationRequest, actor: Actor) -> None:
     """It says how each of those who took part proved who they are."""
     if not is_participant(request, actor):
-        _check_role(actor, "have the evidence of others' requests", Role.AUDITOR, on=request.filing.account_id)
+        _check_role(actor, TO_HAVE_EVIDENCE, on=request.filing.account_id)
 
 
 def check_may_audit(actor: Actor) -> None:
-    _check_role(actor, "read the audit log", Role.AUDITOR, on=None)
+    _check_role(actor, TO_READ_THE_LOG, on=None)
 
 
 def check_may_see_deliveries(actor: Actor) -> None:
-    _check_role(actor, "see deliveries", Role.OPERATOR, Role.AUDITOR, on=None)
+    _check_role(actor, TO_SEE_DELIVERIES, on=None)
 
 
 def check_may_redeliver(actor: Actor) -> None:
-    _check_role(actor, "send a delivery again", Role.OPERATOR, on=None)
+    _check_role(actor, TO_REDELIVER, on=None)
 
 
 def check_may_see_drift(actor: Actor, account_id: str | None) -> None:
-    _check_role(actor, "see drift", *SEE_ALL, on=account_id)
+    _check_role(actor, TO_SEE_DRIFT, on=account_id)
 
 
 def check_may_look_for_drift(actor: Actor, account_id: str) -> None:
-    _check_role(actor, "look for drift", Role.OPERATOR, on=account_id)
+    _check_role(actor, TO_CHECK_DRIFT, on=account_id)
 
 
 def check_may_accept_drift(actor: Actor, account_id: str | None) -> None:
-    _check_role(actor, "accept drift", Role.OPERATOR, on=account_id)
+    _check_role(actor, TO_ACCEPT_DRIFT, on=account_id)
     if actor.kind is not ActorKind.PERSON:
-        raise Forbidden(Code.MACHINE_MAY_NOT_DECIDE, "Only people accept drift; a machine may look for it.")
+        raise only_people_accept_drift()
+
+
+def only_people_accept_drift() -> Forbidden:
+    return Forbidden(Code.MACHINE_MAY_NOT_DECIDE, "Only people may accept drift. A machine may check for it.")
 
 
 def recipient_of(directory: Directory, actor: Actor, operation: Operation, named: str | None) -> str:
     """Return who gets the answer, which is a person wherever it is a secret. Raises Invalid."""
     if named is not None:
         if not directory.may_receive(named):
-            raise Invalid(Code.UNKNOWN_RECIPIENT, "The recipient is not a person that this service knows.")
+            raise Invalid(Code.UNKNOWN_RECIPIENT)
         return named
     if operation.is_create and actor.kind is not ActorKind.PERSON:
-        raise Invalid(Code.RECIPIENT_REQUIRED, "A machine that asks for a key names the person who receives it.")
+        raise Invalid(Code.RECIPIENT_REQUIRED)
     return actor.subject
 
 
@@ -174,16 +197,12 @@ def check_quorum_possible(people: set[str], account_id: str, directory: Director
     recipient; unless approvers come by signing in, when a warning has to do.
     """
     if not directory.may_grow and len(directory.approvers_of(account_id) - people) < quorum:
-        raise Conflict(
-            Code.NO_QUORUM,
-            f"Fewer than {quorum} approvers of this account are neither the requester nor the recipient; nobody could "
-            "approve this.",
-        )
+        raise Conflict(Code.NO_QUORUM, quorum=quorum)
 
 
 def check_comment(verdict: Verdict, comment: str | None) -> None:
     if verdict is Verdict.REJECT and not comment:
-        raise Invalid(Code.COMMENT_REQUIRED, "A rejection needs a comment that says why.")
+        raise Invalid(Code.COMMENT_REQUIRED)
 
 
 def check_may_approve(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
@@ -193,9 +212,9 @@ def check_may_approve(request: OperationRequest, actor: Actor, standing: Standin
     counts = earlier is not None and standing.void_because(request, earlier) is None
     # A void vote may be cast anew; so may any when the votes suffice again, and somebody has to say so.
     if counts and not (request.status is Status.PENDING and standing.has_quorum(request)):
-        raise Conflict(Code.ALREADY_DECIDED, "You have decided on this request. One person has one vote.")
+        raise Conflict(Code.ALREADY_DECIDED)
     if request.status is Status.APPROVED and standing.has_quorum(request):
-        raise Conflict(Code.ALREADY_APPROVED, "The request has all the approvals it needs.")
+        raise Conflict(Code.ALREADY_APPROVED)
     check_fresh(actor, standing.policy, now, what="A decision")
 
 
@@ -230,7 +249,7 @@ def check_may_repeat(request: OperationRequest, actor: Actor, standing: Standing
 
 def check_may_withdraw(request: OperationRequest, actor: Actor, now: datetime) -> None:
     if actor.subject != request.filing.requester:
-        raise Forbidden(Code.NOT_THE_REQUESTER, "Only the requester may withdraw a request.")
+        raise Forbidden(Code.NOT_THE_REQUESTER)
     _check_step(request, Status.WITHDRAWN, now)
 
 
@@ -242,11 +261,7 @@ def check_may_execute(request: OperationRequest, actor: Actor, standing: Standin
     _check_intact(request)
     _check_may_go_on(request, standing, now)
     if not standing.has_quorum(request):
-        raise Conflict(
-            Code.QUORUM_LOST,
-            f"{standing.approvals(request)} of {standing.needed(request)} approvals count today. "
-            "Another approver has to approve.",
-        )
+        raise Conflict(Code.QUORUM_LOST, counted=standing.approvals(request), needed=standing.needed(request))
     is_fresh_for_all = standing.policy.execution_sign_in is FreshExecutions.ALL and actor != WORKER
     if request.filing.operation.is_create or is_fresh_for_all:
         check_fresh(actor, standing.policy, now, what="This execution")
@@ -258,22 +273,28 @@ def check_still_signed_in(actor: Actor, standing: Standing) -> None:
         return
     member = standing.directory.get(actor.subject)
     if member is not None and member.is_suspended:
-        raise suspended()
+        raise Forbidden(Code.SUSPENDED)
     if member is None or member.kind is not actor.kind or actor.credential not in standing.good:
         raise bad_token()
     if not member.is_let_in:
-        raise no_role()
+        raise NoRole(RoleCheck.NO_GROUP)
 
 
 def check_may_receive(request: OperationRequest, actor: Actor) -> None:
     if actor.subject != request.filing.recipient or actor.kind is not ActorKind.PERSON:
-        raise Forbidden(Code.NOT_THE_RECIPIENT, "Only the recipient may confirm that the secret arrived.")
+        raise only_the_recipient_confirms()
     if request.status is not Status.DELIVERED:
-        raise Conflict(Code.WRONG_STATUS, f"The request is {request.status}; no receipt is outstanding.")
+        raise no_receipt_due(request.status)
     if request.unconfirmed_at is not None:
-        raise Conflict(
-            Code.RECEIPT_TOO_LATE, "The receipt came too late: the key is being taken back. File a new request."
-        )
+        raise Conflict(Code.RECEIPT_TOO_LATE)
+
+
+def only_the_recipient_confirms() -> Forbidden:
+    return Forbidden(Code.NOT_THE_RECIPIENT, "Only the recipient may confirm that the secret arrived.")
+
+
+def no_receipt_due(status: Status) -> Conflict:
+    return Conflict(Code.WRONG_STATUS, f"The request is {status}, so no receipt is due.")
 
 
 def _check_decider(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
@@ -284,61 +305,47 @@ def _check_decider(request: OperationRequest, actor: Actor, standing: Standing, 
 
 def _check_who_decides(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
     if actor.kind is not ActorKind.PERSON:
-        raise Forbidden(Code.MACHINE_MAY_NOT_DECIDE, "Only people decide; a machine may file and read.")
-    _check_role(actor, "decide", Role.APPROVER, on=request.filing.account_id)
+        raise Forbidden(Code.MACHINE_MAY_NOT_DECIDE)
+    _check_role(actor, TO_DECIDE, on=request.filing.account_id)
     if actor.subject == request.filing.requester:
-        raise Forbidden(Code.SELF_APPROVAL, "The requester may not decide on their own request.")
+        raise Forbidden(Code.SELF_APPROVAL)
     if actor.subject == request.filing.recipient:
-        raise Forbidden(Code.RECIPIENT_APPROVAL, "The recipient may not decide on what they will receive.")
+        raise Forbidden(Code.RECIPIENT_APPROVAL)
     check_still_signed_in(actor, standing)
     member = standing.directory.members[actor.subject]
-    _check_role(member, "decide", Role.APPROVER, on=request.filing.account_id)
+    _check_role(member, TO_DECIDE, on=request.filing.account_id)
     if member.votes_since is not None and now < member.votes_since:
-        raise Forbidden(
-            Code.VOTE_NOT_COUNTED,
-            f"Your votes count from {timestamp(member.votes_since)} on: a clock was ahead when you last voted, lost "
-            "the role or were suspended.",
-        )
+        raise Forbidden(Code.VOTE_NOT_COUNTED, since=timestamp(member.votes_since))
 
 
 def _check_executor(request: OperationRequest, actor: Actor) -> None:
     filing = request.filing
     if filing.operation.is_create:
         if actor.subject != filing.recipient or actor.kind is not ActorKind.PERSON:
-            raise Forbidden(
-                Code.NOT_THE_RECIPIENT, "Only the recipient may execute a create: the answer is the secret."
-            )
+            raise Forbidden(Code.NOT_THE_RECIPIENT)
     elif not (actor.subject in {filing.requester, filing.recipient} or (actor == WORKER and filing.run_on_approval)):
-        raise Forbidden(Code.NOT_THE_EXECUTOR, "Only the requester or the recipient may execute this request.")
+        raise Forbidden(Code.NOT_THE_EXECUTOR)
 
 
 def _check_step(request: OperationRequest, status: Status, now: datetime) -> None:
     if request.is_overdue(now):
-        raise expired()
+        raise Conflict(Code.EXPIRED)
     request.check_can_become(status)
 
 
 def _check_intact(request: OperationRequest) -> None:
     if not request.is_intact:
-        raise Conflict(Code.ALTERED, "What is stored is not what was filed. Nobody may act on it; tell the operators.")
+        raise Conflict(Code.ALTERED)
 
 
 def _check_may_go_on(request: OperationRequest, standing: Standing, now: datetime) -> None:
     """What ends a request may still be done to one that fails this; what brings it closer to its effect may not."""
     wrong = contradiction(request, now)
     if wrong is not None:
-        raise Conflict(
-            Code.CONTRADICTORY_TIMES, f"The times of this request contradict each other: {wrong}. Tell the operators."
-        )
+        raise Conflict(Code.CONTRADICTORY_TIMES, contradiction=wrong)
     lost = standing.lost_participant(request)
     if lost is not None:
         raise lost
-
-
-def _check_role(actor: Actor | Member, what: str, *any_of: Role, on: str | None) -> None:
-    if not actor.has(*any_of, on=on):
-        where = "for all accounts" if on is None else "for this account"
-        raise Forbidden(Code.ROLE_REQUIRED, f"To {what} one needs the role {' or '.join(any_of)} {where}.")
 
 
 ActionName = Literal["approve", "reject", "withdraw", "execute", "confirm_receipt"]

@@ -101,10 +101,9 @@ def check_lifetime(policy: Policy, operation: Operation, lifetime: timedelta | N
     if not operation.is_create:
         return
     if lifetime is None and (policy.lifetime_required or policy.max_lifetime is not None):
-        raise Invalid(Code.LIFETIME_REQUIRED, "A new key needs a lifetime here.")
+        raise Invalid(Code.LIFETIME_REQUIRED)
     if lifetime is not None and policy.max_lifetime is not None and lifetime > policy.max_lifetime:
-        longest = f"{policy.max_lifetime.total_seconds():,.0f} seconds"
-        raise Invalid(Code.LIFETIME_TOO_LONG, f"The longest lifetime of a new key is {longest} here.")
+        raise Invalid(Code.LIFETIME_TOO_LONG, seconds=f"{policy.max_lifetime.total_seconds():,.0f}")
 
 
 def check_ticket(policy: Policy, ticket: str | None, has_form: Callable[[str, str], bool]) -> None:
@@ -113,17 +112,17 @@ def check_ticket(policy: Policy, ticket: str | None, has_form: Callable[[str, st
     `has_form` tells whether a pattern matches a whole text.
     """
     if ticket is None and policy.ticket_required:
-        raise Invalid(Code.TICKET_REQUIRED, "A request names a ticket here.")
+        raise Invalid(Code.TICKET_REQUIRED)
     if ticket is not None and policy.ticket_pattern is not None and not has_form(policy.ticket_pattern, ticket):
-        raise Invalid(Code.UNKNOWN_TICKET, "The ticket's key does not have the form that tickets have here.")
+        raise Invalid(Code.UNKNOWN_TICKET, "The ticket's key does not have the form that this service requires.")
 
 
 def check_ticket_state(policy: Policy, state: str | None) -> None:
     """Raise Invalid for a ticket that is not there (None), Conflict for one in a state that the rules do not name."""
     if state is None:
-        raise Invalid(Code.UNKNOWN_TICKET, "There is no such ticket.")
+        raise Invalid(Code.UNKNOWN_TICKET)
     if policy.ticket_states is not None and state not in policy.ticket_states:
-        raise Conflict(Code.TICKET_STATE, "The ticket is not in a state in which anything may be asked for.")
+        raise Conflict(Code.TICKET_STATE)
 
 
 def check_root_mfa(
@@ -134,9 +133,9 @@ def check_root_mfa(
     """
     lets_in = operation.kind.lets_somebody_in
     if lets_in and approved_on is not None and approved_on.mfa_enabled and state.mfa_enabled is False:
-        raise Conflict(Code.ROOT_MFA_REQUIRED, "The root user had MFA when this was approved, and has none now.")
+        raise Conflict(Code.ROOT_MFA_REQUIRED, "The root user had MFA when this was approved, but has none now.")
     if policy.require_root_mfa and operation.is_create and not state.mfa_enabled:
-        raise Conflict(Code.ROOT_MFA_REQUIRED, "The root user has no MFA, which is demanded here before a new key.")
+        raise Conflict(Code.ROOT_MFA_REQUIRED)
 
 
 def check_fresh(actor: Actor, policy: Policy, now: datetime, *, what: str) -> None:
@@ -153,11 +152,11 @@ def check_fresh(actor: Actor, policy: Policy, now: datetime, *, what: str) -> No
 
     strong = proof is not None and (proof.acr in policy.decision_acr or not policy.decision_amr.isdisjoint(proof.amr))
     if policy.decision_acr | policy.decision_amr and not strong:
-        raise refusal(f"{what} takes a stronger sign-in than yours.")
+        raise refusal(f"{what} requires a stronger sign-in than yours.")
     if policy.decision_requires_auth_time and (proof is None or proof.auth_time is None):
-        raise refusal(f"{what} takes a token that says when you signed in (auth_time).")
+        raise refusal(f"{what} requires a token that says when you signed in (auth_time).")
     if proof is None:
         return
     signed_in_at = proof.auth_time or proof.issued_at
     if not -CLOCK_SKEW <= now - signed_in_at <= policy.decision_max_auth_age:
-        raise refusal(f"{what} takes a sign-in of the last {age:,} seconds. Sign in again.")
+        raise refusal(Code.SIGN_IN_AGAIN.sentence.format(what=what, seconds=f"{age:,}"))

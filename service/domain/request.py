@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from service.domain.account import SourceKind
 from service.domain.canonical import sha256
-from service.domain.errors import Code, Conflict, expired
+from service.domain.errors import Code, Conflict
 from service.domain.filing import Filing
 from service.domain.outcome import Done, InDoubt, Outcome, Refused
 
@@ -145,10 +145,10 @@ class OperationRequest:
         if status in NEXT[self.status]:
             return
         if self.status is Status.EXPIRED:
-            raise expired()
+            raise Conflict(Code.EXPIRED)
         if status is Status.EXECUTING and self.claimed_at is not None:
-            raise Conflict(Code.ALREADY_EXECUTED, "The request was executed already. A request runs once.")
-        raise Conflict(Code.WRONG_STATUS, f"The request is {self.status}; that is not possible any more, or not yet.")
+            raise Conflict(Code.ALREADY_EXECUTED)
+        raise Conflict(Code.WRONG_STATUS, status=self.status)
 
     def decide(self, decision: Decision, has_quorum: "Callable[[OperationRequest], bool]") -> "OperationRequest":
         """With one more decision, in the place of the same person's earlier one, if there is."""

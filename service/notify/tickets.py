@@ -75,9 +75,7 @@ class Tickets:
         except NotFound:
             return None
         except (Refused, Unreachable, Unsafe):
-            raise Unavailable(
-                Code.TRACKER_UNREACHABLE, "The tracker cannot be asked for the ticket now. Try again later."
-            ) from None
+            raise Unavailable(Code.TRACKER_UNREACHABLE) from None
 
     def deliver(self, notice: Notice) -> Attempt:
         try:

@@ -12,7 +12,7 @@ from service.db.engine import begin, read, retried
 from service.domain.actor import Actor
 from service.domain.canonical import Document, canonical
 from service.domain.checkpoint import Checkpoint
-from service.domain.errors import Code, Invalid, NotFound, Unavailable, no_such_request
+from service.domain.errors import Code, Invalid, NotFound, Unavailable
 from service.domain.events import log_read
 from service.domain.evidence import ProvedLeaf, evidence
 from service.domain.merkle import Frontier, Node, consistency_proof, inclusion_proof, inclusion_proofs
@@ -114,7 +114,7 @@ def _takes_part(ctx: Context, actor: Actor, request_id: str) -> bool:
     with read(ctx.engine) as tx:
         request = requests.get(tx, request_id)
     if request is None:
-        raise no_such_request()
+        raise NotFound(Code.NOT_FOUND)
     check_may_see(request, actor)
     check_may_have_evidence(request, actor)
     return is_participant(request, actor)
@@ -158,7 +158,7 @@ def _signed(ctx: Context, head: Frontier) -> str:
 
 def _check_signed(ctx: Context) -> None:
     if not ctx.log.signers:
-        raise NotFound(Code.LOG_NOT_SIGNED, "This service has no key to sign the audit log's head with.")
+        raise NotFound(Code.LOG_NOT_SIGNED)
 
 
 @retried

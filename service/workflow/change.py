@@ -7,7 +7,7 @@ from typing import NoReturn
 from service.db import audit, requests
 from service.db.engine import Tx, retried
 from service.domain.actor import WORKER, Actor
-from service.domain.errors import Code, Conflict, ServiceError, Superseded, expired, no_such_request
+from service.domain.errors import Code, Conflict, NotFound, ServiceError, Superseded
 from service.domain.event_table import EventName
 from service.domain.events import Event, between
 from service.domain.permissions import check_may_see
@@ -41,13 +41,13 @@ def change(
     with ctx.begin() as tx:
         before, now = requests.lock(tx, request_id), ctx.now()
         if before is None:
-            raise no_such_request()
+            raise NotFound(Code.NOT_FOUND)
         voided = void_lost_votes(ctx, tx, before, now)
         try:
             check_may_see(before, actor)
             if before.is_overdue(now):
                 record(ctx, tx, WORKER, before, before.expire(now), at=now)
-                refusal = expired()
+                refusal = Conflict(Code.EXPIRED)
             else:
                 after = step(tx, before, now)
                 record(ctx, tx, actor, before, after, *incidents, at=now)

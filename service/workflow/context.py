@@ -152,7 +152,7 @@ class Context:
         """Raises Invalid for an account that nobody configured, Unavailable while that cannot be known."""
         account = self.accounts.get(account_id)
         if account is None:
-            raise Invalid(Code.UNKNOWN_ACCOUNT, "This account is not configured.")
+            raise Invalid(Code.UNKNOWN_ACCOUNT)
         return account
 
     def account_name(self, account_id: str) -> str:

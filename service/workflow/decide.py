@@ -48,7 +48,7 @@ def decide(
         else:
             check_may_reject(request, actor, standing, now)
         if digest != request.digest:
-            raise Conflict(Code.WRONG_DIGEST, "The digest is not that of this request. Read it again.")
+            raise Conflict(Code.WRONG_DIGEST)
         return request if repeated else request.decide(decision, standing.has_quorum)
 
     return change(ctx, actor, request_id, step, denied=DECISION_DENIED)

@@ -10,8 +10,18 @@ from service.db import outbox
 from service.db.engine import begin, read, retried
 from service.db.outbox import Place, Wanted
 from service.domain.actor import WORKER, Actor
-from service.domain.delivery import GIVE_UP_AFTER, Answer, Attempt, Delivery, DeliveryStatus, Notice, wait_after
-from service.domain.errors import Code, Conflict, NotFound, Unavailable
+from service.domain.delivery import (
+    GIVE_UP_AFTER,
+    Answer,
+    Attempt,
+    Delivery,
+    DeliveryStatus,
+    Notice,
+    delivery_pending,
+    no_such_delivery,
+    wait_after,
+)
+from service.domain.errors import Code, Conflict, Unavailable
 from service.domain.events import delivery_failed, delivery_repeated, destination_disabled
 from service.domain.permissions import check_may_redeliver, check_may_see_deliveries
 from service.workflow.context import Context
@@ -143,9 +153,9 @@ def redeliver(ctx: Context, actor: Actor, delivery_id: str) -> Delivery:
     with begin(ctx.engine) as tx:
         before = outbox.lock(tx, delivery_id)
         if before is None:
-            raise NotFound(Code.NOT_FOUND, "There is no such delivery.")
+            raise no_such_delivery()
         if before.ended_at is None:
-            raise Conflict(Code.WRONG_STATUS, "The delivery is pending: it is being sent already.")
+            raise delivery_pending()
         if before.destination not in ctx.destinations:
             raise Conflict(Code.WRONG_STATUS, "The settings no longer name its destination.")
         after = replace(

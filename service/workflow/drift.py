@@ -10,8 +10,20 @@ from service.db.engine import Tx, begin, read, retried
 from service.domain.account import Account, Part, RootCredentials
 from service.domain.actor import WORKER, Actor
 from service.domain.capability import plan
-from service.domain.drift import Drift, DriftFinding, Expectation, Seen, accept, adopt, differences, effects, expect
-from service.domain.errors import Code, Conflict, NotFound
+from service.domain.drift import (
+    Drift,
+    DriftFinding,
+    Expectation,
+    Seen,
+    accept,
+    account_changing,
+    adopt,
+    differences,
+    effects,
+    expect,
+    finding_closed,
+    no_such_finding,
+)
 from service.domain.event_table import ACCOUNT_ADOPTED, DRIFT_ACCEPTED, DRIFT_FOUND, DRIFT_RESOLVED
 from service.domain.events import Event
 from service.domain.permissions import check_may_accept_drift, check_may_look_for_drift, check_may_see_drift
@@ -48,7 +60,7 @@ def check_drift(ctx: Context, account: Account, actor: Actor = WORKER) -> Look:
             return _judge(ctx, tx, account.account_id, seen, actor)
     except IntegrityError as error:
         if expectations.is_there_already(error):  # two looked for the first time at once
-            raise _busy() from error
+            raise account_changing() from error
         raise
 
 
@@ -57,17 +69,17 @@ def _judge(ctx: Context, tx: Tx, account_id: str, seen: Seen, actor: Actor) -> L
     before = expectations.lock(tx, account_id)
     # A time in the future is that of a clock that was wrong: it must not keep anybody from looking.
     if before is not None and seen.at <= before.checked_at <= now:
-        raise _busy()
+        raise account_changing()
     # What was done within the delay before the last look was not judged by it, or it would have been put off.
     since = min(before.checked_at, seen.at) - delay if before else None
     # First what is under way, and then what is done: a settlement in between is in one of them.
     # A key that is due to be taken away may be gone already, and that not be written down yet.
     taken_away = _is_recent(before, seen) and backlog.is_taken_away(tx, account_id, now)
     if requests.is_acted_on(tx, account_id) or taken_away:
-        raise _busy()
+        raise account_changing()
     acted_on = requests.acted_on(tx, account_id, since)
     if any(request.was_touched_between(seen.at - delay, now + delay) for request in acted_on):
-        raise _busy()
+        raise account_changing()
     done = [effect for request in acted_on for effect in effects(request) if since is None or effect.at > since]
     expectation = adopt(account_id, seen, done) if before is None else expect(before, done, seen)
     events = []
@@ -129,13 +141,6 @@ def _write_down(ctx: Context, tx: Tx, expectation: Expectation, seen: Seen) -> l
     return events
 
 
-def _busy() -> Conflict:
-    return Conflict(
-        Code.ACCOUNT_BUSY,
-        "The account is being looked at, or something is being done to it, or was a moment ago. Try again later.",
-    )
-
-
 def check_drift_now(ctx: Context, actor: Actor, account_id: str) -> Look:
     """As `check_drift`, for an operator. Raises Forbidden and NotFound as well."""
     check_may_look_for_drift(actor, account_id)
@@ -162,9 +167,9 @@ def accept_drift(ctx: Context, actor: Actor, finding_id: str, comment: str) -> D
         finding = expectations.finding(tx, finding_id)
         check_may_accept_drift(actor, None if finding is None else finding.drift.account_id)
         if finding is None or expectation is None:
-            raise NotFound(Code.NOT_FOUND, "There is no such finding.")
+            raise no_such_finding()
         if finding.closed_at is not None:
-            raise Conflict(Code.WRONG_STATUS, "The finding is closed already.")
+            raise finding_closed()
         expectations.save(tx, accept(expectation, finding.drift))
         expectations.close(tx, finding_id, now, accepted_by=actor.subject)
         event = Event(DRIFT_ACCEPTED, {**finding.document, "comment": comment})

@@ -62,13 +62,11 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
         except IntegrityError as error:
             if not requests.is_busy(error):
                 raise
-            raise Conflict(
-                Code.ACCOUNT_BUSY, "Another request is being executed on this account. Try again later."
-            ) from error
+            raise Conflict(Code.ACCOUNT_BUSY) from error
         outcome = _act(ctx, root, claimed)
         settled = _settle(ctx, actor, root, claimed, outcome)
     if isinstance(outcome, Refused):
-        raise ExecutionFailed(Code.EXECUTION_FAILED, f"{outcome.detail} The request is failed; file a new one.")
+        raise ExecutionFailed(Code.EXECUTION_FAILED, why=outcome.detail)
     return settled, outcome.created if isinstance(outcome, Done) else None
 
 
@@ -127,11 +125,7 @@ def _settle(
             raise
         if not isinstance(error, Exception):
             raise
-        raise Unavailable(
-            Code.NOT_RECORDED,
-            "What happened could not be recorded, so no secret is shown, and a key that was made is taken back. "
-            "Do not repeat this; look at the request again in some minutes.",
-        ) from error
+        raise Unavailable(Code.NOT_RECORDED) from error
     return settled
 
 

@@ -103,9 +103,7 @@ def _twin(ctx: Context, actor: Actor, draft: Draft, idempotency_key: str | None)
     """Somebody was quicker: with the same key, so that theirs is ours, or just with the same thing. Raises Conflict."""
     replayed = _replay(ctx, actor, draft, idempotency_key) if idempotency_key is not None else None
     if replayed is None:
-        raise Conflict(
-            Code.DUPLICATE_REQUEST, "A request for the same operation on the same account and key is open already."
-        )
+        raise Conflict(Code.DUPLICATE_REQUEST)
     return replayed
 
 
@@ -129,7 +127,7 @@ def _replay(ctx: Context, actor: Actor, draft: Draft, key: str) -> OperationRequ
         return None
     request, draft_hash = found
     if draft_hash != draft.hash:
-        raise Invalid(Code.IDEMPOTENCY_KEY_REUSED, "You filed something else with this Idempotency-Key.")
+        raise Invalid(Code.IDEMPOTENCY_KEY_REUSED)
     return request
 
 

@@ -8,7 +8,7 @@ from service.domain.account import Account, Part, RootCredentials
 from service.domain.actor import Actor, Directory
 from service.domain.capability import plan
 from service.domain.drift import Expectation
-from service.domain.errors import Code, NotFound, no_such_request
+from service.domain.errors import Code, NotFound, no_such_account
 from service.domain.permissions import SEE_ALL, Action, Standing, actions, check_may_see
 from service.domain.request import OperationRequest
 from service.domain.selection import Awaiting, Cursor, Reader, Selection
@@ -39,7 +39,7 @@ def show(ctx: Context, actor: Actor, request_id: str) -> Shown:
     with read(ctx.engine) as tx:
         request = requests.get(tx, request_id)
         if request is None:
-            raise no_such_request()
+            raise NotFound(Code.NOT_FOUND)
         check_may_see(request, actor)
         standing = ctx.standing(tx, request, actor)
     return Shown(request, standing, actions(request, actor, standing, ctx.now()))
@@ -75,7 +75,7 @@ def known_account(ctx: Context, account_id: str) -> Account:
     """Raises NotFound for an account that is not configured; Unavailable."""
     account = ctx.accounts.get(account_id)
     if account is None:
-        raise NotFound(Code.NOT_FOUND, "This account is not configured.")
+        raise no_such_account()
     return account
 
 

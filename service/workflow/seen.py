@@ -6,10 +6,11 @@ from datetime import timedelta
 from service.db import people, requests
 from service.db.engine import Tx, begin, read, retried
 from service.domain.actor import WORKER, Actor, Member, Person, Word
-from service.domain.errors import NoRole, RoleCheck, no_role
+from service.domain.errors import NoRole
 from service.domain.event_table import PERSON_CHANGED, PERSON_SEEN
 from service.domain.events import known_as
 from service.domain.proof import Login, Proof, Unsaid
+from service.domain.sign_in_checks import RoleCheck
 from service.workflow.context import Context
 from service.workflow.tell import tell
 
@@ -73,7 +74,7 @@ def seen(ctx: Context, login: Login, spelled: str) -> Member:
         raise _without_word(ctx, login)
     if known is None and named is None and not ctx.directory.as_member(_new(ctx, shown)).roles:
         # Whoever never was anybody here is not kept.
-        raise no_role()
+        raise NoRole(RoleCheck.NO_GROUP)
     if known is None or _is_news(ctx, shown, known):
         with begin(ctx.engine) as tx:
             known = _write_down(ctx, tx, shown, people.lock(tx, subject))

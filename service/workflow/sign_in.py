@@ -5,8 +5,9 @@ from sqlalchemy.exc import IntegrityError
 from service.db import people, tokens
 from service.db.engine import read, retried
 from service.domain.actor import Actor
-from service.domain.errors import NoRole, RoleCheck, TokenCheck, bad_token, no_role, suspended
+from service.domain.errors import Code, Forbidden, NoRole, bad_token
 from service.domain.proof import Login, Unsaid
+from service.domain.sign_in_checks import RoleCheck, TokenCheck
 from service.workflow.context import Context
 from service.workflow.seen import as_actor, seen
 
@@ -49,7 +50,7 @@ def sign_in(ctx: Context, token_hash: str) -> Actor:
     if member is None or member.kind is not token.kind:
         raise bad_token(TokenCheck.OWNER)
     if person is not None and person.suspended_at is not None:
-        raise suspended()
+        raise Forbidden(Code.SUSPENDED)
     return as_actor(member, token.id)
 
 
@@ -74,7 +75,7 @@ def sign_in_by_provider(ctx: Context, login: Login) -> Actor:
     except IntegrityError:  # two first sign-ins of the same person at once
         member = seen(ctx, login, login.subject)
     if member.is_suspended:
-        raise suspended()
+        raise Forbidden(Code.SUSPENDED)
     if ctx.directory.person(member.subject) is None and not member.roles:
-        raise no_role()
+        raise NoRole(RoleCheck.NO_GROUP)
     return as_actor(member, proof.credential, proof)

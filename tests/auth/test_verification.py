@@ -13,7 +13,8 @@ from support.issuer import Issuer, key_of, public, trusting
 
 from service.auth.keys import ALGORITHMS
 from service.auth.oidc import Verifier
-from service.domain.errors import TokenCheck, Unauthenticated
+from service.domain.errors import Unauthenticated
+from service.domain.sign_in_checks import TokenCheck
 
 NOW = int(time.time())
 

@@ -12,7 +12,7 @@ from support.issuer import Issuer, issuing, key_of, public
 from service.auth.api_tokens import mint
 from service.cli.explain import CHECKS
 from service.domain.actor import ActorKind
-from service.domain.errors import TokenCheck
+from service.domain.sign_in_checks import TokenCheck
 
 SETTINGS = """
 [database]
@@ -136,7 +136,7 @@ def test_good_token_is_explained_by_what_it_may_do(tmp_path: Path, issuer: Issue
     assert words(done) == (
         "Good: the service lets it in issuer corp checks passed all "
         f"person {issuer.url}#erin name Erin [red]:skull: roles approver requester, in 111122223333 "
-        "decides no: A decision takes a token that says when you signed in (auth_time). "
+        "decides no: A decision requires a token that says when you signed in (auth_time). "
         "not seen whether somebody is suspended, or has shown a newer token since"
     )
 

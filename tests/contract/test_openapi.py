@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -169,7 +169,7 @@ def test_every_id_that_goes_out_has_a_longest_length() -> None:
     assert [where for where, schema in ids if not is_bounded(schema)] == []
 
 
-CHOSEN = {
+CHOSEN: dict[tuple[str, str], Iterable[str]] = {
     ("WarningOut", "code"): CautionCode,
     ("Problem", "code"): Code,
     ("ValidationProblem", "code"): Code,

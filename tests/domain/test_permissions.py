@@ -237,7 +237,7 @@ def test_actions_tell_what_one_may_do_and_why_not() -> None:
     told = {action.name: action for action in actions(request(), actor("alice"), standing(), NOON)}
     assert told["withdraw"].allowed
     assert told["approve"].code is Code.ROLE_REQUIRED
-    assert told["execute"].reason == "Only the recipient may execute a create: the answer is the secret."
+    assert told["execute"].reason == Code.NOT_THE_RECIPIENT.sentence
 
 
 def test_creates_are_the_only_operation_whose_answer_is_a_secret() -> None:

@@ -7,16 +7,14 @@ from service.api.deps import Ctx, SignedIn, Waiting
 from service.api.problems import READING, documented
 from service.api.schemas import inputs, outputs
 from service.api.views import account_detail_out, account_out, credentials_out
-from service.domain.errors import Code
+from service.aws.errors import DENIED
+from service.aws.organization import NOT_LISTED
+from service.domain.errors import Code, Unavailable, no_such_account
 from service.workflow.read import account_and_expectation, root_credentials
 
 router = APIRouter(prefix="/v1")
 
-_SAID = {
-    Code.NOT_FOUND: "This account is not configured.",
-    Code.ACCOUNT_UNREACHABLE: "The organization's accounts cannot be listed now. "
-    "AWS denied the call, often by a service control policy.",
-}
+_NO_LIST = Unavailable(Code.ACCOUNT_UNREACHABLE, f"{NOT_LISTED} {DENIED}")
 
 
 @router.get(
@@ -37,7 +35,7 @@ def get_me(actor: SignedIn) -> outputs.MeOut:
     operation_id="listAccounts",
     summary="List the accounts",
     responses=examples.answer("All accounts.", "accounts")
-    | documented(Code.ACCOUNT_UNREACHABLE, common=READING, said=_SAID),
+    | documented(Code.ACCOUNT_UNREACHABLE, common=READING, said=[_NO_LIST]),
 )
 def get_accounts(ctx: Ctx, _actor: SignedIn) -> list[outputs.ConfiguredAccountOut]:
     """The accounts that the settings name, and those that the organizations list. For everybody who is signed in."""
@@ -54,7 +52,7 @@ def get_accounts(ctx: Ctx, _actor: SignedIn) -> list[outputs.ConfiguredAccountOu
         Code.NOT_FOUND,
         Code.ACCOUNT_UNREACHABLE,
         invalid=("path", "account_id"),
-        said=_SAID,
+        said=[no_such_account(), _NO_LIST],
     ),
 )
 def get_account(ctx: Ctx, _actor: SignedIn, account_id: inputs.AccountId) -> outputs.AccountDetailOut:
@@ -77,7 +75,7 @@ def get_account(ctx: Ctx, _actor: SignedIn, account_id: inputs.AccountId) -> out
         Code.ROOT_NOT_PROVED,
         Code.TOO_MANY_WAITING,
         invalid=("path", "account_id"),
-        said={Code.NOT_FOUND: _SAID[Code.NOT_FOUND]},
+        said=[no_such_account()],
     ),
 )
 def get_root_credentials(

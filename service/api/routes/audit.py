@@ -13,6 +13,7 @@ from service.api.paging import decode_sequence, encode_sequence
 from service.api.problems import READING, documented
 from service.api.schemas import inputs, log_outputs
 from service.domain.errors import Code
+from service.domain.permissions import TO_READ_THE_LOG, role_required
 from service.workflow.audit import checkpoint, consistency, export, inclusion, read_events
 
 router = APIRouter(prefix="/v1/audit", tags=["Audit"])
@@ -26,7 +27,7 @@ router = APIRouter(prefix="/v1/audit", tags=["Audit"])
     | documented(
         Code.ROLE_REQUIRED,
         invalid=("query", "cursor"),
-        said={Code.ROLE_REQUIRED: "To read the audit log one needs the role auditor for all accounts."},
+        said=[role_required(TO_READ_THE_LOG, everywhere=True)],
     ),
 )
 def get_events(
@@ -117,7 +118,7 @@ def get_consistency(
         Code.ROLE_REQUIRED,
         Code.LOG_NOT_SIGNED,
         common=READING,
-        said={Code.ROLE_REQUIRED: "To read the audit log one needs the role auditor for all accounts."},
+        said=[role_required(TO_READ_THE_LOG, everywhere=True)],
     ),
 )
 def get_export(ctx: Ctx, actor: SignedIn) -> StreamingResponse:

@@ -11,7 +11,9 @@ from service.api.problems import documented
 from service.api.schemas import inputs, outputs
 from service.api.views import delivery_out
 from service.db.outbox import Place, Wanted
+from service.domain.delivery import delivery_pending, no_such_delivery
 from service.domain.errors import Code
+from service.domain.permissions import TO_REDELIVER, TO_SEE_DELIVERIES, role_required
 from service.workflow.deliver import list_deliveries, redeliver
 
 router = APIRouter(prefix="/v1/deliveries", tags=["Deliveries"])
@@ -25,7 +27,7 @@ router = APIRouter(prefix="/v1/deliveries", tags=["Deliveries"])
     | documented(
         Code.ROLE_REQUIRED,
         invalid=("query", "cursor"),
-        said={Code.ROLE_REQUIRED: "To see deliveries one needs the role operator or auditor for all accounts."},
+        said=[role_required(TO_SEE_DELIVERIES, everywhere=True)],
     ),
 )
 def get_deliveries(
@@ -56,11 +58,7 @@ def get_deliveries(
         Code.NOT_FOUND,
         Code.WRONG_STATUS,
         invalid=("path", "delivery_id"),
-        said={
-            Code.ROLE_REQUIRED: "To send a delivery again one needs the role operator for all accounts.",
-            Code.NOT_FOUND: "There is no such delivery.",
-            Code.WRONG_STATUS: "The delivery is pending: it is being sent already.",
-        },
+        said=[role_required(TO_REDELIVER, everywhere=True), no_such_delivery(), delivery_pending()],
     ),
 )
 def post_redelivery(ctx: Ctx, actor: SignedIn, delivery_id: inputs.DeliveryId) -> outputs.DeliveryOut:

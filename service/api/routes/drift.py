@@ -9,7 +9,15 @@ from service.api.deps import Ctx, SignedIn, Waiting
 from service.api.problems import TAKING_BODY, documented
 from service.api.schemas import inputs, outputs
 from service.api.views import finding_out, look_out
-from service.domain.errors import Code
+from service.domain.drift import account_changing, finding_closed, no_such_finding
+from service.domain.errors import Code, no_such_account
+from service.domain.permissions import (
+    TO_ACCEPT_DRIFT,
+    TO_CHECK_DRIFT,
+    TO_SEE_DRIFT,
+    only_people_accept_drift,
+    role_required,
+)
 from service.workflow.drift import accept_drift, check_drift_now, open_drift
 
 router = APIRouter(prefix="/v1", tags=["Drift"])
@@ -23,7 +31,7 @@ router = APIRouter(prefix="/v1", tags=["Drift"])
     | documented(
         Code.ROLE_REQUIRED,
         invalid=("query", "account_id"),
-        said={Code.ROLE_REQUIRED: "To see drift one needs the role approver or auditor or operator for all accounts."},
+        said=[role_required(TO_SEE_DRIFT, everywhere=True)],
     ),
 )
 def get_drift(ctx: Ctx, actor: SignedIn, wanted: Annotated[inputs.DriftFilter, Query()]) -> outputs.DriftOut:
@@ -49,12 +57,7 @@ def get_drift(ctx: Ctx, actor: SignedIn, wanted: Annotated[inputs.DriftFilter, Q
         Code.ROOT_NOT_PROVED,
         Code.TOO_MANY_WAITING,
         invalid=("path", "account_id"),
-        said={
-            Code.ROLE_REQUIRED: "To look for drift one needs the role operator for this account.",
-            Code.NOT_FOUND: "This account is not configured.",
-            Code.ACCOUNT_BUSY: "The account is being looked at, or something is being done to it, or was a moment ago. "
-            "Try again later.",
-        },
+        said=[role_required(TO_CHECK_DRIFT), no_such_account(), account_changing()],
     ),
 )
 def post_drift_check(
@@ -77,12 +80,7 @@ def post_drift_check(
         Code.WRONG_STATUS,
         *TAKING_BODY,
         invalid=("body", "comment"),
-        said={
-            Code.ROLE_REQUIRED: "To accept drift one needs the role operator for this account.",
-            Code.MACHINE_MAY_NOT_DECIDE: "Only people accept drift; a machine may look for it.",
-            Code.NOT_FOUND: "There is no such finding.",
-            Code.WRONG_STATUS: "The finding is closed already.",
-        },
+        said=[role_required(TO_ACCEPT_DRIFT), only_people_accept_drift(), no_such_finding(), finding_closed()],
     ),
 )
 def post_acceptance(

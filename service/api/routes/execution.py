@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Path, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import JSONResponse, Response
 
 from service.api.contract import examples
@@ -14,7 +14,8 @@ from service.api.problems import documented
 from service.api.schemas import inputs, outputs
 from service.api.views import created_key_out, request_out
 from service.domain.actor import Actor
-from service.domain.errors import Code, Conflict
+from service.domain.errors import Code, Conflict, ServiceError
+from service.domain.permissions import no_receipt_due, only_the_recipient_confirms
 from service.domain.request import OperationRequest, Status
 from service.workflow.context import Context
 from service.workflow.decide import confirm_receipt
@@ -71,10 +72,10 @@ _REFUSALS = (
     Code.NOT_RECORDED,
     Code.TOO_MANY_WAITING,
 )
-_SAID = {
-    Code.SIGN_IN_AGAIN: "This execution takes a sign-in of the last 900 seconds. Sign in again.",
-    Code.WRONG_STATUS: "The request is pending; that is not possible any more, or not yet.",
-}
+_SAID = (
+    ServiceError(Code.SIGN_IN_AGAIN, what="This execution", seconds="900"),
+    ServiceError(Code.WRONG_STATUS, status=Status.PENDING),
+)
 
 
 @router.post(
@@ -134,7 +135,7 @@ def post_execution_into_file(
     _check_accepted(http, *{each.media_type for each in FILES.values()})
     # What was asked for never changes, so this need not be judged together with the execution.
     if not show(ctx, actor, request_id).request.filing.operation.is_create:
-        raise Conflict(Code.NO_FILE, "This request makes no key, so there is no file of one. Nothing was run.")
+        raise Conflict(Code.NO_FILE)
     with waiting.one("execute", actor.subject):
         request, key = execute(ctx, actor, request_id)
     if key is None:
@@ -162,10 +163,7 @@ def _without_secret(ctx: Context, actor: Actor, request: OperationRequest) -> Re
         Code.RECEIPT_TOO_LATE,
         Code.WRONG_STATUS,
         Code.EXPIRED,
-        said={
-            Code.NOT_THE_RECIPIENT: "Only the recipient may confirm that the secret arrived.",
-            Code.WRONG_STATUS: "The request is approved; no receipt is outstanding.",
-        },
+        said=[only_the_recipient_confirms(), no_receipt_due(Status.APPROVED)],
     ),
 )
 def post_receipt(ctx: Ctx, actor: SignedIn, request_id: inputs.RequestId) -> outputs.RequestOut:
@@ -184,7 +182,7 @@ def _check_accepted(request: Request, *media_types: str) -> None:
     weights = dict(_weighed(media_range) for media_range in request.headers.get("accept", "").split(","))
     weights.pop("", None)
     if weights and not any(_weight(media_type, weights) > 0 for media_type in media_types):
-        raise HTTPException(406)
+        raise ServiceError(Code.NOT_ACCEPTABLE)
 
 
 def _weight(media_type: str, weights: Mapping[str, float]) -> float:

@@ -9,7 +9,7 @@ from service.api.contract.examples import named
 from service.api.deps import Ctx
 from service.api.middleware import LARGEST_HOOK_BYTES
 from service.api.problems import TAKING_BODY, documented
-from service.domain.errors import Code, Unauthenticated
+from service.domain.errors import Code, ServiceError, Unauthenticated
 from service.domain.hooks import Unrelated
 from service.notify.inbound import Source
 from service.notify.webhooks import BadSignature
@@ -101,7 +101,7 @@ async def _body(request: Request) -> bytes:
         *TAKING_BODY,
         common=(Code.DOUBLED_HEADER, Code.INVALID_REQUEST, Code.UNAVAILABLE),
         invalid=("path", "source"),
-        said={Code.BODY_TOO_LARGE: "The body is larger than 1024 KiB."},
+        said=[ServiceError(Code.BODY_TOO_LARGE, kib=LARGEST_HOOK_BYTES // 1024)],
     ),
     openapi_extra={"parameters": _SIGNATURES, "requestBody": _BODY, "security": []},
 )
@@ -130,4 +130,4 @@ def post_hook(
 
 
 def _bad_signature() -> Unauthenticated:
-    return Unauthenticated(Code.BAD_SIGNATURE, "The message is not signed by whom it should be, or not now.")
+    return Unauthenticated(Code.BAD_SIGNATURE)

@@ -14,6 +14,7 @@ from service.api.schemas import inputs, log_outputs, outputs
 from service.api.views import request_out, summary_out
 from service.domain.errors import Code, Malformed
 from service.domain.operation import TARGET_OF, Operation, OperationName
+from service.domain.permissions import TO_FILE, TO_HAVE_EVIDENCE, role_required
 from service.domain.selection import Selection
 from service.workflow.audit import evidence_of
 from service.workflow.file import Draft, file
@@ -67,7 +68,7 @@ _IF_NONE_MATCH = Header(alias="If-None-Match", max_length=1000, description="The
         Code.ACCOUNT_UNREACHABLE,
         Code.ROOT_NOT_PROVED,
         invalid=("body", "justification"),
-        said={Code.ROLE_REQUIRED: "To file requests one needs the role requester for this account."},
+        said=[role_required(TO_FILE)],
     ),
 )
 def file_request(
@@ -167,9 +168,7 @@ def get_request(
         Code.ROLE_REQUIRED,
         Code.NOT_FOUND,
         Code.LOG_NOT_SIGNED,
-        said={
-            Code.ROLE_REQUIRED: "To have the evidence of others' requests one needs the role auditor for this account.",
-        },
+        said=[role_required(TO_HAVE_EVIDENCE)],
     ),
 )
 def get_evidence(ctx: Ctx, actor: SignedIn, request_id: inputs.RequestId) -> Response:
@@ -194,5 +193,5 @@ def _checked(idempotency_key: str | None) -> str | None:
         return None
     visible = idempotency_key.isascii() and idempotency_key.isprintable() and " " not in idempotency_key
     if not visible or not 1 <= len(idempotency_key) <= _LONGEST_KEY:
-        raise Malformed(Code.MALFORMED_IDEMPOTENCY_KEY, "An Idempotency-Key is 1 to 255 visible ASCII characters.")
+        raise Malformed(Code.MALFORMED_IDEMPOTENCY_KEY)
     return idempotency_key

@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from service.api.deps import Waiting
+from service.api.problems import no_such_resource
 from service.api.sign_ins import neighbourhood, sign_ins_of
 from service.auth.browser import BrowserClient, Refusal
-from service.domain.errors import Code, NotFound, Unavailable
+from service.domain.errors import Unavailable
 
 router = APIRouter(prefix="/sign-in/{issuer}", include_in_schema=False)
 
@@ -70,5 +71,5 @@ def token(
 def _client(request: Request, issuer: str) -> BrowserClient:
     client = sign_ins_of(request).browsers.get(issuer)
     if client is None:
-        raise NotFound(Code.NOT_FOUND, "There is no such resource.")
+        raise no_such_resource()
     return client

@@ -1,0 +1,47 @@
+"""The checks that a token, or whoever it proves, can fail. For the log and for operators, never for the caller."""
+
+from enum import StrEnum
+
+
+class TokenCheck(StrEnum):
+    """What a token can fail, in the order in which it is asked. For the log and for operators, never for the caller."""
+
+    # any token
+    OPAQUE = "opaque"
+    SIZE = "size"
+    MALFORMED = "malformed"
+    # a provider's
+    ISSUER = "issuer"
+    ALGORITHM = "algorithm"
+    CRITICAL = "critical"
+    TYPE = "type"
+    KEY_ID = "key_id"
+    TIMES = "times"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    UNKNOWN_KEY = "unknown_key"
+    KEY = "key"
+    SIGNATURE = "signature"
+    AUDIENCE = "audience"
+    SUBJECT = "subject"
+    # an API token
+    UNKNOWN = "unknown"
+    REVOKED = "revoked"
+    OWNER = "owner"
+
+
+class RoleCheck(StrEnum):
+    """Why somebody whom a provider has proved is nobody here. For the log; `detail` says it to the caller."""
+
+    MACHINE = "machine"
+    PERSON_ABSENT = "person_absent"
+    PERSON_ELSEWHERE = "person_elsewhere"
+    PERSON_UNREADABLE = "person_unreadable"
+    PERSON_UNVERIFIED = "person_unverified"
+    NAME = "name"
+    SPELLING = "spelling"
+    GROUPS_ABSENT = "groups_absent"
+    GROUPS_ELSEWHERE = "groups_elsewhere"
+    GROUPS_UNREADABLE = "groups_unreadable"
+    NO_GRANTS = "no_grants"
+    NO_GROUP = "no_group"
