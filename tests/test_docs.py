@@ -1,25 +1,32 @@
 """What the documents say exists, exists; and what exists is in the documents."""
 
+import itertools
 import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import get_args, get_origin
 
 import pytest
 import typer
 from pydantic import BaseModel
+from support.builders import NOON
 from support.house import House
 
 from service.api.contract.refusals import example
 from service.api.statuses import STATUSES
 from service.cli import app
+from service.domain.account import ACTIVE, INACTIVE, AccessKey, RootCredentials
 from service.domain.briefing import CautionCode
-from service.domain.errors import Code
+from service.domain.errors import Code, Conflict
 from service.domain.event_table import EVENTS, TEST
+from service.domain.operation import KINDS, Operation, check_can_run
+from service.domain.outcome import ResultCode, of_aws
+from service.domain.policy import Policy, check_root_mfa
 from service.notify.products import HOOKS, PRODUCTS, HookKind, Kind, Need
 from service.settings import Settings, load
 from service.workflow.due import STEPS
@@ -170,6 +177,40 @@ def test_the_settings_say_which_kinds_of_tracker_need_what(need: str) -> None:
     required = _cells(_page("docs/settings.md"), f"trackers.<name>.{need}")[2]
 
     assert _kinds_in(required) == [kind for kind, product in PRODUCTS.items() if need in product.needs]
+
+
+def _found_just_before_the_call() -> Iterator[Code]:
+    """What the last look at any account may refuse, for every operation."""
+    target, other = "TARGET", "OTHER"
+    keys = [{}, {target: ACTIVE}, {target: INACTIVE}, {target: ACTIVE, other: ACTIVE}]
+    policy = Policy(require_root_mfa=True)
+    for name, kind in KINDS.items():
+        operation = Operation(name, kind.target and target)
+        for statuses, signer, is_there in itertools.product(keys, (target, other), (True, False)):
+            state = RootCredentials(
+                observed_at=NOON,
+                signer_key_id=signer,
+                keys=tuple(
+                    AccessKey(access_key_id=key, status=status, created_at=NOON) for key, status in statuses.items()
+                ),
+                password_present=is_there,
+                mfa_enabled=is_there,
+            )
+            for check in (partial(check_can_run, accept_lockout=False), partial(check_root_mfa, policy)):
+                try:
+                    check(operation, state)
+                except Conflict as refusal:
+                    yield refusal.code
+
+
+def test_every_result_code_has_its_row() -> None:
+    table = _page("docs/problems.md").partition("## `result.code` of a request")[2]
+    documented = [
+        code for row in re.findall(r"^\| (`.+?`) \|", table, flags=re.MULTILINE) for code in re.findall(r"`(.+?)`", row)
+    ]
+
+    expected = {*ResultCode, *_found_just_before_the_call(), Code.ACCOUNT_UNREACHABLE, of_aws("…")}
+    assert sorted(documented) == sorted(expected)
 
 
 @pytest.mark.parametrize("code", CautionCode)

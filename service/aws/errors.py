@@ -20,13 +20,14 @@ from botocore.exceptions import (
 
 from service.aws.answers import NotOfAws
 from service.domain.errors import Code, Unavailable
-from service.domain.outcome import InDoubt, Refused
+from service.domain.outcome import InDoubt, Refused, ResultCode, of_aws
 
 # AWS's codes, old names and the `…Exception` forms, in our words. Message texts are never matched, nor shown: they
 # quote ARNs and input. (botocore service model for the declared ones, AWS documentation for the common ones.)
 DENIED = "AWS denied the call, often by a service control policy."
 _BAD_KEY = "AWS does not know, or no longer accepts, the key that the service signs with."
 _BAD_SIGNATURE = "AWS refused the signature: the secret that the service signs with is wrong."
+GONE = "NoSuchEntity"
 _SENTENCES = {
     "403": DENIED,  # the answer to a HEAD has no code
     "AWSOrganizationsNotInUse": "The account is in no organization.",
@@ -44,7 +45,7 @@ _SENTENCES = {
     "KMSInvalidState": "The key in AWS KMS is not ready for use; it may be about to be deleted.",
     "LimitExceeded": "The root user has as many credentials of this kind as AWS allows.",
     "NoSuchBucket": "There is no such bucket.",
-    "NoSuchEntity": "AWS knows no such credential of the root user.",
+    GONE: "AWS knows no such credential of the root user.",
     "NotFound": "AWS knows no such key in AWS KMS.",
     "RequestExpired": "AWS refused the call as too old; the clock of this machine is wrong.",
     "SignatureDoesNotMatch": _BAD_SIGNATURE,
@@ -59,7 +60,8 @@ _FOREIGN = "The answer was none that AWS gives"
 _UNKNOWN = f"{_FOREIGN}, so it is not known whether the call had its effect."
 
 # AWS's codes are names. What botocore finds in a page of somebody else's is the status, or whatever stands there.
-_CODE = re.compile(r"[A-Z][A-Za-z0-9]{2,63}", re.ASCII)
+# With `aws_` before it a code has at most the 64 characters that the database keeps.
+_CODE = re.compile(r"[A-Z][A-Za-z0-9]{2,59}", re.ASCII)
 _STATUS = re.compile(r"[1-5][0-9]{2}", re.ASCII)
 # A UUID (IAM, STS, Organizations, KMS), or capitals and digits (S3). A secret has neither form.
 _REQUEST_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Z]{12,64}", re.ASCII)
@@ -102,7 +104,9 @@ def refused_or_in_doubt(error: Exception, *, signer_key_id: str, sent_once: bool
             return _judged(error, signer_key_id)
         case EndpointConnectionError() | ConnectTimeoutError() if sent_once:
             return Refused(
-                code="unreachable", detail="No connection to AWS; nothing was sent.", signer_key_id=signer_key_id
+                code=ResultCode.UNREACHABLE,
+                detail="No connection to AWS; nothing was sent.",
+                signer_key_id=signer_key_id,
             )
         case _:
             detail = _LOST if isinstance(error, BotoCoreError) else _UNKNOWN
@@ -118,7 +122,13 @@ def _judged(error: ClientError, signer_key_id: str) -> Refused | InDoubt:
         return InDoubt(detail=_LOST, signer_key_id=signer_key_id, aws_request_id=its_id)
     if metadata.get("RetryAttempts", 0) > 0:
         return InDoubt(detail=sentence(code), signer_key_id=signer_key_id, aws_request_id=its_id)
-    return Refused(code=f"aws_{code}", detail=sentence(code), signer_key_id=signer_key_id, aws_request_id=its_id)
+    return Refused(
+        code=of_aws(code),
+        detail=sentence(code),
+        signer_key_id=signer_key_id,
+        aws_request_id=its_id,
+        is_gone=code == GONE,
+    )
 
 
 @contextmanager

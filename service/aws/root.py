@@ -27,7 +27,7 @@ from service.aws.answers import (
     time,
 )
 from service.aws.calls import LONGEST_CALL, ONCE, REPEATABLE
-from service.aws.errors import asked, code_of, refused_or_in_doubt, request_id
+from service.aws.errors import GONE, asked, code_of, refused_or_in_doubt, request_id
 from service.aws.signer import REGION, UNREAD, AssumedRoot, Signer, about_account, proved_signer
 from service.aws.sources import Source
 from service.domain.account import AccessKey, Account, Part, RootCredentials, SigningCertificate, SourceKind
@@ -248,7 +248,7 @@ class AwsRootSession:
             try:
                 answer: Any = self._iam.get_login_profile()
             except ClientError as error:
-                if code_of(error) != "NoSuchEntity":
+                if code_of(error) != GONE:
                     raise
                 return False
             time(member(answer, "LoginProfile"), "CreateDate")

@@ -2,7 +2,41 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NoReturn
+from enum import StrEnum
+from typing import NewType, NoReturn
+
+from service.domain.errors import Code
+
+
+class ResultCode(StrEnum):
+    """How an execution ended, by the service's own names. `docs/problems.md` explains each."""
+
+    DONE = "done"
+    # nothing was sent
+    ACCOUNT_CHANGED = "account_changed"
+    TOO_LATE = "too_late"
+    UNREACHABLE = "unreachable"
+    # what became of a call is not known, or was found out later
+    IN_DOUBT = "in_doubt"
+    NOT_CREATED = "not_created"
+    SECRET_LOST = "secret_lost"  # noqa: S105  # the name of a result
+    QUARANTINED = "quarantined"
+    UNRESOLVED = "unresolved"
+    NOT_DONE = "not_done"
+    # a new key was deleted again
+    UNCONFIRMED = "unconfirmed"
+    EXPIRED = "expired"
+    NOT_RECORDED = "not_recorded"
+    SECRET_WITHHELD = "secret_withheld"  # noqa: S105  # the name of a result
+
+
+# An error of AWS's: AWS may add to them at any time, so no enumeration can hold them.
+AwsCode = NewType("AwsCode", str)
+
+
+def of_aws(name: str) -> AwsCode:
+    """Make the code of an AWS error, such as `aws_AccessDenied`, from the name that AWS gives it."""
+    return AwsCode(f"aws_{name}")
 
 
 class Secret:
@@ -43,12 +77,17 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """Certain to have had no effect. `code` is stable, `detail` says it in words."""
+    """Certain to have had no effect. `code` is stable, `detail` says it in words.
 
-    code: str
+    A `Code` is a refusal that the last look at the account brought about, just before the call. `is_gone` says that
+    AWS knows no such target.
+    """
+
+    code: ResultCode | Code | AwsCode
     detail: str
     signer_key_id: str | None = None
     aws_request_id: str | None = None
+    is_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

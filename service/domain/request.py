@@ -13,7 +13,7 @@ from service.domain.account import SourceKind
 from service.domain.canonical import sha256
 from service.domain.errors import Code, Conflict
 from service.domain.filing import Filing
-from service.domain.outcome import Done, InDoubt, Outcome, Refused
+from service.domain.outcome import Done, InDoubt, Outcome, Refused, ResultCode
 
 
 class Status(StrEnum):
@@ -69,7 +69,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How the execution ended, or why that is unknown. Never a secret: `access_key_id` is the new key's id."""
+    """How the execution ended, or why that is unknown. Never a secret: `access_key_id` is the new key's id.
+
+    `code` is a `ResultCode`, a `Code` or an `AwsCode`; read back, it is their text.
+    """
 
     code: str
     detail: str
@@ -194,7 +197,7 @@ class OperationRequest:
             case Refused():
                 return self._settled(Status.FAILED, _result(outcome.code, outcome), now)
             case InDoubt():
-                return replace(self.become(Status.IN_DOUBT, now), result=_result("in_doubt", outcome))
+                return replace(self.become(Status.IN_DOUBT, now), result=_result(ResultCode.IN_DOUBT, outcome))
 
     def receive(self, now: datetime) -> "OperationRequest":
         """The recipient says that the secret arrived."""
@@ -244,7 +247,7 @@ class OperationRequest:
 
 def _done(outcome: Done) -> Result:
     return Result(
-        code="done",
+        code=ResultCode.DONE,
         detail="AWS did what was asked.",
         access_key_id=outcome.created.access_key_id if outcome.created else None,
         signer_key_id=outcome.signer_key_id,

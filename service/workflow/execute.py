@@ -18,7 +18,7 @@ from service.domain.errors import Code, Conflict, ExecutionFailed, Forbidden, Se
 from service.domain.event_table import EXECUTION_DENIED
 from service.domain.events import quarantined
 from service.domain.operation import Operation, OperationName, check_can_run, facts
-from service.domain.outcome import CreatedKey, Done, Outcome, Refused
+from service.domain.outcome import CreatedKey, Done, Outcome, Refused, ResultCode
 from service.domain.permissions import check_may_execute, check_still_signed_in
 from service.domain.policy import check_lifetime, check_root_mfa
 from service.domain.request import OperationRequest, Result, Status
@@ -87,7 +87,7 @@ def _act(ctx: Context, root: RootSession, claimed: OperationRequest) -> Outcome:
         found = root.observe(ctx.now(), *filing.operation.kind.reads)
         changed = difference(facts(filing.operation, filing.observed), facts(filing.operation, found))
         if changed is not None:
-            return Refused(code="account_changed", detail=f"The account is not as it was approved: {changed}.")
+            return Refused(code=ResultCode.ACCOUNT_CHANGED, detail=f"The account is not as it was approved: {changed}.")
         check_can_run(filing.operation, found, accept_lockout=filing.accept_lockout)
         check_root_mfa(ctx.policy, filing.operation, found, approved_on=filing.observed)
     except ServiceError as refusal:
@@ -97,7 +97,7 @@ def _act(ctx: Context, root: RootSession, claimed: OperationRequest) -> Outcome:
     if claimed.claimed_at is None or ctx.now() - claimed.claimed_at > ctx.roots.call_budget * 2 / 3:
         # This process was frozen. The last third of the budget is for the call; when it is over, reconciliation asks
         # AWS and ends the request, and an effect after that would be nobody's.
-        return Refused(code="too_late", detail="The execution was held up too long, and nothing was sent.")
+        return Refused(code=ResultCode.TOO_LATE, detail="The execution was held up too long, and nothing was sent.")
     return root.perform(filing.operation)
 
 
@@ -120,7 +120,7 @@ def _settle(
     except BaseException as error:  # whatever it was, even a shutdown: the key must not outlive it
         is_barred = isinstance(error, Unauthenticated | Forbidden)
         if created is not None:
-            _forfeit(ctx, root, claimed, created, "secret_withheld" if is_barred else "not_recorded")
+            _forfeit(ctx, root, claimed, created, ResultCode.SECRET_WITHHELD if is_barred else ResultCode.NOT_RECORDED)
         if is_barred:
             raise
         if not isinstance(error, Exception):
@@ -131,13 +131,13 @@ def _settle(
 
 # Why a new key was deleted at once.
 _FORFEITED = {
-    "not_recorded": "The new key could not be recorded and was deleted; nobody has its secret.",
-    "secret_withheld": "The recipient could no longer sign in when AWS had made the key, which was deleted; nobody has "
-    "its secret.",
+    ResultCode.NOT_RECORDED: "The new key could not be recorded and was deleted; nobody has its secret.",
+    ResultCode.SECRET_WITHHELD: "The recipient could no longer sign in when AWS had made the key, which was deleted; "
+    "nobody has its secret.",
 }
 
 
-def _forfeit(ctx: Context, root: RootSession, claimed: OperationRequest, key: CreatedKey, why: str) -> None:
+def _forfeit(ctx: Context, root: RootSession, claimed: OperationRequest, key: CreatedKey, why: ResultCode) -> None:
     """Delete a key whose secret nobody will see, and say so if the database lets us.
 
     While the row is `executing`, whatever fails here is made good by reconciliation, to which the key is new. When the

@@ -14,7 +14,7 @@ from service.domain.errors import Code, Conflict, ServiceError, Unavailable
 from service.domain.event_table import KEY_RETIRED
 from service.domain.events import expiry_failed, taken_away
 from service.domain.operation import OperationName
-from service.domain.outcome import Done
+from service.domain.outcome import Done, ResultCode
 from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import change, write_step
 from service.workflow.context import Context
@@ -75,7 +75,7 @@ def _end(ctx: Context, request: OperationRequest) -> None:
             return
         detail = f"The lifetime of the key had ended, {how}."
         result = Result(
-            code="expired",
+            code=ResultCode.EXPIRED,
             detail=detail,
             access_key_id=key_id,
             signer_key_id=done.signer_key_id,

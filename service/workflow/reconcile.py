@@ -12,7 +12,7 @@ from service.domain.errors import Code, Conflict, ServiceError, Unavailable
 from service.domain.event_table import EXECUTION_UNRESOLVED
 from service.domain.events import Event, quarantined
 from service.domain.operation import Operation, OperationName, facts
-from service.domain.outcome import Done, InDoubt, Outcome, Refused
+from service.domain.outcome import Done, InDoubt, Outcome, Refused, ResultCode
 from service.domain.request import OperationRequest, Status
 from service.workflow.change import change, write_step
 from service.workflow.context import Context, RootSession
@@ -56,7 +56,7 @@ def reconcile(ctx: Context, request_id: str) -> None:
         if request.claimed_at is not None and ctx.now() - request.claimed_at < _PATIENCE:
             raise
         detail = f"For a day AWS could not be asked what became of it: {error.detail} Somebody has to look."
-        outcome, incidents = Refused(code="unresolved", detail=detail), [Event(EXECUTION_UNRESOLVED)]
+        outcome, incidents = Refused(code=ResultCode.UNRESOLVED, detail=detail), [Event(EXECUTION_UNRESOLVED)]
 
     write_step(ctx, request, request.settle(outcome, ctx.now()), *incidents)
 
@@ -72,7 +72,7 @@ def _find_out(ctx: Context, root: RootSession, request: OperationRequest) -> "tu
     new = [key for key in observed.keys if key.access_key_id not in (request.known_key_ids or ())]
     if not new:
         detail = "AWS made no key, or it is gone. File a new request."
-        return (Refused(code="not_created", detail=detail, signer_key_id=root.signer_key_id),)
+        return (Refused(code=ResultCode.NOT_CREATED, detail=detail, signer_key_id=root.signer_key_id),)
     if len(new) == 1 and not observed.is_held(new[0]) and _is_of_the_time(ctx, request, new[0]):
         return _take_back(root, new[0].access_key_id)
     return _quarantine(root, "cannot be told from this request's", *(key.access_key_id for key in new))
@@ -82,8 +82,8 @@ def _take_back(root: RootSession, access_key_id: str) -> "tuple[Outcome, *tuple[
     match root.perform(Operation(OperationName.DELETE_ACCESS_KEY, access_key_id)):
         case Done():
             detail = f"AWS made the key {access_key_id}, but its secret was lost with the answer; it was deleted."
-            return (Refused(code="secret_lost", detail=detail, signer_key_id=root.signer_key_id),)
-        case Refused(code="aws_NoSuchEntity"):
+            return (Refused(code=ResultCode.SECRET_LOST, detail=detail, signer_key_id=root.signer_key_id),)
+        case Refused(is_gone=True):
             # Another worker has just deleted it, and knows better how this ends.
             raise Conflict(Code.WRONG_STATUS, "Somebody else took the key back meanwhile.")
         case Refused(detail=why):
@@ -96,7 +96,9 @@ def _take_back(root: RootSession, access_key_id: str) -> "tuple[Outcome, *tuple[
 
 def _quarantine(root: RootSession, why: str, *access_key_ids: str) -> "tuple[Outcome, *tuple[Event, ...]]":
     detail = f"{', '.join(sorted(access_key_ids))}: {why}. Somebody has to look."
-    return Refused(code="quarantined", detail=detail, signer_key_id=root.signer_key_id), quarantined(*access_key_ids)
+    return Refused(code=ResultCode.QUARANTINED, detail=detail, signer_key_id=root.signer_key_id), quarantined(
+        *access_key_ids
+    )
 
 
 def _is_of_the_time(ctx: Context, request: OperationRequest, key: AccessKey) -> bool:
@@ -112,4 +114,4 @@ def _seen_in(found: Mapping[str, str], operation: Operation, signer_key_id: str)
     if state == operation.kind.wanted:
         return Done(signer_key_id=signer_key_id, aws_request_id=None)
     detail = f"AWS did not do it: {operation.target or PASSWORD} is {state or 'gone'}."
-    return Refused(code="not_done", detail=detail, signer_key_id=signer_key_id)
+    return Refused(code=ResultCode.NOT_DONE, detail=detail, signer_key_id=signer_key_id)

@@ -9,7 +9,7 @@ from service.db import requests
 from service.db.engine import read
 from service.domain.account import Part
 from service.domain.operation import OperationName
-from service.domain.outcome import Done
+from service.domain.outcome import Done, ResultCode
 from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import write_step
 from service.workflow.context import Context
@@ -48,7 +48,7 @@ def roll_back(ctx: Context, request_id: str) -> None:
 
 def _result(done: Done, key_id: str, consequence: str) -> Result:
     return Result(
-        code="unconfirmed",
+        code=ResultCode.UNCONFIRMED,
         detail=f"Nobody confirmed that the secret arrived, {consequence}.",
         access_key_id=key_id,
         signer_key_id=done.signer_key_id,

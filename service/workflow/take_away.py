@@ -34,7 +34,7 @@ def _perform(root: RootSession, name: OperationName, key: AccessKey) -> Done:
     match outcome:
         case Done():
             return outcome
-        case Refused(code="aws_NoSuchEntity"):
+        case Refused(is_gone=True):
             raise Conflict(Code.WRONG_STATUS, "Somebody else took the key away meanwhile.")
         case Refused():
             raise ExecutionFailed(Code.EXECUTION_FAILED, f"The key is not taken away. {outcome.detail}")

@@ -15,7 +15,7 @@ from support.house import House
 from service.db.engine import begin
 from service.domain.account import SourceKind
 from service.domain.actor import WORKER
-from service.domain.outcome import CreatedKey, Done, InDoubt, Refused, Secret
+from service.domain.outcome import CreatedKey, Done, InDoubt, Refused, Secret, of_aws
 from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import record
 
@@ -51,7 +51,7 @@ LIVES: dict[Status, tuple[bool, tuple[Step, ...]]] = {
     Status.APPROVED: (True, ()),
     Status.EXECUTING: (True, (claim,)),
     Status.IN_DOUBT: (True, (claim, settle(InDoubt(detail="lost")))),
-    Status.FAILED: (True, (claim, settle(Refused(code="aws_AccessDenied", detail="no")))),
+    Status.FAILED: (True, (claim, settle(Refused(code=of_aws("AccessDenied"), detail="no")))),
     Status.DELIVERED: (True, (claim, settle(CREATED))),
     Status.SUCCEEDED: (True, (claim, settle(CREATED), lambda request, house: request.receive(house.clock()))),
     Status.ROLLED_BACK: (

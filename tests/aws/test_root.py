@@ -19,6 +19,7 @@ from support.builders import ACCOUNT, CREATE, DEACTIVATE, NOON, OTHER_ACCOUNT
 from service.aws.errors import refused_or_in_doubt
 from service.aws.root import AwsRoots
 from service.aws.sources import ProfileSource
+from service.db.tables import requests
 from service.domain.account import Account, SourceKind
 from service.domain.capability import Plan
 from service.domain.errors import Code, Unavailable
@@ -189,6 +190,29 @@ _TIMEOUT = {"endpoint_url": "https://iam.amazonaws.com", "error": "timed out"}
 )
 def test_only_what_is_certain_is_a_refusal(error: Exception, sent_once: bool, meaning: type[object]) -> None:  # noqa: FBT001
     assert isinstance(refused_or_in_doubt(error, signer_key_id="A", sent_once=sent_once), meaning)
+
+
+def test_only_a_target_that_aws_does_not_know_is_gone() -> None:
+    gone, denied = (
+        refused_or_in_doubt(client_error(status, code), signer_key_id="A", sent_once=False)
+        for status, code in ((404, "NoSuchEntity"), (403, "AccessDenied"))
+    )
+
+    assert isinstance(gone, Refused)
+    assert (gone.code, gone.is_gone) == ("aws_NoSuchEntity", True)
+    assert isinstance(denied, Refused)
+    assert (denied.code, denied.is_gone) == ("aws_AccessDenied", False)
+
+
+_LONGEST_CODE = getattr(requests.c.result_code.type, "length", None)
+
+
+@pytest.mark.parametrize(("length", "meaning"), [(60, Refused), (61, InDoubt)])
+def test_a_code_of_awss_fits_into_the_database(length: int, meaning: type[object]) -> None:
+    judged = refused_or_in_doubt(client_error(403, "A" * length), signer_key_id="A", sent_once=True)
+
+    assert isinstance(judged, meaning)
+    assert not isinstance(judged, Refused) or len(judged.code) == _LONGEST_CODE
 
 
 @pytest.mark.parametrize("code", ["InvalidClientTokenId", "InvalidClientTokenIdException", "NeverHeardOf"])

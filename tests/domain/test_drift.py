@@ -21,7 +21,7 @@ from service.domain.drift import (
     expect,
 )
 from service.domain.operation import Operation, OperationName
-from service.domain.outcome import CreatedKey, Done, Refused, Secret
+from service.domain.outcome import CreatedKey, Done, Refused, ResultCode, Secret
 from service.domain.request import OperationRequest, Result
 
 OLD, NEW = "AKIAOLD0000000000000", "AKIANEW0000000000000"
@@ -90,8 +90,8 @@ def test_what_is_there_at_the_first_look_is_adopted_unless_a_request_made_it() -
         (executed(ACTIVATE, OLD), [Effect(NOON + HOUR, OLD, "Active")]),
         (executed(DELETE, OLD), [Effect(NOON + HOUR, OLD, None)]),
         (executed(DEACTIVATE_MFA, "arn:aws:iam::1:mfa/x"), [Effect(NOON + HOUR, None, None)]),
-        (executed(DELETE, OLD, Refused(code="x", detail="x")), []),
-        (executed(CREATE, None, Refused(code="x", detail="x")), []),
+        (executed(DELETE, OLD, Refused(code=ResultCode.NOT_DONE, detail="x")), []),
+        (executed(CREATE, None, Refused(code=ResultCode.NOT_DONE, detail="x")), []),
         (
             created().deactivated(NOON + 2 * HOUR).roll_back(Result(code="x", detail="x", access_key_id=NEW), NOON),
             [

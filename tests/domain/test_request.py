@@ -12,13 +12,13 @@ from service.domain.errors import Code, Conflict
 from service.domain.events import EVENT_OF, between
 from service.domain.filing import Filing
 from service.domain.operation import TARGET_OF, Operation, OperationName
-from service.domain.outcome import CreatedKey, Done, InDoubt, Refused, Secret
+from service.domain.outcome import CreatedKey, Done, InDoubt, Refused, Secret, of_aws
 from service.domain.request import NEXT, TERMINAL, OperationRequest, Result, Status, Verdict
 
 _KEY = "AKIAEXAMPLE000000001"
 _DONE = Done(signer_key_id="AKIASIGNER", aws_request_id="r-1")
 _CREATED = replace(_DONE, created=CreatedKey(_KEY, Secret("s" * 40), NOON))
-_REFUSED = Refused(code="aws_AccessDenied", detail="no")
+_REFUSED = Refused(code=of_aws("AccessDenied"), detail="no")
 _IN_DOUBT = InDoubt(detail="lost")
 
 

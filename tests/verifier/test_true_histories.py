@@ -27,7 +27,7 @@ from service.domain.event_table import (
 )
 from service.domain.events import Event, between, filed
 from service.domain.operation import Operation, OperationName
-from service.domain.outcome import CreatedKey, Done, InDoubt, Outcome, Refused, Secret
+from service.domain.outcome import CreatedKey, Done, InDoubt, Outcome, Refused, ResultCode, Secret
 from service.domain.permissions import (
     Standing,
     check_may_approve,
@@ -156,7 +156,7 @@ class World:
         outcomes: tuple[Outcome, ...] = (
             Done(signer_key_id="A", aws_request_id=None),
             Done(signer_key_id="A", aws_request_id="r", created=key),
-            Refused(code="x", detail="y"),
+            Refused(code=ResultCode.NOT_DONE, detail="y"),
             InDoubt(detail="z"),
         )
         outcome = outcomes[choose(len(outcomes))]
