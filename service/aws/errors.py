@@ -58,24 +58,68 @@ _CLIENT_ERROR = 4  # the hundreds of the HTTP status
 _LOST = "The answer of AWS was lost, so it is not known whether the call had its effect."
 _FOREIGN = "The answer was none that AWS gives"
 _UNKNOWN = f"{_FOREIGN}, so it is not known whether the call had its effect."
+_UNSAID = "The answer does not tell for certain whether the call had its effect."
+
+# The codes by which IAM says that it did not carry out a call, without `Exception`. First the sender's faults that
+# botocore's service model declares for the calls of `root.py`; then the "Common Error Types" of IAM's API reference,
+# and what IAM calls them in practice. Left out is what tells of the server, the connection or the time: RequestAborted,
+# RequestTimeout, InternalFailure, ServiceFailure, ServiceUnavailable. After those the call may have had its effect.
+CERTAIN_NO = frozenset(
+    {
+        "ConcurrentModification",
+        "EntityAlreadyExists",
+        "EntityTemporarilyUnmodifiable",
+        "InvalidInput",
+        "LimitExceeded",
+        "NoSuchEntity",
+        "PasswordPolicyViolation",
+    }
+    | {
+        "AccessDenied",
+        "ExpiredToken",
+        "IncompleteSignature",
+        "InvalidAction",
+        "InvalidClientTokenId",
+        "InvalidParameterCombination",
+        "InvalidParameterValue",
+        "InvalidQueryParameter",
+        "MalformedHttpRequest",
+        "MalformedQueryString",
+        "MissingAction",
+        "MissingAuthenticationToken",
+        "MissingParameter",
+        "NotAuthorized",
+        "OptInRequired",
+        "RequestEntityTooLarge",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "Throttling",
+        "UnknownOperation",
+        "UnrecognizedClient",
+        "ValidationError",
+    }
+)
 
 # AWS's codes are names. What botocore finds in a page of somebody else's is the status, or whatever stands there.
 # With `aws_` before it a code has at most the 64 characters that the database keeps.
 _CODE = re.compile(r"[A-Z][A-Za-z0-9]{2,59}", re.ASCII)
 _STATUS = re.compile(r"[1-5][0-9]{2}", re.ASCII)
-# A UUID (IAM, STS, Organizations, KMS), or capitals and digits (S3). A secret has neither form.
-_REQUEST_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Z]{12,64}", re.ASCII)
+# IAM's, STS's, Organizations' and KMS's, and S3's. A secret has neither form.
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
+_REQUEST_ID = re.compile(rf"{_UUID.pattern}|[0-9A-Z]{{12,64}}", re.ASCII)
 _REQUEST_ID_HEADERS = ("x-amzn-requestid", "x-amz-request-id")
 
 
 def request_id(answer: Mapping[str, Any]) -> str | None:
-    """AWS's id of the call, from the body or else the headers; None where the answer has none that AWS gives."""
+    """IAM's id of the call, a UUID in the body; None where it is none, or where the header has another.
+
+    IAM gives the same id in both (captured answers). Whoever replaces the body seldom touches the header.
+    """
     metadata = _mapping(answer.get("ResponseMetadata"))
-    headers = _mapping(metadata.get("HTTPHeaders"))
-    for found in (metadata.get("RequestId"), *(headers.get(name) for name in _REQUEST_ID_HEADERS)):
-        if isinstance(found, str) and _REQUEST_ID.fullmatch(found):
-            return found
-    return None
+    found = metadata.get("RequestId")  # botocore takes it from the body in IAM's protocol
+    if not isinstance(found, str) or not _UUID.fullmatch(found):
+        return None
+    return found if _mapping(metadata.get("HTTPHeaders")).get("x-amzn-requestid", found) == found else None
 
 
 def code_of(error: ClientError) -> str | None:
@@ -85,19 +129,35 @@ def code_of(error: ClientError) -> str | None:
     there botocore gives the status for a code, which counts where S3 is asked.
     """
     found = _mapping(error.response.get("Error")).get("Code")
-    if not isinstance(found, str) or request_id(error.response) is None:
+    if not isinstance(found, str) or not _has_request_id(error.response):
         return None
     code = found.removesuffix("Exception")
     is_name = _CODE.fullmatch(code) or (error.operation_name == "HeadObject" and _STATUS.fullmatch(code))
     return code if is_name else None
 
 
+def _has_request_id(answer: Mapping[str, Any]) -> bool:
+    """Whether there is an id of AWS's form, in the body or in a header."""
+    metadata = _mapping(answer.get("ResponseMetadata"))
+    headers = _mapping(metadata.get("HTTPHeaders"))
+    found = (metadata.get("RequestId"), *(headers.get(name) for name in _REQUEST_ID_HEADERS))
+    return any(isinstance(each, str) and _REQUEST_ID.fullmatch(each) for each in found)
+
+
+def certain_no(error: ClientError) -> str | None:
+    """The code by which IAM says that it did not carry out the call; None for every answer that leaves a doubt."""
+    code = code_of(error)
+    if code not in CERTAIN_NO or request_id(error.response) is None:
+        return None
+    return code if error.response["ResponseMetadata"]["HTTPStatusCode"] // 100 == _CLIENT_ERROR else None
+
+
 def refused_or_in_doubt(error: Exception, *, signer_key_id: str, sent_once: bool) -> Refused | InDoubt:
     """Judge the failure of a write.
 
-    A 4xx of AWS's own is a refusal. But not when the SDK had tried before: then the answer may be about our own earlier
-    effect (the key that the first try deleted). A page of somebody else's, no answer, a 5xx and anything unknown are in
-    doubt: what stood between may have let the call through.
+    Only a certain no of IAM's is a refusal. But not when the SDK had tried before: then the answer may be about our own
+    earlier effect (the key that the first try deleted). Everything else is in doubt: what stood between may have let
+    the call through.
     """
     match error:
         case ClientError():
@@ -114,12 +174,14 @@ def refused_or_in_doubt(error: Exception, *, signer_key_id: str, sent_once: bool
 
 
 def _judged(error: ClientError, signer_key_id: str) -> Refused | InDoubt:
-    code, its_id = code_of(error), request_id(error.response)
-    if code is None:
-        return InDoubt(detail=_UNKNOWN, signer_key_id=signer_key_id, aws_request_id=its_id)
+    its_id, code = request_id(error.response), certain_no(error)
     metadata = error.response["ResponseMetadata"]
-    if metadata["HTTPStatusCode"] // 100 != _CLIENT_ERROR:
-        return InDoubt(detail=_LOST, signer_key_id=signer_key_id, aws_request_id=its_id)
+    if code is None:
+        if its_id is None or code_of(error) is None:
+            detail = _UNKNOWN
+        else:
+            detail = _UNSAID if metadata["HTTPStatusCode"] // 100 == _CLIENT_ERROR else _LOST
+        return InDoubt(detail=detail, signer_key_id=signer_key_id, aws_request_id=its_id)
     if metadata.get("RetryAttempts", 0) > 0:
         return InDoubt(detail=sentence(code), signer_key_id=signer_key_id, aws_request_id=its_id)
     return Refused(

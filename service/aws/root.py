@@ -27,7 +27,7 @@ from service.aws.answers import (
     time,
 )
 from service.aws.calls import LONGEST_CALL, ONCE, REPEATABLE
-from service.aws.errors import GONE, asked, code_of, refused_or_in_doubt, request_id
+from service.aws.errors import GONE, asked, certain_no, refused_or_in_doubt, request_id
 from service.aws.signer import REGION, UNREAD, AssumedRoot, Signer, about_account, proved_signer
 from service.aws.sources import Source
 from service.domain.account import AccessKey, Account, Part, RootCredentials, SigningCertificate, SourceKind
@@ -200,7 +200,7 @@ class AwsRootSession:
             case _:
                 assert_never(operation.name)
         # These answers hold nothing else that shows whose they are: a page that says 200 is not AWS's.
-        if "RequestId" not in answer["ResponseMetadata"] or (its_id := request_id(answer)) is None:
+        if (its_id := request_id(answer)) is None:
             raise NotOfAws("RequestId")
         return Done(signer_key_id=self.signer_key_id, aws_request_id=its_id)
 
@@ -248,7 +248,7 @@ class AwsRootSession:
             try:
                 answer: Any = self._iam.get_login_profile()
             except ClientError as error:
-                if code_of(error) != GONE:
+                if certain_no(error) != GONE:
                     raise
                 return False
             time(member(answer, "LoginProfile"), "CreateDate")

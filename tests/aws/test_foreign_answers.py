@@ -7,7 +7,19 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from support.answers import CANARY, KINDS, PAGES, Change, broken_session, on_body, saying, without
+from support.answers import (
+    CANARY,
+    DOUBTFUL,
+    KINDS,
+    PAGES,
+    Change,
+    broken_session,
+    error_of,
+    on_body,
+    page,
+    saying,
+    without,
+)
 from support.builders import (
     ACCOUNT,
     ACTIVATE,
@@ -45,6 +57,7 @@ pytestmark = [
 _OWN = Account(account_id=ACCOUNT, name="production")
 _MEMBER = Account(account_id=MEMBER, name="member", has_profile=False, organization="main")
 _ALL = tuple(Part)
+_ANY_ID = "7a62c49f-347e-4fc4-9331-6e8e00000000"
 
 # Which fields of which answer are read.
 _FIELDS = {
@@ -195,6 +208,27 @@ def test_an_act_that_somebody_else_answers_is_in_doubt(
     outcome = perform(aws, name, on=on)
     assert isinstance(outcome, InDoubt)
     assert CANARY[:12] not in f"{outcome}{caplog.text}"
+
+
+@pytest.mark.parametrize("what", DOUBTFUL)
+@pytest.mark.parametrize("name", [CREATE, DELETE])
+def test_an_error_that_is_no_certain_no_of_iams_is_in_doubt(aws: SimulatedAws, name: OperationName, what: str) -> None:
+    on = target(aws, name)
+    aws.fault(_ACTS[name], Rewritten(DOUBTFUL[what]), times=9)
+    assert isinstance(perform(aws, name, on=on), InDoubt)
+
+
+def test_an_answer_whose_header_has_another_id_than_its_body_is_in_doubt(aws: SimulatedAws) -> None:
+    on = aws.create_root_key(ACCOUNT).access_key_id
+    aws.fault("UpdateAccessKey", Rewritten(saying("RequestId", _ANY_ID)))
+    assert isinstance(perform(aws, DEACTIVATE, on=on), InDoubt)
+
+
+@pytest.mark.parametrize("request_id", [None, "BLUECOATPROXY01"])
+def test_nobody_but_iam_says_that_there_is_no_password(aws: SimulatedAws, request_id: str | None) -> None:
+    answer = page("404 Not Found", error_of("NoSuchEntity", request_id), f"x-amzn-RequestId: {_ANY_ID}")
+    aws.fault("GetLoginProfile", Rewritten(answer))
+    assert "GetLoginProfile: " in refusal_of_a_read(aws, _MEMBER).exact
 
 
 def test_what_aws_itself_refuses_is_refused(aws: SimulatedAws) -> None:

@@ -15,6 +15,7 @@ _HEADERS = (b"Content-Encoding: gzip", b"Transfer-Encoding: chunked", b"Content-
             b"x-amzn-RequestId: 7a62c49f-347e-4fc4-9331-6e8e00000000", b" folded", b"Location: /")  # fmt: skip
 _CONTENTS = (b"", b" ", b"N/A", b"null", b"0", b"-1", b"true", b"<b>bold</b>", b"&amp;", b"&unknown;", b"\x00",
              b"9" * 400, b"\xff\xfe", "\u202eevil".encode(), b"]]>", b"2026-13-45T99:99:99Z", b"Active")  # fmt: skip
+_FILTERED = (b"AccessDenied", b"NoSuchEntity", b"Throttling", b"Blocked", b"UrlFiltered")
 _ELEMENT = re.compile(rb"<(\w+)>([^<>]*)</\1>")
 _TAG = re.compile(rb"</?\w+/?>")
 
@@ -131,9 +132,21 @@ def _page(random: Random, answer: bytes) -> bytes:
     return _on_body(lambda random, _: random.choice(pages))(random, answer)
 
 
+def _refusal(random: Random, answer: bytes) -> bytes:
+    """An error that a filter puts in the place of AWS's answer, under AWS's headers or without."""
+    code, status = random.choice(_FILTERED), random.choice((b"403 Forbidden", b"400 Bad Request", b"404 Not Found"))
+    its_id = random.choice((b"", b"<RequestId>BLUECOATPROXY01</RequestId>"))
+    body = b"<ErrorResponse><Error><Code>%b</Code></Error>%b</ErrorResponse>" % (code, its_id)
+    head = answer.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    kept = head[1:] if random.random() < 0.5 else []
+    kept = [line for line in kept if not line.lower().startswith(b"content-length")]
+    return b"\r\n".join([b"HTTP/1.1 " + status, *kept, b"Content-Length: %d" % len(body), b"", body])
+
+
 _MUTATIONS: tuple[_Mutation, ...] = (
     *map(_on_body, (_flip, _cut_out, _twice, _cut_off, _element, _element, _element, _tag, _tag, _json_value)),
     *map(_on_head, (_status, _status, _no_header, _new_header)),
     _no_gap,
     _page,
+    _refusal,
 )

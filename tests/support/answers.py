@@ -7,6 +7,7 @@ Change = Callable[[bytes], bytes]
 
 CANARY = "canary/7f3a+91c2/0b44+de58/a6f0+3177"
 
+_ANY_ID = "7a62c49f-347e-4fc4-9331-6e8e00000000"
 _HTML = f"<html><head><title>Sign in</title></head><body><p>{CANARY}<br>Sign in here.</body></html>"
 _XHTML = f'<html xmlns="http://www.w3.org/1999/xhtml"><head/><body><p>{CANARY}</p></body></html>'
 
@@ -36,7 +37,7 @@ PAGES: dict[str, Change] = {
     "403, not well-formed": page("403 Forbidden", _HTML),
     "403 in JSON": page("403 Forbidden", f'{{"message": "{CANARY}"}}'),
     "403, empty": page("403 Forbidden", ""),
-    "403 with AWS's headers": page("403 Forbidden", _XHTML, "x-amzn-RequestId: 7a62c49f-347e-4fc4-9331-6e8e00000000"),
+    "403 with AWS's headers": page("403 Forbidden", _XHTML, f"x-amzn-RequestId: {_ANY_ID}"),
     "404": page("404 Not Found", _XHTML),
     "407": page("407 Proxy Authentication Required", _XHTML, "Proxy-Authenticate: Basic"),
     "408": page("408 Request Timeout", _XHTML),
@@ -77,6 +78,40 @@ def saying(element: str, value: str) -> Change:
     return on_body(
         lambda body: re.sub(rf"<{element}>.*?</{element}>", f"<{element}>{value}</{element}>", body, flags=re.DOTALL)
     )
+
+
+def error_of(code: str, request_id: str | None = _ANY_ID) -> str:
+    """An error in the form in which IAM writes it."""
+    its_id = f"<RequestId>{request_id}</RequestId>" if request_id else ""
+    return f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code></Error>{its_id}</ErrorResponse>"
+
+
+def with_headers_of_aws(status: str, body: str) -> Change:
+    """Another status and body, and whatever AWS has in its headers."""
+
+    def changed(real: bytes) -> bytes:
+        return re.sub(rb"\A[^\r]+", f"HTTP/1.1 {status}".encode(), on_body(lambda _: body)(real))
+
+    return changed
+
+
+# What looks like a refusal of AWS's and is no certain one.
+DOUBTFUL: dict[str, Change] = {
+    "a time-out": page("408 Request Timeout", error_of("RequestTimeout")),
+    "a time-out by its long name": page("400 Bad Request", error_of("RequestTimeoutException")),
+    "an earlier request": page("400 Bad Request", error_of("PriorRequestNotComplete")),
+    "a fault of the server with a 4xx": page("400 Bad Request", error_of("InternalFailure")),
+    "a server away with a 4xx": page("400 Bad Request", error_of("ServiceUnavailable")),
+    "a name that AWS does not have": page("403 Forbidden", error_of("UrlFiltered")),
+    "a firewall": page("429 Too Many Requests", error_of("WAFBlocked")),
+    "a redirect": page("302 Found", error_of("AccessDenied"), "Location: https://portal.example.com/"),
+    "a success": page("201 Created", error_of("AccessDenied")),
+    "S3's form": page("403 Forbidden", f"<Error><Code>NoSuchEntity</Code><RequestId>{_ANY_ID}</RequestId></Error>"),
+    "two codes": page("403 Forbidden", error_of("AccessDenied</Code><Code>AccessDenied")),
+    "an id that is no UUID": page("403 Forbidden", error_of("AccessDenied", "BLUECOATPROXY01")),
+    "an id in the header only": with_headers_of_aws("403 Forbidden", error_of("AccessDenied", None)),
+    "another id in the header": with_headers_of_aws("403 Forbidden", error_of("AccessDenied")),
+}  # fmt: skip
 
 
 def secrets_in(answer: bytes) -> list[str]:
