@@ -16,7 +16,7 @@ SERIAL_NUMBER = re.compile(r"[\w+=/:,.@-]{9,256}", re.ASCII)
 CERTIFICATE_ID = re.compile(r"\w{24,128}", re.ASCII)
 # `Active`, `Inactive`, `Expired`, and of an account `ACTIVE`, `PENDING_CLOSURE`; read tolerantly.
 WORD = re.compile(r"[A-Za-z_]{1,32}", re.ASCII)
-# Of a service, in lower case; `N/A` where AWS knows only the time.
+# Of a service or a region, in lower case; `N/A` for both where AWS knows of no use.
 SERVICE = re.compile(r"[\w./ -]{1,64}", re.ASCII)
 ACCOUNT_ID = re.compile(r"[0-9]{12}", re.ASCII)
 ARN = re.compile(r"arn:aws[a-z-]*:[\w+=/:,.@-]{1,512}", re.ASCII)

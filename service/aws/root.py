@@ -42,8 +42,11 @@ logger = logging.getLogger(__name__)
 
 # The narrowest of AWS's root task policies for reading; `KINDS` names those for acting.
 _READING = "IAMAuditRootUserCredentials"
-# The only flags among what the summary counts (API reference of GetAccountSummary).
-_FLAGS = ("AccountMFAEnabled", "AccountPasswordPresent", "AccountSigningCertificatesPresent")
+# The only flags among what the summary counts (API reference of GetAccountSummary). The later one came years after the
+# others, and nothing is decided by it.
+_FLAGS = ("AccountAccessKeysPresent", "AccountMFAEnabled", "AccountSigningCertificatesPresent")
+_LATER_FLAGS = frozenset({"AccountPasswordPresent"})
+_NEVER_USED = "N/A"
 
 
 class AwsRoots:
@@ -227,17 +230,20 @@ class AwsRootSession:
         with self._asked("GetAccessKeyLastUsed"):
             answer: Any = self._iam.get_access_key_last_used(AccessKeyId=listed.access_key_id)
             used = member(answer, "AccessKeyLastUsed")
-            service = text(used, "ServiceName", SERVICE)
-            if "LastUsedDate" not in used:  # never, or not since AWS keeps account of it
-                return listed
-            return replace(listed, last_used_at=time(used, "LastUsedDate"), last_used_service=service)
+            named = [text(used, name, SERVICE) for name in ("ServiceName", "Region")]
+            if "LastUsedDate" in used:
+                return replace(listed, last_used_at=time(used, "LastUsedDate"), last_used_service=named[0])
+            # Never, or not since AWS keeps account of it: then neither has a name (API reference of AccessKeyLastUsed).
+            if named != [_NEVER_USED, _NEVER_USED]:
+                raise NotOfAws("LastUsedDate")
+            return listed
 
     def _flags(self) -> dict[str, bool]:
         """What the summary says is there, 1, or not, 0; it also has counts and quotas."""
         with self._asked("GetAccountSummary"):
             answer: Any = self._iam.get_account_summary()
             found = member(answer, "SummaryMap")
-            wanted = {name: found[name] for name in _FLAGS if name in found}
+            wanted = {name: found.get(name) for name in (*_FLAGS, *(_LATER_FLAGS & found.keys()))}
             for name, value in wanted.items():
                 if value not in (0, 1):
                     raise NotOfAws(name)

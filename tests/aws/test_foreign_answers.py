@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import traceback
 from collections.abc import Iterator
 from datetime import timedelta
@@ -65,7 +66,7 @@ _FIELDS = {
     "AssumeRoot": ("Credentials", "AccessKeyId", "SecretAccessKey", "SessionToken"),
     "ListAccessKeys": ("AccessKeyMetadata", "AccessKeyId", "Status", "CreateDate", "ListAccessKeysResult"),
     "GetAccountSummary": ("SummaryMap", "GetAccountSummaryResult"),
-    "GetAccessKeyLastUsed": ("AccessKeyLastUsed", "ServiceName"),
+    "GetAccessKeyLastUsed": ("AccessKeyLastUsed", "ServiceName", "Region", "LastUsedDate"),
     "GetLoginProfile": ("LoginProfile", "CreateDate"),
     "ListMFADevices": ("MFADevices", "SerialNumber"),
     "ListSigningCertificates": ("Certificates", "CertificateId", "Status"),
@@ -105,6 +106,12 @@ def refusal_of_a_read(aws: SimulatedAws, account: Account) -> Unavailable:
     return refused.value
 
 
+def use_the_key_of(aws: SimulatedAws, account_id: str) -> None:
+    own = Account(account_id=account_id, name="own")
+    with AwsRoots({account_id: source_of(aws, account_id)}).sign_in(own, Plan(SourceKind.PROFILE)):
+        pass
+
+
 def check_is_told(refused: Unavailable, account: Account, call: str, caplog: pytest.LogCaptureFixture) -> None:
     assert refused.code is Code.ACCOUNT_UNREACHABLE
     assert f"account {account.account_id} by " in refused.exact
@@ -132,17 +139,53 @@ def test_a_read_that_somebody_else_answers_is_an_account_out_of_reach(
 def test_an_answer_that_lacks_what_is_read_is_an_account_out_of_reach(
     aws: SimulatedAws, caplog: pytest.LogCaptureFixture, call: str, field: str
 ) -> None:
+    use_the_key_of(aws, MEMBER)
     aws.fault(call, Rewritten(without(field)))
     check_is_told(refusal_of_a_read(aws, _MEMBER), _MEMBER, call, caplog)
+
+
+@pytest.mark.parametrize("kept", ["ServiceName", "Region"])
+def test_no_date_of_use_is_fine_only_where_neither_service_nor_region_is_named(aws: SimulatedAws, kept: str) -> None:
+    """A key in use must not look like one that nobody ever used, for that one may be rolled back."""
+    gone = next(name for name in ("ServiceName", "Region") if name != kept)
+    use_the_key_of(aws, MEMBER)
+    aws.fault("GetAccessKeyLastUsed", Rewritten(lambda real: saying(gone, "N/A")(without("LastUsedDate")(real))))
+    assert "GetAccessKeyLastUsed: " in refusal_of_a_read(aws, _MEMBER).exact
+
+
+def test_a_key_that_was_never_used_has_no_date_of_use(aws: SimulatedAws) -> None:
+    aws.create_root_key(MEMBER)
+    with roots(aws).sign_in(_MEMBER, Plan(SourceKind.ASSUME_ROOT)) as root:
+        assert {key.last_used_at for key in root.observe(NOON, Part.LAST_USE).keys} == {None}
+
+
+_FLAGS = ("AccountAccessKeysPresent", "AccountMFAEnabled", "AccountSigningCertificatesPresent")
+
+
+def without_flag(name: str) -> Change:
+    return on_body(lambda body: re.sub(rf"<entry>\s*<key>{name}</key>.*?</entry>", "", body, flags=re.DOTALL))
+
+
+@pytest.mark.parametrize("flag", _FLAGS)
+def test_a_summary_without_a_flag_is_an_account_out_of_reach(aws: SimulatedAws, flag: str) -> None:
+    """Without the one of MFA nobody would notice that the device had gone."""
+    aws.fault("GetAccountSummary", Rewritten(without_flag(flag)))
+    assert f"GetAccountSummary: The answer was none that AWS gives: {flag} is" in refusal_of_a_read(aws, _OWN).exact
+
+
+def test_a_summary_that_is_silent_about_the_password_leaves_it_open(aws: SimulatedAws) -> None:
+    """Its flag came years after the others."""
+    aws.fault("GetAccountSummary", Rewritten(without_flag("AccountPasswordPresent")))
+    with roots(aws).sign_in(_OWN, Plan(SourceKind.PROFILE)) as root:
+        found = root.observe(NOON, Part.SUMMARY)
+    assert (found.mfa_enabled, found.password_present) == (True, None)
 
 
 @pytest.mark.parametrize(("call", "field", "value"), [(*where, value) for where, value in _GARBLED.items()])
 def test_an_answer_with_something_else_in_a_field_is_an_account_out_of_reach(
     aws: SimulatedAws, caplog: pytest.LogCaptureFixture, call: str, field: str, value: str
 ) -> None:
-    own = Account(account_id=MEMBER, name="member")
-    with AwsRoots({MEMBER: source_of(aws, MEMBER)}).sign_in(own, Plan(SourceKind.PROFILE)):
-        pass  # so that the key was used
+    use_the_key_of(aws, MEMBER)
     aws.fault(call, Rewritten(saying(field, value)))
     check_is_told(refusal_of_a_read(aws, _MEMBER), _MEMBER, call, caplog)
 

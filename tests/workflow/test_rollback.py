@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from support.answers import without
 from support.builders import ACCOUNT
 from support.commits import commits_failing
 from support.house import House
@@ -17,6 +18,7 @@ from service.simulated_aws import (
     Credential,
     Fault,
     Refuse,
+    Rewritten,
     ServerError,
     Throttle,
 )
@@ -136,6 +138,17 @@ def test_a_key_in_use_is_reported_once_and_left_alone(house: House) -> None:
     assert status_of(house, key) == "Active"
     assert events(house, request).count("receipt.overdue") == 1
     assert confirm(house, request) is None
+
+
+def test_a_key_in_use_whose_date_of_use_was_lost_on_the_way_is_left_alone(house: House) -> None:
+    request, key = deliver(house)
+    use(house, key)
+    house.aws.fault("GetAccessKeyLastUsed", Rewritten(without("LastUsedDate")), times=9)
+    assert after(house, request, RECEIPT_WINDOW).unconfirmed_at is None
+    house.aws.reset_faults()
+    after(house, request, MOMENT)
+    assert status_of(house, key) == "Active"
+    assert events(house, request).count("receipt.overdue") == 1
 
 
 def test_a_key_that_is_gone_already_is_rolled_back(house: House) -> None:
