@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from xml.etree import ElementTree as ET
 
 from botocore.utils import parse_timestamp
 
@@ -23,6 +24,8 @@ ARN = re.compile(r"arn:aws[a-z-]*:[\w+=/:,.@-]{1,512}", re.ASCII)
 # A secret and a session token: no pattern in the model but that nothing in them is blank.
 OPAQUE = re.compile(r"[!-~]{16,8192}", re.ASCII)
 
+# IAM's lists that are read.
+PAGED = ("ListAccessKeys", "ListMFADevices", "ListSigningCertificates")
 _MARKER = re.compile(r"[\x20-\xff]{1,4096}")  # the model's pattern, and more than its length
 # Far more than a root user can have; AWS may put fewer on a page than it could.
 _MOST_PAGES = 100
@@ -72,19 +75,40 @@ def members(answer: object, name: str) -> list[Mapping[str, Any]]:
 
 
 def every_page(call: Callable[..., Any], name: str) -> list[Mapping[str, Any]]:
-    """What stands under `name` on all pages of one of IAM's lists. Raises NotOfAws where the pages do not end."""
+    """What stands under `name` on all pages of one of IAM's lists, each of which says whether it is the last.
+
+    Raises NotOfAws, also where the pages do not end.
+    """
     found: list[Mapping[str, Any]] = []
     marker: dict[str, str] = {}
     for _ in range(_MOST_PAGES):
         page = call(**marker)
         found += members(page, name)
-        if not page.get("IsTruncated"):
+        is_truncated = page.get("IsTruncated")
+        if not isinstance(is_truncated, bool):
+            raise NotOfAws("IsTruncated")
+        if not is_truncated:
+            if page.get("Marker"):  # AWS has one where there is more, and only there
+                raise NotOfAws("Marker")
             return found
         following = text(page, "Marker", _MARKER)
         if following == marker.get("Marker"):
             break
         marker = {"Marker": following}
     raise NotOfAws("Marker")
+
+
+def check_truncation(**event: Any) -> None:
+    """Raise NotOfAws unless a page says `true` or `false`; botocore takes all else for false.
+
+    botocore calls this with the bytes that came, before it reads them: its event `before-parse`.
+    """
+    try:
+        page = ET.fromstring(event["response_dict"]["body"])  # noqa: S314  # as botocore itself in a moment
+    except ET.ParseError:
+        return  # botocore's own parser says so
+    if any(each.tag.endswith("IsTruncated") and each.text not in ("true", "false") for each in page.iter()):
+        raise NotOfAws("IsTruncated")
 
 
 def parse_time(value: Any) -> datetime | None:

@@ -29,7 +29,8 @@ _FIRST_WAIT_SECONDS = 2.0
 NOT_LISTED = "The organization's accounts cannot be listed now."
 
 # arn:aws:organizations::{management account}:account/{organization}/{account} (API reference)
-_ARN = r"arn:aws[a-z-]*:organizations::[0-9]{12}:account/o-[a-z0-9]{10,32}/"
+_ARN = r"arn:aws[a-z-]*:organizations::([0-9]{12}):account/o-[a-z0-9]{10,32}/"
+_MANAGER = re.compile(_ARN, re.ASCII)
 _TOKEN = re.compile(r"[\s\S]{1,100000}")  # the model's pattern and length
 # Twenty accounts a page, and AWS's largest organizations have tens of thousands; pages may be empty (API reference).
 _MOST_PAGES = 10_000
@@ -178,7 +179,7 @@ class Organization:
 
 
 def _every_account(list_accounts: Callable[..., Any]) -> list[Mapping[str, Any]]:
-    """Raises NotOfAws: also for a list without any account, for the management account is always there."""
+    """Raises NotOfAws, also for a list without the management account, which is always there and in every ARN."""
     found: list[Mapping[str, Any]] = []
     token: dict[str, str] = {}
     seen: set[str] = set()
@@ -186,7 +187,8 @@ def _every_account(list_accounts: Callable[..., Any]) -> list[Mapping[str, Any]]
         page = list_accounts(**token)
         found += members(page, "Accounts")
         if page.get("NextToken") is None:
-            if not found:
+            managers = {match[1] for each in found if (match := _MANAGER.match(str(each.get("Arn"))))}
+            if not managers & {str(each.get("Id")) for each in found}:
                 raise NotOfAws("Accounts")
             return found
         token = {"NextToken": text(page, "NextToken", _TOKEN)}

@@ -32,6 +32,7 @@ from service.aws.signer import REGION, UNREAD, AssumedRoot, Signer, about_accoun
 from service.aws.sources import Source
 from service.domain.account import AccessKey, Account, Part, RootCredentials, SigningCertificate, SourceKind
 from service.domain.capability import Plan
+from service.domain.errors import Code, Unavailable
 from service.domain.operation import KINDS, Operation, OperationName
 from service.domain.outcome import CreatedKey, Done, InDoubt, Outcome, Secret
 
@@ -90,6 +91,7 @@ class AwsRoots:
                 now=self._now,
                 signer_key_id=actor.key_id,
                 own_key_id=None if plan.source is SourceKind.ASSUME_ROOT else reader.key_id,
+                is_listed=reader.is_long_term,
                 held_key_id=lambda: self._held_key_id(account),
             )
 
@@ -119,6 +121,7 @@ class AwsRootSession:
         now: Callable[[], datetime],
         signer_key_id: str,
         own_key_id: str | None,
+        is_listed: bool,
         held_key_id: Callable[[], str | None],
     ) -> None:
         self._iam = iam
@@ -127,6 +130,7 @@ class AwsRootSession:
         self._now = now
         self._held_key_id = held_key_id
         self._own_key_id = own_key_id
+        self._listed_key_id = own_key_id if is_listed else None
         self.signer_key_id = signer_key_id
 
     def observe(self, now: datetime, *parts: Part) -> RootCredentials:
@@ -154,6 +158,27 @@ class AwsRootSession:
                 self._certificates() if Part.SIGNING_CERTIFICATES in parts and certificates is not False else None
             ),
         )
+
+    def observe_twice(self, now: datetime, *parts: Part) -> RootCredentials:
+        """What two looks agree on, where no list is empty against the account's summary. Raises Unavailable.
+
+        Of a list from which something was lost on the way, what was lost would pass for gone.
+        """
+        first, found = self.observe(now, *parts), self.observe(now, *parts)
+        if _there(first) != _there(found):
+            raise Unavailable(Code.ACCOUNT_UNREACHABLE, f"{UNREAD} AWS gave two different answers.", about=self._about)
+        lists = {
+            "AccountAccessKeysPresent": found.keys,
+            "AccountMFAEnabled": found.mfa_devices,
+            "AccountSigningCertificatesPresent": found.signing_certificates,
+        }
+        empty = [flag for flag, listed in lists.items() if listed == ()]
+        flags = self._flags() if empty else {}
+        for flag in empty:
+            if flags[flag]:
+                said = f"{UNREAD} AWS lists nothing where its summary counts something."
+                raise Unavailable(Code.ACCOUNT_UNREACHABLE, said, cause=f"{said} ({flag})", about=self._about)
+        return found
 
     def perform(self, operation: Operation) -> Outcome:
         """Make the call. Whatever goes wrong is a value; what cannot be understood is InDoubt."""
@@ -220,8 +245,12 @@ class AwsRootSession:
                 )
                 for listed in every_page(self._iam.list_access_keys, "AccessKeyMetadata")
             ]
-            if len({key.access_key_id for key in found}) < len(found):
+            ids = {key.access_key_id for key in found}
+            if len(ids) < len(found):
                 raise NotOfAws("AccessKeyId")
+            # The key that signs is an access key of this root user: a list without it is not whole.
+            if self._listed_key_id is not None and self._listed_key_id not in ids:
+                raise NotOfAws("AccessKeyMetadata")
         return sorted(found, key=lambda key: (key.created_at, key.access_key_id))
 
     def _key(self, listed: AccessKey, *, with_use: bool) -> AccessKey:
@@ -272,3 +301,9 @@ class AwsRootSession:
                 for listed in every_page(self._iam.list_signing_certificates, "Certificates")
             )
             return tuple(sorted(found, key=lambda certificate: certificate.certificate_id))
+
+
+def _there(found: RootCredentials) -> RootCredentials:
+    """What is there, and which of the keys were ever used; not when, which may go on between two looks."""
+    used = {key: found.observed_at if key.last_used_at else None for key in found.keys}
+    return replace(found, keys=tuple(replace(key, last_used_at=at, last_used_service=None) for key, at in used.items()))

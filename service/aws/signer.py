@@ -36,6 +36,7 @@ class Signer:
     def __init__(self, source: Source, session: boto3.Session, credential: ReadOnlyCredentials, region: str) -> None:
         self.session = session
         self.key_id = str(credential.access_key)
+        self.is_long_term = not credential.token  # an access key, which AWS lists, and no session's
         self._source = source
         self._options = {
             "region_name": region,

@@ -22,7 +22,7 @@ from botocore.exceptions import (
 )
 from botocore.loaders import Loader
 
-from service.aws.answers import parse_time
+from service.aws.answers import PAGED, check_truncation, parse_time
 from service.aws.calls import REPEATABLE
 from service.aws.errors import explain
 from service.aws.profile_files import FaultyProfile, read_files
@@ -172,6 +172,8 @@ def _bare_session(profile: str | None) -> botocore.session.Session:
     session = botocore.session.Session(profile=profile)
     session.register_component("data_loader", _MODELS)
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
+    for call in PAGED:
+        session.register(f"before-parse.iam.{call}", check_truncation)
     # A profile may ask AWS for its credential: no longer, and no more often, than we do.
     session.set_default_client_config(REPEATABLE)
     # Whatever the environment says: AssumeRoot is not at the global endpoint.

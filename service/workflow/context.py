@@ -37,6 +37,9 @@ class RootSession(Protocol):
     def observe(self, now: datetime, *parts: Part) -> RootCredentials:
         """The access keys with their statuses, and these parts. Raises Unavailable."""
 
+    def observe_twice(self, now: datetime, *parts: Part) -> RootCredentials:
+        """The same, where it is to be believed that something is gone. Raises Unavailable."""
+
     def perform(self, operation: Operation) -> Outcome:
         """Make the one call. Never fails: what is not certain is InDoubt."""
 

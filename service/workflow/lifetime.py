@@ -57,7 +57,7 @@ def expire_key(ctx: Context, request_id: str) -> None:
 def _end(ctx: Context, request: OperationRequest) -> None:
     key_id = str(request.result and request.result.access_key_id)
     with ctx.sign_in(request.filing.account_id, OperationName.DEACTIVATE_ACCESS_KEY) as root:
-        observed = root.observe(ctx.now(), Part.SIGNER)
+        observed = root.observe_twice(ctx.now(), Part.SIGNER)
         key = observed.key(key_id)
         how, done = "and the key was gone already", Done(signer_key_id=root.signer_key_id, aws_request_id=None)
         if key is not None:

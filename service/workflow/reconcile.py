@@ -65,10 +65,9 @@ def _find_out(ctx: Context, root: RootSession, request: OperationRequest) -> "tu
     """What is true, and the incident if there are keys that nobody can account for. Raises Unavailable."""
     operation = request.filing.operation
     if not operation.is_create:
-        return (
-            _seen_in(facts(operation, root.observe(ctx.now(), *operation.kind.reads)), operation, root.signer_key_id),
-        )
-    observed = root.observe(ctx.now(), Part.LAST_USE, Part.SIGNER)
+        found = facts(operation, root.observe_twice(ctx.now(), *operation.kind.reads))
+        return (_seen_in(found, operation, root.signer_key_id),)
+    observed = root.observe_twice(ctx.now(), Part.LAST_USE, Part.SIGNER)
     new = [key for key in observed.keys if key.access_key_id not in (request.known_key_ids or ())]
     if not new:
         detail = "AWS made no key, or it is gone. File a new request."

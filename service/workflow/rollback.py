@@ -27,7 +27,7 @@ def roll_back(ctx: Context, request_id: str) -> None:
         return
     key_id = str(request.result.access_key_id)
     with ctx.sign_in(request.filing.account_id, OperationName.DEACTIVATE_ACCESS_KEY) as root:
-        observed = root.observe(ctx.now(), Part.LAST_USE, Part.SIGNER)
+        observed = root.observe_twice(ctx.now(), Part.LAST_USE, Part.SIGNER)
         key = observed.key(key_id)
         if key is None:
             gone = Done(signer_key_id=root.signer_key_id, aws_request_id=None)

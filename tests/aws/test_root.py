@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import botocore.session
@@ -15,10 +16,12 @@ from botocore.exceptions import (
     EndpointConnectionError,
     ReadTimeoutError,
 )
-from support.builders import ACCOUNT, CREATE, DEACTIVATE, NOON, OTHER_ACCOUNT
+from support.builders import ACCOUNT, CREATE, DEACTIVATE, MANAGEMENT, NOON, OTHER_ACCOUNT
+from support.house import manager_of
 
 from service.aws.errors import CERTAIN_NO, explain, refused_or_in_doubt
 from service.aws.root import AwsRoots
+from service.aws.signer import Signer
 from service.aws.sources import ProfileSource
 from service.db.tables import requests
 from service.domain.account import Account, SourceKind
@@ -72,6 +75,19 @@ def test_a_profile_with_keys_signs_in(aws: SimulatedAws, config: Path) -> None:
     with _ROOTS.sign_in(_ACCOUNT, _READING) as root:
         assert root.signer_key_id == aws.root_credential(ACCOUNT).access_key_id
         assert root.observe(NOON).statuses == aws.keys(ACCOUNT)
+
+
+def test_a_session_of_the_root_user_is_no_key_that_aws_lists(config: Path) -> None:
+    with SimulatedAws([ACCOUNT], management_account=MANAGEMENT) as aws:
+        task = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
+        with closing(Signer.of(manager_of(aws), "us-east-1").sts()) as sts:
+            given = sts.assume_root(TargetPrincipal=ACCOUNT, TaskPolicyArn={"arn": task})["Credentials"]
+        config.write_text(
+            f"[profile prod-root]\nendpoint_url = {aws.endpoint_url}\naws_access_key_id = {given['AccessKeyId']}\n"
+            f"aws_secret_access_key = {given['SecretAccessKey']}\naws_session_token = {given['SessionToken']}\n"
+        )
+        with _ROOTS.sign_in(_ACCOUNT, _READING) as root:
+            assert root.observe(NOON).statuses == aws.keys(ACCOUNT)
 
 
 def test_a_profile_with_a_credential_process_signs_in(aws: SimulatedAws, config: Path, tmp_path: Path) -> None:

@@ -1,16 +1,18 @@
 """A create in doubt ends by what AWS says is true; a key that may be somebody's is never touched."""
 
+import re
 from datetime import timedelta
 
 import pytest
-from support.builders import ACCOUNT, DELETE
+from support.answers import on_body
+from support.builders import ACCOUNT, DELETE, MEMBER
 from support.house import House
 
 from service.aws.organization import KnownAccounts
 from service.aws.root import AwsRoots
 from service.aws.sources import FixedSource
 from service.domain.request import OperationRequest
-from service.simulated_aws import ConnectionLostAfter, ConnectionLostBefore, Refuse
+from service.simulated_aws import ConnectionLostAfter, ConnectionLostBefore, Refuse, Rewritten
 from service.worker import run_pass
 
 pytestmark = pytest.mark.usefixtures("no_back_off")
@@ -111,3 +113,44 @@ def test_a_doubt_is_settled_once(house: House) -> None:
     assert ended(house, request) == ("failed", "secret_lost")
     assert ended(house, request) == ("failed", "secret_lost")
     assert sum("execution.failed" in event for event in house.events(request)) == 1
+
+
+def without_keys(*ids: str) -> Rewritten:
+    """A well-formed list without those, or without any."""
+
+    def cut(body: str) -> str:
+        found = re.findall(r"<member>.*?</member>", body, flags=re.DOTALL)
+        for each in found:
+            if not ids or any(key_id in each for key_id in ids):
+                body = body.replace(each, "")
+        return body
+
+    return Rewritten(on_body(cut))
+
+
+def test_a_key_that_an_empty_list_hides_was_made(house: House) -> None:
+    request = in_doubt(house, made=True)
+    house.aws.fault("ListAccessKeys", without_keys(), times=9)
+    assert ended(house, request) == ("in_doubt", "in_doubt")
+    house.aws.reset_faults()
+    assert ended(house, request) == ("failed", "secret_lost")
+    assert house.aws.keys(ACCOUNT) == {house.signer: "Active"}
+
+
+def test_a_new_key_that_one_list_hides_was_made(house: House) -> None:
+    request = in_doubt(house, made=True)
+    house.aws.fault("ListAccessKeys", without_keys(*(set(house.aws.keys(ACCOUNT)) - {house.signer})))
+    assert ended(house, request) == ("in_doubt", "in_doubt")
+    assert ended(house, request) == ("failed", "secret_lost")
+
+
+@pytest.mark.parametrize("account", [ACCOUNT, MEMBER])
+def test_a_key_that_an_empty_list_hides_was_not_deleted(house: House, account: str) -> None:
+    spare = house.aws.create_root_key(account).access_key_id
+    house.aws.fault("DeleteAccessKey", ConnectionLostBefore(), times=3)
+    request = house.execute(house.approved(DELETE, spare, account_id=account))[0]
+    house.aws.fault("ListAccessKeys", without_keys(), times=9)
+    assert ended(house, request) == ("in_doubt", "in_doubt")
+    house.aws.reset_faults()
+    assert ended(house, request) == ("failed", "not_done")
+    assert spare in house.aws.keys(account)

@@ -1,10 +1,11 @@
 """Receipt or roll-back: a key that nobody confirms is deactivated, and deleted after the grace."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
-from support.answers import without
+from support.answers import on_body, without
 from support.builders import ACCOUNT
 from support.commits import commits_failing
 from support.house import House
@@ -155,6 +156,15 @@ def test_a_key_that_is_gone_already_is_rolled_back(house: House) -> None:
     request, key = deliver(house)
     house.aws.delete_root_key(ACCOUNT, key.access_key_id)
     assert after(house, request, RECEIPT_WINDOW).status == "rolled_back"
+
+
+def test_a_key_that_one_list_hides_is_not_gone(house: House) -> None:
+    request, key = deliver(house)
+    hidden = re.compile(rf"<member>(?:(?!</member>).)*{key.access_key_id}.*?</member>", re.DOTALL)
+    house.aws.fault("ListAccessKeys", Rewritten(on_body(lambda body: hidden.sub("", body))))
+    assert after(house, request, RECEIPT_WINDOW).unconfirmed_at is None
+    after(house, request, MOMENT)
+    assert status_of(house, key) == "Inactive"
 
 
 @pytest.mark.parametrize("action", ["GetCallerIdentity", "ListAccessKeys", "UpdateAccessKey"])
