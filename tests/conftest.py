@@ -14,6 +14,7 @@ import structlog
 from hypothesis import settings
 from support.house import House
 from support.products.postgres import Postgres, running_postgres
+from support.sdk import keep_what_never_changes
 
 from service.db.engine import connect
 from service.db.schema import migrate
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # The tests start hundreds of processes. Each would compile the service anew if none may keep what it compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+keep_what_never_changes()
 
 # The gate tries the same examples every time, and no slow machine makes it fail.
 settings.register_profile("gate", deadline=None, derandomize=True)
