@@ -9,7 +9,7 @@ demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
 
 test: .venv/ready browser pgbouncer nginx jq roundup node clients go openssl
-	$(BIN)/pytest -n auto $(ARGS)
+	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 # A Chromium for tests/browser, if the machine has none.
 browser: .venv/ready

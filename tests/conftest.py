@@ -33,6 +33,19 @@ settings.register_profile("gate", deadline=None, derandomize=True)
 settings.load_profile("gate")
 
 
+# Products of others that take seconds to start. With `--dist loadgroup` one worker has all that ask for one of them.
+_COSTLY = ("provider", "roundup", "prism")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for name in _COSTLY:
+            if name in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(name))
+                break
+
+
 @pytest.fixture(scope="session", autouse=True)
 def plain_tracebacks() -> None:
     """As `service.logs` has them; structlog's own default takes seconds to paint one with all its variables."""

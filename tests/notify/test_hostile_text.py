@@ -14,7 +14,7 @@ import pytest
 from cmarkgfm.cmark import Options
 from jsonschema import Draft4Validator
 from support.products.nodejs import document, is_there
-from support.products.roundup import PASSWORD, USER, running_roundup
+from support.products.roundup import PASSWORD, USER, RoundupServer
 from support.products.roundup import is_there as roundup_is_there
 
 from service.domain.text import plain
@@ -155,18 +155,17 @@ def _as_shown(made: Any) -> str:
 
 
 @pytest.mark.skipif(not roundup_is_there() and "CI" not in os.environ, reason="`make roundup` installs one")
-def test_roundup_shows_it_as_text() -> None:
+def test_roundup_shows_it_as_text(roundup: RoundupServer) -> None:
     """Its pages make links of addresses, each to just what is read there."""
-    with running_roundup() as server:
-        client = guarded.new_client(frozenset({"127.0.0.1"}))
-        tracker = Roundup(Rest(client, server.url, {**headers(server.url), **basic(USER, PASSWORD)}), USER)
-        issue = server.new_issue()
-        tracker.comment(issue, Message("Request filed", (("By", "Alice"),), None, "7b0e"))
-        harmless = _Elements(server.page(issue))
-        for number, text in enumerate(HOSTILE.values()):
-            tracker.comment(issue, Message("Request filed", (("By", text),), None, f"7b0e-{number}"))
-        found = _Elements(server.page(issue))
-        assert found.tags == harmless.tags
-        assert not [link for link in found.links if link.lower().startswith(("javascript:", "data:"))]
-        for comment in server.comments(issue):
-            assert all(re.match("Request filed|By:|Delivery:", line) for line in comment.splitlines())
+    client = guarded.new_client(frozenset({"127.0.0.1"}))
+    tracker = Roundup(Rest(client, roundup.url, {**headers(roundup.url), **basic(USER, PASSWORD)}), USER)
+    issue = roundup.new_issue()
+    tracker.comment(issue, Message("Request filed", (("By", "Alice"),), None, "7b0e"))
+    harmless = _Elements(roundup.page(issue))
+    for number, text in enumerate(HOSTILE.values()):
+        tracker.comment(issue, Message("Request filed", (("By", text),), None, f"7b0e-{number}"))
+    found = _Elements(roundup.page(issue))
+    assert found.tags == harmless.tags
+    assert not [link for link in found.links if link.lower().startswith(("javascript:", "data:"))]
+    for comment in roundup.comments(issue):
+        assert all(re.match("Request filed|By:|Delivery:", line) for line in comment.splitlines())

@@ -15,7 +15,7 @@ from kill.processes import furnish
 from support.builders import DEACTIVATE
 from support.house import House
 from support.installation import working
-from support.products.roundup import PASSWORD, USER, RoundupServer, is_there, running_roundup
+from support.products.roundup import PASSWORD, USER, RoundupServer, is_there
 
 from service.app import destinations
 from service.cli.waiting import wait_until
@@ -97,11 +97,17 @@ def statuses(house: House) -> list[str]:
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("method", [b"POST", b"PATCH"], ids=["message made", "message on the issue"])
 def test_a_worker_that_is_killed_before_it_has_the_answer_comments_once_and_in_order(
-    house: House, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: bytes
+    house: House,
+    roundup: RoundupServer,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    method: bytes,
 ) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws-config"))
-    with running_roundup() as server, between(server, method) as proxy:
-        issue = server.new_issue()
+    issue, before = roundup.new_issue(), roundup.messages()
+    with between(roundup, method) as proxy:
         settings_of(tmp_path, database_url, house, proxy)
         house.change(destinations=destinations(load(tmp_path / "rootquorum.toml")))
         house.approved(DEACTIVATE, house.spare_key(), ticket=issue)
@@ -110,10 +116,10 @@ def test_a_worker_that_is_killed_before_it_has_the_answer_comments_once_and_in_o
             wait_until(proxy.is_held.is_set, what="the tracker's answer")
         assert first.returncode == -signal.SIGKILL
         assert statuses(house) == ["pending"] * 4
-        assert server.messages() == 1
+        assert roundup.messages() == before + 1
 
         with working(tmp_path):
             wait_until(lambda: statuses(house) == ["delivered"] * 4, what="all of it to be told")
-        titles = [comment.splitlines()[0] for comment in server.comments(issue)]
+        titles = [comment.splitlines()[0] for comment in roundup.comments(issue)]
         assert titles == ["Request filed", "Decision recorded", "Decision recorded", "Request approved"]
-        assert server.messages() == 4
+        assert roundup.messages() == before + 4

@@ -56,15 +56,15 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module", params=_SETTINGS, ids=lambda kind: kind.__name__)
-def shared(request: pytest.FixtureRequest) -> Iterator[Described]:
+def prism(request: pytest.FixtureRequest) -> Iterator[Described]:
     with running(request.param) as product:
         yield product
 
 
 @pytest.fixture
-def product(shared: Described) -> Described:
-    shared.comments, shared.state, shared.writes, shared.asked, shared.loses = [], "open", 0, [], None
-    return shared
+def product(prism: Described) -> Described:
+    prism.comments, prism.state, prism.writes, prism.asked, prism.loses = [], "open", 0, [], None
+    return prism
 
 
 def destination(product: Described, **changed: Any) -> Tickets:
