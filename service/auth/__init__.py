@@ -1,1 +1,1 @@
-"""Who is asking: what a bearer token is made of."""
+"""Authentication: what a bearer token proves about its holder."""

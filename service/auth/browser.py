@@ -1,7 +1,7 @@
-"""Signing in from Swagger UI: authorization code with PKCE (RFC 7636), sent by way of this service.
+"""Sign-in from Swagger UI: authorization code with PKCE (RFC 7636), relayed by this service.
 
-The browser asks nobody but us; only the window in which people sign in shows the provider. So no provider needs to
-allow our page (CORS), and our page needs no other host (Content-Security-Policy).
+The browser's requests go to this service only; just the sign-in window opens the provider's page. So no provider needs
+to allow our page (CORS), and our page needs no other host (Content-Security-Policy).
 """
 
 import re
@@ -18,34 +18,34 @@ from service.auth.provider import Provider
 from service.domain.errors import Code, Unavailable
 from service.domain.sign_in_checks import TokenCheck
 
-# What a setting may add to a request; several values are sent one after the other (RFC 8707, section 2).
+# Request parameters added by settings; several values repeat the parameter (RFC 8707, section 2).
 Parameters = Mapping[str, str | Sequence[str]]
 
-# The provider's no by its names (RFC 6749, section 5.2; RFC 8707, section 2), with what an operator can do about it.
+# The provider's error codes (RFC 6749, section 5.2; RFC 8707, section 2), each with a sentence for the operator.
 _REFUSALS = {
-    "invalid_request": "The provider finds fault with the form of what it was asked.",
+    "invalid_request": "The provider rejects the request as malformed.",
     "invalid_client": "The provider does not accept this service's client_id or client_secret.",
-    "invalid_grant": "The code is used up, expired, or was made for another page. Sign in again.",
+    "invalid_grant": "The code was used before, has expired, or was issued for another page. Sign in again.",
     "unauthorized_client": "The provider does not allow this client the authorization-code grant.",
     "unsupported_grant_type": "The provider does not know the authorization-code grant.",
-    "invalid_scope": "The provider does not allow this client the scopes of the settings.",
-    "invalid_target": "The provider does not know the resource or audience of the settings.",
+    "invalid_scope": "The provider does not allow this client the scopes in the settings.",
+    "invalid_target": "The provider does not know the resource or audience in the settings.",
 }
 _OPAQUE = (
-    "The provider's access token is no JWT, so that only the provider can read it. In the settings of the issuer, name "
-    'the API in authorization_parameters (audience or resource, as the provider wants it), or set sends = "id_token".'
+    "The provider's access token is not a JWT, so only the provider can read it. In the settings of the issuer, name "
+    'the API in authorization_parameters (audience or resource, depending on the provider), or set sends = "id_token".'
 )
-# RFC 7636, section 4.1. Nobody needs to be asked about another.
+# RFC 7636, section 4.1. The provider is not asked about any other.
 _CODE_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}", re.ASCII)
 _LONGEST = 8192
 
-# By what a client may prove who it is to the token endpoint (Core 1.0, section 9); the first is preferred.
+# Client authentication at the token endpoint (Core 1.0, section 9); the first is preferred.
 BASIC, POST = "client_secret_basic", "client_secret_post"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why there is no token: `error` is a name of RFC 6749 or RFC 8707, `check` one for the log."""
+    """Why there is no token: `error` is a code from RFC 6749 or RFC 8707, `check` is a name for the log."""
 
     error: str
     description: str
@@ -58,10 +58,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrowserClient:
-    """This service as a client of a provider. `sends` names the token of the answer that is handed on.
+    """This service as a client of a provider. `sends` names the token of the answer that is passed on.
 
-    `max_age` (seconds) makes the provider say when somebody signed in, and ask again where that is too long ago. The
-    settings can add parameters to both requests; what is sent anyway stays as it is.
+    `max_age` (seconds) makes the provider state when the user signed in, and ask again if that is too long ago. The
+    settings can add parameters to both requests, but cannot override those that the service sends.
     """
 
     provider: Provider
@@ -76,7 +76,7 @@ class BrowserClient:
     token_parameters: Parameters = field(default_factory=dict)
 
     def authorization_url(self, *, state: str, redirect_uri: str, code_challenge: str) -> str:
-        """Where to send the browser. Raises Unavailable."""
+        """Return the URL to send the browser to. Raise Unavailable."""
         wanted = {
             "response_type": "code",
             "client_id": self.client_id,
@@ -86,7 +86,7 @@ class BrowserClient:
             "code_challenge": code_challenge,
             "code_challenge_method": "S256",
             "max_age": str(self.max_age),
-            # Some providers demand one. What ties the code to this browser is PKCE.
+            # Some providers require one. PKCE is what ties the code to this browser.
             "nonce": secrets.token_urlsafe(32),
         }
         if self.acr_values:
@@ -95,7 +95,7 @@ class BrowserClient:
         return str(url.copy_merge_params({**self.authorization_parameters, **wanted}))
 
     def exchange(self, *, code: str, redirect_uri: str, code_verifier: str) -> str | Refusal:
-        """The token for a code; nothing else of the answer is handed on. Raises Unavailable."""
+        """Exchange a code for the token; nothing else of the answer is passed on. Raise Unavailable."""
         if not (0 < len(code) <= _LONGEST and 0 < len(redirect_uri) <= _LONGEST):
             return Refusal.by("invalid_request")
         if _CODE_VERIFIER.fullmatch(code_verifier) is None:
@@ -120,13 +120,13 @@ class BrowserClient:
         return self._handed_on(document) if isinstance(document, Mapping) else Refusal.by("invalid_request")
 
     def _credentials(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Fields of the form, and headers, that say who asks (RFC 6749, section 2.3.1). Raises Unavailable."""
+        """Return the form fields and headers that authenticate us (RFC 6749, section 2.3.1). Raise Unavailable."""
         if self.client_secret is None:
             return {"client_id": self.client_id}, {}
-        # A provider that says nothing takes Basic (Discovery 1.0, section 3).
+        # The default is Basic (Discovery 1.0, section 3).
         offered = self.provider.offered("token_endpoint_auth_methods_supported") or [BASIC]
         if BASIC in offered or POST not in offered:
-            # Each is encoded as in a form before they are joined: either may hold a colon.
+            # Each is form-encoded before they are joined, because either may contain a colon.
             pair = f"{quote_plus(self.client_id)}:{quote_plus(self.client_secret)}"
             return {}, {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
         return {"client_id": self.client_id, "client_secret": self.client_secret}, {}
@@ -138,10 +138,10 @@ class BrowserClient:
         if not isinstance(token, str):
             raise _away()
         if not is_jwt(token):
-            # By the name of RFC 8707 for a resource that is missing.
+            # RFC 8707's code for a missing resource.
             return Refusal("invalid_target", _OPAQUE, TokenCheck.OPAQUE.value)
         return token
 
 
 def _away() -> Unavailable:
-    return Unavailable(Code.PROVIDER_UNREACHABLE, "The identity provider gives no token now. Try again later.")
+    return Unavailable(Code.PROVIDER_UNREACHABLE, "The identity provider issues no token now. Try again later.")

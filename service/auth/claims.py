@@ -1,4 +1,4 @@
-"""A verified token's claims in, a Login out: who has signed in, a person or a machine, and with which groups."""
+"""Turn a verified token's claims into a Login: who signed in, whether a person or a machine, and with which groups."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from service.domain.proof import Login, Proof, Unsaid
 from service.domain.sign_in_checks import TokenCheck
 from service.domain.text import visible
 
-# The name of a claim; with more than one, each but the last leads to an object inside.
+# The name of a claim; if there are several, they are a path into nested objects.
 ClaimPath = tuple[str, ...]
 
 _LONGEST_CLAIM = 255
-# How the names of claims end whose values look like mail addresses. Written without `_` and `-`.
+# Endings of the names of claims whose values look like mail addresses, without `_` and `-`.
 _ADDRESSES = ("upn", "userprincipalname", "preferredusername", "uniquename")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """What the settings say of an issuer: which tokens are meant for us, and which claims say who somebody is.
+    """An issuer's settings: which tokens are meant for us, and which claims identify somebody.
 
-    With `client_id_as_audience` the claim `client_id` says whom a token is for that has no `aud`. `acr_values` are
-    those that a decision takes. `people_have` is a claim and those values of it that nobody but people have.
+    With `client_id_as_audience`, `client_id` is the audience of a token without `aud`. `acr_values` are those that a
+    decision accepts. `people_have` is a claim and the values of it that only people have.
     """
 
     name: str
@@ -41,9 +41,9 @@ class Trust:
 
 
 def read_login(trust: Trust, claims: Mapping[str, Any]) -> Login:
-    """Raises Unauthenticated for a token without a `sub` or an `iat` that can be read.
+    """Read the Login from the claims. Raise Unauthenticated for a token without a readable `sub` or `iat`.
 
-    An optional claim of a wrong type counts as absent: what needs it refuses by its own rule.
+    An optional claim of a wrong type counts as absent; a rule that needs it refuses the login.
     """
     subject = claims.get("sub")
     issued_at = _time(claims.get("iat"))
@@ -73,7 +73,7 @@ def read_login(trust: Trust, claims: Mapping[str, Any]) -> Login:
 
 
 def _acr(trust: Trust, claims: Mapping[str, Any]) -> str | None:
-    """How strong the sign-in was: `acr`, or of Entra ID's `acrs`, which has several values, one that is asked for."""
+    """Return the strength of the sign-in: a required value from Entra ID's list `acrs`, else `acr`."""
     asked = (each for each in _texts(claims.get("acrs")) if each in trust.acr_values)
     return next(asked, _text(claims.get("acr")))
 
@@ -82,9 +82,9 @@ def _acr(trust: Trust, claims: Mapping[str, Any]) -> str | None:
 
 
 def _subject(trust: Trust, claims: Mapping[str, Any], proof: Proof) -> tuple[str | Unsaid, str | None]:
-    """Who this is here, and what earlier versions made of the same claim where that is something else."""
+    """Return the subject, and the one that earlier versions derived from the same claim if it differs."""
     if trust.person_claim is None:
-        # No issuer has a fragment (Core, section 1.2): issuer and subject cannot run into each other.
+        # An issuer has no fragment (Core, section 1.2), so the # is unambiguous.
         return f"{proof.issuer}#{proof.subject}", None
     value = _at(claims, trust.person_claim)
     if value is None:
@@ -94,14 +94,14 @@ def _subject(trust: Trust, claims: Mapping[str, Any], proof: Proof) -> tuple[str
         return Unsaid.UNREADABLE, None
     if _is_mail(trust.person_claim) and not _is_verified(claims, trust.person_claim):
         return Unsaid.UNVERIFIED, None
-    # An address or a Windows name (`CORP\ann`), whatever the claim is called: neither differs by case.
+    # Addresses and Windows names (`CORP\ann`) ignore case, whatever the claim is called.
     if "@" in spelled or "\\" in spelled:
         return spelled.lower(), None
     return spelled, spelled.lower() if spelled != spelled.lower() else None
 
 
 def is_address(path: ClaimPath) -> bool:
-    """Whether the values of a claim are addresses: whoever gets one later is taken for whoever had it before."""
+    """Return whether a claim holds addresses. An address can be reassigned; its new owner is taken for the old one."""
     return _is_mail(path) or _plain_name(path).endswith(_ADDRESSES)
 
 
@@ -114,14 +114,15 @@ def _plain_name(path: ClaimPath) -> str:
 
 
 def _is_verified(claims: Mapping[str, Any], path: ClaimPath) -> bool:
-    """Whether it stands beside the address that it is verified: `email_verified` beside `email`. A text is not true
-    (Core, section 5.1).
+    """Return whether the address is marked as verified: `email_verified` is true beside `email`.
+
+    Only a JSON boolean counts, not a string (Core, section 5.1).
     """
     return _at(claims, (*path[:-1], f"{path[-1]}_verified")) is True
 
 
 def _name(trust: Trust, claims: Mapping[str, Any]) -> str:
-    """To be shown, and never compared with anything."""
+    """Return a name for display only; it is never compared."""
     name = _shown(claims, trust.name_claim) or _shown(claims, ("preferred_username",))
     email = _shown(claims, ("email",))
     return visible(f"{name} ({email})") if name and email else name or email
@@ -136,7 +137,7 @@ def _shown(claims: Mapping[str, Any], path: ClaimPath) -> str:
 
 
 def _machine_by(trust: Trust, claims: Mapping[str, Any], proof: Proof) -> str | None:
-    """Why this counts as a machine. Whoever cannot be told to be a person does."""
+    """Return why this counts as a machine, or None for a person. Without proof of a person it is a machine."""
     sign = machine_sign(claims)
     if sign is not None:
         return sign
@@ -145,7 +146,7 @@ def _machine_by(trust: Trust, claims: Mapping[str, Any], proof: Proof) -> str | 
     path, wanted = trust.people_have
     value = _at(claims, path)
     values = value if isinstance(value, list) else [value]
-    # By type as well: 1 is no true.
+    # Compare types too: 1 == True in Python.
     has_it = any(type(one) is type(other) and one == other for one in values for other in wanted)
     return None if has_it else "its token does not have what the settings say that only people have"
 
@@ -167,8 +168,9 @@ def _groups(trust: Trust, claims: Mapping[str, Any]) -> frozenset[str] | Unsaid:
 
 
 def _is_elsewhere(path: ClaimPath, claims: Mapping[str, Any]) -> bool:
-    """Whether a pointer stands in the place of a claim: `_claim_names` (Core, section 5.6.2), or Entra ID's `hasgroups`
-    and `groups:src1` for groups that are too many.
+    """Return whether the token holds a reference instead of the claim.
+
+    That is `_claim_names` (Core, section 5.6.2), or Entra ID's `hasgroups` and `groups:src1` for too many groups.
     """
     names = claims.get("_claim_names")
     return (
@@ -179,7 +181,7 @@ def _is_elsewhere(path: ClaimPath, claims: Mapping[str, Any]) -> bool:
 
 
 def _named_in(text: str, separator: str | None) -> frozenset[str] | Unsaid:
-    """The groups in one text. JSON in a text is no name, whatever the separator would make of it."""
+    """Return the groups in one string. A string that looks like JSON is never split into names."""
     stripped = text.strip()
     if stripped[:1] + stripped[-1:] in {"[]", "{}"}:
         return Unsaid.UNREADABLE
@@ -192,7 +194,7 @@ def _named_in(text: str, separator: str | None) -> frozenset[str] | Unsaid:
 
 
 def _at(claims: Mapping[str, Any], path: ClaimPath) -> object:
-    """The value at the path; None where there is none."""
+    """Return the value at the path, or None if there is none."""
     value: object = claims
     for name in path:
         if not isinstance(value, Mapping):
@@ -213,7 +215,7 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def _is_plain(value: str) -> bool:
-    """Whether every database can keep it: JSON may say half a surrogate pair, or a zero."""
+    """Return whether every database can store it: JSON can contain a lone surrogate, or U+0000."""
     return len(value) <= _LONGEST_CLAIM and value.isprintable()
 
 

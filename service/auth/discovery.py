@@ -1,4 +1,4 @@
-"""A provider's metadata and keys (OpenID Connect Discovery 1.0), and why they cannot be used."""
+"""A provider's metadata and keys (OpenID Connect Discovery 1.0), and the reasons why they cannot be used."""
 
 import json
 import ssl
@@ -13,7 +13,7 @@ import httpx
 from service.auth.keys import Key, read_keys
 
 _LARGEST_ANSWER_BYTES = 1024 * 1024
-# For the whole of an answer, however steadily it comes.
+# For the whole answer, even if data keeps arriving.
 _LONGEST_SECONDS = 20.0
 
 
@@ -33,15 +33,15 @@ class Fault(StrEnum):
     NO_KEYS = "no_keys"
 
 
-# For an operator; nothing of what was answered is in them.
+# For the operator. They never quote an answer.
 SENTENCES: Mapping[Fault, str] = {
-    Fault.UNREACHABLE: "nobody answers at the address",
+    Fault.UNREACHABLE: "there is no answer at the address",
     Fault.TIMEOUT: "the answer takes too long",
     Fault.TLS: "the TLS connection cannot be made, or its certificate is not trusted",
     Fault.REDIRECT: "the answer is a redirect, which is not followed",
-    Fault.STATUS: "the answer is an error by its HTTP status",
+    Fault.STATUS: "the HTTP status of the answer is an error",
     Fault.TOO_LARGE: "the answer is larger than 1 MiB",
-    Fault.NOT_JSON: "the answer is no JSON object",
+    Fault.NOT_JSON: "the answer is not a JSON object",
     Fault.OTHER_ISSUER: "it names another issuer",
     Fault.NO_JWKS_URI: "it names no jwks_uri",
     Fault.NOT_HTTPS: "they are not served over https",
@@ -50,7 +50,7 @@ SENTENCES: Mapping[Fault, str] = {
 
 
 class Undiscovered(Exception):
-    """The provider cannot be used. `part` is "metadata" or "keys"; neither it nor the text quotes an answer."""
+    """The provider cannot be used. `part` is "metadata" or "keys". The text never quotes an answer."""
 
     def __init__(self, part: str, fault: Fault) -> None:
         super().__init__(f"{part}: {fault}")
@@ -64,7 +64,7 @@ class Undiscovered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
-    """`keys` are the usable ones by id, of `listed` that the provider publishes."""
+    """A provider's metadata and its usable `keys` by id; `listed` is the number of keys that it publishes."""
 
     metadata: Mapping[str, Any] = field(default_factory=dict)
     keys: Mapping[str, tuple[Key, ...]] = field(default_factory=dict)
@@ -76,15 +76,12 @@ class Discovered:
 
 
 def metadata_address(issuer: str) -> str:
-    """Where an issuer's metadata is, unless the settings say otherwise (Discovery 1.0, section 4.1)."""
+    """Return the default address of an issuer's metadata (Discovery 1.0, section 4.1)."""
     return issuer.rstrip("/") + "/.well-known/openid-configuration"
 
 
 def discover(http: httpx.Client, address: str, issuer: str) -> Discovered:
-    """Fetch the metadata at `address`, which calls its issuer `issuer`, letter for letter; then its keys.
-
-    Raises Undiscovered.
-    """
+    """Fetch the metadata at `address`, then the keys. Its issuer must equal `issuer` exactly. Raise Undiscovered."""
     metadata = _get(http, "metadata", address)
     if metadata.get("issuer") != issuer:
         raise Undiscovered("metadata", Fault.OTHER_ISSUER)
@@ -100,12 +97,12 @@ def discover(http: httpx.Client, address: str, issuer: str) -> Discovered:
 
 
 def is_as_safe(url: str, address: str) -> bool:
-    """Whether what metadata at `address` names is served over https. Plain http is for an address that has it too."""
+    """Return whether `url`, named in metadata at `address`, uses https; http is allowed if `address` is not https."""
     return url.lower().startswith("https://") or not address.lower().startswith("https://")
 
 
 def _get(http: httpx.Client, part: str, url: str) -> dict[str, Any]:
-    """The JSON object at `url`. Raises Undiscovered."""
+    """Return the JSON object at `url`. Raise Undiscovered."""
     body, deadline = bytearray(), time.monotonic() + _LONGEST_SECONDS
     try:
         with http.stream("GET", url, headers={"Accept": "application/json"}) as answer:

@@ -1,4 +1,4 @@
-"""A provider's keys (JWKS, RFC 7517): which of them verify signatures, and of which algorithms."""
+"""A provider's keys (JWKS, RFC 7517): which of them verify signatures, and with which algorithms."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.algorithms import AllowedPublicKeys
 
-# The only ones, each with the type of key that it takes (RFC 7518, RFC 8037). What a token says of its algorithm
-# chooses among these. RFC 9864 calls EdDSA with this curve Ed25519.
+# The only accepted algorithms, each with its type of key (RFC 7518, RFC 8037). A token's `alg` can only select one of
+# these. RFC 9864 calls EdDSA with this curve Ed25519.
 ALGORITHMS: Mapping[str, Mapping[str, str]] = {
     "RS256": {"kty": "RSA"},
     "RS384": {"kty": "RSA"},
@@ -26,22 +26,22 @@ ALGORITHMS: Mapping[str, Mapping[str, str]] = {
 }
 _ED25519 = frozenset({"EdDSA", "Ed25519"})
 _SHORTEST_RSA_BITS = 2048
-# All that makes a public key. A provider that publishes more, the private part even, is not read further.
+# The members of a public key. Anything else that a provider publishes is ignored, even a private part.
 _PUBLIC = {"kty", "crv", "n", "e", "x", "y"}
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A public key, and the algorithms by which it may verify: one at least."""
+    """A public key, and the algorithms that it may verify: at least one."""
 
     public: AllowedPublicKeys
     algorithms: frozenset[str]
 
 
 def read_keys(listed: Iterable[object]) -> dict[str, tuple[Key, ...]]:
-    """The usable keys by their ids. An id may have several, and has none where its keys are for something else.
+    """Return the usable keys by id. An id can have several keys, or none if its keys are not usable.
 
-    Keys without an id are left out: a token names its key.
+    Keys without an id are left out, because a token must name its key.
     """
     found: dict[str, tuple[Key, ...]] = {}
     for jwk in listed:
@@ -53,7 +53,7 @@ def read_keys(listed: Iterable[object]) -> dict[str, tuple[Key, ...]]:
 
 
 def _read(jwk: Mapping[str, Any]) -> Key | None:
-    """The key; None for one that signs nothing, that no algorithm here takes, or that is broken or too short."""
+    """Return the key, or None if it is not for signatures, fits no accepted algorithm, is broken or is too short."""
     algorithms = _algorithms(jwk)
     if not algorithms or not _may_verify(jwk):
         return None
@@ -67,7 +67,7 @@ def _read(jwk: Mapping[str, Any]) -> Key | None:
 
 
 def _algorithms(jwk: Mapping[str, Any]) -> frozenset[str]:
-    """Those that take a key of this type, or of these the one that it says it is for."""
+    """Return the algorithms for this type of key, restricted to the key's own `alg` if it has one."""
     fitting = frozenset(
         name for name, kind in ALGORITHMS.items() if all(jwk.get(part) == value for part, value in kind.items())
     )
@@ -79,7 +79,7 @@ def _algorithms(jwk: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _may_verify(jwk: Mapping[str, Any]) -> bool:
-    """What is left empty says nothing (RFC 7517, sections 4.2 and 4.3)."""
+    """Return whether `use` and `key_ops` permit verification. Empty means no restriction (RFC 7517, 4.2 and 4.3)."""
     use, operations = jwk.get("use"), jwk.get("key_ops")
     if use not in (None, "", "sig"):
         return False

@@ -1,4 +1,4 @@
-"""Whether a person or a program got a token: no claim says so, and each provider shows it in its own way."""
+"""Whether a token was issued to a person or a program. No standard claim says so; each provider has its own signs."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,22 +7,22 @@ from service.domain.proof import Proof
 
 Claims = Mapping[str, Any]
 
-# Where a token names the client that got it: RFC 9068, OpenID Connect Core, Okta, Entra ID and AD FS, older Keycloaks.
+# Claims that name the client: RFC 9068, OpenID Connect Core, Okta, Entra ID and AD FS, older versions of Keycloak.
 _CLIENTS = ("client_id", "azp", "cid", "appid", "clientId")
-# What names a user in the tokens of Entra ID and AD FS.
+# Claims that name a user in tokens of Entra ID and AD FS.
 _USERS = ("upn", "unique_name", "preferred_username", "scp")
 _NAMES = ("sub", "preferred_username", "username", *_CLIENTS)
 
 
 def _is_generated(name: object) -> bool:
-    """Whether it is the name of the user that Keycloak, or authentik, makes for a client."""
+    """Return whether it is the name of a user that Keycloak or authentik generates for a client."""
     return isinstance(name, str) and (
         name.startswith("service-account-") or (name.startswith("ak-") and name.endswith("-client_credentials"))
     )
 
 
 def _says(claims: Claims, name: str, *values: str) -> bool:
-    """Whether a claim is one of the values, or a list with one of them; `_` and `-` are the same, and so is case."""
+    """Return whether a claim is, or lists, one of the values, ignoring case and the difference of `_` and `-`."""
     found = claims.get(name)
     found = found if isinstance(found, list) else [found]
     return any(isinstance(each, str) and each.lower().replace("_", "-") in values for each in found)
@@ -34,11 +34,11 @@ def _text(claims: Claims, name: str) -> str:
 
 
 def _same(one: object, other: object) -> bool:
-    """Whether two names are the same but for case: two spellings of a program make no person."""
+    """Return whether two names are equal, ignoring case: a program spelled in two ways is not a person."""
     return isinstance(one, str) and isinstance(other, str) and one.casefold() == other.casefold()
 
 
-# Each by itself is enough. The words go into the refusal.
+# Any one of these is enough. The words go into the refusal.
 _SIGNS: Mapping[str, Callable[[Claims], bool]] = {
     # RFC 9068, section 2.2. Okta names the client in `cid`, Cognito in `client_id`, Google in `azp`.
     "its subject is its client": lambda c: any(_same(c.get(name), c["sub"]) for name in _CLIENTS),
@@ -52,20 +52,20 @@ _SIGNS: Mapping[str, Callable[[Claims], bool]] = {
     ),
     # Entra ID; `device` is another value.
     "its idtyp is not user": lambda c: "idtyp" in c and c["idtyp"] != "user",
-    # Entra ID without the optional claim `idtyp`: a person's `sub` is made for each application, a program's is not.
+    # Entra ID without the optional claim `idtyp`: a person's `sub` differs per application, a program's does not.
     "its subject is its oid": lambda c: _same(c.get("oid"), c["sub"]),
     # Oracle and WSO2.
     "its subject is of the type client": lambda c: _says(c, "sub_type", "client") or _says(c, "aut", "application"),
     "it has the name of a service account": lambda c: any(_is_generated(c.get(name)) for name in _NAMES),
-    # Keycloak's mappers for service accounts, and for no one else.
+    # Keycloak's mappers for service accounts only.
     "it says from which host its client came": lambda c: "clientHost" in c or "clientAddress" in c,
-    # Okta leaves `uid` out where there is no user; Cloud Foundry's UAA, which has `cid` as well, `user_id`.
+    # Without a user, Okta omits `uid`, and Cloud Foundry's UAA (which has `cid` too) omits `user_id`.
     "it has a client and no user": lambda c: "cid" in c and "uid" not in c and "user_id" not in c,
     "it has an application and no user": lambda c: "appid" in c and not any(name in c for name in _USERS),
     # Cognito.
     "it is an access token without a user": lambda c: c.get("token_use") == "access" and "username" not in c,
     "its mail address is of a service account": lambda c: _text(c, "email").lower().endswith("gserviceaccount.com"),
-    # authentik gives `auth_time` to programs as well, but no session, nonce or method.
+    # authentik gives programs an `auth_time` too, but no session, nonce or method.
     "its provider knows no session of it": lambda c: (
         _text(c, "acr").startswith("goauthentik.io/") and not any(c.get(name) for name in ("sid", "amr", "nonce"))
     ),
@@ -75,15 +75,15 @@ _SIGNS: Mapping[str, Callable[[Claims], bool]] = {
 
 
 def machine_sign(claims: Claims) -> str | None:
-    """What tells that no person has signed in, in words; None where nothing does."""
+    """Return the sign, in words, that no person has signed in; None if there is none."""
     return next((sign for sign, is_there in _SIGNS.items() if is_there(claims)), None)
 
 
 def person_sign(claims: Claims, proof: Proof) -> bool:
-    """Whether something tells that a person has signed in, without a word of the settings.
+    """Return whether standard claims show that a person has signed in, independent of the settings.
 
-    `auth_time` and `amr` are about a user's sign-in, `nonce` about a browser's (OpenID Connect Core, section 2).
-    Keycloak's `auth_time` was 0 for programs; Entra ID's `idtyp` is the user's kind.
+    `auth_time` and `amr` describe a user's sign-in, `nonce` a browser's (OpenID Connect Core, section 2).
+    Keycloak's `auth_time` was 0 for programs. Entra ID states the kind of user in `idtyp`.
     """
     has_signed_in = proof.auth_time is not None and proof.auth_time.timestamp() > 0
     return has_signed_in or bool(proof.amr) or bool(_text(claims, "nonce")) or claims.get("idtyp") == "user"

@@ -1,4 +1,4 @@
-"""A provider's JWT in, a Login out, or a refusal (RFC 7519, RFC 8725, RFC 9068, OpenID Connect Core 1.0)."""
+"""Verify a provider's JWT: return a Login, or refuse (RFC 7519, RFC 8725, RFC 9068, OpenID Connect Core 1.0)."""
 
 import base64
 import json
@@ -18,12 +18,12 @@ from service.domain.policy import CLOCK_SKEW
 from service.domain.proof import Login
 from service.domain.sign_in_checks import TokenCheck
 
-# RFC 9068 names access tokens; ID tokens have no type, or this one. A logout token has another.
+# RFC 9068 names the type of access tokens; ID tokens have no type, or `JWT`. A logout token has another.
 _TYPES = {"jwt", "at+jwt", "application/at+jwt"}
 _LONGEST_TOKEN = 16 * 1024
 _PARTS = 3
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-# Seconds since 1970 that a calendar has: until the year 9999.
+# Seconds since 1970 that a datetime can represent: until the year 9999.
 _EARLIEST, _LATEST = 0, 253_402_300_799
 
 _SIGNATURES = jwt.PyJWS()
@@ -31,18 +31,18 @@ _SIGNATURES.register_algorithm("Ed25519", OKPAlgorithm())
 
 
 class Verifier:
-    """Knows a token of each issuer in the settings from anything else."""
+    """Verifies tokens of the issuers in the settings."""
 
     def __init__(self, issuers: Iterable[tuple[Trust, Provider]], clock: Callable[[], float] = time.time) -> None:
         self._issuers = {provider.issuer: (trust, provider) for trust, provider in issuers}
         self._clock = clock
 
     def verify(self, token: str) -> Login:
-        """Raises Unauthenticated with one sentence for all that can be wrong; UnknownKey or Unavailable for a key that
-        nobody knows. The first two say which check it was, and of which issuer.
+        """Return the login of a valid token.
 
-        Where the key is to be found is the settings' word, through the issuer's metadata: `jwk`, `jku`, `x5u` and the
-        like in a token are never looked at.
+        Raise Unauthenticated, always with the same sentence; UnknownKey or Unavailable if the key is not known. The
+        first two carry the failed check and the issuer. Keys come only from the metadata of an issuer in the settings:
+        `jwk`, `jku`, `x5u` and the like in a token are ignored.
         """
         header, claims = _read(token)
         trust, provider = self._trusted(claims)
@@ -56,14 +56,14 @@ class Verifier:
         self, token: str, header: Mapping[str, Any], claims: Mapping[str, Any], trust: Trust, provider: Provider
     ) -> Login:
         algorithm, kid = _algorithm(header), _kid(header)
-        # Before its key: what is too old is refused for good, though its key may be gone by now.
+        # Before the key: an expired token is refused for good, even if its key is gone by now.
         _check_times(claims, self._clock())
         self.check_signature(token, provider, algorithm, kid)
         _check_audience(trust, claims)
         return read_login(trust, claims)
 
     def check_signature(self, token: str, provider: Provider, algorithm: str, kid: str) -> None:
-        """Raises Unauthenticated unless a key of the provider has signed this; UnknownKey, Unavailable."""
+        """Raise Unauthenticated unless a key of the provider signed this. Raise UnknownKey, Unavailable."""
         usable = [key for key in provider.keys(kid) if algorithm in key.algorithms]
         if not usable:
             raise bad_token(TokenCheck.KEY)
@@ -79,12 +79,12 @@ class Verifier:
 
 
 def is_jwt(token: str) -> bool:
-    """Whether it has the three parts of a signed JWT. Any other token only its provider can read."""
+    """Return whether it has the three parts of a signed JWT. Only the provider can read any other token."""
     return token.count(".") == _PARTS - 1
 
 
 def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims, unverified, and strictly read: with a name twice, each reader could take another value."""
+    """Return the unverified header and claims. Duplicate names are refused: readers could disagree on the value."""
     if len(token) > _LONGEST_TOKEN:
         raise bad_token(TokenCheck.SIZE)
     if not is_jwt(token):
@@ -98,18 +98,18 @@ def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _object(part: str) -> dict[str, Any]:
     if _BASE64URL.fullmatch(part) is None:
-        raise ValueError("no Base64url")
+        raise ValueError("not Base64url")
     text = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode()
     document = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     if not isinstance(document, dict):
-        raise ValueError("no JSON object")  # noqa: TRY004  # a value is wrong, not our code
+        raise ValueError("not a JSON object")  # noqa: TRY004  # a value is wrong, not our code
     return document
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) < len(pairs):
-        raise ValueError("a name stands there twice")
+        raise ValueError("a name occurs twice")
     return document
 
 
@@ -144,7 +144,7 @@ def _has_signed(key: Key, token: str, algorithm: str) -> bool:
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> None:
-    """Raise Unauthenticated for a token that is too old, or not yet good, by clocks that are nearly the same."""
+    """Raise Unauthenticated for a token that has expired or is not yet valid, allowing for clock skew."""
     skew = CLOCK_SKEW.total_seconds()
     expires, issued = _seconds(claims, "exp"), _seconds(claims, "iat")
     begins = _seconds(claims, "nbf") if "nbf" in claims else issued
@@ -155,7 +155,7 @@ def _check_times(claims: Mapping[str, Any], now: float) -> None:
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> int | float:
-    """A NumericDate (RFC 7519, section 2) that a calendar has. Raises Unauthenticated."""
+    """Return a NumericDate (RFC 7519, section 2) within the range of a datetime. Raise Unauthenticated."""
     value = claims.get(name)
     if not isinstance(value, int | float) or isinstance(value, bool) or not _EARLIEST <= value <= _LATEST:
         raise bad_token(TokenCheck.TIMES)
@@ -163,7 +163,7 @@ def _seconds(claims: Mapping[str, Any], name: str) -> int | float:
 
 
 def _check_audience(trust: Trust, claims: Mapping[str, Any]) -> None:
-    """Raise Unauthenticated for a token that is meant for others."""
+    """Raise Unauthenticated for a token that is issued for another audience."""
     said = claims.get("aud")
     if trust.client_id_as_audience and "aud" not in claims and isinstance(claims.get("client_id"), str):
         said = claims["client_id"]

@@ -1,4 +1,4 @@
-"""An OpenID Connect provider: its endpoints and keys, fetched when they are needed, and kept while it is away."""
+"""An OpenID Connect provider: its endpoints and keys, fetched on demand and cached while it is unreachable."""
 
 import logging
 import math
@@ -17,25 +17,25 @@ from service.domain.sign_in_checks import TokenCheck
 logger = logging.getLogger(__name__)
 
 _KEPT_SECONDS = 600.0
-# A key that a provider has withdrawn must not be good for ever because somebody keeps us from asking.
+# A withdrawn key must not stay valid for ever just because somebody blocks our way to the provider.
 _KEPT_WITHOUT_PROVIDER_SECONDS = 86_400.0
-# Between two questions, whatever tokens come in; shorter while there is nothing to go on.
+# Minimum time between two fetches, whatever tokens arrive; shorter while there are no keys at all.
 _PAUSE_SECONDS = 60.0
 _PAUSE_WITHOUT_KEYS_SECONDS = 5.0
-# How long others wait for the first answer.
+# How long other threads wait for the first answer.
 _FIRST_WAIT_SECONDS = 2.0
 _TIMEOUT_SECONDS = 5.0
 
 
 def new_client() -> httpx.Client:
-    """What all providers are asked with. No redirects: an issuer says itself where its things are."""
+    """Return the client for all providers. It follows no redirects: metadata names every address."""
     return httpx.Client(timeout=_TIMEOUT_SECONDS, follow_redirects=False)
 
 
 class Provider:
-    """Discovered by its issuer (OpenID Connect Discovery 1.0), which is compared letter for letter.
+    """A provider, discovered by its issuer (OpenID Connect Discovery 1.0), which is compared exactly.
 
-    `address` is where its metadata is, and `metadata_issuer` what they call the issuer, where either is unusual.
+    `address` overrides the address of its metadata, and `metadata_issuer` the issuer that the metadata must name.
     """
 
     def __init__(
@@ -52,17 +52,17 @@ class Provider:
         self._metadata_issuer = metadata_issuer or issuer
         self._http = http
         self._monotonic = monotonic
-        # Together, so that no thread sees one of them without the other; the time is the monotonic clock's.
+        # One tuple, so that no thread sees one without the other; the time is the monotonic clock's.
         self._known = (Discovered(), float("-inf"))
         self._again_at = float("-inf")
         self._failed = False
         self._lock = threading.Lock()
 
     def keys(self, kid: str) -> tuple[Key, ...]:
-        """The usable public keys of that id, of which there may be none.
+        """Return the usable public keys with that id, possibly none.
 
-        Raises Unauthenticated when the provider has just said that it has no such id, UnknownKey while it may not be
-        asked, Unavailable when it cannot be. An unknown id makes us ask again, at most once a minute.
+        An unknown id triggers a fetch, at most once a minute. Raise Unauthenticated if the provider has just answered
+        without that id, UnknownKey while the next fetch has to wait, Unavailable if the provider cannot be reached.
         """
         (known, age), has_asked = self._now(), False
         if kid not in known.keys or age >= _KEPT_SECONDS:
@@ -77,14 +77,14 @@ class Provider:
         raise UnknownKey(max(1, math.ceil(self._again_at - self._monotonic())))
 
     def endpoint(self, name: str) -> str:
-        """A URL from the provider's metadata. Raises Unavailable."""
+        """Return a URL from the provider's metadata. Raise Unavailable."""
         url = self._metadata(name)
         if not self.is_usable(url):
             raise self._unreachable()
         return str(url)
 
     def is_usable(self, url: object) -> bool:
-        """Whether what its metadata names is an address, and as safe as the provider's own."""
+        """Return whether a value from the metadata is a URL, and as safe as the provider's own."""
         if not isinstance(url, str) or not is_as_safe(url, self._address):
             return False
         try:
@@ -93,12 +93,12 @@ class Provider:
             return False
 
     def offered(self, name: str) -> list[object]:
-        """A list from the provider's metadata; empty where it says nothing. Raises Unavailable."""
+        """Return a list from the provider's metadata, empty if there is none. Raise Unavailable."""
         listed = self._metadata(name)
         return listed if isinstance(listed, list) else []
 
     def discover(self) -> Discovered:
-        """Ask now, whatever is known. Raises Undiscovered."""
+        """Fetch now, bypassing the cache. Raise Undiscovered."""
         return discover(self._http, self._address, self._metadata_issuer)
 
     def _metadata(self, name: str) -> object:
@@ -111,13 +111,13 @@ class Provider:
         return known.metadata.get(name)
 
     def _ask_again(self) -> bool:
-        """Whether this very call has asked, and was answered.
+        """Return whether this call fetched successfully.
 
-        While one thread asks, the others take what is there; they wait only where there is nothing to take.
+        While one thread fetches, the others use the cached keys. They wait only if nothing is cached.
         """
         known, age = self._now()
         has_nothing = not known.keys or age >= _KEPT_WITHOUT_PROVIDER_SECONDS
-        # Not for long: a provider that hangs must not hold every thread of the API.
+        # Not for long: a provider that hangs must not block every thread of the API.
         if not self._lock.acquire(timeout=_FIRST_WAIT_SECONDS if has_nothing and not self._failed else 0):
             return False
         try:
@@ -132,7 +132,7 @@ class Provider:
         except Undiscovered as error:
             logger.warning("the provider %s cannot be asked: %s", self.issuer, error)
             self._failed = True
-            # From the end of the question: one that hung was the whole pause long.
+            # Counted from the end of the fetch, since one that hung can take as long as the pause.
             self._again_at = self._monotonic() + pause
             return False
         now = self._monotonic()
@@ -141,7 +141,7 @@ class Provider:
         return True
 
     def _now(self) -> tuple[Discovered, float]:
-        """What is known, and its age in seconds."""
+        """Return the cached answer and its age in seconds."""
         known, at = self._known
         return known, self._monotonic() - at
 

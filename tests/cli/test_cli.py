@@ -189,7 +189,7 @@ def test_doctor_asks_each_issuer(folder: Path, provider: Canaille) -> None:
 
     assert done.returncode == 1
     assert re.search(r"^ok +issuer corp: [0-9]+ of its [0-9]+ keys can be used$", done.stdout, flags=re.MULTILINE)
-    assert "issuer gone: Its metadata cannot be used: nobody answers at the address." in done.stdout
+    assert "issuer gone: Its metadata cannot be used: there is no answer at the address." in done.stdout
 
 
 @pytest.mark.parametrize("claim", ['"email"', '"upn"', '["user", "preferred_username"]'])

@@ -77,7 +77,7 @@ FAULTS: dict[str, tuple[Callable[[Issuer], object], str]] = {
     ),
     "page": (
         lambda issuer: issuer.answers.update({"/keys": (200, {}, b"<html>CANARY")}),
-        "Its keys cannot be used: the answer is no JSON object.",
+        "Its keys cannot be used: the answer is not a JSON object.",
     ),
     "issuer": (
         lambda issuer: issuer.metadata.update(issuer="https://[red]CANARY"),
