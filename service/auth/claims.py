@@ -142,13 +142,13 @@ def _machine_by(trust: Trust, claims: Mapping[str, Any], proof: Proof) -> str | 
     if sign is not None:
         return sign
     if trust.people_have is None:
-        return None if person_sign(claims, proof) else "nothing in its token tells that a person has signed in"
+        return None if person_sign(claims, proof) else "nothing in its token shows that a person has signed in"
     path, wanted = trust.people_have
     value = _at(claims, path)
     values = value if isinstance(value, list) else [value]
     # Compare types too: 1 == True in Python.
     has_it = any(type(one) is type(other) and one == other for one in values for other in wanted)
-    return None if has_it else "its token does not have what the settings say that only people have"
+    return None if has_it else "its token lacks the value that, by the settings, only people have"
 
 
 # --- groups ---

@@ -47,7 +47,7 @@ _SIGNS: Mapping[str, Callable[[Claims], bool]] = {
         _text(c, "sub").lower().endswith("@clients") or _text(c, "sub").lower().startswith("(age!")
     ),
     # Auth0 and FusionAuth (`gty`), Cloud Foundry's UAA (`grant_type`).
-    "it was got by client credentials": lambda c: (
+    "it was issued for client credentials": lambda c: (
         _says(c, "gty", "client-credentials") or _says(c, "grant_type", "client-credentials")
     ),
     # Entra ID; `device` is another value.
@@ -55,18 +55,18 @@ _SIGNS: Mapping[str, Callable[[Claims], bool]] = {
     # Entra ID without the optional claim `idtyp`: a person's `sub` differs per application, a program's does not.
     "its subject is its oid": lambda c: _same(c.get("oid"), c["sub"]),
     # Oracle and WSO2.
-    "its subject is of the type client": lambda c: _says(c, "sub_type", "client") or _says(c, "aut", "application"),
+    "its subject has the type client": lambda c: _says(c, "sub_type", "client") or _says(c, "aut", "application"),
     "it has the name of a service account": lambda c: any(_is_generated(c.get(name)) for name in _NAMES),
     # Keycloak's mappers for service accounts only.
-    "it says from which host its client came": lambda c: "clientHost" in c or "clientAddress" in c,
+    "it names the host of its client": lambda c: "clientHost" in c or "clientAddress" in c,
     # Without a user, Okta omits `uid`, and Cloud Foundry's UAA (which has `cid` too) omits `user_id`.
     "it has a client and no user": lambda c: "cid" in c and "uid" not in c and "user_id" not in c,
     "it has an application and no user": lambda c: "appid" in c and not any(name in c for name in _USERS),
     # Cognito.
     "it is an access token without a user": lambda c: c.get("token_use") == "access" and "username" not in c,
-    "its mail address is of a service account": lambda c: _text(c, "email").lower().endswith("gserviceaccount.com"),
+    "its mail address is a service account's": lambda c: _text(c, "email").lower().endswith("gserviceaccount.com"),
     # authentik gives programs an `auth_time` too, but no session, nonce or method.
-    "its provider knows no session of it": lambda c: (
+    "its provider has no session for it": lambda c: (
         _text(c, "acr").startswith("goauthentik.io/") and not any(c.get(name) for name in ("sid", "amr", "nonce"))
     ),
     # RFC 8693, section 4.1: somebody else acts for the subject.

@@ -318,7 +318,7 @@ def test_person_is_told_by_a_sign_in(sign: dict[str, Any]) -> None:
     ],
 )
 def test_whoever_cannot_be_told_to_be_a_person_is_a_machine(rest: dict[str, Any]) -> None:
-    assert read(**{"auth_time": None} | rest).machine_by == "nothing in its token tells that a person has signed in"
+    assert read(**{"auth_time": None} | rest).machine_by == "nothing in its token shows that a person has signed in"
 
 
 @pytest.mark.parametrize(
