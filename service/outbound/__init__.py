@@ -1,1 +1,1 @@
-"""HTTP to where settings say, and to nowhere inside. Deliveries, log anchoring and settings share it."""
+"""HTTP to addresses from the settings, never to internal hosts. Deliveries, log anchoring and settings share it."""

@@ -1,4 +1,4 @@
-"""Where nothing is sent: whatever is not https to a public address, unless settings trust the host by name."""
+"""Which URLs are refused: anything but https to a public address, unless the settings allow the host by name."""
 
 import contextlib
 import ipaddress
@@ -12,16 +12,16 @@ _Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-# Not private by their number, but a cloud's inside: protocol assignments, and Azure's own host.
+# Not in a private range, but internal to a cloud: protocol assignments, and Azure's own host.
 _INSIDE = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("168.63.129.16/32"))
 
 
 def check_url(url: str, allowed_hosts: frozenset[str]) -> None:
-    """Raises ValueError for a URL that nothing is sent to, whatever its name resolves to."""
+    """Raise ValueError for a URL that is refused whatever its host resolves to."""
     try:
         parsed, authority = httpx.URL(url), urlsplit(url).netloc
     except (httpx.InvalidURL, ValueError):
-        raise ValueError("this is no URL") from None
+        raise ValueError("this is not a URL") from None
     host = host_of(parsed)
     if not host:
         raise ValueError("the URL has no host")
@@ -39,7 +39,7 @@ def check_url(url: str, allowed_hosts: frozenset[str]) -> None:
 
 
 def host_of(url: httpx.URL) -> str:
-    """As it is resolved, and as TLS asks for it."""
+    """Return the host as it is resolved and sent to the server in TLS."""
     return url.raw_host.decode("ascii").lower()
 
 
@@ -59,7 +59,7 @@ def _check_literal(host: str) -> None:
 
 
 def is_public(address: _Address) -> bool:
-    """Whether it is somewhere in the internet, and so is every IPv4 address inside it."""
+    """Return whether it is a public internet address, and so is every IPv4 address embedded in it."""
     if isinstance(address, ipaddress.IPv4Address):
         return address.is_global and not address.is_multicast and not any(address in network for network in _INSIDE)
     inner = _inner(address)
@@ -69,7 +69,7 @@ def is_public(address: _Address) -> bool:
 
 
 def _inner(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...]:
-    """The IPv4 addresses that packets to `address` may end at: mapped, 6to4, Teredo, NAT64."""
+    """Return the IPv4 addresses that packets to `address` can reach: mapped, 6to4, Teredo, NAT64."""
     if address.teredo:
         return address.teredo
     if address in _NAT64:

@@ -1,4 +1,4 @@
-"""What goes over the wire when a destination is tried, as an operator may see it: without anything that proves us."""
+"""The HTTP traffic of a test event, shown to an operator without our credentials."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ from service.domain.text import plain
 from service.outbound.guarded import Unreachable, Unsafe
 
 _NOT_SHOWN = "(not shown)"
-# The same in every request, or said by its other lines.
+# The same in every request, or shown by the other lines.
 _LEFT_OUT = frozenset({"accept", "accept-encoding", "connection", "content-length", "host", "user-agent"})
-# Of all others only the name: one that nobody has thought of may be a secret.
+# Other headers show only their name: an unknown one may hold a secret.
 _SENT = frozenset(
     {"content-type", "if-match", "origin", "referer", "webhook-id", "webhook-timestamp", "x-requested-with"}
 )
@@ -21,13 +21,13 @@ _LONGEST_VALUE = 200
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request, and its answer; None where there was none."""
+    """One request and its answer, None if there was none."""
 
     request: httpx.Request
     answer: httpx.Response | None
 
     def lines(self, *, with_path: bool) -> Iterator[str]:
-        """`with_path` False: the path is a secret, or could be. Of the answer there are two headers at most."""
+        """Yield the lines to show. Use `with_path` False if the path may be a secret. At most two answer headers."""
         url = self.request.url
         port = "" if url.port is None else f":{url.port}"
         target = url.raw_path.decode("ascii") if with_path else f"/{_NOT_SHOWN}"
@@ -38,7 +38,7 @@ class Exchange:
         if self.request.content:
             yield f"  {_body(self.request)}"
         if self.answer is None:
-            yield "no whole answer"
+            yield "no complete answer"
             return
         yield f"answered {self.answer.status_code}"
         for name in _ANSWERED:
@@ -48,13 +48,13 @@ class Exchange:
 
 @dataclass
 class Recorder(httpx.BaseTransport):
-    """Another client, of which it is kept what went through it."""
+    """A client that passes requests to another one and records them."""
 
     client: httpx.BaseTransport
     exchanges: list[Exchange] = field(default_factory=list)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises what the client raises."""
+        """Send and record the request. Raise what the client raises."""
         try:
             answer = self.client.handle_request(request)
         except (Unreachable, Unsafe):
@@ -69,13 +69,13 @@ class Recorder(httpx.BaseTransport):
 
 def _shown(name: str, value: str) -> str:
     if name == "webhook-signature":
-        # Versions tell how many secrets there are, and of which kind.
+        # The versions show how many secrets there are, and of which kind.
         return " ".join(f"{signature.partition(',')[0]},{_NOT_SHOWN}" for signature in value.split(" "))
     return value if name in _SENT else _NOT_SHOWN
 
 
 def _body(request: httpx.Request) -> str:
-    """JSON is what destinations are told; a form is what one signs in with."""
+    """Return the body if it is JSON, which is the event. A form is not shown: it holds sign-in credentials."""
     if request.headers.get("content-type") == "application/json":
         return request.content.decode()
     return f"({len(request.content)} bytes, not shown)"

@@ -1,7 +1,7 @@
-"""HTTP to where settings say, and to nowhere inside: a name's addresses are judged when the connection is made.
+"""HTTP to addresses from the settings, never to internal hosts: the resolved addresses are checked at connect time.
 
-No redirects, proxies, cookies or connections that are kept. What is asked for stands in no message and no log line:
-some destinations have their secret in the URL.
+No redirects, proxies, cookies or keep-alive connections. No message and no log line contains the URL, because some
+destinations have their secret in it.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ import httpx
 from service.outbound.addresses import check_url, host_of, is_public
 
 _DEADLINE_SECONDS = 15.0
-# For each name, connection and write; the deadline is for all of them together. An answer may take all of it: who hangs
-# up on a slow write does not know that it was done, and looks for it too early.
+# For each name resolution, connection and write; the deadline covers all of them together. A read timeout on a slow
+# write is ambiguous, and the retry would look for its effect too early. So reads get the whole deadline.
 _TIMEOUT_SECONDS = 5.0
 _LARGEST_ANSWER_BYTES = 64 * 1024
 _PIECE_BYTES = 16 * 1024
@@ -37,16 +37,16 @@ _FAILURES = (
 
 
 class Unsafe(Exception):
-    """We do not connect there. The message names no address."""
+    """The service refuses to connect there. The message names no address."""
 
 
 class Unreachable(Exception):
-    """There was no whole answer. What was sent may have arrived all the same."""
+    """There was no complete answer. The request may have arrived nevertheless."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What was answered; of the body no more than its beginning, as it came."""
+    """An answer, with only the beginning of its body, not decompressed."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -56,8 +56,9 @@ class Reply:
 def new_client(
     allowed_hosts: frozenset[str], *, within: float = _DEADLINE_SECONDS, tls: ssl.SSLContext | None = None
 ) -> httpx.BaseTransport:
-    """What `send` sends with; threads may share it. `allowed_hosts` are lower-case names and addresses that are
-    trusted wherever they lead, even without TLS.
+    """Return a client for `send`; threads may share it.
+
+    `allowed_hosts` are lower-case names and addresses that are trusted, even without TLS or at a private address.
     """
     return _Guarded(allowed_hosts, within, tls or httpx.create_ssl_context())
 
@@ -71,7 +72,7 @@ def send(
     content: bytes,
     largest: int = _LARGEST_ANSWER_BYTES,
 ) -> Reply:
-    """The answer, with no more than `largest` bytes of its body. Raises Unreachable, Unsafe."""
+    """Send a request and return the answer, with at most `largest` bytes of its body. Raise Unreachable, Unsafe."""
     ours = httpx.Headers({"User-Agent": "Rootquorum", "Accept-Encoding": "identity", "Connection": "close"})
     ours.update(headers)
     try:
@@ -89,16 +90,16 @@ def send(
 
 
 def touch(client: httpx.BaseTransport, url: str) -> None:
-    """Connect as `send` would, with TLS where the URL has it, and hang up: nothing is asked and nothing is sent.
+    """Connect as `send` would, with TLS for https, and close without sending a request.
 
-    `client` is one of `new_client`. Raises Unreachable, Unsafe.
+    `client` is one of `new_client`. Raise Unreachable, Unsafe.
     """
     assert isinstance(client, _Guarded)
     client.touch(httpx.URL(url))
 
 
 def _beginning(answer: httpx.Response, largest: int) -> bytes:
-    """The stream as it comes: unpacking could make much of little."""
+    """Return the beginning of the raw stream. It is not decompressed: a small body could expand to a huge one."""
     assert isinstance(answer.stream, httpx.SyncByteStream)
     body = bytearray()
     for piece in answer.stream:
@@ -109,15 +110,15 @@ def _beginning(answer: httpx.Response, largest: int) -> bytes:
 
 
 def _resolve(host: str, port: int, seconds: float) -> list[str]:
-    """Its addresses. Raises httpcore.ConnectError, ConnectTimeout.
+    """Return the host's addresses. Raise httpcore.ConnectError, ConnectTimeout.
 
-    The resolver knows no timeout: a thread waits for it, and we for the thread.
+    The resolver has no timeout, so it runs in a thread, and we wait for the thread.
     """
     answers: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
 
     def ask() -> None:
         found: list[str] = []
-        # UnicodeError: a label that is empty or too long.
+        # UnicodeError means a label that is empty or too long.
         with contextlib.suppress(OSError, UnicodeError):
             found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
         answers.put(found)
@@ -133,13 +134,13 @@ def _resolve(host: str, port: int, seconds: float) -> list[str]:
 
 
 class _Deadline:
-    """For one connection, which is for one request."""
+    """The deadline of one connection, which serves one request."""
 
     def __init__(self, seconds: float) -> None:
         self._until = time.monotonic() + seconds
 
     def left(self, timeout: float | None, late: type[Exception]) -> float:
-        """How long the next step may take. Raises `late` when the time is over."""
+        """Return how long the next step may take. Raise `late` if the time is over."""
         left = self._until - time.monotonic()
         if left <= 0:
             raise late
@@ -147,7 +148,7 @@ class _Deadline:
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection whose every step ends by the deadline."""
+    """A connection on which every step ends by the deadline."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
         self._stream = stream
@@ -175,7 +176,7 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Resolves a name once, judges what it got, and connects to just that."""
+    """Resolves a name once, checks the addresses, and connects to exactly those."""
 
     def __init__(self, allowed_hosts: frozenset[str], within: float) -> None:
         self._allowed_hosts = allowed_hosts
@@ -211,7 +212,7 @@ class _Guarded(httpx.BaseTransport):
         self._allowed_hosts = allowed_hosts
         self._tls = tls
         self._backend = _Backend(allowed_hosts, within)
-        # A connection that is kept would outlive the judgement, and its deadline.
+        # A keep-alive connection would outlive the address check and its deadline.
         self._pool = httpcore.ConnectionPool(
             ssl_context=tls,
             max_connections=None,
@@ -220,7 +221,7 @@ class _Guarded(httpx.BaseTransport):
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises Unreachable, Unsafe."""
+        """Send the request. Raise Unreachable, Unsafe."""
         self._check(request.url)
         url = httpcore.URL(
             scheme=request.url.raw_scheme,
@@ -228,7 +229,7 @@ class _Guarded(httpx.BaseTransport):
             port=request.url.port,
             target=request.url.raw_path,
         )
-        with _told():
+        with _unreachable_on_failure():
             answer = self._pool.handle_request(
                 httpcore.Request(
                     request.method,
@@ -241,10 +242,10 @@ class _Guarded(httpx.BaseTransport):
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer))
 
     def touch(self, url: httpx.URL) -> None:
-        """Raises Unreachable, Unsafe."""
+        """Connect and close. Raise Unreachable, Unsafe."""
         self._check(url)
         host, is_tls = host_of(url), url.scheme == "https"
-        with _told():
+        with _unreachable_on_failure():
             stream = self._backend.connect_tcp(host, url.port or (443 if is_tls else 80), _TIMEOUT_SECONDS)
             if is_tls:
                 stream = stream.start_tls(self._tls, host, _TIMEOUT_SECONDS)
@@ -265,16 +266,16 @@ class _Body(httpx.SyncByteStream):
         self._answer = answer
 
     def __iter__(self) -> Iterator[bytes]:
-        with _told():
+        with _unreachable_on_failure():
             yield from self._answer.iter_stream()
 
     def close(self) -> None:
-        with _told():
+        with _unreachable_on_failure():
             self._answer.close()
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _unreachable_on_failure() -> Iterator[None]:
     try:
         yield
     except _FAILURES as error:
@@ -282,5 +283,5 @@ def _told() -> Iterator[None]:
 
 
 def _unreachable(error: Exception) -> Unreachable:
-    # Its name is enough: the text of some quotes the URL, or what was answered.
-    return Unreachable(f"no whole answer: {type(error).__name__}")
+    # Only the class name: some texts quote the URL or the answer.
+    return Unreachable(f"no complete answer: {type(error).__name__}")

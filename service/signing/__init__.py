@@ -1,1 +1,1 @@
-"""Signed notes: who signs the audit log's head."""
+"""Signed notes and time-stamps for the audit log's head."""

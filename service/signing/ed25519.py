@@ -1,4 +1,4 @@
-"""A key that is in this process."""
+"""A signing key that is held in this process."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from service.domain.checkpoint import VerifierKey, parse_verifier_key
 
 @dataclass(frozen=True, slots=True)
 class Ed25519Signer:
-    """Signs with a key from a file. Raises ValueError for a name that no note can carry."""
+    """Signs with a key from a file. Raises ValueError for a name that a note cannot carry."""
 
     name: str
     key: Ed25519PrivateKey = field(repr=False)
@@ -28,11 +28,11 @@ class Ed25519Signer:
 
 
 def from_pem(name: str, pem: bytes) -> Ed25519Signer:
-    """From PKCS #8 in PEM, not encrypted, as OpenSSL writes it. Raises ValueError, which does not quote it."""
+    """Read unencrypted PKCS #8 in PEM, as OpenSSL writes it. Raise ValueError, which never quotes the key."""
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ValueError("the key is no private key in PEM, or is encrypted") from None
+        raise ValueError("the key is not a private key in PEM, or is encrypted") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("the key is not Ed25519")  # noqa: TRY004  # its text is wrong, not its type
     return Ed25519Signer(name, key)

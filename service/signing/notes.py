@@ -11,28 +11,28 @@ _LONGEST_WAIT_SECONDS = 10
 
 
 class Signer(Protocol):
-    """Who signs notes. The key need not be in this process: a key service is another one."""
+    """Signs notes. The key need not be in this process; it can be in a key service."""
 
     @property
     def verifier_key(self) -> str:
-        """The public key as it is handed out; its name, which a log's own key has from the log, is in the line."""
+        """The public key as given to verifiers. It includes the key's name; a log's own key has the log's name."""
 
     def sign(self, message: bytes) -> bytes:
-        """The 64 bytes of an Ed25519 signature over `message` (RFC 8032, without pre-hashing)."""
+        """Return the 64 bytes of an Ed25519 signature over `message` (RFC 8032, without pre-hashing)."""
 
 
 class Remembering:
-    """Asks a signer no second time for what it signed last: whoever reads the same head again costs nothing.
+    """Caches a signer's last signature, so that reading the same head again costs nothing.
 
-    Of Ed25519 one text has one signature. A failure is not remembered. Threads share it: one of them asks, the others
-    wait for that. If it takes too long they are refused, since whoever waits for one that hangs, after others that have
-    waited for it, would wait as long again for each of these.
+    An Ed25519 signature is deterministic. Failures are not cached. Threads share this: one asks the signer, the others
+    wait for it. They are refused after a limit; otherwise, when the signer hangs, each would wait in turn for all the
+    others before it.
     """
 
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
         self._asking = Lock()
-        # One object, which a thread replaces as a whole: message and signature always belong together.
+        # One tuple, replaced as a whole, so that message and signature always match.
         self._last: tuple[bytes, bytes] | None = None
 
     @property
@@ -40,12 +40,12 @@ class Remembering:
         return self._signer.verifier_key
 
     def sign(self, message: bytes) -> bytes:
-        """Raises Unavailable when others ask for too long, and what the signer raises."""
+        """Sign the message. Raise Unavailable if other threads take too long, and what the signer raises."""
         last = self._last
         if last is not None and last[0] == message:
             return last[1]
         if not self._asking.acquire(timeout=_LONGEST_WAIT_SECONDS):
-            raise Unavailable(Code.UNAVAILABLE, "The log's key takes long to sign for others. Try again later.")
+            raise Unavailable(Code.UNAVAILABLE, "The log's key is busy with other signatures. Try again later.")
         try:
             last = self._last
             if last is None or last[0] != message:
@@ -56,13 +56,13 @@ class Remembering:
 
 
 def sign_note(text: str, signers: Sequence[Signer]) -> str:
-    """The note, signed by each. Raises ValueError for text that no note can carry, or without a signer."""
+    """Return the note, signed by each signer. Raise ValueError for text that a note cannot carry, or no signers."""
     if not text.rstrip("\n") or not text.endswith("\n"):
-        raise ValueError("a note's text is not empty, and ends with a newline")
+        raise ValueError("a note's text must not be empty and must end with a newline")
     if any(letter < " " and letter != "\n" for letter in text):
-        raise ValueError("a control character is in the text")
+        raise ValueError("the text contains a control character")
     if not signers:
-        raise ValueError("nobody signs")
+        raise ValueError("there is no signer")
     return f"{text}\n{''.join(_line(signer, text) for signer in signers)}"
 
 

@@ -1,6 +1,6 @@
-"""Time-stamps of RFC 3161: an authority outside says that it saw a message, and when.
+"""RFC 3161 time-stamps: an external authority certifies when it saw a message.
 
-It is shown the message's SHA-256 only. Anybody can check what is kept, without this service:
+It receives only the message's SHA-256. Anybody can check a kept stamp without this service:
 `openssl ts -verify -in STAMP -data MESSAGE -CAfile ROOTS`.
 """
 
@@ -22,20 +22,20 @@ LARGEST_STAMP_BYTES = 64 * 1024
 _SHA256 = "2.16.840.1.101.3.4.2.1"
 _GRANTED = 0
 
-# What the two libraries raise for what they cannot read. Their texts quote it.
+# What the two libraries raise for input that they cannot parse. Their texts quote it.
 _UNREADABLE = (TypeError, ValueError, x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
 
 
 class BadStamp(Exception):
-    """This is no time-stamp of the message by an authority that the roots vouch for. Nothing of it is quoted."""
+    """This is not a time-stamp of the message by an authority that chains to the roots. The text never quotes it."""
 
 
 def stamp(client: httpx.BaseTransport, url: str, message: bytes, roots: Sequence[x509.Certificate]) -> bytes:
-    """The authority's TimeStampResp in DER: its token has the certificates needed but the root.
+    """Return the authority's TimeStampResp in DER. Its token includes the needed certificates except the root.
 
-    `client` is one of `guarded.new_client`, and has to be allowed the host where its `url` is plain http. The message
-    must not be empty, and there must be a root. Raises guarded.Unreachable, guarded.Unsafe; BadStamp when it was not
-    granted, or is not for this message and this question.
+    `client` is one of `guarded.new_client`; for a plain http `url` it must allow the host. The message must not be
+    empty, and there must be a root. Raise guarded.Unreachable, guarded.Unsafe; BadStamp if it was not granted, or does
+    not match this message and this request.
     """
     question = TimestampRequestBuilder().data(message).hash_algorithm(HashAlgorithm.SHA256).build()
     reply = guarded.send(
@@ -55,10 +55,10 @@ def stamp(client: httpx.BaseTransport, url: str, message: bytes, roots: Sequence
 
 
 def check(stamped: bytes, message: bytes, roots: Sequence[x509.Certificate], nonce: int | None = None) -> None:
-    """Whether a stamp is one of the message; `nonce` is that of the question, None for a stamp that was kept.
+    """Raise BadStamp unless the stamp is for the message. `nonce` is the request's, None for a kept stamp.
 
-    Certificates have to be good for the time of the stamp, so that it outlives them; whether one was revoked is not
-    asked. Raises BadStamp, and ValueError without any root.
+    Certificates must be valid at the time of the stamp, so a stamp outlives them. Revocation is not checked. Raise
+    ValueError without any root.
     """
     verifier = VerifierBuilder(roots=list(roots), nonce=nonce).build()
     try:
@@ -66,9 +66,9 @@ def check(stamped: bytes, message: bytes, roots: Sequence[x509.Certificate], non
         if answer.status != _GRANTED:
             raise BadStamp("the authority has not granted a time-stamp")
         if answer.tst_info.message_imprint.hash_algorithm.dotted_string != _SHA256:
-            raise BadStamp("the time-stamp is not of a SHA-256")
+            raise BadStamp("the time-stamp is not over a SHA-256")
         verifier.verify_message(answer, message)
     except VerificationError:
-        raise BadStamp("the time-stamp does not hold") from None
+        raise BadStamp("the time-stamp does not verify") from None
     except _UNREADABLE:
-        raise BadStamp("this is no time-stamp") from None
+        raise BadStamp("this is not a time-stamp") from None

@@ -117,7 +117,7 @@ def test_a_chat_that_is_away_or_inside_is_tried_again_and_not_named() -> None:
         pass
     away = Chat(server.url, new_client(frozenset({"127.0.0.1"}))).deliver(NOTICE)
     inside = Chat(server.url, new_client(frozenset())).deliver(NOTICE)
-    assert away == Attempt(Answer.AGAIN, "no whole answer: ConnectError")
+    assert away == Attempt(Answer.AGAIN, "no complete answer: ConnectError")
     assert inside == Attempt(Answer.AGAIN, "the URL is not https")
 
 

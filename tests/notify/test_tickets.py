@@ -83,7 +83,7 @@ def test_an_event_without_a_request_says_what_there_is() -> None:
 
 
 def test_whoever_lost_the_answer_comments_no_second_time() -> None:
-    memory = Memory(fails=Unreachable("no whole answer"))
+    memory = Memory(fails=Unreachable("no complete answer"))
     assert tickets(memory).deliver(NOTICE).answer is Answer.AGAIN
     assert tickets(memory).deliver(NOTICE).answer is Answer.DELIVERED
     assert len(memory.comments) == 1
@@ -99,7 +99,7 @@ def test_a_ticket_is_moved_by_the_event_that_the_settings_name() -> None:
 
 
 def test_killed_between_comment_and_move_it_is_moved_by_the_next_try() -> None:
-    memory = Memory(fails=Unreachable("no whole answer"))
+    memory = Memory(fails=Unreachable("no complete answer"))
     destination = tickets(memory, execution__succeeded="Done")
     destination.deliver(NOTICE)
     assert (len(memory.comments), memory.is_in) == (1, "Open")

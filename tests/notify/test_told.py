@@ -111,7 +111,7 @@ def test_doctor_reaches_destinations_and_tells_them_nothing(tmp_path: Path, siem
     assert "ok     destination oncall: reached, and told nothing" in lines
     [fault] = [line for line in lines if "destination away" in line]
     assert fault.startswith(
-        "fault  destination away: It cannot be told anything: no whole answer: ConnectError. Look at"
+        "fault  destination away: It cannot be told anything: no complete answer: ConnectError. Look at"
     )
     assert "a-secret" not in done.stdout + done.stderr
 

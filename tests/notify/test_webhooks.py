@@ -275,7 +275,7 @@ def test_a_redirect_is_not_followed(server: _WebhookServer) -> None:
 def test_nobody_there_is_tried_again() -> None:
     with _serving() as server:
         pass
-    assert server.deliver(_SECRET) == Attempt(Answer.AGAIN, "no whole answer: ConnectError")
+    assert server.deliver(_SECRET) == Attempt(Answer.AGAIN, "no complete answer: ConnectError")
 
 
 def test_an_unsafe_destination_is_tried_again_and_not_connected_to(server: _WebhookServer) -> None:

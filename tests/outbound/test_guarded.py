@@ -304,7 +304,7 @@ def test_all_addresses_of_a_name_are_tried(names: _Names, dialled: list[str]) ->
 
 @pytest.mark.parametrize("host", ["no-such-name.invalid", "a" * 70 + ".example", "a..b"])
 def test_a_name_that_nobody_knows_is_unreachable(host: str) -> None:
-    with closing(new_client(_NOBODY)) as client, pytest.raises(Unreachable, match="no whole answer: Connect"):
+    with closing(new_client(_NOBODY)) as client, pytest.raises(Unreachable, match="no complete answer: Connect"):
         ask(client, f"https://{host}/")
 
 

@@ -96,7 +96,7 @@ def test_text_that_no_note_can_carry_is_not_signed(text: str) -> None:
 
 
 def test_nothing_is_signed_by_nobody() -> None:
-    with pytest.raises(ValueError, match="nobody signs"):
+    with pytest.raises(ValueError, match="there is no signer"):
         sign_note(_TEXT, [])
 
 
