@@ -1,4 +1,4 @@
-"""The composition root: settings in, FastAPI out. Nothing else reads settings but the CLI."""
+"""The composition root: settings in, FastAPI out. Only this module and the CLI read settings."""
 
 import logging
 import signal
@@ -57,19 +57,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# The simulated organization's own account; no example in the documents has it.
+# The simulated organization's management account; no example in the docs uses this id.
 _SIMULATED_MANAGEMENT = "999999999999"
 
 
 @contextmanager
 def compose(settings: Settings, *, with_aws: bool = True, read_only: bool = False) -> Iterator[Context]:
-    """Everything that the settings describe, until the end of the block; without AWS no account can be signed in to.
+    """Build everything that the settings describe, for one block. Without AWS, no account can be signed in to.
 
-    `read_only` leaves SQLite's file as it is, and raises Unavailable where there is none.
+    `read_only` leaves SQLite's file unchanged, and raises Unavailable if there is none.
     """
     new_engine = connect_to_read if read_only else connect
     engine = new_engine(settings.database.url, connections=settings.database.connections)
-    told = destinations(settings)
+    receivers = destinations(settings)
     try:
         with _sources(settings if with_aws else None) as (profiles, organizations):
             yield Context(
@@ -92,8 +92,8 @@ def compose(settings: Settings, *, with_aws: bool = True, read_only: bool = Fals
                 policy=settings.rules(),
                 now=lambda: datetime.now(UTC),
                 new_id=lambda: str(uuid.uuid4()),
-                destinations=told,
-                trackers=[each for each in told.values() if isinstance(each, Tickets)],
+                destinations=receivers,
+                trackers=[each for each in receivers.values() if isinstance(each, Tickets)],
                 public_url=settings.server.public_url,
                 delivery_retention=settings.notify.retention,
                 log=_log(settings.audit),
@@ -104,7 +104,7 @@ def compose(settings: Settings, *, with_aws: bool = True, read_only: bool = Fals
 
 
 def destinations(settings: Settings, client: httpx.BaseTransport | None = None) -> dict[str, Webhook | Chat | Tickets]:
-    """Whom the settings want told, by name. `client` is what they are told with, if not one that is made for it."""
+    """Return the destinations in the settings, by name. `client` sends to them; None makes a new one."""
     client = client or guarded.new_client(settings.notify.allowed_hosts)
     webhooks: dict[str, Webhook | Chat | Tickets] = {
         name: Webhook(
@@ -137,7 +137,7 @@ def tickets(settings: TrackerSettings, client: httpx.BaseTransport) -> Tickets:
 
 
 def _log(audit: AuditSettings) -> Log:
-    """Those keys sign that are here, or in KMS; all are named to whoever verifies."""
+    """Return the log's signers, whose keys are in the settings or in KMS, and all public keys for verifiers."""
     signers = {name: _signer(audit.origin or "", key) for name, key in audit.keys.items()}
     return Log(
         origin=audit.origin or "",
@@ -150,9 +150,9 @@ def _log(audit: AuditSettings) -> Log:
 
 
 def _signer(origin: str, key: LogKeySettings) -> LogSigner | None:
-    """Who signs with it now; None for one that no longer does."""
+    """Return the key's signer, or None for a key that no longer signs."""
     if key.kms_key is not None and key.verifier_key is not None:
-        # Anybody who is signed in may ask for the head, in a loop.
+        # Cached, because anybody who is signed in may request the head in a loop.
         return Remembering(KmsSigner(key.verifier_key, key.kms_key, ProfileSource(key.profile), key.region))
     pem = key.pem()
     return None if pem is None else from_pem(origin, pem)
@@ -167,16 +167,16 @@ def hooks(settings: Settings) -> dict[str, HookSource]:
 
 
 def create_app(settings: Settings) -> "FastAPI":
-    """The service: the API, and the worker beside it where the settings want one."""
-    # Only here: the routes and what they stand on are a fifth of what a command would load in vain.
+    """Return the service: the API, and the worker in the same process if the settings enable it."""
+    # Imported here, because the routes and their dependencies are a fifth of what a command would load for nothing.
     from service.api.build import build  # noqa: PLC0415
     from service.api.waiting import Places  # noqa: PLC0415
 
     @asynccontextmanager
     async def lifespan(app: "FastAPI") -> AsyncIterator[None]:
-        # The worker has a thread for each account that it works on, and one that looks for what is due.
+        # The worker has a thread for each account that it works on, and one that finds what is due.
         working = settings.worker.parallel + 1 if settings.worker.enabled else 0
-        # As many threads as connections: a thread never waits for one that another waiting thread holds.
+        # As many threads as connections, so that threads never wait for each other's connections.
         threads = settings.database.connections - working
         anyio.to_thread.current_default_thread_limiter().total_tokens = threads
         with compose(settings) as ctx, new_client() as http:
@@ -188,7 +188,7 @@ def create_app(settings: Settings) -> "FastAPI":
             worker = new_worker(ctx, settings)
             worker.start()
             try:
-                with told_of_signals(worker):
+                with finished_by_signals(worker):
                     yield
             finally:
                 await anyio.to_thread.run_sync(worker.stop)
@@ -197,7 +197,7 @@ def create_app(settings: Settings) -> "FastAPI":
 
 
 def one_of_several() -> "FastAPI":
-    """The same for uvicorn's own processes, each of which begins with nothing but the environment."""
+    """Create the app in one of uvicorn's own processes, which get only the environment."""
     settings = load()
     logs.configure(level=settings.log.level, log_format=settings.log.format)
     return create_app(settings)
@@ -208,21 +208,21 @@ def new_worker(ctx: Context, settings: Settings) -> Worker:
 
 
 @contextmanager
-def told_of_signals(worker: Worker) -> Iterator[None]:
-    """From the signal on, the worker begins nothing new.
+def finished_by_signals(worker: Worker) -> Iterator[None]:
+    """Make the worker begin nothing new once a signal has arrived.
 
-    uvicorn ends the lifespan only when it has served what it had, which can take an execution's whole time.
+    uvicorn ends the lifespan only after the running requests, and an execution can take its whole time budget.
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def tell(number: int, frame: FrameType | None) -> None:
+    def finish(number: int, frame: FrameType | None) -> None:
         worker.finish()
         handler = handlers[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)
 
     for number in handlers:
-        signal.signal(number, tell)
+        signal.signal(number, finish)
     try:
         yield
     finally:
@@ -258,7 +258,7 @@ def sign_ins(settings: Settings, http: httpx.Client) -> "SignIns":
 
 
 def trusted(settings: Settings, http: httpx.Client) -> list[tuple[Trust, Provider]]:
-    """Each issuer of the settings, and the provider that is asked for its keys."""
+    """Return each issuer in the settings with the provider that supplies its keys."""
     return [(_trust(name, issuer, settings), _provider(issuer, http)) for name, issuer in settings.issuers.items()]
 
 
@@ -292,7 +292,10 @@ def _listing(organization: OrganizationSettings) -> Listing | None:
 
 @contextmanager
 def _sources(settings: Settings | None) -> Iterator[tuple[dict[str, Source], dict[str, Source]]]:
-    """Who signs for each account that has a profile, and for each organization. All are simulated, or none is."""
+    """Provide the AWS credentials of each account that has a profile, and of each organization.
+
+    Either all are simulated, or none is.
+    """
     if settings is None:
         yield {}, {}
         return
@@ -302,7 +305,7 @@ def _sources(settings: Settings | None) -> Iterator[tuple[dict[str, Source], dic
             {name: ProfileSource(found.profile) for name, found in settings.organizations.items() if found.profile},
         )
         return
-    # Only here: moto is an optional extra, and nothing of it is loaded beside real accounts.
+    # Imported here: moto is an optional extra, and must not be loaded with real accounts.
     from service.simulated_aws import SimulatedAws  # noqa: PLC0415
 
     management = _SIMULATED_MANAGEMENT if settings.organizations else None

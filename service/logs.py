@@ -1,4 +1,4 @@
-"""Logs: one line an event, JSON or for a console; never a token, a query string or a local variable."""
+"""Logs: one line per event, as JSON or for a console; never a token, a query string or a local variable."""
 
 import base64
 import binascii
@@ -14,19 +14,19 @@ from service.auth.api_tokens import PATTERN
 
 LogFormat = Literal["json", "console"]
 
-# What a JWT is written in. A run of it is read once and split at its dots: no input makes that slower than linear.
+# The characters of a JWT. A run of them is read once and split at its dots, so the time is linear for any input.
 _RUN = re.compile(r"[\w.-]+", re.ASCII)
-# `{"alg":"RS256"}` has 20 characters of Base64; shorter ones name no algorithm.
+# `{"alg":"RS256"}` has 20 characters of Base64; anything much shorter names no algorithm.
 _SHORTEST_HEADER = 12
-# What uvicorn's access log is made of: client, method, path with query, HTTP version, status (uvicorn/protocols/http).
+# The arguments of uvicorn's access log: client, method, path with query, HTTP version, status (uvicorn/protocols/http).
 _ACCESS_ARGUMENTS = 5
 _LONGEST_PATH = 1000
 
 
 class _Redacting(structlog.stdlib.ProcessorFormatter):
-    """Replaces in every line, our own or a library's, what signs somebody in.
+    """Redacts tokens in every line, our own or a library's.
 
-    It does not look for AWS secrets. They never come near a log line, which a test with a known secret proves.
+    It does not look for AWS secrets. They never reach a log line; a test with a known secret proves that.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -34,9 +34,9 @@ class _Redacting(structlog.stdlib.ProcessorFormatter):
 
 
 class _PathsOnly(logging.Filter):
-    """Drops the query string from uvicorn's access log, and the end of an endless path.
+    """Drops the query string from uvicorn's access log, and truncates long paths.
 
-    A query may hold an authorization code, a cursor, or whatever a stranger sends.
+    A query may hold an authorization code, a cursor, or anything else that a client sends.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -52,9 +52,9 @@ def redacted(text: str) -> str:
 
 
 def _is_jwt(run: str) -> bool:
-    """Tell whether a part is a JSON object in Base64, as header and claims are.
+    """Return whether a part is a JSON object in Base64, as header and claims are.
 
-    One such part is enough, because the other may have been cut or may touch the text before it.
+    One such part is enough, because the other may be truncated or joined to the text before it.
     """
     return "." in run and any(len(part) >= _SHORTEST_HEADER and _is_object(part) for part in run.split("."))
 
@@ -99,8 +99,8 @@ def configure(*, level: str, log_format: LogFormat) -> None:
     root.setLevel(level)
     access = logging.getLogger("uvicorn.access")
     access.filters = [_PathsOnly()]
-    # Their DEBUG shows the headers of destinations and providers. AWS's SDK is silent, which `aws` sees to.
+    # At DEBUG they log the headers of destinations and providers. `aws` silences AWS's SDK.
     for name in ("httpcore", "httpx"):
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
-    # It announces itself at every look at the schema's version, so at every probe of /readyz.
+    # It logs a line at every check of the schema's version, so at every probe of /readyz.
     logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)

@@ -1,7 +1,7 @@
-"""The worker: whatever has to happen by itself. One account's steps one by one, accounts side by side.
+"""The worker: everything that happens without a caller. One account's steps run in order, accounts in parallel.
 
-So a slow account never delays another: it keeps one thread busy, and is left out of the passes until that is free. What
-nobody waits for, looks for drift above all, is apart from that and never has the last free thread.
+A slow account never delays another: it occupies one thread, and passes skip it until that thread is free. Work that
+nobody waits for, mostly drift checks, has its own lanes and never gets the last free thread.
 """
 
 import math
@@ -28,33 +28,33 @@ from service.workflow.leases import check, release, renew, take
 
 logger = structlog.get_logger(__name__)
 
-# Between two notes of a pass, on which nothing but `doctor` depends.
+# Minimum time between two records of a pass; only `doctor` reads them.
 _NOTE_SECONDS = 30.0
 
 Subject = tuple[str, ...]
 
 
 class Lane(NamedTuple):
-    """An account, "" for all of them, or a destination; and whether somebody waits for what is done there."""
+    """An account ("" means all of them) or a destination, and whether somebody waits for the work."""
 
     account_id: str
     is_awaited: bool
 
     @property
     def name(self) -> str:
-        """Of its lease."""
+        """The name of its lease."""
         return f"{self.account_id} {'requests' if self.is_awaited else 'drift'}"
 
     @property
     def is_shared(self) -> bool:
-        """Whether doing it once is enough for the whole fleet; a listing is for the process that makes it."""
+        """Whether one process does it for the whole fleet; account listings are needed by each process."""
         return self.account_id != ""
 
 
 class Patience:
-    """What failed, and when it may be tried again: after two seconds, then four, up to five minutes.
+    """Back-off state: what failed, and when to retry it. The wait is two seconds, then four, up to five minutes.
 
-    Each wait is shortened by up to a half at random, so that what failed together is not tried again together.
+    Each wait is randomly shortened by up to half, so that failures at the same time are not retried at the same time.
     """
 
     _FIRST, _LONGEST = 2.0, 300.0  # seconds
@@ -82,8 +82,9 @@ class Patience:
             self._waits[subject] = (self._monotonic() + wait * (1 - self._chance() / 2), wait)
 
     def is_news(self, subject: Subject, code: Code) -> bool:
-        """Whether it was not refused with the same code last time. What a rule refuses it refuses until somebody acts,
-        and one line in the log says so.
+        """Return whether the last refusal had another code.
+
+        A rule refuses the same step until somebody acts; one line in the log is enough.
         """
         with self._lock:
             is_news = self._refused.get(subject) is not code
@@ -91,9 +92,10 @@ class Patience:
             return is_news
 
     def forget_all_but(self, subjects: Container[Subject]) -> None:
-        """Of a request or an account for which nothing is due any more there is nothing to remember. Of the rest, a few
-        steps for each account and destination, there is until it goes well: for moments nothing is due to a destination
-        that is down.
+        """Drop back-off state for requests and accounts with no due work.
+
+        Keep the state of steps without a request until they succeed: a destination that is down has moments with
+        nothing due. There are only a few of these per account and destination.
         """
         with self._lock:
             self._waits = {
@@ -103,10 +105,10 @@ class Patience:
 
 
 class Worker:
-    """Makes a pass every `interval` until stopped, `parallel` accounts at a time.
+    """Makes a pass every `interval` until stopped, with `parallel` accounts at a time.
 
-    What fails is logged and tried again, ever less often. Of several workers on one database only one at a time is at
-    the same lane: it holds a lease of `lease`, which every pass renews.
+    Failures are logged and retried with back-off. Several workers can share one database: each lane has a lease of
+    length `lease`, which its holder renews at every pass.
     """
 
     def __init__(self, ctx: Context, interval: timedelta, *, lease: timedelta, parallel: int = 2) -> None:
@@ -129,12 +131,12 @@ class Worker:
         self._thread.start()
 
     def finish(self) -> None:
-        """Begin nothing new. Returns at once; what is at hand keeps its leases until it is done."""
+        """Begin nothing new. Return at once; running work keeps its leases until it is done."""
         self._stop.set()
         self._wake.set()
 
     def stop(self) -> None:
-        """Ends after the steps at hand, which are bounded by the AWS client's time budget."""
+        """Finish, and wait for the running steps, which are bounded by the AWS client's time budget."""
         self.finish()
         self._thread.join()
         self._pool.shutdown()
@@ -149,7 +151,7 @@ class Worker:
             self._wake.wait(self._interval.total_seconds())
 
     def _try(self, what: Callable[[], None]) -> None:
-        # The worker outlives whatever it meets.
+        # The worker must survive any error.
         try:
             what()
         except ServiceError as error:
@@ -158,7 +160,7 @@ class Worker:
             logger.exception("worker pass failed")
 
     def _pass(self) -> None:
-        """Give every free thread an account. Nothing queues up, so that what is urgent is first in the next pass."""
+        """Give every free thread an account. Nothing is queued, so urgent work comes first in the next pass."""
         with self._lock:
             self._wake.clear()
             self._left_out = False
@@ -171,13 +173,13 @@ class Worker:
             self._noted = time.monotonic()
 
     def _begin(self, wanted: list[Lane], *, spared: int) -> None:
-        """With the first of these lanes that nobody is at: as many as threads are free but for the `spared` ones."""
+        """Start the first idle lanes, as many as there are free threads minus `spared`."""
         with self._lock:
             free = [lane for lane in wanted if lane not in self._busy]
             threads = max(self._parallel - spared - len(self._busy), 0)
             self._left_out |= len(free) > threads
         shared = {lane.name: lane for lane in free if lane.is_shared}
-        # One's own first: it needs no lease, and there is only one.
+        # The lane of this process first: it needs no lease, and there is only one.
         taken: dict[Lane, Lease | None] = dict.fromkeys([lane for lane in free if not lane.is_shared][:threads])
         leases = take(self._ctx, list(shared), self._holder, self._lease, threads - len(taken))
         taken |= {shared[name]: lease for name, lease in leases.items()}
@@ -203,14 +205,14 @@ class Worker:
                 self._wake.set()
 
     def _do(self, lane: Lane, ctx: Context) -> None:
-        # Looked for again: somebody else may have done it before the lease was ours.
+        # Read again what is due: another worker may have done it before we got the lease.
         run_lane(ctx, lanes(ctx, self._patience).get(lane, []), self._patience, self._stop)
 
 
 def run_pass(ctx: Context, patience: Patience | None = None) -> None:
-    """Do everything that is due now, here. A step that is refused, or that fails, does not hold up the others.
+    """Do everything that is due now, in this thread. A step that is refused or fails does not stop the others.
 
-    Without leases: they save work that would be done twice, and nothing depends on them.
+    It takes no leases. They only save duplicate work; correctness does not depend on them.
     """
     patience = patience or Patience()
     for steps in lanes(ctx, patience).values():
@@ -218,7 +220,7 @@ def run_pass(ctx: Context, patience: Patience | None = None) -> None:
 
 
 def lanes(ctx: Context, patience: Patience) -> dict[Lane, list[Step]]:
-    """What is due and may be tried now; what somebody waits for comes first."""
+    """Return the steps that are due and not backed off, by lane; those that somebody waits for come first."""
     steps = list(due(ctx))
     patience.forget_all_but({_step(step) for step in steps} | {_account(step) for step in steps})
     found: dict[Lane, list[Step]] = {}
@@ -229,7 +231,7 @@ def lanes(ctx: Context, patience: Patience) -> dict[Lane, list[Step]]:
 
 
 def run_lane(ctx: Context, steps: Iterable[Step], patience: Patience, stop: threading.Event) -> None:
-    """One lane's steps. What makes the account unavailable to one would make it so to the others."""
+    """Run one lane's steps. Stop when the account is unavailable, as it would be for the other steps too."""
     for step in steps:
         if stop.is_set() or not patience.allows(_account(step)):
             return
@@ -249,7 +251,7 @@ def run_lane(ctx: Context, steps: Iterable[Step], patience: Patience, stop: thre
 
 
 def _subject_of(error: ServiceError, step: Step) -> Subject:
-    """What has to wait: the account if it was away from something that matters there, else the step alone."""
+    """Return what to back off: the account if it, or something it needs, is unavailable; else only the step."""
     is_account = isinstance(error, Unavailable) and error.code is not Code.UNAVAILABLE and step.request_id is not None
     return _account(step) if is_account else _step(step)
 
