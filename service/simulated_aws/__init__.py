@@ -1,27 +1,27 @@
 """A simulated AWS in this process: moto's IAM behind a real HTTP endpoint, with a root user per account.
 
-boto3 signs and speaks HTTP to it as to AWS. What moto 5.2 lacks is added: root principals with all that they
-have, keys that stop working, sts:AssumeRoot with task policies, an organization with its accounts and their
-states, partitions, propagation delay, and faults on demand. In this order:
+boto3 signs and sends real HTTP requests to it. It adds what moto 5.2 lacks: root principals with all their
+credentials, keys that stop working, sts:AssumeRoot with task policies, an organization with its accounts and
+their states, partitions, propagation delay, and faults on demand. In reading order:
 
-    simulation    the object: life, calls, what goes wrong
-    state         what is seen and changed without a call
+    simulation    the object: start and stop, recorded calls, faults
+    state         what tests read and change without a call
     server        HTTP, and lost connections
-    wire          a request is taken apart, its signature checked
-    keys          whose key is it, and does it work yet
-    policy        may the signer do that
-    accounts      the steps above and below, in order, for all accounts
+    wire          parses a request and checks its signature
+    keys          whose key it is, and whether it works yet
+    policy        whether the signer may do it
+    accounts      runs the steps above and below, for all accounts
     root          moto's account, with a root user
-    actions       moto does it, as the signer
-    sessions      AssumeRoot, which moto has not
+    actions       lets moto act as the signer
+    sessions      AssumeRoot, which moto lacks
     organization  which accounts there are, and who manages them
-    partition     what is different in GovCloud and China
-    answers       errors and JSON, as the protocol asked in has them
-    faults        what goes wrong on the way
+    partition     what differs in GovCloud and China
+    answers       errors and JSON in the caller's protocol
+    faults        injected faults and hooks
 
-Several may run at once, even with the same account ids: nothing is shared between them.
-One simulation is one partition. Of AWS's services it has IAM; in STS, GetCallerIdentity and AssumeRoot; in AWS
-Organizations, ListAccounts.
+Several simulations may run at once, even with the same account ids: they share nothing.
+One simulation is one partition. It has these AWS services: IAM; from STS, GetCallerIdentity and AssumeRoot; from
+AWS Organizations, ListAccounts.
 """
 
 from __future__ import annotations

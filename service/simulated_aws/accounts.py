@@ -1,4 +1,4 @@
-"""All accounts of the simulated AWS, and how one signed request is judged and performed on them."""
+"""All accounts of the simulated AWS, and how it authorizes and performs one signed request."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _MANAGER_POLICY = {
     },
 }
 
-# By the IAM API reference, root may leave out the UserName in these only when it is an AssumeRoot session.
+# By the IAM API reference, root may omit the UserName in these only in an AssumeRoot session.
 _ROOT_NEEDS_SESSION = frozenset({"CreateLoginProfile", "DeactivateMFADevice", "DeleteLoginProfile", "GetLoginProfile"})
 
 
 class Accounts:
     """The whole state of the simulated AWS. The caller holds its lock.
 
-    Raises ValueError for accounts that cannot be so.
+    Raises ValueError for an impossible set of accounts.
     """
 
     def __init__(
@@ -66,15 +66,15 @@ class Accounts:
         self.delegate = self._create_manager(delegated_administrator)
 
     def concerned(self, incoming: Incoming) -> frozenset[str]:
-        """Return whose call this is: the signer's account, if known, and the target's of AssumeRoot."""
+        """Return the accounts that a call concerns: the signer's, if known, and AssumeRoot's target."""
         signer = self.keyring.account_of(incoming.access_key_id)
         target = find_target(incoming) if incoming.action == "AssumeRoot" else None
         return frozenset(filter(None, (signer, target)))
 
     def perform(self, incoming: Incoming) -> Response:
-        """Authenticate, authorise and do.
+        """Authenticate, authorize and perform a request.
 
-        Raises AwsError for every refusal of our own; moto's come as an answer.
+        Raise AwsError for every refusal of our own; moto's refusals come as an answer.
         """
         check_addressed_here(incoming, self.partition)
         signer = self.keyring.authenticate(incoming)
@@ -128,7 +128,7 @@ class Accounts:
             raise AwsError("AccessDenied", message, 403)
 
     def _resource(self, incoming: Incoming, signer: Signer, account: Account) -> str:
-        """Name what is acted on: the user named, the key's owner, the target of AssumeRoot, else the signer."""
+        """Return the resource's ARN: of the named user, the key's owner, AssumeRoot's target, else the signer."""
         prefix = f"arn:{self.partition.name}:iam::"
         if incoming.service == "organizations":
             return "*"

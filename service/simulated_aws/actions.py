@@ -1,4 +1,4 @@
-"""What IAM and STS do and answer: moto's actions, done by a signer who has been judged already."""
+"""What IAM and STS do and answer: moto's actions, performed for a signer who is already authorized."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _USUAL_PAGE, _LARGEST_PAGE = 100, 1000  # MaxItems in botocore's model
 
 
 class _Iam(IamResponse):
-    """moto's IAM actions, and what they lack."""
+    """moto's IAM actions, with what they lack."""
 
     def __init__(
         self, account: Account, signer: Signer, features: Mapping[str, Any], page_size: int | None = None
@@ -44,10 +44,10 @@ class _Iam(IamResponse):
         return self._signer.account_id
 
     def _authenticate_and_authorize_normal_action(self, resource: str = "*") -> None:
-        """Both are done before moto sees the request; moto knows neither root nor task policies."""
+        """Do nothing: both are done before moto sees the request. moto knows neither root nor task policies."""
 
     def _get_param(self, param_name: str, if_none: Any = None) -> Any:
-        """Without a UserName the signer is meant: moto would take the owner of the *target* key."""
+        """Return a parameter. UserName defaults to the signer; moto would take the owner of the *target* key."""
         value = super()._get_param(param_name, if_none)
         if param_name != "UserName":
             return value
@@ -66,7 +66,7 @@ class _Iam(IamResponse):
         return super().update_signing_certificate()
 
     def create_login_profile(self) -> ActionResult:
-        """By the IAM API reference a Password must be left out in an AssumeRoot session, and only there."""
+        """Create a login profile. By the IAM API reference, Password must be omitted in an AssumeRoot session only."""
         in_session = self._signer.task_policy is not None
         if in_session is (self._get_param("Password") is not None):
             needed = "must be omitted in an AssumeRoot session" if in_session else "is required"
@@ -86,7 +86,7 @@ class _Iam(IamResponse):
         return self._page(super().list_signing_certificates(), "Certificates")
 
     def _page(self, answer: ActionResult, name: str) -> ActionResult:
-        """Give one page: of `MaxItems`, or of fewer, which AWS reserves to itself. The marker is where it ends."""
+        """Return one page of `MaxItems` or fewer, as AWS may do. The marker is the position where it ends."""
         result = cast("dict[str, Any]", answer.result)
         wanted, marker = self._get_param("MaxItems", _USUAL_PAGE), self._get_param("Marker", "0")
         if not str(wanted).isdecimal() or not 0 < int(wanted) <= _LARGEST_PAGE or not str(marker).isdecimal():
@@ -107,7 +107,7 @@ class _Iam(IamResponse):
             raise AwsError("ValidationError", f"1 validation error detected: {message}", 400)
 
     def _dated(self, answer: ActionResult) -> ActionResult:
-        """Date root's login profile by its password, where moto takes the date of the user."""
+        """Give root's login profile the date of its password; moto takes the date of the user."""
         profile = cast("dict[str, Any]", answer.result)["LoginProfile"]
         if profile["UserName"] == ROOT_USER_NAME:
             profile["CreateDate"] = self._account.root.password_created_at
@@ -115,7 +115,7 @@ class _Iam(IamResponse):
 
 
 class _Sts(TokenResponse):
-    """STS answers, written out by moto from botocore's model."""
+    """STS answers, serialized by moto from botocore's model."""
 
     def __init__(self, signer: Signer, result: Mapping[str, Any]) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class _Sts(TokenResponse):
         return self._signer.account_id
 
     def _authenticate_and_authorize_normal_action(self, resource: str = "*") -> None:
-        """Done before."""
+        """Do nothing: both are already done."""
 
     def get_caller_identity(self) -> ActionResult:
         return ActionResult(self._result)
@@ -138,7 +138,7 @@ class _Sts(TokenResponse):
 def perform_iam(
     incoming: Incoming, account: Account, signer: Signer, features: Mapping[str, Any], page_size: int | None
 ) -> Response:
-    """Let moto do an IAM action as the signer. Raises AwsError InvalidAction for one it does not know."""
+    """Let moto perform an IAM action as the signer. Raise AwsError InvalidAction for an unknown one."""
     return _perform(_Iam(account, signer, features, page_size), incoming)
 
 
@@ -148,7 +148,7 @@ def write_sts(incoming: Incoming, signer: Signer, result: Mapping[str, Any]) -> 
 
 
 def unknown_action(action: str) -> AwsError:
-    """Build what a service answers to an action it does not have."""
+    """Build a service's answer to an unknown action."""
     return AwsError("InvalidAction", f"Could not find operation {action}", 400)
 
 
@@ -158,12 +158,12 @@ def _perform(responder: _Iam | _Sts, incoming: Incoming) -> Response:
     except (OperationNotFoundError, NotImplementedError) as error:
         raise unknown_action(incoming.action) from error
     text = body if isinstance(body, str) else body.decode()
-    # moto's ids are none that AWS gives.
+    # moto's request ids do not look like those of AWS.
     request_id = str(uuid.uuid4())
     text = re.sub(r"<RequestId>\w*</RequestId>", f"<RequestId>{request_id}</RequestId>", text)
     headers = {name: value for name, value in headers.items() if name.lower() != "x-amzn-requestid"}
     headers["x-amzn-RequestId"] = request_id
-    # Captured answers of AWS to root have no UserName.
+    # In recorded answers of AWS to root, there is no UserName.
     text = text.replace(f"<UserName>{ROOT_USER_NAME}</UserName>", "")
     if status >= _CLIENT_ERROR:
         text = text.replace(ROOT_USER_NAME, "root")

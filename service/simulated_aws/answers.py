@@ -1,6 +1,6 @@
-"""What the simulated AWS sends back, in the form of the protocol that was asked in.
+"""What the simulated AWS sends back, in the caller's protocol.
 
-IAM and STS speak the Query protocol, in XML; AWS Organizations speaks JSON 1.1, with other names for some errors.
+IAM and STS use the Query protocol, in XML; AWS Organizations uses JSON 1.1, with other names for some errors.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from werkzeug.wrappers import Response
 _SERVER_ERROR = 500
 _JSON = "application/x-amz-json-1.1"
 
-# What Organizations calls the errors of IAM and STS, and their HTTP status: 500 for what botocore's model marks
-# as a fault, else 400. Whoever fails to authenticate meets no error of the model: UnrecognizedClientException and
-# InvalidSignatureException are known from other JSON services' answers, the rest is named after them.
+# Organizations' names for the errors of IAM and STS, and their HTTP status: 500 if botocore's model marks it as a
+# fault, else 400. Authentication errors are not in the model: UnrecognizedClientException and
+# InvalidSignatureException are known from other JSON services' answers, and the rest are named by analogy.
 _JSON_ERRORS = {
     "AccessDenied": ("AccessDeniedException", 400),
     "ExpiredToken": ("ExpiredTokenException", 400),
@@ -32,7 +32,7 @@ _JSON_ERRORS = {
 
 
 class AwsError(Exception):
-    """An error answer, as AWS would give it; named as IAM and STS name it."""
+    """An error answer of AWS, under the name that IAM and STS use."""
 
     def __init__(self, code: str, message: str, status: int) -> None:
         super().__init__(f"{code}: {message}")
@@ -41,15 +41,15 @@ class AwsError(Exception):
         self.status = status
 
     def translated(self, *, into_json: bool) -> AwsError:
-        """Return the same error under the name that a JSON service gives it, if it has another there."""
+        """Return the same error, under its name in JSON services if `into_json`."""
         code, status = _JSON_ERRORS.get(self.code, (self.code, self.status))
         return AwsError(code, self.message, status) if into_json else self
 
 
 def error_answer(error: AwsError, *, as_json: bool) -> Response:
-    """Write an error down, with a request id as every answer of AWS has one. Its code stays as it is.
+    """Build the error response, with a request id like every answer of AWS. The code is not translated.
 
-    XML: the Query protocol's ErrorResponse. JSON: `__type` and `Message`, and the code in a header too.
+    XML: the Query protocol's ErrorResponse. JSON: `__type` and `Message`, with the code in a header too.
     """
     if as_json:
         answer = json_answer({"__type": error.code, "Message": error.message}, error.status)
@@ -61,12 +61,12 @@ def error_answer(error: AwsError, *, as_json: bool) -> Response:
         f"<ErrorResponse><Error><Type>{kind}</Type><Code>{escape(error.code)}</Code>"
         f"<Message>{escape(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
     )
-    # Clients of services that are not simulated, and speak neither protocol, find the code in the header.
+    # Clients of unsimulated services, which use neither protocol, find the code in the header.
     headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": error.code}
     return Response(xml, status=error.status, headers=headers, mimetype="text/xml")
 
 
 def json_answer(result: Mapping[str, Any], status: int = 200) -> Response:
-    """Write a result as JSON 1.1. Times are seconds since 1970 there."""
+    """Build a JSON 1.1 response. Times are seconds since 1970."""
     headers = {"x-amzn-RequestId": str(uuid.uuid4())}
     return Response(json.dumps(result), status=status, headers=headers, content_type=_JSON)

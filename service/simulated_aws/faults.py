@@ -1,4 +1,4 @@
-"""What goes wrong on demand in the simulated AWS, and what else happens when a call arrives."""
+"""Faults injected into the simulated AWS, and hooks that run when a call arrives."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from service.simulated_aws.answers import AwsError
 
 @dataclass(frozen=True)
 class Delay:
-    """The call is held `seconds` before anything else happens; other calls are not held up."""
+    """The call waits `seconds` before anything else happens. Other calls do not wait."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class Throttle:
-    """No effect, and HTTP 400: `Throttling` of IAM and STS, `TooManyRequestsException` of Organizations."""
+    """No effect; HTTP 400: `Throttling` from IAM and STS, `TooManyRequestsException` from Organizations."""
 
 
 @dataclass(frozen=True)
 class ServerError:
-    """No effect, and a 5xx: 500 is `ServiceFailure`, anything else `ServiceUnavailable`.
+    """No effect; a 5xx: 500 is `ServiceFailure`, anything else `ServiceUnavailable`.
 
     Organizations calls the first `ServiceException`.
     """
@@ -34,7 +34,7 @@ class ServerError:
 
 @dataclass(frozen=True)
 class ServerErrorAfter:
-    """The effect happens, and the answer is a 5xx all the same."""
+    """The effect happens; the answer is a 5xx."""
 
     status: int = 500
 
@@ -51,7 +51,7 @@ class ConnectionLostAfter:
 
 @dataclass(frozen=True)
 class Refuse:
-    """No effect, and the answer is this AWS error, in these words."""
+    """No effect; the answer is this AWS error with this message."""
 
     code: str
     status: int = 403
@@ -60,9 +60,10 @@ class Refuse:
 
 @dataclass(frozen=True)
 class Rewritten:
-    """The effect happens, unless `of` says otherwise; on the wire is what `change` makes of the answer.
+    """The bytes of the answer are replaced by what `change` returns. The effect happens, unless `of` is set.
 
-    `change` gets and returns all bytes of it: the status line, the headers, the body. The connection is closed then.
+    `of` is the fault whose answer is changed instead. `change` gets and returns all bytes of the answer: status line,
+    headers, body. The connection is closed afterwards.
     """
 
     change: Callable[[bytes], bytes]
@@ -76,7 +77,7 @@ Hook = Callable[[], None]
 
 
 def fault_error(fault: Throttle | ServerError | ServerErrorAfter | Refuse, *, as_json: bool) -> AwsError:
-    """Build what the service answers when it meets this fault."""
+    """Build the service's answer for this fault."""
     match fault:
         case Throttle():
             error = AwsError("Throttling", "Rate exceeded", HTTPStatus.BAD_REQUEST)
@@ -112,9 +113,9 @@ class _PlannedHook(_Planned):
 
 
 class Plan:
-    """The faults and hooks that wait for calls to arrive. Safe to use from several threads.
+    """The faults and hooks that wait for calls. Thread-safe.
 
-    One for an account waits for calls that concern it: signed from it, or assuming its root.
+    A fault or hook for an account waits for calls that concern it: signed from it, or assuming its root.
     """
 
     def __init__(self) -> None:
@@ -131,7 +132,7 @@ class Plan:
             self._hooks.append(_PlannedHook(action, account_id, times, hook, after))
 
     def take_fault(self, action: str, account_ids: Collection[str]) -> Fault | None:
-        """Use up the oldest fault that fits this arrival; one call meets one fault."""
+        """Use up the oldest fault that matches this call. A call meets at most one fault."""
         with self._lock:
             for planned in self._faults:
                 if planned.fits(action, account_ids):
@@ -140,7 +141,7 @@ class Plan:
         return None
 
     def take_hooks(self, action: str, account_ids: Collection[str], *, after: bool) -> list[Hook]:
-        """Use up one run of every hook that fits; the caller runs them, outside any lock."""
+        """Use up one run of every matching hook. The caller runs them, outside any lock."""
         with self._lock:
             due = [h for h in self._hooks if h.after is after and h.fits(action, account_ids)]
             for planned in due:

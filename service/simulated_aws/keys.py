@@ -1,4 +1,4 @@
-"""Who signs: every key that the simulated AWS knows, and whether it authenticates at this moment."""
+"""Authentication: every key of the simulated AWS, and whether it works at this moment."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from service.simulated_aws.answers import AwsError
 from service.simulated_aws.wire import Incoming, check_signature
 
-ROOT_USER_NAME = ":root:"  # moto files users by name; no IAM user can have this one, colons are not allowed
+ROOT_USER_NAME = ":root:"  # moto stores users by name; no IAM user can have this one, colons are not allowed
 
 
 @dataclass(frozen=True)
 class Credential:
-    """A long-term access key. The secret stays out of repr, so out of logs and tracebacks."""
+    """A long-term access key. The secret is not in repr, and so not in logs and tracebacks."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -22,7 +22,7 @@ class Credential:
 
 @dataclass(frozen=True)
 class Signer:
-    """Whose key this is. `task_policy` is the policy ARN of a root session, None for a long-term key."""
+    """A key and its owner. `task_policy` is the policy ARN of a root session, None for a long-term key."""
 
     account_id: str
     user_name: str
@@ -46,15 +46,15 @@ class _Held:
 
 
 def invalid_token() -> AwsError:
-    """Build the answer to a key that does not authenticate, whatever the reason."""
+    """Build the answer to a key that does not authenticate, for any reason."""
     return AwsError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
 
 
 class Keyring:
-    """All keys, deleted ones included. The caller holds the lock of the simulated AWS.
+    """All keys, including deleted ones. The caller holds the lock of the simulated AWS.
 
     A change (a new, deactivated, activated or deleted key) reaches authentication `propagation_delay`
-    seconds after it reached IAM; until then the key authenticates, or does not, as before the change.
+    seconds after it reached IAM. Until then the key authenticates, or fails to, as before the change.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Keyring:
         self._held[access_key_id] = replace(held, works=works, worked_before=before, changed_at=time.monotonic())
 
     def account_of(self, access_key_id: str | None) -> str | None:
-        """Return whose key this is; of a root session, the member account it was made in."""
+        """Return the account that the key belongs to; for a root session, the member account."""
         held = self._held.get(access_key_id or "")
         return held.signer.account_id if held else None
 
@@ -81,10 +81,10 @@ class Keyring:
                 self._held[key_id] = replace(held, signer=replace(held.signer, expires_at=now))
 
     def authenticate(self, incoming: Incoming) -> Signer:
-        """Return who signed.
+        """Return the signer.
 
-        Raises AwsError: InvalidClientTokenId for a key that is unknown, deleted, inactive or not yet
-        propagated, or with the wrong session token; SignatureDoesNotMatch; ExpiredToken. All are 403.
+        Raise AwsError: InvalidClientTokenId for a key that is unknown, deleted, inactive or not yet
+        propagated, or has the wrong session token; SignatureDoesNotMatch; ExpiredToken. All are 403.
         """
         held = self._held.get(incoming.access_key_id or "")
         if held is None or not self._works_now(held) or held.signer.session_token != incoming.session_token:

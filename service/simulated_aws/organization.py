@@ -1,4 +1,4 @@
-"""The organization: who manages whom, which accounts there are and in which state, who may assume root."""
+"""The organization: who manages it, its accounts and their states, and who may assume root."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _TOKEN = re.compile(r"(empty|from)-(\d{1,9})")
 
 
 class Organization:
-    """Without a management account the accounts stand for themselves.
+    """An organization; without a management account, the accounts are standalone.
 
-    `features` are those of AWS's centralized root access that are enabled; where there is no AssumeRoot, none is.
+    `features` are the enabled features of AWS's centralized root access; none in a partition without AssumeRoot.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Organization:
     def enabled_features(self, signer: Signer) -> dict[str, Any]:
         """Answer ListOrganizationsFeatures.
 
-        Raises AwsError, by the API reference: OrganizationNotFoundException,
+        Raise AwsError, by the API reference: OrganizationNotFoundException,
         AccountNotManagementOrDelegatedAdministratorException.
         """
         if self._management_account is None:
@@ -53,10 +53,10 @@ class Organization:
         return {"OrganizationId": _ID, "EnabledFeatures": sorted(self.features)}
 
     def check_may_assume_root(self, grant: Grant, signer: Signer) -> None:
-        """Judge AssumeRoot; whether the caller's own policy allows the call has been judged before.
+        """Check AssumeRoot. The caller's own policy has been checked before.
 
-        Raises AwsError AccessDenied (403) for a caller that is root or of no administrating account, a target
-        that is no active member, a feature that is not enabled, a partition without AssumeRoot.
+        Raise AwsError AccessDenied (403) if the caller is root or not in an administrating account, the target
+        is not an active member, the feature is not enabled, or the partition has no AssumeRoot.
         """
         needed = ROOT_CREDENTIALS_MANAGEMENT if "/IAM" in grant.task_policy else ROOT_SESSIONS
         target = self._accounts.get(grant.account_id)
@@ -74,11 +74,11 @@ class Organization:
             raise AwsError("AccessDenied", f"Access denied to sts:AssumeRoot on resource: {arn}", 403)
 
     def list_accounts(self, incoming: Incoming, signer: Signer) -> dict[str, Any]:
-        """Answer ListAccounts, one page.
+        """Answer one page of ListAccounts.
 
-        AWS documents that a page can be empty although more follow; here that is always the second one.
+        AWS documents that a page can be empty although more follow. Here the second page always is.
 
-        Raises AwsError: AWSOrganizationsNotInUseException; AccessDenied for a caller that is root or of no
+        Raise AwsError: AWSOrganizationsNotInUseException; AccessDenied for a caller that is root or not in an
         administrating account; InvalidInputException for a bad MaxResults or NextToken.
         """
         if self._management_account is None:
@@ -104,7 +104,7 @@ class Organization:
             "Arn": f"arn:{self._partition.name}:organizations::{manager}:account/{_ID}/{account_id}",
             "Email": f"account-{account_id}@example.com",
             "Name": account.name,
-            # The older of the two has no CLOSED; by the API reference of CloseAccount it says SUSPENDED then.
+            # Status, the older field, has no CLOSED; it says SUSPENDED instead (API reference of CloseAccount).
             "Status": "SUSPENDED" if account.state == "CLOSED" else account.state,
             "State": account.state,
             "JoinedMethod": "INVITED" if account_id == manager else "CREATED",
@@ -120,7 +120,7 @@ def _page_size(incoming: Incoming) -> int:
 
 
 def _page_start(incoming: Incoming) -> tuple[int, bool]:
-    """Return where the page starts, and whether it is the empty one before that."""
+    """Return where the page starts, and whether it is the empty page before that position."""
     token = incoming.parameters.get("NextToken")
     if token is None:
         return 0, False

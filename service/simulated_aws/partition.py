@@ -1,7 +1,7 @@
 """The partitions of AWS that can be simulated, and what their root users have.
 
-Regions are those of IAM in botocore's `endpoints.json`. What is missing where: the IAM pages of the AWS
-GovCloud (US) and Amazon Web Services in China user guides.
+Regions are those of IAM in botocore's `endpoints.json`. The source for what is missing where is the IAM pages
+of the AWS GovCloud (US) and Amazon Web Services in China user guides.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PartitionName = Literal["aws", "aws-us-gov", "aws-cn"]
 
 @dataclass(frozen=True)
 class Partition:
-    """`name` as it stands in ARNs; `region` is where its IAM is."""
+    """A partition. `name` is its name in ARNs; `region` is the region of its IAM."""
 
     name: str
     region: str
@@ -32,7 +32,7 @@ _PARTITIONS = (
 
 
 def find_partition(name: str) -> Partition:
-    """Raises ValueError for one that is not simulated."""
+    """Return a partition by name. Raise ValueError for one that is not simulated."""
     for partition in _PARTITIONS:
         if partition.name == name:
             return partition

@@ -1,7 +1,7 @@
-"""May this signer do that: a small evaluation of IAM policy documents.
+"""Authorization: a small evaluator of IAM policy documents.
 
-Effect, Action, NotAction, Resource and NotResource are evaluated. Conditions and policy variables are not: a
-Deny with a Condition applies always and an Allow with one never, so the simulation errs towards refusing.
+It evaluates Effect, Action, NotAction, Resource and NotResource, but no conditions or policy variables. A Deny
+with a Condition always applies and an Allow with one never does, so the simulation errs towards refusing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Document = Mapping[str, Any]
 
 @functools.cache
 def task_policies() -> Mapping[str, Document]:
-    """Every root task policy by ARN, as AWS publishes it: moto carries copies of the managed policies."""
+    """Return every root task policy by ARN, as published by AWS: moto includes copies of the managed policies."""
     managed = json.loads(aws_managed_policies_data)
     return {
         TASK_POLICY_PREFIX + name: policy["Document"]
@@ -30,15 +30,15 @@ def task_policies() -> Mapping[str, Document]:
 
 
 def is_allowed(documents: Iterable[Document], action: str, resource: str) -> bool:
-    """Return whether some statement allows and none denies, as for an IAM user."""
+    """Return whether some statement allows it and none denies it, as for an IAM user."""
     effects = {s["Effect"] for d in documents for s in _statements(d) if _applies(s, action, resource)}
     return "Allow" in effects and "Deny" not in effects
 
 
 def is_denied(document: Document, action: str, resource: str) -> bool:
-    """Return whether some statement denies.
+    """Return whether some statement denies it.
 
-    This is how a root session is limited: root may do everything, less what the task policy denies.
+    This limits a root session: root may do everything except what the task policy denies.
     """
     return any(s["Effect"] == "Deny" and _applies(s, action, resource) for s in _statements(document))
 
@@ -58,7 +58,7 @@ def _names(statement: Mapping[str, Any], element: str, value: str) -> bool:
     negated = f"Not{element}" in statement
     patterns = statement[f"Not{element}" if negated else element]
     patterns = [patterns] if isinstance(patterns, str) else patterns
-    if element == "Action":  # actions are compared without regard to case, resources with
+    if element == "Action":  # actions ignore case, resources do not
         patterns = [pattern.lower() for pattern in patterns]
     return negated != any(_matches(pattern, value) for pattern in patterns)
 

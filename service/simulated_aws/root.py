@@ -1,7 +1,7 @@
-"""A root user inside moto's IAM, which knows none, and what it has: keys, a password, MFA devices, certificates.
+"""A root user inside moto's IAM, which has none, with its keys, password, MFA devices and certificates.
 
-This stands on moto's private API, hence the pin to 5.2. Each account is an IAM backend that lives in this
-object and not in moto's process-wide registry, so no state is shared between two simulations.
+This uses moto's private API, hence the pin to 5.2. Each account is an IAM backend that is held by this object
+and not by moto's process-wide registry, so two simulations share no state.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from service.simulated_aws.partition import Partition
 from service.simulated_aws.policy import Document
 
 AccountState = Literal["ACTIVE", "SUSPENDED", "PENDING_CLOSURE", "CLOSED"]
-_SOME_PASSWORD = "a password that nobody knows"  # noqa: S105  moto wants one where AWS keeps its own counsel
+_SOME_PASSWORD = "a password that nobody knows"  # noqa: S105  moto needs one; AWS never shows root's
 
 
 class RootUser(User):
-    """The account's root user; moto's user in all but its ARN and id."""
+    """The account's root user: moto's user except for ARN and id."""
 
     def __init__(self, account_id: str, partition: Partition) -> None:
         super().__init__(account_id, partition.region, ROOT_USER_NAME)
@@ -49,21 +49,21 @@ class RootUser(User):
         return f"arn:{self._partition.name}:iam::{self.account_id}:root"
 
     def set_password(self, *, present: bool) -> None:
-        """Raises ValueError where root users have none."""
+        """Set or remove the password. Raise ValueError in a partition whose root users have none."""
         if present:
             self._check_has_sign_in()
             self.password_created_at = utcnow()
         self.password = _SOME_PASSWORD if present else None
 
     def set_mfa(self, *, enabled: bool) -> None:
-        """Enable the usual device if there is none, or remove all. Raises ValueError where root users have none."""
+        """Enable the default device if there is none, or remove all. Raise ValueError if root users have none."""
         if not enabled:
             self.mfa_devices.clear()
         elif not self.mfa_devices:
             self.add_mfa_device(None)
 
     def add_mfa_device(self, serial_number: str | None) -> str:
-        """Raises ValueError where root users have none, and for a serial number that is there already."""
+        """Enable a device. Raise ValueError if root users have none, or the serial number exists already."""
         self._check_has_sign_in()
         prefix = f"arn:{self._partition.name}:iam::{self.account_id}:mfa/root-account-mfa-device"
         free = (s for n in range(1, len(self.mfa_devices) + 2) if (s := _numbered(prefix, n)) not in self.mfa_devices)
@@ -81,7 +81,7 @@ class RootUser(User):
             self.add_signing_certificate()
 
     def add_signing_certificate(self) -> str:
-        """Return the id of a certificate that is one in name only: AWS does not look into it again either."""
+        """Add a placeholder certificate and return its id. AWS does not inspect stored certificates either."""
         certificate_id = random_resource_id(size=32).upper()
         body = "-----BEGIN CERTIFICATE-----\nsimulated\n-----END CERTIFICATE-----"
         self.signing_certificates[certificate_id] = SigningCertificate(certificate_id, self.name, body)
@@ -98,7 +98,7 @@ def _numbered(prefix: str, number: int) -> str:
 
 
 class _RootSummary(AccountSummary):
-    """GetAccountSummary with the root facts, that moto answers with 0 or leaves out."""
+    """GetAccountSummary with the facts about root, which moto reports as 0 or omits."""
 
     def __init__(self, backend: Account) -> None:
         super().__init__(backend)
@@ -117,7 +117,7 @@ class _RootSummary(AccountSummary):
 
 
 class Account(IAMBackend):
-    """One account's IAM, with its root user. Every change of a key is told to the keyring."""
+    """One account's IAM, with its root user. Every change of a key is passed to the keyring."""
 
     def __init__(self, account_id: str, name: str, partition: Partition, keyring: Keyring) -> None:
         super().__init__(partition.name, account_id)
@@ -133,7 +133,7 @@ class Account(IAMBackend):
         self.account_summary = _RootSummary(self)
 
     def _init_aws_policies(self) -> list[ManagedPolicy]:
-        """Nobody here has one. moto would parse all of AWS's per account if an environment variable said so."""
+        """Return none, as no user here has one. moto would parse all of AWS's if an environment variable said so."""
         return []
 
     def root_key_statuses(self) -> dict[str, str]:
@@ -165,7 +165,7 @@ class Account(IAMBackend):
         return next(owned, None)
 
     def create_credential(self, user_name: str, *, at_once: bool = False) -> Credential:
-        """Create a key without a call; `at_once` spares it the propagation delay."""
+        """Create a key without a call; `at_once` skips the propagation delay."""
         key = self.create_access_key(user_name)
         if at_once:
             self._keyring.add(self._signer(key), at_once=True)
@@ -176,7 +176,7 @@ class Account(IAMBackend):
             self.access_keys[access_key_id].last_used = AccessKeyLastUsed(utcnow(), service, region)
 
     def policy_documents(self, user_name: str) -> list[Document]:
-        """Collect the user's inline and attached policies. Groups are not looked at."""
+        """Return the user's inline and attached policies, without those of groups."""
         user = self.get_user(user_name)
         attached = [
             version.document
@@ -201,14 +201,14 @@ class Account(IAMBackend):
         self._keyring.change(access_key_id, works=False)
 
     def get_all_access_keys_for_all_users(self) -> list[AccessKey]:
-        """Return this account's keys only: moto looks through all accounts, so would leak between them."""
+        """Return this account's keys only. moto would search all accounts, and so leak between them."""
         return [key for user in self.users.values() for key in user.access_keys]
 
     def list_users(self, *args: Any, **kwargs: Any) -> list[User]:
         return [user for user in super().list_users(*args, **kwargs) if user is not self.root]
 
     def create_login_profile(self, user_name: str, password: str | None) -> User:
-        """For root: AWS sets no password then, but lets the owner of the account's e-mail address choose one."""
+        """Create a login profile. AWS sets no password for root; the owner of the e-mail address chooses one."""
         user = super().create_login_profile(user_name, password or _SOME_PASSWORD)
         if user is self.root:
             self.root.set_password(present=True)

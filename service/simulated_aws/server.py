@@ -1,4 +1,4 @@
-"""A threaded HTTP server on the loopback interface that can also drop a connection without an answer."""
+"""A threaded HTTP server on the loopback interface, which can also drop a connection without an answer."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _POLL_SECONDS = 0.02  # how long stop() may take to be noticed
 
 class _QuietHandler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing: the calls are on record already. Errors are still logged."""
+        """Log nothing: the calls are recorded already. Errors are still logged."""
 
     def connection_dropped(self, *_: object) -> None:
-        """Do not wait for a next request on a connection that was reset on purpose."""
+        """Close: no further request can come on a connection that was reset on purpose."""
         self.close_connection = True
 
 
@@ -31,7 +31,7 @@ class _ServedRequest(Request):
 
 
 class Server:
-    """Serves `answer` on 127.0.0.1 until stopped. Of None the connection is reset; bytes are sent as they are."""
+    """Serves `answer` on 127.0.0.1 until stopped. None resets the connection; bytes are sent unchanged."""
 
     def __init__(self, answer: Answer, port: int) -> None:
         self._answer = answer
@@ -61,7 +61,7 @@ class Server:
 
 
 def as_bytes(response: Response) -> bytes:
-    """The answer as it would be on the wire."""
+    """Return the answer as bytes on the wire."""
     body = response.get_data()
     headers = [*response.headers.items(), ("Connection", "close")]
     if "Content-Length" not in response.headers:
@@ -71,8 +71,8 @@ def as_bytes(response: Response) -> bytes:
 
 
 def _send(connection: socket.socket, content: bytes) -> None:
-    """Send it, and end the connection in peace: what is said shall arrive."""
-    with contextlib.suppress(OSError):  # whoever asked may have gone
+    """Send it, and shut the connection down gracefully so that all of it arrives."""
+    with contextlib.suppress(OSError):  # the client may have gone
         connection.sendall(content)
         connection.shutdown(socket.SHUT_WR)
 
@@ -80,5 +80,5 @@ def _send(connection: socket.socket, content: bytes) -> None:
 def _reset(connection: socket.socket) -> None:
     """Send RST rather than FIN: with a linger time of 0, close discards and resets."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    # Detached, the descriptor closes now and not only when the handler's file objects do.
+    # Detached, so that the descriptor closes now and not only with the handler's file objects.
     socket.close(connection.detach())

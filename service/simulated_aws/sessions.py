@@ -1,4 +1,4 @@
-"""`sts:AssumeRoot`: what is asked for, and the shape of the short root session that is answered."""
+"""`sts:AssumeRoot`: its parameters, and the shape of the root session in the answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TARGET = re.compile(r"(?:arn:aws[\w-]*:iam::)?(\d{12})(?::root)?")
 
 @dataclass(frozen=True)
 class Grant:
-    """A root session as it is asked for."""
+    """A requested root session."""
 
     account_id: str
     task_policy: str
@@ -26,7 +26,7 @@ class Grant:
 
 
 def read_grant(incoming: Incoming) -> Grant:
-    """Read the parameters of AssumeRoot. Raises AwsError ValidationError."""
+    """Read the parameters of AssumeRoot. Raise AwsError ValidationError."""
     task_policy = incoming.parameters.get("TaskPolicyArn.arn", "")
     if not task_policy.startswith(TASK_POLICY_PREFIX) or task_policy not in task_policies():
         raise _invalid("taskPolicyArn")
@@ -37,7 +37,7 @@ def read_grant(incoming: Incoming) -> Grant:
 
 
 def target_account(incoming: Incoming) -> str:
-    """Read the account from TargetPrincipal, an account id or a root ARN. Raises AwsError ValidationError."""
+    """Read the account from TargetPrincipal, an account id or a root ARN. Raise AwsError ValidationError."""
     account_id = find_target(incoming)
     if account_id is None:
         raise _invalid("targetPrincipal")
@@ -50,7 +50,7 @@ def find_target(incoming: Incoming) -> str | None:
 
 
 def session_answer(session: Signer) -> dict[str, Any]:
-    """Shape a session as the AssumeRoot answer."""
+    """Return a session in the form of the AssumeRoot answer."""
     return {
         "Credentials": {
             "AccessKeyId": session.access_key_id,

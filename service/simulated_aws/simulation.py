@@ -1,4 +1,4 @@
-"""The simulated AWS as one object: started and stopped, watched, and made to fail."""
+"""The simulated AWS as one object: start and stop it, read its calls, make it fail."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from service.simulated_aws.wire import Incoming, read
 
 @dataclass(frozen=True)
 class Call:
-    """One call as it arrived, whatever became of it.
+    """One call as it arrived, whatever its outcome.
 
-    `account_id` is the signer's, None if unknown: of AssumeRoot the account that manages, of a call in the
-    session that it gave the member account. The target of AssumeRoot is in the parameters.
+    `account_id` is the signer's, None if unknown: for AssumeRoot the managing account, for a call in the resulting
+    session the member account. The target of AssumeRoot is in the parameters.
     """
 
     action: str
@@ -48,17 +48,18 @@ class Call:
 
 
 class SimulatedAws(State):
-    """An AWS of some accounts, each with a root user who has one active access key, a password and an MFA device.
+    """An AWS of some accounts. Each root user has one active access key, a password and an MFA device.
 
-    `management_account`, if named, makes an organization of all accounts; `delegated_administrator` is a member
-    of it. Each has an IAM user who may call sts:AssumeRoot into the members, iam:ListOrganizationsFeatures and
-    organizations:ListAccounts. Neither need be one of `account_ids`; if it is not, its root user has no key.
+    `management_account`, if given, makes all accounts an organization; `delegated_administrator` is a member
+    of it. Each of the two has an IAM user who may call sts:AssumeRoot into the members,
+    iam:ListOrganizationsFeatures and organizations:ListAccounts. They need not be among `account_ids`; if they are
+    not, their root users have no key.
 
-    `names` are the accounts' names in the organization, where they are not to be `account-` and four digits.
-    In the `partition` `aws-us-gov` root users have keys, but no password and no MFA device, and in `aws-cn`
-    there are no root users; in neither is there AssumeRoot. `port` 0 is any free one.
+    `names` are the accounts' names in the organization; the default is `account-` and four digits. In the
+    `partition` `aws-us-gov`, root users have keys but no password and no MFA device; in `aws-cn` there are no root
+    users; neither has AssumeRoot. `port` 0 takes a free one.
 
-    Raises ValueError for what is no account id, no such partition, or no such organization.
+    Raises ValueError for an invalid account id, an unknown partition, or an impossible organization.
     """
 
     def __init__(
@@ -82,13 +83,13 @@ class SimulatedAws(State):
     # --- life ---
 
     def start(self) -> None:
-        """Listen. What was changed before and between runs is kept; a new object is a new AWS."""
+        """Listen. State is kept between runs; a new object is a new AWS."""
         if self._server is None:
             self._stopping.clear()
             self._server = Server(self._answer, self._port)
 
     def stop(self) -> None:
-        """Stop listening and end delays that are running. Does nothing when not started."""
+        """Stop listening, and end running delays. Do nothing if not started."""
         if self._server is not None:
             self._stopping.set()
             self._server.stop()
@@ -111,7 +112,7 @@ class SimulatedAws(State):
         return self._server.url
 
     def banner(self) -> str:
-        """Return what the service must say, loudly, when it starts on this AWS."""
+        """Return the warning that the service must log when it starts with this AWS."""
         return (
             f"SIMULATED AWS: {len(self._accounts.by_id)} pretended accounts of the partition "
             f"{self._accounts.partition.name} at {self.endpoint_url}. "
@@ -123,7 +124,7 @@ class SimulatedAws(State):
 
     @property
     def calls(self) -> list[Call]:
-        """Every call so far in the order of arrival; a copy."""
+        """A copy of all calls so far, in the order of arrival."""
         with self._lock:
             return list(self._calls)
 
@@ -134,7 +135,7 @@ class SimulatedAws(State):
 
     @property
     def propagation_delay(self) -> float:
-        """Seconds until a new key authenticates and a deleted or inactive one no longer does; at first 0."""
+        """Seconds until a new key authenticates, and until a deleted or inactive one no longer does; initially 0."""
         return self._accounts.keyring.propagation_delay
 
     @propagation_delay.setter
@@ -143,11 +144,10 @@ class SimulatedAws(State):
             self._accounts.keyring.propagation_delay = seconds
 
     def fault(self, action: str, fault: Fault, *, times: int = 1, account_id: str | None = None) -> None:
-        """Let the next `times` arrivals of an action meet a fault, of any account or of one.
+        """Inject a fault into the next `times` calls of an action, by any account or only by one.
 
-        A call is an account's if it was signed from it. AssumeRoot is also the target's: signed from the
-        account that manages, it is met by a fault for either. One call meets one fault, the one that was
-        asked for first.
+        A call belongs to the account that signed it. AssumeRoot also belongs to its target, so a fault for either
+        the managing account or the target applies. A call meets one fault, the one that was added first.
         """
         self._plan.add_fault(action, fault, times, account_id)
 
@@ -156,14 +156,14 @@ class SimulatedAws(State):
     ) -> None:
         """Run `hook` when the call arrives, or `after` its effect and before the answer.
 
-        Whose call it is is told as in `fault`. The hook runs in the server's thread and outside its lock, so
-        it may call anything here.
+        `account_id` works as in `fault`. The hook runs in the server's thread and outside its lock, so it may call
+        anything here.
         """
         self._plan.add_hook(action, hook, times, account_id, after=after)
 
     @property
     def page_size(self) -> int | None:
-        """How many access keys, MFA devices or certificates stand on one page; None: as many as were asked for."""
+        """The maximum of access keys, MFA devices or certificates on one page; None for as many as requested."""
         return self._accounts.page_size
 
     @page_size.setter
@@ -172,14 +172,14 @@ class SimulatedAws(State):
             self._accounts.page_size = size
 
     def reset_faults(self) -> None:
-        """Forget the waiting faults and hooks, and the propagation delay."""
+        """Remove the waiting faults and hooks, and the propagation delay."""
         self._plan.clear()
         self.propagation_delay = 0.0
 
     # --- answering ---
 
     def _answer(self, request: Request) -> Response | bytes | None:
-        """Answer one request; None means a lost connection, bytes are what is on the wire."""
+        """Answer one request. None means a lost connection; bytes are sent unchanged."""
         incoming = read(request)
         account_ids = self._record(incoming)
         for hook in self._plan.take_hooks(incoming.action, account_ids, after=False):
@@ -202,7 +202,7 @@ class SimulatedAws(State):
         return fault.change(as_bytes(answer)) if isinstance(fault, Rewritten) else answer
 
     def _record(self, incoming: Incoming) -> Collection[str]:
-        """Put the call on record and return the accounts whose call it is."""
+        """Record the call and return the accounts that it concerns."""
         with self._lock:
             account_id = self._accounts.keyring.account_of(incoming.access_key_id)
             call = Call(incoming.action, account_id, incoming.access_key_id, dict(incoming.parameters))

@@ -1,4 +1,4 @@
-"""What can be seen and changed of the simulated AWS by hand, as by somebody else: none of it is a call."""
+"""The simulated AWS's state, to read and to change directly, as if somebody else did it. Nothing here is a call."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from service.simulated_aws.root import Account, AccountState
 
 
 class State:
-    """The truths that tests compare with, and the changes that happen without a call.
+    """The state that tests compare with, and changes to it without a call.
 
-    An account that does not exist is a KeyError everywhere. Where there is no root user (`aws-cn`) nothing of
-    root's can be added: LookupError. Where it cannot sign in (`aws-us-gov`) it gets no password and no MFA
-    device: ValueError.
+    Every method raises KeyError for an unknown account. Without a root user (`aws-cn`), adding any of its
+    credentials raises LookupError. Where root cannot sign in (`aws-us-gov`), adding a password or an MFA device
+    raises ValueError.
     """
 
     def __init__(self, accounts: Accounts) -> None:
-        self._lock = threading.RLock()  # around all that reads or changes accounts, keys and calls
+        self._lock = threading.RLock()  # guards all accounts, keys and calls
         self._accounts = accounts
 
     # --- credentials ---
 
     def root_credential(self, account_id: str) -> Credential:
-        """Return the root key the account began with, whether or not it still exists.
+        """Return the account's initial root key, whether or not it still exists.
 
-        Raises LookupError for an account that began without: a managing account that is not among the
-        `account_ids`, and every account in China.
+        Raise LookupError for an account without one: a managing account that is not among the `account_ids`, and
+        every account in China.
         """
         return self._accounts.root_credentials[account_id]
 
     def management_credential(self) -> Credential:
-        """Return the key of the management account's IAM user. Raises LookupError without such an account."""
+        """Return the key of the management account's IAM user. Raise LookupError without such an account."""
         if self._accounts.manager is None:
             message = "this AWS has no management account"
             raise LookupError(message)
         return self._accounts.manager
 
     def delegated_credential(self) -> Credential:
-        """Return the key of the delegated administrator's IAM user. Raises LookupError without such an account."""
+        """Return the key of the delegated administrator's IAM user. Raise LookupError without such an account."""
         if self._accounts.delegate is None:
             message = "this AWS has no delegated administrator"
             raise LookupError(message)
@@ -55,7 +55,7 @@ class State:
             return self._accounts.by_id[account_id].root_key_statuses()
 
     def secrets(self, account_id: str) -> dict[str, str]:
-        """Return what AWS alone knows, id -> secret of the root keys: whoever looks for a leak has to know it."""
+        """Return the secrets of the root keys, id -> secret, so that tests can search for leaks."""
         with self._lock:
             return {
                 key.access_key_id: key.secret_access_key for key in self._accounts.by_id[account_id].root.access_keys
@@ -92,9 +92,9 @@ class State:
             self._accounts.by_id[account_id].set_root_key_status(key_id, status)
 
     def add_mfa_device(self, account_id: str, serial_number: str | None = None) -> str:
-        """Enable one more MFA device for root and return its serial number, by default an ARN that is free.
+        """Enable one more MFA device for root and return its serial number, by default an unused ARN.
 
-        Raises ValueError for a serial number that is there already.
+        Raise ValueError for a serial number that exists already.
         """
         with self._lock:
             return self._with_root(account_id).root.add_mfa_device(serial_number)
@@ -112,9 +112,9 @@ class State:
         password: bool | None = None,
         signing_certificates: bool | None = None,
     ) -> None:
-        """Make true what GetAccountSummary shall answer; None leaves a fact as it is.
+        """Change the facts that GetAccountSummary reports; None leaves a fact unchanged.
 
-        False removes all there are; True adds the usual one where there is none.
+        False removes all; True adds the default one if there is none.
         """
         with self._lock:
             root = self._with_root(account_id).root
@@ -126,20 +126,20 @@ class State:
                 root.set_signing_certificates(present=signing_certificates)
 
     def set_account_state(self, account_id: str, state: AccountState) -> None:
-        """Suspend, close or reinstate an account: none of its keys works unless it is `ACTIVE`; at first it is."""
+        """Suspend, close or reinstate an account. Its keys work only while it is `ACTIVE`, which it is initially."""
         with self._lock:
             self._accounts.by_id[account_id].state = state
 
     def set_organization_features(self, features: Iterable[str]) -> None:
         """Enable exactly these of `RootCredentialsManagement` and `RootSessions`.
 
-        At first both are, but none outside the partition `aws`, where AssumeRoot is refused in any case.
+        Initially both are, but outside the partition `aws` none is, and AssumeRoot is refused in any case.
         """
         with self._lock:
             self._accounts.organization.features = frozenset(features)
 
     def expire_root_sessions(self) -> None:
-        """End all AssumeRoot sessions now, as if their time had passed."""
+        """Make all AssumeRoot sessions expire now."""
         with self._lock:
             self._accounts.keyring.expire_sessions()
 

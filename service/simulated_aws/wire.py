@@ -1,7 +1,7 @@
-"""The simulated AWS's end of the wire: a signed request is taken apart, and its signature checked.
+"""Parsing of signed requests, and verification of their signatures.
 
-IAM and STS are asked in the Query protocol: a form-encoded POST that names its Action. AWS Organizations is
-asked in JSON 1.1: the header X-Amz-Target names the action. All are signed with Signature Version 4.
+IAM and STS use the Query protocol: a form-encoded POST with an Action. AWS Organizations uses JSON 1.1: the
+header X-Amz-Target names the action. All are signed with Signature Version 4.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _AUTHORIZATION = re.compile(
 
 @dataclass(frozen=True)
 class Incoming:
-    """A request as it came over the wire; nothing in it has been checked yet."""
+    """A request from the wire; nothing in it has been checked yet."""
 
     request: Request
     body: bytes
@@ -49,7 +49,7 @@ class Incoming:
 
 
 def read(request: Request) -> Incoming:
-    """Take a request apart. Never raises: what cannot be read is None or empty."""
+    """Parse a request. Never raise: what cannot be read is None or empty."""
     body = request.get_data(cache=True, parse_form_data=False)
     form = {name: value for name, value in request.form.items() if name not in ("Action", "Version")}
     target = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
@@ -81,12 +81,12 @@ def _json_members(body: bytes) -> dict[str, str]:
 
 
 def check_addressed_here(incoming: Incoming, partition: Partition) -> None:
-    """Refuse what is not simulated. There is no way from here to a real network.
+    """Refuse services and partitions that are not simulated. Nothing is ever forwarded to a real network.
 
-    Any region of the partition will do. AWS wants the one where IAM and Organizations are, but boto3 finds that
-    only as long as no `endpoint_url` is named, so code that is right on AWS would be refused here.
+    Any region of the partition is accepted. AWS requires the region of IAM or Organizations, but boto3 picks it only
+    if no `endpoint_url` is set; so code that is correct on AWS would be refused here.
 
-    Raises AwsError: MissingAuthenticationToken, AccessDenied, SignatureDoesNotMatch.
+    Raise AwsError: MissingAuthenticationToken, AccessDenied, SignatureDoesNotMatch.
     """
     if incoming.service is None or incoming.region is None:
         raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
@@ -101,7 +101,7 @@ def check_addressed_here(incoming: Incoming, partition: Partition) -> None:
 def check_signature(incoming: Incoming, secret_access_key: str, session_token: str | None) -> None:
     """Sign the request again with the secret and compare.
 
-    Raises AwsError SignatureDoesNotMatch (403).
+    Raise AwsError SignatureDoesNotMatch (403).
     """
     request = AWSRequest(
         method=incoming.request.method,
