@@ -1,4 +1,4 @@
-"""The audit log: one row per event, in the transaction of what it tells."""
+"""The audit log: one row per event, written in the transaction that it records."""
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -16,10 +16,10 @@ from service.domain.canonical import canonical
 from service.domain.event_table import REFUSALS
 from service.domain.events import Event, record
 
-# More different refusals of one request than people can cause in a minute.
+# More distinct refusals of one request than people can cause in a minute.
 _LATEST_REFUSALS = 50
 
-# The only insert that two can do at once.
+# The inserts that support ON CONFLICT, for transactions that insert the same row at the same time.
 INSERT: dict[str, Callable[..., sqlite.Insert | postgresql.Insert]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
@@ -28,18 +28,17 @@ INSERT: dict[str, Callable[..., sqlite.Insert | postgresql.Insert]] = {
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """Where an event is in the log, and the root of the tree that ends with it."""
+    """The position of an event in the log, and the root of the tree that ends with it."""
 
     seq: int
     root: bytes
 
 
 def append(tx: Tx, event: Event, *, actor: Actor, at: datetime, request_id: str | None = None) -> Appended:
-    """Write `event` and return its place in the log.
+    """Write `event` and return its place in the log. Raise Unavailable if the log's tree does not match its events.
 
-    Raises Unavailable when the log's tree is not that of its events.
-    The number is taken from one row that stays locked until the commit: no gap, no fork, in the tree neither. Taken
-    after all others in every transaction, that lock is never held while another is waited for.
+    The number comes from one row that stays locked until the commit, so neither the log nor its tree has gaps or forks.
+    Every transaction takes this lock last, so no transaction waits for another lock while it holds this one.
     """
     seq: int = tx.execute(
         update(audit_head).values(size=audit_head.c.size + 1).returning(audit_head.c.size)
@@ -52,22 +51,22 @@ def append(tx: Tx, event: Event, *, actor: Actor, at: datetime, request_id: str 
 
 
 def hold(tx: Tx) -> None:
-    """Let nobody else write to the log until the transaction ends: what it has not told by now comes afterwards.
+    """Lock the log until the transaction ends, so that others' events come after everything in it now.
 
-    On SQLite every transaction that writes does that.
+    On SQLite every writing transaction does so anyway.
     """
     tx.execute(select(audit_head.c.size).with_for_update())
 
 
 def _last_of(tx: Tx, request_id: str) -> int | None:
-    """The event before, of the same request: so that none can be left out of what is said about it."""
+    """Return the previous event of the same request. Linking them shows when one is left out."""
     query = select(func.max(audit_events.c.seq)).where(audit_events.c.request_id == request_id)
     found: int | None = tx.execute(query).scalar_one()
     return found
 
 
 def page(tx: Tx, *, after: int, limit: int, request_id: str | None = None) -> Sequence[tuple[int, str]]:
-    """At most `limit` events beyond sequence number `after`, oldest first: (number, canonical JSON)."""
+    """Return at most `limit` events after sequence number `after`, oldest first: (number, canonical JSON)."""
     query = select(audit_events.c.seq, audit_events.c.content).where(audit_events.c.seq > after)
     if request_id is not None:
         query = query.where(audit_events.c.request_id == request_id)
@@ -76,7 +75,7 @@ def page(tx: Tx, *, after: int, limit: int, request_id: str | None = None) -> Se
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An event as its row has it."""
+    """An event as stored in its row."""
 
     seq: int
     at: datetime
@@ -86,25 +85,25 @@ class Row:
 
 
 def last(tx: Tx) -> int:
-    """The largest sequence number that there is; 0 for none."""
+    """Return the largest sequence number, 0 for an empty log."""
     found: int | None = tx.execute(select(func.max(audit_events.c.seq))).scalar_one()
     return found or 0
 
 
 def first(tx: Tx) -> int:
-    """The smallest sequence number that there is; 1 for none."""
+    """Return the smallest sequence number, 1 for an empty log."""
     found: int | None = tx.execute(select(func.min(audit_events.c.seq))).scalar_one()
     return 1 if found is None else found
 
 
 def head(tx: Tx) -> int:
-    """How many events the head counts."""
+    """Return the number of events according to the head."""
     size: int = tx.execute(select(audit_head.c.size)).scalar_one()
     return size
 
 
 def rows_between(tx: Tx, after: int, until: int) -> Sequence[Row]:
-    """Those beyond sequence number `after` up to `until`, oldest first."""
+    """Return the events after sequence number `after` up to `until`, oldest first."""
     query = select(audit_events).where(audit_events.c.seq > after, audit_events.c.seq <= until)
     return [Row(**row) for row in tx.execute(query.order_by(audit_events.c.seq)).mappings()]
 
@@ -114,20 +113,20 @@ def of_requests(tx: Tx, request_ids: Collection[str]) -> Mapping[str, list[str]]
     query = select(audit_events.c.request_id, audit_events.c.content).where(
         audit_events.c.request_id.in_(request_ids), audit_events.c.event.not_in(sorted(REFUSALS))
     )
-    told: dict[str, list[str]] = {request_id: [] for request_id in request_ids}
+    contents: dict[str, list[str]] = {request_id: [] for request_id in request_ids}
     for row in tx.execute(query.order_by(audit_events.c.request_id, audit_events.c.seq)):
-        told[row.request_id].append(row.content)
-    return told
+        contents[row.request_id].append(row.content)
+    return contents
 
 
 def of_request(tx: Tx, request_id: str) -> Sequence[tuple[int, str]]:
-    """All events of a request, oldest first."""
+    """Return all events of a request, oldest first."""
     query = select(audit_events.c.seq, audit_events.c.content).where(audit_events.c.request_id == request_id)
     return [(row.seq, row.content) for row in tx.execute(query.order_by(audit_events.c.seq))]
 
 
 def is_refused(tx: Tx, refusal: Event, *, subject: str, request_id: str, between: tuple[datetime, datetime]) -> bool:
-    """Tell whether the log has the same refusal of this actor and request, between these times."""
+    """Return whether the log has the same refusal of this actor and request, between these times."""
     query = (
         select(audit_events.c.content)
         .where(
@@ -139,17 +138,17 @@ def is_refused(tx: Tx, refusal: Event, *, subject: str, request_id: str, between
         .limit(_LATEST_REFUSALS)
     )
     found = (json.loads(content) for content in tx.execute(query).scalars())
-    return any((told["actor"]["subject"], told["data"]) == (subject, refusal.data) for told in found)
+    return any((event["actor"]["subject"], event["data"]) == (subject, refusal.data) for event in found)
 
 
 def is_read(tx: Tx, reader: str, what: str, hour: datetime) -> bool:
-    """Whether the log says already that `reader` reads this in that hour."""
+    """Return whether the log already records that `reader` reads this in that hour."""
     row = (audit_reads.c.reader == reader, audit_reads.c.what == what, audit_reads.c.hour == hour)
     return tx.execute(select(audit_reads.c.hour).where(*row)).first() is not None
 
 
 def mark_read(tx: Tx, reader: str, what: str, hour: datetime) -> bool:
-    """Whether this is the first time in that hour that `reader` reads this; if so, it is the last as well."""
+    """Mark that `reader` reads this in that hour. Return True only for the first call of the hour."""
     row = INSERT[tx.dialect.name](audit_reads).values(reader=reader, what=what, hour=hour)
     once = row.on_conflict_do_update(
         index_elements=[audit_reads.c.reader, audit_reads.c.what],

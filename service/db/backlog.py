@@ -1,4 +1,4 @@
-"""What the worker has to look at: requests whose time has come, the oldest first."""
+"""The worker's backlog: requests with due work, the oldest first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Due:
 
 
 def overdue(tx: Tx, now: datetime, limit: int) -> Sequence[Due]:
-    """Requests whose approval or execution clock has run out."""
+    """Return requests whose approval or execution clock has run out."""
     clock = case(
         (requests.c.status == Status.PENDING, requests.c.approve_by),
         (requests.c.status == Status.APPROVED, requests.c.execute_by),
@@ -27,15 +27,16 @@ def overdue(tx: Tx, now: datetime, limit: int) -> Sequence[Due]:
 
 
 def to_look_at(tx: Tx, now: datetime, limit: int) -> Sequence[Due]:
-    """Pending requests of which it is time to see who can still approve them."""
-    # One that an earlier version filed has no time for it.
+    """Return pending requests for which it is time to check who can still approve them."""
+    # NULL in requests that an earlier version filed.
     is_time = or_(requests.c.look_at.is_(None), requests.c.look_at <= now)
     return _due(tx, limit, requests.c.status == Status.PENDING, requests.c.approve_by > now, is_time)
 
 
 def open_votes(tx: Tx) -> Sequence[tuple[Due, str]]:
-    """All approvals of what waits for more, or for its execution, with who gave them; not those that became void with
-    everything that somebody had cast.
+    """Return the approvals of pending and approved requests, with their approvers.
+
+    Votes cast before the approver's `votes_since` are void and left out.
     """
     query = (
         select(requests.c.account_id, requests.c.id, decisions.c.person)
@@ -52,22 +53,22 @@ def open_votes(tx: Tx) -> Sequence[tuple[Due, str]]:
 
 
 def to_run(tx: Tx, limit: int) -> Sequence[Due]:
-    """Approved requests that run by themselves."""
+    """Return approved requests that the worker executes."""
     return _due(tx, limit, requests.c.status == Status.APPROVED, requests.c.run_on_approval.is_(True))
 
 
 def unconfirmed(tx: Tx, now: datetime, limit: int) -> Sequence[Due]:
-    """Requests whose receipt is overdue, unless that was reported because the key is in use."""
+    """Return requests whose receipt is overdue, except those already reported because the key is in use."""
     return _due(tx, limit, *_is_unconfirmed(now), grace_over_by=now)
 
 
 def expiring(tx: Tx, now: datetime, notice: timedelta, limit: int) -> Sequence[Due]:
-    """Requests whose key reaches the end of its lifetime within `notice`, not announced yet, or has reached it."""
+    """Return requests whose key has expired, or expires within `notice` and was not announced yet."""
     return _due(tx, limit, *_is_expiring(now, notice), grace_over_by=now, by=requests.c.expires_at)
 
 
 def is_taken_away(tx: Tx, account_id: str, now: datetime) -> bool:
-    """Whether a key of the account is due to be deactivated or deleted."""
+    """Return whether a key of the account is due to be deactivated or deleted."""
     of_account = requests.c.account_id == account_id
     due = or_(and_(*_is_unconfirmed(now)), and_(*_is_expiring(now, timedelta(0))))
     return bool(_due(tx, None, of_account, due, grace_over_by=now, by=None))
@@ -86,16 +87,16 @@ def _is_expiring(now: datetime, notice: timedelta) -> tuple[ColumnElement[bool],
         requests.c.expires_at.is_not(None),
         requests.c.retired_at.is_(None),
         requests.c.expires_at <= now + notice,
-        # Those that nobody confirmed are being taken back already, unless that was left off because they are in use.
+        # Unconfirmed keys are being rolled back already, unless that was stopped because the key is in use.
         or_(requests.c.unconfirmed_at.is_(None), requests.c.overdue_at.is_not(None)),
-        # Delivered or succeeded, said so that SQLite does not think of the index by status.
+        # Means delivered or succeeded. Written so that SQLite does not choose the index by status.
         requests.c.status.not_in({Status.FAILED, Status.ROLLED_BACK}),
         or_(requests.c.expires_at <= now, requests.c.expiry_announced_at.is_(None)),
     )
 
 
 def claimed_before(tx: Tx, status: Status, at: datetime, limit: int) -> Sequence[Due]:
-    """Requests in `status` whose claim is older than `at`."""
+    """Return requests in `status` that were claimed at `at` or before."""
     return _due(tx, limit, requests.c.status == status, requests.c.claimed_at <= at)
 
 
@@ -106,9 +107,9 @@ def _due(
     grace_over_by: datetime | None = None,
     by: Column[datetime] | None = requests.c.filed_at,
 ) -> Sequence[Due]:
-    """At most `limit`, all for None; without those whose deactivated key still has its grace then.
+    """Return at most `limit` requests, all for None, except those whose deactivated key is in its grace period then.
 
-    What is ordered by its filing is unfinished, and found among such only; None is for any order.
+    Ordering by `filed_at` searches unfinished requests only. `by` None means any order.
     """
     columns = (requests.c.account_id, requests.c.id, requests.c.deactivated_at, requests.c.rollback_grace_seconds)
     query = select(*columns).where(*where).limit(limit)

@@ -1,4 +1,4 @@
-"""What all tables have in common: how things are named, and how a time is stored."""
+"""What all tables share: naming of constraints, and storage of times."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ metadata = MetaData(
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A point in time: `timestamptz` on PostgreSQL; on SQLite text in UTC of fixed precision, which sorts as time."""
+    """A point in time: `timestamptz` on PostgreSQL; on SQLite, UTC text of fixed precision, which sorts by time."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

@@ -26,7 +26,7 @@ _READER: dict[str, dict[str, Any]] = {
 }
 _SQLITE_WAIT_MS = 15_000
 
-# Of psycopg and libpq; what the URL says goes before. A server that is gone without a word is noticed in half a minute.
+# Defaults for psycopg and libpq; the URL overrides them. A server that vanished is noticed within half a minute.
 _POSTGRESQL = {
     "application_name": "rootquorum",
     "connect_timeout": 5,
@@ -34,26 +34,26 @@ _POSTGRESQL = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
-    # A pooler in transaction mode has another session for the next transaction.
+    # A pooler in transaction mode uses another session for the next transaction.
     "prepare_threshold": None,
-    # Whatever PGCLIENTENCODING says.
+    # Overrides PGCLIENTENCODING.
     "client_encoding": "UTF8",
 }
-# For each transaction by itself, for the same reason.
+# Set in each transaction, also because of poolers.
 _LIMITS = "SELECT " + ", ".join(
     f"set_config('{name}', '{seconds}s', true)"
-    # Whoever waits for a lock outlasts a process that was frozen while it held it.
+    # lock_timeout is longer than the idle timeout, so a waiter outlasts a process that froze while holding the lock.
     for name, seconds in (("statement_timeout", 30), ("lock_timeout", 15), ("idle_in_transaction_session_timeout", 10))
 )
-# The server that we speak to only reads: since a failover it is not the primary any more.
+# read_only_sql_transaction: after a failover, this server is no longer the primary.
 _DEMOTED = "25006"
 
 _TRIES = 4
-_FIRST_WAIT = 0.1  # seconds, then three times that, and so on; each shortened by up to a half at random
+_FIRST_WAIT = 0.1  # seconds, tripled for each retry; each wait is randomly shortened by up to half
 
 
 def connect(url: str, *, connections: int) -> Engine:
-    """A pool of at most `connections`, which is also as many as there are threads: nobody waits for one in vain."""
+    """Return a pool of at most `connections`. There are no more threads than that, so none waits in vain."""
     parsed = make_url(url)
     sqlite = parsed.get_backend_name() == "sqlite"
     options = {name: value for name, value in _POSTGRESQL.items() if name not in parsed.query}
@@ -63,7 +63,7 @@ def connect(url: str, *, connections: int) -> Engine:
         max_overflow=0,
         pool_timeout=30,
         pool_pre_ping=not sqlite,
-        # Never in a log or a traceback: comments and justifications are not for operators.
+        # Keeps comments and justifications out of logs and tracebacks: they are not for operators.
         hide_parameters=True,
         connect_args={"check_same_thread": False} if sqlite else options,
     )
@@ -71,7 +71,7 @@ def connect(url: str, *, connections: int) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
-        # Before SQLAlchemy asks for the version, which it cannot read in every encoding.
+        # Before SQLAlchemy reads the version, which it cannot decode in every encoding.
         event.listen(engine, "connect", _check_encoding, insert=True)
         event.listen(engine, "begin", _begin_postgresql)
         event.listen(engine, "handle_error", _leave_the_demoted)
@@ -80,9 +80,9 @@ def connect(url: str, *, connections: int) -> Engine:
 
 @contextmanager
 def begin(engine: Engine) -> Iterator[Tx]:
-    """A transaction that writes; committed at the end, rolled back on any exception.
+    """Begin a transaction that writes. Commit at the end, roll back on any exception.
 
-    Raises Unavailable when the database is away, or busy for too long; Interrupted when that did nothing for certain.
+    Raise Unavailable if the database is unavailable, or busy for too long; Interrupted if certainly nothing was done.
     """
     committing = False
     try:
@@ -95,7 +95,7 @@ def begin(engine: Engine) -> Iterator[Tx]:
 
 @contextmanager
 def read(engine: Engine) -> Iterator[Tx]:
-    """A transaction that only reads, all of it from one moment, and never waits for a writer. Raises Unavailable."""
+    """Begin a read-only transaction on one snapshot, which never waits for a writer. Raise Unavailable."""
     with translated(engine), engine.connect() as connection:
         reader = connection.execution_options(**_READER[engine.dialect.name])
         with reader.begin():
@@ -104,8 +104,8 @@ def read(engine: Engine) -> Iterator[Tx]:
 
 @contextmanager
 def translated(engine: Engine) -> Iterator[None]:
-    """Raise Unavailable for a database that is away, locked for too long, read-only, no database, or chose us as
-    deadlock victim. It carries the driver's reason, without the password.
+    """Raise Unavailable for a database that is unavailable, locked for too long, read-only or no database, or that
+    chose us as deadlock victim. It carries the driver's reason, without the password.
     """
     try:
         yield
@@ -121,9 +121,10 @@ def _raise_refusal(error: DBAPIError | PoolTimeout, engine: Engine, *, is_lost: 
 
 
 def retried(function: Callable[P, T]) -> Callable[P, T]:
-    """Around what does nothing but one transaction: it is tried again when the database has given it up.
+    """Retry a function that does nothing but one transaction when the database has aborted it.
 
-    Not when the connection was lost in the COMMIT, which may have happened. Raises Interrupted in the end.
+    It is not retried if the connection was lost in the COMMIT, which may have succeeded. Raise Interrupted after the
+    last try.
     """
 
     @wraps(function)
@@ -139,7 +140,7 @@ def retried(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def _check_encoding(connection: Any, _record: object) -> None:
-    """Of any other a text comes back as bytes, or a name cannot be stored."""
+    """Require UTF8. With another encoding, texts come back as bytes, or some names cannot be stored."""
     for name in ("server_encoding", "client_encoding"):
         encoding = connection.info.parameter_status(name)
         if encoding not in {"UTF8", None}:
@@ -164,7 +165,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "recursive_triggers=ON",  # or REPLACE INTO would walk past the DELETE trigger of the audit log
+        "recursive_triggers=ON",  # or REPLACE INTO would bypass the DELETE trigger of the audit log
     ):
         connection.execute(f"PRAGMA {pragma}")
 

@@ -1,4 +1,4 @@
-"""What accounts should have, and where they differ."""
+"""What accounts are expected to have, and the findings of drift checks."""
 
 import json
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ def get(tx: Tx, account_id: str) -> Expectation | None:
 
 
 def lock(tx: Tx, account_id: str) -> Expectation | None:
-    """The expectation, locked until the transaction ends; on SQLite BEGIN IMMEDIATE has locked everything already."""
+    """Return the expectation with its row locked until the transaction ends. On SQLite everything is locked anyway."""
     query = select(expectations).where(expectations.c.account_id == account_id).with_for_update()
     return _one(tx.execute(query).mappings().first())
 
 
 def lock_for(tx: Tx, finding_id: str) -> Expectation | None:
-    """The expectation that a finding differs from, locked: whoever judges findings has locked it first."""
+    """Return the expectation that a finding differs from, locked. Lock it before you change findings."""
     account_id = tx.execute(select(drifts.c.account_id).where(drifts.c.id == finding_id)).scalar()
     return None if account_id is None else lock(tx, account_id)
 
 
 def add(tx: Tx, expectation: Expectation) -> None:
-    """Raises IntegrityError when somebody else was quicker to look at the account for the first time."""
+    """Insert an expectation. Raise IntegrityError if a concurrent first drift check has inserted it."""
     tx.execute(insert(expectations).values(account_id=expectation.account_id, **_columns(expectation)))
 
 
@@ -41,18 +41,18 @@ def save(tx: Tx, expectation: Expectation) -> None:
 
 
 def is_there_already(error: IntegrityError) -> bool:
-    """Whether it says that the account has an expectation."""
+    """Return whether the error says that the account already has an expectation."""
     return "pk_expectations" in str(error.orig) or "expectations.account_id" in str(error.orig)
 
 
 def checked_between(tx: Tx, after: datetime, now: datetime) -> set[str]:
-    """Ids of the accounts whose last look began in that time; one in the future was made by a wrong clock."""
+    """Return the ids of accounts whose last drift check began in that time. One in the future had a wrong clock."""
     query = select(expectations.c.account_id).where(expectations.c.checked_at > after, expectations.c.checked_at <= now)
     return set(tx.execute(query).scalars())
 
 
 def open_findings(tx: Tx, account_id: str | None = None) -> Sequence[DriftFinding]:
-    """What is open, by account and age."""
+    """Return the open findings by account and age."""
     query = select(drifts).where(drifts.c.closed_at.is_(None))
     if account_id is not None:
         query = query.where(drifts.c.account_id == account_id)

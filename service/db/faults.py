@@ -1,4 +1,4 @@
-"""What a fault of the database's driver means: what callers are told, and what only the operator reads."""
+"""Translation of database driver errors: a sentence for the caller, and a cause that only the operator reads."""
 
 import os
 import sqlite3
@@ -17,16 +17,16 @@ _AWAY = "The database is not available. Try again later."
 _NOT_GRANTED = "The database's role lacks rights that the service needs: rootquorum migrate --grant-to ROLE."
 _OTHER_SCHEMA = "This version does not run on the database's schema: rootquorum migrate, or serve --migrate."
 
-# What PostgreSQL rolls back and is then worth another try: a serialization failure, a deadlock, its restart, and
-# what a lost connection is called before it is lost (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+# Errors after which PostgreSQL rolls back and a retry makes sense: a serialization failure, a deadlock, a restart, and
+# a connection that is being lost (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _ROLLED_BACK = {"40001", "40P01"}
 _GONE = {"57P01", "57P02", "57P03", "25P03", "08000", "08001", "08003", "08004", "08006"}
 
-# What SQLite says of a folder that is not there as well as of a file that nobody may write.
+# SQLite has the same message for a missing folder and for a file that it may not write.
 _SQLITE_IS_SHORT = ("unable to open", "attempt to write a readonly", "disk I/O error")
 
 _LONGEST_REASON = 500
-# Parameters of libpq's that hold no secret; the values of all others are not shown (libpq, "Parameter Key Words").
+# Parameters of libpq without secrets; the values of all others are hidden (libpq, "Parameter Key Words").
 _SHOWN = {
     "host",
     "hostaddr",
@@ -60,22 +60,22 @@ _SHOWN = {
 
 
 class Interrupted(Unavailable):
-    """The database gave the transaction up: it did nothing, and another try may succeed."""
+    """The database aborted the transaction. It did nothing, and a retry may succeed."""
 
 
 class NotGranted(Unavailable):
-    """The role of this connection may not do that."""
+    """The role of this connection lacks the privilege."""
 
 
 def away(reason: str) -> Unavailable:
-    """The database cannot be used, for a reason that only the operator reads."""
+    """Return an error for an unusable database, with a reason that only the operator reads."""
     return Unavailable(Code.UNAVAILABLE, _AWAY, cause=_because(reason))
 
 
 def refusal(error: DBAPIError | PoolTimeout, url: URL, *, is_lost: bool = False) -> Unavailable | None:
-    """The refusal to raise in its place; None for what only a defect of ours brings about.
+    """Return the error to raise instead, or None if only a bug of ours can be the cause.
 
-    `is_lost`: it was in the COMMIT, so that only the server's own word says that it did nothing.
+    `is_lost` means that it failed in the COMMIT; then only the server's error code proves that nothing was done.
     """
     if isinstance(error, PoolTimeout):
         return away("all connections of the pool are in use")
@@ -84,7 +84,7 @@ def refusal(error: DBAPIError | PoolTimeout, url: URL, *, is_lost: bool = False)
         return NotGranted(Code.UNAVAILABLE, _NOT_GRANTED, cause=f"{_NOT_GRANTED} {reason}.")
     if isinstance(original, UndefinedTable | UndefinedColumn | UndefinedFunction | InvalidSchemaName):
         return Unavailable(Code.UNAVAILABLE, _OTHER_SCHEMA, cause=f"{_OTHER_SCHEMA} {reason}.")
-    # Of SQLite a file that is damaged or no database at all; of psycopg a parameter that it cannot use.
+    # From SQLite: a file that is damaged or not a database. From psycopg: a parameter that it cannot use.
     is_no_database = type(original) is sqlite3.DatabaseError
     is_no_parameter = isinstance(original, psycopg.ProgrammingError) and error.statement is None
     if not (isinstance(error, OperationalError | InternalError) or is_no_database or is_no_parameter):
@@ -99,7 +99,7 @@ def _because(reason: str) -> str:
 
 def _did_nothing(error: DBAPIError, *, is_lost: bool) -> bool:
     if not isinstance(error.orig, psycopg.Error):
-        return False  # SQLite: what is away or locked there stays so for longer than we would try
+        return False  # SQLite: a file that is unavailable or locked stays so for longer than we would retry
     state = error.orig.sqlstate
     if state in _ROLLED_BACK:
         return True
@@ -108,10 +108,7 @@ def _did_nothing(error: DBAPIError, *, is_lost: bool) -> bool:
 
 
 def reason_of(error: DBAPIError, url: URL) -> str:
-    """In the driver's words, on one line, without a password.
-
-    Not PostgreSQL's details, which may quote a row.
-    """
+    """Return the driver's message on one line, without passwords and PostgreSQL's details, which may quote a row."""
     original = error.orig
     said = original.diag.message_primary if isinstance(original, psycopg.Error) else None
     words = " ".join((said or str(original)).split())
@@ -130,7 +127,7 @@ def _secrets(url: URL) -> set[str]:
 
 
 def _of_file(file: Path) -> str:
-    """What SQLite leaves unsaid; empty if nothing."""
+    """Return the likely cause, which SQLite does not say, or an empty string."""
     folder = file.parent.absolute()
     if not folder.is_dir():
         return f": there is no folder {folder}"

@@ -1,7 +1,7 @@
-"""Leases: who of the fleet is at work on what, so that nobody else begins with it. For PostgreSQL.
+"""Leases on PostgreSQL: which worker of the fleet is working on what, so that no other one starts on it.
 
-A holder that is killed or frozen loses its lease when the time is over. Whoever takes it next gets a higher fence, by
-which the former holder is told, should it wake up. The time is the database's, so that nobody's clock matters.
+A holder that is killed or frozen loses its lease when it expires. The next holder gets a higher fence, so the former
+holder is detected if it wakes up. Times come from the database's clock, so that no other clock matters.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,18 +20,16 @@ _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One holding of what is called `name`."""
+    """One holding of the lease called `name`."""
 
     name: str
     fence: int
 
 
 def take(tx: Tx, names: Sequence[str], holder: str, length: timedelta, *, limit: int) -> list[Lease]:
-    """At most `limit` of `names`, the first ones of those that nobody holds; whom others are just taking are not
-    waited for.
-    """
+    """Take the first `limit` free leases among `names`. Skip rows being claimed by another worker (SKIP LOCKED)."""
     known = set(tx.execute(select(leases.c.name).where(leases.c.name.in_(names))).scalars())
-    # In one order for everybody, or two could wait for each other.
+    # In the same order everywhere, or two workers could deadlock.
     missing = [{"name": name, "fence": 0, "holder": "", "until": _LONG_AGO} for name in sorted(set(names) - known)]
     if missing:
         tx.execute(insert(leases).on_conflict_do_nothing(), missing)
@@ -45,20 +43,20 @@ def take(tx: Tx, names: Sequence[str], holder: str, length: timedelta, *, limit:
 
 
 def renew(tx: Tx, held: Iterable[Lease], length: timedelta) -> None:
-    """Hold on to those that were neither released nor taken by somebody else meanwhile."""
+    """Extend the leases that were neither released nor taken by another worker."""
     is_held = (_is_one_of(held), leases.c.until > _LONG_AGO)
     tx.execute(update(leases).where(*is_held).values(until=func.now() + length))
 
 
 def release(tx: Tx, held: Iterable[Lease]) -> None:
-    """Let others have them now."""
+    """Release the leases, so that others can take them now."""
     tx.execute(update(leases).where(_is_one_of(held)).values(until=_LONG_AGO))
 
 
 def check(tx: Tx, lease: Lease) -> None:
-    """Raise Conflict when somebody else has taken it; else nobody does before the transaction ends.
+    """Raise Conflict if another worker has taken the lease. Otherwise none can until the transaction ends.
 
-    One whose time is over is still good, as long as nobody has taken it.
+    An expired lease is still valid as long as nobody has taken it.
     """
     query = select(leases.c.name).where(_is_one_of([lease])).with_for_update(read=True)
     if tx.execute(query).first() is None:

@@ -1,4 +1,4 @@
-"""When something was last done, one row for each: they stand in the table of the leases, by names that no lease has."""
+"""Marks: when something was last done. They are rows in the table of leases, under names that no lease has."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -14,14 +14,14 @@ LOOKED = "worker"
 
 
 class Mark(NamedTuple):
-    """`by` is the host's name and the process's number."""
+    """A time, and the host name and process id that did it."""
 
     at: datetime
     by: str
 
 
 def put(tx: Tx, name: str, mark: Mark) -> None:
-    """Overwrite the one before."""
+    """Write the mark, overwriting the previous one."""
     row = INSERT[tx.dialect.name](leases).values(name=name, fence=0, holder=mark.by, until=mark.at)
     values = {"holder": row.excluded.holder, "until": row.excluded.until}
     tx.execute(row.on_conflict_do_update(index_elements=[leases.c.name], set_=values))

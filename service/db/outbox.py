@@ -1,4 +1,4 @@
-"""Deliveries: staged with the change that they tell of, sent later by whoever holds their destination's lease."""
+"""Deliveries: staged in the transaction of their change, sent later by the holder of the destination's lease."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from service.domain.delivery import Delivery, DeliveryStatus
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The last delivery of a page: the next one starts beyond it."""
+    """The position of a page's last delivery; the next page starts after it."""
 
     seq: int
     destination: str
@@ -30,7 +30,7 @@ class Wanted:
 
 
 class DueThere(NamedTuple):
-    """Whether a destination is to be sent something that is new to it, and something that it did not take before."""
+    """A destination with due deliveries: whether some are `new`, and whether some are retries (`again`)."""
 
     destination: str
     new: bool
@@ -42,13 +42,13 @@ def add(tx: Tx, delivery: Delivery) -> None:
 
 
 def lock(tx: Tx, delivery_id: str) -> Delivery | None:
-    """The delivery, locked until the transaction ends."""
+    """Return the delivery with its row locked until the transaction ends."""
     row = tx.execute(select(deliveries).where(deliveries.c.id == delivery_id).with_for_update()).mappings().first()
     return _delivery(row) if row else None
 
 
 def save(tx: Tx, delivery: Delivery) -> None:
-    """Write what has become of it; what is told never changes."""
+    """Write the delivery's state; its content never changes."""
     tx.execute(
         update(deliveries)
         .where(deliveries.c.id == delivery.id)
@@ -65,7 +65,7 @@ def save(tx: Tx, delivery: Delivery) -> None:
 
 
 def page(tx: Tx, wanted: Wanted, *, after: Place | None, limit: int) -> list[Delivery]:
-    """At most `limit` deliveries, newest first, from beyond `after`."""
+    """Return at most `limit` deliveries after `after`, newest first."""
     query = select(deliveries)
     for column, value in (
         (deliveries.c.status, wanted.status),
@@ -80,15 +80,15 @@ def page(tx: Tx, wanted: Wanted, *, after: Place | None, limit: int) -> list[Del
 
 
 def due(tx: Tx, destination: str, now: datetime, limit: int, *, is_new: bool) -> Sequence[Delivery]:
-    """What may be sent there now, of what was never tried or of the rest: first what has waited longest.
+    """Return due deliveries to the destination, first attempts (`is_new`) or retries; the longest due come first.
 
-    It is a repeat as well where something later of its request was delivered meanwhile.
+    A delivery also counts as a repeat if a later one of its request has been delivered.
     """
     return _due(tx, destination, now, limit, deliveries.c.attempts == 0 if is_new else deliveries.c.attempts > 0)
 
 
 def following(tx: Tx, destination: str, streams: Collection[str], now: datetime, limit: int) -> Sequence[Delivery]:
-    """What may be sent there now of these streams: what waited for something that has ended meanwhile."""
+    """Return due deliveries of these streams: each waited for an earlier one of its stream, which has ended."""
     return _due(tx, destination, now, limit, deliveries.c.stream.in_(streams))
 
 
@@ -104,20 +104,20 @@ def _due(tx: Tx, destination: str, now: datetime, limit: int, which: ColumnEleme
 
 
 def destinations_due(tx: Tx, now: datetime) -> list[DueThere]:
-    """To whom something may be sent now."""
+    """Return the destinations with due deliveries."""
     name, attempts = deliveries.c.destination, deliveries.c.attempts
     query = select(name, func.min(attempts), func.max(attempts)).where(*_is_due(now)).group_by(name).order_by(name)
     return [DueThere(name, fewest == 0, most > 0) for name, fewest, most in tx.execute(query)]
 
 
 def disabled(tx: Tx) -> frozenset[str]:
-    """The destinations that want no more."""
+    """Return the names of disabled destinations."""
     query = select(destinations.c.name).where(destinations.c.disabled_at.is_not(None))
     return frozenset(tx.execute(query).scalars())
 
 
 def disable(tx: Tx, destination: str, at: datetime, why: str) -> int:
-    """From now on it is told nothing; what was pending has failed, and is counted."""
+    """Disable the destination, fail its pending deliveries, and return their number."""
     changed = tx.execute(update(destinations).where(destinations.c.name == destination).values(disabled_at=at))
     if changed.rowcount == 0:
         tx.execute(insert(destinations).values(name=destination, disabled_at=at))
@@ -131,35 +131,37 @@ def enable(tx: Tx, destination: str) -> None:
 
 
 def enable_forgotten(tx: Tx) -> None:
-    """Those of which no delivery is left: nobody could enable them by sending one again."""
+    """Enable disabled destinations without any delivery left. Resending one is the only other way to enable them."""
     is_left = exists().where(deliveries.c.destination == destinations.c.name)
     forgotten = (destinations.c.disabled_at.is_not(None), ~is_left)
     tx.execute(update(destinations).where(*forgotten).values(disabled_at=None))
 
 
 def is_old(tx: Tx, before: datetime, named: Collection[str]) -> bool:
-    """Whether a delivery ended before, and may be deleted. `named` are the destinations of the settings."""
+    """Return whether a deletable delivery ended before then. `named` are the destinations in the settings."""
     first = tx.execute(select(func.min(deliveries.c.ended_at)).where(*_is_over(named))).scalar_one()
     return first is not None and first < before
 
 
 def delete_ended(tx: Tx, before: datetime, named: Collection[str], limit: int) -> None:
-    """Those that ended before, at most `limit` of them."""
+    """Delete at most `limit` deliveries that ended before then."""
     ended = (*_is_over(named), deliveries.c.ended_at < before)
     old = select(deliveries.c.id).where(*ended).order_by(deliveries.c.ended_at).limit(limit)
     tx.execute(delete(deliveries).where(deliveries.c.id.in_(old)))
 
 
 def _is_over(named: Collection[str]) -> tuple[ColumnElement[bool], ...]:
-    """A disabled destination keeps its own: who enables it does so by sending it one of them again. Nobody can enable
-    one that the settings no longer name.
+    """Return the conditions for deletable deliveries.
+
+    Those of a disabled destination are kept, because resending one enables it again. A destination that is not in the
+    settings cannot be enabled, so its deliveries are deletable.
     """
     those = select(destinations.c.name).where(destinations.c.disabled_at.is_not(None), destinations.c.name.in_(named))
     return (deliveries.c.ended_at.is_not(None), deliveries.c.destination.not_in(those))
 
 
 def _is_due(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    """Of each stream only the first that has not ended: what is behind it waits for it."""
+    """Return the conditions for due deliveries. Only the first unended one of each stream is due; the rest wait."""
     earlier = deliveries.alias("earlier")
     waits = exists().where(
         earlier.c.ended_at.is_(None),

@@ -1,4 +1,4 @@
-"""The people whom the service has seen, or whom an operator has suspended."""
+"""People that the service has seen, or that an operator has suspended."""
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -12,7 +12,7 @@ from service.db.tables import people
 from service.domain.actor import Person, Word
 from service.domain.canonical import Document, Json, canonical, parse_timestamp, timestamp
 
-# The only insert that two can do at once.
+# The inserts that support ON CONFLICT, for transactions that insert the same row at the same time.
 _INSERT: dict[str, Callable[..., sqlite.Insert | postgresql.Insert]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
@@ -20,7 +20,7 @@ _INSERT: dict[str, Callable[..., sqlite.Insert | postgresql.Insert]] = {
 
 
 def add(tx: Tx, person: Person) -> None:
-    """Raises IntegrityError when they are there already."""
+    """Insert a person. Raise IntegrityError if the person exists already."""
     tx.execute(insert(people).values(subject=person.subject, **_columns(person)))
 
 
@@ -33,13 +33,13 @@ def get(tx: Tx, subject: str) -> Person | None:
 
 
 def lock(tx: Tx, subject: str) -> Person | None:
-    """The same, with the row locked until the transaction ends."""
+    """Return the person with the row locked until the transaction ends."""
     query = select(people).where(people.c.subject == subject).with_for_update()
     return _one(tx.execute(query).mappings().one_or_none())
 
 
 def held(tx: Tx, subject: str, name: str) -> Person:
-    """The same; with a new row for somebody whom the service has never seen, called `name`."""
+    """Return the person with the row locked. Insert a row called `name` if there is none."""
     person = lock(tx, subject)
     if person is not None:
         return person
@@ -49,13 +49,13 @@ def held(tx: Tx, subject: str, name: str) -> Person:
 
 
 def some(tx: Tx, subjects: Collection[str]) -> Sequence[Person]:
-    """Those of `subjects` that there are, by subject."""
+    """Return the known people among `subjects`, by subject."""
     query = select(people).where(people.c.subject.in_(subjects)).order_by(people.c.subject)
     return [_person(row) for row in tx.execute(query).mappings()]
 
 
 def every(tx: Tx) -> Sequence[Person]:
-    """All of them, by subject."""
+    """Return all people, by subject."""
     return [_person(row) for row in tx.execute(select(people).order_by(people.c.subject)).mappings()]
 
 

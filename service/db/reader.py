@@ -1,4 +1,4 @@
-"""A connection for whoever checks and must not write: of SQLite the file may be evidence, and lie where nobody can."""
+"""Read-only connections for verification. SQLite's file may be evidence, or on a file system that is not writable."""
 
 import os
 import sqlite3
@@ -15,17 +15,17 @@ _WAL = b"\2\2"  # in the header right after the size of a page (https://www.sqli
 
 
 def connect_to_read(url: str, *, connections: int) -> Engine:
-    """A pool of at most `connections`, for `engine.read` only.
+    """Return a pool of at most `connections`, for `engine.read` only.
 
-    No file of SQLite is changed or made, but for the one (`-shm`) that it finds things by in a write-ahead log which
-    lies there already. Raises Unavailable for a file that is not there, or is no database.
+    With SQLite, no file is changed or created except `-shm`, the index of a write-ahead log that exists already. Raise
+    Unavailable for a file that is missing or is not a database.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return connect(url, connections=connections)
-    file = Path(parsed.database or "").resolve()  # SQLite, too, looks beside what a link leads to
-    # In WAL mode SQLite makes two files beside it to read it, or refuses, unless it is promised that nobody writes.
-    # A database at work has them already. If one at rest is opened after all, nothing more of it is believed.
+    file = Path(parsed.database or "").resolve()  # SQLite resolves links too, to find the files beside it
+    # To read a database in WAL mode, SQLite creates two files beside it, or fails, unless opened as immutable. A
+    # database in use has these files already. If one at rest is opened by others after all, reading it fails.
     is_at_rest = _is_in_wal_mode(file) and not _beside(file, "-wal").exists()
     if not is_at_rest:
         _check_log_can_be_read(file)
@@ -54,14 +54,14 @@ def _beside(file: Path, ending: str) -> Path:
 
 
 def _is_in_wal_mode(file: Path) -> bool:
-    """Raises Unavailable. An empty file is a database, too."""
+    """Return whether the header says WAL mode. An empty file is a valid database. Raise Unavailable."""
     try:
         with file.open("rb") as opened:
             header = opened.read(len(_HEADER) + 4)
     except OSError as error:
         raise Unavailable(Code.UNAVAILABLE, f"The database's file cannot be read: {error.strerror}.") from None
     if header and not header.startswith(_HEADER):
-        raise Unavailable(Code.UNAVAILABLE, "The database's file is no SQLite database.")
+        raise Unavailable(Code.UNAVAILABLE, "The database's file is not a SQLite database.")
     return header.endswith(_WAL)
 
 
@@ -74,7 +74,9 @@ def _check_log_can_be_read(file: Path) -> None:
 
 
 def _hold_at_rest(engine: Engine, file: Path) -> None:
-    """Whoever opens it to write makes the write-ahead log; whoever is done with that has changed the file."""
+    """Make transactions fail if others write meanwhile: an open writer has a `-wal` file, and a closed one has
+    changed the database file.
+    """
 
     def state() -> tuple[int, int, int]:
         found = file.stat()

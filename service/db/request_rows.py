@@ -1,4 +1,4 @@
-"""Rows of requests and decisions, from and to the domain. A column has its field's name, unless named here."""
+"""Mapping of requests and decisions between rows and the domain. Columns are named like fields, unless mapped here."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _DURATIONS = ("execution_window", "receipt_window", "rollback_grace", "lifetime"
 
 
 def _alike(of: type, *others: str) -> tuple[str, ...]:
-    """Fields whose column has the same name and the same value."""
+    """Return the fields whose column has the same name and the same value."""
     return tuple(field.name for field in fields(of) if field.name in requests.c and field.name not in others)
 
 
@@ -37,7 +37,7 @@ _DECISION = ("digest", "comment", "credential", "decided_at")
 
 
 def filed_columns(request: OperationRequest) -> dict[str, object]:
-    """What never changes again."""
+    """Return the columns that never change."""
     filing = request.filing
     durations = {name: getattr(filing, name) for name in _DURATIONS}
     return {
@@ -53,7 +53,7 @@ def filed_columns(request: OperationRequest) -> dict[str, object]:
 
 
 def life_columns(request: OperationRequest) -> dict[str, object]:
-    """What changes with each step."""
+    """Return the columns that change with each step."""
     known = request.known_key_ids
     return {
         **{name: getattr(request, name) for name in _LIFE},
@@ -65,7 +65,7 @@ def life_columns(request: OperationRequest) -> dict[str, object]:
 
 
 def request_of(row: RowMapping, decisions_of: Mapping[str, Sequence[Decision]]) -> OperationRequest:
-    """Decisions by the id of their request."""
+    """Build a request from its row; `decisions_of` maps a request id to its decisions."""
     known = row["known_key_ids"]
     return OperationRequest(
         **{name: row[name] for name in _LIFE},
@@ -100,7 +100,7 @@ def _result(row: RowMapping) -> Result | None:
 
 
 def decision_columns(decision: Decision) -> dict[str, object]:
-    """What a second decision of the same person replaces."""
+    """Return the columns that a second decision of the same person replaces."""
     return {name: getattr(decision, name) for name in _DECISION} | {"decision": decision.verdict}
 
 

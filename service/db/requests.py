@@ -1,4 +1,4 @@
-"""Requests and their decisions: rows in, OperationRequest out."""
+"""Queries for requests and their decisions."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -18,12 +18,12 @@ from service.domain.operation import Operation
 from service.domain.request import Decision, OperationRequest, Status
 from service.domain.selection import Cursor, Selection
 
-# No clock is believed that is farther ahead: what it dates nobody waits for.
+# Times further ahead than this come from a broken clock and are ignored.
 _FARTHEST = timedelta(days=3 * 366)
 
 
 def add(tx: Tx, request: OperationRequest, *, idempotency_key: str | None, idempotency_hash: str | None) -> None:
-    """Raises IntegrityError when an open request for the same thing, or the idempotency key, is there already."""
+    """Insert a request. Raise IntegrityError if an open one for the same thing, or the idempotency key, exists."""
     tx.execute(
         insert(requests).values(
             **filed_columns(request),
@@ -35,19 +35,19 @@ def add(tx: Tx, request: OperationRequest, *, idempotency_key: str | None, idemp
 
 
 def is_busy(error: IntegrityError) -> bool:
-    """Whether it says that another request is being executed on the account."""
+    """Return whether the error says that another request is being executed on the account."""
     return _breaks(error, "uq_requests_executing", "account_id")
 
 
 def is_duplicate(error: IntegrityError) -> bool:
-    """Whether it says that an open request for the same thing, or the idempotency key, is there already."""
+    """Return whether the error says that an open request for the same thing, or the idempotency key, exists."""
     return _breaks(error, "uq_requests_open", "account_id", "operation", "target") or _breaks(
         error, "uq_requests_requester_idempotency_key", "requester", "idempotency_key"
     )
 
 
 def _breaks(error: IntegrityError, name: str, *columns: str) -> bool:
-    """PostgreSQL names the index, SQLite its columns."""
+    """Return whether the error is about this index. PostgreSQL names the index, SQLite its columns."""
     sqlite = "UNIQUE constraint failed: " + ", ".join(f"requests.{column}" for column in columns)
     return f'"{name}"' in str(error.orig) or str(error.orig) == sqlite
 
@@ -57,23 +57,23 @@ def get(tx: Tx, request_id: str) -> OperationRequest | None:
 
 
 def lock(tx: Tx, request_id: str) -> OperationRequest | None:
-    """The request, with its row locked until the transaction ends.
+    """Return the request with its row locked until the transaction ends.
 
-    Without the lock two simultaneous approvals each see one vote, and the request stays pending. SQLite has no row
-    locks; there BEGIN IMMEDIATE has locked everything already.
+    Without the lock, two simultaneous approvals would each see one vote, and the request would stay pending. SQLite
+    has no row locks; there BEGIN IMMEDIATE has locked everything already.
     """
     return _one(tx, select(requests).where(requests.c.id == request_id).with_for_update())
 
 
 def by_idempotency_key(tx: Tx, requester: str, key: str) -> tuple[OperationRequest, str] | None:
-    """The request that `requester` filed with this key, and the hash of what was sent with it."""
+    """Return the request that `requester` filed with this key, and the hash of its content."""
     query = select(requests).where(requests.c.requester == requester, requests.c.idempotency_key == key)
     row = tx.execute(query).mappings().one_or_none()
     return (request_of(row, _decisions_of(tx, [row["id"]])), row["idempotency_hash"]) if row else None
 
 
 def ids(tx: Tx, *, after: str, limit: int) -> Sequence[str]:
-    """At most `limit` of the ids beyond `after`, in their order: the way to go through all requests."""
+    """Return at most `limit` ids after `after`, in order, to iterate over all requests."""
     query = select(requests.c.id).where(requests.c.id > after).order_by(requests.c.id).limit(limit)
     return tx.execute(query).scalars().all()
 
@@ -85,12 +85,11 @@ def by_ids(tx: Tx, request_ids: Sequence[str]) -> list[OperationRequest]:
 
 
 def count(tx: Tx) -> int:
-    """How many there are."""
     return tx.execute(select(func.count()).select_from(requests)).scalar_one()
 
 
 def open_for(tx: Tx, account_id: str, operation: Operation) -> bool:
-    """Whether an open request for the same account, operation and key is there; the index decides in the end."""
+    """Return whether an open request for the same account, operation and target exists; the index has the last word."""
     query = select(requests.c.id).where(
         requests.c.account_id == account_id,
         requests.c.operation == operation.name,
@@ -101,7 +100,7 @@ def open_for(tx: Tx, account_id: str, operation: Operation) -> bool:
 
 
 def open_with_tickets(tx: Tx) -> Sequence[tuple[str, str]]:
-    """The id and the ticket of each request that has one and has not ended: few, however many there were."""
+    """Return id and ticket of each open request that has a ticket. There are few, however many have ended."""
     query = select(requests.c.id, requests.c.ticket).where(
         requests.c.ended_at.is_(None), requests.c.ticket.is_not(None)
     )
@@ -109,8 +108,8 @@ def open_with_tickets(tx: Tx) -> Sequence[tuple[str, str]]:
 
 
 def last_vote(tx: Tx, person: str, now: datetime) -> datetime | None:
-    """When somebody decided last on what has not ended yet, if that is not past: by a clock that was ahead of ours."""
-    # From what is open to the vote on it: one index, then the primary key. A person's votes have no index of their own.
+    """Return the time of a person's last decision on an open request, if a clock ahead of ours put it in the future."""
+    # From the open requests to their votes: one index, then the primary key. There is no index on a person's votes.
     is_open = select(requests.c.id).where(requests.c.ended_at.is_(None))
     of_person = select(decisions.c.decided_at).where(decisions.c.request_id.in_(is_open), decisions.c.person == person)
     times = (at for at in tx.execute(of_person).scalars() if now <= at <= now + _FARTHEST)
@@ -118,7 +117,7 @@ def last_vote(tx: Tx, person: str, now: datetime) -> datetime | None:
 
 
 def acted_on(tx: Tx, account_id: str, since: datetime | None) -> list[OperationRequest]:
-    """The executed requests of an account that changed after `since`; all of them for None."""
+    """Return the executed requests of an account that changed after `since`; all of them for None."""
     life = (requests.c.settled_at, requests.c.deactivated_at, requests.c.retired_at, requests.c.ended_at)
     query = select(requests).where(requests.c.account_id == account_id, requests.c.settled_at.is_not(None))
     if since is not None:
@@ -127,7 +126,7 @@ def acted_on(tx: Tx, account_id: str, since: datetime | None) -> list[OperationR
 
 
 def is_acted_on(tx: Tx, account_id: str) -> bool:
-    """Whether an execution on the account is under way, or in doubt."""
+    """Return whether an execution on the account is running, or in doubt."""
     query = select(requests.c.id).where(
         requests.c.account_id == account_id, requests.c.status.in_({Status.EXECUTING, Status.IN_DOUBT})
     )
@@ -135,9 +134,9 @@ def is_acted_on(tx: Tx, account_id: str) -> bool:
 
 
 def save(tx: Tx, before: OperationRequest, after: OperationRequest) -> None:
-    """Write a changed request and its new decision, raising Superseded where `before` is stored no more.
+    """Write a changed request and its new decision by compare-and-swap. Raise Superseded if `before` is outdated.
 
-    With the row locked that cannot be. A settlement, which takes no lock, learns here that reconciliation was quicker.
+    That cannot happen with the row locked. A settlement takes no lock, and loses here if reconciliation was faster.
     """
     saved = tx.execute(
         update(requests)
@@ -152,7 +151,7 @@ def save(tx: Tx, before: OperationRequest, after: OperationRequest) -> None:
 
 
 def select_page(tx: Tx, selection: Selection, *, after: Cursor | None, limit: int) -> list[OperationRequest]:
-    """At most `limit` requests, newest first, from beyond the cursor."""
+    """Return at most `limit` requests after the cursor, newest first."""
     wanted = select(requests).where(*conditions(selection))
     if after is not None:
         wanted = wanted.where(tuple_(requests.c.filed_at, requests.c.id) < (after.filed_at, after.request_id))

@@ -1,4 +1,4 @@
-"""Whether there is room on the disk that SQLite's file is on."""
+"""Check for free space on the disk of SQLite's file."""
 
 import tempfile
 from pathlib import Path
@@ -7,20 +7,20 @@ from sqlalchemy import Engine
 
 from service.db.faults import away
 
-# More than one request's whole life writes.
+# More than one request writes in its whole life.
 _ROOM = 256 * 1024
 
 
 def check_room(engine: Engine) -> None:
-    """Raise Unavailable when what a request writes does not fit beside SQLite's file, or nothing may be made there.
+    """Raise Unavailable if what a request writes does not fit beside SQLite's file, or no file may be created there.
 
-    A commit alone does not show that: it goes into the write-ahead log, which keeps its size when it is begun anew, so
-    that small commits work on a full disk until it has to grow. The file that is written here has no name where the
-    file system knows such files (O_TMPFILE), and is gone with a crash.
+    A commit alone does not show that. It goes into the write-ahead log, which keeps its size when restarted, so small
+    commits succeed on a full disk until the log must grow. The file written here has no name if the file system
+    supports that (O_TMPFILE), and so disappears in a crash.
     """
     if engine.dialect.name != "sqlite":
         return
-    # SQLite, too, looks beside what a link leads to.
+    # SQLite resolves links too, to find the files beside it.
     folder = Path(engine.url.database or "").resolve().parent
     try:
         with tempfile.TemporaryFile(dir=folder) as file:

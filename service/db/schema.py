@@ -1,4 +1,4 @@
-"""Which version of the schema the database has, which one this code needs, and the way there."""
+"""The schema's version: which one the database has, which one this code needs, and the migration."""
 
 from pathlib import Path
 
@@ -16,14 +16,14 @@ from service.db.faults import NotGranted, reason_of
 from service.db.tables import metadata, supported_revisions
 from service.domain.errors import Code, Invalid, Unavailable
 
-# Beside the package, in the repository and in an installed wheel alike.
+# Beside the package, both in the repository and in an installed wheel.
 _MIGRATIONS = Path(__file__).parents[2] / "migrations"
 _GRANTS = _MIGRATIONS / "grants.sql"
 _DEADLOCKS = 5
 
 
 def needed() -> str:
-    """The revision that this code was written for."""
+    """Return the revision that this code was written for."""
     head = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
     if head is None:
         raise RuntimeError(f"no migrations in {_MIGRATIONS}")
@@ -31,12 +31,12 @@ def needed() -> str:
 
 
 def current(tx: Tx) -> str | None:
-    """The revision that the database has; None for an empty one."""
+    """Return the database's revision, None if it is empty."""
     return MigrationContext.configure(tx).get_current_revision()
 
 
 def supports(tx: Tx, revision: str) -> bool:
-    """Whether code that was written for `revision` runs on what the database has: that very one, or a later one whose
+    """Return whether code written for `revision` runs on the database: it has that revision, or a later one whose
     migration says so.
     """
     if current(tx) == revision:
@@ -48,8 +48,10 @@ def supports(tx: Tx, revision: str) -> bool:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the database up to the needed revision; safe to call when it is there already, or on its way by somebody
-    else. One that is ahead, and that this code runs on, stays so. Raises Unavailable, Invalid.
+    """Migrate the database to the needed revision. Raise Unavailable, Invalid.
+
+    This is safe if it is there already, or somebody else is migrating it. A later revision that this code runs on is
+    left alone.
     """
     try:
         with translated(engine):
@@ -67,7 +69,7 @@ def migrate(engine: Engine) -> None:
 
 
 def upgrade(engine: Engine, revision: str) -> None:
-    """All or nothing. Where the service is at work, PostgreSQL may end it for a deadlock, and it begins anew."""
+    """Upgrade, all or nothing. If the service is running, PostgreSQL may abort this as a deadlock; then retry."""
     for _ in range(_DEADLOCKS):
         try:
             command.upgrade(config_for(engine), revision)
@@ -84,9 +86,9 @@ def _not_the_owner() -> Invalid:
 
 
 def grant(engine: Engine, role: str) -> None:
-    """Give PostgreSQL's `role` what the service needs, and take away whatever else it has. Raises Invalid, Unavailable.
+    """Grant a PostgreSQL `role` what the service needs, and revoke all else. Raise Invalid, Unavailable.
 
-    Said again after each migration, since a new table or column is nobody's but the owner's.
+    Repeat this after each migration, since only the owner has access to a new table or column.
     """
     if engine.dialect.name == "sqlite":
         raise Invalid(Code.INVALID_REQUEST, "SQLite has no roles.")
@@ -99,7 +101,9 @@ def grant(engine: Engine, role: str) -> None:
 
 
 def _check_may_be_granted(tx: Tx, role: str) -> None:
-    """PostgreSQL itself only warns when there is nothing to give, and lets an owner have less than it can take."""
+    """Raise Invalid for an unsuitable role. PostgreSQL only warns if nothing can be granted, and an owner can always
+    grant itself what was revoked.
+    """
     if not tx.execute(text("SELECT FROM pg_roles WHERE rolname = :role"), {"role": role}).all():
         raise Invalid(Code.INVALID_REQUEST, "The database knows no such role. CREATE ROLE … LOGIN makes one.")
     owner = select(text("tableowner FROM pg_tables WHERE tablename = 'audit_events'")).scalar_subquery()
@@ -110,7 +114,7 @@ def _check_may_be_granted(tx: Tx, role: str) -> None:
 
 
 def not_granted(tx: Tx) -> list[str]:
-    """The tables that this connection's role should write to and cannot: what a migration adds is its owner's alone."""
+    """Return the tables that this role should write to and cannot. New tables belong to the owner only."""
     if tx.dialect.name == "sqlite":
         return []
     written = sorted(metadata.tables.keys() - {"audit_head", "audit_tree", "supported_revisions"})
@@ -119,16 +123,16 @@ def not_granted(tx: Tx) -> list[str]:
 
 
 def may_rewrite_history(tx: Tx) -> bool:
-    """Whether only triggers, which their owner can drop, keep this connection's role from changing the audit log."""
+    """Return whether only triggers, which the owner can drop, keep this role from changing the audit log."""
     if tx.dialect.name == "sqlite":
-        return False  # who can write the file can do anything
+        return False  # anybody who can write the file can do anything
     updates = func.has_any_column_privilege("audit_events", "UPDATE")
     deletes = func.has_table_privilege("audit_events", "DELETE, TRUNCATE")
     return bool(tx.execute(select(updates | deletes)).scalar_one())
 
 
 def config_for(engine: Engine) -> Config:
-    """What Alembic's commands need to work on `engine`."""
+    """Return the config for Alembic's commands on `engine`."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["engine"] = engine

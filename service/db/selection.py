@@ -1,4 +1,4 @@
-"""The conditions in SQL of which requests a reader wants and may see."""
+"""SQL conditions for the requests that a reader wants and may see."""
 
 from sqlalchemy import ColumnElement, and_, case, exists, false, func, or_, select, true
 
@@ -13,7 +13,7 @@ _FEW = 20
 
 
 def conditions(selection: Selection) -> list[ColumnElement[bool]]:
-    """Everything but who reads it, which is `seen_by`."""
+    """Return the conditions of a selection, except for its reader (see `seen_by`)."""
     columns = {
         requests.c.status: selection.status,
         requests.c.account_id: selection.account_id,
@@ -29,23 +29,24 @@ def conditions(selection: Selection) -> list[ColumnElement[bool]]:
 
 
 def seen_by(reader: Reader) -> list[ColumnElement[bool]]:
-    """What a reader sees in parts that have nothing in common, each of which an index holds in the order of the list:
-    as one condition, it would have to be sorted.
+    """Return disjoint conditions for what a reader may see, each served in order by an index.
+
+    One OR would force a sort.
     """
     files, receives = requests.c.requester == reader.subject, requests.c.recipient == reader.subject
     accounts = sorted(reader.accounts)
     if len(accounts) <= _FEW:
         of_accounts = [requests.c.account_id == account_id for account_id in accounts]
     else:
-        of_accounts = [requests.c.account_id.in_(accounts)]  # so many that they are met soon in the list of all
+        of_accounts = [requests.c.account_id.in_(accounts)]  # so many that a scan of all requests soon finds enough
     return [files, and_(receives, ~files), *(and_(of, ~files, ~receives) for of in of_accounts)]
 
 
 def _awaits(awaiting: Awaiting) -> ColumnElement[bool]:
-    """Say for a list what `actions` says for one request: whether this person may approve, execute or confirm it.
+    """Return the condition for lists that `actions` is for one request: this person may approve, execute or confirm it.
 
-    Two things are left to the request's own page. An action may take a fresher sign-in. And one on which nobody may go
-    on, since its requester or recipient was lost, still waits for somebody to reject or withdraw it.
+    Two cases are left to the request's own page. An action may require a fresher sign-in. And a request that is blocked
+    because its requester or recipient was lost still waits for somebody to reject or withdraw it.
     """
     person, now = awaiting.person, awaiting.now
     decided = exists().where(_counts(awaiting), decisions.c.person == person)
@@ -64,9 +65,9 @@ def _awaits(awaiting: Awaiting) -> ColumnElement[bool]:
         ),
     )
     receives = and_(requests.c.recipient == person, requests.c.unconfirmed_at.is_(None))
-    # By status, and not as one condition of many ORs, for which PostgreSQL would go through several indexes and sort.
+    # A CASE by status: for one condition of many ORs, PostgreSQL would scan several indexes and sort.
     return case(
-        # Votes that suffice again, after some were void, take somebody to say so.
+        # If votes suffice again after some were void, it takes one more vote, even a repeated one, to approve it.
         (requests.c.status == Status.PENDING, and_(requests.c.approve_by > now, may_decide, or_(~decided, has_quorum))),
         (
             requests.c.status == Status.APPROVED,
@@ -78,7 +79,7 @@ def _awaits(awaiting: Awaiting) -> ColumnElement[bool]:
 
 
 def _votes_now(awaiting: Awaiting) -> ColumnElement[bool]:
-    """Whether a vote that this person casts now would count for a request."""
+    """Return the condition that a vote by this person would count now."""
     member = awaiting.directory.get(awaiting.person)
     if member is None or (member.votes_since is not None and awaiting.now < member.votes_since):
         return false()
@@ -86,7 +87,7 @@ def _votes_now(awaiting: Awaiting) -> ColumnElement[bool]:
 
 
 def _approves(directory: Directory, person: str) -> ColumnElement[bool]:
-    """Whether somebody is an approver of a request's account today."""
+    """Return the condition that this person is an approver of the request's account today."""
     member = directory.get(person)
     if member is None or not member.approves:
         return false()
@@ -95,13 +96,13 @@ def _approves(directory: Directory, person: str) -> ColumnElement[bool]:
 
 
 def _has_quorum(awaiting: Awaiting) -> ColumnElement[bool]:
-    """What `Standing.has_quorum` says, for a list; whether a request may run is never judged here."""
+    """Return `Standing.has_quorum` as a condition for lists. It never decides whether a request may run."""
     counted = select(func.count()).select_from(decisions).where(_counts(awaiting)).scalar_subquery()
     return and_(counted >= awaiting.quorum, counted >= requests.c.quorum)
 
 
 def _counts(awaiting: Awaiting) -> ColumnElement[bool]:
-    """Whether a row of decisions is an approval that counts; the rest of it are constraints."""
+    """Return the condition that a row of decisions is an approval that counts. Constraints ensure the rest."""
     token_is_good = exists().where(
         api_tokens.c.id == decisions.c.credential,
         api_tokens.c.subject == decisions.c.person,
@@ -116,7 +117,7 @@ def _counts(awaiting: Awaiting) -> ColumnElement[bool]:
 
 
 def _is_of_an_approver(directory: Directory) -> ColumnElement[bool]:
-    """Most are approvers of everything and have no void vote: one list of them, however many."""
+    """Return the condition that an approver cast it. Most approvers have no limits or void votes; they share a list."""
     usual = {
         person
         for person in directory.all_approvers
@@ -127,7 +128,7 @@ def _is_of_an_approver(directory: Directory) -> ColumnElement[bool]:
 
 
 def _votes(directory: Directory, person: str) -> ColumnElement[bool]:
-    """Whether a row of decisions is this approver's, and not one of those that are void."""
+    """Return the condition that a row of decisions is this approver's, and not void."""
     votes_since = directory.members[person].votes_since
     since = true() if votes_since is None else decisions.c.decided_at >= votes_since
     return and_(decisions.c.person == person, _approves(directory, person), since)

@@ -37,11 +37,10 @@ requests = Table(
     "requests",
     metadata,
     Column("id", String(36), primary_key=True),
-    # What was filed: never changed again (trigger), all of it in the digest.
+    # As filed: never changed again (trigger), all of it in the digest.
     Column("account_id", String(12), nullable=False),
     Column("operation", String(40), nullable=False),
-    # The id of what it is done to. Empty where there is none: a NULL would be distinct from every other in the unique
-    # index below.
+    # The id of the operation's target. Empty if there is none, because NULLs are distinct in the unique index below.
     Column("target", String(256), nullable=False),
     Column("requester", String(255), nullable=False),
     Column("requester_kind", String(10), nullable=False),
@@ -61,7 +60,7 @@ requests = Table(
     Column("digest", String(64), nullable=False),
     Column("idempotency_key", String(255)),
     Column("idempotency_hash", String(64)),
-    # Its life.
+    # What changes during its life.
     Column("status", String(20), nullable=False),
     Column("version", Integer, nullable=False),
     Column("approved_at", UtcDateTime),
@@ -119,12 +118,12 @@ requests = Table(
         name="result",
     ),
     CheckConstraint("status <> 'delivered' OR receipt_by IS NOT NULL", name="receipt_clock"),
-    # A key that is being taken back was delivered, and can no longer be confirmed.
+    # A key that is being rolled back was delivered, and can no longer be confirmed.
     CheckConstraint("unconfirmed_at IS NULL OR status IN ('delivered', 'rolled_back')", name="unconfirmed"),
     CheckConstraint(
         "deactivated_at IS NULL OR unconfirmed_at IS NOT NULL OR expires_at IS NOT NULL", name="deactivated"
     ),
-    # Only a new key has a lifetime, which begins when it was made.
+    # Only a new key has a lifetime, which starts at its creation.
     CheckConstraint(
         "lifetime_seconds IS NULL OR (lifetime_seconds > 0 AND operation = 'create_access_key')", name="lifetime"
     ),
@@ -136,7 +135,7 @@ requests = Table(
     CheckConstraint("retired_at IS NULL OR (expires_at IS NOT NULL AND status = 'succeeded')", name="retired"),
     CheckConstraint(f"source IS NULL OR (claimed_at IS NOT NULL AND {one_of('source', SourceKind)})", name="source"),
     CheckConstraint(f"(ended_at IS NOT NULL) = ({one_of('status', TERMINAL)})", name="ended"),
-    # What a decision's foreign key holds on to.
+    # The target of a decision's foreign key.
     UniqueConstraint("id", "requester", "recipient", "digest"),
     UniqueConstraint("requester", "idempotency_key"),
     Index("ix_requests_filed_at_id", "filed_at", "id"),
@@ -146,7 +145,7 @@ requests = Table(
     Index("ix_requests_account_id_filed_at_id", "account_id", "filed_at", "id"),
     Index("ix_requests_ticket_filed_at_id", "ticket", "filed_at", "id"),
     Index("ix_requests_operation_filed_at_id", "operation", "filed_at", "id"),
-    # What somebody, or the worker, has yet to do: few, however many there were.
+    # What people or the worker still have to do: few rows, however many requests have ended.
     Index(
         "ix_requests_unfinished",
         "filed_at",
@@ -164,14 +163,15 @@ requests = Table(
         sqlite_where=text(one_of("status", OPEN)),
         postgresql_where=text(one_of("status", OPEN)),
     ),
-    # What the worker looks for: keys whose lifetime has not ended yet.
+    # For the worker: keys whose lifetime has not ended yet.
     Index(
         "ix_requests_expires_at",
         "expires_at",
         sqlite_where=text("expires_at IS NOT NULL AND retired_at IS NULL"),
         postgresql_where=text("expires_at IS NOT NULL AND retired_at IS NULL"),
     ),
-    # AWS's two-key limit is no mutex, and a last-active-key check is worth nothing beside another act.
+    # One execution per account: AWS's two-key limit is no mutex, and a concurrent act would defeat the last-active-key
+    # check.
     Index(
         "uq_requests_executing",
         "account_id",
@@ -181,7 +181,7 @@ requests = Table(
     ),
 )
 
-# For a query that shall be served by uq_requests_open: SQLite wants to see the very words of the index, no parameters.
+# For queries that use uq_requests_open: SQLite needs the literal text of the index's condition, without parameters.
 is_open: ColumnElement[bool] = literal_column(one_of("requests.status", OPEN))
 
 decisions = Table(
@@ -189,7 +189,7 @@ decisions = Table(
     metadata,
     Column("request_id", String(36), primary_key=True),
     Column("person", String(255), primary_key=True),
-    # Copies that the foreign key holds true, so that the CHECK below can see them.
+    # Copies, kept correct by the foreign key, for the CHECKs below.
     Column("requester", String(255), nullable=False),
     Column("recipient", String(255), nullable=False),
     Column("digest", String(64), nullable=False),
@@ -222,34 +222,34 @@ api_tokens = Table(
     Index("ix_api_tokens_subject", "subject"),
 )
 
-# Whom identity providers have proved, as last seen; and whom an operator has suspended.
+# People proved by identity providers, as last seen, and people suspended by an operator.
 people = Table(
     "people",
     metadata,
     Column("subject", String(255), primary_key=True),
     Column("name", String(255), nullable=False),
-    # The name that the settings give the provider, and those of its groups that mean something here, as a JSON list.
+    # The provider's name in the settings, and those of its groups that have a meaning here, as a JSON list.
     Column("issuer", String(64)),
     Column("groups", Text, nullable=False),
     Column("seen_at", UtcDateTime),
     Column("proved_at", UtcDateTime),
     Column("votes_since", UtcDateTime),
     Column("suspended_at", UtcDateTime),
-    # What each provider's newest token says: name in the settings → groups and time of issue, in RFC 8785 form. The
-    # columns above have the newest of these.
+    # From each provider's newest token: name in the settings → groups and time of issue, in RFC 8785 form. The columns
+    # above hold the newest of these.
     Column("words", Text, nullable=False, server_default="{}"),
-    # NULL for a subject that is a claim as it stands. Versions before 0008 took its lower-case form, and leave this
-    # empty; then it is how the claim is spelled in the first token after that.
+    # NULL if the subject is the claim unchanged. Versions before 0008 used its lower-case form and leave this empty;
+    # then it is the spelling of the claim in the first token after the upgrade.
     Column("spelling", String(255), server_default=""),
     CheckConstraint("subject <> '' AND name <> ''", name="names"),
     CheckConstraint("(issuer IS NULL) = (seen_at IS NULL) AND (issuer IS NULL) = (proved_at IS NULL)", name="proof"),
-    # Said twice, since a comparison with NULL is none, and passes.
+    # NOT NULL is explicit, because a comparison with NULL would pass.
     CheckConstraint(
         "suspended_at IS NULL OR (votes_since IS NOT NULL AND votes_since >= suspended_at)", name="suspended"
     ),
 )
 
-# What each account's root user should have: the service's own expectation, moved on by every look.
+# What each account's root user should have: the service's own expectation, updated by every drift check.
 expectations = Table(
     "expectations",
     metadata,
@@ -277,7 +277,7 @@ drifts = Table(
     CheckConstraint(one_of("kind", DriftKind), name="kind"),
     CheckConstraint("(access_key_id = '') = (kind = 'mfa_lost')", name="key"),
     CheckConstraint("accepted_by IS NULL OR closed_at IS NOT NULL", name="accepted"),
-    # One finding for one difference, for as long as it lasts.
+    # One open finding per difference.
     Index(
         "uq_drifts_open",
         "account_id",
@@ -304,20 +304,20 @@ audit_events = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("event", String(64), nullable=False),
     Column("request_id", String(36), ForeignKey("requests.id")),
-    # The whole event in RFC 8785 form; the columns above only find it.
+    # The whole event in RFC 8785 form; the columns above are for queries only.
     Column("content", Text, nullable=False),
     CheckConstraint("seq >= 1", name="seq"),
     Index("ix_audit_events_request_id_seq", "request_id", "seq"),
 )
 
-# What destinations are told: staged with the audit event, in its transaction.
+# Events for destinations, staged with the audit event, in its transaction.
 deliveries = Table(
     "deliveries",
     metadata,
     Column("id", String(36), primary_key=True),
     Column("seq", BigInteger, ForeignKey("audit_events.seq"), nullable=False),
     Column("destination", String(40), nullable=False),
-    # What it keeps its order with: the request, else the account.
+    # Deliveries of one stream keep their order: the request, else the account.
     Column("stream", String(36), nullable=False),
     Column("event", String(64), nullable=False),
     Column("request_id", String(36), ForeignKey("requests.id")),
@@ -339,7 +339,7 @@ deliveries = Table(
     Index("ix_deliveries_status_seq_destination", "status", "seq", "destination"),
     Index("ix_deliveries_request_id_seq_destination", "request_id", "seq", "destination"),
     Index(
-        # The status is the same in all of them: SQLite prefers the index of which it knows more columns.
+        # The status is the same in all rows; it is here because SQLite prefers the index that matches more columns.
         "ix_deliveries_due",
         "destination",
         "status",
@@ -364,7 +364,7 @@ deliveries = Table(
     ),
 )
 
-# Those that said they want no more; the settings name them all.
+# Destinations that were disabled because they asked for no more; the settings have the list of all.
 destinations = Table(
     "destinations",
     metadata,
@@ -380,7 +380,7 @@ audit_head = Table(
     CheckConstraint("id = 1 AND size >= 0", name="single"),
 )
 
-# The tree over the events (RFC 9162): each complete subtree but the leaves, under the event that completed it.
+# The tree over the events (RFC 9162): each complete subtree except leaves, under the event that completed it.
 audit_nodes = Table(
     "audit_nodes",
     metadata,
@@ -391,7 +391,7 @@ audit_nodes = Table(
     CheckConstraint("length(hash) = 64", name="hash"),
 )
 
-# How large it was and its root, after the last event that was taken in: only to compare with.
+# The tree's size and root after the last event; only for comparison.
 audit_tree = Table(
     "audit_tree",
     metadata,
@@ -401,7 +401,7 @@ audit_tree = Table(
     CheckConstraint("id = 1 AND size >= 0", name="single"),
 )
 
-# The last hour of which the log says that somebody has read this of it.
+# The last hour in which the log records that somebody read a part of it.
 audit_reads = Table(
     "audit_reads",
     metadata,
@@ -410,8 +410,8 @@ audit_reads = Table(
     Column("hour", UtcDateTime, nullable=False),
 )
 
-# Who of the fleet is at work on what. `fence` grows with every holder, so that a former one can be told. `marks.py` has
-# two rows here that are no leases.
+# Which worker of the fleet is working on what. `fence` grows with every holder, so that a former one is detected.
+# `marks.py` keeps two rows here that are not leases.
 leases = Table(
     "leases",
     metadata,
@@ -422,5 +422,5 @@ leases = Table(
     CheckConstraint("fence >= 0", name="fence"),
 )
 
-# Whose code runs on this schema, by the revision that it was written for.
+# Which code runs on this schema: the revisions that it was written for.
 supported_revisions = Table("supported_revisions", metadata, Column("revision", String(32), primary_key=True))

@@ -1,4 +1,4 @@
-"""API tokens: only their hashes."""
+"""API tokens, stored as hashes only."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -34,13 +34,13 @@ def by_hash(tx: Tx, token_hash: str) -> Token | None:
 
 
 def every(tx: Tx) -> Sequence[Token]:
-    """All tokens, by owner and age."""
+    """Return all tokens, by owner and age."""
     query = select(api_tokens).order_by(api_tokens.c.subject, api_tokens.c.created_at)
     return [_token(row) for row in tx.execute(query).mappings()]
 
 
 def revoke(tx: Tx, token_id: str, at: datetime) -> bool:
-    """Whether there was such a token that was not revoked yet."""
+    """Revoke a token. Return whether it existed and was not revoked before."""
     done = tx.execute(
         update(api_tokens).where(api_tokens.c.id == token_id, api_tokens.c.revoked_at.is_(None)).values(revoked_at=at)
     )
@@ -48,7 +48,7 @@ def revoke(tx: Tx, token_id: str, at: datetime) -> bool:
 
 
 def owners(tx: Tx, token_ids: Iterable[str]) -> dict[str, str]:
-    """Token id → person, for those of `token_ids` that are a person's and not revoked."""
+    """Return token id → person, for those of `token_ids` that belong to a person and are not revoked."""
     query = select(api_tokens.c.id, api_tokens.c.subject).where(
         api_tokens.c.id.in_(set(token_ids)),
         api_tokens.c.kind == ActorKind.PERSON,
@@ -58,7 +58,7 @@ def owners(tx: Tx, token_ids: Iterable[str]) -> dict[str, str]:
 
 
 def signs_in(tx: Tx, token_id: str, subject: str, kind: ActorKind, now: datetime) -> bool:
-    """Whether it is a token of theirs that is neither revoked nor expired."""
+    """Return whether the token is theirs, and neither revoked nor expired."""
     query = select(api_tokens.c.id).where(
         api_tokens.c.id == token_id,
         api_tokens.c.subject == subject,

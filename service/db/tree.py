@@ -1,8 +1,8 @@
 """The tree over the audit log. Its complete subtrees are stored when their last event is appended, and never change.
 
-A node's row stands under the sequence number of the event that completed it: the last one below it. What is stored of
-the tree as a whole, its size and root, is for `workflow/verify.py` alone: nothing is made of what can be changed. On
-PostgreSQL a trigger computes each node again, so that not even the service's own role stores another.
+A node's row has the sequence number of the event that completed it: the last one below it. The stored size and root of
+the whole tree can be changed, so nothing is derived from them; only `workflow/verify.py` compares with them. On
+PostgreSQL a trigger recomputes each node, so that not even the service's own role can store a wrong one.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,15 +18,15 @@ from service.db.tables import audit_events, audit_nodes, audit_tree
 from service.domain.errors import Code, Unavailable
 from service.domain.merkle import Frontier, Node, leaf_hash, nodes_of, root_of
 
-# Fewer than either database takes as parameters of one statement.
+# Below the limit of parameters per statement in either database.
 _AT_ONCE = 5000
 
 NodeRows = Mapping[tuple[int, int], str]
-"""Nodes as rows have them: lower-case hex by sequence number and level."""
+"""Nodes as stored: sequence number and level → lower-case hex."""
 
 
 class Head(NamedTuple):
-    """As it is stored; `root` is lower-case hex."""
+    """The stored size and root of the tree; `root` is lower-case hex."""
 
     size: int
     root: str
@@ -34,26 +34,26 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Over the events of one moment. `fresh` are those of its nodes that no row has yet."""
+    """The tree over the events of one moment. `fresh` are its nodes without a row yet."""
 
     tx: Tx
     frontier: Frontier
     fresh: dict[Node, bytes]
 
     def hashes(self, nodes: Collection[Node]) -> Mapping[Node, bytes]:
-        """Those of complete subtrees: `Hashes` of the domain. Raises Unavailable when a row is missing."""
+        """Return the hashes of complete subtrees: the domain's `Hashes`. Raise Unavailable if a row is missing."""
         return _stored(self.tx, [node for node in nodes if node not in self.fresh]) | self.fresh
 
     def root(self, size: int) -> bytes:
-        """Of the log as it was at `size`. Raises Unavailable when a row is missing."""
+        """Return the root of the log as it was at `size`. Raise Unavailable if a row is missing."""
         return root_of(size, self.hashes)
 
 
 def over(tx: Tx, size: int) -> Tree:
-    """Over the first `size` events, which are all. Raises Unavailable when a row is missing.
+    """Return the tree over all events, of which there are `size`. Raise Unavailable if a row is missing.
 
-    An earlier version of the service may have appended the last of them, and have stored no nodes. What the very last
-    has completed is always made here.
+    An earlier version of the service may have appended the latest events without storing nodes. Nodes that the last
+    event completed are always computed here.
     """
     query = select(func.max(audit_nodes.c.seq)).where(audit_nodes.c.seq < size)
     covered: int = tx.execute(query).scalar_one() or 0
@@ -69,9 +69,9 @@ def over(tx: Tx, size: int) -> Tree:
 
 
 def grow(tx: Tx, size: int) -> bytes:
-    """Store what the last of `size` events have completed, while the log's head is locked; the root over all of them.
+    """Store the nodes that the last of `size` events completed, and return the root. The log's head must be locked.
 
-    Raises Unavailable when a row is missing, or is there that nobody can have stored yet.
+    Raise Unavailable if a row is missing, or one exists that cannot have been stored yet.
     """
     tree = over(tx, size)
     root = tree.frontier.root()
@@ -86,18 +86,18 @@ def grow(tx: Tx, size: int) -> bytes:
 
 
 def head(tx: Tx) -> Head:
-    """Of all events, unless an earlier version appended the last."""
+    """Return the stored head. It covers all events, unless an earlier version appended the last."""
     row = tx.execute(select(audit_tree.c.size, audit_tree.c.root)).one()
     return Head(row.size, row.root)
 
 
 def rows_between(tx: Tx, after: int, until: int) -> NodeRows:
-    """Those that the events beyond number `after` up to `until` completed."""
+    """Return the nodes completed by the events after number `after` up to `until`."""
     return _rows(tx, audit_nodes.c.seq > after, audit_nodes.c.seq <= until)
 
 
 def strays(tx: Tx, size: int, limit: int) -> NodeRows:
-    """Some of those that none of the events 1 to `size` can have completed."""
+    """Return some stored nodes that none of the events 1 to `size` can have completed."""
     before, beyond = audit_nodes.c.seq < 1, audit_nodes.c.seq > size
     return {**_rows(tx, before, limit=limit), **_rows(tx, beyond, limit=limit)}
 
@@ -116,7 +116,7 @@ def _stored(tx: Tx, nodes: Sequence[Node]) -> dict[Node, bytes]:
 
 
 def _stored_of(tx: Tx, nodes: Sequence[Node]) -> dict[Node, bytes]:
-    """Those of them that are there."""
+    """Return those of the nodes that are stored."""
     leaves = [node.index + 1 for node in nodes if node.level == 0]
     interior = {(seq_of(node), node.level): node for node in nodes if node.level > 0}
     found = dict[Node, bytes]()
@@ -124,9 +124,9 @@ def _stored_of(tx: Tx, nodes: Sequence[Node]) -> dict[Node, bytes]:
         query = select(audit_events.c.seq, audit_events.c.content).where(audit_events.c.seq.in_(leaves))
         found |= {Node(0, row.seq - 1): leaf_hash(row.content.encode()) for row in tx.execute(query)}
     if interior:
-        # By the event alone, which completed few nodes: for pairs SQLite goes through the whole table.
+        # By event only, since each completed few nodes; for pairs, SQLite would scan the whole table.
         rows = _rows(tx, audit_nodes.c.seq.in_({seq for seq, _ in interior}))
-        with suppress(ValueError):  # of what is no hexadecimal
+        with suppress(ValueError):  # a hash that is not hexadecimal
             found |= {node: bytes.fromhex(rows[place]) for place, node in interior.items() if place in rows}
     return found
 
@@ -143,5 +143,5 @@ def _contents(tx: Tx, after: int, until: int) -> Iterable[str]:
 
 def _not_of_its_events() -> Unavailable:
     return Unavailable(
-        Code.UNAVAILABLE, "The log's tree is not that of its events; `rootquorum audit verify --database` says where."
+        Code.UNAVAILABLE, "The log's tree does not match its events; `rootquorum audit verify --database` says where."
     )
