@@ -470,7 +470,7 @@ def test_settings_add_parameters_of_one_or_several_values(table: str) -> None:
 @pytest.mark.parametrize("name", [*sorted(RESERVED_PARAMETERS), "Client_ID", "STATE"])
 def test_no_setting_replaces_what_the_service_itself_sends(table: str, name: str) -> None:
     (fault,) = faults(f'{CLIENT}{table} = {{ {name} = "hunter2" }}')
-    assert fault.endswith("the service itself decides on this parameter.")
+    assert fault.endswith("this parameter is reserved for the service.")
     assert "hunter2" not in fault
 
 

@@ -1,6 +1,6 @@
-"""The settings: one TOML file, every value also by environment; what is unsafe or impossible refuses to start.
+"""The settings: a TOML file, overridden by environment variables. Unsafe or impossible settings prevent the start.
 
-`ROOTQUORUM_POLICY__QUORUM=3` is `quorum = 3` under `[policy]`; the environment wins over the file.
+`ROOTQUORUM_POLICY__QUORUM=3` is `quorum = 3` under `[policy]`; the environment overrides the file.
 """
 
 import os
@@ -47,7 +47,7 @@ _DEFAULT_FILE = Path("rootquorum.toml")
 
 
 class FaultySettings(Exception):
-    """The settings cannot be used. `faults` holds one sentence for each reason, without any value."""
+    """The settings cannot be used. `faults` has one sentence for each reason, without any value."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("; ".join(faults))
@@ -55,7 +55,7 @@ class FaultySettings(Exception):
 
 
 class _Read(Settings):
-    """From the environment, which wins, and from `document`, which is what the file says."""
+    """Settings from the environment and from `document`, the content of the file; the environment overrides it."""
 
     @classmethod
     def settings_customise_sources(
@@ -73,7 +73,7 @@ class _Read(Settings):
 def load(file: Path | None = None) -> Settings:
     """Read the file (`file`, else `ROOTQUORUM_CONFIG`, else `rootquorum.toml` if there) and the environment.
 
-    Raises FaultySettings.
+    Raise FaultySettings.
     """
     settings = load_values(file)
     faults = list(faults_of(settings))
@@ -85,9 +85,10 @@ def load(file: Path | None = None) -> Settings:
 
 
 def load_for_audit(file: Path | None = None) -> Settings:
-    """Of the same no more than it takes to check the log: the database, and the log's keys, public ones where they are
-    said. All else may be missing, or lead to what is out of reach; a value that is wrong by itself is refused as ever.
-    Raises FaultySettings.
+    """Read only the settings that it takes to check the log: the database, and the log's keys, public ones if given.
+
+    Other settings may be missing, or refer to something out of reach. A value that is wrong by itself is still refused.
+    Raise FaultySettings.
     """
     settings = load_values(file)
     audit = settings.audit.for_others()
@@ -97,18 +98,18 @@ def load_for_audit(file: Path | None = None) -> Settings:
 
 
 def settings_file(file: Path | None = None) -> Path | None:
-    """The file that is read; None where there is none, so that the environment says everything."""
+    """Return the settings file, or None if all settings come from the environment."""
     named = _named(file)
     return named or (_DEFAULT_FILE if _DEFAULT_FILE.is_file() else None)
 
 
 def holds_secret(file: Path) -> bool:
-    """Whether a settings file that was read holds a secret itself, and not the path of a file that does."""
+    """Return whether a readable settings file contains a secret itself, not just the path of a file with one."""
     return any(True for _ in secrets_in(read_toml(file)))
 
 
 def load_values(file: Path | None = None) -> Settings:
-    """Settings of which each value alone is right; together they may still be impossible. Raises FaultySettings."""
+    """Read settings and check each value alone; the combination may still be impossible. Raise FaultySettings."""
     named = _named(file)
     chosen = named or _DEFAULT_FILE
     try:
@@ -121,7 +122,7 @@ def load_values(file: Path | None = None) -> Settings:
         raise FaultySettings([str(error)]) from None
 
     try:
-        return _Read(document=document)  # type: ignore[call-arg]  # for its sources alone
+        return _Read(document=document)  # type: ignore[call-arg]  # only for its sources
     except ValidationError as error:
         raise FaultySettings([*faults_in(error, chosen)]) from None
     except (SettingsError, RecursionError):

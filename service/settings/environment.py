@@ -1,4 +1,4 @@
-"""The environment: which of its variables are settings, which are somebody else's, and which are a mistake."""
+"""Environment variables: which are settings, which are not ours, and which are mistakes."""
 
 import ipaddress
 import json
@@ -13,9 +13,9 @@ from service.settings.places import is_plain, kind_at, known_variables
 
 FILE_VARIABLE = f"{PREFIX}CONFIG"
 
-# What Kubernetes puts into the environment of each container for a service (https://kubernetes.io/docs/concepts/
-# services-networking/service/#environment-variables). Of one that is named rootquorum, or rootquorum-something, it
-# looks like settings. By what follows the service's name, the form of the value, in which {host} is its address.
+# Variables that Kubernetes adds to each container for a service (https://kubernetes.io/docs/concepts/
+# services-networking/service/#environment-variables). If the service is named rootquorum, or rootquorum-something, they
+# look like settings. Maps the part after the service's name to the form of the value; {host} is its address.
 _HOST = "_SERVICE_HOST"
 _SERVICE = re.compile(rf"{PREFIX[:-1]}(_[A-Z0-9]+)*")
 _LINKS = {
@@ -30,10 +30,10 @@ _CLOSE = 0.75
 
 
 def faults_of_environment() -> Iterator[str]:
-    """A sentence for each variable that looks like a setting and is none. Values are looked at with the file's."""
+    """Yield a sentence for each variable that looks like a setting and is none. Values are checked with the file's."""
     links = service_links(os.environ)
     for variable, value in sorted(os.environ.items()):
-        name = variable.upper()  # pydantic-settings reads them in any case
+        name = variable.upper()  # pydantic-settings ignores case
         if not name.startswith(PREFIX) or name == FILE_VARIABLE or variable in links:
             continue
         if _is_no_text(value):
@@ -43,7 +43,7 @@ def faults_of_environment() -> Iterator[str]:
 
 
 def faults_of_json() -> Iterator[str]:
-    """A sentence for each variable of a list or a table that is no JSON."""
+    """Yield a sentence for each variable for a list or a table that is not JSON."""
     for variable, value in sorted(os.environ.items()):
         if variable.upper().startswith(PREFIX):
             kind = kind_at(tuple(variable.upper().removeprefix(PREFIX).lower().split("__")))
@@ -53,9 +53,9 @@ def faults_of_json() -> Iterator[str]:
 
 
 def service_links(environment: Mapping[str, str]) -> frozenset[str]:
-    """Those variables that Kubernetes has put there for services whose names begin like settings.
+    """Return the variables that Kubernetes added for services whose names begin like settings.
 
-    Exactly those: beside the service's address, of a name that Kubernetes makes, with a value of its form.
+    It returns only variables with a name and a value as Kubernetes makes them, beside the service's address.
     """
     found = set()
     for variable, host in environment.items():
@@ -87,7 +87,7 @@ def _is_json(value: str) -> bool:
 
 
 def _is_no_text(value: str) -> bool:
-    """Whether bytes that are not UTF-8 came in, which Python keeps as surrogates."""
+    """Return whether the value has bytes that are not UTF-8, which Python keeps as surrogates."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""All settings together, and what the rest of the service makes of them."""
+"""All settings together, and their conversion to domain types."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ PREFIX = "ROOTQUORUM_"
 
 
 class Settings(BaseSettings):
-    """All of it, frozen. Made by `load`."""
+    """All settings, frozen. Made by `load`."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__", hide_input_in_errors=True

@@ -1,7 +1,7 @@
-"""Regular expressions of the settings. Strangers choose the text that they are matched against.
+"""Regular expressions from the settings. They are matched against untrusted text.
 
-Rust's engine, which pydantic brings, matches in time linear to the text (documentation of the crate `regex`). Python's
-own can need exponential time for a pattern such as `([A-Z]+)+-1`.
+Rust's engine, which comes with pydantic, matches in linear time (documentation of the crate `regex`). Python's own can
+take exponential time for a pattern such as `([A-Z]+)+-1`.
 """
 
 from functools import cache
@@ -12,7 +12,7 @@ from service.settings.checks import wrong
 
 
 def check(pattern: str) -> str:
-    """Return the pattern. Raises ValueError if it is none, or one that needs look-around or a back-reference."""
+    """Return the pattern. Raise ValueError if it is invalid, or needs look-around or a back-reference."""
     try:
         _compiled(pattern)
     except SchemaError:
@@ -21,7 +21,7 @@ def check(pattern: str) -> str:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Tell whether the pattern, which `check` accepted, matches the whole text."""
+    """Return whether the pattern, which `check` accepted, matches the whole text."""
     try:
         _compiled(pattern).validate_python(text, strict=True)
     except ValidationError:

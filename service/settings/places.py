@@ -1,7 +1,7 @@
-"""Where in the settings something stands: which names may be shown, and which variable it came from.
+"""Locations in the settings: which names may be shown, and which variable a value came from.
 
-A name is the model's own, or one of a table of tables that has the form of such names. Whatever else stands in the
-place of a name may be a secret that was put there by mistake.
+A name may be shown if it belongs to the model, or is a valid key of a table of tables. Anything else in the place of a
+name may be a secret that was put there by mistake.
 """
 
 import json
@@ -24,7 +24,7 @@ _DATABASE = ("database", "url")
 
 
 def kind_at(location: Location) -> Any:
-    """The type of what stands there; None where the model has no such place."""
+    """Return the type of the value at a location, or None if the model has no such location."""
     kind: Any = Settings
     for part in location:
         kind = _below(kind, part)
@@ -32,7 +32,7 @@ def kind_at(location: Location) -> Any:
 
 
 def named(location: Location) -> str:
-    """The place with dots, and an ellipsis for each name that is not to be shown."""
+    """Return the location with dots, and an ellipsis for each name that must not be shown."""
     shown: list[str] = []
     kind: Any = Settings
     for part in location:
@@ -43,20 +43,20 @@ def named(location: Location) -> str:
 
 
 def names_in(location: Location) -> list[str]:
-    """What a table may hold; empty where its names are free."""
+    """Return the names that a table may contain, empty if they are free."""
     kind = kind_at(location)
     return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
 
 
 def is_plain(kind: Any) -> bool:
-    """Whether a variable holds it as it stands; lists and tables are JSON there."""
+    """Return whether a variable holds the value as plain text. Lists and tables are JSON there."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return False
     return kind is not None and get_origin(kind) not in {dict, frozenset, tuple, list, set}
 
 
 def variable_of(location: Location) -> str | None:
-    """The environment variable that says what stands there, or a table around it; None where none does."""
+    """Return the environment variable that sets this value or a table around it, None if there is none."""
     for depth in range(len(location), 0, -1):
         wanted = variable_for(location[:depth])
         for variable, value in os.environ.items():
@@ -70,7 +70,7 @@ def variable_for(location: Location) -> str:
 
 
 def known_variables(kind: Any = Settings, path: Location = ()) -> Iterator[str]:
-    """Every variable whose name does not depend on a name that the operator chose."""
+    """Yield every variable whose name does not depend on a name chosen by the operator."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         for name, field in kind.model_fields.items():
             yield from known_variables(_bare(field.annotation), (*path, name))
@@ -79,7 +79,7 @@ def known_variables(kind: Any = Settings, path: Location = ()) -> Iterator[str]:
 
 
 def secrets_in(found: Any, path: Location = ()) -> Iterator[Location]:
-    """Where a document holds a secret."""
+    """Yield the locations of secrets in a document."""
     if isinstance(found, Mapping):
         for name, inner in found.items():
             yield from secrets_in(inner, (*path, name))
@@ -108,12 +108,12 @@ def _holds(value: str, location: Location) -> bool:
 
 
 def _below(kind: Any, part: int | str) -> Any:
-    """The type of one part of a value; None where there is no such part, or its name is not to be shown."""
+    """Return the type of one part of a value, or None if there is no such part or its name must not be shown."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         field = kind.model_fields.get(str(part))
         return None if field is None else _bare(field.annotation)
     if choices := _choices(kind):
-        # pydantic names the one that it tried, by a name that says little.
+        # pydantic's location includes the member of the union that it tried, under a generated name.
         is_list = str(part).startswith(("tuple", "frozenset"))
         return next((each for each in choices if (get_origin(each) in {tuple, frozenset}) is is_list), None)
     inner = get_args(kind)
@@ -123,7 +123,7 @@ def _below(kind: Any, part: int | str) -> Any:
 
 
 def _choices(kind: Any) -> list[Any]:
-    """What a value may be one of; empty for what is of one kind."""
+    """Return the members of a union, empty for any other type."""
     return [_bare(each) for each in get_args(kind)] if get_origin(kind) in {Union, UnionType} else []
 
 
@@ -136,10 +136,10 @@ def _is_a(kind: Any, name: int | str) -> bool:
 
 
 def _bare(kind: Any) -> Any:
-    """Without its constraints, and without the None beside it."""
+    """Return the type without its constraints and without None."""
     if get_origin(kind) is Annotated:
         return _bare(get_args(kind)[0])
     if get_origin(kind) in {Union, UnionType} and NoneType in get_args(kind):
-        # What is left is a choice only where there is more than one thing.
+        # The rest is a union only if there is more than one type.
         return _bare(reduce(or_, (each for each in get_args(kind) if each is not NoneType)))
     return kind

@@ -1,4 +1,4 @@
-"""Each table of the settings: its values with their defaults, and what one value alone can show to be wrong."""
+"""The tables of the settings: their values with defaults, and the checks of each value."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -17,9 +17,9 @@ from service.settings.checks import check_database, check_path, split_url, wrong
 _RULES = Policy()
 
 AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
-# Lower case only: two spellings of one name would be two people.
+# Lower case only, because two spellings of one name would be two people.
 SubjectId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}$")]
-# People are named as their provider spells them, so that nobody is taken for another.
+# People are named exactly as their provider spells them, so that nobody is mistaken for another.
 PersonId = Annotated[str, StringConstraints(pattern=rf"^{SUBJECT_PATTERN}$")]
 DestinationName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,39}$")]
 File = Annotated[Path, AfterValidator(check_path)]
@@ -34,10 +34,10 @@ class _Section(BaseModel):
 
 
 class DatabaseSettings(_Section):
-    """`url` is SQLAlchemy's: `sqlite:///rootquorum.db` or `postgresql://user:password@host/name`."""
+    """The database. `url` is SQLAlchemy's: `sqlite:///rootquorum.db` or `postgresql://user:password@host/name`."""
 
     url: Annotated[str, AfterValidator(check_database)] = "sqlite:///rootquorum.db"
-    # One per thread that serves, and one for the worker; PostgreSQL must allow them for every replica.
+    # One per thread that serves, and one per thread of the worker. PostgreSQL must allow that many for every replica.
     connections: int = Field(default=20, ge=2, le=200)
 
 
@@ -49,8 +49,10 @@ def _check_public_url(url: str) -> str:
 
 
 class ServerSettings(_Section):
-    """`root_path` is the prefix under which a proxy serves this service; `trusted_proxies` are the addresses whose
-    X-Forwarded-For and -Proto are believed; links in what is sent begin with `public_url`.
+    """The HTTP server.
+
+    `root_path` is the prefix under which a proxy serves this service. `trusted_proxies` are the addresses whose
+    X-Forwarded-For and -Proto headers are trusted. Links in outgoing messages begin with `public_url`.
     """
 
     host: str = "127.0.0.1"
@@ -58,16 +60,16 @@ class ServerSettings(_Section):
     root_path: Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
     public_url: Annotated[str, AfterValidator(_check_public_url)] | None = None
-    # From one address in a minute; what fails beyond that is answered 429.
+    # Per address and minute; further failures are answered 429.
     failed_sign_ins: int = Field(default=20, ge=1, le=10_000)
 
 
 class WorkerSettings(_Section):
     enabled: bool = True
-    # How many accounts are worked on at a time; each takes one of the database's connections.
+    # Accounts worked on at a time; each takes one database connection.
     parallel: int = Field(default=4, ge=2, le=64)
     interval: Annotated[timedelta, Field(ge=timedelta(milliseconds=100))] = timedelta(seconds=2)
-    # How long what a process was at stays its own when nothing is heard of it any more.
+    # How long a process that has gone silent keeps its leases.
     lease: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(seconds=30)
 
 
@@ -77,7 +79,7 @@ class LogSettings(_Section):
 
 
 class PolicySettings(_Section):
-    """Durations are ISO 8601, such as `PT8H`."""
+    """The policy. Durations are ISO 8601, such as `PT8H`."""
 
     quorum: int = Field(default=SMALLEST_QUORUM, ge=SMALLEST_QUORUM)
     approval_window: Window = _RULES.approval_window
@@ -106,7 +108,7 @@ class PolicySettings(_Section):
 
 
 class AwsSettings(_Section):
-    """`simulated`: no AWS at all, for trying things out."""
+    """AWS. `simulated` replaces AWS by a simulation, for trying things out."""
 
     simulated: bool = False
     simulated_port: int = Field(default=0, ge=0, le=65535)
@@ -117,10 +119,10 @@ Profile = Annotated[str, StringConstraints(min_length=1)]
 
 
 class OrganizationSettings(_Section):
-    """`profile` names a boto3 profile in the management account, or in the delegated administrator's for IAM.
+    """An organization. `profile` is a boto3 profile in the management account, or in the delegated admin's for IAM.
 
-    With `list_accounts` its accounts are served without being named: those of `allow`, all where it is empty, but
-    never those of `deny`.
+    With `list_accounts`, its accounts are served without being named: those in `allow`, or all if that is empty, but
+    never those in `deny`.
     """
 
     profile: Profile | None = None
@@ -132,7 +134,7 @@ class OrganizationSettings(_Section):
 
 
 class AccountSettings(_Section):
-    """`profile` names the boto3 profile that holds this account's root credential; `organization` the table of the
+    """An account. `profile` is the boto3 profile with its root credential. `organization` is the table of the
     organization that reaches it by sts:AssumeRoot.
     """
 
@@ -143,7 +145,7 @@ class AccountSettings(_Section):
 
 
 def is_guarded(url: str) -> bool:
-    """Whether nobody on the way can change what is answered there: https, or this machine itself."""
+    """Return whether nobody on the way can change the answer: https, or this machine itself."""
     parts = split_url(url)
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"})
 
@@ -164,8 +166,8 @@ def _check_discovery(url: str) -> str:
     return url
 
 
-# What the service itself sends to a provider, or what would replace it: no setting may (OpenID Connect Core 1.0, RFC
-# 6749, RFC 7523, RFC 7636, RFC 9101, RFC 9126, RFC 9449).
+# Parameters that the service sends to a provider itself, or that would override these. Settings must not set them
+# (OpenID Connect Core 1.0, RFC 6749, RFC 7523, RFC 7636, RFC 9101, RFC 9126, RFC 9449).
 RESERVED_PARAMETERS = frozenset(
     {
         "acr_values",
@@ -198,9 +200,9 @@ RESERVED_PARAMETERS = frozenset(
 
 
 def _check_parameter(name: str) -> str:
-    # Some providers do not look at the case.
+    # Some providers ignore case.
     if name.lower() in RESERVED_PARAMETERS:
-        raise wrong("the service itself decides on this parameter")
+        raise wrong("this parameter is reserved for the service")
     return name
 
 
@@ -208,12 +210,12 @@ ParameterName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.:-]{0,63}$"), AfterValidator(_check_parameter)
 ]
 ParameterValue = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,2048}$")]
-# Several values of one name are sent one after the other.
+# Several values repeat the parameter.
 Parameters = dict[ParameterName, ParameterValue | Annotated[tuple[ParameterValue, ...], Field(min_length=1)]]
 
 
 class GrantSettings(_Section):
-    """`group` is a value of the claim; `accounts`, if it is there, limits the roles to these."""
+    """Roles for a group. `group` is a value of the claim; `accounts`, if given, limits the roles to these accounts."""
 
     group: Annotated[str, StringConstraints(min_length=1, max_length=255)]
     roles: Annotated[frozenset[Role], Field(min_length=1)]
@@ -221,7 +223,7 @@ class GrantSettings(_Section):
 
 
 ClaimName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
-# The name of a claim; as a list, the path to one inside of others. Names may hold dots, so that no text is a path.
+# The name of a claim; a list is a path into nested claims. A string is never a path, because names may contain dots.
 ClaimPath = ClaimName | Annotated[tuple[ClaimName, ...], Field(min_length=1, max_length=8)]
 
 
@@ -230,7 +232,7 @@ def path_of(claim: ClaimPath) -> tuple[str, ...]:
 
 
 class PeopleHaveSettings(_Section):
-    """The claim, and the value or values of it, that nobody but people have."""
+    """A claim, and the value or values of it that only people have."""
 
     claim: ClaimPath
     value: bool | ClaimName | Annotated[frozenset[ClaimName], Field(min_length=1)]
@@ -241,12 +243,12 @@ class PeopleHaveSettings(_Section):
 
 
 class IssuerSettings(_Section):
-    """An OpenID Connect provider. `url` is its issuer, letter for letter; `audience` what its tokens are made for.
+    """An OpenID Connect provider. `url` is its exact issuer; `audience` is the audience of its tokens for us.
 
-    `discovery_url` is where its metadata is, and `discovery_issuer` what that calls the issuer, where either is not as
-    usual. `person_claim` names the claim that is the same for all logins of one human. `groups_absent` is what a token
-    means that has no groups, and `people_have` tells people from machines where no usual claim does. `client_id` lets
-    people sign in from Swagger UI; `sends` is which of the two tokens that come back is used.
+    `discovery_url` overrides the address of its metadata, `discovery_issuer` the issuer that the metadata must name.
+    `person_claim` is the claim that is the same for all logins of one human. `groups_absent` says what a token without
+    groups means. `people_have` distinguishes people from machines if no standard claim does. `client_id` enables
+    sign-in from Swagger UI; `sends` selects which of the two returned tokens is used.
     """
 
     url: Annotated[str, AfterValidator(_check_issuer)]
@@ -270,8 +272,8 @@ class IssuerSettings(_Section):
 
 
 class NotifySettings(_Section):
-    """`allowed_hosts` are trusted wherever they lead, even to private addresses and without TLS. `retention` is how
-    long deliveries that have ended are kept.
+    """Deliveries. `allowed_hosts` are trusted even at private addresses and without TLS. `retention` is how long ended
+    deliveries are kept.
     """
 
     retention: Annotated[timedelta, Field(ge=timedelta(days=1), le=timedelta(days=3660))] = timedelta(days=90)
@@ -285,21 +287,21 @@ def _check_event(name: str) -> str:
 
 
 class _WithSecrets(_Section):
-    """`secret_files` hold one secret each; while one replaces another there are two."""
+    """Secrets in the settings or in `secret_files`, one per file. During a rotation there are two."""
 
     secrets: tuple[SecretStr, ...] = ()
     secret_files: tuple[File, ...] = ()
 
     def all_secrets(self) -> list[str]:
-        """Those of the settings, and those of files, which are read now. Raises OSError, UnicodeError."""
+        """Return the secrets in the settings and in the files, which are read now. Raise OSError, UnicodeError."""
         return [secret.get_secret_value() for secret in self.secrets] + [
             file.read_text().strip() for file in self.secret_files
         ]
 
 
 class WebhookSettings(_WithSecrets):
-    """A destination that takes Standard Webhooks. Each secret begins with `whsec_` (HMAC) or `whsk_` (Ed25519).
-    `events` None means all.
+    """A destination for Standard Webhooks. Each secret begins with `whsec_` (HMAC) or `whsk_` (Ed25519). `events` None
+    means all.
     """
 
     url: str
@@ -307,14 +309,14 @@ class WebhookSettings(_WithSecrets):
 
 
 class ChatSettings(_Section):
-    """A chat that is told by an incoming webhook, whose `url` is a secret. `events` None means all."""
+    """A chat with an incoming webhook, whose `url` is a secret. `events` None means all."""
 
     url: SecretStr | None = None
     url_file: File | None = None
     events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
 
     def secret_url(self) -> str:
-        """Of the settings, or of the file, which is read now; else empty. Raises OSError, UnicodeError."""
+        """Return it from the settings, or from the file, which is read now, else empty. Raise OSError, UnicodeError."""
         if self.url is not None:
             return self.url.get_secret_value()
         return "" if self.url_file is None else self.url_file.read_text().strip()
@@ -334,13 +336,13 @@ class TrackerSettings(_Section):
     table: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,79}$")] | None = None
     password: SecretStr | None = None
     password_file: File | None = None
-    # Of several trackers whose tickets look alike, which are this one's.
+    # Identifies this tracker's tickets if those of several trackers look alike.
     pattern: Annotated[str, AfterValidator(patterns.check)] | None = None
     events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
     states: dict[Annotated[str, AfterValidator(_check_event)], Name] = {}
 
     def secret(self) -> str:
-        """Of the settings, or of the file, which is read now; else empty. Raises OSError, UnicodeError."""
+        """Return it from the settings, or from the file, which is read now, else empty. Raise OSError, UnicodeError."""
         if self.password is not None:
             return self.password.get_secret_value()
         return "" if self.password_file is None else self.password_file.read_text().strip()
@@ -356,8 +358,9 @@ class HookSettings(_WithSecrets):
 
 
 class LogKeySettings(_Section):
-    """A key of the audit log: in a file (PEM, PKCS #8), in the settings, or in AWS KMS; or one that no longer signs, of
-    which only `verifier_key` is left. One that is in KMS says its `verifier_key`, so that no other can take its place.
+    """A key of the audit log: in a file (PEM, PKCS #8), in the settings, or in AWS KMS.
+
+    A key that no longer signs has only its `verifier_key`. A KMS key must have one, so that no other can replace it.
     """
 
     key: SecretStr | None = None
@@ -370,21 +373,22 @@ class LogKeySettings(_Section):
     until: AwareDatetime | None = None
 
     def pem(self) -> bytes | None:
-        """The private key, of the settings or of the file, which is read now. Raises OSError."""
+        """Return the private key from the settings or from the file, which is read now. Raise OSError."""
         if self.key is not None:
             return self.key.get_secret_value().encode()
         return None if self.key_file is None else self.key_file.read_bytes()
 
     def for_others(self) -> "LogKeySettings":
-        """Without its private part, where the public one is said."""
+        """Return the key without its private part, if the public one is given."""
         if self.verifier_key is None:
             return self
         return LogKeySettings(verifier_key=self.verifier_key, since=self.since, until=self.until)
 
 
 class AuditSettings(_Section):
-    """`origin` is what the log is called in its checkpoints, for ever: a host name and a path, say. Anchors are stamped
-    by the authority at `timestamp_url` (RFC 3161), whose certificates lead to one of `timestamp_roots` (PEM).
+    """The audit log. `origin` is its permanent name in checkpoints, such as a host name and a path.
+
+    The authority at `timestamp_url` (RFC 3161) stamps anchors; its certificates chain to `timestamp_roots` (PEM).
     """
 
     origin: Annotated[str, StringConstraints(pattern=r"^[!-*,-~]{1,200}$")] | None = None
@@ -393,12 +397,12 @@ class AuditSettings(_Section):
     timestamp_roots: File | None = None
 
     def for_others(self) -> "AuditSettings":
-        """What it takes to check the log."""
+        """Return the settings that it takes to check the log."""
         return AuditSettings(origin=self.origin, keys={name: key.for_others() for name, key in self.keys.items()})
 
 
 class PersonSettings(_Section):
-    """Somebody by the value of `person_claim`. `accounts`, if it is there, limits the roles to these."""
+    """A person, keyed by the value of `person_claim`. `accounts`, if given, limits the roles to these accounts."""
 
     name: Name
     roles: frozenset[Role] = frozenset()
@@ -406,7 +410,7 @@ class PersonSettings(_Section):
 
 
 class MachineSettings(_Section):
-    """`issuer` and `login`, the subject of its tokens there, are for a machine that signs in at a provider."""
+    """A machine. If it signs in at a provider, `issuer` names that, and `login` is the subject of its tokens."""
 
     name: Name
     # No `approver`: a machine never decides.

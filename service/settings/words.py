@@ -1,6 +1,6 @@
-"""What is wrong in the settings, in our words: the place, and what is right there. Never what stands there.
+"""Faults in the settings, in our words: the location, and what is valid there. Never the value itself.
 
-No sentence of pydantic, tomllib or the standard library is passed on: some of them quote what they were given.
+Messages of pydantic, tomllib or the standard library are never passed on, because some quote their input.
 """
 
 import re
@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from service.domain.actor import SUBJECT_PATTERN
 from service.settings.places import Location, named, names_in, variable_of
 
-# By pydantic's name of the fault. Numbers and choices come from the rule.
+# By pydantic's error type. Numbers and choices come from the rule.
 _WANTED = {
     "missing": "it is missing",
     "greater_than_equal": "it has to be {ge} or more",
@@ -29,7 +29,7 @@ _WANTED = {
     "enum": "it has to be one of {choices}",
     "timezone_aware": "the time needs a time zone, such as the Z in 2026-01-31T12:00:00Z",
 }
-# The same for all other faults of a kind, by the beginning of the name.
+# For all other error types, by prefix.
 _WANTED_KINDS = {
     "int_": "it has to be a whole number",
     "bool_": "it has to be true or false",
@@ -43,7 +43,7 @@ _WANTED_KINDS = {
     "model_": "it has to be a table",
 }
 _UNSAID = "it cannot be used"
-# What regular expressions say, where that is easier to read.
+# Descriptions of regular expressions that are easier to read.
 _FORMS = {
     r"^[0-9]{12}$": "the 12 digits of an AWS account",
     r"^[a-z0-9][a-z0-9._@-]{0,63}$": "1 to 64 of a-z 0-9 . _ @ -, the first a letter or a digit",
@@ -56,7 +56,7 @@ _FORMS = {
 _CLOSE = 0.75
 _MOST_LINES = 3
 
-# What tomllib finds, as far as it says so without a word of the file.
+# Messages of tomllib that never quote the file.
 _TOML = {
     "Cannot overwrite a value",
     "Expected '=' after a key in a key/value pair",
@@ -75,13 +75,13 @@ _TOML_PLACE = re.compile(r"(?P<what>.*) \(at (?P<place>line \d+, column \d+|end 
 
 
 class Unreadable(Exception):
-    """The settings file cannot be taken in; its text is the sentence that says why."""
+    """The settings file cannot be read; the text is the sentence that says why."""
 
 
 def read_toml(file: Path) -> dict[str, Any]:
-    """What a settings file says. Raises FileNotFoundError, Unreadable."""
+    """Read a settings file. Raise FileNotFoundError, Unreadable."""
     try:
-        # Editors on Windows put a byte order mark there.
+        # Editors on Windows add a byte order mark.
         return tomllib.loads(file.read_bytes().decode().removeprefix("\ufeff"))
     except FileNotFoundError:
         raise
@@ -103,11 +103,11 @@ def _toml_fault(file: Path, said: str) -> str:
     what, place = (found["what"], found["place"]) if found else ("", "somewhere")
     if what.startswith("Cannot declare"):
         what = "A table is declared twice"
-    return f"{file}, {place}: {what if what in _TOML or what.endswith('twice') else 'This is no TOML'}."
+    return f"{file}, {place}: {what if what in _TOML or what.endswith('twice') else 'This is not TOML'}."
 
 
 def faults_in(error: ValidationError, file: Path) -> Iterator[str]:
-    """One sentence for each value that is wrong by itself. `file` is where line numbers are looked for."""
+    """Yield one sentence for each value that is wrong by itself. `file` is searched for line numbers."""
     wanted: dict[str, list[str]] = {}
     for fault in error.errors(include_url=False, include_input=False):
         location = fault["loc"]
@@ -116,7 +116,7 @@ def faults_in(error: ValidationError, file: Path) -> Iterator[str]:
         elif location[-1:] == ("[key]",):
             yield f"{_place(location[:-2])}: a name{_lines(location[-2], file)}: {_wanted(fault)}."
         else:
-            # Of a value that may be one of several things there is a fault for each of them.
+            # A value with a union type has a fault for each member.
             wanted.setdefault(_place(location), []).append(_wanted(fault))
     for place, all_wanted in wanted.items():
         yield f"{place}: {', or '.join(dict.fromkeys(all_wanted))}."
@@ -141,7 +141,7 @@ def _wanted(fault: ErrorDetails) -> str:
 
 
 def _unknown(location: Location, file: Path) -> str:
-    """The name itself is shown where it is nearly one that there is."""
+    """Return the sentence for an unknown name. The name is shown only if it is close to a known one."""
     *table, name = location
     names, variable = names_in(tuple(table)), variable_of(location)
     close = get_close_matches(str(name), names, n=1, cutoff=_CLOSE)
@@ -153,7 +153,7 @@ def _unknown(location: Location, file: Path) -> str:
 
 
 def _lines(name: int | str, file: Path) -> str:
-    """In which lines of the file a name stands that is not to be shown."""
+    """Return the lines of the file that contain a name that must not be shown."""
     try:
         lines = file.read_text().splitlines()
     except (OSError, UnicodeError):
