@@ -1,4 +1,4 @@
-"""The command line. `main.py` lists the commands, and each group has a module of its own."""
+"""The command line. `main.py` lists the commands; each group has its own module."""
 
 from service.cli.main import app
 

@@ -1,4 +1,4 @@
-"""`rootquorum accounts check` and `rootquorum drift`: every account, looked at from here."""
+"""`rootquorum accounts check` and `rootquorum drift`: check every account from this host."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -19,14 +19,14 @@ from service.workflow.context import Context
 from service.workflow.drift import Look, check_drift
 from service.workflow.health import check_ready
 
-app = Commands(help="Accounts: can they serve?")
+app = Commands(help="Accounts: check whether they can serve.")
 
 Parallel = Annotated[int, typer.Option(min=1, max=64, help="How many accounts at a time.")]
 
 
 @app.command()
 def check(ctx: typer.Context, parallel: Parallel = 16) -> None:
-    """Sign in to each account with each source, reading only. Exit 1 if any that is configured cannot serve."""
+    """Sign in to each account with each source, reading only. Exit 1 if any configured account cannot serve."""
     settings = load_settings(ctx.obj)
     with plainly(), compose(settings) as context:
         accounts, all_listed = _known(context)
@@ -45,7 +45,10 @@ def check(ctx: typer.Context, parallel: Parallel = 16) -> None:
 
 
 def _known(context: Context) -> tuple[list[Account], bool]:
-    """The accounts, and whether these are all: an organization that cannot be listed hides no other account."""
+    """Return the known accounts, and whether these are all.
+
+    If an organization cannot be listed, the accounts known from other sources are still returned.
+    """
     try:
         return list(context.accounts.every()), True
     except ServiceError as error:
@@ -54,7 +57,7 @@ def _known(context: Context) -> tuple[list[Account], bool]:
 
 
 def _print_checks(checks: Iterable[SourceCheck]) -> None:
-    """One row per source. Why something is refused stands once below, however many accounts it is true of."""
+    """Print one row per source. Each reason for a refusal is printed once below, however many accounts it affects."""
     notes: dict[str, int] = {}
     table = Table(box=None, header_style="bold")
     for name in ("account", "name", "source", "root proved", "keys", "MFA", "features", "refused"):
@@ -89,30 +92,30 @@ def _note(notes: dict[str, int], sentence: str) -> str:
 
 
 def _short(feature: str) -> str:
-    """`credentials` for AWS's RootCredentialsManagement, `sessions` for RootSessions."""
+    """Return `credentials` for AWS's RootCredentialsManagement, `sessions` for RootSessions."""
     return feature.removeprefix("Root").removesuffix("Management").lower()
 
 
 def drift(ctx: typer.Context, parallel: Parallel = 8) -> None:
-    """Look for drift in every account now. Exit 1 if any is open, or an account could not be read."""
+    """Check every account for drift now. Exit 1 if any finding is open, or an account could not be read."""
     settings = load_settings(ctx.obj)
     if settings.aws.simulated:
-        fail("The simulated AWS is another one in each process; ask the service: POST /v1/accounts/{id}/drift-check.")
+        fail("Each process has its own simulated AWS; ask the service instead: POST /v1/accounts/{id}/drift-check.")
     with plainly(), compose(settings) as context:
         check_ready(context)
         known, all_listed = _known(context)
         accounts = [account for account in known if is_readable(account)]
-        looks = for_each_account(
+        checks = for_each_account(
             accounts,
-            lambda account: _look(context, account),
+            lambda account: _check_drift(context, account),
             parallel=min(parallel, settings.database.connections),
             what="Drift",
         )
-    failed = [(account, look) for account, look in zip(accounts, looks, strict=True) if isinstance(look, str)]
-    adopted = sum(isinstance(look, Look) and look.adopted for look in looks)
-    findings = [finding for look in looks if isinstance(look, Look) for finding in look.open]
+    failed = [(account, found) for account, found in zip(accounts, checks, strict=True) if isinstance(found, str)]
+    adopted = sum(isinstance(found, Look) and found.adopted for found in checks)
+    findings = [finding for found in checks if isinstance(found, Look) for finding in found.open]
     if adopted:
-        console.print(f"{adopted} accounts were looked at for the first time; what is there is expected from now on.")
+        console.print(f"{adopted} accounts were checked for the first time; what they have is expected from now on.")
     if findings:
         _print_findings(findings)
     for account, why in failed:
@@ -122,7 +125,7 @@ def drift(ctx: typer.Context, parallel: Parallel = 8) -> None:
         raise typer.Exit(1)
 
 
-def _look(context: Context, account: Account) -> Look | str:
+def _check_drift(context: Context, account: Account) -> Look | str:
     try:
         return check_drift(context, account, operator())
     except ServiceError as error:

@@ -1,4 +1,4 @@
-"""The audit log, for those who check it: its keys, copies of its head, and whether all of it is as it was."""
+"""The audit log for verifiers: its keys, anchors of its head, and verification."""
 
 import os
 import re
@@ -39,25 +39,25 @@ _MOST_FAULTS = 20
 _Kind = Literal["export", "evidence", "checkpoint"]
 _S3 = re.compile("s3://([a-z0-9.-]{3,63})/(.{1,512})")
 
-Profile = Annotated[str | None, typer.Option(help="The boto3 profile that may use it.")]
-Region = Annotated[str, typer.Option(help="The region that it is in.")]
+Profile = Annotated[str | None, typer.Option(help="The boto3 profile with access to it.")]
+Region = Annotated[str, typer.Option(help="Its AWS region.")]
 
 
 @app.command()
 def key(
     ctx: typer.Context,
-    file: Annotated[Path | None, typer.Argument(help="Where the new private key goes; it must not be there.")] = None,
-    kms: Annotated[str | None, typer.Option(help="Instead of a new key, one of AWS KMS, by its ARN.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="A file for the new private key; it must not exist.")] = None,
+    kms: Annotated[str | None, typer.Option(help="Instead of a new key, the ARN of one in AWS KMS.")] = None,
     profile: Profile = None,
     region: Region = "us-east-1",
 ) -> None:
-    """Make a key that signs the log's head, or ask AWS KMS for one; print how others verify with it."""
-    # The settings may name the new file already, which is not there yet.
+    """Create a key that signs the log's head, or read one from AWS KMS; print the key that verifies its signatures."""
+    # The settings may already name the new file, which does not exist yet.
     origin = load_settings(ctx.obj, load_values).audit.origin
     if origin is None:
-        fail("audit.origin: missing. It is what the log is called wherever its head is kept.")
+        fail("audit.origin: missing. It is the log's name wherever its head is kept.")
     if (file is None) == (kms is None):
-        fail("Say either a file for a new key, or --kms.")
+        fail("Give either a file for a new key, or --kms.")
     if kms is not None:
         with plainly():
             known = public_key_of(kms, ProfileSource(profile), region)
@@ -67,7 +67,7 @@ def key(
 
 
 def new_key(file: Path, origin: str) -> str:
-    """Write a new private key there, and return its verifier key. Exit 1 when it cannot be."""
+    """Write a new private key to the file, and return its verifier key. Exit 1 if that fails."""
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
         _keep(file, pem)
@@ -77,7 +77,7 @@ def new_key(file: Path, origin: str) -> str:
 
 
 def _keep(file: Path, content: bytes) -> None:
-    """A new file, for its owner alone, that is on the disk with its name when this returns. Raises OSError."""
+    """Write a new file, only for its owner, and sync the file and its folder to disk. Raise OSError."""
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as kept:
         kept.write(content)
         kept.flush()
@@ -92,17 +92,17 @@ def _keep(file: Path, content: bytes) -> None:
 @app.command()
 def anchor(
     ctx: typer.Context,
-    to: Annotated[str, typer.Argument(help="A file that is not there yet, or s3://bucket/key under Object Lock.")],
+    to: Annotated[str, typer.Argument(help="A file that does not exist yet, or s3://bucket/key under Object Lock.")],
     days: Annotated[int, typer.Option(min=1, max=36_500, help="How long S3 keeps it locked.")] = 365,
     profile: Profile = None,
     region: Region = "us-east-1",
 ) -> None:
-    """Put the log's signed head where the database's owner has no hand. The same again is a success."""
+    """Store the log's signed head out of reach of the database's owner. Repeating it succeeds."""
     settings, place = load_settings(ctx.obj), _place(to, days, ProfileSource(profile), region)
     with plainly(), compose(settings, with_aws=False) as context:
         check_readable(context)
         note = checkpoint(context)
-        # Nothing is kept without a time-stamp, where there should be one; and no time-stamp beside another note.
+        # If there must be a time-stamp, nothing is kept without one. A time-stamp is never kept beside another note.
         roots = _roots(settings)
         stamped = _stamped(settings, note, roots)
         place.put("", note.encode())
@@ -117,7 +117,7 @@ def anchor(
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """Keeps a content under the name and an ending of it, and never over another: that raises Taken."""
+    """Keeps content in a file with this name and an ending. Never overwrites other content, but raises Taken."""
 
     name: str
 
@@ -129,7 +129,7 @@ class _File:
             elif file.read_bytes() == content:
                 errors.print(f"{file} was there already.", soft_wrap=True)
             else:
-                raise Taken(Code.UNAVAILABLE, f"{file}: another file is there by its name.")
+                raise Taken(Code.UNAVAILABLE, f"{file}: a different file has this name.")
         except OSError as error:
             fail(f"{file}: {error.strerror}")
 
@@ -139,7 +139,7 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class _Object:
-    """The same in S3, locked until then; that raises Unavailable as well."""
+    """Does the same in S3, locked until `until`. Also raises Unavailable."""
 
     bucket: LockedBucket
     key: str
@@ -164,24 +164,24 @@ def _place(to: str, days: int, source: Source, region: str) -> _File | _Object:
     in_s3 = _S3.fullmatch(to)
     if in_s3 is None:
         fail(f"{to}: an object in S3 is s3://bucket/key, where a bucket's name is 3 to 63 of a-z, 0-9, - and .")
-    # The same all day long, so that an anchor whose answer was lost can be put again while the log is the same.
+    # The same all day, so that an anchor whose answer was lost can be repeated while the log is unchanged.
     until = datetime.combine(datetime.now(UTC).date() + timedelta(days=days + 1), time(), UTC)
     return _Object(LockedBucket(in_s3[1], source, region), in_s3[2], until)
 
 
 def _roots(settings: Settings) -> Sequence[Certificate]:
-    """Of the authority that the settings name; none where they name none."""
+    """Return the root certificates of the time-stamp authority in the settings, empty if there is none."""
     if settings.audit.timestamp_roots is None:
         return ()
     try:
         return load_pem_x509_certificates(settings.audit.timestamp_roots.read_bytes())
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no certificate in PEM is in it"
+        why = error.strerror if isinstance(error, OSError) else "it has no certificate in PEM"
         fail(f"audit.timestamp_roots: no time-stamp, so no anchor: {why}.")
 
 
 def _stamped(settings: Settings, note: str, roots: Sequence[Certificate]) -> bytes | None:
-    """What an authority says of when it saw the note, where the settings name one."""
+    """Return a time-stamp of the note, or None if the settings name no authority."""
     if settings.audit.timestamp_url is None:
         return None
     try:
@@ -192,15 +192,15 @@ def _stamped(settings: Settings, note: str, roots: Sequence[Certificate]) -> byt
 
 
 def _check_kept(place: _File | _Object, note: str, roots: Sequence[Certificate]) -> None:
-    """Exit 1 unless the time-stamp that is there already is one of this note; it was asked for with another nonce."""
+    """Exit 1 unless the existing time-stamp is for this note. An earlier request made it, with another nonce."""
     try:
         check(place.kept(".tsr"), note.encode(), roots)
     except (OSError, BadStamp) as error:
         fail(
-            "The anchor has no time-stamp, and needs another name to have one, since what is there as its .tsr is not "
-            f"its own by the settings' authority: {error}."
+            "The anchor has no time-stamp, because its .tsr exists and is not a time-stamp of it by the settings' "
+            f"authority: {error}. Use another name."
         )
-    errors.print("A time-stamp is there already, and stays.")
+    errors.print("A time-stamp was there already, and is kept.")
 
 
 @app.command("verify")
@@ -210,29 +210,29 @@ def verify_(
     key: Annotated[
         list[str] | None,
         typer.Option(
-            help="A key to believe, or @ and a file of such lines. Files need one; "
-            "with --database those of the settings are believed where none is given."
+            help="A key to trust, or @ and a file with one per line. Required for files; "
+            "with --database the default is the keys in the settings."
         ),
     ] = None,
     anchor: Annotated[list[Path] | None, typer.Option(help="A checkpoint that was kept elsewhere.")] = None,
-    head: Annotated[list[str] | None, typer.Option(help="size:root, as a ticket or a webhook has it.")] = None,
+    head: Annotated[list[str] | None, typer.Option(help="size:root, as in a ticket or a webhook.")] = None,
     consistency: Annotated[
         list[Path] | None,
-        typer.Option(help="What /v1/audit/proofs/consistency answered, for a head of another size than a file's."),
+        typer.Option(help="The answer of /v1/audit/proofs/consistency, for a head whose size differs from a file's."),
     ] = None,
-    expect: Annotated[_Kind | None, typer.Option(help="What each file has to be.")] = None,
-    database: Annotated[bool, typer.Option("--database", help="Check the log where it is stored.")] = False,
+    expect: Annotated[_Kind | None, typer.Option(help="What each file must be.")] = None,
+    database: Annotated[bool, typer.Option("--database", help="Check the log in the database.")] = False,
 ) -> None:
-    """Check exports, evidence and checkpoints offline, or the log in the database. Exit 1 when something is wrong."""
+    """Check exports, evidence and checkpoints offline, or the log in the database. Exit 1 if something is wrong."""
     if bool(files) == database:
-        fail("Say either files, or --database.")
+        fail("Give either files or --database.")
     if not database and not key:
-        fail("Say with --key whose signature is to be believed: files are not checked with the keys of the settings.")
+        fail("Give the key to trust with --key: files are not checked with the keys in the settings.")
     with _in_one_line():
         given, kept = verifier.read_keys(key or ()), verifier.read_kept(head or (), consistency or ())
     if not database:
         raise typer.Exit(verifier.report(files or (), anchor or (), given, kept, expect))
-    # An auditor has neither the service's secrets nor a role that writes.
+    # An auditor has neither the service's secrets nor a role that can write.
     with plainly(), compose(load_settings(ctx.obj, load_for_audit), with_aws=False, read_only=True) as context:
         check_readable(context)
         with _in_one_line():
@@ -246,7 +246,7 @@ def verify_(
 
 
 def _faults(context: Context, anchors: Sequence[Anchor]) -> int:
-    """How many there are; the first of them are shown, and all that could not be judged."""
+    """Return the number of faults. Print the first ones, and everything that could not be checked."""
     columns = (TextColumn("events"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     found = 0
     with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
@@ -263,12 +263,12 @@ def _faults(context: Context, anchors: Sequence[Anchor]) -> int:
 
 @contextmanager
 def _in_one_line() -> Iterator[None]:
-    """What was given and cannot be used, as one line and exit 1."""
+    """Turn unusable input into one line and exit 1."""
     try:
         yield
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}.")
     except UnicodeDecodeError:
-        fail("A file that was given is no text.")
+        fail("A given file is not text.")
     except (ValueError, verifier.Finding) as error:
         fail(str(error))

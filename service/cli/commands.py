@@ -1,4 +1,4 @@
-"""How all commands behave: a mistake ends in one line, and the help says what an option takes."""
+"""The behaviour of all commands: a mistake ends in one line, and the help shows what an option takes."""
 
 import errno
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from service.cli.common import fail
-from service.cli.terminal import fall_silent, speak_plainly
+from service.cli.terminal import discard_stdout, escape_unencodable
 from service.domain.errors import ServiceError
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -24,30 +24,30 @@ class _Group(TyperGroup):
         return _without_bool(super().get_params(ctx))
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
-        speak_plainly()
+        escape_unencodable()
         return super().main(args, *more, **options)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        # Python keeps bytes that are no UTF-8 as surrogates, which no database takes and no log can hold.
+        # Python keeps bytes that are not UTF-8 as surrogates, which databases and logs cannot store.
         if any("\ud800" <= letter <= "\udfff" for argument in args for letter in argument):
             fail("An argument is not UTF-8.")
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """What nothing else has caught, and a person can mend."""
+        """Run the command. Turn uncaught errors that a person can fix into one line."""
         try:
             return super().invoke(ctx)
         except ServiceError as error:
             fail(error.exact)
         except OSError as error:
             if error.errno == errno.EPIPE:
-                raise  # whoever read our output has gone, which Typer ends without a word
-            fall_silent()
+                raise  # the reader of our output has gone; Typer then exits silently
+            discard_stdout()
             fail(f"{error.filename or 'Output'}: {error.strerror or error}.")
 
 
 class Commands(typer.Typer):
-    """A group of commands of ours."""
+    """A group of commands with this behaviour."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(cls=_Group, no_args_is_help=True, **options)
@@ -57,7 +57,7 @@ class Commands(typer.Typer):
 
 
 def _without_bool(parameters: list[Any]) -> list[Any]:
-    """A flag takes nothing, and nothing is said of what it takes."""
+    """Remove the metavar of flags, which take no value."""
     for parameter in parameters:
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""

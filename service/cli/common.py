@@ -1,4 +1,4 @@
-"""What the commands share: how they speak, and how they get their settings."""
+"""What the commands share: output, errors and settings."""
 
 import getpass
 import os
@@ -22,7 +22,7 @@ errors = Terminal(stderr=True, highlight=False)
 
 
 def load_settings(file: Path | None, read: Callable[[Path | None], Settings] = load) -> Settings:
-    """The settings, or one line per fault and exit 1."""
+    """Return the settings, or print one line per fault and exit 1."""
     try:
         return read(file)
     except FaultySettings as faulty:
@@ -33,7 +33,7 @@ def load_settings(file: Path | None, read: Callable[[Path | None], Settings] = l
 
 @contextmanager
 def plainly() -> Iterator[None]:
-    """A refusal, or a database that is away, as one line and exit 1."""
+    """Turn a refusal, or an unavailable database, into one line and exit 1."""
     try:
         yield
     except ServiceError as error:
@@ -41,22 +41,22 @@ def plainly() -> Iterator[None]:
 
 
 def print_whole(table: Table) -> None:
-    """However narrow the terminal: an id that is cut is of no use."""
+    """Print a table without truncation, even on a narrow terminal: a truncated id is useless."""
     table.width = console.measure(table, options=console.options.update(max_width=10_000)).maximum
     console.print(table, soft_wrap=True)
 
 
 def fail(sentence: str) -> NoReturn:
-    """Say why on stderr, and end with exit code 1."""
+    """Print the sentence on stderr, and exit 1."""
     errors.print(sentence, style="red", soft_wrap=True)
     raise typer.Exit(1)
 
 
 def operator() -> Actor:
-    """Whoever has a shell where the database is; the login name is a hint for the audit log, no proof."""
+    """Return the actor for somebody with shell access. The login name is a hint for the audit log, not a proof."""
     try:
         login = getpass.getuser()
-    except (OSError, KeyError):  # a container's user need not have a name
+    except (OSError, KeyError):  # a container's user may have no name
         login = str(os.getuid())
     return Actor(
         kind=WORKER.kind,
@@ -69,7 +69,7 @@ def operator() -> Actor:
 
 @contextmanager
 def ready(ctx: typer.Context) -> Iterator[Context]:
-    """The settings' people and a database that is migrated; anything else is one line and exit 1."""
+    """Provide the settings' people and a migrated database. Anything else is one line and exit 1."""
     settings = load_settings(ctx.obj)
     with plainly(), compose(settings, with_aws=False) as context:
         check_ready(context)

@@ -1,4 +1,4 @@
-"""`rootquorum demo`: the main job over HTTP, told step by step."""
+"""`rootquorum demo`: the main workflow over HTTP, step by step."""
 
 import os
 import signal
@@ -72,11 +72,11 @@ console = Console(highlight=False)
 
 
 class DemoFailed(Exception):
-    """Something did not happen as the story says."""
+    """A step of the demo had another outcome than expected."""
 
 
 def run_demo(*, keep: bool, port: int | None = None) -> bool:
-    """Tell the story and return whether all of it was true. With `keep` the service stays up until interrupted.
+    """Run the demo and return whether every check passed. With `keep` the service stays up until interrupted.
 
     `port` None takes a free one.
     """
@@ -93,7 +93,7 @@ def run_demo(*, keep: bool, port: int | None = None) -> bool:
         try:
             with _service(config, log, url):
                 tokens = _make_tokens(config)
-                _Story(url, f"http://127.0.0.1:{aws_port}", folder, tokens, log_key).tell()
+                _Demo(url, f"http://127.0.0.1:{aws_port}", folder, tokens, log_key).run()
                 if keep:
                     with httpx.Client(base_url=url, timeout=60) as http:
                         stay(console, http, tokens)
@@ -106,7 +106,7 @@ def run_demo(*, keep: bool, port: int | None = None) -> bool:
 
 @contextmanager
 def _service(config: Path, log: Path, url: str) -> Iterator[None]:
-    """The real service, as a process of its own."""
+    """Run the real service in its own process."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ROOTQUORUM_")}
     command = [sys.executable, "-m", "service", "--config", str(config), "serve", "--migrate"]
     with log.open("wb") as output:
@@ -129,7 +129,7 @@ def _is_ready(url: str, process: subprocess.Popen[bytes]) -> bool:
 
 
 def _make_tokens(config: Path) -> dict[str, Secret]:
-    """What `rootquorum token create` does, for everybody."""
+    """Create a token for everybody, as `rootquorum token create` does."""
     settings = load(config)
     tokens: dict[str, Secret] = {}
     with compose(settings, with_aws=False) as ctx:
@@ -139,8 +139,8 @@ def _make_tokens(config: Path) -> dict[str, Secret]:
     return tokens
 
 
-class _Story:
-    """The steps in order. Each says what it shows, does it over HTTP, and checks what came back."""
+class _Demo:
+    """The steps in order. Each prints what it shows, does it over HTTP, and checks the answer."""
 
     def __init__(self, url: str, aws_url: str, folder: Path, tokens: dict[str, Secret], log_key: str) -> None:
         self._http = httpx.Client(base_url=url, timeout=60)
@@ -150,7 +150,7 @@ class _Story:
         self._log_key = log_key
         self._step = 0
 
-    def tell(self) -> None:
+    def run(self) -> None:
         console.print(Rule("Rootquorum: two people in front of the root user's keys"))
         console.print("The AWS is simulated; the service, its SQLite database and every HTTP call below are real.")
         created = self._file_create()
@@ -175,27 +175,27 @@ class _Story:
         }
         request = self._call("carol", "POST", "/v1/requests", body, expect=201)
         self._show(request, "id", "status", "account", "warnings", "quorum", "digest")
-        self._say("Carol is an approver too, but cannot approve what she asks for herself.")
+        self._say("Carol is an approver too, but cannot approve her own request.")
         self._decide("carol", request, expect=403)
         return request
 
     def _approve_twice(self, request: dict[str, Any]) -> None:
         for person, status in (("dave", "pending"), ("erin", "approved")):
-            self._say(f"{person.capitalize()} reads the request, and approves exactly what its digest names.")
+            self._say(f"{person.capitalize()} reads the request, and approves exactly what its digest covers.")
             read = self._call(person, "GET", f"/v1/requests/{request['id']}")
             after = self._decide(person, read)
             self._show(after, "status", "quorum")
             self._check(after["status"] == status, f"the request is {status}")
 
     def _execute_create(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._say("Carol, the recipient, executes it. This answer is the only place where the secret ever is.")
+        self._say("Carol, the recipient, executes it. This answer is the only place where the secret ever appears.")
         key = self._call("carol", "POST", f"/v1/requests/{request['id']}/execution")
         shown = {**key, "secret_access_key": f"{key['secret_access_key'][:4]}… (hidden here)"}
         console.print(JSON.from_data(shown))
         return key
 
     def _prove(self, key: dict[str, Any]) -> None:
-        self._say("The new key works: AWS is asked, signed with it, who that is.")
+        self._say("The new key works: a call signed with it asks AWS who the caller is.")
         sts = boto3.client(
             "sts",
             region_name="us-east-1",
@@ -213,7 +213,7 @@ class _Story:
         self._show(self._call("carol", "POST", f"/v1/requests/{request['id']}/execution", expect=409), "code", "detail")
 
     def _search(self, key: dict[str, Any]) -> None:
-        self._say("The secret is searched for in every byte that the service wrote; its log level is DEBUG.")
+        self._say("We search for the secret in every byte that the service wrote; its log level is DEBUG.")
         secret = key["secret_access_key"].encode()
         table = Table("file", "bytes", "secret found")
         for file in sorted(path for path in self._folder.rglob("*") if path.is_file()):
@@ -227,7 +227,7 @@ class _Story:
         self._show(self._call("carol", "POST", f"/v1/requests/{request['id']}/receipt"), "status")
 
     def _deactivate(self, key_id: str) -> None:
-        self._say("The key has leaked: Carol asks for its deactivation, to run by itself once it is approved.")
+        self._say("The key has leaked: Carol asks for its deactivation, to run automatically once approved.")
         request = self._file("deactivate_access_key", key_id, "The key was found in a public repository.", run=True)
         self._decide("dave", request)
         self._decide("erin", request)
@@ -236,7 +236,7 @@ class _Story:
         self._show(self._call("carol", "GET", path), "status", "result")
 
     def _delete(self, key_id: str) -> None:
-        self._say("Inactive, and nobody misses it: Carol asks for its deletion, and executes it herself.")
+        self._say("It is inactive and nobody misses it: Carol asks for its deletion, and executes it herself.")
         request = self._file("delete_access_key", key_id, "Inactive since it leaked; nobody misses it.", run=False)
         self._decide("dave", request)
         self._decide("erin", request)
@@ -247,17 +247,17 @@ class _Story:
         self._check(key_id not in keys, "the key is gone")
 
     def _audit(self) -> None:
-        self._say("Frank, an auditor, reads how all of it went.")
+        self._say("Frank, an auditor, reads what happened.")
         table = Table("seq", "at", "event", "by", "request")
         for event in self._call("frank", "GET", "/v1/audit/events?limit=500")["items"]:
             row = (event["at"][11:19], event["event"], event["actor"]["subject"], (event["request_id"] or "")[:8])
             table.add_row(str(event["seq"]), *row)
         console.print(table)
-        self._say("He takes all of it away, and checks it with nothing but that file and the log's public key.")
+        self._say("He exports the log, and checks it with only that file and the log's public key.")
         export = self._folder / "export.jsonl"
         export.write_bytes(self._send("frank", "GET", "/v1/audit/export", None).content)
         self._check(verifier.main(["--key", self._log_key, str(export)]) == 0, "the log is good")
-        self._say("One word of the past is changed, and the same check finds that it was.")
+        self._say("One word of the past is changed, and the same check detects it.")
         export.write_bytes(export.read_bytes().replace(b"due this quarter", b"due last quarter"))
         self._check(verifier.main(["--key", self._log_key, str(export)]) == 1, "the change is found")
 
@@ -291,7 +291,7 @@ class _Story:
         return result
 
     def _get(self, person: str, path: str) -> dict[str, Any]:
-        """A call that is not told: one of many while something is awaited."""
+        """Make a call that is not printed: one of many while waiting."""
         result: dict[str, Any] = self._send(person, "GET", path, None).json()
         return result
 

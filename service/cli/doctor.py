@@ -1,4 +1,4 @@
-"""`rootquorum doctor`: everything that must be right before it is needed, looked at without changing it."""
+"""`rootquorum doctor`: check everything that must be right before it is needed, without changing anything."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from service.auth.keys import ALGORITHMS
 from service.auth.provider import Provider, new_client
 from service.aws.profiles import shadowing
 from service.cli.common import console
-from service.cli.premises import said, settings_file
+from service.cli.premises import settings_file, spelled
 from service.domain.account import Account, RootCredentials
 from service.domain.actor import ActorKind
 from service.domain.drift import DriftKind
@@ -33,15 +33,15 @@ from service.workflow.health import check_ready, last_pass, may_rewrite_history,
 from service.workflow.people import everybody
 from service.workflow.tokens import list_tokens
 
-# A worker notes its passes every half minute.
+# A worker records its passes every half minute.
 _QUIET = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What was looked at; `fault` None when it is as it should be, and what to do about it otherwise.
+    """What was checked. `fault` is None if it is all right; otherwise `advice` says what to do.
 
-    A warning is no fault: it may be meant so.
+    A warning is not a fault: it may be intended.
     """
 
     subject: str
@@ -51,7 +51,7 @@ class Remark:
 
 
 def examine(settings: Settings, file: Path | None) -> bool:
-    """Print a line for everything looked at; `file` is where the settings came from. Whether all is well."""
+    """Print a line for everything checked, and return whether all is well. `file` is where the settings came from."""
     well = True
     with compose(settings, with_aws=not settings.aws.simulated) as context:
         for finding in _findings(settings, file, context):
@@ -82,13 +82,13 @@ def _findings(settings: Settings, file: Path | None, context: Context) -> Iterat
     for name, destination in destinations(settings).items():
         yield _destination(name, destination, is_disabled=name in unwilling)
     if settings.aws.simulated:
-        yield Remark("accounts are simulated; no AWS to look at")
+        yield Remark("accounts are simulated; no AWS to check")
         return
     for profile in _profiles(settings):
         fault = shadowing(profile)
         if fault is not None:
-            yield Remark(f"profile {visible(profile)}", fault, "Take away the one that is not meant.")
-    # First the listings: they say how the accounts that the settings name are reached as well.
+            yield Remark(f"profile {visible(profile)}", fault, "Remove the one that is not intended.")
+    # The listings come first, because they also say how accounts named in the settings are reached.
     for name, organization in settings.organizations.items():
         if organization.list_accounts:
             yield _listing(context, name)
@@ -99,25 +99,25 @@ def _findings(settings: Settings, file: Path | None, context: Context) -> Iterat
 
 
 def _unusable(context: Context) -> Remark | None:
-    """Why the database cannot be looked into; None when it can."""
+    """Return why the database cannot be used, or None if it can."""
     url = context.engine.url
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        # To look at it would make it.
-        return Remark("database", "There is no such file.", "Look at database.url, then run `rootquorum migrate`.")
+        # Opening it would create it.
+        return Remark("database", "There is no such file.", "Check database.url, then run `rootquorum migrate`.")
     try:
         check_ready(context)
         try_to_write(context, keep=False)
     except ServiceError as error:
-        return Remark("database", error.exact, "Look at database.url, then run `rootquorum migrate`.")
+        return Remark("database", error.exact, "Check database.url, then run `rootquorum migrate`.")
     return None
 
 
 def _worker(context: Context) -> Remark:
     mark = last_pass(context)
     if mark is None:
-        return Remark("worker: none has looked for what is due here yet", is_warning=True)
+        return Remark("worker: none has checked for due work here yet", is_warning=True)
     ago = context.now() - mark.at
-    subject = f"worker: looked for what is due at {mark.at:%Y-%m-%d %H:%M:%S} UTC, {said(ago)} ago (process {mark.by})"
+    subject = f"worker: checked for due work at {mark.at:%Y-%m-%d %H:%M:%S} UTC, {spelled(ago)} ago (process {mark.by})"
     if ago < _QUIET:
         return Remark(subject)
     return Remark(f"{subject}. Unless one runs, nothing happens by itself", is_warning=True)
@@ -125,7 +125,7 @@ def _worker(context: Context) -> Remark:
 
 def _rights(context: Context) -> Remark:
     if may_rewrite_history(context):
-        fault = "The service's role could change or delete the audit log: it owns it, or has grants for that."
+        fault = "The service's role can change or delete the audit log: it owns it, or has the privileges."
         return Remark("database", fault, "Let another role own the tables, and run `rootquorum migrate --grant-to`.")
     return Remark("database")
 
@@ -156,14 +156,14 @@ def _claims(settings: Settings) -> Iterator[Remark]:
     for name, issuer in settings.issuers.items():
         if issuer.person_claim is not None and is_address(path_of(issuer.person_claim)):
             yield Remark(
-                f"issuers.{name}.person_claim is an address: whoever is given it later is taken for whoever had it "
-                "before. Take a claim that nobody can change, and that is never given away again",
+                f"issuers.{name}.person_claim is an address: if it is reassigned, its new owner is taken for the old "
+                "one. Use a claim that nobody can change, and that is never reassigned",
                 is_warning=True,
             )
 
 
 def _alike(context: Context) -> Iterator[Remark]:
-    """People who were seen with subjects that differ by case alone."""
+    """Yield a remark for people with subjects that differ only in case."""
     directory, _ = everybody(context)
     subjects = sorted(subject for subject, found in directory.members.items() if found.kind is ActorKind.PERSON)
     spellings: dict[str, list[str]] = {}
@@ -172,14 +172,14 @@ def _alike(context: Context) -> Iterator[Remark]:
     for alike in spellings.values():
         if len(alike) > 1:
             yield Remark(
-                f"people {', '.join(alike)}: they differ by case alone. If they are one human, that one has "
+                f"people {', '.join(alike)}: they differ only in case. If they are one human, that one has "
                 f"{len(alike)} votes: suspend all but one",
                 is_warning=True,
             )
 
 
 def _issuer(name: str, issuer: IssuerSettings, provider: Provider) -> Iterator[Remark]:
-    """Its metadata, its keys and, where people sign in from Swagger UI, what that takes."""
+    """Check an issuer's metadata and keys and, if people sign in from Swagger UI, what that requires."""
     subject = f"issuer {name}"
     try:
         found = provider.discover()
@@ -187,8 +187,8 @@ def _issuer(name: str, issuer: IssuerSettings, provider: Provider) -> Iterator[R
         yield Remark(subject, error.sentence, _ADVICE.get(error.fault, _USUAL_ADVICE).format(name=name))
         return
     if not found.usable:
-        fault = f"None of its {found.listed} keys verifies signatures by an algorithm that is taken here."
-        yield Remark(subject, fault, f"Have it sign by one of {', '.join(ALGORITHMS)}, with a key id (kid).")
+        fault = f"None of its {found.listed} keys can verify signatures with an algorithm that is accepted here."
+        yield Remark(subject, fault, f"Make it sign with one of {', '.join(ALGORITHMS)}, and a key id (kid).")
     else:
         yield Remark(f"{subject}: {found.usable} of its {found.listed} keys can be used")
     if issuer.client_id is not None:
@@ -198,38 +198,38 @@ def _issuer(name: str, issuer: IssuerSettings, provider: Provider) -> Iterator[R
 def _client(subject: str, issuer: IssuerSettings, provider: Provider, found: Discovered) -> Iterator[Remark]:
     for name in ("authorization_endpoint", "token_endpoint"):
         if not provider.is_usable(found.metadata.get(name)):
-            advice = "Nobody can sign in from Swagger UI. Take client_id out, or have the provider mended."
+            advice = "Nobody can sign in from Swagger UI. Remove client_id, or have the provider fixed."
             yield Remark(subject, f"Its metadata names no {name}, or one without https.", advice)
     offered = found.metadata.get("token_endpoint_auth_methods_supported")
     if issuer.client_secret is not None and isinstance(offered, list) and not {BASIC, POST} & set(map(str, offered)):
-        advice = "Register a public client, and take client_secret out."
-        yield Remark(subject, f"It takes a client's secret neither by {BASIC} nor by {POST}.", advice)
+        advice = "Register a public client, and remove client_secret."
+        yield Remark(subject, f"It accepts a client's secret neither by {BASIC} nor by {POST}.", advice)
 
 
-_USUAL_ADVICE = "Look at issuers.{name}.url and discovery_url, and at the way to the provider."
+_USUAL_ADVICE = "Check issuers.{name}.url and discovery_url, and the network path to the provider."
 _ADVICE = {
-    Fault.TLS: "Look at its certificate; SSL_CERT_FILE names the certificates that are trusted.",
-    Fault.OTHER_ISSUER: "Compare issuers.{name}.url, letter for letter. If it is right, set discovery_issuer as well.",
-    Fault.REDIRECT: "Name the address where it is in issuers.{name}.discovery_url.",
+    Fault.TLS: "Check its certificate; SSL_CERT_FILE names the trusted certificates.",
+    Fault.OTHER_ISSUER: "Compare issuers.{name}.url character by character. If it is right, also set discovery_issuer.",
+    Fault.REDIRECT: "Set issuers.{name}.discovery_url to the address without the redirect.",
 }
 
 
 def _destination(name: str, destination: Webhook | Chat | Tickets, *, is_disabled: bool) -> Remark:
-    """A tracker is asked who we are; to anything else there is only a connection, for it can be asked nothing."""
+    """Check a destination. A tracker is asked who we are; to any other destination we only connect."""
     subject = f"destination {name}"
     try:
         destination.check()
     except (Refused, Unreachable, Unsafe) as error:
-        advice = f"Look at its settings and at notify.allowed_hosts; `rootquorum notify test {name}` shows more."
-        return Remark(subject, f"It cannot be told anything: {error}.", advice)
+        advice = f"Check its settings and notify.allowed_hosts; `rootquorum notify test {name}` shows more."
+        return Remark(subject, f"Nothing can be delivered to it: {error}.", advice)
     if is_disabled:
-        advice = "When it is mended, an operator enables it by sending it one of its deliveries again."
-        return Remark(subject, "It has said that it wants no more, and is told nothing.", advice)
-    return Remark(f"{subject}: {'it knows us' if isinstance(destination, Tickets) else 'reached, and told nothing'}")
+        advice = "When it is fixed, an operator enables it by resending one of its deliveries."
+        return Remark(subject, "It asked for no more events, and is disabled.", advice)
+    return Remark(f"{subject}: {'it knows us' if isinstance(destination, Tickets) else 'reached; nothing was sent'}")
 
 
 def _profiles(settings: Settings) -> list[str]:
-    """Whatever the settings name."""
+    """Return all profiles that the settings name."""
     found = {account.profile for account in settings.accounts.values()}
     found |= {organization.profile for organization in settings.organizations.values()}
     found |= {key.profile for key in settings.audit.keys.values()}
@@ -244,9 +244,9 @@ def _account(context: Context, account: Account, features: Features, *, compare:
             yield Remark(f"{subject}: not used. {check.set_aside}")
             continue
         if check.observed is None:
-            yield Remark(subject, check.fault or hopeless, "Look at the account's profile and organization.")
+            yield Remark(subject, check.fault or hopeless, "Check the account's profile and organization.")
             continue
-        keys, mfa = len(check.observed.keys), _said(check.observed.mfa_enabled)
+        keys, mfa = len(check.observed.keys), _on_or_off(check.observed.mfa_enabled)
         yield Remark(f"{subject}: root proved, {keys} of 2 access keys, MFA {mfa}")
         seen = check.observed
     if seen is not None and compare:
@@ -254,16 +254,16 @@ def _account(context: Context, account: Account, features: Features, *, compare:
 
 
 def _unknown(context: Context, account: Account, seen: RootCredentials) -> Iterator[Remark]:
-    """What AWS holds and the database does not know: after a restore from an older backup above all."""
+    """Report what AWS has and the database does not know, mainly after a restore from an older backup."""
     for difference in unknown_to_database(context, account.account_id, seen) or ():
         key, found, expected = difference.access_key_id, difference.found, difference.expected
         fault = {
             DriftKind.UNEXPLAINED_KEY: f"AWS holds the root key {key} ({found}), which the database does not know.",
             DriftKind.KEY_VANISHED: f"The root key {key}, {expected} in the database, is gone from AWS.",
             DriftKind.STATUS_CHANGED: f"The root key {key} is {found} in AWS, and {expected} in the database.",
-            DriftKind.MFA_LOST: "Its root user had MFA, and has none any more.",
+            DriftKind.MFA_LOST: "Its root user had MFA, and no longer has it.",
         }[difference.kind]
-        advice = "Unless a request on it is just being executed, somebody has to look."
+        advice = "Unless a request is being executed on it now, somebody must investigate."
         yield Remark(f"account {account.account_id} ({account.name})", fault, advice)
 
 
@@ -272,9 +272,9 @@ def _listing(context: Context, name: str) -> Remark:
     try:
         found = context.accounts.listed(name)
     except ServiceError as error:
-        return Remark(subject, error.exact, "Look at the organization's profile.")
-    return Remark(f"{subject}: {len(found)} accounts; `rootquorum accounts check` looks at each")
+        return Remark(subject, error.exact, "Check the organization's profile.")
+    return Remark(f"{subject}: {len(found)} accounts; `rootquorum accounts check` checks each")
 
 
-def _said(flag: bool | None) -> str:  # noqa: FBT001  # a value to show, not a switch
+def _on_or_off(flag: bool | None) -> str:  # noqa: FBT001  # a value to show, not a switch
     return {True: "on", False: "off", None: "unknown"}[flag]

@@ -1,4 +1,4 @@
-"""`rootquorum token explain`: what the service would make of a provider's token, and why. Nobody is signed in by it."""
+"""`rootquorum token explain`: whether the service would accept a provider's token, and why. It signs nobody in."""
 
 import sys
 import tempfile
@@ -27,7 +27,7 @@ _LARGEST_INPUT_BYTES = 64 * 1024
 
 
 class Exit(IntEnum):
-    """How the command ends. 1 is the settings' fault, as with any command."""
+    """Exit codes of the command. 1 means faulty settings, as with any command."""
 
     LET_IN = 0
     NO_TOKEN = 2
@@ -35,68 +35,68 @@ class Exit(IntEnum):
     NOT_KNOWN = 4
 
 
-# For each check what it is about, and what is to be done where it fails. `{name}` is the issuer's in the settings.
+# For each check, why it fails and what to do then. `{name}` is the issuer's name in the settings.
 CHECKS: Mapping[TokenCheck, tuple[str, str]] = {
     TokenCheck.OPAQUE: (
         "It does not have the three parts of a signed JWT. Only the provider itself can read it.",
         'Name the API in authorization_parameters (audience or resource), or set sends = "id_token".',
     ),
-    TokenCheck.SIZE: ("It is longer than 16 KiB.", "Have the provider put less into it: groups above all."),
+    TokenCheck.SIZE: ("It is longer than 16 KiB.", "Have the provider put less into it, fewer groups above all."),
     TokenCheck.MALFORMED: (
-        "Its parts are not JSON objects in Base64url, or a name stands there twice.",
-        "Look whether it was cut or changed on the way.",
+        "Its parts are not JSON objects in Base64url, or a name occurs twice.",
+        "Check whether it was truncated or changed on the way.",
     ),
     TokenCheck.ISSUER: (
-        "Its issuer (iss) is none of the settings' issuers, letter for letter.",
-        "Compare it with each issuers.<name>.url; a slash at the end counts.",
+        "Its issuer (iss) does not exactly match any issuer in the settings.",
+        "Compare it with each issuers.<name>.url; a trailing slash matters.",
     ),
     TokenCheck.ALGORITHM: (
-        "Its algorithm (alg) is not one that is taken.",
-        "Have the provider sign by RS256, ES256 or another of the documented ones.",
+        "Its algorithm (alg) is not accepted.",
+        "Have the provider sign with RS256, ES256 or another documented algorithm.",
     ),
-    TokenCheck.CRITICAL: ("Its header demands extensions (crit).", "Have the provider leave them out."),
+    TokenCheck.CRITICAL: ("Its header requires extensions (crit).", "Have the provider omit them."),
     TokenCheck.TYPE: (
         "Its type (typ) is that of another kind of token.",
-        "Send an access token or an ID token, and not a logout or a refresh token.",
+        "Send an access token or an ID token, not a logout or a refresh token.",
     ),
     TokenCheck.KEY_ID: ("Its header names no key (kid).", "Have the provider name the key that it signs with."),
     TokenCheck.TIMES: (
-        "It lacks exp or iat, or one of its times is not a number that a calendar has.",
-        "Have the provider say when it was made, and until when it is good.",
+        "It lacks exp or iat, or one of its times is not a number in the range of dates.",
+        "Have the provider say when it was issued and when it expires.",
     ),
     TokenCheck.EXPIRED: ("It has expired (exp).", "Get a new one. If it is new, compare the clocks."),
-    TokenCheck.NOT_YET_VALID: ("It is good only later (nbf or iat).", "Compare the clocks."),
+    TokenCheck.NOT_YET_VALID: ("It is not valid yet (nbf or iat).", "Compare the clocks."),
     TokenCheck.UNKNOWN_KEY: (
-        "The provider publishes no key of the id (kid) that it names.",
-        "Look whether it is of another tenant. Entra ID may have the key under a discovery_url with ?appid= only.",
+        "The provider publishes no key with the id (kid) that it names.",
+        "Check whether it is from another tenant. Entra ID may have the key only under a discovery_url with ?appid=.",
     ),
     TokenCheck.KEY: (
-        "The provider's key of that id is not one for signatures by its algorithm, or is too short.",
-        "Compare alg, use and key_ops of the key in the provider's JWKS; RSA keys have 2048 bits or more.",
+        "The provider's key with that id is not for signatures with its algorithm, or is too short.",
+        "Check alg, use and key_ops of the key in the provider's JWKS; RSA keys must have 2048 bits or more.",
     ),
     TokenCheck.SIGNATURE: (
         "No key of the provider has signed this.",
-        "Look whether it was changed on the way. Entra ID's tokens for Microsoft Graph are for Graph alone.",
+        "Check whether it was changed on the way. Entra ID's tokens for Microsoft Graph are only for Graph.",
     ),
     TokenCheck.AUDIENCE: (
-        "It is meant for others: its audience (aud) is none of issuers.{name}.audience.",
-        "Ask the provider for one for this service. Where it has none (Amazon Cognito): client_id_as_audience.",
+        "It is for others: its audience (aud) is not in issuers.{name}.audience.",
+        "Ask the provider for one for this service. If tokens have none (Amazon Cognito), set client_id_as_audience.",
     ),
-    TokenCheck.SUBJECT: ("It has no subject (sub), or one that is no text.", "Have the provider say who it is about."),
+    TokenCheck.SUBJECT: ("It has no subject (sub), or one that is not text.", "Have the provider say who it is about."),
 }
 
 
 class _Offline(Verifier):
-    """Asks nobody, and so knows nothing of key and signature. Here alone, where nobody is signed in."""
+    """A verifier that checks no key and no signature. It exists only here, where nobody is signed in."""
 
     def check_signature(self, token: str, provider: Provider, algorithm: str, kid: str) -> None:
         del token, provider, algorithm, kid
 
 
 def explain(settings: Settings, token: str, *, offline: bool) -> Exit:
-    """Print what the service would make of it, by the same code. Nothing of a token that fails is printed."""
+    """Print whether the service would accept it, using the service's code. Print nothing of a token that fails."""
     if is_api_token(token):
-        _say("No provider's token", "yellow", {"why": "It is an API token of this service: `rootquorum token list`."})
+        _say("Not a provider token", "yellow", {"why": "It is an API token of this service: `rootquorum token list`."})
         return Exit.NO_TOKEN
     with new_client() as http:
         verifier = (_Offline if offline else Verifier)(trusted(settings, http))
@@ -114,7 +114,7 @@ def explain(settings: Settings, token: str, *, offline: bool) -> Exit:
 
 
 def _explain_login(settings: Settings, login: Login, *, offline: bool) -> Exit:
-    passed = "all but its key and its signature, which were not looked at" if offline else "all"
+    passed = "all but its key and its signature, which were not checked" if offline else "all"
     known = {"issuer": login.issuer, "checks": f"passed {passed}"}
     with _nowhere(settings) as context:
         try:
@@ -124,7 +124,7 @@ def _explain_login(settings: Settings, login: Login, *, offline: bool) -> Exit:
             return Exit.REFUSED
         decides = _decides(context, actor)
     _say(
-        "Good as far as can be seen offline" if offline else "Good: the service lets it in",
+        "Good as far as can be checked offline" if offline else "Good: the service accepts it",
         "green",
         known
         | {
@@ -132,7 +132,7 @@ def _explain_login(settings: Settings, login: Login, *, offline: bool) -> Exit:
             "name": actor.name,
             "roles": "\n".join(_roles(actor)) or "none",
             "decides": decides,
-            "not seen": "whether somebody is suspended, or has shown a newer token since",
+            "not checked": "whether the person is suspended, or has presented a newer token since",
         },
     )
     return Exit.LET_IN
@@ -160,7 +160,7 @@ def _decides(context: Context, actor: Actor) -> str:
 
 @contextmanager
 def _nowhere(settings: Settings) -> Iterator[Context]:
-    """The service on an empty database of its own: what a sign-in writes down is gone with the block."""
+    """Provide the service on an empty temporary database, so that the sign-in leaves no trace."""
     with tempfile.TemporaryDirectory(prefix="rootquorum-explain-") as folder:
         database = settings.database.model_copy(update={"url": f"sqlite:///{Path(folder) / 'empty.db'}"})
         with compose(settings.model_copy(update={"database": database}), with_aws=False) as context:
@@ -169,7 +169,7 @@ def _nowhere(settings: Settings) -> Iterator[Context]:
 
 
 def _say(verdict: str, color: str, facts: Mapping[str, str | None]) -> None:
-    """A line, and below it what there is to say."""
+    """Print the verdict, with the facts below it."""
     console.print(verdict, style=f"bold {color}")
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
@@ -181,7 +181,7 @@ def _say(verdict: str, color: str, facts: Mapping[str, str | None]) -> None:
 
 
 def read_token() -> str | None:
-    """What is piped in, without what is around it; None where that is nothing, or too much."""
+    """Return the token piped into stdin, without white space and `Bearer`; None if there is none, or it is too long."""
     if sys.stdin.isatty():
         return None
     given = sys.stdin.buffer.read(_LARGEST_INPUT_BYTES + 1)

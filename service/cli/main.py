@@ -1,4 +1,4 @@
-"""The commands of an operator."""
+"""The operator's commands."""
 
 import json
 import os
@@ -48,10 +48,10 @@ def main(
     ] = None,
     _version: Annotated[
         bool,
-        typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is, and exit."),
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
-    # Whatever a command creates, the SQLite file above all, is for its owner alone.
+    # All files that a command creates, mainly the SQLite file, are only for their owner.
     os.umask(0o077)
     ctx.obj = config
 
@@ -60,7 +60,7 @@ def main(
 def migrate(
     ctx: typer.Context,
     grant_to: Annotated[
-        str | None, typer.Option(help="PostgreSQL's role of the service, to get what it needs and no more.")
+        str | None, typer.Option(help="The service's PostgreSQL role, to be granted exactly what it needs.")
     ] = None,
 ) -> None:
     """Bring the database up to date, as the owner of its tables."""
@@ -74,7 +74,7 @@ def migrate(
 
 @app.command()
 def doctor(ctx: typer.Context) -> None:
-    """Check settings, database and every account, changing nothing. Exit 1 on any fault."""
+    """Check settings, database and every account, without changing anything. Exit 1 on any fault."""
     with plainly():
         well = examine(load_settings(ctx.obj), settings_file(ctx.obj))
     if not well:
@@ -84,7 +84,7 @@ def doctor(ctx: typer.Context) -> None:
 @app.command()
 def openapi() -> None:
     """Print the OpenAPI document."""
-    # Only here: no other command but those that serve needs the routes, which take long to load.
+    # Imported here: only the serving commands need the routes too, and they take long to load.
     from service.api.build import build  # noqa: PLC0415
 
     typer.echo(json.dumps(build(None).openapi(), indent=2, ensure_ascii=False))
@@ -93,8 +93,8 @@ def openapi() -> None:
 @app.command()
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, with tokens and requests to try.")] = False,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Where to serve; a free port if left out.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="The port; by default a free one.")] = None,
 ) -> None:
-    """Drive the main job, as four people would, against a simulated AWS."""
+    """Run the main workflow, as four people would, against a simulated AWS."""
     if not run_demo(keep=keep, port=port):
         raise typer.Exit(1)

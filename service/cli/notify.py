@@ -1,4 +1,4 @@
-"""Destinations: a test event, to see whether it arrives."""
+"""Commands for destinations: send a test event, print a public key."""
 
 import uuid
 from datetime import UTC, datetime
@@ -24,11 +24,11 @@ app = Commands(help="Destinations of events.")
 def send_test(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="Its name in the settings.")],
-    ticket: Annotated[str | None, typer.Option(help="Of a tracker: the ticket to comment on.")] = None,
+    ticket: Annotated[str | None, typer.Option(help="For a tracker: the ticket to comment on.")] = None,
 ) -> None:
-    """Send a test event to one destination, and show what went over the wire. Exit 1 when it is not taken.
+    """Send a test event to one destination, and show the HTTP traffic. Exit 1 if it is not taken.
 
-    What proves who sends is not shown: signatures and Authorization, and the path of a webhook or a chat.
+    Credentials are not shown: signatures and Authorization, and the path of a webhook or a chat.
     """
     settings = load_settings(ctx.obj)
     with Recorder(new_client(settings.notify.allowed_hosts)) as recorder:
@@ -39,7 +39,7 @@ def send_test(
         if isinstance(destination, Tickets):
             _check_ticket(destination, ticket)
         elif ticket is not None:
-            fail("Only a tracker is told on a ticket; leave --ticket out.")
+            fail("Only a tracker takes a ticket; omit --ticket.")
         attempt = destination.deliver(_notice(ticket))
     for exchange in recorder.exchanges:
         for line in exchange.lines(with_path=is_tracker):
@@ -52,7 +52,7 @@ def send_test(
 
 @app.command("key")
 def public_key(ctx: typer.Context, name: Annotated[str, typer.Argument(help="Its name in the settings.")]) -> None:
-    """Print the public key of a webhook that is signed for with whsk_, for whoever receives its messages."""
+    """Print the public key of a webhook with a whsk_ secret, for the receiver of its messages."""
     webhook = load_settings(ctx.obj).webhooks.get(name)
     if webhook is None:
         fail("The settings name no such webhook.")
@@ -65,9 +65,9 @@ def public_key(ctx: typer.Context, name: Annotated[str, typer.Argument(help="Its
 
 def _check_ticket(tickets: Tickets, ticket: str | None) -> None:
     if ticket is None:
-        fail("A tracker is told on a ticket: name one that a test comment may stand on, with --ticket.")
+        fail("A tracker needs a ticket: give one for the test comment with --ticket.")
     if not tickets.names(ticket):
-        fail("That is no ticket of this tracker, by the form of its key.")
+        fail("By the form of its key, that is not a ticket of this tracker.")
 
 
 def _notice(ticket: str | None) -> Notice:

@@ -1,4 +1,4 @@
-"""The people whom the service knows: look, suspend, reinstate."""
+"""Commands for the people that the service knows: list, suspend, reinstate."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from service.cli.common import console, operator, plainly, print_whole, ready
 from service.cli.terminal import Table
 from service.workflow.people import everybody, reinstate, suspend
 
-app = Commands(help="The people whom the service knows: list, suspend, reinstate.")
+app = Commands(help="The people that the service knows: list, suspend, reinstate.")
 
 Subject = Annotated[str, typer.Argument(help="Their subject, from `person list`.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the audit log.", prompt="Why")]
@@ -17,7 +17,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why, for the audit log.",
 
 @app.command("list")
 def list_(ctx: typer.Context) -> None:
-    """Whom the settings name and whom providers have proved, with the roles of today."""
+    """List the people in the settings and those proved by providers, with their current roles."""
     with ready(ctx) as context:
         directory, seen = everybody(context)
     table = Table(box=None)
@@ -42,7 +42,7 @@ def list_(ctx: typer.Context) -> None:
 
 @app.command("suspend")
 def suspend_(ctx: typer.Context, subject: Subject, reason: Reason) -> None:
-    """Bar somebody at once: they sign in nowhere, and their votes on open requests are void."""
+    """Suspend somebody at once: they cannot sign in, and their votes on open requests are void."""
     with ready(ctx) as context, plainly():
         suspend(context, operator(), subject, reason)
     console.print("Suspended.")
@@ -50,7 +50,7 @@ def suspend_(ctx: typer.Context, subject: Subject, reason: Reason) -> None:
 
 @app.command("reinstate")
 def reinstate_(ctx: typer.Context, subject: Subject, reason: Reason) -> None:
-    """Let somebody sign in again. The votes of before stay void."""
+    """Let somebody sign in again. Their earlier votes stay void."""
     with ready(ctx) as context, plainly():
         reinstate(context, operator(), subject, reason)
     console.print("Reinstated.")

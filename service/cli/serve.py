@@ -1,4 +1,4 @@
-"""The two commands that stay: the API, and the worker."""
+"""The two commands that keep running: the API, and the worker."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from service.settings import FILE_VARIABLE, PREFIX, Settings
 from service.workflow.context import Context
 from service.workflow.health import check_ready, check_writes
 
-# A child of uvicorn's that does not answer for so long is replaced; starting one takes seconds on a small machine.
+# uvicorn replaces a child that does not answer for this long; starting one takes seconds on a small machine.
 _SILENCE_SECONDS = 60
 _LOOK_AGAIN_SECONDS = 0.5
 
@@ -31,7 +31,7 @@ def serve(
     worker: Annotated[bool, typer.Option(help="Run the worker beside the API.")] = True,
     workers: Annotated[int, typer.Option(min=1, max=64, help="How many processes serve the port.")] = 1,
 ) -> None:
-    """Serve the API. A database that is behind is an error, unless --migrate is given."""
+    """Serve the API. An outdated database is an error, unless --migrate is given."""
     if not worker:
         os.environ[f"{PREFIX}WORKER__ENABLED"] = "false"
     settings = _settings(ctx.obj)
@@ -43,7 +43,7 @@ def serve(
         check_ready(context)
         check_writes(context)
         budget = context.roots.call_budget.total_seconds()
-    # uvicorn hands the signal on when it has served what it had; then everything here is closed in order.
+    # uvicorn re-raises the signal after the running requests; then everything here is closed in order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     several = f"{one_of_several.__module__}:{one_of_several.__name__}"
     uvicorn.run(
@@ -59,14 +59,14 @@ def serve(
         log_config=None,
         http=Connection,
         server_header=False,
-        ws="none",  # there is none, and at DEBUG uvicorn would log the headers of an upgrade
-        # As long as an execution can take: five calls before its claim, three after.
+        ws="none",  # not used, and at DEBUG uvicorn would log the headers of an upgrade
+        # The longest execution: five calls before its claim, three after.
         timeout_graceful_shutdown=int(8 / 3 * budget),
     )
 
 
 def worker(ctx: typer.Context) -> None:
-    """Run the worker alone: what happens by itself. SIGTERM ends it when what it is at is done."""
+    """Run only the worker. SIGTERM ends it after its running steps."""
     settings = _settings(ctx.obj)
     _check_may_be_several(settings)
     with compose(settings) as context:
@@ -77,7 +77,7 @@ def worker(ctx: typer.Context) -> None:
 
 
 def _work(context: Context, settings: Settings) -> None:
-    """Until a signal; the second one is ignored, for then it is ending already."""
+    """Run the worker until a signal. A second signal is ignored, because the worker is already stopping."""
     running = new_worker(context, settings)
     signals = (signal.SIGINT, signal.SIGTERM)
     for number in signals:
@@ -85,7 +85,7 @@ def _work(context: Context, settings: Settings) -> None:
     running.start()
     nothing = threading.Event()
     try:
-        # The kernel may give the signal to another thread, and then nothing wakes this one, which handles it.
+        # Poll: the kernel may deliver the signal to another thread, and nothing would wake this one to handle it.
         while not nothing.wait(_LOOK_AGAIN_SECONDS):
             pass
     finally:
@@ -95,7 +95,7 @@ def _work(context: Context, settings: Settings) -> None:
 
 
 def _settings(file: Path | None) -> Settings:
-    """Named in the environment as well, which is all that a process of uvicorn's is given."""
+    """Load the settings. Put the file into the environment too, which is all that uvicorn's processes get."""
     if file is not None:
         os.environ[FILE_VARIABLE] = str(file)
     settings = load_settings(file)
@@ -107,4 +107,4 @@ def _check_may_be_several(settings: Settings) -> None:
     if settings.database.url.startswith("sqlite"):
         fail("SQLite is for one process, which is `serve`. Several need PostgreSQL.")
     if settings.aws.simulated:
-        fail("Each of several processes would have a simulated AWS of its own.")
+        fail("Each process would have its own simulated AWS.")

@@ -1,4 +1,4 @@
-"""Many accounts at a time, with a progress bar."""
+"""Process many accounts in parallel, with a progress bar."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def for_each_account(accounts: Sequence[Account], call: Callable[[Account], T], *, parallel: int, what: str) -> list[T]:
-    """What `call` says of each account, in their order. The bar is on stderr, and only on a terminal."""
+    """Return the result of `call` for each account, in their order. The bar is on stderr, and only on a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     found: dict[str, T] = {}
     with Progress(*columns, console=errors, disable=not errors.is_terminal) as progress:

@@ -1,4 +1,4 @@
-"""What commands print: whatever comes from outside is text there, and moves, hides and turns around nothing."""
+"""Output of commands. External text is never markup, and cannot move the cursor, hide text or reverse it."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ _BREAKS = "\u2028\u2029"
 
 
 def shown(text: str) -> str:
-    """With its escape sequence in the place of each character that nobody sees, line breaks included."""
+    """Replace each invisible character, including line breaks, by its escape sequence."""
     return "".join(
         letter.encode("unicode_escape").decode("ascii") if is_unseen(letter) or letter in _BREAKS else letter
         for letter in text
@@ -23,33 +23,33 @@ def shown(text: str) -> str:
 
 
 def in_lines(text: str) -> Text:
-    """The same of a text whose line breaks are our own."""
+    """Do the same for a text whose line breaks are our own."""
     return Text("\n".join(map(shown, text.split("\n"))))
 
 
 class Terminal(Console):
-    """A console for which a str is never markup: each is one line, and what is unseen in it is made visible."""
+    """A console that never treats a str as markup: each is one line, with invisible characters escaped."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*(_as_text(each) for each in objects), **options)
 
 
 class Table(rich.table.Table):
-    """The same for the cells of a table."""
+    """A table that does the same for its cells."""
 
     def add_row(self, *cells: Any, **options: Any) -> None:
         super().add_row(*(_as_text(each) for each in cells), **options)
 
 
-def speak_plainly() -> None:
-    """What the terminal's encoding has no character for is printed as an escape, in the place of a traceback."""
+def escape_unencodable() -> None:
+    """Print characters that the terminal's encoding lacks as escapes, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
-def fall_silent() -> None:
-    """Nothing more can be written to stdout, so that what is left of it does not fail once more at the very end."""
+def discard_stdout() -> None:
+    """Redirect stdout to nowhere, so that flushing the rest does not fail again at exit."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
     os.close(nothing)

@@ -1,4 +1,4 @@
-"""API tokens of people and of machines."""
+"""Commands for API tokens, and for tokens of providers."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -13,16 +13,16 @@ from service.cli.explain import explain as explain_token
 from service.cli.terminal import Table
 from service.workflow.tokens import create_token, list_tokens, revoke_token
 
-app = Commands(help="API tokens: create, list, revoke. A provider's: explain.")
+app = Commands(help="API tokens: create, list, revoke. Tokens of a provider: explain.")
 
 
 @app.command()
 def create(
     ctx: typer.Context,
-    subject: Annotated[str, typer.Argument(help="A person or a machine that the settings name.")],
-    days: Annotated[int, typer.Option(min=1, max=366, help="Until it expires.")] = 90,
+    subject: Annotated[str, typer.Argument(help="A person or a machine in the settings.")],
+    days: Annotated[int, typer.Option(min=1, max=366, help="Days until it expires.")] = 90,
 ) -> None:
-    """Make a token and print it, this once; only its hash is stored."""
+    """Create a token and print it once; only its hash is stored."""
     with ready(ctx) as context:
         member = context.directory.get(subject)
         if member is None:
@@ -30,18 +30,18 @@ def create(
         secret = mint(member.kind)
         token_hash = fingerprint(secret.reveal())
         if token_hash is None:
-            fail("The token just made does not pass its own check.")
+            fail("The new token does not pass its own check.")
         token = create_token(context, operator(), subject, token_hash, timedelta(days=days))
     errors.print(
         f"Token {token.id} of {subject}, good until {token.expires_at:%Y-%m-%d}. Shown this once:", soft_wrap=True
     )
-    # Alone on stdout, so that it can be piped to where it belongs.
+    # The only thing on stdout, so that it can be piped.
     typer.echo(secret.reveal())
 
 
 @app.command("list")
 def list_(ctx: typer.Context) -> None:
-    """List all tokens; never what opens a door."""
+    """List all tokens, without their secrets."""
     with ready(ctx) as context:
         table = Table(box=None)
         for name in ("id", "owner", "kind", "created", "expires", "revoked"):
@@ -54,7 +54,7 @@ def list_(ctx: typer.Context) -> None:
 
 @app.command()
 def revoke(ctx: typer.Context, token_id: Annotated[str, typer.Argument(help="Its id, from `token list`.")]) -> None:
-    """Take a token away; the votes that it cast on open requests are void."""
+    """Revoke a token. Its votes on open requests are void."""
     with ready(ctx) as context:
         revoke_token(context, operator(), token_id)
     console.print("Revoked.")
@@ -65,17 +65,17 @@ def explain(
     ctx: typer.Context,
     *,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Ask no provider: its key and its signature are not looked at.")
+        bool, typer.Option("--offline", help="Ask no provider; the key and the signature are not checked.")
     ] = False,
 ) -> None:
-    """Say what the service would make of a provider's token, which is read from stdin and not printed.
+    """Say whether the service would accept a provider's token, which is read from stdin and not printed.
 
-    Exit 0: it is let in; 3: it is refused; 4: its provider cannot be asked; 2: there is no token of a provider.
+    Exit 0: accepted; 3: refused; 4: the provider cannot be asked; 2: there is no token of a provider.
     """
     settings = load_settings(ctx.obj)
     token = read_token()
     if token is None:
-        sentence = "Pipe a token in, so that no screen and no history has it: rootquorum token explain < FILE"
+        sentence = "Pipe a token in, so that it is on no screen and in no history: rootquorum token explain < FILE"
         errors.print(sentence, style="red", soft_wrap=True)
         raise typer.Exit(Exit.NO_TOKEN)
     with plainly():

@@ -1,4 +1,4 @@
-"""What `rootquorum demo --keep` leaves to try: a request that waits for each person, and who may do what."""
+"""What `rootquorum demo --keep` offers to try: requests that wait for somebody, and who may do what."""
 
 import signal
 from typing import Any
@@ -9,7 +9,7 @@ from rich.console import Console
 from service.domain.outcome import Secret
 
 _STAGING = "444455556666"
-# Who files what, who has approved it already, and what is left to do.
+# Requester, request, those who have approved it already, and what is left to do.
 _LEFT = (
     (
         "carol",
@@ -35,7 +35,7 @@ _LEFT = (
     ),
 )
 _HINTS = (
-    "Give a token to the button Authorize, then try GET /v1/requests with awaiting = me.",
+    "Enter a token at the button Authorize, then try GET /v1/requests with awaiting = me.",
     "Read a request before you decide: its digest is what you approve.",
     "Approve as its requester, or approve twice with one token, and read the refusal.",
     "Reject one, with a comment; then look at it as Frank in GET /v1/audit/events.",
@@ -43,7 +43,7 @@ _HINTS = (
 
 
 def stay(console: Console, http: httpx.Client, tokens: dict[str, Secret]) -> None:
-    """File the requests, say who can do what, and wait for Ctrl-C. Raises HTTPError."""
+    """File the requests, print who can do what, and wait for Ctrl-C. Raise HTTPError."""
     console.print(f"\nSwagger UI: {http.base_url.join('/docs')}\n", markup=False, soft_wrap=True)
     for subject, token in tokens.items():
         roles = ", ".join(_call(http, token, "GET", "/v1/me")["roles"])

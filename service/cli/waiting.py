@@ -9,7 +9,7 @@ _LOOK_AGAIN_SECONDS = 0.1
 
 
 def wait_until(condition: Callable[[], bool], *, what: str) -> None:
-    """Look until `condition` holds. Raises TimeoutError after a minute, naming `what` did not come."""
+    """Poll until `condition` holds. Raise TimeoutError after a minute, naming `what` was awaited."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not condition():
         if time.monotonic() > deadline:
@@ -18,7 +18,7 @@ def wait_until(condition: Callable[[], bool], *, what: str) -> None:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on at this moment."""
+    """Return a TCP port on loopback that is unused at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -122,7 +122,7 @@ def test_drift_is_looked_for_everywhere_and_what_is_open_is_exit_1(folder: Path,
     assert run(folder, "migrate").returncode == 0
     first = run(folder, "drift")
     assert (first.returncode, first.stderr) == (0, "")
-    assert f"{len(MEMBERS) + 1} accounts were looked at for the first time" in first.stdout
+    assert f"{len(MEMBERS) + 1} accounts were checked for the first time" in first.stdout
     stranger = aws.create_root_key(MEMBERS[3]).access_key_id
     second = run(folder, "drift")
     assert second.returncode == 1

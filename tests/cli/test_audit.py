@@ -127,7 +127,7 @@ def test_no_time_stamp_is_kept_beside_another_anchor(folder: Path, stamping: Aut
     del stamping
     (folder / "anchor.note").write_text("of yesterday")
     done = commanded(folder, "audit", "anchor", "anchor.note")
-    assert (done.returncode, done.stderr) == (1, "anchor.note: another file is there by its name.\n")
+    assert (done.returncode, done.stderr) == (1, "anchor.note: a different file has this name.\n")
     assert not (folder / "anchor.note.tsr").exists()
 
 
@@ -136,7 +136,7 @@ def test_an_anchor_that_is_repeated_keeps_its_time_stamp(folder: Path, stamping:
     kept = (folder / "anchor.note.tsr").read_bytes()
     again = commanded(folder, "audit", "anchor", "anchor.note")
     assert again.returncode == 0
-    assert again.stderr.splitlines()[-1] == "A time-stamp is there already, and stays."
+    assert again.stderr.splitlines()[-1] == "A time-stamp was there already, and is kept."
     assert (folder / "anchor.note.tsr").read_bytes() == kept
     assert len(stamping.asked) == 2
 
@@ -191,7 +191,7 @@ def test_a_stamped_anchor_in_s3_can_be_repeated_while_the_log_is_the_same(
     *were_there, stays = done[1].stderr.splitlines()
     for said, (key, version) in zip(were_there, sorted(storage.versions()), strict=True):
         assert said.startswith(f"{key}: version {version} was there already, locked until ")
-    assert stays == "A time-stamp is there already, and stays."
+    assert stays == "A time-stamp was there already, and is kept."
     grow(folder)
     other = commanded(folder, "audit", "anchor", "s3://anchors/today", **storage.environment)
     assert (other.returncode, len(storage.versions())) == (1, 2)
@@ -261,7 +261,7 @@ def test_keys_may_be_in_a_file_for_the_database_too(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        (("log.key",), "Say with --key whose signature is to be believed"),
+        (("log.key",), "Give the key to trust with --key"),
         (("log.key", "--key", "nonsense"), "'' is no Base64 of 33 bytes"),
         (("log.key", "--key", "@absent"), "absent: No such file or directory."),
         (("log.key", "--key", "@log.key", "--head", "05:x"), "'05:x' is no size and root"),

@@ -215,7 +215,7 @@ def test_doctor_warns_of_people_who_differ_by_case_alone(folder: Path) -> None:
 
     done = commanded(folder, "doctor", COLUMNS="300")
 
-    assert re.search(r"^warn +people 00uAbC, 00uaBC: they differ by case alone", done.stdout, flags=re.MULTILINE)
+    assert re.search(r"^warn +people 00uAbC, 00uaBC: they differ only in case", done.stdout, flags=re.MULTILINE)
 
 
 def profile(folder: Path, aws: SimulatedAws) -> dict[str, str]:

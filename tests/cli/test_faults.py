@@ -170,8 +170,8 @@ def test_the_public_half_of_a_webhooks_key_is_printed(folder: Path) -> None:
             0o644,
             "fault  settings: rootquorum.toml, mode 0644: Everybody on this host may read it, and it holds a secret.",
         ),
-        (0o620, "fault  settings: rootquorum.toml, mode 0620: Others than its owner may write to it"),
-        (0o602, "fault  settings: rootquorum.toml, mode 0602: Others than its owner may write to it"),
+        (0o620, "fault  settings: rootquorum.toml, mode 0620: Not only its owner may write to it"),
+        (0o602, "fault  settings: rootquorum.toml, mode 0602: Not only its owner may write to it"),
     ],
 )
 def test_doctor_says_who_may_read_and_write_the_settings(folder: Path, mode: int, line: str) -> None:
@@ -188,11 +188,11 @@ def test_settings_without_a_secret_may_be_read_by_everybody(folder: Path) -> Non
 
 def test_doctor_says_when_a_worker_was_last_at_work(folder: Path) -> None:
     commanded(folder, "migrate")
-    assert "warn   worker: none has looked for what is due here yet" in commanded(folder, "doctor").stdout
+    assert "warn   worker: none has checked for due work here yet" in commanded(folder, "doctor").stdout
     engine = connect(f"sqlite:///{folder}/rootquorum.db", connections=1)
     with engine.begin() as tx:
         tx.exec_driver_sql("INSERT INTO leases VALUES ('worker', 0, 'host 7', '2026-01-01 00:00:00.000000')")
     engine.dispose()
     said = commanded(folder, "doctor", COLUMNS="300").stdout
-    assert "warn   worker: looked for what is due at 2026-01-01 00:00:00 UTC, " in said
+    assert "warn   worker: checked for due work at 2026-01-01 00:00:00 UTC, " in said
     assert "(process host 7). Unless one runs, nothing happens by itself" in said

@@ -108,7 +108,7 @@ def test_secret_that_the_provider_takes_in_no_way_is_a_fault(tmp_path: Path, iss
     configure(tmp_path, issuer, 'client_id = "rootquorum"\nclient_secret = "s3cret"')
     issuer.metadata["token_endpoint_auth_methods_supported"] = ["private_key_jwt", {"client_secret_post": 1}]
     said = doctor(tmp_path)
-    assert "fault  issuer corp: It takes a client's secret neither by client_secret_basic nor" in said
+    assert "fault  issuer corp: It accepts a client's secret neither by client_secret_basic nor" in said
     assert "s3cret" not in said
 
 
@@ -134,10 +134,10 @@ def test_good_token_is_explained_by_what_it_may_do(tmp_path: Path, issuer: Issue
     done = explain(tmp_path, issuer.sign(claims) + "\n")
     assert (done.returncode, done.stderr) == (0, "")
     assert words(done) == (
-        "Good: the service lets it in issuer corp checks passed all "
+        "Good: the service accepts it issuer corp checks passed all "
         f"person {issuer.url}#erin name Erin [red]:skull: roles approver requester, in 111122223333 "
         "decides no: A decision requires a token that says when you signed in (auth_time). "
-        "not seen whether somebody is suspended, or has shown a newer token since"
+        "not checked whether the person is suspended, or has presented a newer token since"
     )
 
 
@@ -193,7 +193,7 @@ def test_offline_nobody_is_asked_and_the_signature_is_not_looked_at(tmp_path: Pa
     done = explain(tmp_path, foreign, "--offline")
 
     assert (done.returncode, issuer.asked) == (0, [])
-    assert "key and its signature, which were not looked at" in words(done)
+    assert "key and its signature, which were not checked" in words(done)
     assert explain(tmp_path, issuer.sign(issuer.claims(exp=1)), "--offline").returncode == 3
 
 

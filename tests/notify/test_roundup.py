@@ -145,7 +145,8 @@ def test_doctor_asks_the_tracker_who_we_are_which_changes_nothing(roundup: Round
     configured(tmp_path, roundup)
     assert "ok     destination desk: it knows us" in commanded(tmp_path, "doctor").stdout.splitlines()
     configured(tmp_path, roundup, password="another")
-    assert "destination desk: It cannot be told anything: answered 401. Look" in commanded(tmp_path, "doctor").stdout
+    said = commanded(tmp_path, "doctor").stdout
+    assert "destination desk: Nothing can be delivered to it: answered 401. Check" in said
     assert roundup.messages() == before
 
 

@@ -96,7 +96,7 @@ def test_a_ticket_is_for_a_tracker(tmp_path: Path, siem: Siem) -> None:
     configure(tmp_path, siem)
     done = commanded(tmp_path, "notify", "test", "siem", "--ticket", "OPS-1")
     assert (done.returncode, siem.received) == (1, [])
-    assert done.stderr == "Only a tracker is told on a ticket; leave --ticket out.\n"
+    assert done.stderr == "Only a tracker takes a ticket; omit --ticket.\n"
 
 
 def test_doctor_reaches_destinations_and_tells_them_nothing(tmp_path: Path, siem: Siem) -> None:
@@ -107,11 +107,11 @@ def test_doctor_reaches_destinations_and_tells_them_nothing(tmp_path: Path, siem
     done = commanded(tmp_path, "doctor")
     lines = done.stdout.splitlines()
     assert (done.returncode, siem.received) == (1, [])
-    assert "ok     destination siem: reached, and told nothing" in lines
-    assert "ok     destination oncall: reached, and told nothing" in lines
+    assert "ok     destination siem: reached; nothing was sent" in lines
+    assert "ok     destination oncall: reached; nothing was sent" in lines
     [fault] = [line for line in lines if "destination away" in line]
     assert fault.startswith(
-        "fault  destination away: It cannot be told anything: no complete answer: ConnectError. Look at"
+        "fault  destination away: Nothing can be delivered to it: no complete answer: ConnectError. Check"
     )
     assert "a-secret" not in done.stdout + done.stderr
 
@@ -125,7 +125,7 @@ def test_doctor_says_of_a_disabled_destination_how_it_is_enabled(tmp_path: Path,
     engine.dispose()
     done = commanded(tmp_path, "doctor")
     assert done.returncode == 1
-    assert "destination siem: It has said that it wants no more, and is told nothing. When it is mended" in done.stdout
+    assert "destination siem: It asked for no more events, and is disabled. When it is fixed" in done.stdout
 
 
 def test_a_test_event_that_is_not_taken_exits_1_and_says_why(tmp_path: Path, siem: Siem) -> None:
