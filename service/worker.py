@@ -51,7 +51,7 @@ class Lane(NamedTuple):
         return self.account_id != ""
 
 
-class Patience:
+class Backoff:
     """Back-off state: what failed, and when to retry it. The wait is two seconds, then four, up to five minutes.
 
     Each wait is randomly shortened by up to half, so that failures at the same time are not retried at the same time.
@@ -116,7 +116,7 @@ class Worker:
         self._interval = interval
         self._lease = lease
         self._holder = f"{socket.gethostname()[:40]} {os.getpid()}"
-        self._patience = Patience()
+        self._backoff = Backoff()
         self._parallel = parallel
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="worker")
         self._stop = threading.Event()
@@ -165,7 +165,7 @@ class Worker:
             self._wake.clear()
             self._left_out = False
         self._renew()
-        wanted = lanes(self._ctx, self._patience)
+        wanted = lanes(self._ctx, self._backoff)
         self._begin([lane for lane in wanted if lane.is_awaited], spared=0)
         self._begin([lane for lane in wanted if not lane.is_awaited], spared=1)
         if time.monotonic() - self._noted >= _NOTE_SECONDS:
@@ -206,48 +206,48 @@ class Worker:
 
     def _do(self, lane: Lane, ctx: Context) -> None:
         # Read again what is due: another worker may have done it before we got the lease.
-        run_lane(ctx, lanes(ctx, self._patience).get(lane, []), self._patience, self._stop)
+        run_lane(ctx, lanes(ctx, self._backoff).get(lane, []), self._backoff, self._stop)
 
 
-def run_pass(ctx: Context, patience: Patience | None = None) -> None:
+def run_pass(ctx: Context, backoff: Backoff | None = None) -> None:
     """Do everything that is due now, in this thread. A step that is refused or fails does not stop the others.
 
     It takes no leases. They only save duplicate work; correctness does not depend on them.
     """
-    patience = patience or Patience()
-    for steps in lanes(ctx, patience).values():
-        run_lane(ctx, steps, patience, threading.Event())
+    backoff = backoff or Backoff()
+    for steps in lanes(ctx, backoff).values():
+        run_lane(ctx, steps, backoff, threading.Event())
 
 
-def lanes(ctx: Context, patience: Patience) -> dict[Lane, list[Step]]:
+def lanes(ctx: Context, backoff: Backoff) -> dict[Lane, list[Step]]:
     """Return the steps that are due and not backed off, by lane; those that somebody waits for come first."""
     steps = list(due(ctx))
-    patience.forget_all_but({_step(step) for step in steps} | {_account(step) for step in steps})
+    backoff.forget_all_but({_step(step) for step in steps} | {_account(step) for step in steps})
     found: dict[Lane, list[Step]] = {}
     for step in steps:
-        if patience.allows(_step(step), _account(step)):
+        if backoff.allows(_step(step), _account(step)):
             found.setdefault(Lane(step.account_id, step.request_id is not None), []).append(step)
     return found
 
 
-def run_lane(ctx: Context, steps: Iterable[Step], patience: Patience, stop: threading.Event) -> None:
+def run_lane(ctx: Context, steps: Iterable[Step], backoff: Backoff, stop: threading.Event) -> None:
     """Run one lane's steps. Stop when the account is unavailable, as it would be for the other steps too."""
     for step in steps:
-        if stop.is_set() or not patience.allows(_account(step)):
+        if stop.is_set() or not backoff.allows(_account(step)):
             return
         try:
             check(ctx)
             step.call(ctx)
         except ServiceError as error:
-            if isinstance(error, Unavailable) or patience.is_news(_step(step), error.code):
+            if isinstance(error, Unavailable) or backoff.is_news(_step(step), error.code):
                 _log_refusal(step, error)
-            patience.learn(_subject_of(error, step), succeeded=False)
+            backoff.learn(_subject_of(error, step), succeeded=False)
         except Exception:
             logger.exception("worker failed", step=step.what, request_id=step.request_id)
-            patience.learn(_step(step), succeeded=False)
+            backoff.learn(_step(step), succeeded=False)
         else:
-            patience.learn(_step(step), succeeded=True)
-            patience.learn(_account(step), succeeded=True)
+            backoff.learn(_step(step), succeeded=True)
+            backoff.learn(_account(step), succeeded=True)
 
 
 def _subject_of(error: ServiceError, step: Step) -> Subject:

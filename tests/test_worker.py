@@ -15,7 +15,7 @@ from service import worker
 from service.cli.waiting import wait_until
 from service.domain.actor import Role
 from service.simulated_aws import Refuse, Throttle
-from service.worker import Patience, Worker, run_pass
+from service.worker import Backoff, Worker, run_pass
 from service.workflow import leases
 from service.workflow.context import Context
 from service.workflow.due import Step, due
@@ -99,10 +99,10 @@ def test_a_look_that_always_fails_does_not_make_its_account_wait(house: House) -
     request = house.approve(house.file(DEACTIVATE, house.spare_key(), run_on_approval=True), "bob")
     house.change(policy=replace(house.ctx.policy, drift_checks=True))
     house.aws.fault("GetAccountSummary", Refuse("AccessDenied"), times=99)
-    patience = Patience(Watch())
-    run_pass(house.ctx, patience)
+    backoff = Backoff(Watch())
+    run_pass(house.ctx, backoff)
     house.approve(request, "carol")
-    run_pass(house.ctx, patience)
+    run_pass(house.ctx, backoff)
     assert house.now(request).status == "succeeded"
 
 
@@ -156,26 +156,26 @@ def test_the_worker_goes_on_after_a_pass_that_failed(house: House, monkeypatch: 
 
 def test_what_fails_is_tried_ever_less_often_and_again_at_once_when_it_went_well() -> None:
     watch = Watch()
-    patience, step = Patience(watch, chance=lambda: 0.0), ("run", "some request")
+    backoff, step = Backoff(watch, chance=lambda: 0.0), ("run", "some request")
     waits = []
     for _ in range(10):
-        patience.learn(step, succeeded=False)
+        backoff.learn(step, succeeded=False)
         start = watch.seconds
-        while not patience.allows(step):
+        while not backoff.allows(step):
             watch.seconds += 1
         waits.append(watch.seconds - start)
     assert waits == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
-    patience.learn(step, succeeded=True)
-    assert patience.allows(step)
+    backoff.learn(step, succeeded=True)
+    assert backoff.allows(step)
 
 
 def test_what_failed_together_is_not_tried_again_together() -> None:
     chances, watch = iter([0.0, 1.0]), Watch()
-    patience = Patience(watch, chance=lambda: next(chances))
-    patience.learn(("a",), succeeded=False)
-    patience.learn(("b",), succeeded=False)
+    backoff = Backoff(watch, chance=lambda: next(chances))
+    backoff.learn(("a",), succeeded=False)
+    backoff.learn(("b",), succeeded=False)
     watch.seconds = 1
-    assert (patience.allows(("a",)), patience.allows(("b",))) == (False, True)
+    assert (backoff.allows(("a",)), backoff.allows(("b",))) == (False, True)
 
 
 def test_an_account_out_of_reach_is_not_asked_in_every_pass_nor_for_every_step(house: House) -> None:
@@ -184,9 +184,9 @@ def test_an_account_out_of_reach_is_not_asked_in_every_pass_nor_for_every_step(h
         house.approved(operation, spare, run_on_approval=True)
     house.aws.delete_root_key(ACCOUNT, house.signer)
     watch = Watch()
-    before, patience = house.aws.count("GetCallerIdentity"), Patience(watch, chance=lambda: 0.0)
+    before, backoff = house.aws.count("GetCallerIdentity"), Backoff(watch, chance=lambda: 0.0)
     for _ in range(30):
-        run_pass(house.ctx, patience=patience)
+        run_pass(house.ctx, backoff=backoff)
         watch.seconds += 2
     assert house.aws.count("GetCallerIdentity") - before == 5
 
@@ -203,13 +203,13 @@ def test_a_step_that_is_refused_by_a_rule_does_not_make_its_account_wait(house: 
 def test_what_a_rule_refuses_is_a_line_in_the_log_once(house: House) -> None:
     """Until it goes well, or another rule refuses."""
     request = house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
-    directory, patience = house.ctx.directory, Patience(watch := Watch())
+    directory, backoff = house.ctx.directory, Backoff(watch := Watch())
     with capture_logs() as lines:
         for loses in (("bob", Role.APPROVER), ("alice", Role.REQUESTER)):
             house.change(directory=directory)
             house.without_role(*loses)
             for _ in range(3):
-                run_pass(house.ctx, patience)
+                run_pass(house.ctx, backoff)
                 watch.seconds += 300
     assert [line["code"] for line in lines if line["log_level"] == "warning"] == ["quorum_lost", "requester_lost_role"]
     assert house.now(request).status == "approved"
@@ -220,9 +220,9 @@ def test_a_throttled_account_waits_and_is_served_later(house: House) -> None:
     request = house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
     house.aws.fault("GetCallerIdentity", Throttle(), times=3)
     watch = Watch()
-    patience = Patience(watch)
-    run_pass(house.ctx, patience)
+    backoff = Backoff(watch)
+    run_pass(house.ctx, backoff)
     assert house.now(request).status == "approved"
     watch.seconds = 2
-    run_pass(house.ctx, patience)
+    run_pass(house.ctx, backoff)
     assert house.now(request).status == "succeeded"

@@ -12,7 +12,7 @@ from support.house import House
 from service.cli.waiting import wait_until
 from service.db.engine import begin, read
 from service.domain.errors import Conflict
-from service.worker import Patience, Worker, run_lane
+from service.worker import Backoff, Worker, run_lane
 from service.workflow import leases
 from service.workflow.context import Context
 from service.workflow.due import due, expire
@@ -136,7 +136,7 @@ def test_a_worker_that_was_frozen_beyond_its_lease_begins_no_further_step(house:
     let_leases_end(house)
     as_holder(house)
     so_far = len(house.aws.calls)
-    run_lane(frozen, due(frozen), Patience(), threading.Event())
+    run_lane(frozen, due(frozen), Backoff(), threading.Event())
     assert len(house.aws.calls) == so_far
     assert house.now(request).status == "approved"
 
@@ -145,5 +145,5 @@ def test_a_lease_that_ended_is_good_while_nobody_takes_it(house: House) -> None:
     request = house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
     slow = as_holder(house)
     let_leases_end(house)
-    run_lane(slow, due(slow), Patience(), threading.Event())
+    run_lane(slow, due(slow), Backoff(), threading.Event())
     assert house.now(request).status == "succeeded"

@@ -22,7 +22,7 @@ from service.domain.actor import WORKER
 from service.domain.delivery import GIVE_UP_AFTER, Answer, DeliveryStatus, Notice
 from service.domain.event_table import DRIFT_FOUND
 from service.domain.events import Event
-from service.worker import Patience, run_pass
+from service.worker import Backoff, run_pass
 from service.workflow.tell import tell
 
 INTERVAL = timedelta(seconds=2)
@@ -41,7 +41,7 @@ class StuckDestination:
         self.tried: Counter[str] = Counter()
         self.numbers = count(1)
         self.watch = Watch()
-        self.patience = Patience(self.watch, chance=lambda: 0)
+        self.backoff = Backoff(self.watch, chance=lambda: 0)
         self.house.change(destinations={"desk": self.post})
 
     def _answer(self, notice: Notice) -> Answer:
@@ -61,7 +61,7 @@ class StuckDestination:
     def passes(self, during: timedelta, every: timedelta = INTERVAL) -> Iterator[timedelta]:
         """When each was made, from now on."""
         for number in takewhile(lambda number: number * every < during, count()):
-            run_pass(self.house.ctx, self.patience)
+            run_pass(self.house.ctx, self.backoff)
             yield number * every
             self.house.clock.advance(every)
             self.watch.seconds += every.total_seconds()
@@ -122,7 +122,7 @@ def test_what_is_tried_again_has_its_turn_beside_more_that_is_new_than_a_pass_se
 def test_one_that_is_down_is_left_alone_however_much_there_is_to_tell(desk: StuckDestination) -> None:
     """Nine passes of each kind in its first minutes, and then one in a pause, though pauses are as short as can be."""
     desk.is_down = True
-    desk.patience = Patience(desk.watch, chance=lambda: 1)
+    desk.backoff = Backoff(desk.watch, chance=lambda: 1)
     desk.files(300)
     heard = [0]
     for at in desk.passes(timedelta(hours=1), every=timedelta(seconds=5)):
