@@ -5,7 +5,7 @@ import re
 import pytest
 
 from service.domain import event_table
-from service.domain.event_table import EVENTS, TEST, About, EventRow
+from service.domain.event_table import EVENTS, REFUSALS, TEST, About, EventRow
 from service.domain.events import EVENT_OF
 from service.domain.request import NEXT, Status
 
@@ -48,6 +48,11 @@ def test_only_an_event_of_a_request_follows_an_execution(row: EventRow) -> None:
 def test_what_becomes_of_a_request_is_published(name: str) -> None:
     assert EVENTS[name].published
     assert EVENTS[name].about is About.REQUEST
+
+
+def test_every_denial_is_left_out_where_the_number_of_events_needs_a_limit() -> None:
+    """`denied` is what the workflow calls a refused attempt."""
+    assert {name for name in EVENTS if name.endswith(".denied")} == REFUSALS
 
 
 def test_what_people_are_and_sign_in_with_stays_in_the_audit_log() -> None:
