@@ -94,4 +94,4 @@ def _decode(text: str) -> str:
 
 
 def _not_ours() -> Invalid:
-    return Invalid(Code.INVALID_REQUEST, "The cursor is not one that this service handed out.", field="cursor")
+    return Invalid(Code.INVALID_REQUEST, "This service did not hand out this cursor.", field="cursor")

@@ -55,7 +55,7 @@ _SENTENCES = {
     "ValidationError": "AWS refused the input.",
 }
 _CLIENT_ERROR = 4  # the hundreds of the HTTP status
-_LOST = "The answer of AWS was lost, so it is not known whether the call had its effect."
+LOST = "The answer of AWS was lost, so it is not known whether the call had its effect."
 _FOREIGN = "The answer was none that AWS gives"
 _UNKNOWN = f"{_FOREIGN}, so it is not known whether the call had its effect."
 _UNSAID = "The answer does not tell for certain whether the call had its effect."
@@ -169,7 +169,7 @@ def refused_or_in_doubt(error: Exception, *, signer_key_id: str, sent_once: bool
                 signer_key_id=signer_key_id,
             )
         case _:
-            detail = _LOST if isinstance(error, BotoCoreError) else _UNKNOWN
+            detail = LOST if isinstance(error, BotoCoreError) else _UNKNOWN
             return InDoubt(detail=detail, signer_key_id=signer_key_id)
 
 
@@ -180,7 +180,7 @@ def _judged(error: ClientError, signer_key_id: str) -> Refused | InDoubt:
         if its_id is None or code_of(error) is None:
             detail = _UNKNOWN
         else:
-            detail = _UNSAID if metadata["HTTPStatusCode"] // 100 == _CLIENT_ERROR else _LOST
+            detail = _UNSAID if metadata["HTTPStatusCode"] // 100 == _CLIENT_ERROR else LOST
         return InDoubt(detail=detail, signer_key_id=signer_key_id, aws_request_id=its_id)
     if metadata.get("RetryAttempts", 0) > 0:
         return InDoubt(detail=sentence(code), signer_key_id=signer_key_id, aws_request_id=its_id)

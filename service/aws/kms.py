@@ -43,7 +43,7 @@ class KmsSigner:
         if not 0 < len(message) <= LARGEST_MESSAGE_BYTES:
             raise ValueError("AWS KMS signs messages of 1 to 4096 bytes")
         known = Ed25519PublicKey.from_public_bytes(parse_verifier_key(self.verifier_key).public)
-        about = f"the key in AWS KMS by {self.source.name}"
+        about = _about(self.source)
         with (
             asked("Nothing was signed.", "Sign", about=about, code=Code.UNAVAILABLE),
             closing(Signer.of(self.source, self.region).kms()) as kms,
@@ -62,9 +62,13 @@ class KmsSigner:
         return signature
 
 
+def _about(source: Source) -> str:
+    return f"the key in AWS KMS by {source.name}"
+
+
 def public_key_of(key_id: str, source: Source, region: str) -> bytes:
     """The 32 bytes of RFC 8032. Raises Unavailable."""
-    about = f"the key in AWS KMS by {source.name}"
+    about = _about(source)
     with (
         asked("The public key cannot be had.", "GetPublicKey", about=about, code=Code.UNAVAILABLE),
         closing(Signer.of(source, region).kms()) as kms,

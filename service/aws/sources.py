@@ -36,13 +36,14 @@ _MODELS = Loader()
 # To callers; which profile, in which file, is for the operator.
 NO_CREDENTIAL = "The service has no credential to ask AWS with; its log says why."
 
+_BY_SSO = "waits for a person to sign in by `aws sso login`."
 _BY_LOGIN = (
     "is a person's sign-in by `aws login` (login_session), which the service cannot use. "
     "Give it keys, a credential_process or a role_arn."
 )
 _MEANINGS: tuple[tuple[type[Exception], str], ...] = (
-    (SSOError, "waits for a person to sign in by `aws sso login`."),
-    (TokenRetrievalError, "waits for a person to sign in by `aws sso login`."),
+    (SSOError, _BY_SSO),
+    (TokenRetrievalError, _BY_SSO),
     (CredentialRetrievalError, "takes its credential from the machine or the pod, which gives none."),
     (NoRegionError, "names no region, which it needs to ask AWS for its credential."),
     (LoginError, _BY_LOGIN),

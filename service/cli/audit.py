@@ -26,6 +26,7 @@ from service.domain.checkpoint import VerifierKey
 from service.domain.errors import Code
 from service.outbound.guarded import Unreachable, Unsafe, new_client
 from service.settings import Settings, load_for_audit, load_values
+from service.settings.faults import NO_ORIGIN
 from service.signing.ed25519 import from_pem
 from service.signing.timestamps import LARGEST_STAMP_BYTES, BadStamp, check, stamp
 from service.workflow.audit import checkpoint
@@ -55,7 +56,7 @@ def key(
     # The settings may already name the new file, which does not exist yet.
     origin = load_settings(ctx.obj, load_values).audit.origin
     if origin is None:
-        fail("audit.origin: missing. It is the log's name wherever its head is kept.")
+        fail(NO_ORIGIN)
     if (file is None) == (kms is None):
         fail("Give either a file for a new key, or --kms.")
     if kms is not None:

@@ -170,7 +170,7 @@ class _Demo:
         body = {
             "operation": "create_access_key",
             "account_id": _ACCOUNT,
-            "justification": "Rotation of the break-glass key, due this quarter.",
+            "justification": "The break-glass key is replaced every quarter.",
             "ticket": "OPS-4711",
         }
         request = self._call("carol", "POST", "/v1/requests", body, expect=201)

@@ -98,17 +98,20 @@ def _findings(settings: Settings, file: Path | None, context: Context) -> Iterat
         yield from _account(context, account, features, compare=unusable is None)
 
 
+_MIGRATE = "Check database.url, then run `rootquorum migrate`."
+
+
 def _unusable(context: Context) -> Remark | None:
     """Return why the database cannot be used, or None if it can."""
     url = context.engine.url
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         # Opening it would create it.
-        return Remark("database", "There is no such file.", "Check database.url, then run `rootquorum migrate`.")
+        return Remark("database", "There is no such file.", _MIGRATE)
     try:
         check_ready(context)
         try_to_write(context, keep=False)
     except ServiceError as error:
-        return Remark("database", error.exact, "Check database.url, then run `rootquorum migrate`.")
+        return Remark("database", error.exact, _MIGRATE)
     return None
 
 

@@ -19,11 +19,13 @@ from service.outbound.guarded import new_client
 
 app = Commands(help="Destinations of events.")
 
+_Name = Annotated[str, typer.Argument(help="Its name in the settings.")]
+
 
 @app.command("test")
 def send_test(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="Its name in the settings.")],
+    name: _Name,
     ticket: Annotated[str | None, typer.Option(help="For a tracker: the ticket to comment on.")] = None,
 ) -> None:
     """Send a test event to one destination, and show the HTTP traffic. Exit 1 if it is not taken.
@@ -51,7 +53,7 @@ def send_test(
 
 
 @app.command("key")
-def public_key(ctx: typer.Context, name: Annotated[str, typer.Argument(help="Its name in the settings.")]) -> None:
+def public_key(ctx: typer.Context, name: _Name) -> None:
     """Print the public key of a webhook with a whsk_ secret, for the receiver of its messages."""
     webhook = load_settings(ctx.obj).webhooks.get(name)
     if webhook is None:

@@ -13,9 +13,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.domain.errors import Code, Unavailable
 
-_AWAY = "The database is not available. Try again later."
+_IS_AWAY = Code.UNAVAILABLE.sentence.partition(".")[0]
 _NOT_GRANTED = "The database's role lacks rights that the service needs: rootquorum migrate --grant-to ROLE."
-_OTHER_SCHEMA = "This version does not run on the database's schema: rootquorum migrate, or serve --migrate."
+OTHER_SCHEMA = "This version does not run on the database's schema: rootquorum migrate, or serve --migrate."
 
 # Errors after which PostgreSQL rolls back and a retry makes sense: a serialization failure, a deadlock, a restart, and
 # a connection that is being lost (https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -69,7 +69,7 @@ class NotGranted(Unavailable):
 
 def away(reason: str) -> Unavailable:
     """Return an error for an unusable database, with a reason that only the operator reads."""
-    return Unavailable(Code.UNAVAILABLE, _AWAY, cause=_because(reason))
+    return Unavailable(Code.UNAVAILABLE, cause=_because(reason))
 
 
 def refusal(error: DBAPIError | PoolTimeout, url: URL, *, is_lost: bool = False) -> Unavailable | None:
@@ -83,18 +83,18 @@ def refusal(error: DBAPIError | PoolTimeout, url: URL, *, is_lost: bool = False)
     if isinstance(original, InsufficientPrivilege):
         return NotGranted(Code.UNAVAILABLE, _NOT_GRANTED, cause=f"{_NOT_GRANTED} {reason}.")
     if isinstance(original, UndefinedTable | UndefinedColumn | UndefinedFunction | InvalidSchemaName):
-        return Unavailable(Code.UNAVAILABLE, _OTHER_SCHEMA, cause=f"{_OTHER_SCHEMA} {reason}.")
+        return Unavailable(Code.UNAVAILABLE, OTHER_SCHEMA, cause=f"{OTHER_SCHEMA} {reason}.")
     # From SQLite: a file that is damaged or not a database. From psycopg: a parameter that it cannot use.
     is_no_database = type(original) is sqlite3.DatabaseError
     is_no_parameter = isinstance(original, psycopg.ProgrammingError) and error.statement is None
     if not (isinstance(error, OperationalError | InternalError) or is_no_database or is_no_parameter):
         return None
     kind = Interrupted if _did_nothing(error, is_lost=is_lost) else Unavailable
-    return kind(Code.UNAVAILABLE, _AWAY, cause=_because(reason))
+    return kind(Code.UNAVAILABLE, cause=_because(reason))
 
 
 def _because(reason: str) -> str:
-    return f"The database is not available: {reason}{'' if reason.endswith(('.', '?')) else '.'}"
+    return f"{_IS_AWAY}: {reason}{'' if reason.endswith(('.', '?')) else '.'}"
 
 
 def _did_nothing(error: DBAPIError, *, is_lost: bool) -> bool:

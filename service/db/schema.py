@@ -47,6 +47,9 @@ def supports(tx: Tx, revision: str) -> bool:
     return tx.execute(query).first() is not None
 
 
+_NOT_MIGRATED = "The database was not migrated"
+
+
 def migrate(engine: Engine) -> None:
     """Migrate the database to the needed revision. Raise Unavailable, Invalid.
 
@@ -60,12 +63,12 @@ def migrate(engine: Engine) -> None:
             if not is_ahead:
                 upgrade(engine, "head")
     except CommandError as error:
-        raise Unavailable(Code.UNAVAILABLE, f"The database was not migrated: {error}") from error
+        raise Unavailable(Code.UNAVAILABLE, f"{_NOT_MIGRATED}: {error}") from error
     except NotGranted as error:
         raise _not_the_owner() from error
     except ProgrammingError as error:
-        cause = f"The database was not migrated: {reason_of(error, engine.url)}."
-        raise Unavailable(Code.UNAVAILABLE, "The database was not migrated.", cause=cause) from error
+        cause = f"{_NOT_MIGRATED}: {reason_of(error, engine.url)}."
+        raise Unavailable(Code.UNAVAILABLE, f"{_NOT_MIGRATED}.", cause=cause) from error
 
 
 def upgrade(engine: Engine, revision: str) -> None:
@@ -82,7 +85,7 @@ def upgrade(engine: Engine, revision: str) -> None:
 
 
 def _not_the_owner() -> Invalid:
-    return Invalid(Code.INVALID_REQUEST, "This role may not do that; the owner of the tables may.")
+    return Invalid(Code.INVALID_REQUEST, "This role may not do that. Only the owner of the tables may.")
 
 
 def grant(engine: Engine, role: str) -> None:

@@ -31,6 +31,8 @@ from service.domain.request import OPEN, TERMINAL, Status, Verdict
 
 _NEVER_CLAIMED = {Status.PENDING, Status.APPROVED, Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED}
 _APPROVED_ONCE = set(Status) - _NEVER_CLAIMED | {Status.APPROVED}
+# What the worker looks for: keys whose lifetime has not ended yet.
+_MAY_EXPIRE = text("expires_at IS NOT NULL AND retired_at IS NULL")
 _SETTLED = {Status.DELIVERED, Status.SUCCEEDED, Status.FAILED, Status.ROLLED_BACK}
 
 requests = Table(
@@ -167,8 +169,8 @@ requests = Table(
     Index(
         "ix_requests_expires_at",
         "expires_at",
-        sqlite_where=text("expires_at IS NOT NULL AND retired_at IS NULL"),
-        postgresql_where=text("expires_at IS NOT NULL AND retired_at IS NULL"),
+        sqlite_where=_MAY_EXPIRE,
+        postgresql_where=_MAY_EXPIRE,
     ),
     # One execution per account: AWS's two-key limit is no mutex, and a concurrent act would defeat the last-active-key
     # check.

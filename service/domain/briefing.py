@@ -13,6 +13,8 @@ from service.domain.permissions import Standing
 from service.domain.request import OperationRequest, Status
 from service.domain.text import quoted
 
+_ONE_PERSON = "Requester and recipient are one person."
+
 
 def effect(filing: Filing, name_of: Callable[[str], str]) -> str:
     """Say what this request does, in whole sentences, of all that was filed and of nothing else.
@@ -35,7 +37,7 @@ def _of_new_key(filing: Filing, name_of: Callable[[str], str]) -> Iterator[str]:
     recipient = _person(filing.recipient, name_of)
     yield f"Its secret goes to {recipient} alone, who executes the request {_window(filing)}."
     if filing.requester == filing.recipient:
-        yield "Requester and recipient are one person."
+        yield _ONE_PERSON
     else:
         yield f"It was asked for by {_requester(filing, name_of)}."
 
@@ -50,7 +52,7 @@ def _of_others(filing: Filing, name_of: Callable[[str], str]) -> Iterator[str]:
     else:
         yield f"It runs when {' or '.join(people)} executes it, {_window(filing)}."
     if filing.requester == filing.recipient and filing.requester_kind is ActorKind.PERSON:
-        yield "Requester and recipient are one person."
+        yield _ONE_PERSON
 
 
 def _window(filing: Filing) -> str:

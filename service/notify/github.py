@@ -11,7 +11,7 @@ from typing import Any
 
 from service.notify.markup import markdown
 from service.notify.message import Message
-from service.notify.rest import PAGE, Refused, Rest, pages, part
+from service.notify.rest import PAGE, TOO_MANY_COMMENTS, Refused, Rest, pages, part
 from service.outbound.guarded import Unreachable
 
 HEADERS: Mapping[str, str] = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
@@ -47,7 +47,7 @@ class GitHub:
             # A page may be short and not the last: what GitHub hides from us is taken out of it.
             if not comments:
                 return False
-        raise Unreachable("the ticket has too many comments")
+        raise Unreachable(TOO_MANY_COMMENTS)
 
     def comment(self, ticket: str, message: Message) -> None:
         self._call("POST", ticket, "/comments", {"body": markdown(message)})

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from service.notify.markup import adf, wiki
 from service.notify.message import Message
-from service.notify.rest import PAGE, Refused, Rest, pages, part
+from service.notify.rest import PAGE, TOO_MANY_COMMENTS, Refused, Rest, pages, part
 from service.outbound.guarded import Unreachable
 
 TICKET_PATTERN = re.compile("[A-Z][A-Z0-9_]{1,79}-[1-9][0-9]{0,9}")
@@ -46,7 +46,7 @@ class Jira:
             if not comments or _is_older(comments, since):
                 return False
             start += len(comments)
-        raise Unreachable("the ticket has too many comments")
+        raise Unreachable(TOO_MANY_COMMENTS)
 
     def comment(self, ticket: str, message: Message) -> None:
         body = _MARKUP[self.version](message)

@@ -20,6 +20,8 @@ PAGE = 10
 # Of comments since the event; a tracker that never ends keeps nobody for longer.
 _MOST_PAGES = 100
 
+TOO_MANY_COMMENTS = "the ticket has too many comments"
+
 # For pages that all come late.
 _LONGEST_SECONDS = 30
 
@@ -69,7 +71,7 @@ class Rest:
         )
         _check(reply.status)
         if len(reply.body) >= _LARGEST_ANSWER_BYTES:
-            raise Unreachable("the answer is too long")
+            raise Unreachable(guarded.TOO_LONG)
         try:
             return json.loads(reply.body) if reply.body.strip() else None
         except (ValueError, RecursionError):

@@ -28,6 +28,8 @@ _TIMEOUT_SECONDS = 5.0
 _LARGEST_ANSWER_BYTES = 64 * 1024
 _PIECE_BYTES = 16 * 1024
 
+TOO_LONG = "the answer is too long"
+
 _FAILURES = (
     httpcore.NetworkError,
     httpcore.TimeoutException,

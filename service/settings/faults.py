@@ -232,6 +232,9 @@ def _faults_of_hooks(settings: Settings) -> Iterator[str]:
         yield from _faults_of_needs(f"hooks.{name}", hook, hook.kind, HOOKS)
 
 
+NO_ORIGIN = "audit.origin: missing. It is what the log is called wherever its head is kept."
+
+
 def faults_of_log(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Iterator[str]:
     if (audit.timestamp_url is None) != (audit.timestamp_roots is None):
         yield "audit.timestamp_url and timestamp_roots: they belong together."
@@ -241,7 +244,7 @@ def faults_of_log(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Iterat
         except ValueError as error:
             yield f"audit.timestamp_url: {error}."
     if audit.keys and audit.origin is None:
-        yield "audit.origin: missing. It is what the log is called wherever its head is kept."
+        yield NO_ORIGIN
         return
     for name, key in audit.keys.items():
         faults = list(_faults_of_private_part(name, key))

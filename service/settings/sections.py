@@ -150,10 +150,13 @@ def is_guarded(url: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"})
 
 
+_NO_URL = "it has to be an https URL"
+
+
 def _check_issuer(url: str) -> str:
     parts = split_url(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise wrong("it has to be an https URL")
+        raise wrong(_NO_URL)
     if parts.query or parts.fragment or "@" in parts.netloc:
         raise wrong("an issuer has neither query nor fragment nor user")
     return url
@@ -162,7 +165,7 @@ def _check_issuer(url: str) -> str:
 def _check_discovery(url: str) -> str:
     parts = split_url(url)
     if not is_guarded(url) or not parts.hostname or parts.fragment or "@" in parts.netloc:
-        raise wrong("it has to be an https URL")
+        raise wrong(_NO_URL)
     return url
 
 

@@ -17,6 +17,8 @@ from service.domain.actor import SUBJECT_PATTERN
 from service.settings.places import Location, named, names_in, variable_of
 
 # By pydantic's error type. Numbers and choices come from the rule.
+_CHOICE = "it has to be one of {choices}"
+_LIST, _TABLE = "it has to be a list", "it has to be a table"
 _WANTED = {
     "missing": "it is missing",
     "greater_than_equal": "it has to be {ge} or more",
@@ -25,8 +27,8 @@ _WANTED = {
     "string_too_short": "it has to have {min_length} characters or more",
     "string_too_long": "it has to have {max_length} characters or fewer",
     "string_pattern_mismatch": "it has to be {form}",
-    "literal_error": "it has to be one of {choices}",
-    "enum": "it has to be one of {choices}",
+    "literal_error": _CHOICE,
+    "enum": _CHOICE,
     "timezone_aware": "the time needs a time zone, such as the Z in 2026-01-31T12:00:00Z",
 }
 # For all other error types, by prefix.
@@ -37,17 +39,18 @@ _WANTED_KINDS = {
     "time_delta_": "it has to be a duration, such as PT8H",
     "datetime_": "it has to be a time, such as 2026-01-31T12:00:00Z",
     "path_": "it has to be a path",
-    "frozen_set_": "it has to be a list",
-    "tuple_": "it has to be a list",
-    "dict_": "it has to be a table",
-    "model_": "it has to be a table",
+    "frozen_set_": _LIST,
+    "tuple_": _LIST,
+    "dict_": _TABLE,
+    "model_": _TABLE,
 }
 _UNSAID = "it cannot be used"
+_OF_A_NAME = "of a-z 0-9 . _ @ -, the first a letter or a digit"
 # Descriptions of regular expressions that are easier to read.
 _FORMS = {
     r"^[0-9]{12}$": "the 12 digits of an AWS account",
-    r"^[a-z0-9][a-z0-9._@-]{0,63}$": "1 to 64 of a-z 0-9 . _ @ -, the first a letter or a digit",
-    r"^[a-z0-9][a-z0-9._@-]{0,39}$": "1 to 40 of a-z 0-9 . _ @ -, the first a letter or a digit",
+    r"^[a-z0-9][a-z0-9._@-]{0,63}$": f"1 to 64 {_OF_A_NAME}",
+    r"^[a-z0-9][a-z0-9._@-]{0,39}$": f"1 to 40 {_OF_A_NAME}",
     rf"^{SUBJECT_PATTERN}$": "1 to 255 visible ASCII characters without #",
     r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$": "an owner, a slash and a name",
     r"^(/[A-Za-z0-9._~-]+)*$": "a path that begins with a slash and ends with none",

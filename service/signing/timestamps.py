@@ -49,7 +49,7 @@ def stamp(client: httpx.BaseTransport, url: str, message: bytes, roots: Sequence
     if reply.status != httpx.codes.OK:
         raise guarded.Unreachable(f"answered {reply.status}")
     if len(reply.body) >= LARGEST_STAMP_BYTES:
-        raise guarded.Unreachable("the answer is too long")
+        raise guarded.Unreachable(guarded.TOO_LONG)
     check(reply.body, message, roots, question.nonce)
     return reply.body
 

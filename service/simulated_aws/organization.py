@@ -18,6 +18,7 @@ ROOT_SESSIONS = "RootSessions"
 _ID = "o-simulated00"
 _LARGEST_PAGE = 20  # botocore's model of ListAccounts
 _TOKEN = re.compile(r"(empty|from)-(\d{1,9})")
+_NO_MEMBER = "Your account is not a member of an organization."
 
 
 class Organization:
@@ -46,7 +47,7 @@ class Organization:
         AccountNotManagementOrDelegatedAdministratorException.
         """
         if self._management_account is None:
-            raise AwsError("OrganizationNotFoundException", "The account is in no organization.", 400)
+            raise AwsError("OrganizationNotFoundException", _NO_MEMBER, 400)
         if signer.account_id not in self._administrators:
             code = "AccountNotManagementOrDelegatedAdministratorException"
             raise AwsError(code, "Only the management account or a delegated administrator may ask.", 400)
@@ -82,8 +83,7 @@ class Organization:
         administrating account; InvalidInputException for a bad MaxResults or NextToken.
         """
         if self._management_account is None:
-            message = "Your account is not a member of an organization."
-            raise AwsError("AWSOrganizationsNotInUseException", message, 400)
+            raise AwsError("AWSOrganizationsNotInUseException", _NO_MEMBER, 400)
         if signer.is_root or signer.account_id not in self._administrators:
             raise AwsError("AccessDenied", "You don't have permissions to access this resource.", 403)
         size = _page_size(incoming)

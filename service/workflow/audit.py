@@ -89,7 +89,7 @@ def consistency(ctx: Context, first: int, second: int | None) -> Consistency:
         now = tree.over(tx, audit.head(tx))
         second = _known_size(now.frontier, second, "second")
         if not 1 <= first <= second:
-            raise Invalid(Code.INVALID_REQUEST, "The first size is between 1 and the second.", field="first")
+            raise Invalid(Code.INVALID_REQUEST, "The first size must be between 1 and the second.", field="first")
         return Consistency(first, second, consistency_proof(first, second, now.hashes))
 
 
@@ -178,5 +178,5 @@ def _known_size(head: Frontier, size: int | None, name: str) -> int:
     if size is None:
         return head.size
     if size > head.size:
-        raise Invalid(Code.INVALID_REQUEST, "The log is not as large as that.", field=name)
+        raise Invalid(Code.INVALID_REQUEST, "The log is not that large.", field=name)
     return size

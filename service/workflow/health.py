@@ -7,6 +7,7 @@ from functools import cache
 
 from service.db import marks, schema
 from service.db.engine import begin, read
+from service.db.faults import OTHER_SCHEMA
 from service.db.marks import Mark
 from service.db.room import check_room
 from service.domain.errors import Code, Unavailable
@@ -85,10 +86,7 @@ def check_readable(ctx: Context) -> None:
     with read(ctx.engine) as tx:
         is_supported = schema.supports(tx, _needed())
     if not is_supported:
-        raise Unavailable(
-            Code.UNAVAILABLE,
-            "This version does not run on the database's schema: rootquorum migrate, or serve --migrate.",
-        )
+        raise Unavailable(Code.UNAVAILABLE, OTHER_SCHEMA)
 
 
 def may_rewrite_history(ctx: Context) -> bool:

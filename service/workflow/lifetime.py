@@ -18,7 +18,7 @@ from service.domain.outcome import Done, ResultCode
 from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import change, write_step
 from service.workflow.context import Context
-from service.workflow.take_away import take_away
+from service.workflow.take_away import TAKEN_AWAY, take_away
 
 # A key that outlives its lifetime because AWS was away for a moment is no incident.
 _OUTAGE = timedelta(hours=1)
@@ -63,13 +63,13 @@ def _end(ctx: Context, request: OperationRequest) -> None:
         if key is not None:
             if observed.signer_key_id == key_id:
                 raise Conflict(
-                    Code.SIGNING_KEY, "The service itself signs with this key. Give its profile another one."
+                    Code.SIGNING_KEY, "The service still signs with this key. Put another one into its profile."
                 )
             taken = take_away(ctx, root, request, key)
             if taken is None:
                 return
             request, done = taken
-            how = "so the key was deactivated, and then deleted"
+            how = TAKEN_AWAY
         if request.status is not Status.DELIVERED:
             write_step(ctx, request, request.retire(ctx.now()), taken_away(KEY_RETIRED, key_id, done))
             return

@@ -42,7 +42,7 @@ def _mark(ctx: Context, by: Actor, subject: str, reason: str, *, suspended: bool
         if member is None or member.kind is not ActorKind.PERSON:
             raise NotFound(Code.NOT_FOUND, "No such person is known here. A machine's token can be revoked.")
         if member.is_suspended is suspended:
-            raise Conflict(Code.WRONG_STATUS, f"They are {'suspended already' if suspended else 'not suspended'}.")
+            raise Conflict(Code.WRONG_STATUS, f"They are {'already suspended' if suspended else 'not suspended'}.")
         known = seen or Person(subject=subject, name=member.name)
         person = replace(
             known,

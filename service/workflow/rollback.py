@@ -13,7 +13,7 @@ from service.domain.outcome import Done, ResultCode
 from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import write_step
 from service.workflow.context import Context
-from service.workflow.take_away import take_away
+from service.workflow.take_away import TAKEN_AWAY, take_away
 
 
 def roll_back(ctx: Context, request_id: str) -> None:
@@ -42,7 +42,7 @@ def roll_back(ctx: Context, request_id: str) -> None:
         taken = take_away(ctx, root, request, key)
         if taken is not None:
             request, done = taken
-            result = _result(done, key_id, "so the key was deactivated, and then deleted")
+            result = _result(done, key_id, TAKEN_AWAY)
             write_step(ctx, request, request.roll_back(result, ctx.now()))
 
 

@@ -11,18 +11,19 @@ from service.domain.sign_in_checks import RoleCheck, TokenCheck
 from service.workflow.context import Context
 from service.workflow.seen import as_actor, seen
 
+_NOT_SAID = "Your token does not say who is behind this login"
 _NOBODY = {
     Unsaid.ABSENT: (
         RoleCheck.PERSON_ABSENT,
-        "Your token does not say who is behind this login: the claim is missing that the settings name.",
+        f"{_NOT_SAID}: the claim that the settings name is missing.",
     ),
     Unsaid.ELSEWHERE: (
         RoleCheck.PERSON_ELSEWHERE,
-        "Your token does not say who is behind this login, only where the provider says it.",
+        f"{_NOT_SAID}, only where the provider says it.",
     ),
     Unsaid.UNREADABLE: (
         RoleCheck.PERSON_UNREADABLE,
-        "Your token does not say who is behind this login: the claim that the settings name is no name.",
+        f"{_NOT_SAID}: the claim that the settings name is no name.",
     ),
     Unsaid.UNVERIFIED: (
         RoleCheck.PERSON_UNVERIFIED,

@@ -10,6 +10,9 @@ from service.domain.request import OperationRequest
 from service.workflow.change import write_step
 from service.workflow.context import Context, RootSession
 
+# What became of it, for the result of its request.
+TAKEN_AWAY = "so the key was deactivated, and then deleted"
+
 
 def take_away(
     ctx: Context, root: RootSession, request: OperationRequest, key: AccessKey

@@ -46,7 +46,7 @@ def revoke_token(ctx: Context, by: Actor, token_id: str) -> None:
     now = ctx.now()
     with begin(ctx.engine) as tx:
         if not tokens.revoke(tx, token_id, now):
-            raise NotFound(Code.NOT_FOUND, "There is no such token that is not revoked yet.")
+            raise NotFound(Code.NOT_FOUND, "There is no such token, or it was already revoked.")
         tell(ctx, tx, Event(TOKEN_REVOKED, {"token_id": token_id}), actor=by, at=now)
 
 

@@ -15,7 +15,8 @@ from service.api import views
 from service.api.contract import life, log_examples
 from service.api.key_files import FILES, FileName, profile_of
 from service.api.paging import encode_cursor, encode_sequence
-from service.api.schemas import log_outputs, outputs
+from service.api.schemas import inputs, log_outputs, outputs
+from service.aws.errors import LOST
 from service.domain.account import ACTIVE, INACTIVE, AccessKey
 from service.domain.delivery import GIVE_UP_AFTER, Delivery, DeliveryStatus
 from service.domain.drift import Drift, DriftFinding, DriftKind, Expectation, ExpectedKey, Origin
@@ -70,7 +71,7 @@ FILINGS = named(
     create_access_key=_filing(
         OperationName.CREATE_ACCESS_KEY,
         "A new key, for somebody else",
-        "Rotation of the break-glass key, due this quarter.",
+        inputs.EXAMPLE_JUSTIFICATION,
         ticket="OPS-4711",
         recipient="grace",
         lifetime="P90D",
@@ -139,13 +140,12 @@ _REQUEST = life.filed_by_carol(
 )
 _BY_DAVE = life.decided(_REQUEST, life.DAVE, 17)
 _APPROVED = life.decided(_BY_DAVE, life.ERIN, 48)
-_KEY = CreatedKey(_NEW_KEY, Secret("(the secret, shown this once)"), life.at("03-02T10:20:06"))
+_KEY = CreatedKey(_NEW_KEY, Secret(outputs.PLACEHOLDER), life.at("03-02T10:20:06"))
 _DONE = Done(signer_key_id=_OLD_KEY, aws_request_id="6f9c1c0a-1b64-4f0e-9a43-7b1d0c5e2a11")
 _DELIVERED = life.executed(_APPROVED, life.GRACE, replace(_DONE, created=_KEY))
-_LOST = InDoubt(
-    detail="The answer of AWS was lost, so it is not known whether the call had its effect.", signer_key_id=_OLD_KEY
-)
+_LOST = InDoubt(detail=LOST, signer_key_id=_OLD_KEY)
 _NO = "The old key is still in use."
+_OLD_WORKS_AGAIN = "An old key works again"
 
 DECISIONS = named(
     approve=("Approve what you read", {"decision": "approve", "digest": _REQUEST.digest}),
@@ -294,10 +294,8 @@ ANSWERS = named(
         "After the rotation",
         outputs.AccountCredentialsOut(account=_LISTED, root_credentials=views.credentials_out(_LATER)),
     ),
-    drift=_whole("An old key works again", outputs.DriftOut(items=[views.finding_out(life.account_name, _FINDING)])),
-    look=_whole(
-        "An old key works again", views.look_out(life.account_name, Look(_EXPECTED, (_FINDING,), adopted=False))
-    ),
+    drift=_whole(_OLD_WORKS_AGAIN, outputs.DriftOut(items=[views.finding_out(life.account_name, _FINDING)])),
+    look=_whole(_OLD_WORKS_AGAIN, views.look_out(life.account_name, Look(_EXPECTED, (_FINDING,), adopted=False))),
     accepted=_whole("By Heidi", views.finding_out(life.account_name, _ACCEPTED)),
     deliveries=_whole(
         "One that was not taken", outputs.DeliveryPageOut(items=[views.delivery_out(_FAILED)], next_cursor=None)

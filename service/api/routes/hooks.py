@@ -108,7 +108,7 @@ async def _body(request: Request) -> bytes:
 def post_hook(
     ctx: Ctx,
     request: Request,
-    source: Annotated[str, Path(max_length=64, description="Its name in the settings.")],
+    source: Annotated[str, Path(max_length=64, description="The name of the source in the settings.")],
     body: Annotated[bytes, Depends(_body)],
 ) -> None:
     """Withdraws the requests that name the ticket, were filed before, and have not begun to run. Nothing that comes in

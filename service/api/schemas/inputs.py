@@ -32,6 +32,9 @@ _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 _SHORTEST_LIFETIME, _LONGEST_LIFETIME = timedelta(minutes=5), timedelta(days=3660)
 
 
+_CURSOR = "`next_cursor` of the page before."
+
+
 def duration(text: str) -> timedelta:
     """The value of an ISO 8601 duration. Raises ValueError."""
     return _DURATION.validate_python(text)
@@ -85,11 +88,14 @@ class _Input(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
+EXAMPLE_JUSTIFICATION = "Rotation of the break-glass key, due this quarter."
+
+
 class _Filing(_Input):
     account_id: AccountId = Field(description="The AWS account, 12 digits.", examples=["111122223333"])
     justification: Justification = Field(
         description="Why, for the approvers: 10 to 2,000 characters, no control characters.",
-        examples=["Rotation of the break-glass key, due this quarter."],
+        examples=[EXAMPLE_JUSTIFICATION],
     )
     ticket: Ticket | None = Field(default=None, description="The ticket this belongs to.", examples=["OPS-4711"])
     recipient: Subject | None = Field(
@@ -220,7 +226,7 @@ class RequestFilter(_Input):
     requester: Subject | None = None
     recipient: Subject | None = None
     ticket: Ticket | None = None
-    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(default=None, max_length=200, description=_CURSOR)
     limit: int = Field(default=20, ge=1, le=100)
 
 
@@ -230,7 +236,7 @@ class DeliveryFilter(_Input):
     status: DeliveryStatus | None = None
     destination: Destination | None = None
     request_id: RequestId | None = None
-    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(default=None, max_length=200, description=_CURSOR)
     limit: int = Field(default=20, ge=1, le=100)
 
 
@@ -238,19 +244,21 @@ class InclusionFilter(_Input):
     """Of which event, in a log of which size."""
 
     seq: LogNumber = Field(description="Of the event.")
-    size: LogNumber | None = Field(default=None, description="Of the log; as it is now, if left out.")
+    size: LogNumber | None = Field(default=None, description="Of the log; the present one if left out.")
 
 
 class ConsistencyFilter(_Input):
     """Between which two sizes."""
 
     first: LogNumber = Field(description="The size that you know.")
-    second: LogNumber | None = Field(default=None, description="The later one; as it is now, if left out.")
+    second: LogNumber | None = Field(
+        default=None, description="The later one; without it, the size that the log has now."
+    )
 
 
 class AuditFilter(_Input):
     """Which events to read."""
 
     request_id: RequestId | None = None
-    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(default=None, max_length=200, description=_CURSOR)
     limit: int = Field(default=100, ge=1, le=500)

@@ -66,8 +66,8 @@ class FindingOut(BaseModel):
     account: AccountOut
     kind: DriftKind
     access_key_id: ids.AccessKeyId | None = Field(description="Null for MFA.")
-    expected: str | None = Field(description="The expected status; null for no such thing.")
-    found: str | None = Field(description="The status that it has; null for no such thing.")
+    expected: str | None = Field(description="The expected status; null where none is expected.")
+    found: str | None = Field(description="The status that it has; null where there is none.")
     found_at: datetime
     closed_at: datetime | None
     accepted_by: ids.Subject | None = Field(description="Null while open, and where it went away by itself.")
@@ -81,7 +81,9 @@ class DriftCheckOut(BaseModel):
     """A look at an account."""
 
     account: AccountOut
-    adopted: bool = Field(description="It was the first look: what is there is expected from now on.")
+    adopted: bool = Field(
+        description="This was the first drift check, so the service expects from now on what it found."
+    )
     expected: ExpectationOut
     open: list[FindingOut]
 
@@ -220,7 +222,7 @@ class RequestSummaryOut(BaseModel):
     id: ids.Uuid
     status: Status
     operation: OperationName
-    effect: str = Field(description="What this request does, in words.")
+    effect: str = Field(description="As in the request itself.")
     account: AccountOut
     target: ids.Target | None
     warnings: list[WarningOut]
@@ -283,13 +285,17 @@ _Shown = Annotated[
 ]
 
 
+# What examples show in the place of a secret.
+PLACEHOLDER = "(the secret, shown this once)"
+
+
 class CreatedKeyOut(BaseModel):
     """The new key. Its secret is in this one answer: confirm the receipt by `receipt_by`, or ask for another key."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
     access_key_id: ids.AccessKeyId = Field(examples=["AKIAIOSFODNN7EXAMPLE"])
-    secret_access_key: _Shown = Field(examples=["(the secret, shown this once)"])
+    secret_access_key: _Shown = Field(examples=[PLACEHOLDER])
     created_at: datetime
     account_id: ids.AccountId
     request_id: ids.Uuid
