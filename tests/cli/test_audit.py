@@ -162,7 +162,7 @@ def test_an_anchor_beside_a_foreign_time_stamp_has_none_and_says_so(
     kept = stamp.read_bytes()
     done = commanded(folder, "audit", "anchor", "anchor.note")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "The anchor has no time-stamp, and needs another name" in done.stderr
+    assert "The anchor has no time-stamp, because its .tsr exists" in done.stderr
     assert stamp.read_bytes() == kept
 
 
@@ -308,7 +308,7 @@ def test_without_a_key_there_is_no_anchor(folder: Path) -> None:
     ("settings", "fault"),
     [
         ('[audit.keys.a]\nkey_file = "nowhere.pem"\n', "audit.keys.a.key_file"),
-        ('[audit.keys.a]\nkey = "x"\n', "audit.keys.a: the key is no private key"),
+        ('[audit.keys.a]\nkey = "x"\n', "audit.keys.a: the key is not a private key"),
         ('[audit.keys.a]\nkms_key = "arn:aws:kms:x"\n', "audit.keys.a.verifier_key: missing"),
         ("[audit.keys.a]\n", "audit.keys.a.verifier_key: missing"),
         ('[audit.keys.a]\nverifier_key = "x"\n', "audit.keys.a: a key is a name, an id"),
@@ -354,7 +354,7 @@ def test_misuse_is_one_sentence(folder: Path) -> None:
     for wrong in (("verify",), ("verify", "--database", "log.key"), ("key",), ("key", "x.pem", "--kms", "y")):
         done = commanded(folder, "audit", *wrong)
         assert done.returncode == 1
-        assert done.stderr.startswith("Say either")
+        assert done.stderr.startswith("Give either")
 
 
 def test_the_progress_goes_to_terminals_only(folder: Path) -> None:

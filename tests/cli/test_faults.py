@@ -97,7 +97,7 @@ Broken = Callable[[Path, Path, Postgres], str]
     ("broken", "cause"),
     [
         (_damaged, "malformed"),
-        (_text, "no SQLite database|file is not a database"),
+        (_text, "not a SQLite database|file is not a database"),
         (_without_grants, "permission denied for table|the owner of the tables may"),
         (_without_encoding, "its server_encoding is SQL_ASCII"),
         (lambda *_: "postgresql://nobody:hunter2@127.0.0.1:1/none", "Connection refused"),

@@ -67,7 +67,7 @@ def test_doctor_counts_the_keys_that_can_be_used(tmp_path: Path, issuer: Issuer)
 def test_provider_without_a_usable_key_is_a_fault(tmp_path: Path, issuer: Issuer, keys: list[object]) -> None:
     configure(tmp_path, issuer)
     issuer.listed = keys
-    assert f"fault  issuer corp: None of its {len(keys)} keys verifies signatures" in doctor(tmp_path)
+    assert f"fault  issuer corp: None of its {len(keys)} keys can verify signatures" in doctor(tmp_path)
 
 
 FAULTS: dict[str, tuple[Callable[[Issuer], object], str]] = {
@@ -161,7 +161,7 @@ def test_machine_of_the_settings_is_explained_as_one(tmp_path: Path, issuer: Iss
 
 REFUSED: dict[str, tuple[Callable[[Issuer], str], str]] = {
     "opaque": (lambda _: "2YotnFZFEjr1zCsicMWpAA", "Refused: opaque"),
-    "audience": (lambda issuer: issuer.sign(issuer.claims(aud="[red]CANARY")), "none of issuers.corp.audience"),
+    "audience": (lambda issuer: issuer.sign(issuer.claims(aud="[red]CANARY")), "not in issuers.corp.audience"),
     "expired": (lambda issuer: issuer.sign(issuer.claims(exp=1)), "Refused: expired"),
     "signature": (lambda issuer: issuer.sign(key=key_of("RSA", which=1), kid=issuer.key["kid"]), "Refused: signature"),
     "unknown key": (lambda issuer: issuer.sign(kid="CANARY"), "Refused: unknown_key"),

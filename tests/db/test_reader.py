@@ -124,7 +124,11 @@ def test_nothing_is_believed_of_a_copy_that_somebody_opened_meanwhile(
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(None, "No such file or directory"), (b"[database]\nurl = 'x'\n", "no SQLite database"), (b"S", "no SQLite")],
+    [
+        (None, "No such file or directory"),
+        (b"[database]\nurl = 'x'\n", "not a SQLite database"),
+        (b"S", "not a SQLite"),
+    ],
 )
 def test_what_is_no_database_is_said_to_be_none(tmp_path: Path, content: bytes | None, sentence: str) -> None:
     if content is not None:
