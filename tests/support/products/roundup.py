@@ -67,6 +67,7 @@ class RoundupServer:
     def _configure(self) -> None:
         file = self._home / "config.ini"
         lines = {
+            ("[main]", "password_pbkdf2_default_rounds"): "1000",  # of 250000, with each request anew
             ("[tracker]", "web"): f"{self.url}/",
             ("[mail]", "domain"): "example.com",
             ("[mail]", "host"): "localhost",
