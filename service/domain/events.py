@@ -190,11 +190,5 @@ def _about(request: OperationRequest) -> Document:
     if request.expires_at is not None:
         data["expires_at"] = timestamp(request.expires_at)
     if request.result is not None:
-        data["result"] = {
-            "code": request.result.code,
-            "detail": request.result.detail,
-            "access_key_id": request.result.access_key_id,
-            "signer_key_id": request.result.signer_key_id,
-            "aws_request_id": request.result.aws_request_id,
-        }
+        data["result"] = request.result.document
     return data

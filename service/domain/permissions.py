@@ -338,11 +338,15 @@ def _check_intact(request: OperationRequest) -> None:
         raise Conflict(Code.ALTERED)
 
 
+def contradictory(wrong: str) -> Conflict:
+    return Conflict(Code.CONTRADICTORY_TIMES, contradiction=wrong)
+
+
 def _check_may_go_on(request: OperationRequest, standing: Standing, now: datetime) -> None:
     """What ends a request may still be done to one that fails this; what brings it closer to its effect may not."""
     wrong = contradiction(request, now)
     if wrong is not None:
-        raise Conflict(Code.CONTRADICTORY_TIMES, contradiction=wrong)
+        raise contradictory(wrong)
     lost = standing.lost_participant(request)
     if lost is not None:
         raise lost

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from service.domain.account import SourceKind
-from service.domain.canonical import sha256
+from service.domain.canonical import Document, sha256
 from service.domain.errors import Code, Conflict
 from service.domain.filing import Filing
 from service.domain.outcome import Done, InDoubt, Outcome, Refused, ResultCode
@@ -79,6 +79,16 @@ class Result:
     access_key_id: str | None = None
     signer_key_id: str | None = None
     aws_request_id: str | None = None
+
+    @property
+    def document(self) -> Document:
+        return {
+            "code": self.code,
+            "detail": self.detail,
+            "access_key_id": self.access_key_id,
+            "signer_key_id": self.signer_key_id,
+            "aws_request_id": self.aws_request_id,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,7 @@ with waits, and is reported: without it nothing more could be done in the accoun
 
 from datetime import datetime, timedelta
 
-from service.db import requests
-from service.db.engine import Tx, read
+from service.db.engine import Tx
 from service.domain.account import Part
 from service.domain.actor import WORKER
 from service.domain.errors import Code, Conflict, ServiceError, Unavailable
@@ -19,6 +18,7 @@ from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import change, write_step
 from service.workflow.context import Context
 from service.workflow.take_away import TAKEN_AWAY, take_away
+from service.workflow.told import refuse, stored
 
 # A key that outlives its lifetime because AWS was away for a moment is no incident.
 _OUTAGE = timedelta(hours=1)
@@ -28,14 +28,15 @@ def expire_key(ctx: Context, request_id: str) -> None:
     """Go one or more steps towards the end of a key, as far as is due.
 
     Raises ServiceError when AWS refuses or has been away for an hour, which is reported once, or when somebody was
-    quicker; the next pass goes on.
+    quicker; the next pass goes on. Raises Conflict, which is audited once, when the row is not what the log tells.
     """
-    with read(ctx.engine) as tx:
-        request = requests.get(tx, request_id)
+    request, doubt = stored(ctx, request_id)
     if request is None or request.expires_at is None or request.retired_at is not None:
         return
     if request.unconfirmed_at is not None and request.overdue_at is None:
         return  # it is being taken back already
+    if doubt is not None:
+        refuse(ctx, request, doubt)
     end, now = request.expires_at, ctx.now()
     if request.expiry_announced_at is None and now >= end - ctx.policy.expiry_notice:
         request = write_step(ctx, request, request.announce_expiry(now))

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from service.db import requests
-from service.db.engine import Tx, read
+from service.db.engine import Tx
 from service.domain.account import PASSWORD, AccessKey, Part
 from service.domain.actor import WORKER
 from service.domain.capability import Plan, plan
@@ -16,6 +15,7 @@ from service.domain.outcome import Done, InDoubt, Outcome, Refused, ResultCode
 from service.domain.request import OperationRequest, Status
 from service.workflow.change import change, write_step
 from service.workflow.context import Context, RootSession
+from service.workflow.told import refuse, stored
 
 # AWS gives whole seconds by its own clock; ours may be off by this much.
 _CLOCK_TOLERANCE = timedelta(minutes=1)
@@ -39,14 +39,16 @@ def reconcile(ctx: Context, request_id: str) -> None:
     """Settle a request that is in doubt.
 
     The caller waits for the consistency delay first: AWS shows new and deleted keys everywhere only after a while.
-    Raises Unavailable when AWS is away, and the request stays in doubt; after a day of that it is settled as
-    `unresolved`, with an incident, so that it ends and people look.
+    Raises Unavailable when AWS is away, or Conflict, which is audited once, when the row is not what the log tells; and
+    the request stays in doubt. After a day of that it is settled as `unresolved`, with an incident, so that it ends and
+    people look.
     """
-    with read(ctx.engine) as tx:
-        request = requests.get(tx, request_id)
+    request, doubt = stored(ctx, request_id)
     if request is None or request.status is not Status.IN_DOUBT:
         return
     try:
+        if doubt is not None:
+            refuse(ctx, request, doubt)
         account = ctx.account(request.filing.account_id)
         planned = plan(account, request.filing.operation.name)
         # Only a key that a create left behind is acted on; whatever else is just looked at.
@@ -55,7 +57,7 @@ def reconcile(ctx: Context, request_id: str) -> None:
     except ServiceError as error:
         if request.claimed_at is not None and ctx.now() - request.claimed_at < _PATIENCE:
             raise
-        detail = f"For a day AWS could not be asked what became of it: {error.detail} Somebody has to look."
+        detail = f"For a day it could not be found out what became of it: {error.detail} Somebody has to look."
         outcome, incidents = Refused(code=ResultCode.UNRESOLVED, detail=detail), [Event(EXECUTION_UNRESOLVED)]
 
     write_step(ctx, request, request.settle(outcome, ctx.now()), *incidents)

@@ -5,8 +5,6 @@ key is deactivated; after the grace it is deleted. Every call is idempotent and 
 so a process may stop anywhere. A key in use has somebody who holds its secret: it is reported and left alone.
 """
 
-from service.db import requests
-from service.db.engine import read
 from service.domain.account import Part
 from service.domain.operation import OperationName
 from service.domain.outcome import Done, ResultCode
@@ -14,17 +12,20 @@ from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import write_step
 from service.workflow.context import Context
 from service.workflow.take_away import TAKEN_AWAY, take_away
+from service.workflow.told import refuse, stored
 
 
 def roll_back(ctx: Context, request_id: str) -> None:
     """Go one or more steps towards the end of an unconfirmed key, as far as is due.
 
-    Raises ServiceError when AWS is away or refuses, or when somebody was quicker; the next pass goes on.
+    Raises ServiceError when AWS is away or refuses, or when somebody was quicker; the next pass goes on. Raises
+    Conflict, which is audited once, when the row is not what the log tells.
     """
-    with read(ctx.engine) as tx:
-        request = requests.get(tx, request_id)
+    request, doubt = stored(ctx, request_id)
     if request is None or request.result is None or not _is_due(ctx, request):
         return
+    if doubt is not None:
+        refuse(ctx, request, doubt)
     key_id = str(request.result.access_key_id)
     with ctx.sign_in(request.filing.account_id, OperationName.DEACTIVATE_ACCESS_KEY) as root:
         observed = root.observe_twice(ctx.now(), Part.LAST_USE, Part.SIGNER)

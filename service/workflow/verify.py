@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
@@ -18,13 +18,15 @@ from sqlalchemy.exc import DatabaseError, NoResultFound
 from service import verifier
 from service.db import audit, requests, tree
 from service.db.engine import Tx, read
-from service.domain.canonical import canonical, parse_timestamp, timestamp
+from service.domain.canonical import canonical, timestamp
 from service.domain.errors import Unavailable
-from service.domain.event_table import DECIDED, FILED
+from service.domain.event_table import FILED
 from service.domain.merkle import EMPTY, Frontier, Node, leaf_hash
-from service.domain.request import Decision, OperationRequest, Status
+from service.domain.request import OperationRequest
 from service.domain.times import contradiction
+from service.domain.told import differences
 from service.workflow.context import Context
+from service.workflow.told import parsed
 
 _BATCH = 1000
 _REQUESTS = 200
@@ -32,9 +34,6 @@ _STRAYS = 20
 
 # What a row raises that holds what no column of ours ever did.
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError, DatabaseError, NoResultFound)
-
-# Until 0007 a decision and its event took their times one after the other.
-_LONGEST_DECIDING = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +206,7 @@ def _check_page(ctx: Context, page: Sequence[str]) -> Iterator[Fault]:
         found, told = requests.by_ids(tx, page), audit.of_requests(tx, page)
     for request in found:
         yield from _check_times(request, f"request {request.filing.request_id}", ctx.now())
-        events = [_parsed(content) for content in told[request.filing.request_id]]
+        events = parsed(told[request.filing.request_id])
         yield from _check_request(request, f"request {request.filing.request_id}", events)
 
 
@@ -217,34 +216,6 @@ def _check_times(request: OperationRequest, place: str, now: datetime) -> Iterat
         yield Fault(f"{place}, times", "each thing after what it follows, and nothing that is still to come", wrong)
 
 
-def _parsed(content: str) -> dict[str, Any]:
-    """Of one that is no event, nothing; the log's own check has said so."""
-    try:
-        event = json.loads(content)
-    except (ValueError, RecursionError):
-        return {"event": None, "data": {}}
-    is_event = isinstance(event, dict) and isinstance(event.get("data"), dict) and "event" in event
-    return event if is_event else {"event": None, "data": {}}
-
-
 def _check_request(request: OperationRequest, place: str, told: Sequence[dict[str, Any]]) -> Iterator[Fault]:
-    digests = [event["data"].get("digest") for event in told if event["event"] == FILED]
-    if digests != [request.digest] or not request.is_intact:
-        yield Fault(f"{place}, what was filed", f"the digest {digests} of the log", request.digest)
-    statuses = [event["data"]["status"] for event in told if "status" in event["data"]]
-    if (statuses or [Status.PENDING])[-1] != request.status:
-        yield Fault(f"{place}, status", f"{(statuses or [Status.PENDING])[-1]}, as the log says", request.status)
-    logged = {event["data"].get("person"): event for event in told if event["event"] == DECIDED}
-    stored = {decision.person: decision for decision in request.decisions}
-    for person in sorted(logged.keys() | stored.keys()):
-        yield from _check_decision(f"{place}, decision of {person}", logged.get(person), stored.get(person))
-
-
-def _check_decision(place: str, logged: dict[str, Any] | None, stored: Decision | None) -> Iterator[Fault]:
-    """Its time as well: a vote of after a suspension counts, one of before does not."""
-    expected = logged and tuple(logged["data"].get(name) for name in ("decision", "digest", "comment", "credential"))
-    found = stored and (stored.verdict.value, stored.digest, stored.comment, stored.credential)
-    if expected != found:
-        yield Fault(place, repr(expected), repr(found))
-    elif logged and stored and not timedelta() <= parse_timestamp(logged["at"]) - stored.decided_at < _LONGEST_DECIDING:
-        yield Fault(f"{place}, time", logged["at"], timestamp(stored.decided_at))
+    for each in differences(request, told):
+        yield Fault(f"{place}, {each.what}", each.told, each.stored)

@@ -1,0 +1,133 @@
+"""Whether a stored request is what the audit log tells of it: rows can be written anew, the log only grows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from service.domain.canonical import parse_timestamp, timestamp
+from service.domain.event_table import (
+    DECIDED,
+    FILED,
+    KEY_DEACTIVATED,
+    KEY_EXPIRING,
+    KEY_EXPIRY_FAILED,
+    KEY_RETIRED,
+    RECEIPT_CONFIRMED,
+    RECEIPT_GIVEN_UP,
+    RECEIPT_OVERDUE,
+)
+from service.domain.events import EVENT_OF, REACHED
+from service.domain.request import TERMINAL, Decision, OperationRequest, Status
+
+# An event of the request, as its JSON has it; `event` and `data` are there.
+Told = Mapping[str, Any]
+
+_STARTED = REACHED[Status.EXECUTING]
+# What the log tells at the very time that the row has. Versions without `previous` asked the clock again in between.
+_EXACT = {
+    "approved_at": {REACHED[Status.APPROVED]},
+    "claimed_at": {_STARTED},
+    "received_at": {RECEIPT_CONFIRMED},
+}
+# What the worker dates before it waits for the row.
+_DATED_BEFORE = {
+    "settled_at": {REACHED[status] for status in (Status.DELIVERED, Status.SUCCEEDED, Status.FAILED)},
+    "overdue_at": {RECEIPT_OVERDUE},
+    "unconfirmed_at": {RECEIPT_GIVEN_UP},
+    "deactivated_at": {KEY_DEACTIVATED},
+    "expiry_announced_at": {KEY_EXPIRING},
+    "expiry_failed_at": {KEY_EXPIRY_FAILED},
+    "retired_at": {KEY_RETIRED},
+    "ended_at": {name for (_, after), name in EVENT_OF.items() if after in TERMINAL},
+}
+_CLOCK_ASKED_TWICE = timedelta(minutes=1)
+_LONGEST_WAIT = timedelta(minutes=5)  # of all tries to write one step
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What of a request the log tells otherwise; the words of `what` are ours, the other two may be anybody's."""
+
+    what: str
+    told: str
+    stored: str
+
+
+def differences(request: OperationRequest, told: Sequence[Told]) -> Iterator[Difference]:
+    """Hold a request against its own events, oldest first; refusals may be left out."""
+    digests = [event["data"].get("digest") for event in told if event["event"] == FILED]
+    if digests != [request.digest] or not request.is_intact:
+        yield Difference("what was filed", f"the digest {digests} of the log", request.digest)
+    status = _last(told, "status", Status.PENDING)
+    if status != request.status:
+        yield Difference("status", f"{status}, as the log says", request.status)
+    for name, expected, found in _values(request, told):
+        if expected != found:
+            yield Difference(name, repr(expected), repr(found))
+    yield from _times(request, told)
+    logged = {event["data"].get("person"): event for event in told if event["event"] == DECIDED}
+    stored = {decision.person: decision for decision in request.decisions}
+    for person in sorted(logged.keys() | stored.keys(), key=str):
+        yield from _decision(person, logged.get(person), stored.get(person))
+
+
+def _values(request: OperationRequest, told: Sequence[Told]) -> Iterator[tuple[str, Any, Any]]:
+    """What each is called, what the log has of it, and the row."""
+    started = [event for event in told if event["event"] == _STARTED]
+    known = None if request.known_key_ids is None else list(request.known_key_ids)
+    yield "result", _last(told, "result"), None if request.result is None else request.result.document
+    yield "execute_by", _last(told, "execute_by"), _text(request.execute_by)
+    yield "expires_at", _last(told, "expires_at"), _text(request.expires_at)
+    yield "known_key_ids", _last(started, "known_key_ids"), known
+    yield "source", _last(started, "source"), request.source
+    yield "claimed_by", _actor(started[-1]) if started else None, request.claimed_by
+    is_delivered = any(event["event"] == REACHED[Status.DELIVERED] for event in told)
+    receipt_by = request.settled_at + request.filing.receipt_window if is_delivered and request.settled_at else None
+    yield "receipt_by", _text(receipt_by), _text(request.receipt_by)
+
+
+def _times(request: OperationRequest, told: Sequence[Told]) -> Iterator[Difference]:
+    for name, events in (_EXACT | _DATED_BEFORE).items():
+        happened = [event for event in told if event["event"] in events]
+        stored: datetime | None = getattr(request, name)
+        if not happened and stored is None:
+            continue
+        event = happened[-1] if happened else None
+        tolerance = _tolerance(event) if name in _EXACT else _LONGEST_WAIT
+        if event is None or not _is_at(event, stored, tolerance):
+            yield Difference(name, str(event and event.get("at")), str(_text(stored)))
+
+
+def _decision(person: object, logged: Told | None, stored: Decision | None) -> Iterator[Difference]:
+    """Hold its time against the log as well: a vote of after a suspension counts, one of before does not."""
+    expected = logged and tuple(logged["data"].get(name) for name in ("decision", "digest", "comment", "credential"))
+    found = stored and (stored.verdict.value, stored.digest, stored.comment, stored.credential)
+    if expected != found:
+        yield Difference(f"decision of {person}", repr(expected), repr(found))
+    elif logged and stored and not _is_at(logged, stored.decided_at, _tolerance(logged)):
+        yield Difference(f"decision of {person}, time", str(logged.get("at")), timestamp(stored.decided_at))
+
+
+def _tolerance(event: Told | None) -> timedelta:
+    return _CLOCK_ASKED_TWICE if event is not None and "previous" not in event else timedelta()
+
+
+def _is_at(event: Told, stored: datetime | None, tolerance: timedelta) -> bool:
+    try:
+        return stored is not None and abs(parse_timestamp(event["at"]) - stored) <= tolerance
+    except (ValueError, TypeError, LookupError):
+        return False
+
+
+def _last(told: Sequence[Told], name: str, otherwise: Any = None) -> Any:
+    return next((event["data"][name] for event in reversed(told) if name in event["data"]), otherwise)
+
+
+def _actor(event: Told) -> Any:
+    actor = event.get("actor")
+    return actor.get("subject") if isinstance(actor, Mapping) else None
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else timestamp(at)

@@ -1,0 +1,73 @@
+"""Believing a row only as far as the audit log tells the same: before a key is taken away, or a doubt is settled.
+
+Whoever can write to the database can write another key's id into a row, or a row of their own. The log's earlier events
+they cannot change, and what they append to a request's story has to keep to the rules.
+"""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NoReturn
+
+from service import verifier
+from service.db import audit, requests
+from service.db.engine import Tx, read
+from service.domain.actor import WORKER
+from service.domain.errors import Code, Conflict
+from service.domain.event_table import EXECUTION_DENIED
+from service.domain.permissions import contradictory
+from service.domain.request import OperationRequest
+from service.domain.times import contradiction
+from service.domain.told import differences
+from service.workflow.change import deny
+from service.workflow.context import Context
+
+
+def stored(ctx: Context, request_id: str) -> tuple[OperationRequest | None, Conflict | None]:
+    """The request, and why nothing may be done by what it says; None where it says what the log tells.
+
+    Both are of one moment, and of this very object: it has to be acted on, and no later reading. Raises Unavailable.
+    """
+    with read(ctx.engine) as tx:
+        request = requests.get(tx, request_id)
+        return request, None if request is None else _doubt(tx, request, ctx.now())
+
+
+def refuse(ctx: Context, request: OperationRequest, doubt: Conflict) -> NoReturn:
+    """Raise the doubt, which the log says once."""
+    deny(ctx, WORKER, request.filing.request_id, doubt, EXECUTION_DENIED)
+
+
+def parsed(contents: Iterable[str]) -> list[dict[str, Any]]:
+    """The events; of one that is none, nothing: the log's own check says so."""
+    return [_parsed(content) for content in contents]
+
+
+def _parsed(content: str) -> dict[str, Any]:
+    try:
+        event = json.loads(content)
+    except (ValueError, RecursionError):
+        return {"event": None, "data": {}}
+    is_event = isinstance(event, dict) and isinstance(event.get("data"), dict) and "event" in event
+    return event if is_event else {"event": None, "data": {}}
+
+
+def _doubt(tx: Tx, request: OperationRequest, now: datetime) -> Conflict | None:
+    """In words that stay the same, and repeat nothing of the row but times."""
+    request_id = request.filing.request_id
+    told = parsed(audit.of_requests(tx, [request_id])[request_id])
+    for difference in differences(request, told):
+        return _altered(f"The log tells otherwise of this request: {difference.what}.")
+    wrong = contradiction(request, now)
+    if wrong is not None:
+        return contradictory(wrong)
+    replay = verifier.Replay(is_log=False)
+    for event in told:
+        for found in replay.take(event):
+            if isinstance(found, verifier.Finding):
+                return _altered(f"The log's events of this request break a rule: {found.name}.")
+    return None
+
+
+def _altered(what: str) -> Conflict:
+    return Conflict(Code.ALTERED, f"{what} The service changes nothing in AWS for it; tell the operators.")
