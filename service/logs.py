@@ -14,8 +14,16 @@ from service.auth.api_tokens import PATTERN
 
 LogFormat = Literal["json", "console"]
 
-# The characters of a JWT. A run of them is read once and split at its dots, so the time is linear for any input.
-_RUN = re.compile(r"[\w.-]+", re.ASCII)
+# The characters of a JWT, with the padding that some add. A JWT can be wrapped: then line breaks stand between, as such
+# or as JSON, Python and URLs write them. A run is read once and split, so the time is linear for any input.
+_BREAK = r"(?:[\r\n]|\\++[rn]|%(?:25)*0[AaDd])(?:\s|\\++[rnt]|%(?:25)*0[AaDd])*+"
+_BREAKS = re.compile(_BREAK, re.ASCII)
+_LINE = r"(?:[\w.-]|={1,2}\.)+"
+# It includes the break behind it: otherwise each `n` of many that are written `\n` would begin another run.
+_RUN = re.compile(rf"({_LINE}(?:{_BREAK}{_LINE})*)((?:{_BREAK})?)", re.ASCII)
+# The same characters in percent-encoding, also encoded again.
+_ESCAPED = re.compile(r"%(?:25)*(2[DEde]|3[0-9Dd]|4[1-9A-Fa-f]|5[0-9AFaf]|6[1-9A-Fa-f]|7[0-9Aa])")
+_ROUNDS = 3
 # `{"alg":"RS256"}` has 20 characters of Base64; anything much shorter names no algorithm.
 _SHORTEST_HEADER = 12
 # The arguments of uvicorn's access log: client, method, path with query, HTTP version, status (uvicorn/protocols/http).
@@ -47,8 +55,29 @@ class _PathsOnly(logging.Filter):
 
 
 def redacted(text: str) -> str:
-    """Return `text` without API tokens and JWTs."""
-    return _RUN.sub(lambda run: "[redacted]" if _is_jwt(run[0]) else run[0], PATTERN.sub("[redacted]", text))
+    """Return `text` without API tokens and JWTs.
+
+    If percent-encoding hides one, the characters of tokens are decoded in the whole text. No character is decoded that
+    could end a line or a string.
+    """
+    shown = plain = _without_tokens(text)
+    for _ in range(_ROUNDS if "%" in plain else 0):
+        plain = _ESCAPED.sub(lambda escape: chr(int(escape[1], 16)), plain)
+    found = _without_tokens(plain)
+    return shown if found == plain else found
+
+
+def _without_tokens(text: str) -> str:
+    return _RUN.sub(_shown, PATTERN.sub("[redacted]", text))
+
+
+def _shown(run: re.Match[str]) -> str:
+    """Return what may be shown of a run of one or more lines: nothing of it, if any of it signs somebody in."""
+    lines = _BREAKS.split(run[1])
+    whole = "".join(lines)
+    if PATTERN.search(whole) or any(map(_is_jwt, {whole, *lines})):
+        return f"[redacted]{run[2]}"
+    return run[0]
 
 
 def _is_jwt(run: str) -> bool:

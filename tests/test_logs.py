@@ -37,6 +37,55 @@ def test_no_jwt_is_in_a_log_line(header: str, around: str) -> None:
     assert not [each for each in (part(header), CLAIMS, SIGNATURE) if each in shown]
 
 
+TOKEN = f"{part(HEADERS['compact'])}.{CLAIMS}.{SIGNATURE}"
+SECRETS = {"a JWT": TOKEN, "an API token": mint(ActorKind.PERSON).reveal()}
+
+
+def percent_encoded(text: str, times: int) -> str:
+    """All of it, which is more than a client does."""
+    for _ in range(times):
+        text = "".join(f"%{ord(each):02X}" for each in text)
+    return text
+
+
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "dots and underscores": lambda text: text.replace(".", "%2E").replace("_", "%5F"),
+    "in small letters": lambda text: text.replace(".", "%2e").replace("_", "%5f"),
+    "twice": lambda text: text.replace(".", "%252E").replace("_", "%255F"),
+    "many times": lambda text: text.replace(".", f"%{'25' * 9}2E").replace("_", f"%{'25' * 9}5F"),
+    "all of it": lambda text: percent_encoded(text, 1),
+    "all of it, twice": lambda text: percent_encoded(text, 2),
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS.values(), ids=ENCODINGS)
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
+def test_no_percent_encoded_token_is_in_a_log_line(secret: str, encoding: Callable[[str], str]) -> None:
+    shown = logs.redacted(f"GET /{encoding(secret)}/x")
+    assert shown == "GET /[redacted]/x"
+
+
+BREAKS = ("\n", "\r\n", "\r\n\t", "\\n", "\\r\\n", "\\\\n", "\n    ", "\\n\\t", "%0A", "%0D%0A", "%250A")
+
+
+@pytest.mark.parametrize("between", BREAKS, ids=map(repr, BREAKS))
+@pytest.mark.parametrize("width", [10, 30, 60, 76])
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
+def test_no_line_of_a_token_that_was_wrapped_is_in_a_log_line(secret: str, width: int, between: str) -> None:
+    lines = [secret[start : start + width] for start in range(0, len(secret), width)]
+    assert logs.redacted(f'"{between.join(lines)}"') == '"[redacted]"'
+
+
+def test_padding_hides_no_part_of_a_token() -> None:
+    padded = ".".join(each + "=" * (-len(each) % 4) for each in TOKEN.split("."))
+    assert logs.redacted(f"Bearer {padded}").rstrip("=") == "Bearer [redacted]"
+
+
+def test_what_is_decoded_ends_neither_a_line_nor_a_string() -> None:
+    around = "%22%0A%5C%7B"
+    assert logs.redacted(f"{around}/{ENCODINGS['twice'](TOKEN)}/{around}") == f"{around}/[redacted]/{around}"
+
+
 def test_an_encrypted_token_and_one_without_a_signature_are_replaced_as_well() -> None:
     encrypted = ".".join([part('{"alg":"RSA-OAEP","enc":"A256GCM"}'), *["c2VjcmV0" * 4] * 4])
     assert logs.redacted(f"{encrypted} {part(HEADERS['compact'])}.{CLAIMS}.") == "[redacted] [redacted]"
@@ -48,7 +97,17 @@ def test_no_api_token_is_in_a_log_line(kind: ActorKind) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["service.workflow.execute", "ewald.example.com:443", "10.0.0.1", "eyJhbGciOiJSUzI1NiJ9", "a.b.c", "v1.2.3"]
+    "line",
+    [
+        "service.workflow.execute",
+        "ewald.example.com:443",
+        "10.0.0.1",
+        "eyJhbGciOiJSUzI1NiJ9",
+        "a.b.c",
+        "v1.2.3",
+        "GET /a%2Eb%2Fc%20d%0A",
+        'File "a.py", line 3, in f\n    return g.h(x)\\nValueError: 100%25',
+    ],
 )
 def test_what_is_no_token_stays_readable(line: str) -> None:
     assert logs.redacted(line) == line
@@ -84,6 +143,16 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "long API tokens": lambda n: ("rqp_" + "x" * 45 + "-") * (n // 50),
     "one word": lambda n: "a" * n,
     "only dots": lambda n: "." * n,
+    "only escapes": lambda n: "%2E" * (n // 3),
+    "escapes of escapes": lambda n: "%" + "25" * (n // 2),
+    "escapes in escapes": lambda n: "%" * (n // 3) + "32" * (n // 3),
+    "only line breaks": lambda n: "a" + "\n" * n,
+    "written line breaks": lambda n: "a" + "\\n" * (n // 2),
+    "encoded line breaks": lambda n: "a" + "%0A" * (n // 3),
+    "backslashes": lambda n: "a" + "\\" * n,
+    "short lines": lambda n: "a.\n" * (n // 3),
+    "lines and blanks": lambda n: ("a\n" + " " * 98) * (n // 100),
+    "padding": lambda n: "a=." * (n // 3),
 }
 
 
