@@ -1,1 +1,1 @@
-"""HTTP. No rules here: a route reads the input, calls one workflow function and writes the answer."""
+"""HTTP. It has no rules: a route reads the input, calls one workflow function and writes the response."""

@@ -18,26 +18,26 @@ from service.api.swagger import page, sign_in
 from service.api.waiting import Places
 from service.workflow.context import Context
 
-_DESCRIPTION = """Puts the operations on an AWS account's root credentials behind two people.
+_DESCRIPTION = """Two people approve each operation on an AWS account's root credentials before it runs.
 
-**File** a request, **decide** as two people who are neither its requester nor its recipient, **execute** it once.
-Read a request before you decide on it: the digest at its end is what you approve.
+**File** a request. Two people **decide** on it; neither may be its requester or its recipient. **Execute** it once.
+Read a request before you decide on it: you approve the digest at its end.
 """
 
 _TAGS = [
     {"name": "Requests", "description": "File, read, withdraw."},
-    {"name": "Decisions", "description": "Two people decide on exactly what they read."},
-    {"name": "Execution", "description": "Once, by the one whom the request names; the secret is shown once."},
-    {"name": "Accounts", "description": "What is configured, and the live state of its root credentials."},
-    {"name": "Drift", "description": "What accounts have that no executed request explains."},
-    {"name": "Deliveries", "description": "What destinations were told, and what has become of it."},
-    {"name": "Hooks", "description": "What comes in from trackers, signed."},
+    {"name": "Decisions", "description": "Two people decide on exactly what they have read."},
+    {"name": "Execution", "description": "Run an approved request once. A new key's secret is shown once."},
+    {"name": "Accounts", "description": "The configured accounts, and the live state of their root credentials."},
+    {"name": "Drift", "description": "Changes to root credentials that no executed request explains."},
+    {"name": "Deliveries", "description": "Events sent to destinations, and their delivery status."},
+    {"name": "Hooks", "description": "Signed messages from trackers."},
     {"name": "Audit", "description": "Every step, in order."},
     {"name": "Health", "description": "For load balancers."},
 ]
 
 
-# Of a service that its settings say nothing about; a running one says at /openapi.json where it is.
+# The default address. A running service gives its own at /openapi.json.
 _SERVERS = [{"url": "http://127.0.0.1:8080", "description": "Where `rootquorum serve` listens by default."}]
 _CONTACT = {"name": "The operators of this service"}
 _LICENSE = {"name": "Apache License 2.0", "identifier": "Apache-2.0"}
@@ -46,8 +46,9 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignIns | None = None) -> FastAPI:
-    """All routes, with every refusal answered as a problem. Without a Context it can only describe itself; without
-    `sign_ins` only API tokens sign in.
+    """Build the app with all routes; every refusal is answered as a problem.
+
+    Without a Context it can only describe itself. Without `sign_ins` only API tokens sign in.
     """
     app = FastAPI(
         title="Rootquorum",
@@ -58,7 +59,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
         redoc_url=None,
         openapi_url=None,
         lifespan=lifespan,
-        # A redirect would be built from the Host header, and take body and token wherever that points.
+        # A redirect would be built from the Host header, and send body and token wherever that points.
         redirect_slashes=False,
         # Telemetry built into the framework records exceptions and paths; none of it leaves a root-key service.
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -67,7 +68,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
     app.state.sign_ins = sign_ins or SignIns()
     app.state.hooks = {}
     app.state.places = Places()
-    # Around all that the framework itself adds, which is what answers a crash.
+    # Wrap the framework's own middleware too, because that is what answers a crash.
     inner = app.build_middleware_stack
     stack = lambda: Head(SecurityHeaders(SingleHeaders(BodyLimit(inner()))))  # noqa: E731
     app.build_middleware_stack = stack  # type: ignore[method-assign]
@@ -87,7 +88,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's own document, with the problem schemas and the examples that the routes refer to."""
+    """Return FastAPI's document with the problem schemas and the examples that the routes refer to."""
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title,
@@ -101,7 +102,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             license_info=_LICENSE,
         )
         for operation in (each for path in document["paths"].values() for each in path.values()):
-            operation.setdefault("security", [])  # said, so that no tool takes it for forgotten
+            operation.setdefault("security", [])  # explicit, so that no tool reports it as missing
         schemas = document["components"]["schemas"]
         for model in (problems.Problem, problems.ValidationProblem):
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")

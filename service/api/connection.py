@@ -1,11 +1,11 @@
-"""A connection of uvicorn's that bounds a request's head. Middleware sees a request only once its head is whole."""
+"""A uvicorn connection that limits a request's head. Middleware sees a request only once its head is complete."""
 
 from asyncio import TimerHandle, Transport
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# As much as a proxy passes on: nginx takes 32 KiB at most. What one read brings is checked after it, in whole.
+# More than a proxy passes on: nginx takes at most 32 KiB. The size is checked after each read.
 _LARGEST_HEAD_BYTES = 64 * 1024
 # From the opening of the connection, or from the first byte of a later request, to the end of the head.
 _SLOWEST_HEAD_SECONDS = 10.0
@@ -14,7 +14,7 @@ _SLOWEST_HEAD_SECONDS = 10.0
 class Connection(HttpToolsProtocol):
     """Closes a connection whose next head is too large or too slow.
 
-    It never closes one with a call at work: the answer may be the only copy of a secret.
+    It never closes one while a call is running: the response may be the only copy of a secret.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -67,5 +67,5 @@ class Connection(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
         else:
-            self.cycle.keep_alive = False  # closes when the call at work is answered
+            self.cycle.keep_alive = False  # closes once the running call is answered
             self.flow.pause_reading()

@@ -1,4 +1,4 @@
-"""What a route asks for in its signature."""
+"""The dependencies that routes declare in their signatures."""
 
 from typing import Annotated
 
@@ -18,8 +18,8 @@ from service.workflow.sign_in import sign_in, sign_in_by_provider
 _bearer = HTTPBearer(
     auto_error=False,
     scheme_name="token",
-    description="A JWT of your identity provider, or an API token made by `rootquorum token create`: of a person "
-    "(`rqp_…`) or of a machine (`rqm_…`).",
+    description="A JWT from your identity provider, or an API token from `rootquorum token create`, for a person "
+    "(`rqp_…`) or a machine (`rqm_…`).",
 )
 
 
@@ -32,7 +32,7 @@ Ctx = Annotated[Context, Depends(_context)]
 
 
 def _by_provider(ctx: Context, request: Request, login: Login) -> Actor:
-    """A token that is good may still be nobody's here; that is no failure to count, but operators are told why."""
+    """Sign in by a provider's token. A valid token without a role is logged, but not counted as a failure."""
     try:
         return sign_in_by_provider(ctx, login)
     except NoRole as refusal:
@@ -63,6 +63,6 @@ def _places(request: Request) -> Places:
     return places
 
 
-# Where a call that waits for AWS takes a place.
+# Limits the calls that wait for AWS at the same time.
 Waiting = Annotated[Places, Depends(_places)]
 SignedIn = Annotated[Actor, Depends(_signed_in)]

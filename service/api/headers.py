@@ -1,19 +1,18 @@
-"""No header is read twice: two readers of a doubled one may take different values, and whoever sends it chooses."""
+"""Rejects duplicate headers: a proxy and the service might each read a different value, which the sender chooses."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.problems import problem
 from service.domain.errors import Code, Malformed
 
-# What is read of these is one value: a proxy could take the one, and the service the other. The headers of a hook's
-# signature are refused where they are read.
+# Headers with a single value. Duplicates of a hook's signature headers are refused where those are read.
 _SINGLE = frozenset({b"authorization", b"content-type", b"host", b"idempotency-key"})
-# These are lists, of which each line is a part (RFC 9110, 5.3).
+# Headers with a list, to which each line adds (RFC 9110, 5.3).
 _LISTS = frozenset({b"accept", b"if-none-match"})
 
 
 class SingleHeaders:
-    """Refuses a doubled header that has one value, and makes one line of one that is a list."""
+    """Refuses a duplicate header with a single value, and joins the lines of one with a list."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""What is wrong with an input: where, by the contract's own names, and what may stand there. Nothing is echoed."""
+"""Describes invalid input: where it is, in the contract's own names, and what is valid there. No input is echoed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 
 from service.domain.errors import Invalid, ServiceError
 
-# pydantic's messages of these kinds speak of the rule only, as do our own; all others may quote what was sent.
+# pydantic's messages of these kinds, and our own, state only the rule. All others may quote the input.
 _SAFE_MESSAGES = {
     "bool_parsing",
     "bool_type",
@@ -37,11 +37,11 @@ Place = dict[str, object]
 
 
 def invalid_fields(request: Request, error: RequestValidationError) -> list[Place]:
-    """Name each place of an input that does not have the documented form, and say why."""
+    """List each place where the input does not have the documented form, with the reason."""
     contract = _Contract(request)
     found: list[Place] = []
     for fault in error.errors():
-        # FastAPI reads JSON where a header says that it is JSON.
+        # FastAPI parses a body as JSON only if a header declares it as JSON.
         is_unread = isinstance(error.body, bytes) and fault["loc"][0] == "body"
         place = _place(("header", "Content-Type"), _NO_JSON) if is_unread else contract.place(fault)
         if place not in found:
@@ -50,7 +50,7 @@ def invalid_fields(request: Request, error: RequestValidationError) -> list[Plac
 
 
 def refused_fields(request: Request, refusal: ServiceError) -> list[Place]:
-    """Name the place of an input that a rule refuses; none where the rule is about something else than this input."""
+    """List the place in the input that a rule refuses; empty if the rule is not about this input."""
     name = refusal.field if isinstance(refusal, Invalid) else None
     location = _Contract(request).location_of(name) if name else None
     return [_place(location, refusal.detail)] if location else []
@@ -61,11 +61,11 @@ def _place(location: Sequence[str | int], reason: str) -> Place:
 
 
 class _Contract:
-    """Holds what the contract says of the route that was asked."""
+    """The contract of the route that was called."""
 
     def __init__(self, request: Request) -> None:
         document: Json = request.app.openapi()
-        # Of routes that are not in the contract nothing is known.
+        # Routes outside the contract have no operation.
         operations: Json = document["paths"].get(getattr(request.scope.get("route"), "path", ""), {})
         operation: Json = operations.get(request.method.lower(), {})
         self._schemas: Json = document["components"]["schemas"]
@@ -80,15 +80,15 @@ class _Contract:
             return _place([*location, choice["propertyName"]], f"Send one of: {', '.join(choice['mapping'])}.")
         body = self._body
         if location[0] == "body" and location[1:2] and location[1] in choice["mapping"]:
-            # pydantic's word for which kind of body it is, and no place in it
+            # pydantic puts the kind of body first; it is not a place in the body
             body = self._resolved({"$ref": choice["mapping"][location.pop(1)]})
         if kind == "extra_forbidden":  # the unknown name itself is input
             known = body.get("properties", {}) if location[0] == "body" else self._names(location[0])
-            return _place(location[:-1], f"There is a name that is not known here. Known are: {', '.join(known)}.")
+            return _place(location[:-1], f"There is an unknown name here. Known names: {', '.join(known)}.")
         return _place(location, fault["msg"] if kind in _SAFE_MESSAGES else _OTHER_REASONS.get(kind, UNSAID))
 
     def location_of(self, name: str) -> tuple[str, str] | None:
-        """Find where a parameter or a field of this name stands; None where there is none."""
+        """Return the location of the parameter or field of this name, or None."""
         for parameter in self._parameters:
             if parameter["name"] == name:
                 return parameter["in"], name

@@ -1,4 +1,4 @@
-"""A new key as a file, in the forms that AWS's own tools read."""
+"""A new key as a file, in the formats that AWS's own tools read."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from service.domain.outcome import CreatedKey
 
 
 class FileName(StrEnum):
-    """Names a file: it is the last part of the path that asks for it, and what it is called where it is saved."""
+    """The name of a file: the last part of its URL path, and the name that it is saved under."""
 
     ROOTKEY_CSV = "rootkey.csv"
     CREDENTIALS_CSV = "credentials.csv"
@@ -19,20 +19,22 @@ class FileName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """Holds how a file is made: `write` takes a key, and the name of the user or profile in it."""
+    """A file format: `write` takes a key, and the name of the user or profile for the file."""
 
     media_type: str
     write: Callable[[CreatedKey, str], str]
 
 
 def _rootkey_csv(key: CreatedKey, _name: str) -> str:
-    """Write the two lines that the AWS console has long put into `rootkey.csv`."""
+    """Write the two lines that the AWS console has long written to `rootkey.csv`."""
     return f"AWSAccessKeyId={key.access_key_id}\r\nAWSSecretKey={key.secret.reveal()}\r\n"
 
 
 def _credentials_csv(key: CreatedKey, name: str) -> str:
-    """Write what `aws configure import --csv` reads. It splits at commas, and knows no quotes (source: aws/aws-cli,
-    version 2). So they stand only around a value that no other reader would understand without them.
+    """Write what `aws configure import --csv` reads.
+
+    It splits at commas and does not support quotes (source: aws/aws-cli, version 2). So a value is quoted only if CSV
+    requires it.
     """
     text = io.StringIO()
     rows = [("User Name", "Access key ID", "Secret access key"), (name, key.access_key_id, key.secret.reveal())]
@@ -41,8 +43,9 @@ def _credentials_csv(key: CreatedKey, name: str) -> str:
 
 
 def _profile_ini(key: CreatedKey, name: str) -> str:
-    """Write a profile for AWS's shared credentials file. Nothing is special in what follows the sign there: botocore
-    reads it by `configparser.RawConfigParser`.
+    """Write a profile for AWS's shared credentials file.
+
+    A value needs no escaping: botocore reads the file with `configparser.RawConfigParser`.
     """
     return f"[{name}]\naws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret.reveal()}\n"
 
@@ -55,5 +58,5 @@ FILES = {
 
 
 def profile_of(account_id: str) -> str:
-    """Name the user or profile, in letters that mean nothing special in any of the forms. Names of accounts may."""
+    """Name the user or profile. An account's name could have characters that are special in one of the formats."""
     return f"root-{account_id}"

@@ -1,4 +1,4 @@
-"""Addresses of this service, as whoever is beyond the proxy writes them; and where a person's browser is led."""
+"""Links to this service as seen from outside the proxy, and the redirect of browsers to the page for people."""
 
 from urllib.parse import quote
 
@@ -9,15 +9,15 @@ from service.api.schemas import inputs
 
 
 def link(request: Request, path: str) -> str:
-    """Write `path` of this service for a header: under the prefix of `server.root_path`, and never with a host.
+    """Return `path` for use in a header: with the prefix `server.root_path`, and without a host.
 
-    A host would be the Host header's, which anybody can choose.
+    The host could only come from the Host header, which the client chooses.
     """
     return quote(request.scope.get("root_path", ""), safe="/") + path
 
 
 class _ForPeople(Exception):
-    """Says that a person gets the page at `location` in the place of an answer."""
+    """Redirects a person's browser to the page at `location`."""
 
     def __init__(self, location: str) -> None:
         super().__init__()
@@ -25,16 +25,16 @@ class _ForPeople(Exception):
 
 
 def lead_people_to_the_page(request: Request, request_id: inputs.RequestId) -> None:
-    """Lead a browser without a token to Swagger UI at that request. It has followed a link from a chat or a ticket.
+    """Redirect a browser without a token to Swagger UI at that request. It has followed a link from a chat or a ticket.
 
-    It happens for every id alike, so it tells nobody which requests there are.
+    Every id is redirected, so the redirect does not reveal which requests exist.
     """
     if "authorization" not in request.headers and _is_a_browser(request):
         raise _ForPeople(link(request, f"/docs?request_id={request_id}#/Requests/readRequest"))
 
 
 def _is_a_browser(request: Request) -> bool:
-    """Tell a browser that opens a page, which names both, from programs, which name the first at most."""
+    """Tell a browser from a program: only a browser that opens a page accepts both media types."""
     accepted = request.headers.get("accept", "")
     return "text/html" in accepted and "application/xhtml+xml" in accepted
 

@@ -1,4 +1,4 @@
-"""What holds for every request and every answer, whatever the route."""
+"""Middleware for every request and every response, on all routes."""
 
 import asyncio
 from collections import Counter
@@ -13,15 +13,15 @@ from service.api.sign_ins import neighbourhood
 from service.domain.errors import Code, ServiceError, TooMany
 
 LARGEST_BODY_BYTES = 64 * 1024
-# A tracker sends the whole issue, whose text alone may be larger than anything that is filed here.
+# A tracker sends the whole issue; its text alone may be larger than any other body.
 LARGEST_HOOK_BYTES = 1024 * 1024
 # From the end of the headers to the end of the body.
 _SLOWEST_BODY_SECONDS = 10.0
-# Bodies of one address that have begun to arrive and are not whole. One that arrives at once is never counted.
+# Incomplete bodies from one address. A body that arrives in one piece is not counted.
 _MOST_UNFINISHED_BODIES = 20
 
 _API_POLICY = "default-src 'none'; frame-ancestors 'none'"
-# Swagger UI sets style attributes; its script comes from here alone.
+# Swagger UI sets style attributes; its script comes only from this service.
 _DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -29,7 +29,7 @@ _DOCS_POLICY = (
 
 
 class Head:
-    """Answers HEAD wherever GET is known, with the headers of GET and without its body (RFC 9110, section 9.3.2)."""
+    """Answers HEAD on every GET route, with the headers of GET and no body (RFC 9110, section 9.3.2)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -42,7 +42,7 @@ class Head:
         whole = False
 
         async def receive_until_begun() -> Message:
-            # Then it looks as if the client had gone, and nothing goes on to make a body that nobody gets.
+            # After the headers, report that the client has gone, so that no body is produced for nobody.
             nonlocal whole
             if not whole:
                 message = await receive()
@@ -61,7 +61,7 @@ class Head:
 
 
 class SecurityHeaders:
-    """No caching, no framing, no sniffing, no foreign script. Swagger UI's own files may be cached."""
+    """Forbids caching, framing, sniffing and third-party scripts. Swagger UI's own files may be cached."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -87,10 +87,10 @@ class SecurityHeaders:
 
 
 class BodyLimit:
-    """Takes the whole body before anything runs. Refuses one that is too large, or too slow, or one of too many.
+    """Reads the whole body before the route runs. Refuses a body that is too large, too slow, or one of too many.
 
-    A limit that is only noticed while the body is read would let a route without a body act first, and then throw
-    its answer away: after an execution that answer is a secret.
+    A limit that applies only while a route reads the body would let a route without a body act first, and then lose
+    its response: after an execution that response is a secret.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -119,8 +119,8 @@ class BodyLimit:
     async def _whole(self, scope: Scope, receive: Receive) -> bytes | Response:
         """Return the body, or the problem with it.
 
-        A client that went away before its body was whole has asked for nothing: an execution for it would spend the
-        one answer on nobody.
+        A client that disconnects before its body is complete has requested nothing: an execution would show its
+        secret to nobody.
         """
         largest = LARGEST_HOOK_BYTES if _path(scope).startswith("/v1/hooks/") else LARGEST_BODY_BYTES
         message = await receive()
@@ -140,7 +140,7 @@ class BodyLimit:
             except (TimeoutError, ClientDisconnect):
                 return _closing(_too_slow())
             finally:
-                self._unfinished -= Counter([address])  # which drops an address that has none
+                self._unfinished -= Counter([address])  # drops addresses with none left
         if len(body) > largest:
             return problem(ServiceError(Code.BODY_TOO_LARGE, kib=largest // 1024))
         return body
@@ -152,7 +152,7 @@ def _path(scope: Scope) -> str:
 
 
 async def _rest(receive: Receive, largest: int) -> bytes:
-    """Read to the end, or until it is too much anyway. Raises ClientDisconnect."""
+    """Read to the end, or until the body is too large. Raise ClientDisconnect."""
     body, more = bytearray(), True
     while more and len(body) <= largest:
         message = await receive()
@@ -168,5 +168,5 @@ def _too_slow() -> ServiceError:
 
 
 def _closing(refusal: ServiceError) -> Response:
-    """A problem after which the connection is closed: the rest of the body may never come."""
+    """Return a problem, and close the connection after it: the rest of the body may never arrive."""
     return problem(refusal, headers={"Connection": "close", "Retry-After": "10"})

@@ -1,4 +1,4 @@
-"""Opaque cursors, and answers that a poller need not read twice."""
+"""Opaque cursors, and conditional responses for pollers."""
 
 import base64
 import binascii
@@ -20,7 +20,7 @@ def encode_cursor(cursor: Cursor | None) -> str | None:
 
 
 def decode_cursor(text: str | None) -> Cursor | None:
-    """Raises Invalid for anything that this service did not hand out."""
+    """Raise Invalid for a cursor that this service did not issue."""
     if text is None:
         return None
     try:
@@ -38,7 +38,7 @@ def encode_sequence(seq: int) -> str:
 
 
 def decode_sequence(text: str | None) -> int:
-    """Raises Invalid for anything that this service did not hand out."""
+    """Raise Invalid for a cursor that this service did not issue."""
     if text is None:
         return 0
     try:
@@ -55,7 +55,7 @@ def encode_place(place: Place | None) -> str | None:
 
 
 def decode_place(text: str | None) -> Place | None:
-    """Raises Invalid for anything that this service did not hand out."""
+    """Raise Invalid for a cursor that this service did not issue."""
     if text is None:
         return None
     try:
@@ -69,7 +69,7 @@ def decode_place(text: str | None) -> Place | None:
 
 
 def conditional(request: Request, body: BaseModel) -> Response:
-    """`body` with its ETag, or 304 when the caller has just that already."""
+    """Return `body` with its ETag, or 304 if the caller already has it."""
     content = body.model_dump_json().encode()
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}

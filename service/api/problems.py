@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457): how every refusal is answered and documented. Nothing of the input is echoed."""
+"""Problem details (RFC 9457): how every refusal is answered and documented. No input is echoed."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -60,12 +60,12 @@ class InvalidField(BaseModel):
 
 
 class ValidationProblem(Problem):
-    """A problem with the input: `errors` names each place."""
+    """A problem with the input. `errors` lists each place."""
 
     errors: list[InvalidField]
 
 
-# What any route may answer that asks who somebody is.
+# Codes of every route that requires a sign-in.
 READING = (
     Code.DOUBLED_HEADER,
     Code.UNAUTHENTICATED,
@@ -76,7 +76,7 @@ READING = (
     Code.PROVIDER_UNREACHABLE,
     Code.UNAVAILABLE,
 )
-# What is answered before a body is read whole.
+# Codes of every route that reads a body.
 TAKING_BODY = (Code.BODY_TOO_LARGE, Code.BODY_TOO_SLOW, Code.TOO_MANY_WAITING)
 TAKING_INPUT = (Code.INVALID_REQUEST, *READING)
 
@@ -87,9 +87,9 @@ def documented(
     invalid: tuple[str, str] = ("path", "request_id"),
     said: Iterable[ServiceError] = (),
 ) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may answer these codes besides the `common` ones and `internal`, which all can.
+    """Return the `responses` of a route with these codes, the `common` ones and `internal`, which every route has.
 
-    `invalid` is a place where its input may be wrong; `said` are refusals that are truer here than the usual ones.
+    `invalid` is an example of a place with invalid input. `said` are refusals that replace the usual examples here.
     """
     here = {refusal.code: refusal for refusal in said}
     by_status: dict[int, dict[str, Any]] = {}
@@ -103,7 +103,7 @@ def documented(
 
 
 def _wrong(code: Code, detail: str, invalid: tuple[str, str]) -> list[dict[str, object]]:
-    """Make the `errors` of an example: `invalid`, or the field that a rule is about, where there is a body."""
+    """Return the `errors` of an example: `invalid`, or the field that the rule is about, if there is a body."""
     if code is Code.INVALID_REQUEST:
         return [{"location": [*invalid], "reason": UNSAID}]
     field, where = code.field, invalid[0]
@@ -123,7 +123,7 @@ def _documented(status: int, examples: dict[str, Any]) -> dict[str, Any]:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every refusal, the framework's own as well, with a problem."""
+    """Answer every refusal with a problem, including the framework's own."""
     app.add_exception_handler(ServiceError, _on_refusal)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
@@ -133,14 +133,14 @@ def install(app: FastAPI) -> None:
 def _on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # the table above says so
     if error.exact != error.detail:
-        # Uniform to the caller, exact to the operator.
+        # The caller gets a uniform text; the operator gets the exact reason.
         logger.warning("refused", code=error.code, why=error.exact)
     status = STATUSES[error.code]
     headers = _challenge(error) | (_SOON if error.code is Code.TOO_MANY_WAITING else _RETRY_AFTER.get(status, {}))
     if isinstance(error, Unavailable) and error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     if error.code is Code.NOT_RECORDED:
-        headers = {}  # there is nothing to repeat: the service settles it
+        headers = {}  # the caller must not retry: the service settles it
     errors = refused_fields(request, error) if status == HTTPStatus.UNPROCESSABLE_ENTITY else None
     return problem(error, headers=headers, errors=errors)
 
@@ -150,7 +150,7 @@ _RETRY_AFTER = {429: {"Retry-After": "60"}, 503: _SOON}
 
 
 def _challenge(error: ServiceError) -> dict[str, str]:
-    """What a client has to bring: RFC 6750, section 3, and RFC 9470, section 3. Nothing of the input is in it."""
+    """Return the challenge header of RFC 6750, section 3, and RFC 9470, section 3. It contains no input."""
     names: dict[str, str] = {}
     if isinstance(error, SignInAgain):
         names = {"error": "insufficient_user_authentication", "max_age": str(error.max_age)}
@@ -173,26 +173,26 @@ def _on_invalid(request: Request, error: Exception) -> Response:
 def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.BAD_REQUEST:
-        # FastAPI's word for a body that it cannot even decode; for one that is no JSON it says 422, as we do for both.
+        # FastAPI answers 400 for a body that it cannot decode, 422 for one that is not JSON. We answer 422 for both.
         return _on_invalid(request, RequestValidationError([{"type": "json_invalid", "loc": ("body",)}]))
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = {"Allow": ", ".join(_methods_of(request))}
         return problem(ServiceError(Code.METHOD_NOT_ALLOWED), headers=allowed)
-    # Whatever else it might refuse, a file of the documentation that it cannot read say, is not there for the caller.
+    # Everything else, such as an unreadable file of the documentation, is answered as not found.
     return problem(no_such_resource())
 
 
 def _methods_of(request: Request) -> list[str]:
-    """List all methods that this path knows. Starlette itself names those of the first route that has it."""
+    """List all methods of this path. Starlette itself lists only those of the first matching route."""
     path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
     routes: list[APIRoute] = request.app.state.routes
-    # What no route has is a file of the documentation.
+    # A path without a route is a file of the documentation.
     known = {method for route in routes if route.path_regex.match(path) for method in route.methods or ()} or {"GET"}
     return sorted(known | {"HEAD"} if "GET" in known else known)
 
 
 def _on_crash(request: Request, error: Exception) -> Response:
-    # Without local variables, and without the text of the exception in the answer: either may quote anything.
+    # No local variables in the log, and no exception text in the response: either could contain secrets or input.
     logger.error("unexpected error", method=request.method, path=request.url.path, exc_info=error)
     return problem(ServiceError(Code.INTERNAL))
 
@@ -200,7 +200,6 @@ def _on_crash(request: Request, error: Exception) -> Response:
 def problem(
     refusal: ServiceError, *, headers: dict[str, str] | None = None, errors: list[dict[str, object]] | None = None
 ) -> Response:
-    """The answer itself."""
     content = _content(refusal)
     if errors is not None:
         content["errors"] = errors

@@ -1,4 +1,4 @@
-"""The ways to sign in that an app has, and the count of those that failed."""
+"""An app's ways to sign in, and the count of failed sign-ins."""
 
 import threading
 from collections import Counter
@@ -21,13 +21,15 @@ from service.domain.errors import Code, TooMany
 logger = structlog.get_logger(__name__)
 
 
-# Lines in the log for one check of one issuer, whoever fails it; the others are counted.
+# The most log lines for one check of one issuer, from all addresses. Further failures are only counted.
 _LINES = RateLimitItemPerMinute(10)
 
 
 class FailedSignIns:
-    """Counts by address, in this process. A good token is never refused: nobody shuts out those they share a proxy
-    with, and guessing at 238 bits is hopeless at any speed. What is limited is the noise, and what it costs.
+    """Failed sign-ins by address, counted in this process.
+
+    A valid token is never refused, so nobody can lock out others behind the same proxy. Guessing 238 bits is hopeless
+    at any speed; the limit is there for the noise and its cost.
     """
 
     def __init__(self, per_minute: int = 20) -> None:
@@ -39,9 +41,9 @@ class FailedSignIns:
         self._lock = threading.Lock()
 
     def count(self, request: Request, *, check: str | None, issuer: str | None) -> None:
-        """Raise TooMany in the place of one more refusal for an address that had too many.
+        """Count and log a failure. Raise TooMany instead of the refusal if the address has had too many.
 
-        `check` names what was failed and `issuer` whose settings it is about; nothing of a token is in either.
+        `check` is the check that failed and `issuer` the issuer whose settings apply. Neither contains token data.
         """
         address = neighbourhood(request.scope)
         self._log(address, str(check or ""), issuer or "")
@@ -49,14 +51,14 @@ class FailedSignIns:
             raise _too_many()
 
     def log(self, request: Request, *, check: str, issuer: str) -> None:
-        """A line on somebody who is signed in, and nobody here."""
+        """Log a valid token whose owner has no role here."""
         self._log(neighbourhood(request.scope), check, issuer)
 
     @contextmanager
     def trying(self, request: Request) -> Iterator[None]:
-        """For what costs others something: raise TooMany at once where the address has no failure left.
+        """Guard an attempt that costs others something. Raise TooMany at once if the address has no failures left.
 
-        What is still being tried counts as failed, so that nobody has more tries by having them all at once.
+        Attempts in progress count as failed, so that concurrent attempts cannot exceed the limit.
         """
         address = neighbourhood(request.scope)
         with self._lock:
@@ -72,7 +74,7 @@ class FailedSignIns:
                     del self._trying[address]
 
     def _log(self, address: str, check: str, issuer: str) -> None:
-        """A line, unless there were many of the same kind: a flood of bad tokens must not be one of lines."""
+        """Log a line, unless there were many of the same kind: a flood of bad tokens must not flood the log."""
         with self._lock:
             if not self._lines.hit(_LINES, check, issuer):
                 self._unlogged[check, issuer] += 1
@@ -87,7 +89,7 @@ def _too_many() -> TooMany:
 
 @dataclass(frozen=True, slots=True)
 class SignIns:
-    """`browsers` are the issuers that Swagger UI can sign in with, by their names in the settings."""
+    """The ways to sign in. `browsers` are the issuers that Swagger UI can use, by their names in the settings."""
 
     verifier: Verifier = field(default_factory=lambda: Verifier(()))
     browsers: Mapping[str, BrowserClient] = field(default_factory=dict)
@@ -100,7 +102,7 @@ def sign_ins_of(request: Request) -> SignIns:
 
 
 def neighbourhood(scope: Scope) -> str:
-    """The client's address; of IPv6, the network that one subscriber has to choose addresses from."""
+    """Return the client's IPv4 address, or its IPv6 /64 network, since one subscriber can use all addresses in that."""
     client = scope.get("client")
     host: str = client[0] if client else "unknown"
     try:

@@ -1,4 +1,4 @@
-"""The HTTP status of each refusal. What it says is the domain's."""
+"""The HTTP status of each refusal. Its sentence is in the domain."""
 
 from collections.abc import Mapping
 

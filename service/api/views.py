@@ -1,4 +1,4 @@
-"""From the domain to what is sent: names beside subjects, nothing decided here."""
+"""Converts domain objects into response bodies, with names beside subjects. It decides nothing."""
 
 from collections.abc import Callable
 
@@ -17,10 +17,10 @@ from service.domain.filing import Filing
 from service.domain.operation import OperationName
 from service.domain.outcome import CreatedKey
 from service.domain.request import OperationRequest
-from service.workflow.drift import Look
+from service.workflow.drift import DriftCheck
 from service.workflow.read import Shown
 
-# From an account's id to its name.
+# Maps an account's id to its name.
 NameOf = Callable[[str], str]
 
 
@@ -99,7 +99,7 @@ def summary_out(account_name: NameOf, directory: Directory, request: OperationRe
 
 
 def created_key_out(request: OperationRequest, key: CreatedKey) -> out.CreatedKeyOut:
-    """The one place where a secret goes into an answer as JSON."""
+    """Convert a new key. This is the only place where a secret goes into a JSON response."""
     return out.CreatedKeyOut(
         access_key_id=key.access_key_id,
         secret_access_key=SecretStr(key.secret.reveal()),
@@ -137,12 +137,12 @@ def finding_out(account_name: NameOf, finding: DriftFinding) -> out.FindingOut:
     )
 
 
-def look_out(account_name: NameOf, look: Look) -> out.DriftCheckOut:
+def drift_check_out(account_name: NameOf, check: DriftCheck) -> out.DriftCheckOut:
     return out.DriftCheckOut(
-        account=_account(account_name, look.expectation.account_id),
-        adopted=look.adopted,
-        expected=_expectation(look.expectation),
-        open=[finding_out(account_name, finding) for finding in look.open],
+        account=_account(account_name, check.expectation.account_id),
+        adopted=check.adopted,
+        expected=_expectation(check.expectation),
+        open=[finding_out(account_name, finding) for finding in check.open],
     )
 
 

@@ -1,4 +1,4 @@
-"""How many calls may wait for something slow at a time, so that all others keep their threads."""
+"""Limits how many calls may wait for something slow at a time, so that others still get a thread."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,14 +8,15 @@ from typing import Literal
 
 from service.domain.errors import Code, TooMany
 
-# What waits for AWS, a tracker or a provider. Each kind has places of its own: no reading keeps an execution out.
+# Kinds of calls that wait for AWS, a tracker or a provider. Each has its own places, so reads cannot block executions.
 Kind = Literal["read", "file", "execute", "sign_in"]
 _SHARE = 4
 
 
 class Places:
-    """The places of this process. A kind has a quarter of the API's threads, and one person, or one
-    address that signs in, at most half of these.
+    """The places of this process.
+
+    Each kind has a quarter of the API's threads. One person, or one address that signs in, gets at most half of these.
     """
 
     def __init__(self, threads: int = 20) -> None:
@@ -26,14 +27,14 @@ class Places:
 
     @contextmanager
     def one(self, kind: Kind, subject: str) -> Iterator[None]:
-        """Hold a place until the end of the block. Raises TooMany at once where there is none."""
+        """Hold a place until the end of the block. Raise TooMany at once if none is free."""
         self._take(kind, subject)
         try:
             yield
         finally:
             with self._lock:
                 self._taken[kind, subject] -= 1
-                self._taken += Counter()  # which drops whoever holds none
+                self._taken += Counter()  # drops subjects with none left
 
     def _take(self, kind: Kind, subject: str) -> None:
         with self._lock:

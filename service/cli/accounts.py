@@ -16,7 +16,7 @@ from service.domain.drift import DriftFinding
 from service.domain.errors import ServiceError
 from service.workflow.accounts import SourceCheck, check_account, is_hopeless, organization_features
 from service.workflow.context import Context
-from service.workflow.drift import Look, check_drift
+from service.workflow.drift import DriftCheck, check_drift
 from service.workflow.health import check_ready
 
 app = Commands(help="Accounts: check whether they can serve.")
@@ -112,8 +112,8 @@ def drift(ctx: typer.Context, parallel: Parallel = 8) -> None:
             what="Drift",
         )
     failed = [(account, found) for account, found in zip(accounts, checks, strict=True) if isinstance(found, str)]
-    adopted = sum(isinstance(found, Look) and found.adopted for found in checks)
-    findings = [finding for found in checks if isinstance(found, Look) for finding in found.open]
+    adopted = sum(isinstance(found, DriftCheck) and found.adopted for found in checks)
+    findings = [finding for found in checks if isinstance(found, DriftCheck) for finding in found.open]
     if adopted:
         console.print(f"{adopted} accounts were checked for the first time; what they have is expected from now on.")
     if findings:
@@ -125,7 +125,7 @@ def drift(ctx: typer.Context, parallel: Parallel = 8) -> None:
         raise typer.Exit(1)
 
 
-def _check_drift(context: Context, account: Account) -> Look | str:
+def _check_drift(context: Context, account: Account) -> DriftCheck | str:
     try:
         return check_drift(context, account, operator())
     except ServiceError as error:

@@ -37,7 +37,7 @@ _LONGEST_WAIT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class DriftCheck:
     """What a look at an account left behind. `adopted`: it was the first one."""
 
     expectation: Expectation
@@ -45,7 +45,7 @@ class Look:
     adopted: bool
 
 
-def check_drift(ctx: Context, account: Account, actor: Actor = WORKER) -> Look:
+def check_drift(ctx: Context, account: Account, actor: Actor = WORKER) -> DriftCheck:
     """Look at one account now.
 
     Raises Unavailable; Conflict when no source can read it, and `account_busy` while something is being done to it,
@@ -64,7 +64,7 @@ def check_drift(ctx: Context, account: Account, actor: Actor = WORKER) -> Look:
         raise
 
 
-def _judge(ctx: Context, tx: Tx, account_id: str, seen: Seen, actor: Actor) -> Look:
+def _judge(ctx: Context, tx: Tx, account_id: str, seen: Seen, actor: Actor) -> DriftCheck:
     now, delay = ctx.now(), ctx.policy.consistency_delay
     before = expectations.lock(tx, account_id)
     # A time in the future is that of a clock that was wrong: it must not keep anybody from looking.
@@ -91,7 +91,7 @@ def _judge(ctx: Context, tx: Tx, account_id: str, seen: Seen, actor: Actor) -> L
     events += _write_down(ctx, tx, expectation, seen)
     for event in events:
         tell(ctx, tx, event, actor=actor, at=now)
-    return Look(expectation, tuple(expectations.open_findings(tx, account_id)), adopted=before is None)
+    return DriftCheck(expectation, tuple(expectations.open_findings(tx, account_id)), adopted=before is None)
 
 
 @retried
@@ -141,7 +141,7 @@ def _write_down(ctx: Context, tx: Tx, expectation: Expectation, seen: Seen) -> l
     return events
 
 
-def check_drift_now(ctx: Context, actor: Actor, account_id: str) -> Look:
+def check_drift_now(ctx: Context, actor: Actor, account_id: str) -> DriftCheck:
     """As `check_drift`, for an operator. Raises Forbidden and NotFound as well."""
     check_may_look_for_drift(actor, account_id)
     return check_drift(ctx, known_account(ctx, account_id), actor)

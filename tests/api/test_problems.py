@@ -267,7 +267,7 @@ REQUEST = f"/v1/requests/{ABSENT}"
 
 
 def unknown(*names: str) -> str:
-    return f"There is a name that is not known here. Known are: {', '.join(names)}."
+    return f"There is an unknown name here. Known names: {', '.join(names)}."
 
 
 Sent = dict[str, Any]
@@ -348,7 +348,7 @@ WRONG: dict[str, tuple[str, str, Sent, tuple[str | int, ...], str]] = {
         "/v1/requests",
         {"json": FILING | {"lifetime": "PT1S"}},
         ("body", "lifetime"),
-        "A lifetime is 5 minutes at least and 3660 days at most.",
+        "A lifetime is at least 5 minutes and at most 3660 days.",
     ),
     "no duration": (
         "POST",
@@ -362,7 +362,7 @@ WRONG: dict[str, tuple[str, str, Sent, tuple[str | int, ...], str]] = {
         "/v1/requests",
         {"json": FILING | {"ticket": "OPS\U000e0041"}},
         ("body", "ticket"),
-        "There are characters in it that nobody sees.",
+        "It contains invisible characters.",
     ),
 }
 

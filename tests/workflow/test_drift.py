@@ -17,7 +17,7 @@ from service.domain.errors import Code, ServiceError
 from service.simulated_aws import ConnectionLostAfter, ConnectionLostBefore
 from service.worker import run_pass
 from service.workflow.decide import confirm_receipt
-from service.workflow.drift import Look, accept_drift, check_drift, open_drift
+from service.workflow.drift import DriftCheck, accept_drift, check_drift, open_drift
 from service.workflow.due import due
 
 HOUR = timedelta(hours=1)
@@ -26,12 +26,12 @@ HOUR = timedelta(hours=1)
 pytestmark = pytest.mark.usefixtures("no_back_off")
 
 
-def look(house: House, account_id: str = ACCOUNT) -> Look:
+def look(house: House, account_id: str = ACCOUNT) -> DriftCheck:
     house.clock.advance(HOUR)
     return check_drift(house.ctx, ACCOUNTS[account_id])
 
 
-def kinds(found: Look) -> list[str]:
+def kinds(found: DriftCheck) -> list[str]:
     return [finding.drift.kind.value for finding in found.open]
 
 

@@ -1,1 +1,1 @@
-"""What only the OpenAPI document shows: examples and webhooks."""
+"""The parts that only the OpenAPI document shows: examples and webhooks."""

@@ -1,8 +1,8 @@
-"""The examples of the contract, and one story through all of them.
+"""The examples of the contract. Together they show one rotation.
 
 Carol asks for a new root key of the account "production", for Grace. Dave and Erin approve, Grace executes; weeks
-later Carol has the old key deleted. The domain itself plays it, so that digests, warnings, and what each of them may do
-are what the service would say. Nothing here is a secret.
+later Carol has the old key deleted. Domain code makes the examples, so digests, warnings and actions are those of the
+service. Nothing here is a secret.
 """
 
 from dataclasses import replace
@@ -25,7 +25,7 @@ from service.domain.operation import OperationName
 from service.domain.outcome import CreatedKey, Done, InDoubt, Secret
 from service.domain.request import Verdict
 from service.domain.selection import Cursor
-from service.workflow.drift import Look
+from service.workflow.drift import DriftCheck
 
 Json = dict[str, Any]
 
@@ -34,28 +34,28 @@ _OLD_KEY, _NEW_KEY = "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE"
 
 
 def named(**examples: tuple[str, object]) -> Json:
-    """Each example with a line that says whose it is, or when."""
+    """Return each example with its summary."""
     return {name: {"summary": summary, "value": value} for name, (summary, value) in examples.items()}
 
 
 def answer(description: str, *names: str, status: int = 200, headers: Json | None = None) -> dict[int | str, Json]:
-    """The documentation of a route's answer as JSON, with examples out of `ANSWERS`."""
+    """Document a route's JSON response, with examples from `ANSWERS`."""
     content = {"application/json": {"examples": shown(*names)}}
     return {status: {"description": description, "content": content} | ({"headers": headers} if headers else {})}
 
 
 def text(media_type: str, description: str, name: str) -> dict[int | str, Json]:
-    """The same of an answer that is text."""
+    """Document a route's text response, with an example from `ANSWERS`."""
     content = {media_type: {"schema": {"type": "string"}, "examples": shown(name)}}
     return {200: {"description": description, "content": content}}
 
 
 def shown(*names: str) -> Json:
-    """By reference: whatever stands in a route, FastAPI strips of its nulls."""
+    """Refer to examples by name: FastAPI strips nulls from examples that stand in a route."""
     return {name: {"$ref": f"#/components/examples/{name}"} for name in names}
 
 
-# --- what is asked for ---
+# --- requests ---
 
 
 def _filing(operation: OperationName, summary: str, justification: str, **fields: object) -> tuple[str, Json]:
@@ -70,7 +70,7 @@ def _filing(operation: OperationName, summary: str, justification: str, **fields
 FILINGS = named(
     create_access_key=_filing(
         OperationName.CREATE_ACCESS_KEY,
-        "A new key, for somebody else",
+        "A new key for somebody else",
         inputs.EXAMPLE_JUSTIFICATION,
         ticket="OPS-4711",
         recipient="grace",
@@ -78,14 +78,14 @@ FILINGS = named(
     ),
     deactivate_access_key=_filing(
         OperationName.DEACTIVATE_ACCESS_KEY,
-        "An emergency: run it as soon as it is approved",
+        "An emergency: run as soon as it is approved",
         "The key was found in a public repository.",
         access_key_id=_OLD_KEY,
         run_on_approval=True,
     ),
     activate_access_key=_filing(
         OperationName.ACTIVATE_ACCESS_KEY,
-        "An inactive key works again",
+        "Activate an inactive key",
         "A job that still needs the old key was found.",
         access_key_id=_OLD_KEY,
     ),
@@ -104,7 +104,7 @@ FILINGS = named(
     ),
     allow_password_recovery=_filing(
         OperationName.ALLOW_PASSWORD_RECOVERY,
-        "Somebody has to sign in as root once more",
+        "Somebody has to sign in as root again",
         "The payment settings can be changed by root only.",
         account_id=_MEMBER,
         ticket="OPS-4713",
@@ -118,13 +118,13 @@ FILINGS = named(
     ),
     delete_signing_certificate=_filing(
         OperationName.DELETE_SIGNING_CERTIFICATE,
-        "A certificate of former times",
+        "An old certificate",
         "Nothing has signed with X.509 for years.",
         account_id=_MEMBER,
         certificate_id="TA7SMP42TDN5Z26OBPJE7EXAMPLE",
     ),
 )
-# --- a request, from its filing on ---
+# --- one request, from its filing on ---
 
 _OLD = AccessKey(
     access_key_id=_OLD_KEY,
@@ -145,11 +145,11 @@ _DONE = Done(signer_key_id=_OLD_KEY, aws_request_id="6f9c1c0a-1b64-4f0e-9a43-7b1
 _DELIVERED = life.executed(_APPROVED, life.GRACE, replace(_DONE, created=_KEY))
 _LOST = InDoubt(detail=LOST, signer_key_id=_OLD_KEY)
 _NO = "The old key is still in use."
-_OLD_WORKS_AGAIN = "An old key works again"
+_ACTIVATED = "An old key was activated"
 
 DECISIONS = named(
-    approve=("Approve what you read", {"decision": "approve", "digest": _REQUEST.digest}),
-    reject=("Reject, and say why", {"decision": "reject", "digest": _REQUEST.digest, "comment": _NO}),
+    approve=("Approve", {"decision": "approve", "digest": _REQUEST.digest}),
+    reject=("Reject, with a reason", {"decision": "reject", "digest": _REQUEST.digest, "comment": _NO}),
 )
 
 # Two weeks later the old key is inactive, and the service signs with the new one.
@@ -168,7 +168,7 @@ _DELETED = life.executed(
     replace(_DONE, signer_key_id=_NEW_KEY, aws_request_id="a7d0e7c2-52b5-4d8e-8a0b-3c9f61e0d2b4"),
 )
 
-# --- drift, the log ---
+# --- drift and the log ---
 
 _EXPECTED = Expectation(
     account_id=life.ACCOUNT.account_id,
@@ -190,16 +190,16 @@ _FINDING = DriftFinding(
     accepted_by=None,
 )
 _ACCEPTED = replace(_FINDING, closed_at=life.at("03-16T09:02:00"), accepted_by=life.HEIDI.subject)
-ACCEPTANCES = named(known=("It is known", {"comment": "Switched on again in the console, for the incident OPS-4720."}))
+ACCEPTANCES = named(known=("A known change", {"comment": "Activated in the console, for the incident OPS-4720."}))
 
 
 def _log() -> list[Json]:
-    told = [
+    happened = [
         (life.CAROL, _REQUEST.filing.filed_at, filed(_REQUEST)),
         *((life.DAVE, _BY_DAVE.decisions[-1].decided_at, event) for event in between(_REQUEST, _BY_DAVE)),
         *((life.ERIN, _APPROVED.decisions[-1].decided_at, event) for event in between(_BY_DAVE, _APPROVED)),
     ]
-    signed_in = [(life.signed_in(by, at), at, event) for by, at, event in told]
+    signed_in = [(life.signed_in(by, at), at, event) for by, at, event in happened]
     return log_examples.records(signed_in, _REQUEST.filing.request_id)
 
 
@@ -246,7 +246,7 @@ _AGAIN = replace(
 )
 
 
-# --- what is answered ---
+# --- responses ---
 
 
 def _whole(summary: str, value: BaseModel) -> tuple[str, object]:
@@ -260,25 +260,25 @@ def _file(name: FileName) -> str:
 _LISTED = views.account_out(life.ACCOUNT)
 
 ANSWERS = named(
-    filed=_whole("As Carol gets it", life.shown_to(life.CAROL, _REQUEST)),
-    page=_whole("What waits for Dave", _page()),
-    pending=_whole("As Dave reads it, before he decides", life.shown_to(life.DAVE, _REQUEST)),
-    withdrawn=_whole("By Carol", life.shown_to(life.CAROL, _REQUEST.withdraw(life.at("03-02T09:20:00")))),
+    filed=_whole("As Carol sees it", life.shown_to(life.CAROL, _REQUEST)),
+    page=_whole("Requests that wait for Dave", _page()),
+    pending=_whole("As Dave sees it before he decides", life.shown_to(life.DAVE, _REQUEST)),
+    withdrawn=_whole("Withdrawn by Carol", life.shown_to(life.CAROL, _REQUEST.withdraw(life.at("03-02T09:20:00")))),
     approved=_whole("The second approval, by Erin", life.shown_to(life.ERIN, _APPROVED)),
     rejected=_whole(
         "A rejection, by Dave",
         life.shown_to(life.DAVE, life.decided(_REQUEST, life.DAVE, 17, Verdict.REJECT, _NO)),
     ),
-    created_key=_whole("A create: the new key, for Grace alone", views.created_key_out(_DELIVERED, _KEY)),
+    created_key=_whole("A new key, for Grace only", views.created_key_out(_DELIVERED, _KEY)),
     rootkey=("rootkey.csv", _file(FileName.ROOTKEY_CSV)),
     credentials=("credentials.csv", _file(FileName.CREDENTIALS_CSV)),
     profile=("profile.ini", _file(FileName.PROFILE_INI)),
-    executed=_whole("Anything else: the request", life.shown_to(life.CAROL, _DELETED)),
+    executed=_whole("Any other operation: the request", life.shown_to(life.CAROL, _DELETED)),
     in_doubt=_whole(
-        "A create, as Grace gets it",
+        "A create, as Grace sees it",
         life.shown_to(life.GRACE, life.executed(_APPROVED, life.GRACE, _LOST)),
     ),
-    received=_whole("By Grace", life.shown_to(life.GRACE, _DELIVERED.receive(life.at("03-02T10:24:00")))),
+    received=_whole("Confirmed by Grace", life.shown_to(life.GRACE, _DELIVERED.receive(life.at("03-02T10:24:00")))),
     me=_whole(
         "Dave, an approver",
         outputs.MeOut(
@@ -288,21 +288,23 @@ ANSWERS = named(
             roles=sorted(life.DAVE.roles),
         ),
     ),
-    accounts=("A single account", [_LISTED.model_dump(mode="json")]),
-    account=_whole("With a root key of its own", views.account_detail_out(life.ACCOUNT, _EXPECTED)),
+    accounts=("One account", [_LISTED.model_dump(mode="json")]),
+    account=_whole("An account with its own root key", views.account_detail_out(life.ACCOUNT, _EXPECTED)),
     live=_whole(
         "After the rotation",
         outputs.AccountCredentialsOut(account=_LISTED, root_credentials=views.credentials_out(_LATER)),
     ),
-    drift=_whole(_OLD_WORKS_AGAIN, outputs.DriftOut(items=[views.finding_out(life.account_name, _FINDING)])),
-    look=_whole(_OLD_WORKS_AGAIN, views.look_out(life.account_name, Look(_EXPECTED, (_FINDING,), adopted=False))),
-    accepted=_whole("By Heidi", views.finding_out(life.account_name, _ACCEPTED)),
-    deliveries=_whole(
-        "One that was not taken", outputs.DeliveryPageOut(items=[views.delivery_out(_FAILED)], next_cursor=None)
+    drift=_whole(_ACTIVATED, outputs.DriftOut(items=[views.finding_out(life.account_name, _FINDING)])),
+    drift_check=_whole(
+        _ACTIVATED, views.drift_check_out(life.account_name, DriftCheck(_EXPECTED, (_FINDING,), adopted=False))
     ),
-    redelivery=_whole("By Heidi", views.delivery_out(_AGAIN)),
-    events=_whole("A request until it is approved", _events()),
+    accepted=_whole("Accepted by Heidi", views.finding_out(life.account_name, _ACCEPTED)),
+    deliveries=_whole(
+        "A failed delivery", outputs.DeliveryPageOut(items=[views.delivery_out(_FAILED)], next_cursor=None)
+    ),
+    redelivery=_whole("Redelivered by Heidi", views.delivery_out(_AGAIN)),
+    events=_whole("A request until its approval", _events()),
     **log_examples.answers(_LOG),
-    ok=_whole("It is", outputs.HealthOut(status="ok")),
-    alive=_whole("It is", outputs.AliveOut(status="ok", version=version("rootquorum"))),
+    ok=_whole("Ready", outputs.HealthOut(status="ok")),
+    alive=_whole("Alive", outputs.AliveOut(status="ok", version=version("rootquorum"))),
 )

@@ -1,4 +1,4 @@
-"""Who is in the examples of the contract, and how the domain plays a request for them."""
+"""The people in the contract's examples, and the steps that take a request through its life with domain code."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,7 +40,7 @@ def account_name(_account_id: str) -> str:
 
 
 def signed_in(who: Member, now: datetime) -> Actor:
-    """A minute ago, at the provider of the company."""
+    """Return the person as an actor who signed in at the provider a minute ago."""
     proof = Proof(
         issuer="https://login.example.com",
         subject=f"00u-{who.subject}",
@@ -72,7 +72,7 @@ def observed(at: datetime, signer: str, *keys: AccessKey) -> RootCredentials:
 
 
 def filed_by_carol(request_id: str, asked: dict[str, Any], observed: RootCredentials) -> OperationRequest:
-    """By Carol, of what the body of an example asks for."""
+    """File a request by Carol from the body of an example."""
     operation = OperationName(asked["operation"])
     filing = Filing(
         request_id=request_id,
@@ -125,7 +125,7 @@ def executed(on: OperationRequest, by: Member, outcome: Done | InDoubt) -> Opera
 
 
 def shown_to(reader: Member, request: OperationRequest) -> outputs.RequestOut:
-    """The request as this reader gets it, soon after what happened last."""
+    """Return the request as this reader sees it, right after its last step."""
     soon = max(filter(None, (request.filing.filed_at, request.approved_at, request.settled_at)))
     actor = signed_in(reader, soon)
     standing = _standing(request, actor)

@@ -1,4 +1,4 @@
-"""What the audit log's own routes answer, for the contract: the story's events as a log that is really signed."""
+"""The contract's examples for the audit log's routes: the examples' events in a log that is really signed."""
 
 import json
 from base64 import b64encode
@@ -18,22 +18,22 @@ from service.signing.ed25519 import Ed25519Signer
 from service.signing.notes import sign_note
 
 ORIGIN = "rootquorum.example.com/log"
-# Of no use but here: everybody knows it.
+# For examples only: the key is public.
 _SIGNER = Ed25519Signer(ORIGIN, Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 
-Told = Sequence[tuple[Actor, datetime, Event]]
+Happened = Sequence[tuple[Actor, datetime, Event]]
 
 
-def records(told: Told, request_id: str) -> list[dict[str, Any]]:
-    """What the log has of these events, the first of which is its first."""
+def records(happened: Happened, request_id: str) -> list[dict[str, Any]]:
+    """Return the log's records of these events, numbered from 1."""
     return [
         dict(record(event, seq=seq, at=at, actor=by, request_id=request_id, previous=seq - 1 or None))
-        for seq, (by, at, event) in enumerate(told, 1)
+        for seq, (by, at, event) in enumerate(happened, 1)
     ]
 
 
 def answers(log: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, object]]:
-    """Of each route its example, with its summary."""
+    """Return an example and its summary for each route."""
     contents = [canonical(event).decode() for event in log]
     hashes = {Node(0, at): leaf_hash(content.encode()) for at, content in enumerate(contents)}
     roots, grown = [EMPTY.root()], EMPTY
@@ -49,9 +49,9 @@ def answers(log: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, object]]:
         for at, content in enumerate(contents)
     ]
     return {
-        "checkpoint": ("Of a log of four events", note),
+        "checkpoint": ("The checkpoint of a log with four events", note),
         "inclusion": (
-            "Of the first event",
+            "The proof for the first event",
             {
                 "seq": 1,
                 "size": size,
@@ -72,8 +72,8 @@ def answers(log: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, object]]:
             "Four events",
             "".join(f"{line}\n" for line in (*contents, canonical({"checkpoint": note}).decode())),
         ),
-        "log_keys": ("One, that signs", {"origin": ORIGIN, "keys": [dict(key.document())]}),
-        "evidence": ("Of a request that is approved", dict(evidence(proved, note, [key]))),
+        "log_keys": ("One key, in use", {"origin": ORIGIN, "keys": [dict(key.document())]}),
+        "evidence": ("The evidence of an approved request", dict(evidence(proved, note, [key]))),
     }
 
 

@@ -1,4 +1,4 @@
-"""What the contract shows of each refusal: its own sentence, with example values where it takes some."""
+"""The contract's example of each refusal: its sentence, with example values for its parameters."""
 
 from collections.abc import Mapping
 
@@ -36,5 +36,5 @@ _FILLED_IN: Mapping[Code, ServiceError] = {
 
 
 def example(code: Code) -> ServiceError:
-    """The refusal that the contract shows for `code`, where a route knows none that is truer."""
+    """Return the default example for `code`. A route may have a more specific one."""
     return _FILLED_IN.get(code) or ServiceError(code)

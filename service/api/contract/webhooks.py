@@ -18,31 +18,31 @@ from service.domain.request import Status
 
 
 class ToldRequest(BaseModel):
-    """The request that it is about, as it was right after the event."""
+    """The event's request, as it was right after the event."""
 
     id: ids.Uuid
     status: Status
     operation: OperationName
     ticket: str | None
-    link: str | None = Field(description="Null unless the settings say where this service is.")
+    link: str | None = Field(description="Null unless the settings have this service's public URL.")
 
 
 class ToldActor(BaseModel):
     kind: ActorKind
-    name: str = Field(description="For display. Escape it: it is what an identity provider says.")
+    name: str = Field(description="For display. Escape it: it comes from an identity provider.")
 
 
 class ToldHead(BaseModel):
-    """Where the event stands in the audit log, and the log's head as it was then: keep it, and you can tell later
-    whether that log is still what it was.
+    """The event's place in the audit log, and the log's head at that time. Keep it to check later that the log has not
+    been changed.
     """
 
-    sequence: int = Field(description="The event's number. So many events the log had.")
-    root: str = Field(description="Base64 of the root of the tree over them (RFC 9162).")
+    sequence: int = Field(description="The event's sequence number, which is also the log's size at that time.")
+    root: str = Field(description="The root of the tree over all events up to this one, in Base64 (RFC 9162).")
 
 
 class Told(BaseModel):
-    """What every event says; no free text of anybody, and never a secret."""
+    """The data of every event. It contains no user's free text, and never a secret."""
 
     account_id: ids.AccountId | None
     request: ToldRequest | None
@@ -66,12 +66,12 @@ class ToldOfService(Told):
 
 
 class Waiting(BaseModel):
-    """For whom a request waits."""
+    """The approvals that a request waits for."""
 
-    reminder: Literal[0, 1, 2] = Field(description="1 at half, 2 at nine tenths of the approval window; 0 before.")
-    missing: int = Field(description="How many more approvals it takes.")
-    people: list[str] = Field(description="Names of those who can still approve it, at most twenty.")
-    others: int = Field(description="How many more can.")
+    reminder: Literal[0, 1, 2] = Field(description="1 at half of the approval window, 2 at nine tenths; 0 before.")
+    missing: int = Field(description="How many approvals are missing.")
+    people: list[str] = Field(description="Names of people who can still approve it, at most twenty.")
+    others: int = Field(description="How many more people can approve it.")
     approve_by: datetime
 
 
@@ -82,7 +82,7 @@ class ToldOfWaiting(ToldOfRequest):
 class FailedDelivery(BaseModel):
     delivery_id: ids.Uuid
     destination: ids.Destination
-    seq: int = Field(description="Of the event that was to be told.")
+    seq: int = Field(description="The sequence number of the undelivered event.")
     event: ids.EventName
     attempts: int
     reason: str
@@ -94,7 +94,7 @@ class ToldOfDelivery(ToldOfService):
 
 class Disabled(BaseModel):
     destination: ids.Destination
-    failed: int = Field(description="How many deliveries failed with it.")
+    failed: int = Field(description="How many deliveries failed because of it.")
 
 
 class ToldOfDestination(ToldOfService):
@@ -113,13 +113,13 @@ _WITH: Mapping[PublishedData, type[Told]] = {
 }
 
 _DESCRIPTION = (
-    "Standard Webhooks: the signature is over `webhook-id`, `webhook-timestamp` and the body. The id is the same "
-    "however often it is sent. Any 2xx takes it, 410 wants no more, everything else is tried again for a day."
+    "Standard Webhooks: the signature covers `webhook-id`, `webhook-timestamp` and the body. The id stays the same for "
+    "every attempt. Any 2xx accepts the delivery, 410 ends all deliveries, everything else is retried for a day."
 )
 
 
 def model(event: str) -> type[BaseModel]:
-    """Return the body of one event's deliveries. Raises KeyError for an event without a row, or without a schema."""
+    """Return the body of one event's deliveries. Raise KeyError for an event without a row, or without a schema."""
     row = EVENTS[event]
     fields: dict[str, Any] = {
         "type": (Literal[event], ...),
@@ -142,20 +142,22 @@ def install(app: FastAPI) -> None:
             summary=EVENTS[event].title,
             description=_DESCRIPTION,
             status_code=204,
-            response_description="Taken.",
-            responses={410: {"description": "It wants no more."}, "default": {"description": "Tried again later."}},
+            response_description="Accepted.",
+            responses={410: {"description": "No more deliveries."}, "default": {"description": "Retried later."}},
             operation_id=f"told{_camel(event)}",
         )
 
 
 def _receiver(body: type[BaseModel]) -> Any:
-    """What whoever receives it has to offer; never called."""
+    """Return the endpoint that a receiver has to offer. It is never called."""
 
     def receive(
         event: BaseModel,
         webhook_id: str = Header(),
         webhook_timestamp: str = Header(description="Seconds since 1970."),
-        webhook_signature: str = Header(description="One or more, separated by spaces: `v1,…` HMAC, `v1a,…` Ed25519."),
+        webhook_signature: str = Header(
+            description="One or more, separated by spaces: `v1,…` is HMAC, `v1a,…` Ed25519."
+        ),
     ) -> None:
         raise NotImplementedError
 

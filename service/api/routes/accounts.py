@@ -1,4 +1,4 @@
-"""The configured accounts, and who is asking."""
+"""The configured accounts, and the caller."""
 
 from fastapi import APIRouter
 
@@ -25,7 +25,7 @@ _NO_LIST = Unavailable(Code.ACCOUNT_UNREACHABLE, f"{NOT_LISTED} {DENIED}")
     responses=examples.answer("You.", "me") | documented(common=READING),
 )
 def get_me(actor: SignedIn) -> outputs.MeOut:
-    """The person or machine that your token proves, with today's roles. For everybody who is signed in."""
+    """Return the person or machine of your token, with their current roles. For every signed-in caller."""
     return outputs.MeOut(subject=actor.subject, name=actor.name, kind=actor.kind.value, roles=sorted(actor.roles))
 
 
@@ -38,7 +38,7 @@ def get_me(actor: SignedIn) -> outputs.MeOut:
     | documented(Code.ACCOUNT_UNREACHABLE, common=READING, said=[_NO_LIST]),
 )
 def get_accounts(ctx: Ctx, _actor: SignedIn) -> list[outputs.ConfiguredAccountOut]:
-    """The accounts that the settings name, and those that the organizations list. For everybody who is signed in."""
+    """List the accounts in the settings, and those that the organizations list. For every signed-in caller."""
     return [account_out(account) for account in ctx.accounts.every()]
 
 
@@ -56,8 +56,8 @@ def get_accounts(ctx: Ctx, _actor: SignedIn) -> list[outputs.ConfiguredAccountOu
     ),
 )
 def get_account(ctx: Ctx, _actor: SignedIn, account_id: inputs.AccountId) -> outputs.AccountDetailOut:
-    """What can be done in the account, by which source, or why not; and what the service expects its root user to have,
-    without asking AWS. For everybody who is signed in.
+    """Return the operations that are possible in the account, with their source, or the reason why not; and the
+    expected state of its root user. AWS is not queried. For every signed-in caller.
     """
     return account_detail_out(*account_and_expectation(ctx, account_id))
 
@@ -67,7 +67,7 @@ def get_account(ctx: Ctx, _actor: SignedIn, account_id: inputs.AccountId) -> out
     tags=["Accounts"],
     operation_id="readRootCredentials",
     summary="Read an account's root credentials",
-    responses=examples.answer("What AWS says now.", "live")
+    responses=examples.answer("The live state.", "live")
     | documented(
         Code.NOT_FOUND,
         Code.NOT_CAPABLE,
@@ -81,8 +81,8 @@ def get_account(ctx: Ctx, _actor: SignedIn, account_id: inputs.AccountId) -> out
 def get_root_credentials(
     ctx: Ctx, actor: SignedIn, waiting: Waiting, account_id: inputs.AccountId
 ) -> outputs.AccountCredentialsOut:
-    """The live state, asked of AWS now: access keys with status, age and last use; password, MFA devices and signing
-    certificates. Nothing is changed. For everybody who is signed in.
+    """Read the live state from AWS: access keys with status, age and last use; password, MFA devices and signing
+    certificates. Nothing is changed. For every signed-in caller.
     """
     with waiting.one("read", actor.subject):
         account, observed = root_credentials(ctx, account_id)

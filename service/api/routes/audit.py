@@ -35,8 +35,8 @@ def get_events(
     actor: SignedIn,
     wanted: Annotated[inputs.AuditFilter, Query()],
 ) -> log_outputs.AuditPageOut:
-    """Every event, oldest first; the sequence numbers have no gap, so that a missing one shows. For the role
-    `auditor`.
+    """List all events, oldest first. The sequence numbers have no gaps, so a missing event is noticed. Requires the
+    role `auditor`.
     """
     after = decode_sequence(wanted.cursor)
     found = read_events(ctx, actor, after=after, limit=wanted.limit + 1, request_id=wanted.request_id)
@@ -51,7 +51,7 @@ def get_events(
 
 def _event(content: str) -> log_outputs.AuditEventOut:
     event = json.loads(content)
-    # Events of before people signed in at providers say nothing of a proof.
+    # Older events, from before sign-ins at providers, have no proof.
     event["actor"] = {"proof": None} | event["actor"]
     return log_outputs.AuditEventOut.model_validate({"previous": None} | event)
 
@@ -61,13 +61,12 @@ def _event(content: str) -> log_outputs.AuditEventOut:
     operation_id="readCheckpoint",
     summary="Read the log's signed head",
     response_class=PlainTextResponse,
-    responses=examples.text("text/plain", "A checkpoint, in a signed note.", "checkpoint")
+    responses=examples.text("text/plain", "A checkpoint, as a signed note.", "checkpoint")
     | documented(Code.LOG_NOT_SIGNED, common=READING),
 )
 def get_checkpoint(ctx: Ctx, _actor: SignedIn) -> PlainTextResponse:
-    """How many events the log has and the root of the tree over them, signed (C2SP `tlog-checkpoint`). Keep it where
-    this service has no hand: whoever has it can tell later whether anything before it was changed. For everybody who
-    is signed in.
+    """Return the log's size and the root of its tree, signed (C2SP `tlog-checkpoint`). Keep it out of this service's
+    reach: with it you can check later whether an earlier event was changed. For every signed-in caller.
     """
     return PlainTextResponse(checkpoint(ctx))
 
@@ -81,7 +80,7 @@ def get_checkpoint(ctx: Ctx, _actor: SignedIn) -> PlainTextResponse:
 def get_inclusion(
     ctx: Ctx, _actor: SignedIn, wanted: Annotated[inputs.InclusionFilter, Query()]
 ) -> log_outputs.InclusionOut:
-    """RFC 9162, section 2.1.3. For everybody who is signed in; it says nothing of what is in the event."""
+    """Return a proof by RFC 9162, section 2.1.3. It does not reveal the event. For every signed-in caller."""
     proved = inclusion(ctx, wanted.seq, wanted.size)
     return log_outputs.InclusionOut(
         seq=proved.seq,
@@ -101,7 +100,7 @@ def get_inclusion(
 def get_consistency(
     ctx: Ctx, _actor: SignedIn, wanted: Annotated[inputs.ConsistencyFilter, Query()]
 ) -> log_outputs.ConsistencyOut:
-    """RFC 9162, section 2.1.4. For everybody who is signed in."""
+    """Return a proof by RFC 9162, section 2.1.4. For every signed-in caller."""
     proved = consistency(ctx, wanted.first, wanted.second)
     return log_outputs.ConsistencyOut(
         first=proved.first, second=proved.second, proof=[_base64(part) for part in proved.proof]
@@ -113,7 +112,7 @@ def get_consistency(
     operation_id="exportLog",
     summary="Export the whole log",
     response_class=StreamingResponse,
-    responses=examples.text("application/jsonl", "A line for each event, and the checkpoint.", "export")
+    responses=examples.text("application/jsonl", "One line per event, then the checkpoint.", "export")
     | documented(
         Code.ROLE_REQUIRED,
         Code.LOG_NOT_SIGNED,
@@ -122,8 +121,8 @@ def get_consistency(
     ),
 )
 def get_export(ctx: Ctx, actor: SignedIn) -> StreamingResponse:
-    """Canonical JSON (RFC 8785), an event a line, and the checkpoint over just these as the last line: without it the
-    export is not whole. `rootquorum audit verify` checks it offline. For the role `auditor`.
+    """Export canonical JSON (RFC 8785), one event per line. The last line is the checkpoint over exactly these events;
+    without it the export is incomplete. `rootquorum audit verify` checks it offline. Requires the role `auditor`.
     """
     return StreamingResponse(export(ctx, actor), media_type="application/jsonl")
 
@@ -135,8 +134,8 @@ def get_export(ctx: Ctx, actor: SignedIn) -> StreamingResponse:
     responses=examples.answer("The keys.", "log_keys") | documented(common=READING),
 )
 def get_keys(ctx: Ctx, _actor: SignedIn) -> log_outputs.LogKeysOut:
-    """As C2SP's verifier keys, with the time in which each signed. Get them once, by another way than the log itself,
-    and keep them. For everybody who is signed in.
+    """List C2SP verifier keys, with the time during which each was in use. Get them once, over another channel than
+    the log, and keep them. For every signed-in caller.
     """
     keys = [log_outputs.LogKeyOut.model_validate(key.document()) for key in ctx.log.keys]
     return log_outputs.LogKeysOut(origin=ctx.log.origin or None, keys=keys)

@@ -1,4 +1,4 @@
-"""Deciding on a request, and withdrawing it."""
+"""Decisions on a request, and its withdrawal."""
 
 from typing import Annotated
 
@@ -53,9 +53,9 @@ def post_decision(
     request_id: inputs.RequestId,
     body: Annotated[inputs.NewDecision, Body(openapi_examples=examples.DECISIONS)],
 ) -> outputs.RequestOut:
-    """One person, one vote, on exactly what the digest names; a rejection ends the request, also one that is approved
-    already. For the role `approver`: people only, and neither the requester nor the recipient. The same decision again,
-    word for word, is answered with the request, and changes nothing.
+    """Approve or reject exactly what the digest covers; each person has one vote. A rejection ends the request, even if
+    it is already approved. Requires the role `approver`; machines, the requester and the recipient may not decide. An
+    identical repeat returns the request and changes nothing.
     """
     decide(ctx, actor, request_id, Verdict(body.decision), digest=body.digest, comment=body.comment)
     return request_out(ctx.account_name, show(ctx, actor, request_id))
@@ -67,7 +67,7 @@ def post_decision(
     operation_id="withdraw",
     summary="Withdraw a request",
     response_model=outputs.RequestOut,
-    responses=examples.answer("Ended.", "withdrawn")
+    responses=examples.answer("The withdrawn request.", "withdrawn")
     | documented(
         Code.NOT_THE_REQUESTER,
         Code.NOT_FOUND,
@@ -76,6 +76,6 @@ def post_decision(
     ),
 )
 def post_withdrawal(ctx: Ctx, actor: SignedIn, request_id: inputs.RequestId) -> outputs.RequestOut:
-    """Ends a request that has not run. Again, it changes nothing. For its requester."""
+    """End a request that has not run. A repeat changes nothing. For the requester only."""
     withdraw(ctx, actor, request_id)
     return request_out(ctx.account_name, show(ctx, actor, request_id))

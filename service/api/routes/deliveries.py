@@ -1,4 +1,4 @@
-"""Deliveries: what destinations were told, and what has become of it."""
+"""Deliveries: events sent to destinations, and their status."""
 
 from typing import Annotated
 
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/v1/deliveries", tags=["Deliveries"])
 def get_deliveries(
     ctx: Ctx, actor: SignedIn, wanted: Annotated[inputs.DeliveryFilter, Query()]
 ) -> outputs.DeliveryPageOut:
-    """One event to one destination each, newest first. For the roles `operator` and `auditor`."""
+    """List deliveries, newest first: one event to one destination each. Requires the role `operator` or `auditor`."""
     found = list_deliveries(
         ctx,
         actor,
@@ -62,5 +62,7 @@ def get_deliveries(
     ),
 )
 def post_redelivery(ctx: Ctx, actor: SignedIn, delivery_id: inputs.DeliveryId) -> outputs.DeliveryOut:
-    """With the same id and body, so that whoever has it already can tell. For the role `operator`."""
+    """Send it with the same id and body, so that the receiver can recognize a duplicate. Requires the role
+    `operator`.
+    """
     return delivery_out(redeliver(ctx, actor, delivery_id))

@@ -1,4 +1,4 @@
-"""Drift: what accounts have that no executed request explains."""
+"""Drift: changes to root credentials that no executed request explains."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from service.api.contract import examples
 from service.api.deps import Ctx, SignedIn, Waiting
 from service.api.problems import TAKING_BODY, documented
 from service.api.schemas import inputs, outputs
-from service.api.views import finding_out, look_out
+from service.api.views import drift_check_out, finding_out
 from service.domain.drift import account_changing, finding_closed, no_such_finding
 from service.domain.errors import Code, no_such_account
 from service.domain.permissions import (
@@ -26,8 +26,8 @@ router = APIRouter(prefix="/v1", tags=["Drift"])
 @router.get(
     "/drift",
     operation_id="listDrift",
-    summary="List what is open",
-    responses=examples.answer("What is open.", "drift")
+    summary="List open drift",
+    responses=examples.answer("The open findings.", "drift")
     | documented(
         Code.ROLE_REQUIRED,
         invalid=("query", "account_id"),
@@ -35,8 +35,8 @@ router = APIRouter(prefix="/v1", tags=["Drift"])
     ),
 )
 def get_drift(ctx: Ctx, actor: SignedIn, wanted: Annotated[inputs.DriftFilter, Query()]) -> outputs.DriftOut:
-    """Every difference that lasts and that nobody has accepted, by account. For the roles `operator`, `auditor` and
-    `approver`.
+    """List all differences that still exist and that nobody has accepted, by account. Requires the role `operator`,
+    `auditor` or `approver`.
     """
     return outputs.DriftOut(
         items=[finding_out(ctx.account_name, finding) for finding in open_drift(ctx, actor, wanted.account_id)]
@@ -46,8 +46,8 @@ def get_drift(ctx: Ctx, actor: SignedIn, wanted: Annotated[inputs.DriftFilter, Q
 @router.post(
     "/accounts/{account_id}/drift-check",
     operation_id="checkDrift",
-    summary="Look for drift now",
-    responses=examples.answer("The look.", "look")
+    summary="Check for drift now",
+    responses=examples.answer("The result.", "drift_check")
     | documented(
         Code.ROLE_REQUIRED,
         Code.NOT_FOUND,
@@ -63,16 +63,18 @@ def get_drift(ctx: Ctx, actor: SignedIn, wanted: Annotated[inputs.DriftFilter, Q
 def post_drift_check(
     ctx: Ctx, actor: SignedIn, waiting: Waiting, account_id: inputs.AccountId
 ) -> outputs.DriftCheckOut:
-    """Reads the account now and compares; the first look takes what is there as right. For the role `operator`."""
+    """Read the account now and compare it. The first check takes the current state as expected. Requires the role
+    `operator`.
+    """
     with waiting.one("read", actor.subject):
-        return look_out(ctx.account_name, check_drift_now(ctx, actor, account_id))
+        return drift_check_out(ctx.account_name, check_drift_now(ctx, actor, account_id))
 
 
 @router.post(
     "/drift/{finding_id}/acceptance",
     operation_id="acceptDrift",
-    summary="Accept what was found",
-    responses=examples.answer("Closed.", "accepted")
+    summary="Accept a finding",
+    responses=examples.answer("The closed finding.", "accepted")
     | documented(
         Code.ROLE_REQUIRED,
         Code.MACHINE_MAY_NOT_DECIDE,
@@ -89,7 +91,7 @@ def post_acceptance(
     finding_id: inputs.FindingId,
     body: Annotated[inputs.Acceptance, Body(openapi_examples=examples.ACCEPTANCES)],
 ) -> outputs.FindingOut:
-    """What was found is expected from now on, and the finding is closed; nothing changes in AWS. For the role
-    `operator`, people only, since somebody has to have looked into it.
+    """Close the finding and expect the found state from now on. Nothing changes in AWS. Requires the role `operator`;
+    for people only, because a human has to investigate first.
     """
     return finding_out(ctx.account_name, accept_drift(ctx, actor, finding_id, body.comment))

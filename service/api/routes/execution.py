@@ -1,4 +1,4 @@
-"""Running an approved request, the two routes whose answers may hold a secret; and confirming that it arrived."""
+"""The execution of an approved request, with two routes that may return a secret; and the receipt of the secret."""
 
 import re
 from collections.abc import Mapping
@@ -27,14 +27,14 @@ router = APIRouter(prefix="/v1/requests/{request_id}", tags=["Execution"])
 _JSON = "application/json"
 
 _IN_DOUBT = examples.answer(
-    "In doubt: the answer of AWS was lost. Do not repeat it: the service finds out what is true, and settles.",
+    "In doubt: AWS's response was lost. Do not repeat the call: the service finds out what happened, and settles.",
     "in_doubt",
     status=202,
 )
 _IN_DOUBT[202]["model"] = outputs.RequestOut
 _FILE: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Done: the file, this once. Read it as text.",
+        "description": "Done: the file, shown once. Read it as text.",
         "content": {
             "text/csv": {"schema": {"type": "string"}, "examples": examples.shown("rootkey", "credentials")},
             "text/plain": {"schema": {"type": "string"}, "examples": examples.shown("profile")},
@@ -84,7 +84,7 @@ _SAID = (
     summary="Run an approved request, once",
     response_model=outputs.CreatedKeyOut | outputs.RequestOut,
     responses=examples.answer(
-        "Done. For a create the key with its secret, this once; else the request.", "created_key", "executed"
+        "Done. For a create, the key with its secret, shown once; otherwise the request.", "created_key", "executed"
     )
     | _IN_DOUBT
     | documented(*_REFUSALS, said=_SAID),
@@ -92,10 +92,10 @@ _SAID = (
 def post_execution(
     ctx: Ctx, actor: SignedIn, waiting: Waiting, http: Request, request_id: inputs.RequestId
 ) -> Response:
-    """Calls AWS, once; one that ends as `failed` is the problem `execution_failed`, so that no script takes it for
-    success. A create is for its recipient alone, since the answer is the secret, and takes as fresh a sign-in as a
-    decision; anything else is for the requester or the recipient. Both are judged as they are today. The answer is
-    JSON; for a file see the paths below this one.
+    """Call AWS, once. An execution that ends as `failed` returns the problem `execution_failed`, so no script takes it
+    for success. A create is for its recipient only, because the response is the secret, and requires as fresh a sign-in
+    as a decision. Any other operation is for the requester or the recipient. Their roles of today count. The response
+    is JSON; for a file see the paths below this one.
     """
     _check_accepted(http, _JSON)
     with waiting.one("execute", actor.subject):
@@ -123,17 +123,17 @@ def post_execution_into_file(
         FileName,
         Path(
             description="`rootkey.csv` as the AWS console writes it; `credentials.csv` for `aws configure import`; "
-            "`profile.ini` for the AWS credentials file, a profile named `root-` and the account id."
+            "`profile.ini` for the AWS credentials file, with a profile named `root-` plus the account id."
         ),
     ],
 ) -> Response:
-    """Does the same, and answers with a file as AWS's own tools read it. It is still the one and only execution: a key
-    that was answered as JSON is not given again as a file. For the recipient of a create.
+    """Do the same, but return a file that AWS's own tools read. It is still the only execution: a key that was returned
+    as JSON is not returned again as a file. For the recipient of a create only.
     """
     written = FILES[file]
-    # Either of the two: Swagger UI offers a choice between them, which need not be that of the file.
+    # Accept both media types: Swagger UI lets people choose one, which may not be the one of the file.
     _check_accepted(http, *{each.media_type for each in FILES.values()})
-    # What was asked for never changes, so this need not be judged together with the execution.
+    # The operation of a request never changes, so this check can run apart from the execution.
     if not show(ctx, actor, request_id).request.filing.operation.is_create:
         raise Conflict(Code.NO_FILE)
     with waiting.one("execute", actor.subject):
@@ -156,7 +156,7 @@ def _without_secret(ctx: Context, actor: Actor, request: OperationRequest) -> Re
     operation_id="confirmReceipt",
     summary="Confirm that the secret arrived",
     response_model=outputs.RequestOut,
-    responses=examples.answer("Closed.", "received")
+    responses=examples.answer("The closed request.", "received")
     | documented(
         Code.NOT_THE_RECIPIENT,
         Code.NOT_FOUND,
@@ -167,17 +167,17 @@ def _without_secret(ctx: Context, actor: Actor, request: OperationRequest) -> Re
     ),
 )
 def post_receipt(ctx: Ctx, actor: SignedIn, request_id: inputs.RequestId) -> outputs.RequestOut:
-    """Keeps the new key: one whose receipt is not confirmed in time is taken back. Again, it changes nothing. For its
-    recipient.
+    """Keep the new key. Without a receipt in time it is deactivated and deleted. A repeat changes nothing. For the
+    recipient only.
     """
     confirm_receipt(ctx, actor, request_id)
     return request_out(ctx.account_name, show(ctx, actor, request_id))
 
 
 def _check_accepted(request: Request, *media_types: str) -> None:
-    """Raise 406, before anything has run, for a client that says that it cannot read what this path answers with.
+    """Raise NOT_ACCEPTABLE before anything runs if the client declares that it cannot read this path's media type.
 
-    Nobody chooses by `Accept`: what a path answers with, it always answers with. So whatever is unclear is let pass.
+    `Accept` does not choose the media type: each path always returns the same one. So an unclear header passes.
     """
     weights = dict(_weighed(media_range) for media_range in request.headers.get("accept", "").split(","))
     weights.pop("", None)
@@ -186,13 +186,13 @@ def _check_accepted(request: Request, *media_types: str) -> None:
 
 
 def _weight(media_type: str, weights: Mapping[str, float]) -> float:
-    """Take the range that says most of it. Old Java's HttpURLConnection says `*` for `*/*`."""
+    """Return the weight of the most specific range. Old Java's HttpURLConnection sends `*` for `*/*`."""
     ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*", "*")
     return next((weights[name] for name in ranges if name in weights), 0.0)
 
 
 def _weighed(media_range: str) -> tuple[str, float]:
-    """Read a range and its weight, 0 to 1 (RFC 9110, section 12.4.2). What is no number is no objection."""
+    """Parse a range and its weight, 0 to 1 (RFC 9110, section 12.4.2). A weight that is not a number counts as 1."""
     name, *parameters = re.sub(r"\s", "", media_range.lower()).split(";")
     weight = next((value[2:] for value in parameters if value.startswith("q=")), "1")
     return name, float(weight) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9}", weight) else 1.0

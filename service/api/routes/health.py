@@ -1,4 +1,4 @@
-"""Is it alive, and can it serve?"""
+"""Liveness and readiness."""
 
 from fastapi import APIRouter, Request
 
@@ -16,8 +16,8 @@ _ALIVE, _YES = examples.answer("Yes.", "alive"), examples.answer("Yes.", "ok")
 
 @router.get("/livez", operation_id="livez", summary="Is the process alive?", responses=_ALIVE | documented(common=()))
 async def livez(request: Request) -> outputs.AliveOut:
-    """Yes, whatever else is away; and which version it is. For everybody."""
-    # Not in the thread pool: while all its threads wait for AWS, the process is alive all the same.
+    """Return the version, even if the database or AWS is unavailable. No sign-in is required."""
+    # Not in the thread pool: the process is alive even while all its threads wait for AWS.
     return outputs.AliveOut(status="ok", version=request.app.version)
 
 
@@ -25,9 +25,10 @@ async def livez(request: Request) -> outputs.AliveOut:
     "/readyz", operation_id="readyz", summary="Can it serve?", responses=_YES | documented(common=(Code.UNAVAILABLE,))
 )
 def readyz(ctx: Ctx) -> outputs.HealthOut:
-    """Yes, when the database answers, has the schema that this version needs, and takes a write. For everybody.
+    """Check that the database answers, has the schema that this version needs, and accepts a write. No sign-in is
+    required.
 
-    A write is tried every ten seconds at most; in between the last one's result is good.
+    It tries at most one write every ten seconds; in between it returns the last result.
     """
     check_ready(ctx)
     check_writes(ctx)

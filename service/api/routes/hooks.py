@@ -1,4 +1,4 @@
-"""What comes in from trackers."""
+"""Messages from trackers."""
 
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ logger = structlog.get_logger(__name__)
 
 router = APIRouter(prefix="/v1/hooks", tags=["Hooks"])
 
-_NOBODY = "No open request that was filed before it names the ticket."
+_NOBODY = "No open request filed before it names the ticket."
 
 _STANDARD = {"type": "ticket.closed", "timestamp": "2026-03-02T09:31:00Z", "data": {"ticket": "OPS-4711"}}
 _GITHUB = {
@@ -36,15 +36,15 @@ _JIRA = {
 }
 
 _BODY = {
-    "description": "As the product sends it: at most 1 MiB.",
+    "description": "The message as the product sends it, at most 1 MiB.",
     "required": True,
     "content": {
         "application/json": {
             "schema": {"type": "object"},
             "examples": named(
-                standard=("A ticket was closed, by Standard Webhooks", _STANDARD),
-                github=("An issue was closed, of GitHub (shortened)", _GITHUB),
-                jira=("An issue was closed, of Jira (shortened)", _JIRA),
+                standard=("Standard Webhooks: a ticket was closed", _STANDARD),
+                github=("GitHub: an issue was closed (shortened)", _GITHUB),
+                jira=("Jira: an issue was closed (shortened)", _JIRA),
             ),
         },
         "application/x-www-form-urlencoded": {
@@ -55,7 +55,7 @@ _BODY = {
                 "required": ["payload"],
                 "additionalProperties": False,
             },
-            "examples": named(github=("The same as a form", {"payload": '{"action": "closed"}'})),
+            "examples": named(github=("GitHub: the same as a form", {"payload": '{"action": "closed"}'})),
         },
     },
 }
@@ -68,19 +68,19 @@ def _header(name: str, description: str, pattern: str = "^.+$") -> dict[str, Any
 
 _HUB = "^sha256=[0-9a-f]{64}$"
 _SIGNATURES = [
-    _header("webhook-id", "`standard`: the message's id, which is signed with it."),
+    _header("webhook-id", "`standard`: the message's id. The signature covers it."),
     _header(
         "webhook-timestamp",
-        "`standard`: when it was sent, in seconds since 1970; not more than five minutes from now.",
+        "`standard`: the time of sending in seconds since 1970; at most five minutes off.",
         "^[1-9][0-9]{0,10}$",
     ),
     _header(
         "webhook-signature",
-        "`standard`: `v1,` (HMAC-SHA256) or `v1a,` (Ed25519), and Base64. Of several, 16 at most, one has to be good.",
+        "`standard`: `v1,` (HMAC-SHA256) or `v1a,` (Ed25519), and Base64. One of at most 16 must be valid.",
         r"^\S+( \S+){0,15}$",
     ),
     _header("X-Hub-Signature-256", "`github`: HMAC-SHA256 of the body.", _HUB),
-    _header("X-GitHub-Event", "`github`: `issues` or `pull_request`. Others do nothing."),
+    _header("X-GitHub-Event", "`github`: `issues` or `pull_request`. Other events do nothing."),
     _header("X-Hub-Signature", "`jira`: HMAC-SHA256 of the body.", _HUB),
 ]
 
@@ -93,9 +93,9 @@ async def _body(request: Request) -> bytes:
     "/{source}",
     status_code=204,
     operation_id="receiveHook",
-    summary="Say that a ticket was closed",
+    summary="Report a closed ticket",
     response_class=Response,
-    response_description="Taken, whatever it was about.",
+    response_description="Accepted, even if it had no effect.",
     responses=documented(
         Code.BAD_SIGNATURE,
         *TAKING_BODY,
@@ -108,13 +108,13 @@ async def _body(request: Request) -> bytes:
 def post_hook(
     ctx: Ctx,
     request: Request,
-    source: Annotated[str, Path(max_length=64, description="The name of the source in the settings.")],
+    source: Annotated[str, Path(max_length=64, description="The hook's name in the settings.")],
     body: Annotated[bytes, Depends(_body)],
 ) -> None:
-    """Withdraws the requests that name the ticket, were filed before, and have not begun to run. Nothing that comes in
-    approves anything. For the trackers that the settings name under `hooks`: no token signs them in, but the signature
-    of their kind, in its headers, each of which is there once. What is well signed and closes no ticket is taken as
-    well, and does nothing; the service's log says why.
+    """Withdraw the requests that name the ticket, were filed before it was closed, and have not begun to run. A hook
+    can never approve anything. For the trackers under `hooks` in the settings. They need no token: the message is
+    signed, in the headers of its kind, each present once. A validly signed message that closes no ticket is accepted
+    and does nothing; the service's log says why.
     """
     sources: dict[str, Source] = request.app.state.hooks
     if source not in sources:

@@ -1,4 +1,4 @@
-"""Filing and reading requests."""
+"""Routes that file and read requests."""
 
 from typing import Annotated, Any
 
@@ -22,11 +22,11 @@ from service.workflow.read import list_requests, show
 
 router = APIRouter(prefix="/v1/requests", tags=["Requests"])
 
-_ETAG: dict[int | str, dict[str, Any]] = {304: {"description": "Nothing has changed since the ETag you sent."}}
+_ETAG: dict[int | str, dict[str, Any]] = {304: {"description": "Nothing has changed since the ETag that you sent."}}
 _FOR_PEOPLE: dict[int | str, dict[str, Any]] = {
-    303: {"description": "Only for a browser that brings no token: it is led to Swagger UI, at this request."}
+    303: {"description": "Only for a browser without a token: it is redirected to this request in Swagger UI."}
 }
-_LOCATION = {"Location": {"description": "Where the request is.", "schema": {"type": "string"}}}
+_LOCATION = {"Location": {"description": "The path of the request.", "schema": {"type": "string"}}}
 _LONGEST_KEY = 255
 _IF_NONE_MATCH = Header(alias="If-None-Match", max_length=1000, description="The ETag that you have.")
 
@@ -82,15 +82,15 @@ def file_request(
         str | None,
         Header(
             alias="Idempotency-Key",
-            # Said here, and checked below: what is none is 400 (IETF draft, section 2.7), and not 422.
+            # Documented here, but checked below: an invalid key is 400 (IETF draft, section 2.7), not 422.
             json_schema_extra={"minLength": 1, "maxLength": _LONGEST_KEY, "pattern": "^[!-~]+$"},
-            description="1 to 255 visible ASCII characters. Sent again with the same body, the answer is the request "
-            "that was filed before; it never runs out.",
+            description="1 to 255 visible ASCII characters. A repeat with the same key and body returns the request "
+            "that was filed before. A key never expires.",
         ),
     ] = None,
 ) -> Response:
-    """Reads the account, and files what could run there; what cannot is refused with the reason. Nothing happens in AWS
-    before two people have approved it. For the role `requester`, people and machines.
+    """Read the account, and file the request if it could run there; otherwise refuse it with the reason. Nothing
+    changes in AWS before two people have approved it. Requires the role `requester`; for people and machines.
     """
     key = _checked(idempotency_key)
     with waiting.one("file", actor.subject):
@@ -117,8 +117,8 @@ def get_requests(
     wanted: Annotated[inputs.RequestFilter, Query()],
     if_none_match: Annotated[str | None, _IF_NONE_MATCH] = None,
 ) -> Response:
-    """Newest first; `awaiting=me` lists what waits for you. Approvers, auditors and operators see all requests,
-    everybody else those they take part in.
+    """List requests, newest first. `awaiting=me` lists those that wait for you. Approvers, auditors and operators see
+    all requests; others see only those in which they take part.
     """
     del if_none_match  # documented here, read by `conditional`
     found = list_requests(
@@ -151,8 +151,8 @@ def get_request(
     request_id: inputs.RequestId,
     if_none_match: Annotated[str | None, _IF_NONE_MATCH] = None,
 ) -> Response:
-    """Everything that a decision needs, the digest to send back with it, and what you may do now.
-    For its participants, approvers, auditors and operators; to everybody else it does not exist.
+    """Return everything that you need for a decision, the digest to send back, and the actions that you may take now.
+    For its participants, approvers, auditors and operators; for others it does not exist.
     """
     del if_none_match
     return conditional(http, request_out(ctx.account_name, show(ctx, actor, request_id)))
@@ -161,7 +161,7 @@ def get_request(
 @router.get(
     "/{request_id}/evidence",
     operation_id="readEvidence",
-    summary="Read what the log holds of a request",
+    summary="Read a request's evidence",
     response_model=log_outputs.EvidenceOut,
     responses=examples.answer("The evidence.", "evidence")
     | documented(
@@ -172,11 +172,11 @@ def get_request(
     ),
 )
 def get_evidence(ctx: Ctx, actor: SignedIn, request_id: inputs.RequestId) -> Response:
-    """The request, each decision with what proved the person, the policy, the outcome, and every event with its proof
-    to one checkpoint: a document that is checked offline, by `rootquorum audit verify`. For the people who took part,
-    and for the role `auditor`.
+    """Return the request, each decision with the person's sign-in, the policy, the outcome, and every event with its
+    proof against one checkpoint. `rootquorum audit verify` checks it offline. For the participants, and for the role
+    `auditor`.
     """
-    # As it is: times in another form would not be what the log says.
+    # Unchanged: pydantic would write times in another form than the log.
     return JSONResponse(evidence_of(ctx, actor, request_id))
 
 

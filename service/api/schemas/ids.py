@@ -1,5 +1,6 @@
-"""What ids look like that go out. It stands in the contract, and is not checked again on the way: an id that AWS one
-day makes longer must not keep anybody from reading their request, or from their secret.
+"""The form of ids in responses. The contract states it, but responses are not checked against it.
+
+If AWS makes an id longer one day, people must still be able to read their request, or get their secret.
 """
 
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ def _bounded(longest: int, pattern: str | None = None) -> WithJsonSchema:
 Uuid = Annotated[str, _bounded(36, r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 AccountId = Annotated[str, _bounded(12, r"^[0-9]{12}$")]
 Digest = Annotated[str, _bounded(64, r"^[0-9a-f]{64}$")]
-# The longest that AWS's own model of IAM allows for a key (128) and for an MFA device (256).
+# The longest ids in AWS's own model of IAM: 128 for a key and 256 for an MFA device.
 AccessKeyId = Annotated[str, _bounded(128)]
 Target = Annotated[str, _bounded(256)]
 CertificateId = Annotated[str, _bounded(128)]

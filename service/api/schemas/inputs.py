@@ -1,4 +1,4 @@
-"""What comes in over HTTP: only what is documented, and no text that could deceive whoever reads it."""
+"""Request bodies and parameters: only documented fields, and no text that could deceive its readers."""
 
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -11,18 +11,18 @@ from service.domain.operation import OperationName
 from service.domain.request import Status
 from service.domain.text import is_unseen
 
-# Written out in both spellings that matter: JSON Schema's and Rust's regular expressions know \uXXXX alike.
+# Both JSON Schema's and Rust's regular expressions support \uXXXX.
 _CONTROL = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
-# Bidirectional controls, line separators and blanks that are no spaces reorder or hide what an approver reads.
+# Bidirectional controls, line separators and invisible blanks reorder or hide what an approver reads.
 _DECEIVING = r"\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
 _LINE = rf"[^{_CONTROL}{_DECEIVING}\t\n\r]"
 _TEXT = rf"[^{_CONTROL}{_DECEIVING}]"
 
 
 def _check_visible(text: str) -> str:
-    """What the patterns cannot say without invisible letters in the contract: tags and the like beyond U+FFFF."""
+    """Reject invisible characters beyond U+FFFF, such as tags: patterns for them would put them into the contract."""
     if any(is_unseen(letter) for letter in text if letter not in "\t\n\r"):
-        raise PydanticCustomError("of_ours", "There are characters in it that nobody sees.")
+        raise PydanticCustomError("of_ours", "It contains invisible characters.")
     return text
 
 
@@ -32,21 +32,21 @@ _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 _SHORTEST_LIFETIME, _LONGEST_LIFETIME = timedelta(minutes=5), timedelta(days=3660)
 
 
-_CURSOR = "`next_cursor` of the page before."
+_CURSOR = "`next_cursor` of the previous page."
 
 
 def duration(text: str) -> timedelta:
-    """The value of an ISO 8601 duration. Raises ValueError."""
+    """Parse an ISO 8601 duration. Raise ValueError."""
     return _DURATION.validate_python(text)
 
 
 def _check_lifetime(text: str) -> str:
     try:
         fits = _SHORTEST_LIFETIME <= duration(text) <= _LONGEST_LIFETIME
-    except ValidationError:  # which repeats what was sent
+    except ValidationError:  # its text quotes the input
         raise PydanticCustomError("of_ours", "This is not an ISO 8601 duration.") from None
     if not fits:
-        raise PydanticCustomError("of_ours", "A lifetime is 5 minutes at least and 3660 days at most.")
+        raise PydanticCustomError("of_ours", "A lifetime is at least 5 minutes and at most 3660 days.")
     return text
 
 
@@ -58,12 +58,12 @@ RequestId = Annotated[
 AccessKeyId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]{16,128}$", max_length=128)]
 FindingId = RequestId
 DeliveryId = RequestId
-# Of an event in the audit log, or how many it has; larger numbers have no one form in JSON.
+# The number of an event in the audit log, or the log's size. Larger numbers are not exact in JSON.
 LogNumber = Annotated[int, Field(ge=1, le=2**53 - 1)]
 Destination = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,39}$", max_length=40)]
 SerialNumber = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_+=/:,.@-]{9,256}$", max_length=256)]
 CertificateId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]{24,128}$", max_length=128)]
-# No years and months, whose length depends.
+# No years and months: their length varies.
 Lifetime = Annotated[
     str,
     StringConstraints(
@@ -94,25 +94,26 @@ EXAMPLE_JUSTIFICATION = "Rotation of the break-glass key, due this quarter."
 class _Filing(_Input):
     account_id: AccountId = Field(description="The AWS account, 12 digits.", examples=["111122223333"])
     justification: Justification = Field(
-        description="Why, for the approvers: 10 to 2,000 characters, no control characters.",
+        description="The reason, for the approvers: 10 to 2,000 characters, no control characters.",
         examples=[EXAMPLE_JUSTIFICATION],
     )
-    ticket: Ticket | None = Field(default=None, description="The ticket this belongs to.", examples=["OPS-4711"])
+    ticket: Ticket | None = Field(default=None, description="The ticket of this request.", examples=["OPS-4711"])
     recipient: Subject | None = Field(
         default=None,
-        description="The person who gets the answer; the requester if left out. A machine that creates names one.",
+        description="The person who gets the response; by default the requester. A machine that creates a key must "
+        "name one.",
     )
 
 
 class CreateAccessKey(_Filing):
-    """A new root access key. Its secret goes to the recipient, in the answer to the execution and nowhere else."""
+    """Create a root access key. Only the recipient gets its secret, in the response to the execution."""
 
     operation: Literal["create_access_key"]
     lifetime: Lifetime | None = Field(
         default=None,
         description="How long the key may live, as an ISO 8601 duration of weeks, days, hours, minutes and seconds: "
         "5 minutes to 10 years, and no longer than the policy allows. At its end the service deactivates the key, and "
-        "deletes it after the grace, without asking again.",
+        "deletes it after the grace period, without a further approval.",
         examples=["P30D"],
     )
 
@@ -128,52 +129,52 @@ class _OnKey(_Unattended):
 class _Disabling(_OnKey):
     accept_lockout: bool = Field(
         default=False,
-        description="Allow it for the key that the service signs with and for the last active key.",
+        description="Allow this for the key that the service signs with, and for the last active key.",
     )
 
 
 class DeactivateAccessKey(_Disabling):
-    """The key stops working until it is activated again."""
+    """Deactivate the key. It stops working until it is activated again."""
 
     operation: Literal["deactivate_access_key"]
 
 
 class ActivateAccessKey(_OnKey):
-    """An inactive key works again."""
+    """Activate an inactive key. It works again."""
 
     operation: Literal["activate_access_key"]
 
 
 class DeleteAccessKey(_Disabling):
-    """The key is gone for good."""
+    """Delete the key for good."""
 
     operation: Literal["delete_access_key"]
 
 
 class DeleteLoginProfile(_Unattended):
-    """Nobody can sign in to the console as root any more. For member accounts, by AssumeRoot."""
+    """Delete the root password: nobody can sign in to the console as root. For member accounts, by AssumeRoot."""
 
     operation: Literal["delete_login_profile"]
 
 
 class AllowPasswordRecovery(_Unattended):
-    """Whoever reads the root e-mail can set a root password. For member accounts, by AssumeRoot."""
+    """Let anybody who reads the root e-mail set a root password. For member accounts, by AssumeRoot."""
 
     operation: Literal["allow_password_recovery"]
 
 
 class DeactivateMfaDevice(_Unattended):
-    """The root user signs in without this device. For member accounts, by AssumeRoot."""
+    """Remove the MFA device from the root user's sign-in. For member accounts, by AssumeRoot."""
 
     operation: Literal["deactivate_mfa_device"]
     serial_number: SerialNumber = Field(
-        description="The MFA device; for a virtual one its ARN.",
+        description="The MFA device's serial number; for a virtual device its ARN.",
         examples=["arn:aws:iam::111122223333:mfa/root-account-mfa-device"],
     )
 
 
 class DeleteSigningCertificate(_Unattended):
-    """The X.509 signing certificate is gone for good."""
+    """Delete the X.509 signing certificate for good."""
 
     operation: Literal["delete_signing_certificate"]
     certificate_id: CertificateId = Field(
@@ -195,30 +196,30 @@ NewRequest = Annotated[
 
 
 class NewDecision(_Input):
-    """`digest` is that of the request as you read it; a rejection needs a comment."""
+    """A decision. A rejection requires a comment."""
 
     decision: Literal["approve", "reject"]
-    digest: Digest = Field(description="As the request says it: it shows what you have read.")
+    digest: Digest = Field(description="The `digest` of the request as you read it.")
     comment: Comment | None = Field(default=None, description="For the requester and the log.")
 
 
 class Acceptance(_Input):
-    """Why what was found may stay as it is."""
+    """The reason to accept a finding."""
 
     comment: Comment
 
 
 class DriftFilter(_Input):
-    """Whose drift to list."""
+    """Filters for drift."""
 
     account_id: AccountId | None = None
 
 
 class RequestFilter(_Input):
-    """Which requests to list."""
+    """Filters for requests."""
 
     awaiting: Literal["me"] | None = Field(
-        default=None, description="Only what waits for you: decisions, executions, receipts."
+        default=None, description="Only requests that wait for you: for a decision, an execution or a receipt."
     )
     status: Status | None = None
     account_id: AccountId | None = None
@@ -231,7 +232,7 @@ class RequestFilter(_Input):
 
 
 class DeliveryFilter(_Input):
-    """Which deliveries to list."""
+    """Filters for deliveries."""
 
     status: DeliveryStatus | None = None
     destination: Destination | None = None
@@ -241,23 +242,21 @@ class DeliveryFilter(_Input):
 
 
 class InclusionFilter(_Input):
-    """Of which event, in a log of which size."""
+    """The event, and the size of the log."""
 
-    seq: LogNumber = Field(description="Of the event.")
-    size: LogNumber | None = Field(default=None, description="Of the log; the present one if left out.")
+    seq: LogNumber = Field(description="The event's sequence number.")
+    size: LogNumber | None = Field(default=None, description="The log's size; by default its current size.")
 
 
 class ConsistencyFilter(_Input):
-    """Between which two sizes."""
+    """Two sizes of the log."""
 
     first: LogNumber = Field(description="The size that you know.")
-    second: LogNumber | None = Field(
-        default=None, description="The later one; without it, the size that the log has now."
-    )
+    second: LogNumber | None = Field(default=None, description="The later size; by default the current one.")
 
 
 class AuditFilter(_Input):
-    """Which events to read."""
+    """Filters for events."""
 
     request_id: RequestId | None = None
     cursor: str | None = Field(default=None, max_length=200, description=_CURSOR)

@@ -1,4 +1,4 @@
-"""What goes out over HTTP of the audit log. As in `outputs.py`, nothing has a default."""
+"""Response bodies about the audit log. As in `outputs.py`, no field has a default."""
 
 from datetime import datetime
 from typing import Literal
@@ -12,7 +12,7 @@ from service.domain.request import Status, Verdict
 
 
 class ProofOut(BaseModel):
-    """The sign-in at an identity provider that proved somebody: claims of the token, which itself is kept nowhere."""
+    """The sign-in at an identity provider: claims of its token. The token itself is not stored."""
 
     issuer: str
     subject: ids.Subject
@@ -24,30 +24,28 @@ class ProofOut(BaseModel):
 
 
 class AuditActorOut(BaseModel):
-    """`proof` is null for an API token."""
+    """Who did it. `proof` is null for an API token."""
 
     kind: ActorKind
     subject: ids.Subject
-    credential: ids.Credential = Field(
-        description="The id of the API token that proved who it is, or a name for `proof`."
-    )
+    credential: ids.Credential = Field(description="The id of the API token that was used, or a name for `proof`.")
     proof: ProofOut | None
 
 
 class AuditEventOut(BaseModel):
-    """An event as it was written. `data` depends on the event."""
+    """An event as it was written. The form of `data` depends on the event."""
 
     seq: int
     at: datetime
     event: ids.EventName
     request_id: ids.Uuid | None
-    previous: int | None = Field(description="The sequence number of the same request's event before.")
+    previous: int | None = Field(description="The sequence number of the previous event of the same request.")
     actor: AuditActorOut
     data: dict[str, object]
 
 
 class AuditPageOut(BaseModel):
-    """`next_cursor` is null on the last page; `resume_cursor` is where to look for what comes later."""
+    """A page of events. `next_cursor` is null on the last page. Use `resume_cursor` to poll for later events."""
 
     items: list[AuditEventOut]
     next_cursor: ids.Cursor | None
@@ -60,8 +58,8 @@ class InclusionOut(BaseModel):
     seq: int
     size: int
     leaf_hash: str
-    proof: list[str] = Field(description="From the leaf upwards.")
-    root: str = Field(description="Compare it with a checkpoint's.")
+    proof: list[str] = Field(description="The hashes, from the leaf upwards.")
+    root: str = Field(description="The root of the tree. Compare it with that of a checkpoint.")
 
 
 class ConsistencyOut(BaseModel):
@@ -69,29 +67,29 @@ class ConsistencyOut(BaseModel):
 
     first: int
     second: int
-    proof: list[str] = Field(description="Empty when the two are equal.")
+    proof: list[str] = Field(description="Empty if the two sizes are equal.")
 
 
 class LogKeyOut(BaseModel):
-    """A key as C2SP's `signed-note` writes it: name, id, and the public key."""
+    """A verifier key in the format of C2SP's `signed-note`: name, id and public key."""
 
     key: str
     since: datetime | None
-    until: datetime | None = Field(description="Null while it signs.")
+    until: datetime | None = Field(description="Null for a key that is in use.")
 
 
 class LogKeysOut(BaseModel):
-    origin: str | None = Field(description="The log's name in its checkpoints; null for a log that nobody signs.")
+    origin: str | None = Field(description="The log's name in its checkpoints; null if the log is not signed.")
     keys: list[LogKeyOut]
 
 
 class EvidenceEventOut(BaseModel):
     leaf: str = Field(description="The event, in canonical JSON.")
-    inclusion: list[str] = Field(description="The proof that it is in the log of the checkpoint.")
+    inclusion: list[str] = Field(description="The proof that the event is in the log of the checkpoint.")
 
 
 class EvidenceDecisionOut(BaseModel):
-    """As the log has it. `proof` is the sign-in at a provider; null for an API token."""
+    """A decision in the log. `proof` is the sign-in at a provider; null for an API token."""
 
     person: ids.Subject
     decision: Verdict
@@ -103,7 +101,7 @@ class EvidenceDecisionOut(BaseModel):
 
 
 class EvidencePolicyOut(BaseModel):
-    """The rules by which it was judged; null before, and where an earlier version wrote the event."""
+    """The policy at the filing and at the execution; null if that has not happened, or an older version recorded it."""
 
     filed: dict[str, object] | None
     executed: dict[str, object] | None
@@ -116,10 +114,10 @@ class EvidenceOutcomeOut(BaseModel):
 
 
 class EvidenceOut(BaseModel):
-    """All that the log holds of one request. `rootquorum audit verify` checks it offline."""
+    """All that the log contains about one request. `rootquorum audit verify` checks it offline."""
 
     format: Literal["rootquorum-evidence/1"]
-    request: dict[str, object] = Field(description="As it was filed: what the digest is made of.")
+    request: dict[str, object] = Field(description="The request as it was filed. The digest is over this.")
     digest: ids.Digest
     decisions: list[EvidenceDecisionOut]
     policy: EvidencePolicyOut

@@ -1,4 +1,4 @@
-"""What goes out over HTTP. Nothing has a default, so the contract says `required` of all of it."""
+"""Response bodies. No field has a default, so the contract marks all of them as `required`."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -24,53 +24,53 @@ class AccountOut(BaseModel):
 
 class ConfiguredAccountOut(AccountOut):
     partition: Partition
-    state: str = Field(description="What AWS Organizations says; `ACTIVE` where it was not asked.")
+    state: str = Field(description="The state in AWS Organizations; `ACTIVE` if that was not queried.")
     is_management: bool
-    sources: list[SourceKind] = Field(description="The ways into the account, the least powerful first.")
+    sources: list[SourceKind] = Field(description="The credential sources for the account, the least powerful first.")
 
 
 class CapabilityOut(BaseModel):
-    """Whether an operation can run here, and by which source; where not, why."""
+    """Whether an operation can run in this account, with its source, or the reason why not."""
 
     operation: OperationName
     possible: bool
-    source: SourceKind | None = Field(description="The one that would act; null where none can.")
-    reason: str | None = Field(description="Why it is not possible.")
+    source: SourceKind | None = Field(description="The source that would be used; null if none can.")
+    reason: str | None = Field(description="Why it is not possible; null if it is.")
 
 
 class ExpectedKeyOut(BaseModel):
     access_key_id: ids.AccessKeyId
     status: str
     origin: Origin = Field(
-        description="There at the first look (`adopted`), made by a request, or accepted by an operator."
+        description="Present at the first drift check (`adopted`), created by a request, or accepted by an operator."
     )
 
 
 class ExpectationOut(BaseModel):
-    """What the service expects the root user to have since its last look for drift."""
+    """What the service expects the root user to have, as of the last drift check."""
 
-    checked_at: datetime = Field(description="When that look began.")
+    checked_at: datetime = Field(description="When that drift check began.")
     keys: list[ExpectedKeyOut]
     mfa_enabled: bool
 
 
 class AccountDetailOut(ConfiguredAccountOut):
     capabilities: list[CapabilityOut]
-    expected: ExpectationOut | None = Field(description="Null before the first look.")
+    expected: ExpectationOut | None = Field(description="Null before the first drift check.")
 
 
 class FindingOut(BaseModel):
-    """One difference between an account and what is expected there."""
+    """One difference between an account and its expected state."""
 
     id: ids.Uuid
     account: AccountOut
     kind: DriftKind
     access_key_id: ids.AccessKeyId | None = Field(description="Null for MFA.")
-    expected: str | None = Field(description="The expected status; null where none is expected.")
-    found: str | None = Field(description="The status that it has; null where there is none.")
+    expected: str | None = Field(description="The expected status; null if it should not exist.")
+    found: str | None = Field(description="The actual status; null if it does not exist.")
     found_at: datetime
     closed_at: datetime | None
-    accepted_by: ids.Subject | None = Field(description="Null while open, and where it went away by itself.")
+    accepted_by: ids.Subject | None = Field(description="Null while open, and if it closed by itself.")
 
 
 class DriftOut(BaseModel):
@@ -78,29 +78,27 @@ class DriftOut(BaseModel):
 
 
 class DriftCheckOut(BaseModel):
-    """A look at an account."""
+    """The result of a drift check."""
 
     account: AccountOut
-    adopted: bool = Field(
-        description="This was the first drift check, so the service expects from now on what it found."
-    )
+    adopted: bool = Field(description="True for the first drift check: the current state is expected from now on.")
     expected: ExpectationOut
     open: list[FindingOut]
 
 
 class DeliveryOut(BaseModel):
-    """One event to one destination. What it says stands in the audit log."""
+    """One event to one destination. Its content is in the audit log."""
 
-    id: ids.Uuid = Field(description="The same however often it is sent: `webhook-id`.")
-    sequence: int = Field(description="Of the event, in the audit log.")
+    id: ids.Uuid = Field(description="The `webhook-id`. It stays the same for every attempt.")
+    sequence: int = Field(description="The event's sequence number in the audit log.")
     event: ids.EventName
     destination: ids.Destination
-    request_id: ids.Uuid | None = Field(description="Null for what is about no request.")
+    request_id: ids.Uuid | None = Field(description="Null if the event is not about a request.")
     status: DeliveryStatus
     attempts: int
-    detail: str | None = Field(description="What became of the last attempt.")
+    detail: str | None = Field(description="The result of the last attempt.")
     created_at: datetime
-    due_at: datetime = Field(description="The next attempt, where it is pending.")
+    due_at: datetime = Field(description="When the next attempt is due, if it is pending.")
     give_up_at: datetime
     ended_at: datetime | None
 
@@ -120,12 +118,12 @@ class RequesterOut(ActorOut):
 
 
 class AccessKeyOut(BaseModel):
-    """A root access key as AWS listed it."""
+    """A root access key as listed by AWS."""
 
     access_key_id: ids.AccessKeyId
-    status: str = Field(description="`Active` or `Inactive`, as AWS says it.")
+    status: str = Field(description="`Active` or `Inactive`, as reported by AWS.")
     created_at: datetime
-    last_used_at: datetime | None = Field(description="It lags by hours; null is no proof that nobody uses the key.")
+    last_used_at: datetime | None = Field(description="It lags by hours. Null does not prove that the key is unused.")
     last_used_service: str | None
 
 
@@ -135,22 +133,22 @@ class SigningCertificateOut(BaseModel):
 
 
 class RootCredentialsOut(BaseModel):
-    """The account's root credentials at `observed_at`; null where AWS did not say, or was not asked."""
+    """The account's root credentials at `observed_at`. A field is null if AWS did not report it, or was not asked."""
 
     observed_at: datetime
     keys: list[AccessKeyOut]
     signer_key_id: ids.AccessKeyId | None = Field(
-        description="The key that the service itself holds; null when it comes by AssumeRoot only."
+        description="The key that the service itself uses; null if it uses only AssumeRoot."
     )
     mfa_enabled: bool | None
-    mfa_devices: list[ids.Target] | None = Field(description="Serial numbers.")
+    mfa_devices: list[ids.Target] | None = Field(description="The serial numbers.")
     password_present: bool | None
     signing_certificates_present: bool | None
     signing_certificates: list[SigningCertificateOut] | None
 
 
 class WarningOut(BaseModel):
-    """Something to weigh; `detail` says it of this request."""
+    """Something to consider. `detail` is specific to this request."""
 
     code: CautionCode = Field(description="; ".join(f"`{code}`: {meaning}" for code, meaning in CAUTIONS.items()) + ".")
     detail: str
@@ -159,70 +157,72 @@ class WarningOut(BaseModel):
 class DecisionOut(BaseModel):
     person: ActorOut
     decision: Literal["approve", "reject"]
-    digest: ids.Digest = Field(description="What was decided on.")
+    digest: ids.Digest = Field(description="The digest that was decided on.")
     comment: str | None
     decided_at: datetime
-    void_because: str | None = Field(description="Why it does not count today; null when it does.")
+    void_because: str | None = Field(description="Why it does not count now; null if it does.")
 
 
 class QuorumOut(BaseModel):
-    """How many approvals are needed, and how many count today."""
+    """How many approvals are needed, and how many count now."""
 
     needed: int
-    counted: int = Field(description="Asked again at every reading, and before the execution.")
+    counted: int = Field(description="Evaluated at every read, and again before the execution.")
 
 
 class ClocksOut(BaseModel):
-    """A new key that is not confirmed within the receipt window, or whose lifetime ends, is deactivated, and deleted
-    after the grace.
+    """The request's times and deadlines.
+
+    A new key is deactivated if its receipt is not confirmed within the receipt window, or when its lifetime ends. It
+    is deleted after the grace period.
     """
 
     filed_at: datetime
-    approve_by: datetime = Field(description="Without a quorum by then the request expires.")
+    approve_by: datetime = Field(description="The request expires if it has no quorum by then.")
     approved_at: datetime | None
-    execute_by: datetime | None = Field(description="An approval is good until then.")
+    execute_by: datetime | None = Field(description="The approval is valid until then.")
     executed_at: datetime | None
-    settled_at: datetime | None = Field(description="When it was known what the execution did.")
+    settled_at: datetime | None = Field(description="When the result of the execution was known.")
     receipt_window_seconds: int
     receipt_by: datetime | None
     received_at: datetime | None
     deactivated_at: datetime | None
     rollback_grace_seconds: int
-    lifetime: timedelta | None = Field(description="An ISO 8601 duration; null for ever.")
+    lifetime: timedelta | None = Field(description="An ISO 8601 duration; null if it never ends.")
     expires_at: datetime | None = Field(description="The end of the lifetime.")
     expiry_failed_at: datetime | None = Field(
-        description="The key outlives its lifetime since then: AWS did not let it go."
+        description="Since when the key outlives its lifetime, because AWS refused to deactivate or delete it."
     )
-    retired_at: datetime | None = Field(description="When a key whose lifetime had ended was gone.")
-    ended_at: datetime | None = Field(description="When the request got its last status.")
+    retired_at: datetime | None = Field(description="When the key was deleted after the end of its lifetime.")
+    ended_at: datetime | None = Field(description="When the request reached its final status.")
 
 
 class ResultOut(BaseModel):
-    """How the execution ended."""
+    """The result of the execution."""
 
     code: str
     detail: str
-    access_key_id: ids.AccessKeyId | None = Field(description="The new key's.")
+    access_key_id: ids.AccessKeyId | None = Field(description="The new key.")
     signer_key_id: ids.AccessKeyId | None = Field(description="The key that signed the call.")
     aws_request_id: ids.AwsRequestId | None
 
 
 class ActionOut(BaseModel):
-    """What you may do now; for what you may not, the rule and why."""
+    """An action, and whether you may do it now. If not, `code` and `reason` say why."""
 
     action: ActionName
     allowed: bool
-    code: Code | None = Field(description="That of the problem that it would be answered with.")
+    code: Code | None = Field(description="The code of the problem that you would get.")
     reason: str | None
 
 
 class RequestSummaryOut(BaseModel):
-    """A line of a list."""
+    """A request in a list."""
 
     id: ids.Uuid
     status: Status
     operation: OperationName
-    effect: str = Field(description="As in the request itself.")
+    effect: str = Field(description="What this request does.")
     account: AccountOut
     target: ids.Target | None
     warnings: list[WarningOut]
@@ -238,36 +238,38 @@ class RequestSummaryOut(BaseModel):
 
 
 class RequestOut(BaseModel):
-    """A request in the order in which one decides: what, on which account and key, its effect, warnings, who asks and
-    why, the state of things, and last the digest to send back.
+    """A request. Its fields are in the order of a decision: the operation, account and target, effect, warnings,
+    requester and reason, the current state, and last the digest to send back.
     """
 
     id: ids.Uuid
     status: Status
     operation: OperationName
     effect: str = Field(
-        description="What this request does, in words: to what, for how long, who gets the secret, when it runs."
+        description="What this request does: its target, how long, who gets the secret, and when it runs."
     )
     account: AccountOut
-    target: ids.Target | None = Field(description="The key, MFA device or certificate, where it is about one.")
+    target: ids.Target | None = Field(description="The key, MFA device or certificate, if there is one.")
     access_key: AccessKeyOut | None = Field(description="The target as it was when the request was filed.")
     warnings: list[WarningOut]
     requester: RequesterOut
     recipient: ActorOut
     justification: str
     ticket: str | None
-    run_on_approval: bool = Field(description="The service runs it by itself, as soon as it is approved.")
-    accept_lockout: bool = Field(description="It may be the key that the service signs with, or the last active one.")
+    run_on_approval: bool = Field(description="The service runs it automatically once it is approved.")
+    accept_lockout: bool = Field(
+        description="The target may be the key that the service signs with, or the last active key."
+    )
     observed: RootCredentialsOut = Field(
-        description="What the account had when the request was filed; part of the digest."
+        description="The account's credentials when the request was filed; part of the digest."
     )
     clocks: ClocksOut
     quorum: QuorumOut
     decisions: list[DecisionOut]
     executed_by: ActorOut | None
-    source: SourceKind | None = Field(description="How the service signed in to run it.")
+    source: SourceKind | None = Field(description="The credential source of the execution.")
     result: ResultOut | None
-    digest: ids.Digest = Field(description="SHA-256 of all that was filed: what a decision sends back.")
+    digest: ids.Digest = Field(description="SHA-256 of everything that was filed. Send it back with your decision.")
     actions: list[ActionOut] = Field(description="What you may do now.")
 
 
@@ -276,8 +278,8 @@ class RequestPageOut(BaseModel):
     next_cursor: ids.Cursor | None
 
 
-# Shown in JSON, and hidden in every repr, every dump and every error of Python's. pydantic's own schema of it says that
-# it is never sent (`writeOnly`), which generated clients would believe.
+# Shown in JSON, and hidden in every Python repr, dump and error. pydantic's own schema marks it as `writeOnly`, so
+# generated clients would not read it.
 _Shown = Annotated[
     SecretStr,
     PlainSerializer(SecretStr.get_secret_value, when_used="json"),
@@ -290,7 +292,7 @@ PLACEHOLDER = "(the secret, shown this once)"
 
 
 class CreatedKeyOut(BaseModel):
-    """The new key. Its secret is in this one answer: confirm the receipt by `receipt_by`, or ask for another key."""
+    """The new key. Its secret is only in this response. Confirm its receipt by `receipt_by`, or it is deleted."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
@@ -299,7 +301,7 @@ class CreatedKeyOut(BaseModel):
     created_at: datetime
     account_id: ids.AccountId
     request_id: ids.Uuid
-    receipt_by: datetime | None = Field(description="Confirmed later, the key is taken back.")
+    receipt_by: datetime | None = Field(description="Without a receipt by then, the key is deactivated and deleted.")
 
 
 class MeOut(ActorOut):

@@ -1,1 +1,1 @@
-"""Swagger UI, and signing in from it."""
+"""Swagger UI, and the sign-in from it."""

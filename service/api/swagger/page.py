@@ -1,4 +1,4 @@
-"""Swagger UI from this package: no CDN, no inline script, nothing kept in the browser."""
+"""Swagger UI from this package: no CDN, no inline script, nothing stored in the browser."""
 
 from copy import deepcopy
 from html import escape
@@ -48,11 +48,11 @@ _REDIRECT = """<!doctype html>
 
 @router.get("/openapi.json")
 def document(request: Request) -> JSONResponse:
-    """The API's description, with the ways to sign in that this installation has, where a proxy serves it."""
+    """Return the API's description with this installation's ways to sign in, and with its path behind a proxy."""
     root: str = request.scope.get("root_path", "")
     described = deepcopy(request.app.openapi())
     described["servers"] = [{"url": root or "/"}]
-    # The first is the one that "Authorize" shows at its top.
+    # "Authorize" shows the first one at its top.
     schemes = {name: _scheme(root, name) for name in sorted(sign_ins_of(request).browsers)}
     described["components"]["securitySchemes"] = schemes | described["components"]["securitySchemes"]
     for operation in (each for path in described["paths"].values() for each in path.values()):
@@ -69,7 +69,7 @@ def _scheme(root: str, name: str) -> dict[str, Any]:
     }
     return {
         "type": "oauth2",
-        "description": f"Sign in with {name}, in a window of its own.",
+        "description": f"Sign in with {name}, in a separate window.",
         "flows": {"authorizationCode": flow},
     }
 
@@ -77,19 +77,19 @@ def _scheme(root: str, name: str) -> dict[str, Any]:
 @router.get("/")
 @router.get("/docs/")
 def home(request: Request) -> RedirectResponse:
-    """Lead whoever types the address alone to the page for people."""
+    """Redirect somebody who types only the address to the page for people."""
     return RedirectResponse(link(request, "/docs"))
 
 
 @router.get("/docs")
 def page(request: Request) -> HTMLResponse:
-    # Not `same-origin`: that would cut the tie to the window in which people sign in.
+    # Not `same-origin`: that would cut the connection to the sign-in window.
     return HTMLResponse(_with_root(_PAGE, request), headers={"Cross-Origin-Opener-Policy": "same-origin-allow-popups"})
 
 
 @router.get("/docs/oauth2-redirect")
 def redirect(request: Request) -> HTMLResponse:
-    # Its address holds the code, which is good once.
+    # Its URL contains the code, which is valid once.
     return HTMLResponse(_with_root(_REDIRECT, request), headers={"Cache-Control": "no-store"})
 
 
@@ -98,7 +98,7 @@ def _with_root(html: str, request: Request) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Only the files of fastapi-offline are used: Swagger UI as its project publishes it."""
+    """Mount the files of the page. Only fastapi-offline's files are used: Swagger UI as its project publishes it."""
     for folder, directory in (
         ("assets", files("fastapi_offline") / "static"),
         ("files", files("service.api.swagger") / "files"),

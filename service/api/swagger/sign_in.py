@@ -1,4 +1,4 @@
-"""Signing in from Swagger UI: the two ends of its OAuth 2.0 flow, which are the provider's in its place."""
+"""The sign-in from Swagger UI: the two endpoints of its OAuth 2.0 flow, which stand in for the provider's."""
 
 from typing import Annotated, Literal
 from urllib.parse import parse_qs
@@ -19,7 +19,7 @@ _Parameter = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 
 
 class _Authorization(BaseModel):
-    """What is needed of an authorization request (RFC 6749, section 4.1.1; RFC 7636, section 4.3); the rest is ours."""
+    """The parameters read from an authorization request (RFC 6749, section 4.1.1; RFC 7636, section 4.3)."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
@@ -31,7 +31,7 @@ class _Authorization(BaseModel):
 
 @router.get("/authorize")
 def authorize(request: Request, issuer: str, asked: Annotated[_Authorization, Query()]) -> Response:
-    """On to the provider, as the client that the settings name. It is the one to know `redirect_uri`."""
+    """Redirect to the provider as the client in the settings. The provider checks `redirect_uri`."""
     url = _client(request, issuer).authorization_url(
         state=asked.state, redirect_uri=asked.redirect_uri, code_challenge=asked.code_challenge
     )
@@ -45,13 +45,13 @@ def token(
     issuer: str,
     body: Annotated[bytes, Body(media_type="application/x-www-form-urlencoded")],
 ) -> Response:
-    """The token for a code, as RFC 6749 answers: the access token alone, whatever else the provider sent.
+    """Exchange a code for a token (RFC 6749). Return only the access token, even if the provider sent more.
 
-    The provider is asked with this service's own credentials, so whoever sends junk is counted before it is asked.
+    The provider is called with this service's own credentials, so attempts are counted before the call.
     """
     client, failures = _client(request, issuer), sign_ins_of(request).failures
     form = {name: values[0] for name, values in parse_qs(body.decode("ascii", "replace")).items()}
-    # A provider that hangs must not hold every thread of the API.
+    # A hanging provider must not hold every thread of the API.
     with failures.trying(request), waiting.one("sign_in", neighbourhood(request.scope)):
         try:
             answer = client.exchange(
