@@ -106,8 +106,8 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ('[accounts.222233334444]\nname = "x"', "accounts.222233334444: profile or organization is missing"),
         ('[accounts.222233334444]\nname = "x"\npartition = "aws-mars"', "accounts.222233334444.partition: "),
         ('[accounts.222233334444]\nname = "x"\norganization = "main"', "there is no organization of that name."),
-        ("[organizations.main]\nlist_accounts = true", "organizations.main: profile is missing: who may call"),
-        ('[organizations.main]\nprofile = "x"\ndeny = ["111122223333"]', "allow and deny are for list_accounts."),
+        ("[organizations.main]\nlist_accounts = true", "organizations.main: profile is missing: it is the identity"),
+        ('[organizations.main]\nprofile = "x"\ndeny = ["111122223333"]', "allow and deny require list_accounts."),
         ('[organizations.main]\nprofile = "x"\nregion = "global"', "organizations.main.region: "),
         (
             (
@@ -154,27 +154,27 @@ def test_settings_cannot_be_changed_afterwards() -> None:
                 f'[trackers.{name}]\nkind = "jira"\nurl = "https://{name}.example.com"\npassword = "x"\n'
                 for name in ("ops", "web")
             ),
-            "trackers.web.pattern: missing; another tracker has tickets that look the same.",
+            "trackers.web.pattern: missing; another tracker's tickets look the same.",
         ),
         (
             '[policy]\nescalate_to = ["boss"]',
-            "policy.escalate_to: one of them is no webhook and no chat; there are none.",
+            "policy.escalate_to: one of them is neither a webhook nor a chat; there are none.",
         ),
         (
             f'{_TRACKER}kind = "jira"\npassword = "x"\nuser = "rootquorum"',
-            "trackers.desk.user: it belongs to the kinds",
+            "trackers.desk.user: it is for the kinds",
         ),
-        (f'{_TRACKER}kind = "jira-cloud"\npassword = "x"', "trackers.desk.user: it belongs to the kinds"),
-        (f'{_TRACKER}kind = "github"\npassword = "x"', "trackers.desk.repository: it belongs to the kind github"),
+        (f'{_TRACKER}kind = "jira-cloud"\npassword = "x"', "trackers.desk.user: it is for the kinds"),
+        (f'{_TRACKER}kind = "github"\npassword = "x"', "trackers.desk.repository: it is for the kind github"),
         (
             f'{_TRACKER}kind = "jira"\npassword = "x"\nrepository = "a/b"',
-            "trackers.desk.repository: it belongs to the kind github",
+            "trackers.desk.repository: it is for the kind github",
         ),
         (
             f'{_TRACKER}kind = "servicenow"\npassword = "x"\nuser = "x"',
-            "trackers.desk.table: it belongs to the kind servicenow",
+            "trackers.desk.table: it is for the kind servicenow",
         ),
-        (f'{_TRACKER}kind = "jira"\npassword = "x"\ntable = "incident"', "trackers.desk.table: it belongs to the kind"),
+        (f'{_TRACKER}kind = "jira"\npassword = "x"\ntable = "incident"', "trackers.desk.table: it is for the kind"),
         (
             f'{_TRACKER}kind = "servicenow"\npassword = "x"\nuser = "x"\ntable = "incident/../sys_user"',
             "trackers.desk.table: it has to be of the form ^[a-z]",
@@ -199,7 +199,7 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ),
         (
             '[trackers.desk]\nurl = "https://github.com"\nkind = "github"\npassword = "x"\nrepository = "a/b"',
-            "trackers.desk.url: this address has pages for people; the address of its API is https://api.github.com.",
+            "trackers.desk.url: this is the address of its web pages; the address of its API is https://api.github.com.",
         ),
         (
             '[server]\npublic_url = "rootquorum"',
@@ -210,7 +210,7 @@ def test_settings_cannot_be_changed_afterwards() -> None:
             "server.public_url: it has to end with server.root_path",
         ),
         ("[database]\nconnections = 5", "database.connections: they are too few"),
-        ('[people.Bob]\nname = "Bob again"', "people.Bob: another name differs from it by case alone."),
+        ('[people.Bob]\nname = "Bob again"', "people.Bob: another name differs from it only by case."),
         ('[machines.bob]\nname = "Bob"', "machines.bob: a person has the same name."),
         ('[people."e#4711"]\nname = "Eve"', "people: a name in line 15 of given.toml: it has to be 1 to 255 visible"),
         ('[people.RootQuorum]\nname = "Eve"', "rootquorum is the service's own name"),
@@ -225,22 +225,22 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ('[people.eve]\nname = "Eve"\nroles = ["root"]', "people.eve.roles"),
         ('[machines.bob]\nname = "Bot"', "machines.bob: a person has the same name."),
         ('[machines.bot]\nname = "Bot"\nroles = ["approver"]', "machines.bot.roles"),
-        ('[people.rootquorum]\nname = "x"', "rootquorum is the service's own name; nobody else can have it."),
+        ('[people.rootquorum]\nname = "x"', "rootquorum is the service's own name and cannot be used."),
         (
             '[database]\nurl = "mysql://db"',
             "database.url: it has to begin with sqlite:/// or postgresql://.",
         ),
         ('[database]\nurl = "nonsense"', "database.url: it has to begin with sqlite:/// or postgresql://."),
-        ("[aws]\nsimulated = true", "a real account (profile) cannot stand beside the simulated AWS."),
+        ("[aws]\nsimulated = true", "a real account (profile) cannot be used with the simulated AWS."),
         (
             '[issuers.two]\nurl = "http://login.example.com"\naudience = ["x"]',
-            "issuers.two.url: not an https URL, and there is no discovery_url that is.",
+            "issuers.two.url: it is not an https URL, and there is no https discovery_url.",
         ),
         ('[issuers.two]\nurl = "https://x.example.com?a=1"\naudience = ["x"]', "an issuer has neither query nor"),
         ('[issuers.two]\nurl = "https://x.example.com"\naudience = []', "issuers.two.audience: "),
         (
             '[issuers.two]\nurl = "https://login.example.com"\naudience = ["x"]\nperson_claim = "sub"',
-            "issuers.two: another one has the same url.",
+            "issuers.two: another issuer has the same url.",
         ),
         ('[issuers.two]\nurl = "https://x.example.com"\naudience = ["x"]', "issuers.two.person_claim: missing."),
         (
@@ -286,7 +286,7 @@ def test_a_tracker_has_what_its_kind_needs_and_nothing_else(kind: Kind) -> None:
     for need in _NEEDS:
         others = (name for name in _NEEDS if (name in needs) != (name == need))
         [fault] = faults(f'{GOOD}{_TRACKER}password = "x"\n{of_kind(kind, *others)}')
-        assert fault.startswith(f"trackers.desk.{need}: it belongs to the kind")
+        assert fault.startswith(f"trackers.desk.{need}: it is for the kind")
         assert (kind in re.split("[ ,]+", fault)) is (need in needs)
 
 
@@ -306,7 +306,7 @@ def test_a_hook_has_what_its_kind_needs_and_nothing_else(kind: HookKind) -> None
     is_needed = HOOKS[kind].needs == ("repository",)
     assert read(begun + (repository if is_needed else "")).hooks.keys() == {"desk"}
     [fault] = faults(begun + ("" if is_needed else repository))
-    assert fault.startswith("hooks.desk.repository: it belongs to the kind")
+    assert fault.startswith("hooks.desk.repository: it is for the kind")
 
 
 _HOOKS = {
@@ -447,7 +447,7 @@ def test_without_an_issuer_nobody_can_prove_a_stronger_sign_in(demand: str) -> N
     ("lines", "fault"),
     [
         ('client_id = "x"\nscopes = ["profile"]', "issuers.corp.scopes: openid is missing."),
-        ('client_secret = "x"', "issuers.corp.client_secret: it is of no use without client_id."),
+        ('client_secret = "x"', "issuers.corp.client_secret: it has no effect without client_id."),
         ('sends = "refresh_token"', "issuers.corp.sends: "),
     ],
 )
@@ -463,7 +463,7 @@ def test_settings_add_parameters_of_one_or_several_values(table: str) -> None:
     lines = f'{table} = {{ audience = "https://api", resource = ["urn:a", "urn:b"] }}'
     found = getattr(read(CLIENT + lines).issuers["corp"], table)
     assert found == {"audience": "https://api", "resource": ("urn:a", "urn:b")}
-    assert faults(GOOD + lines) == [f"issuers.corp.{table}: it is of no use without client_id."]
+    assert faults(GOOD + lines) == [f"issuers.corp.{table}: it has no effect without client_id."]
 
 
 @pytest.mark.parametrize("table", ["authorization_parameters", "token_parameters"])
@@ -493,7 +493,7 @@ ELSEWHERE = GOOD.replace('url = "https://login.example.com"', 'url = "http://adf
 
 
 def test_issuer_is_no_more_than_a_name_where_its_metadata_are_elsewhere() -> None:
-    assert faults(ELSEWHERE) == ["issuers.corp.url: not an https URL, and there is no discovery_url that is."]
+    assert faults(ELSEWHERE) == ["issuers.corp.url: it is not an https URL, and there is no https discovery_url."]
     found = read(f'{ELSEWHERE}discovery_url = "https://adfs.example.com/metadata?appid=7"').issuers["corp"]
     assert found.discovery_url == "https://adfs.example.com/metadata?appid=7"
 
@@ -526,7 +526,7 @@ def test_no_fault_of_an_address_quotes_it(setting: str, url: str) -> None:
 
 def test_another_name_in_the_metadata_belongs_to_another_place_of_them() -> None:
     assert faults(f'{GOOD}discovery_issuer = "http://keycloak:8080/realms/x"') == [
-        "issuers.corp.discovery_issuer: it is of no use without discovery_url."
+        "issuers.corp.discovery_issuer: it has no effect without discovery_url."
     ]
 
 

@@ -1,4 +1,4 @@
-"""Detects loops: the service closes a ticket, and the tracker's hook then withdraws every request on that ticket."""
+"""Detect loops: the service closes a ticket, and the tracker's hook then withdraws every request on that ticket."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from service.settings.sections import HookSettings, TrackerSettings
 def faults_of_circles(settings: Settings) -> Iterator[str]:
     """Yield a fault for each tracker and hook by which one requester could withdraw the requests of others."""
     for name, tracker in settings.trackers.items():
-        # Where a product's states are not known, the settings must say which of them do not close a ticket.
+        # If a product's states are not known, the settings must say which of them do not close a ticket.
         known = PRODUCTS[tracker.kind].open_states
         harmless = settings.policy.ticket_states or frozenset() if known is None else known
         early = [

@@ -1,4 +1,4 @@
-"""What is unsafe or impossible, and no value alone can show: one sentence per fault."""
+"""Settings that are unsafe or impossible together, although each value alone is valid: one sentence per fault."""
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
@@ -39,13 +39,12 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from faults_of_circles(settings)
     yield from faults_of_log(settings.audit, settings.notify.allowed_hosts)
     if not (settings.server.public_url or settings.server.root_path).endswith(settings.server.root_path):
-        yield "server.public_url: it has to end with server.root_path, or no link leads anywhere."
+        yield "server.public_url: it must end with server.root_path; otherwise no link works."
     if settings.worker.lease < 3 * settings.worker.interval:
-        yield "worker.lease: it is renewed once in an interval, and has to be three of them at least."
+        yield "worker.lease: it must be at least three times worker.interval; it is renewed once per interval."
     if settings.worker.enabled and settings.database.connections < settings.worker.parallel + 2:
         yield (
-            "database.connections: they are too few; the worker takes one more than worker.parallel, and the API needs "
-            "one at least."
+            "database.connections: too few. The worker uses worker.parallel plus one, and the API needs at least one."
         )
 
 
@@ -68,42 +67,42 @@ def _faults_of_people(settings: Settings) -> Iterator[str]:
 
 
 def _faults_of_names(names: list[str]) -> Iterator[str]:
-    """Nobody signs in with a name that differs from another by case alone; so no two of them may."""
+    """Yield a fault for names that differ only by case: nobody can sign in with such a name."""
     lower = [name.lower() for name in dict.fromkeys(names)]
     for name in dict.fromkeys(names):
         if lower.count(name.lower()) > 1:
-            yield f"people.{name}: another name differs from it by case alone."
+            yield f"people.{name}: another name differs from it only by case."
     if WORKER.subject in lower:
-        yield f"{WORKER.subject} is the service's own name; nobody else can have it."
+        yield f"{WORKER.subject} is the service's own name and cannot be used."
 
 
 def _faults_of_issuers(settings: Settings) -> Iterator[str]:
     policy = settings.policy
     if not settings.issuers and policy.decision_requires_auth_time:
         yield (
-            "policy.decision_requires_auth_time: without an issuer nobody can prove when they signed in. Name one, or "
-            "set it to false, so that an API token alone decides."
+            "policy.decision_requires_auth_time: without an issuer nobody can prove when they signed in. Configure "
+            "one, or set it to false, so that an API token is enough to decide."
         )
     if not settings.issuers and policy.decision_acr | policy.decision_amr:
         yield "policy.decision_acr and decision_amr: without an issuer nobody could ever decide."
     urls = [issuer.url for issuer in settings.issuers.values()]
     for name, issuer in settings.issuers.items():
         if urls.count(issuer.url) > 1:
-            yield f"issuers.{name}: another one has the same url."
+            yield f"issuers.{name}: another issuer has the same url."
         yield from _faults_of_discovery(name, issuer)
         if issuer.person_claim is None and settings.people:
             yield (
-                f"issuers.{name}.person_claim: missing. Beside people, the claim whose values are their names has to "
-                "be known, or one human could vote twice."
+                f"issuers.{name}.person_claim: missing. With people in the settings, it must name the claim that has "
+                "their names; otherwise one human could vote twice."
             )
         yield from _faults_of_client(name, issuer)
 
 
 def _faults_of_discovery(name: str, issuer: IssuerSettings) -> Iterator[str]:
     if issuer.discovery_url is None and not is_guarded(issuer.url):
-        yield f"issuers.{name}.url: not an https URL, and there is no discovery_url that is."
+        yield f"issuers.{name}.url: it is not an https URL, and there is no https discovery_url."
     if issuer.discovery_issuer is not None and issuer.discovery_url is None:
-        yield f"issuers.{name}.discovery_issuer: it is of no use without discovery_url."
+        yield f"issuers.{name}.discovery_issuer: it has no effect without discovery_url."
 
 
 def _faults_of_client(name: str, issuer: IssuerSettings) -> Iterator[str]:
@@ -113,7 +112,7 @@ def _faults_of_client(name: str, issuer: IssuerSettings) -> Iterator[str]:
         return
     for setting in ("client_secret", "authorization_parameters", "token_parameters"):
         if getattr(issuer, setting):
-            yield f"issuers.{name}.{setting}: it is of no use without client_id."
+            yield f"issuers.{name}.{setting}: it has no effect without client_id."
 
 
 def _faults_of_accounts(settings: Settings) -> Iterator[str]:
@@ -128,11 +127,11 @@ def _faults_of_accounts(settings: Settings) -> Iterator[str]:
         if organization is not None and account_id in organization.deny:
             yield f"accounts.{account_id}: its organization denies this account."
         if settings.aws.simulated and account.profile is not None:
-            yield f"accounts.{account_id}: a real account (profile) cannot stand beside the simulated AWS."
+            yield f"accounts.{account_id}: a real account (profile) cannot be used with the simulated AWS."
         elif settings.aws.simulated and account.partition is not Partition.AWS:
             yield f"accounts.{account_id}: only the partition aws is simulated."
         elif not settings.aws.simulated and account.profile is None and account.organization is None:
-            yield f"accounts.{account_id}: profile or organization is missing: where the root credential comes from."
+            yield f"accounts.{account_id}: profile or organization is missing: one of them gives the root credential."
 
 
 def _faults_of_organizations(settings: Settings) -> Iterator[str]:
@@ -140,17 +139,17 @@ def _faults_of_organizations(settings: Settings) -> Iterator[str]:
         yield "organizations: only one organization is simulated."
     for name, organization in settings.organizations.items():
         if settings.aws.simulated and organization.profile is not None:
-            yield f"organizations.{name}: a real organization (profile) cannot stand beside the simulated AWS."
+            yield f"organizations.{name}: a real organization (profile) cannot be used with the simulated AWS."
         elif not settings.aws.simulated and organization.profile is None:
-            yield f"organizations.{name}: profile is missing: who may call sts:AssumeRoot."
+            yield f"organizations.{name}: profile is missing: it is the identity that calls sts:AssumeRoot."
         if not organization.list_accounts and organization.allow | organization.deny:
-            yield f"organizations.{name}: allow and deny are for list_accounts."
+            yield f"organizations.{name}: allow and deny require list_accounts."
 
 
 def _faults_of_webhooks(settings: Settings) -> Iterator[str]:
     if settings.policy.escalate_to - settings.webhooks.keys() - settings.chats.keys():
         there = ", ".join(sorted(settings.webhooks.keys() | settings.chats.keys())) or "none"
-        yield f"policy.escalate_to: one of them is no webhook and no chat; there are {there}."
+        yield f"policy.escalate_to: one of them is neither a webhook nor a chat; there are {there}."
     for name, webhook in settings.webhooks.items():
         try:
             check_url(webhook.url, settings.notify.allowed_hosts)
@@ -180,7 +179,7 @@ def _faults_of_chats(settings: Settings) -> Iterator[str]:
 def _faults_of_trackers(settings: Settings) -> Iterator[str]:
     policy = settings.policy
     if (policy.ticket_check or policy.ticket_check_at_execution) and not settings.trackers:
-        yield "policy.ticket_check: there is no tracker to ask, so that no ticket would ever pass."
+        yield "policy.ticket_check: there is no tracker, so no ticket would ever pass."
     for name, tracker in settings.trackers.items():
         if name in settings.webhooks.keys() | settings.chats.keys():
             yield f"trackers.{name}: a webhook or a chat has the same name."
@@ -189,7 +188,7 @@ def _faults_of_trackers(settings: Settings) -> Iterator[str]:
         except ValueError as error:
             yield f"trackers.{name}.url: {error}."
         if {"?", "#"} & set(tracker.url):
-            yield f"trackers.{name}.url: it has a query or a fragment; paths come behind it."
+            yield f"trackers.{name}.url: it must not have a query or a fragment; paths are appended to it."
         try:
             if not tracker.secret():
                 yield f"trackers.{name}: password or password_file is missing, or empty."
@@ -205,7 +204,7 @@ def _faults_of_product(name: str, tracker: TrackerSettings) -> Iterator[str]:
         yield f"trackers.{name}.states: a ticket there is {' or '.join(product.states)}."
     api = product.api_of.get("".join(tracker.url.split("/")[2:3]).lower())
     if api is not None:
-        yield f"trackers.{name}.url: this address has pages for people; the address of its API is {api}."
+        yield f"trackers.{name}.url: this is the address of its web pages; the address of its API is {api}."
 
 
 def _faults_of_needs(
@@ -216,14 +215,14 @@ def _faults_of_needs(
         kinds = [each for each, record in records.items() if need in record.needs]
         if (kind in kinds) != (getattr(section, need) is not None):
             belongs = f"the kind{'s' if len(kinds) > 1 else ''} {', '.join(kinds)}"
-            yield f"{place}.{need}: it belongs to {belongs}, and to no other."
+            yield f"{place}.{need}: it is for {belongs} only, and required there."
 
 
 def _faults_of_alike(trackers: Mapping[str, TrackerSettings]) -> Iterator[str]:
     families = [PRODUCTS[tracker.kind].family for tracker in trackers.values()]
     for (name, tracker), family in zip(trackers.items(), families, strict=True):
         if families.count(family) > 1 and tracker.pattern is None:
-            yield f"trackers.{name}.pattern: missing; another tracker has tickets that look the same."
+            yield f"trackers.{name}.pattern: missing; another tracker's tickets look the same."
 
 
 def _faults_of_hooks(settings: Settings) -> Iterator[str]:
@@ -254,13 +253,13 @@ def faults_of_log(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Iterat
 def _faults_of_private_part(name: str, key: LogKeySettings) -> Iterator[str]:
     held = [key.key is not None, key.key_file is not None, key.kms_key is not None].count(True)
     if held > 1:
-        yield f"audit.keys.{name}: key, key_file and kms_key are three ways to say one thing."
+        yield f"audit.keys.{name}: only one of key, key_file and kms_key may be set."
     if key.profile is not None and key.kms_key is None:
-        yield f"audit.keys.{name}.profile: it is of no use without kms_key."
+        yield f"audit.keys.{name}.profile: it has no effect without kms_key."
     if key.verifier_key is None and (key.kms_key is not None or held == 0):
         yield f"audit.keys.{name}.verifier_key: missing; `rootquorum audit key` prints it."
     if key.until is not None and held:
-        yield f"audit.keys.{name}.until: a key that signs has none. Leave of one that signs no more its verifier_key."
+        yield f"audit.keys.{name}.until: a key in use has none. Of a key no longer in use keep only verifier_key."
 
 
 def _faults_of_log_key(name: str, key: LogKeySettings, origin: str) -> Iterator[str]:
@@ -273,11 +272,11 @@ def _faults_of_log_key(name: str, key: LogKeySettings, origin: str) -> Iterator[
     except ValueError as error:
         yield f"audit.keys.{name}: {error}."
     else:
-        # One of the past may be of a log that was given up for this one.
+        # An old key may belong to an abandoned log that this one replaced.
         if said is not None and said.name != origin and key.until is None:
-            yield f"audit.keys.{name}.verifier_key: its name is not audit.origin, and it has no until."
+            yield f"audit.keys.{name}.verifier_key: its name is not audit.origin, and the key has no until."
         if said is not None and held is not None and said != held:
-            yield f"audit.keys.{name}.verifier_key: it is that of another key."
+            yield f"audit.keys.{name}.verifier_key: it belongs to another key."
 
 
 def _faults_of_secrets(
@@ -289,7 +288,7 @@ def _faults_of_secrets(
         yield f"{name}.secret_files: one of them cannot be read."
         return
     if not secrets:
-        yield f"{name}: it has no secret; name secrets or secret_files."
+        yield f"{name}: it has no secret; set secrets or secret_files."
     for secret in secrets:
         try:
             check(secret)
