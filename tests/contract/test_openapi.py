@@ -69,7 +69,8 @@ def test_operation_says_what_it_does_and_for_whom(operation: str) -> None:
     described = OPERATIONS[operation]
     assert described["tags"]
     assert described["summary"]
-    assert re.search(r"\b(for (the|its|everybody|role)|see all)\b", described["description"], re.IGNORECASE)
+    for_whom = r"\b(for (the|its|every|people)|requires the role|no sign-in is required|see all)\b"
+    assert re.search(for_whom, described["description"], re.IGNORECASE)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
