@@ -1,4 +1,4 @@
-"""What happens, in order. The only place where a transaction begins; one module per intent.
+"""The use cases, one module each. Only this package begins transactions.
 
-Every function here commits before it returns, so that an answer never promises what a failing commit takes back.
+Every function commits before it returns, so a response never promises what a failed commit undoes.
 """

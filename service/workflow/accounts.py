@@ -1,4 +1,4 @@
-"""Whether accounts can serve: signed in to with each source, reading only."""
+"""Checks accounts: sign in with each source, and only read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from service.domain.operation import Operation, OperationName, check_can_run
 from service.domain.policy import check_root_mfa
 from service.workflow.context import Context
 
-# Without it AssumeRoot into member accounts is refused (AWS documentation of centralized root access).
+# AssumeRoot into member accounts requires it (AWS documentation of centralized root access).
 NEEDED_FEATURE = "RootCredentialsManagement"
 
 Features = Mapping[str, frozenset[str] | str]
@@ -18,10 +18,11 @@ Features = Mapping[str, frozenset[str] | str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceCheck:
-    """What one source of one account is good for.
+    """The result of checking one source of one account.
 
-    `fault` says why it does not work, `set_aside` why it cannot by AWS's own rules; `observed` is None for either.
-    `features` are the organization's, None where it is not asked; `refused` is what would be refused today, and why.
+    `fault` says why it does not work, `set_aside` why AWS's own rules forbid it; `observed` is None for either.
+    `features` are the organization's, or None if it was not queried. `refused` maps each operation that would be
+    refused today to the reason.
     """
 
     account: Account
@@ -34,7 +35,7 @@ class SourceCheck:
 
 
 def organization_features(ctx: Context, accounts: list[Account]) -> Features:
-    """What is on in each organization of these accounts; a sentence where that cannot be learned."""
+    """Return the enabled features of each organization of these accounts, or a sentence if they cannot be read."""
     found: dict[str, frozenset[str] | str] = {}
     for name in sorted({account.organization for account in accounts if account.organization}):
         try:
@@ -45,12 +46,12 @@ def organization_features(ctx: Context, accounts: list[Account]) -> Features:
 
 
 def check_account(ctx: Context, account: Account, features: Features) -> tuple[SourceCheck, ...]:
-    """One check for each source, the least powerful first. Never raises for what is wrong with the account."""
+    """Check each source, the least powerful first. Problems with the account are in the result, never raised."""
     return tuple(_check(ctx, account, source, features) for source in account.sources)
 
 
 def is_hopeless(account: Account) -> str | None:
-    """Why nothing at all can be done in the account, by AWS's own rules; None when something can."""
+    """Return why AWS's own rules forbid every operation in the account; None if one is possible."""
     try:
         plan(account)
     except Conflict as refusal:
@@ -69,7 +70,7 @@ def _check(ctx: Context, account: Account, source: SourceKind, features: Feature
     if isinstance(enabled, str):
         return SourceCheck(account=account, source=source, fault=enabled, refused=refused)
     if enabled is not None and NEEDED_FEATURE not in enabled:
-        fault = f"{NEEDED_FEATURE} is not on in the organization."
+        fault = f"{NEEDED_FEATURE} is not enabled in the organization."
         return SourceCheck(account=account, source=source, fault=fault, features=enabled, refused=refused)
     try:
         with ctx.roots.sign_in(account, Plan(source)) as root:

@@ -1,6 +1,6 @@
-"""The audit log for those who check it: its events, its signed head, proofs, and what one request left in it.
+"""The audit log for those who check it: its events, its signed head, proofs, and the evidence of one request.
 
-That auditors read from it is in it as well, once an hour for each of them and each kind of reading.
+Auditors' reads are logged as well, once per hour for each auditor and kind of read.
 """
 
 import json
@@ -26,7 +26,7 @@ _BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class Inclusion:
-    """That event `seq` is in the log of `size` events, whose root is `root`. Hashes are raw."""
+    """A proof that event `seq` is in the log of `size` events with the root `root`. Hashes are raw."""
 
     seq: int
     size: int
@@ -37,7 +37,7 @@ class Inclusion:
 
 @dataclass(frozen=True, slots=True)
 class Consistency:
-    """That the log of `second` events begins with that of `first`."""
+    """A proof that the log of `second` events begins with the log of `first` events."""
 
     first: int
     second: int
@@ -47,21 +47,21 @@ class Consistency:
 def read_events(
     ctx: Context, actor: Actor, *, after: int, limit: int, request_id: str | None
 ) -> Sequence[tuple[int, str]]:
-    """Events beyond sequence number `after`, oldest first. Raises Forbidden, Unavailable."""
+    """Return events after sequence number `after`, oldest first. Raise Forbidden, Unavailable."""
     check_may_audit(actor)
     _note_reading(ctx, actor, "events")
     return _page(ctx, after=after, limit=limit, request_id=request_id)
 
 
 def checkpoint(ctx: Context) -> str:
-    """The signed note of the log's head now. Raises NotFound without a key to sign it, Unavailable."""
+    """Return the log's current head as a signed note. Raise NotFound without a key to sign it, Unavailable."""
     return _signed(ctx, _head(ctx))
 
 
 def export(ctx: Context, actor: Actor) -> Iterator[bytes]:
-    """The whole log as it is now: a line of canonical JSON for each event, and the checkpoint as the last one.
+    """Return the whole log as it is now: a line of canonical JSON for each event, then the checkpoint.
 
-    All that can be refused is refused before the first line. Raises Forbidden, NotFound, Unavailable.
+    Every refusal happens before the first line. Raise Forbidden, NotFound, Unavailable.
     """
     check_may_audit(actor)
     _check_signed(ctx)
@@ -72,19 +72,19 @@ def export(ctx: Context, actor: Actor) -> Iterator[bytes]:
 
 @retried
 def inclusion(ctx: Context, seq: int, size: int | None) -> Inclusion:
-    """The proof for an event in the log as it was at `size`, or is now. Raises Invalid, Unavailable."""
+    """Return the proof for an event in the log at `size`, by default the current size. Raise Invalid, Unavailable."""
     with read(ctx.engine) as tx:
         now = tree.over(tx, audit.head(tx))
         size = _known_size(now.frontier, size, "size")
         if not 1 <= seq <= size:
-            raise Invalid(Code.INVALID_REQUEST, "The log of that size has no such event.", field="seq")
+            raise Invalid(Code.INVALID_REQUEST, "A log of that size has no such event.", field="seq")
         leaf = now.hashes([Node(0, seq - 1)])[Node(0, seq - 1)]
         return Inclusion(seq, size, leaf, inclusion_proof(seq - 1, size, now.hashes), now.root(size))
 
 
 @retried
 def consistency(ctx: Context, first: int, second: int | None) -> Consistency:
-    """The proof that nothing of what the log was at `first` has changed since. Raises Invalid, Unavailable."""
+    """Return the proof that the first `first` events have not changed since. Raise Invalid, Unavailable."""
     with read(ctx.engine) as tx:
         now = tree.over(tx, audit.head(tx))
         second = _known_size(now.frontier, second, "second")
@@ -94,7 +94,7 @@ def consistency(ctx: Context, first: int, second: int | None) -> Consistency:
 
 
 def evidence_of(ctx: Context, actor: Actor, request_id: str) -> Document:
-    """What the log holds of one request, proved to be there. Raises NotFound, Forbidden, Unavailable."""
+    """Return a request's events in the log, with proofs. Raise NotFound, Forbidden, Unavailable."""
     takes_part = _takes_part(ctx, actor, request_id)
     _check_signed(ctx)
     if not takes_part:
@@ -103,14 +103,17 @@ def evidence_of(ctx: Context, actor: Actor, request_id: str) -> Document:
     if not leaves:
         raise Unavailable(
             Code.UNAVAILABLE,
-            "The audit log says nothing of this request; `rootquorum audit verify --database` says more.",
+            "The audit log has no event of this request; run `rootquorum audit verify --database`.",
         )
     return evidence(leaves, _signed(ctx, head), ctx.log.keys)
 
 
 @retried
 def _takes_part(ctx: Context, actor: Actor, request_id: str) -> bool:
-    """Raises NotFound, or Forbidden for whoever may not have the evidence; Unavailable."""
+    """Return whether the actor takes part in the request.
+
+    Raise NotFound, Forbidden if the actor may not have the evidence, Unavailable.
+    """
     with read(ctx.engine) as tx:
         request = requests.get(tx, request_id)
     if request is None:
@@ -122,7 +125,7 @@ def _takes_part(ctx: Context, actor: Actor, request_id: str) -> bool:
 
 @retried
 def _proved(ctx: Context, request_id: str) -> tuple[Frontier, list[ProvedLeaf]]:
-    """All events of a request, each with its proof to one head, from one moment."""
+    """Return all events of a request, each with its proof to the same head, from one snapshot."""
     with read(ctx.engine) as tx:
         now, events = tree.over(tx, audit.head(tx)), audit.of_request(tx, request_id)
         proofs = inclusion_proofs([seq - 1 for seq, _ in events], now.frontier.size, now.hashes)
@@ -144,7 +147,7 @@ def _page(ctx: Context, *, after: int, limit: int, request_id: str | None = None
 
 
 def _lines(ctx: Context, size: int, note: str) -> Iterator[bytes]:
-    """Each batch in a transaction of its own, which no slow reader holds open; what is read never changes."""
+    """Yield batches, each read in its own transaction, so slow readers hold none open. Events never change."""
     for after in range(0, size, _BATCH):
         found = _page(ctx, after=after, limit=min(_BATCH, size - after))
         yield "".join(f"{content}\n" for _, content in found).encode()
@@ -163,7 +166,10 @@ def _check_signed(ctx: Context) -> None:
 
 @retried
 def _note_reading(ctx: Context, actor: Actor, what: str) -> None:
-    """In the log before anything of it is shown. Nobody waits for the log's head where it says so already."""
+    """Log a read before its result is returned.
+
+    If this hour's read is already logged, do not wait for the log's head.
+    """
     now = ctx.now()
     hour = now.replace(minute=0, second=0, microsecond=0)
     with read(ctx.engine) as tx:

@@ -1,4 +1,4 @@
-"""The one way in which a stored request changes: locked, judged, saved and audited in one transaction."""
+"""The only way to change a stored request: lock, judge, save and audit it in one transaction."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -16,9 +16,9 @@ from service.workflow.context import Context
 from service.workflow.tell import tell
 from service.workflow.void import void_lost_votes
 
-# The same refusal within this time is recorded once.
+# Within this time the same refusal is recorded once.
 _REPEATED = timedelta(minutes=1)
-# No request is open for so long: its windows are at most a year each.
+# Longer than any request is open: its windows are at most a year each.
 _OPEN = timedelta(days=3 * 366)
 
 Step = Callable[[Tx, OperationRequest, datetime], OperationRequest]
@@ -30,12 +30,12 @@ _SOMEBODY_WAS_QUICKER = {Code.WRONG_STATUS, Code.ALREADY_EXECUTED}
 def change(
     ctx: Context, actor: Actor, request_id: str, step: Step, *incidents: Event, denied: EventName | None = None
 ) -> OperationRequest:
-    """Apply `step` to the locked request and return what it has become. All of it happens at one time, which it gets.
+    """Apply `step` to the locked request and return the changed request. The step and its records share one time.
 
-    A request whose clock has run out expires instead, and the caller gets Conflict. A refusal by the step is raised
-    after it has been audited as the event `denied`, where one is named; `incidents` are audited after the change.
-    Votes that are found lost become void for good, whatever the step does.
-    Raises NotFound for a request that is not there or does not concern the actor; Unavailable.
+    An overdue request expires instead, and the caller gets Conflict. A refusal by the step is audited as the event
+    `denied`, if given, and then raised. `incidents` are audited after the change. Votes of people who have lost the
+    role become void for good, whatever the step does.
+    Raise NotFound if the request does not exist or the actor may not see it; Unavailable.
     """
     refusal: ServiceError | None = None
     with ctx.begin() as tx:
@@ -64,7 +64,7 @@ def change(
 
 
 def deny(ctx: Context, actor: Actor, request_id: str, refusal: ServiceError, denied: EventName) -> NoReturn:
-    """Audit as `denied` what refused a step outside of any transaction, and raise it."""
+    """Audit a refusal from outside a transaction as the event `denied`, and raise it."""
 
     def refuse(_tx: Tx, _request: OperationRequest, _now: datetime) -> OperationRequest:
         raise refusal
@@ -74,7 +74,7 @@ def deny(ctx: Context, actor: Actor, request_id: str, refusal: ServiceError, den
 
 
 def touch(ctx: Context, request_id: str) -> None:
-    """Have `change` write what it finds on any request: an expiry, and votes that became void."""
+    """Run `change` without a step, so that it writes an expiry and void votes."""
     try:
         change(ctx, WORKER, request_id, lambda _tx, request, _now: request)
     except Conflict as conflict:
@@ -85,9 +85,9 @@ def touch(ctx: Context, request_id: str) -> None:
 def _tell_refusal(
     ctx: Context, tx: Tx, actor: Actor, request: OperationRequest, refusal: Event, *, at: datetime
 ) -> None:
-    """Audit a refusal, unless the log has the same one of the last minute: nobody fills the log by repeating it.
+    """Audit a refusal, unless the log has the same one from the last minute, so that repeats cannot fill the log.
 
-    The worker tries for as long as a request is open. It tells each reason once, and never that somebody was quicker.
+    The worker retries as long as a request is open. It audits each reason once, and never that somebody was quicker.
     """
     if actor == WORKER and refusal.data["code"] in _SOMEBODY_WAS_QUICKER:
         return
@@ -97,7 +97,7 @@ def _tell_refusal(
 
 
 def write_step(ctx: Context, before: OperationRequest, after: OperationRequest, *incidents: Event) -> OperationRequest:
-    """Write what the worker has made of `before`. Raises Superseded, Unavailable."""
+    """Write the worker's change from `before` to `after`. Raise Superseded, Unavailable."""
 
     def step(_tx: Tx, current: OperationRequest, _now: datetime) -> OperationRequest:
         if current.version != before.version:
@@ -116,7 +116,7 @@ def record(
     *incidents: Event,
     at: datetime,
 ) -> None:
-    """Save a changed request together with the events that tell the change, and then the incidents."""
+    """Save a changed request with the events that describe the change, then the incidents."""
     if after is not before:
         requests.save(tx, before, after)
     for event in (*between(before, after), *incidents):

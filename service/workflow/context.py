@@ -1,4 +1,4 @@
-"""What every workflow function needs, put together once by `app.py`."""
+"""The dependencies of every workflow function, assembled once by `app.py`."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,81 +28,81 @@ from service.signing.notes import Signer
 
 
 class RootSession(Protocol):
-    """A credential that was just proved to be an account's root, and stays the same until the session ends."""
+    """A credential that was just proved to be an account's root. It does not change during the session."""
 
     @property
     def signer_key_id(self) -> str:
-        """The id of the key that signs what is performed."""
+        """Return the id of the key that signs the calls."""
 
     def observe(self, now: datetime, *parts: Part) -> RootCredentials:
-        """The access keys with their statuses, and these parts. Raises Unavailable."""
+        """Read the access keys with their statuses, and these parts. Raise Unavailable."""
 
     def observe_twice(self, now: datetime, *parts: Part) -> RootCredentials:
-        """The same, where it is to be believed that something is gone. Raises Unavailable."""
+        """Read twice, for a caller that relies on something being gone. Raise Unavailable."""
 
     def perform(self, operation: Operation) -> Outcome:
-        """Make the one call. Never fails: what is not certain is InDoubt."""
+        """Make the one call. Never raise: an uncertain outcome is InDoubt."""
 
 
 class Roots(Protocol):
-    """The way to every account's root user."""
+    """Sign-in as the root user of every account."""
 
     @property
     def call_budget(self) -> timedelta:
-        """The longest that an execution can take from its claim to its last call, with all timeouts and retries."""
+        """Return the longest time from an execution's claim to its last call, with all timeouts and retries."""
 
     def sign_in(self, account: Account, plan: Plan) -> AbstractContextManager[RootSession]:
-        """Raises Unavailable when AWS is away, or when the credential is not this account's root."""
+        """Start a session. Raise Unavailable if AWS is unreachable, or the credential is not this account's root."""
 
 
 class Accounts(Protocol):
-    """The accounts of the settings, and those that organizations list."""
+    """The accounts in the settings, and those that organizations list."""
 
     def get(self, account_id: str) -> Account | None:
-        """Raises Unavailable when only an organization could know, and cannot be listed."""
+        """Return the account. Raise Unavailable if only an organization could have it, and cannot be listed."""
 
     def every(self) -> Sequence[Account]:
-        """All of them, by id. Raises Unavailable."""
+        """Return all accounts, ordered by id. Raise Unavailable."""
 
     def at_hand(self) -> Sequence[Account]:
-        """As many of them as are known without asking AWS."""
+        """Return the accounts that are known without a call to AWS."""
 
     def listed(self, organization: str) -> Sequence[Account]:
-        """Those that one organization lists, by id. Raises Unavailable."""
+        """Return the accounts that an organization lists, ordered by id. Raise Unavailable."""
 
     def is_due(self) -> bool:
-        """Whether it is time for `every` to ask AWS again."""
+        """Return whether it is time for `every` to call AWS again."""
 
     def configured(self) -> Sequence[Account]:
-        """Those that the settings name."""
+        """Return the accounts in the settings."""
 
     def features(self, organization: str) -> frozenset[str]:
-        """The centralized root access features that are on in an organization. Raises Unavailable."""
+        """Return the centralized root access features that are enabled in an organization. Raise Unavailable."""
 
 
 class Destination(Protocol):
-    """Somebody outside who is told what happens, and decides nothing."""
+    """An external subscriber to events. It decides nothing."""
 
     def wants(self, event: str, ticket: str | None) -> bool:
-        """Whether events of this name go there, of a request with this ticket."""
+        """Return whether it receives events of this name for a request with this ticket."""
 
     def deliver(self, notice: Notice) -> Attempt:
-        """Try once, in bounded time. Never fails: what is not certain is to be tried again."""
+        """Try once, in bounded time. Never raise: an uncertain attempt is to be retried."""
 
 
 class TicketSource(Protocol):
-    """A tracker, as far as it can tell about a ticket."""
+    """A tracker from which a ticket's state can be read."""
 
     def names(self, ticket: str) -> bool:
-        """Whether it is a ticket of this tracker, as far as its key tells."""
+        """Return whether the key has the form of this tracker's tickets."""
 
     def state_of(self, ticket: str) -> str | None:
-        """The name of its state; None for one that is not there. Raises Unavailable."""
+        """Return the name of the ticket's state, or None if there is no such ticket. Raise Unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """What the audit log is called outside, who signs its head now, and all keys that ever did."""
+    """The audit log's public name, its current signers, and all keys that ever signed its head."""
 
     origin: str = ""
     signers: Sequence[Signer] = ()
@@ -111,7 +111,7 @@ class Log:
 
 @dataclass(slots=True)
 class Pulse:
-    """What became of this process's last try to write, which many may ask for at the same time."""
+    """The result of this process's last test write, shared by concurrent callers."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     tried_at: datetime | None = None
@@ -120,11 +120,11 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Everything from outside that the workflow uses: database, AWS, people, rules, clock and chance.
+    """All external dependencies of the workflow: database, AWS, people, policy, clock and ids.
 
-    `lease` is what a worker holds on what it is doing, where there could be another one; `public_url` is where links
-    lead; `has_form` tells whether a pattern of the settings matches a whole text; `delivery_retention` is how long
-    deliveries that have ended are kept.
+    `lease` is the worker's lease on its current work, if there could be another worker. `public_url` is the base of
+    links. `has_form` tells whether a pattern from the settings matches a whole text. `delivery_retention` is how long
+    ended deliveries are kept.
     """
 
     engine: Engine
@@ -145,21 +145,21 @@ class Context:
 
     @contextmanager
     def begin(self) -> Iterator[Tx]:
-        """A transaction that writes. Raises Conflict when somebody else has taken the lease; Unavailable."""
+        """Begin a transaction that writes. Raise Conflict if another worker has taken the lease; Unavailable."""
         with begin(self.engine) as tx:
             if self.lease is not None:
                 leases.check(tx, self.lease)
             yield tx
 
     def account(self, account_id: str) -> Account:
-        """Raises Invalid for an account that nobody configured, Unavailable while that cannot be known."""
+        """Return the account. Raise Invalid if it is not configured, Unavailable while that cannot be known."""
         account = self.accounts.get(account_id)
         if account is None:
             raise Invalid(Code.UNKNOWN_ACCOUNT)
         return account
 
     def account_name(self, account_id: str) -> str:
-        """Return the id itself for an account that left the settings, or while its name cannot be known."""
+        """Return the account's name, or its id if it has left the settings or its name cannot be known now."""
         try:
             account = self.accounts.get(account_id)
         except Unavailable:
@@ -167,33 +167,32 @@ class Context:
         return account.name if account else account_id
 
     def sign_in(self, account_id: str, name: OperationName) -> AbstractContextManager[RootSession]:
-        """A session that can do this in the account. Raises Invalid, Unavailable, or Conflict when no source can."""
+        """Start a session that can do this in the account. Raise Invalid, Unavailable, or Conflict if no source can."""
         account = self.account(account_id)
         return self.roots.sign_in(account, plan(account, name))
 
     def people(self, tx: Tx) -> Directory:
-        """Everybody who is known today: whom the settings name, and whom providers have proved."""
+        """Return everybody who is known today: from the settings, and from providers' sign-ins."""
         return self.directory.joined(people.every(tx))
 
     def standing(
         self, tx: Tx, request: OperationRequest, actor: Actor | None = None, *, held: bool = False
     ) -> Standing:
-        """Who and what counts today, for judging this request and what `actor` does to it.
+        """Return today's people, tokens and policy, to judge this request and what `actor` does to it.
 
-        `held`: nobody is suspended, and no token revoked, from now until the transaction ends. Every other lock is
-        taken before.
+        `held` blocks suspensions and token revocations until the transaction ends. Take every other lock before.
         """
         if held:
             audit.hold(tx)
         made = {decision.credential: decision.person for decision in request.decisions}
         if actor is not None:
             made[actor.credential] = actor.subject
-        # A provider's sign-in was proved when it was used; what has become of its person since is in the directory.
+        # A provider's sign-in was proved when it was used; the directory has its person's current state.
         signed_in = {credential: person for credential, person in made.items() if is_sign_in(credential)}
         return Standing(self.people(tx), tokens.owners(tx, made) | signed_in, self.policy, self._good(tx, actor))
 
     def _good(self, tx: Tx, actor: Actor | None) -> frozenset[str]:
-        """The actor's credential, if it would sign them in now. What has become of a person is not its concern."""
+        """Return the actor's credential if it is still valid. The person's state is checked elsewhere."""
         if actor is None:
             return frozenset()
         signs_in = is_sign_in(actor.credential) or tokens.signs_in(

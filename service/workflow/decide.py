@@ -1,4 +1,4 @@
-"""Deciding, withdrawing, confirming a receipt: what people do to a request besides running it."""
+"""Decisions, withdrawals and receipts: what people do to a request besides executing it."""
 
 from datetime import datetime
 
@@ -23,10 +23,10 @@ from service.workflow.context import Context
 def decide(
     ctx: Context, actor: Actor, request_id: str, verdict: Verdict, *, digest: str, comment: str | None
 ) -> OperationRequest:
-    """Record one person's decision on exactly what `digest` names. Repeated word for word it changes nothing.
+    """Record one person's decision on exactly what `digest` covers. An identical repeat changes nothing.
 
-    Raises Forbidden, Conflict or Unauthenticated with the rule that refuses (audited), Invalid for a rejection without
-    a comment, NotFound, Unavailable.
+    Raise Forbidden, Conflict or Unauthenticated with the rule that refuses (audited), Invalid for a rejection without a
+    comment, NotFound, Unavailable.
     """
     check_comment(verdict, comment)
 
@@ -55,8 +55,9 @@ def decide(
 
 
 def withdraw(ctx: Context, actor: Actor, request_id: str) -> OperationRequest:
-    """End an own request before it runs. Repeated it changes nothing. Raises Forbidden, Conflict, NotFound,
-    Unavailable.
+    """End the actor's own request before it runs. A repeat changes nothing.
+
+    Raise Forbidden, Conflict, NotFound, Unavailable.
     """
 
     def step(_tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
@@ -69,7 +70,10 @@ def withdraw(ctx: Context, actor: Actor, request_id: str) -> OperationRequest:
 
 
 def confirm_receipt(ctx: Context, actor: Actor, request_id: str) -> OperationRequest:
-    """The recipient has the secret. Repeated it changes nothing. Raises Forbidden, Conflict, NotFound, Unavailable."""
+    """Record that the recipient has the secret. A repeat changes nothing.
+
+    Raise Forbidden, Conflict, NotFound, Unavailable.
+    """
 
     def step(_tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
         if request.received_at is not None and actor.subject == request.filing.recipient:

@@ -1,4 +1,4 @@
-"""Delivering: send, then write down what became of it. Killed in between, it is sent once more: at least once."""
+"""Deliveries: send, then record the result. A kill in between repeats the delivery, so it is sent at least once."""
 
 import json
 import random
@@ -29,30 +29,29 @@ from service.workflow.tell import tell
 
 _BATCH = 50
 _FORGOTTEN_AT_ONCE = 1000
-# For how long each of the two may keep a thread of the worker: other destinations wait for it, and so does whoever ends
-# the worker.
+# How long each of the two steps may keep a worker thread: other destinations, and the worker's shutdown, wait for it.
 _AT_A_TIME = timedelta(seconds=15)
 
 
 def deliver(ctx: Context, name: str) -> None:
-    """Send what one destination was never sent, and what waited behind it; the rest is for the next pass.
+    """Send a batch of one destination's new deliveries, and those that waited behind them in their streams.
 
-    What it does not take is tried again later, and holds up nothing but what is behind it in its stream. Raises
-    Unavailable when it took nothing at all: it is away, and is left alone for a while; Conflict when another process
-    has taken over.
+    A failed delivery is retried later, and blocks only what is behind it in its stream. Raise Unavailable if the
+    destination accepted nothing at all, so that it gets a back-off; Conflict if another process has taken over.
     """
     _deliver(ctx, name, is_new=True)
 
 
 def deliver_again(ctx: Context, name: str) -> None:
-    """The same with what it did not take before. As a step of its own it never comes behind what is new, nor does the
-    new wait while all of it is in vain.
+    """Retry a batch of failed deliveries.
+
+    This is a separate step, so new deliveries and retries cannot starve each other.
     """
     _deliver(ctx, name, is_new=False)
 
 
 def _deliver(ctx: Context, name: str, *, is_new: bool) -> None:
-    """In rounds: of each stream the first, then of those streams that went on the next, up to a batch in all."""
+    """Send in rounds: first the head of each stream, then the next of each stream that advanced, up to a batch."""
     began = ctx.now()
     until = began + _AT_A_TIME
     with read(ctx.engine) as tx:
@@ -63,18 +62,18 @@ def _deliver(ctx: Context, name: str, *, is_new: bool) -> None:
         answers += made
         if made[-1].answer is Answer.GONE or len(answers) >= _BATCH or ctx.now() >= until:
             break
-        # The clock may have been set back: then there are fewer answers.
+        # If the clock was set back, a round that ended early arrives here with fewer answers.
         answered = zip(found, made, strict=False)
         went_on = {delivery.stream for delivery, attempt in answered if attempt.answer is not Answer.AGAIN}
         with read(ctx.engine) as tx:
-            # As it was when the pass began: what came since, or is to be tried again since, is for the next one.
+            # Use the time of the pass's begin: newer deliveries and retries are for the next pass.
             found = outbox.following(tx, name, went_on, began, _BATCH - len(answers))
     if answers and all(attempt.answer is Answer.AGAIN for attempt in answers):
         raise Unavailable(Code.UNAVAILABLE, f"The destination did not take a delivery. {answers[0].detail}")
 
 
 def _round(ctx: Context, name: str, found: Sequence[Delivery], until: datetime) -> Iterator[Attempt]:
-    """Try each and write it down. Ends early when the time is over, or where the destination wants no more."""
+    """Try each delivery and record the result. Stop early when the time is up, or the destination wants no more."""
     for delivery in found:
         attempt = _attempt(ctx, name, delivery)
         _record(ctx, delivery.id, attempt)
@@ -84,7 +83,7 @@ def _round(ctx: Context, name: str, found: Sequence[Delivery], until: datetime) 
 
 
 def _attempt(ctx: Context, name: str, delivery: Delivery) -> Attempt:
-    """One try. Whatever escaped here would be tried for ever, before everything else, and never be given up."""
+    """Try once. An exception from here would be retried for ever, before everything else, and never given up."""
     try:
         notice = Notice(
             id=delivery.id,
@@ -103,7 +102,7 @@ def _record(ctx: Context, delivery_id: str, attempt: Attempt) -> None:
     with ctx.begin() as tx:
         before = outbox.lock(tx, delivery_id)
         if before is None or before.ended_at is not None:
-            return  # sent by two processes at once, and written down by the other
+            return  # two processes sent it at once, and the other recorded it
         tried = replace(before, attempts=before.attempts + 1, detail=attempt.detail)
         after = _after(tried, attempt, ctx)
         outbox.save(tx, after)
@@ -125,9 +124,9 @@ def _after(tried: Delivery, attempt: Attempt, ctx: Context) -> Delivery:
 
 
 def forget(ctx: Context) -> None:
-    """Delete deliveries that ended long ago; the audit log keeps what happened. Raises Conflict, Unavailable.
+    """Delete deliveries that ended long ago; the audit log keeps the events. Raise Conflict, Unavailable.
 
-    A disabled destination that has left the settings, and of which nothing is left, begins anew once it is named again.
+    A disabled destination that has left the settings, and has no deliveries left, is enabled if it is named again.
     """
     with ctx.begin() as tx:
         outbox.delete_ended(tx, ctx.now() - ctx.delivery_retention, ctx.destinations.keys(), _FORGOTTEN_AT_ONCE)
@@ -136,7 +135,7 @@ def forget(ctx: Context) -> None:
 
 @retried
 def list_deliveries(ctx: Context, actor: Actor, wanted: Wanted, *, after: Place | None, limit: int) -> list[Delivery]:
-    """Newest first. Raises Forbidden, Unavailable."""
+    """Return deliveries, newest first. Raise Forbidden, Unavailable."""
     check_may_see_deliveries(actor)
     with read(ctx.engine) as tx:
         return outbox.page(tx, wanted, after=after, limit=limit)
@@ -144,9 +143,9 @@ def list_deliveries(ctx: Context, actor: Actor, wanted: Wanted, *, after: Place 
 
 @retried
 def redeliver(ctx: Context, actor: Actor, delivery_id: str) -> Delivery:
-    """Send it once more, with the same id and body; a disabled destination is told again from now on.
+    """Send it again, with the same id and body. A disabled destination is enabled again.
 
-    Raises Forbidden, NotFound, Conflict while it is being sent.
+    Raise Forbidden, NotFound, Conflict while it is pending.
     """
     check_may_redeliver(actor)
     now = ctx.now()
@@ -175,6 +174,6 @@ def redeliver(ctx: Context, actor: Actor, delivery_id: str) -> Delivery:
 
 
 def disabled(ctx: Context) -> frozenset[str]:
-    """Names of the destinations that want no more deliveries."""
+    """Return the names of destinations that want no more deliveries."""
     with read(ctx.engine) as tx:
         return outbox.disabled(tx)

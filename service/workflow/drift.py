@@ -1,4 +1,4 @@
-"""Looking for drift: read the account, then say in one transaction what is new, what is over, and what to expect."""
+"""Drift checks: read the account, then record new and resolved findings and the new expectation in one transaction."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -32,13 +32,13 @@ from service.workflow.context import Context
 from service.workflow.read import known_account
 from service.workflow.tell import tell
 
-# A key that AWS never lets the worker take away must not keep drift from being seen.
+# A key that AWS never lets the worker delete must not prevent drift checks.
 _LONGEST_WAIT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class DriftCheck:
-    """What a look at an account left behind. `adopted`: it was the first one."""
+    """The result of a drift check. `adopted`: it was the account's first."""
 
     expectation: Expectation
     open: tuple[DriftFinding, ...]
@@ -46,10 +46,10 @@ class DriftCheck:
 
 
 def check_drift(ctx: Context, account: Account, actor: Actor = WORKER) -> DriftCheck:
-    """Look at one account now.
+    """Check one account for drift now.
 
-    Raises Unavailable; Conflict when no source can read it, and `account_busy` while something is being done to it,
-    or was done so lately that AWS may not show it everywhere yet: what is seen then says nothing.
+    Raise Unavailable; Conflict if no source can read it, and `account_busy` if an operation on it is in progress or so
+    recent that AWS may not show it everywhere yet.
     """
     began = ctx.now()
     with ctx.roots.sign_in(account, plan(account)) as root:
@@ -59,7 +59,7 @@ def check_drift(ctx: Context, account: Account, actor: Actor = WORKER) -> DriftC
         with ctx.begin() as tx:
             return _judge(ctx, tx, account.account_id, seen, actor)
     except IntegrityError as error:
-        if expectations.is_there_already(error):  # two looked for the first time at once
+        if expectations.is_there_already(error):  # two first checks ran at once
             raise account_changing() from error
         raise
 
@@ -67,13 +67,13 @@ def check_drift(ctx: Context, account: Account, actor: Actor = WORKER) -> DriftC
 def _judge(ctx: Context, tx: Tx, account_id: str, seen: Seen, actor: Actor) -> DriftCheck:
     now, delay = ctx.now(), ctx.policy.consistency_delay
     before = expectations.lock(tx, account_id)
-    # A time in the future is that of a clock that was wrong: it must not keep anybody from looking.
+    # A time in the future comes from a wrong clock, and must not block checks.
     if before is not None and seen.at <= before.checked_at <= now:
         raise account_changing()
-    # What was done within the delay before the last look was not judged by it, or it would have been put off.
+    # Operations within the delay before the last check were not part of it; else it would have been postponed.
     since = min(before.checked_at, seen.at) - delay if before else None
-    # First what is under way, and then what is done: a settlement in between is in one of them.
-    # A key that is due to be taken away may be gone already, and that not be written down yet.
+    # Query running operations first, then done ones, so that a settlement in between is in one of the results.
+    # A key that is due to be removed may already be gone without a record yet.
     taken_away = _is_recent(before, seen) and backlog.is_taken_away(tx, account_id, now)
     if requests.is_acted_on(tx, account_id) or taken_away:
         raise account_changing()
@@ -96,10 +96,10 @@ def _judge(ctx: Context, tx: Tx, account_id: str, seen: Seen, actor: Actor) -> D
 
 @retried
 def unknown_to_database(ctx: Context, account_id: str, observed: RootCredentials) -> tuple[Drift, ...] | None:
-    """Where an account differs from what the database would make of it; None when that knows nothing of it yet.
+    """Return how an account differs from the database's expectation; None if the database knows nothing about it.
 
-    For whoever has restored a backup: nothing is written, and what is just being done shows as well. Where drift was
-    never looked for, the state at the last filing is what is known. Raises Unavailable.
+    For use after restoring a backup. It writes nothing, and operations in progress show as differences. Without an
+    earlier drift check, the state at the last filing is expected. Raise Unavailable.
     """
     seen = Seen(at=ctx.now(), keys=observed.statuses, mfa_enabled=observed.mfa_enabled)
     with read(ctx.engine) as tx:
@@ -117,12 +117,12 @@ def unknown_to_database(ctx: Context, account_id: str, observed: RootCredentials
 
 
 def _is_recent(before: Expectation | None, seen: Seen) -> bool:
-    """Whether the last look is so near that this one can wait for what the worker has to do."""
+    """Return whether the last check is recent enough for this one to wait for the worker's due work."""
     return before is not None and seen.at - before.checked_at < _LONGEST_WAIT
 
 
 def _write_down(ctx: Context, tx: Tx, expectation: Expectation, seen: Seen) -> list[Event]:
-    """One event for what is new, one for what is over; nothing for what goes on."""
+    """Save findings and return an event for each new and each resolved one; none for those that persist."""
     now, events = ctx.now(), []
     known = {
         (finding.drift.kind, finding.drift.access_key_id, finding.drift.found): finding
@@ -142,14 +142,14 @@ def _write_down(ctx: Context, tx: Tx, expectation: Expectation, seen: Seen) -> l
 
 
 def check_drift_now(ctx: Context, actor: Actor, account_id: str) -> DriftCheck:
-    """As `check_drift`, for an operator. Raises Forbidden and NotFound as well."""
+    """Run `check_drift` for an operator. Also raise Forbidden and NotFound."""
     check_may_look_for_drift(actor, account_id)
     return check_drift(ctx, known_account(ctx, account_id), actor)
 
 
 @retried
 def open_drift(ctx: Context, actor: Actor, account_id: str | None) -> list[DriftFinding]:
-    """What is open, by account. Raises Forbidden, Unavailable."""
+    """Return open findings, ordered by account. Raise Forbidden, Unavailable."""
     check_may_see_drift(actor, account_id)
     with read(ctx.engine) as tx:
         return list(expectations.open_findings(tx, account_id))
@@ -157,9 +157,9 @@ def open_drift(ctx: Context, actor: Actor, account_id: str | None) -> list[Drift
 
 @retried
 def accept_drift(ctx: Context, actor: Actor, finding_id: str, comment: str) -> DriftFinding:
-    """Somebody looked into it: what was found is expected from now on.
+    """Accept a finding after an investigation: expect the found state from now on.
 
-    Raises Forbidden, NotFound, Conflict when it is no longer open, Unavailable.
+    Raise Forbidden, NotFound, Conflict if it is no longer open, Unavailable.
     """
     now = ctx.now()
     with begin(ctx.engine) as tx:

@@ -1,6 +1,6 @@
-"""What has to happen by itself: one pass over everything whose time has come.
+"""The worker's due work: one pass lists everything that is due.
 
-Each request is a transaction of its own and each step is safe to repeat, so that passes may overlap or stop anywhere.
+Each request has its own transaction and each step is safe to repeat, so passes may overlap or stop anywhere.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,11 +32,11 @@ class _Call(Protocol):
     def __call__(self, ctx: Context, request_id: str) -> None: ...
 
 
-# Per kind and pass; the rest follows in the next pass.
+# The limit per kind and pass; the rest follows in the next pass.
 _BATCH = 1000
 
 
-# Everything that a step can be, in the order of docs/operations.md.
+# All kinds of steps, in the order of docs/operations.md.
 STEPS = (
     "expire",
     "void_votes",
@@ -56,8 +56,9 @@ STEPS = (
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something to do now: `what` of `STEPS`, to a request. Where `request_id` is None nobody waits for it: it is a
-    look at an account or at all of them, or about deliveries.
+    """A due step: `what` of `STEPS`, on a request.
+
+    If `request_id` is None nobody waits for it: it checks or lists accounts, or concerns deliveries.
     """
 
     what: str
@@ -70,7 +71,7 @@ class Step:
 
 
 def due(ctx: Context) -> Iterator[Step]:
-    """What is due now. Doing it is the worker's: one account's steps one by one, in this order."""
+    """Yield the steps that are due now. The worker runs them, one account's steps one by one, in this order."""
     now = ctx.now()
     executing_too_long = now - ctx.roots.call_budget
     in_doubt_long_enough = now - max(ctx.policy.consistency_delay, ctx.roots.call_budget)
@@ -86,21 +87,21 @@ def due(ctx: Context) -> Iterator[Step]:
             reconcile: list(backlog.claimed_before(tx, Status.IN_DOUBT, in_doubt_long_enough, _BATCH)),
         }
         checked = expectations.checked_between(tx, now - ctx.policy.drift_interval, now)
-        # One that the settings no longer name keeps what it was not told, until they do again.
-        told = [there for there in outbox.destinations_due(tx, now) if there.destination in ctx.destinations]
+        # A destination that has left the settings keeps its pending deliveries until it is named again.
+        destinations = [there for there in outbox.destinations_due(tx, now) if there.destination in ctx.destinations]
         is_old = outbox.is_old(tx, now - ctx.delivery_retention, ctx.destinations.keys())
     for call, requests in found.items():
         for request in requests:
             what = call.__name__.strip("_")
             yield Step(what, request.account_id, request.request_id, partial(call, request_id=request.request_id))
-    for there in told:
+    for there in destinations:
         for send, is_due in ((deliver, there.new), (deliver_again, there.again)):
             if is_due:
                 yield Step(send.__name__, f"to {there.destination}", None, partial(send, name=there.destination))
     if is_old:
         yield Step("forget", "deliveries", None, forget)
     if ctx.accounts.is_due():
-        # In a lane of its own: what is due for requests must not wait for an organization's listing.
+        # In a separate lane: due work for requests must not wait for an organization's listing.
         yield Step("list_accounts", "", None, lambda ctx: ctx.accounts.every())
     for account in ctx.accounts.at_hand() if ctx.policy.drift_checks else ():
         if account.account_id not in checked and is_readable(account):
@@ -108,12 +109,12 @@ def due(ctx: Context) -> Iterator[Step]:
 
 
 def expire(ctx: Context, request_id: str) -> None:
-    """End a request whose clock has run out."""
+    """Expire an overdue request."""
     touch(ctx, request_id)
 
 
 def void_votes(ctx: Context, request_id: str) -> None:
-    """Make votes of people who are approvers no longer void for good."""
+    """Void for good the votes of people who are no longer approvers."""
     touch(ctx, request_id)
 
 

@@ -1,7 +1,7 @@
-"""Execution: short transactions before and after AWS, none open meanwhile.
+"""Execution: short transactions before and after the AWS call, none open during it.
 
-Judge; judge again, claim and commit; act once; settle and commit; only then is a secret in anybody's hands. Killed
-anywhere in between, the request is left `executing`, and `reconcile.py` ends it.
+Judge; judge again, claim and commit; act once; settle and commit; only then return a secret. After a kill in between
+the request stays `executing`, and `reconcile.py` ends it.
 """
 
 import logging
@@ -32,10 +32,10 @@ logger = logging.getLogger(__name__)
 def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationRequest, CreatedKey | None]:
     """Run an approved request, once, and return it with the key if it made one.
 
-    The request is then `succeeded`, `delivered` or `in_doubt`. Raises ExecutionFailed when it ended `failed`;
-    Unauthenticated, Forbidden, NotFound or Conflict (audited) when it may not run; Unavailable when the account or the
-    database is away: nothing was done then, unless the code is `not_recorded`. A key that was made for somebody who
-    cannot sign in any more is deleted, and raises what a sign-in would.
+    The request is then `succeeded`, `delivered` or `in_doubt`. Raise ExecutionFailed if it ended as `failed`;
+    Unauthenticated, Forbidden, NotFound or Conflict (audited) if it may not run; Unavailable if the account or the
+    database is unreachable: nothing was done then, unless the code is `not_recorded`. If the recipient can no longer
+    sign in, the new key is deleted, and the error is that of a sign-in.
     """
 
     def judge(tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
@@ -45,7 +45,7 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
 
     approved = change(ctx, actor, request_id, judge, denied=EXECUTION_DENIED)
     _look_at_ticket(ctx, actor, approved)
-    # Before the claim: an account that cannot be reached now must not cost the request its one execution.
+    # Before the claim: an unreachable account must not use up the request's only execution.
     account = ctx.account(approved.filing.account_id)
     operation = approved.filing.operation
     planned = plan(account, operation.name)
@@ -71,7 +71,7 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
 
 
 def _look_at_ticket(ctx: Context, actor: Actor, approved: OperationRequest) -> None:
-    """Outside of any transaction: a tracker can be slow. What it forbids is audited as any other refusal."""
+    """Check the ticket outside of any transaction, because a tracker can be slow. Audit a refusal like any other."""
     try:
         check_at_execution(ctx, approved.filing.ticket)
     except Unavailable:
@@ -81,43 +81,48 @@ def _look_at_ticket(ctx: Context, actor: Actor, approved: OperationRequest) -> N
 
 
 def _act(ctx: Context, root: RootSession, claimed: OperationRequest) -> Outcome:
-    """Look once more, then make the one call. What was approved is a picture of the account as well."""
+    """Compare the account with the approved state again, then make the one call."""
     filing = claimed.filing
     try:
         found = root.observe(ctx.now(), *filing.operation.kind.reads)
         changed = difference(facts(filing.operation, filing.observed), facts(filing.operation, found))
         if changed is not None:
-            return Refused(code=ResultCode.ACCOUNT_CHANGED, detail=f"The account is not as it was approved: {changed}.")
+            return Refused(
+                code=ResultCode.ACCOUNT_CHANGED, detail=f"The account has changed since the approval: {changed}."
+            )
         check_can_run(filing.operation, found, accept_lockout=filing.accept_lockout)
         check_root_mfa(ctx.policy, filing.operation, found, approved_on=filing.observed)
     except ServiceError as refusal:
         if refusal.exact != refusal.detail:
-            logger.warning("%s", refusal.exact)  # the outcome has what callers may read
+            logger.warning("%s", refusal.exact)  # the outcome has only what callers may read
         return Refused(code=refusal.code, detail=refusal.detail)
     if claimed.claimed_at is None or ctx.now() - claimed.claimed_at > ctx.roots.call_budget * 2 / 3:
-        # This process was frozen. The last third of the budget is for the call; when it is over, reconciliation asks
-        # AWS and ends the request, and an effect after that would be nobody's.
-        return Refused(code=ResultCode.TOO_LATE, detail="The execution was held up too long, and nothing was sent.")
+        # This process was frozen. The last third of the budget is for the call. After the budget, reconciliation reads
+        # AWS and ends the request; nobody would notice a later effect.
+        return Refused(
+            code=ResultCode.TOO_LATE, detail="The execution was delayed too long, and nothing was sent to AWS."
+        )
     return root.perform(filing.operation)
 
 
 def _settle(
     ctx: Context, actor: Actor, root: RootSession, claimed: OperationRequest, outcome: Outcome
 ) -> OperationRequest:
-    """Write down what happened. A new key that cannot be written down is deleted, and its secret never shown; nor is
-    that of a key whose recipient was barred while AWS made it.
+    """Record the outcome.
+
+    Delete a new key without showing its secret if it cannot be recorded, or if its recipient was barred meanwhile.
     """
     created = outcome.created if isinstance(outcome, Done) else None
     try:
-        # Whatever has become of a worker's lease: what AWS did is known here only. The version guards the row.
+        # Do not check the worker's lease: only this process knows what AWS did. The version guards the row.
         with begin(ctx.engine) as tx:
             if created is not None:
-                requests.lock(tx, claimed.filing.request_id)  # before the log, as everywhere
+                requests.lock(tx, claimed.filing.request_id)  # lock the row before the log, as everywhere
                 check_still_signed_in(actor, ctx.standing(tx, claimed, actor, held=True))
             now = ctx.now()
             settled = claimed.settle(outcome, now)
             record(ctx, tx, actor, claimed, settled, at=now)
-    except BaseException as error:  # whatever it was, even a shutdown: the key must not outlive it
+    except BaseException as error:  # on any error, even a shutdown, the key must be deleted
         is_barred = isinstance(error, Unauthenticated | Forbidden)
         if created is not None:
             _forfeit(ctx, root, claimed, created, ResultCode.SECRET_WITHHELD if is_barred else ResultCode.NOT_RECORDED)
@@ -132,17 +137,17 @@ def _settle(
 # Why a new key was deleted at once.
 _FORFEITED = {
     ResultCode.NOT_RECORDED: "The new key could not be recorded and was deleted; nobody has its secret.",
-    ResultCode.SECRET_WITHHELD: "The recipient could no longer sign in when AWS had made the key, which was deleted; "
+    ResultCode.SECRET_WITHHELD: "The recipient could no longer sign in when AWS had created the key. It was deleted; "
     "nobody has its secret.",
 }
 
 
 def _forfeit(ctx: Context, root: RootSession, claimed: OperationRequest, key: CreatedKey, why: ResultCode) -> None:
-    """Delete a key whose secret nobody will see, and say so if the database lets us.
+    """Delete a key whose secret nobody will see, and record that if the database allows it.
 
-    While the row is `executing`, whatever fails here is made good by reconciliation, to which the key is new. When the
-    commit had happened after all, and only its answer was lost, the row is `delivered`: then it is rolled back, or, if
-    AWS does not delete the key, the key is reported.
+    While the row is `executing`, reconciliation repairs any failure here, because it finds the key as new. If the
+    commit succeeded and only its response was lost, the row is `delivered`: then roll it back, or, if AWS does not
+    delete the key, report the key.
     """
     deletion = root.perform(Operation(OperationName.DELETE_ACCESS_KEY, key.access_key_id))
     deleted = isinstance(deletion, Done)

@@ -1,4 +1,4 @@
-"""Whether this process can serve, and whether a worker is at work."""
+"""Readiness of this process, and signs of life of the workers."""
 
 import os
 import socket
@@ -15,7 +15,7 @@ from service.workflow.context import Context
 
 
 def check_ready(ctx: Context) -> None:
-    """Raise Unavailable unless the database answers with a schema that this code runs on, and grants what it needs."""
+    """Raise Unavailable unless the database answers, has a schema for this code, and grants what it needs."""
     check_readable(ctx)
     with read(ctx.engine) as tx:
         not_granted = schema.not_granted(tx)
@@ -26,16 +26,17 @@ def check_ready(ctx: Context) -> None:
         )
 
 
-# Anybody may ask as often as they like; nobody makes us write more often than this.
+# Anybody may call this at any rate, but must not make us write more often than this.
 _WRITE_EVERY = timedelta(seconds=10)
 
 
 def check_writes(ctx: Context) -> None:
-    """Raise Unavailable unless the database takes a write. One is tried every ten seconds at most; in between the last
-    one's result is good.
+    """Raise Unavailable unless the database accepts a write.
+
+    Try at most one write every ten seconds; in between use the last result.
     """
     pulse = ctx.pulse
-    # Whoever comes while another tries has the result before that, if there is one.
+    # A caller that arrives during another's try uses the previous result, if there is one.
     if pulse.lock.acquire(blocking=pulse.tried_at is None):
         try:
             now = ctx.now()
@@ -49,7 +50,7 @@ def check_writes(ctx: Context) -> None:
 
 
 def try_to_write(ctx: Context, *, keep: bool) -> None:
-    """Write a row that says nothing but when, and keep it or roll it back. Raises Unavailable."""
+    """Write a row with only the time, and keep it or roll it back. Raise Unavailable."""
     with begin(ctx.engine) as tx:
         marks.put(tx, marks.WRITTEN, _mark(ctx))
         if not keep:
@@ -58,13 +59,13 @@ def try_to_write(ctx: Context, *, keep: bool) -> None:
 
 
 def note_pass(ctx: Context) -> None:
-    """Say that a worker has looked for what is due. Raises Unavailable."""
+    """Record that a worker has made a pass. Raise Unavailable."""
     with begin(ctx.engine) as tx:
         marks.put(tx, marks.LOOKED, _mark(ctx))
 
 
 def last_pass(ctx: Context) -> Mark | None:
-    """The last that a worker has said so. Raises Unavailable."""
+    """Return the record of the last worker's pass. Raise Unavailable."""
     with read(ctx.engine) as tx:
         return marks.last(tx, marks.LOOKED)
 
@@ -82,7 +83,7 @@ def _mark(ctx: Context) -> Mark:
 
 
 def check_readable(ctx: Context) -> None:
-    """The same for whoever only reads, as auditors do."""
+    """Raise Unavailable unless the database has a schema for this code. Enough for readers such as auditors."""
     with read(ctx.engine) as tx:
         is_supported = schema.supports(tx, _needed())
     if not is_supported:
@@ -90,7 +91,7 @@ def check_readable(ctx: Context) -> None:
 
 
 def may_rewrite_history(ctx: Context) -> bool:
-    """Tell whether this process's role could change or delete audit records."""
+    """Return whether this process's role could change or delete audit records."""
     with read(ctx.engine) as tx:
         return schema.may_rewrite_history(tx)
 

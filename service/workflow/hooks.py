@@ -1,4 +1,4 @@
-"""What a tracker's closed ticket does here: it withdraws the requests that named it. It can do nothing else."""
+"""A tracker's closed ticket withdraws the requests that name it. A hook can do nothing else."""
 
 from service.db import requests
 from service.db.engine import begin, read, retried
@@ -10,9 +10,9 @@ from service.workflow.context import Context
 
 
 def withdraw_of(ctx: Context, source: str, closed: Closed) -> int:
-    """Withdraw what was filed before, with such a ticket, and has not begun to run; how many those were.
+    """Withdraw requests with this ticket that were filed before and have not begun to run. Return how many.
 
-    Raises Unavailable: then it is sent again, and does no harm to those that were withdrawn.
+    Raise Unavailable. The tracker then sends the message again; a repeat does not affect withdrawn requests.
     """
     actor = Actor(
         kind=ActorKind.MACHINE, subject=f"hook:{source}", name=f"{source} (hook)", roles=frozenset(), credential="hook"
@@ -30,7 +30,7 @@ def _open(ctx: Context, closed: Closed) -> list[str]:
 def _withdraw(ctx: Context, actor: Actor, request_id: str, closed: Closed) -> bool:
     with begin(ctx.engine) as tx:
         before, now = requests.lock(tx, request_id), ctx.now()
-        # One that was filed later has a ticket that was opened again; the message is not about it.
+        # If a request was filed later, its ticket had been reopened, so the message is not about it.
         if before is None or before.filing.filed_at > closed.at or before.is_overdue(now):
             return False
         if before.status not in {Status.PENDING, Status.APPROVED}:

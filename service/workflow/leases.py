@@ -1,6 +1,4 @@
-"""Holding what a worker is at, so that no two of a fleet are at the same. With SQLite there is one process, and no
-lease.
-"""
+"""Leases on a worker's current work, so that no two workers do the same. SQLite has one process, and no leases."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,7 +10,7 @@ from service.workflow.context import Context
 
 
 def take(ctx: Context, names: Sequence[str], holder: str, length: timedelta, limit: int) -> dict[str, Lease | None]:
-    """At most `limit` of `names` that nobody else holds, the first ones, each with its lease. Raises Unavailable."""
+    """Take leases on the first `limit` of `names` that are free, and return them by name. Raise Unavailable."""
     if ctx.engine.dialect.name == "sqlite" or not names or limit < 1:
         return dict.fromkeys(names[: max(limit, 0)])
     with begin(ctx.engine) as tx:
@@ -20,21 +18,21 @@ def take(ctx: Context, names: Sequence[str], holder: str, length: timedelta, lim
 
 
 def renew(ctx: Context, held: Sequence[Lease], length: timedelta) -> None:
-    """Raises Unavailable. What somebody else has taken meanwhile is theirs, which every write will find."""
+    """Renew leases. Raise Unavailable. A lease that another worker has taken stays theirs; every write detects that."""
     if held:
         with begin(ctx.engine) as tx:
             leases.renew(tx, held, length)
 
 
 def release(ctx: Context, held: Sequence[Lease]) -> None:
-    """Raises Unavailable; then it ends by itself."""
+    """Release leases. Raise Unavailable; they then end by themselves."""
     if held:
         with begin(ctx.engine) as tx:
             leases.release(tx, held)
 
 
 def check(ctx: Context) -> None:
-    """Raises Conflict when somebody else has taken over what this worker was at; Unavailable."""
+    """Raise Conflict if another worker has taken over this worker's lease; Unavailable."""
     if ctx.lease is not None:
         with ctx.begin():
             pass

@@ -1,4 +1,4 @@
-"""What an operator does to people: look, suspend, reinstate."""
+"""What an operator does with people: list, suspend, reinstate."""
 
 from dataclasses import replace
 
@@ -14,22 +14,22 @@ from service.workflow.tell import tell
 
 @retried
 def everybody(ctx: Context) -> tuple[Directory, dict[str, Person]]:
-    """Who is known, and how the service has seen them, by subject. Raises Unavailable."""
+    """Return everybody who is known, and the stored records of people by subject. Raise Unavailable."""
     with read(ctx.engine) as tx:
         seen = people.every(tx)
     return ctx.directory.joined(seen), {person.subject: person for person in seen}
 
 
 def suspend(ctx: Context, by: Actor, subject: str, reason: str) -> None:
-    """From now on this person signs in nowhere, and all their votes on open requests are void.
+    """Suspend a person: they cannot sign in, and all their votes on open requests are void.
 
-    Raises NotFound for somebody who is not known, Conflict for somebody who is suspended already, Unavailable.
+    Raise NotFound if they are not known, Conflict if they are already suspended, Unavailable.
     """
     _mark(ctx, by, subject, reason, suspended=True)
 
 
 def reinstate(ctx: Context, by: Actor, subject: str, reason: str) -> None:
-    """They may sign in again; the votes of before stay void. Raises NotFound, Conflict, Unavailable."""
+    """Let a person sign in again. Their earlier votes stay void. Raise NotFound, Conflict, Unavailable."""
     _mark(ctx, by, subject, reason, suspended=False)
 
 

@@ -1,4 +1,4 @@
-"""Reading: what a caller may see, with what they may do about it."""
+"""Reads: what a caller may see, and the actions that they may take."""
 
 from dataclasses import dataclass, replace
 
@@ -17,7 +17,7 @@ from service.workflow.context import Context
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A request, who and what counts today, and what this caller may do."""
+    """A request, its standing today, and this caller's actions."""
 
     request: OperationRequest
     standing: Standing
@@ -26,7 +26,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Requests, everybody who is named in them, and the cursor of the next page."""
+    """A page of requests, everybody who is known, and the cursor of the next page."""
 
     requests: list[OperationRequest]
     directory: Directory
@@ -35,7 +35,7 @@ class Page:
 
 @retried
 def show(ctx: Context, actor: Actor, request_id: str) -> Shown:
-    """Raises NotFound, Unavailable."""
+    """Return a request that the actor may see. Raise NotFound, Unavailable."""
     with read(ctx.engine) as tx:
         request = requests.get(tx, request_id)
         if request is None:
@@ -49,7 +49,7 @@ def show(ctx: Context, actor: Actor, request_id: str) -> Shown:
 def list_requests(
     ctx: Context, actor: Actor, selection: Selection, *, awaiting_me: bool, after: Cursor | None, limit: int
 ) -> Page:
-    """A page, newest first. Raises Unavailable."""
+    """Return a page of requests, newest first. Raise Unavailable."""
     selection = replace(selection, reader=_reader(actor))
     with read(ctx.engine) as tx:
         directory = ctx.people(tx)
@@ -64,7 +64,7 @@ def list_requests(
 
 
 def _reader(actor: Actor) -> Reader | None:
-    """What of all requests one sees; None for everything."""
+    """Return which requests the actor sees; None for all."""
     if actor.has(*SEE_ALL, on=None):
         return None
     limits = [actor.limits.get(role, frozenset()) for role in SEE_ALL if role in actor.roles]
@@ -72,7 +72,7 @@ def _reader(actor: Actor) -> Reader | None:
 
 
 def known_account(ctx: Context, account_id: str) -> Account:
-    """Raises NotFound for an account that is not configured; Unavailable."""
+    """Return an account. Raise NotFound if it is not configured; Unavailable."""
     account = ctx.accounts.get(account_id)
     if account is None:
         raise no_such_account()
@@ -81,14 +81,14 @@ def known_account(ctx: Context, account_id: str) -> Account:
 
 @retried
 def account_and_expectation(ctx: Context, account_id: str) -> tuple[Account, Expectation | None]:
-    """An account, and what the service expects its root user to have. Raises NotFound, Unavailable."""
+    """Return an account, and what the service expects its root user to have. Raise NotFound, Unavailable."""
     account = known_account(ctx, account_id)
     with read(ctx.engine) as tx:
         return account, expectations.get(tx, account_id)
 
 
 def root_credentials(ctx: Context, account_id: str) -> tuple[Account, RootCredentials]:
-    """The live state, asked of AWS now. Raises NotFound, Conflict when no source can read it, Unavailable."""
+    """Read the live state from AWS. Raise NotFound, Conflict if no source can read it, Unavailable."""
     account = known_account(ctx, account_id)
     with ctx.roots.sign_in(account, plan(account)) as root:
         return account, root.observe(ctx.now(), *Part)

@@ -1,4 +1,4 @@
-"""Looking at requests that wait for approvers, so that nobody has to find out by their expiry."""
+"""Reminders of requests that wait for approvers, so that they do not expire unnoticed."""
 
 from service.db import requests
 from service.db.engine import retried
@@ -11,9 +11,9 @@ from service.workflow.context import Context
 
 @retried
 def remind(ctx: Context, request_id: str) -> None:
-    """Remind those who can still approve, when it is time; say so when they are too few.
+    """Remind the people who can still approve, if it is time, and report if they are too few.
 
-    Raises Conflict, Unavailable.
+    Raise Conflict, Unavailable.
     """
     with ctx.begin() as tx:
         before, now = requests.lock(tx, request_id), ctx.now()

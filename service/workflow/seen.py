@@ -1,4 +1,4 @@
-"""What a provider's token says of a person, written down where it is news; it may void their votes."""
+"""Records what a provider's token says about a person, if it is new. That may void their votes."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,31 +14,31 @@ from service.domain.sign_in_checks import RoleCheck
 from service.workflow.context import Context
 from service.workflow.tell import tell
 
-# A subject is stored; and names that are longer than this are nobody's.
+# The longest subject that can be stored. Real names are shorter.
 _LONGEST_SUBJECT = 255
-# "Last seen" is not worth a write for every call.
+# Writing "last seen" on every call would be too much.
 _SEEN_EVERY = timedelta(minutes=1)
 _NO_GROUPS = {
     Unsaid.ABSENT: (
         RoleCheck.GROUPS_ABSENT,
-        "Your token says nothing of groups, so it gives you no role; it takes none from you either.",
+        "Your token has no groups, so it neither gives you a role nor takes one away.",
     ),
     Unsaid.ELSEWHERE: (
         RoleCheck.GROUPS_ELSEWHERE,
-        "Your token does not name your groups, only where they are: they are too many. Have the provider send fewer.",
+        "Your token has only a reference to your groups, because they are too many. Have the provider send fewer.",
     ),
     Unsaid.UNREADABLE: (
         RoleCheck.GROUPS_UNREADABLE,
-        "What your token says of groups is no list of names, so it gives you no role.",
+        "The groups in your token are not a list of names, so they give you no role.",
     ),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shown:
-    """What a token shows of a person: `spelled` is the subject as it stands there, `subject` whom that names.
+    """A person as a token shows them. `spelled` is the subject as in the token, `subject` the person's stored subject.
 
-    `word` is what it says of groups; None where it says nothing, or where the settings ask this issuer for none.
+    `word` is the token's groups; None if it has none, or if the settings have no grants for this issuer.
     """
 
     login: Login
@@ -51,17 +51,17 @@ class _Shown:
         return self.login.issuer
 
     def is_newer(self, known: Person) -> bool:
-        """Whether it says something of groups, by a newer token of this issuer than all before."""
+        """Return whether it has groups from a newer token of this issuer than all before."""
         before = known.said.get(self.issuer)
         return self.word is not None and (before is None or self.word.proved_at > before.proved_at)
 
 
 @retried
 def seen(ctx: Context, login: Login, spelled: str) -> Member:
-    """Write down who was seen, if that is news, and return what they may be today by this token.
+    """Record who was seen, if that is new, and return the member with today's roles by this token.
 
-    `spelled` is the subject as the token has it. Raises Forbidden, Unavailable; IntegrityError when the same person is
-    written down for the first time by somebody else as well.
+    `spelled` is the subject as in the token. Raise Forbidden, Unavailable; IntegrityError if a concurrent sign-in
+    records the same person for the first time.
     """
     with read(ctx.engine) as tx:
         known = _known(tx, login, spelled)
@@ -73,12 +73,12 @@ def seen(ctx: Context, login: Login, spelled: str) -> Member:
     if shown.word is None and named is None:
         raise _without_word(ctx, login)
     if known is None and named is None and not ctx.directory.as_member(_new(ctx, shown)).roles:
-        # Whoever never was anybody here is not kept.
+        # Do not store somebody who never had a role here.
         raise NoRole(RoleCheck.NO_GROUP)
     if known is None or _is_news(ctx, shown, known):
         with begin(ctx.engine) as tx:
             known = _write_down(ctx, tx, shown, people.lock(tx, subject))
-    # A token that is older than the newest one seen does not give back what that one no longer had.
+    # A token older than the newest one seen does not restore groups that the newest one lacks.
     said, word = known.said.get(login.issuer), shown.word
     held = Word(said.groups & word.groups, word.proved_at) if said and word else None
     return ctx.directory.as_member(known.by_word_of(login.issuer, held))
@@ -97,10 +97,10 @@ def as_actor(member: Member, credential: str, proof: Proof | None = None) -> Act
 
 
 def _known(tx: Tx, login: Login, spelled: str) -> Person | None:
-    """The person whom a claim with this spelling names. Raises Forbidden.
+    """Return the person whom a claim with this spelling names. Raise Forbidden.
 
-    Earlier versions took the lower-case form of a claim for the subject. Whoever is known by it stays that person, and
-    keeps all votes; but only for the first spelling that comes.
+    Earlier versions used the claim in lower case as the subject. A person who is known by it stays that person, and
+    keeps all votes, but only for the first spelling that signs in.
     """
     known = people.get(tx, spelled)
     if known is None and login.formerly is not None:
@@ -116,17 +116,17 @@ def _check_spelling(known: Person, spelled: str) -> None:
     if known.spelling not in {None, "", spelled}:
         raise NoRole(
             RoleCheck.SPELLING,
-            "Somebody is known here whose name differs from yours by case alone. An operator has to look.",
+            "The name of somebody known here differs from yours only by case. An operator has to resolve this.",
         )
 
 
 def _check_subject(ctx: Context, subject: str) -> None:
     if len(subject) > _LONGEST_SUBJECT:
-        raise NoRole(RoleCheck.NAME, "Nobody can have a subject as long as yours here.")
+        raise NoRole(RoleCheck.NAME, "Your subject is too long for this service.")
     if subject.lower() == WORKER.subject or ctx.directory.is_taken(subject):
         raise NoRole(
             RoleCheck.NAME,
-            "Nobody can have this subject here: the settings have it, or one that differs by case alone.",
+            "This subject cannot be used: the settings have it, or one that differs only by case.",
         )
 
 
@@ -138,15 +138,15 @@ def _shown(ctx: Context, login: Login, spelled: str, subject: str) -> _Shown:
 
 
 def _without_word(ctx: Context, login: Login) -> NoRole:
-    """Why it gives nobody a role whom the settings do not name."""
+    """Return why this token gives no role to a person whom the settings do not name."""
     if isinstance(login.groups, Unsaid) and ctx.directory.grants.get(login.issuer):
         return NoRole(*_NO_GROUPS[login.groups])
-    detail = "The settings give nobody a role for groups of your provider, and do not name you."
+    detail = "The settings give no role to groups of your provider, and do not name you."
     return NoRole(RoleCheck.NO_GRANTS, detail)
 
 
 def _new(ctx: Context, shown: _Shown) -> Person:
-    """Somebody as this token alone shows them."""
+    """Return a new person from this token alone."""
     return Person(
         subject=shown.subject,
         name=shown.login.name,
@@ -165,7 +165,7 @@ def _is_news(ctx: Context, shown: _Shown, known: Person) -> bool:
 
 
 def _write_down(ctx: Context, tx: Tx, shown: _Shown, known: Person | None) -> Person:
-    """Save what a sign-in has shown, and say so where it changes what somebody may be."""
+    """Save what a sign-in has shown, and record an event if it changes the person."""
     if known is None:
         after, event = _new(ctx, shown), PERSON_SEEN
         people.add(tx, after)
@@ -189,9 +189,9 @@ def _is_change(shown: _Shown, after: Person, known: Person) -> bool:
 
 
 def _after(ctx: Context, tx: Tx, shown: _Shown, known: Person) -> Person:
-    """What is known after a sign-in. A token of this issuer that is newer than all before says what somebody is by it.
+    """Return the person after a sign-in. Only a token newer than all of this issuer's before updates the groups.
 
-    With less of an approver's role than the one before, it voids the votes that they have cast by any sign-in.
+    If it gives less of the approver role than the one before, it voids the person's votes from all sign-ins.
     """
     now, issuer, new = ctx.now(), shown.issuer, _new(ctx, shown)
     after = replace(known, seen_at=now, spelling=shown.spelled if known.spelling == "" else known.spelling)

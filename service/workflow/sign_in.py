@@ -1,4 +1,4 @@
-"""Signing in: an API token or a provider's word, turned into an actor with the roles of today."""
+"""Sign-in: turns an API token or a provider's token into an actor with today's roles."""
 
 from sqlalchemy.exc import IntegrityError
 
@@ -11,32 +11,32 @@ from service.domain.sign_in_checks import RoleCheck, TokenCheck
 from service.workflow.context import Context
 from service.workflow.seen import as_actor, seen
 
-_NOT_SAID = "Your token does not say who is behind this login"
+_NOT_SAID = "Your token does not identify you"
 _NOBODY = {
     Unsaid.ABSENT: (
         RoleCheck.PERSON_ABSENT,
-        f"{_NOT_SAID}: the claim that the settings name is missing.",
+        f"{_NOT_SAID}: it lacks the claim that the settings require.",
     ),
     Unsaid.ELSEWHERE: (
         RoleCheck.PERSON_ELSEWHERE,
-        f"{_NOT_SAID}, only where the provider says it.",
+        f"{_NOT_SAID}: it has only a reference to the claim, not its value.",
     ),
     Unsaid.UNREADABLE: (
         RoleCheck.PERSON_UNREADABLE,
-        f"{_NOT_SAID}: the claim that the settings name is no name.",
+        f"{_NOT_SAID}: the claim that the settings require is not a name.",
     ),
     Unsaid.UNVERIFIED: (
         RoleCheck.PERSON_UNVERIFIED,
-        "Your provider does not say that your mail address is verified, so it does not say who you are.",
+        "Your provider does not report your mail address as verified, so it does not identify you.",
     ),
 }
 
 
 @retried
 def sign_in(ctx: Context, token_hash: str) -> Actor:
-    """Who presented the API token with this hash. Raises Unauthenticated, Forbidden, Unavailable.
+    """Return the owner of the API token with this hash. Raise Unauthenticated, Forbidden, Unavailable.
 
-    Roles are those of the settings today, never those of the day when the token was made.
+    Roles come from today's settings, not from those at the token's creation.
     """
     with read(ctx.engine) as tx:
         token = tokens.by_hash(tx, token_hash)
@@ -56,9 +56,9 @@ def sign_in(ctx: Context, token_hash: str) -> Actor:
 
 
 def sign_in_by_provider(ctx: Context, login: Login) -> Actor:
-    """Whom a provider has proved. What it says of a person's groups is written down, and may void their votes.
+    """Return the person or machine of a provider's token. Record a person's groups, which may void their votes.
 
-    Raises Forbidden for whoever is suspended or has no role here, Unavailable.
+    Raise Forbidden for somebody who is suspended or has no role here, Unavailable.
     """
     proof = login.proof
     machine = ctx.directory.machine(login.issuer, proof.subject)
@@ -67,7 +67,7 @@ def sign_in_by_provider(ctx: Context, login: Login) -> Actor:
     if login.machine_by is not None:
         raise NoRole(
             RoleCheck.MACHINE,
-            f"This counts as a machine, since {login.machine_by}; and the settings name no such machine.",
+            f"This counts as a machine, since {login.machine_by}; but the settings have no such machine.",
         )
     if isinstance(login.subject, Unsaid):
         raise NoRole(*_NOBODY[login.subject])

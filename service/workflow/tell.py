@@ -1,4 +1,4 @@
-"""Telling what happened: the audit record, and one delivery for each destination that wants it, in one transaction."""
+"""Publishes events: writes the audit record and one delivery per subscribed destination, in one transaction."""
 
 from base64 import b64encode
 from dataclasses import replace
@@ -19,7 +19,7 @@ from service.workflow.context import Context
 def tell(
     ctx: Context, tx: Tx, event: Event, *, actor: Actor, at: datetime, request: OperationRequest | None = None
 ) -> None:
-    """Audit `event` and stage its deliveries. `request` is what it has become, for an event of one."""
+    """Audit `event` and stage its deliveries. `request` is the event's request after the change, if it has one."""
     request_id = None if request is None else request.filing.request_id
     if event.name in JUDGED:
         event = replace(event, data={**event.data, "policy": ctx.policy.document()})
@@ -27,11 +27,11 @@ def tell(
     if event.name not in PUBLISHED:
         return
     ticket = None if request is None else request.filing.ticket
-    wanting = [name for name in ctx.destinations if _is_told(ctx, name, event, ticket)]
-    if not wanting:
+    subscribed = [name for name in ctx.destinations if _is_subscribed(ctx, name, event, ticket)]
+    if not subscribed:
         return
     body = canonical(_document(ctx, event, appended, actor=actor, at=at, request=request)).decode()
-    for name in set(wanting) - outbox.disabled(tx):
+    for name in set(subscribed) - outbox.disabled(tx):
         outbox.add(
             tx,
             Delivery(
@@ -54,11 +54,11 @@ def tell(
         )
 
 
-def _is_told(ctx: Context, name: str, event: Event, ticket: str | None) -> bool:
+def _is_subscribed(ctx: Context, name: str, event: Event, ticket: str | None) -> bool:
     if event.data.get("destination") == name:
-        return False  # that a destination cannot be told is for the others
+        return False  # only the others learn that a destination is unreachable
     if event.name == DELIVERY_FAILED == event.data.get("event"):
-        return False  # or destinations that all fail would tell each other of it, ever more often
+        return False  # otherwise destinations that all fail would notify each other without end
     if name in ctx.policy.escalate_to and event.name in ESCALATING:
         return is_escalated(event)
     return ctx.destinations[name].wants(event.name, ticket)
@@ -73,7 +73,7 @@ def _document(
     at: datetime,
     request: OperationRequest | None,
 ) -> Document:
-    """The thin body. Of an event's own data only what the service wrote: the rest may be somebody's free text."""
+    """Return the thin body. It has only event data that the service wrote; other data may be a user's free text."""
     about: dict[str, Json] = {"account_id": event.data.get("account_id"), "request": None}
     if request is not None:
         filing = request.filing

@@ -1,6 +1,6 @@
-"""Looking at the ticket that a request names, where the policy wants it: there, and in a state that allows it.
+"""Checks a request's ticket if the policy requires it: the ticket must exist and be in an allowed state.
 
-It is one more condition. A ticket in the right state approves nothing.
+It is an additional condition. A ticket in the right state approves nothing.
 """
 
 from service.domain.errors import Code, Unavailable
@@ -9,14 +9,14 @@ from service.workflow.context import Context
 
 
 def check_at_filing(ctx: Context, ticket: str | None) -> None:
-    """Raises Invalid, Conflict, or Unavailable when the tracker is away and the policy does not admit that."""
+    """Raise Invalid, Conflict, or Unavailable if the tracker is unreachable and the policy does not allow that."""
     check_ticket(ctx.policy, ticket, ctx.has_form)
     if ticket is not None and ctx.policy.ticket_check:
         _check_live(ctx, ticket)
 
 
 def check_at_execution(ctx: Context, ticket: str | None) -> None:
-    """The same, once more. Raises Invalid, Conflict, Unavailable."""
+    """Check the ticket again before the execution. Raise Invalid, Conflict, Unavailable."""
     check_ticket(ctx.policy, ticket, ctx.has_form)
     if ticket is not None and ctx.policy.ticket_check_at_execution:
         _check_live(ctx, ticket)
@@ -24,7 +24,7 @@ def check_at_execution(ctx: Context, ticket: str | None) -> None:
 
 def _check_live(ctx: Context, ticket: str) -> None:
     try:
-        # Two may have tickets of one form: it is there when one of them knows it.
+        # Two trackers may have tickets of the same form; the ticket exists if one of them has it.
         found = (tracker.state_of(ticket) for tracker in ctx.trackers if tracker.names(ticket))
         state = next((state for state in found if state is not None), None)
     except Unavailable as away:

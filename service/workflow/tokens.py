@@ -1,4 +1,4 @@
-"""API tokens: made, listed and revoked."""
+"""API tokens: create, list and revoke them."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -17,10 +17,10 @@ from service.workflow.tell import tell
 
 @retried
 def create_token(ctx: Context, by: Actor, subject: str, token_hash: str, lifetime: timedelta) -> Token:
-    """Store the hash of a token for a member that the settings name. Raises Invalid, Unavailable."""
+    """Store the hash of a token for a member in the settings. Raise Invalid, Unavailable."""
     member = ctx.directory.get(subject)
     if member is None:
-        raise Invalid(Code.INVALID_REQUEST, f"The settings name nobody called {subject!r}.")
+        raise Invalid(Code.INVALID_REQUEST, f"The settings have nobody named {subject!r}.")
     now = ctx.now()
     token = Token(
         id=ctx.new_id(),
@@ -39,19 +39,19 @@ def create_token(ctx: Context, by: Actor, subject: str, token_hash: str, lifetim
 
 @retried
 def revoke_token(ctx: Context, by: Actor, token_id: str) -> None:
-    """From now on the token signs nobody in, and the votes that it cast on open requests are void.
+    """Revoke a token: it no longer signs in, and the votes that it cast on open requests are void.
 
-    Raises NotFound, Unavailable.
+    Raise NotFound, Unavailable.
     """
     now = ctx.now()
     with begin(ctx.engine) as tx:
         if not tokens.revoke(tx, token_id, now):
-            raise NotFound(Code.NOT_FOUND, "There is no such token, or it was already revoked.")
+            raise NotFound(Code.NOT_FOUND, "There is no such token, or it is already revoked.")
         tell(ctx, tx, Event(TOKEN_REVOKED, {"token_id": token_id}), actor=by, at=now)
 
 
 @retried
 def list_tokens(ctx: Context) -> Sequence[Token]:
-    """All tokens without what opens a door. Raises Unavailable."""
+    """Return all tokens, which have only hashes. Raise Unavailable."""
     with read(ctx.engine) as tx:
         return tokens.every(tx)

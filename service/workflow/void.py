@@ -1,7 +1,7 @@
-"""Votes of people who are approvers no longer: void for good, as soon as anybody notices.
+"""Voids for good the votes of people who are no longer approvers.
 
-A sign-in with less, and a suspension, void votes when they happen. That the settings no longer make somebody an
-approver happens nowhere: it is noticed by the worker, and by whoever decides on or executes what they voted on.
+A sign-in with fewer rights and a suspension void votes at once. A change of the settings is no event: it is noticed by
+the worker, or when somebody decides on or executes a request with such a vote.
 """
 
 from dataclasses import replace
@@ -18,16 +18,16 @@ from service.workflow.context import Context
 
 
 def with_lost_votes(ctx: Context, tx: Tx) -> list[Due]:
-    """Requests with a vote that would count again if its person became an approver again."""
+    """Return requests with a vote that would count again if its person became an approver again."""
     votes = backlog.open_votes(tx)
     directory = ctx.directory.joined(people.some(tx, {person for _, person in votes}))
     return list({due: None for due, person in votes if not directory.is_approver(person, due.account_id)})
 
 
 def void_lost_votes(ctx: Context, tx: Tx, request: OperationRequest, now: datetime) -> list[Event]:
-    """Make such votes on a locked request void for good, and return what is to be told of it at the transaction's end.
+    """Void such votes on a locked request for good. Return the events to publish at the end of the transaction.
 
-    All votes of these people become void, on other requests too, as by a sign-in with less.
+    All votes of these people become void, on other requests too, as after a sign-in with fewer rights.
     """
     cast = {made.person: made.decided_at for made in request.decisions if made.verdict is Verdict.APPROVE}
     if request.status not in {Status.PENDING, Status.APPROVED} or not cast:
@@ -39,11 +39,11 @@ def void_lost_votes(ctx: Context, tx: Tx, request: OperationRequest, now: dateti
         return not is_void and not today.is_approver(subject, request.filing.account_id)
 
     known = {person.subject: person for person in people.some(tx, cast)}
-    told = []
+    events = []
     for subject in sorted(person for person in cast if is_lost(person, known.get(person))):
         person = people.held(tx, subject, ctx.directory.name_of(subject))
-        if is_lost(subject, person):  # nobody else has just done it, nor have they just signed in
+        if is_lost(subject, person):  # check again: somebody else may have voided them, or they may have just signed in
             voided = replace(person, votes_since=person.void_until(now, requests.last_vote(tx, subject, now)))
             people.save(tx, voided)
-            told.append(known_as(PERSON_CHANGED, voided, ctx.directory.as_member(voided)))
-    return told
+            events.append(known_as(PERSON_CHANGED, voided, ctx.directory.as_member(voided)))
+    return events

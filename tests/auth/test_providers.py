@@ -166,6 +166,6 @@ def test_person_whose_groups_are_elsewhere_is_told_so(house: House, settings: Se
     name = issuer.groups_claim if isinstance(issuer.groups_claim, str) else issuer.groups_claim[0]
     with signing_in(house, settings) as sign_in:
         sign_in(person)
-        with pytest.raises(Forbidden, match="only where they are"):
+        with pytest.raises(Forbidden, match="only a reference to your groups"):
             sign_in(claims(provider_name, "person", **{name: None, "_claim_names": {name: "src1"}}))
         assert sign_in(person).roles == {Role.APPROVER}

@@ -107,7 +107,7 @@ def test_a_feature_that_is_off_is_a_fault_of_every_account_that_needs_it(folder:
     aws.set_organization_features(["RootSessions"])
     done = run(folder, "accounts", "check")
     assert done.returncode == 1
-    assert "RootCredentialsManagement is not on in the organization." in done.stdout
+    assert "RootCredentialsManagement is not enabled in the organization." in done.stdout
 
 
 def test_an_organization_that_cannot_be_listed_is_one_line_and_exit_1(folder: Path, aws: SimulatedAws) -> None:

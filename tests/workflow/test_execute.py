@@ -169,7 +169,7 @@ def test_an_executor_that_was_frozen_sends_nothing(house: House) -> None:
     # The second read of the account comes after the claim: there the process stops for an hour.
     pauses = iter([timedelta(0), timedelta(hours=1)])
     house.aws.on("ListAccessKeys", lambda: house.clock.advance(next(pauses)), times=2)
-    assert "held up too long" in refused(house, approved).detail
+    assert "delayed too long" in refused(house, approved).detail
     assert house.aws.count("CreateAccessKey") == 0
 
 

@@ -82,7 +82,7 @@ def test_suspending_one_leaves_the_other(house: House) -> None:
 @pytest.mark.parametrize("spelled", ["BOB", "Bob", "ROBO"])
 def test_nobody_is_let_in_whose_name_differs_from_one_of_the_settings_by_case(house: House, spelled: str) -> None:
     """They could be the same human, who would vote by an API token and by this sign-in."""
-    with pytest.raises(Forbidden, match="differs by case alone"):
+    with pytest.raises(Forbidden, match="only by case"):
         by_claim(house, spelled)
 
 

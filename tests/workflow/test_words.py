@@ -89,9 +89,9 @@ def events(house: House) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("unsaid", "detail"),
     [
-        (Unsaid.ABSENT, "says nothing of groups"),
-        (Unsaid.ELSEWHERE, "only where they are"),
-        (Unsaid.UNREADABLE, "no list of names"),
+        (Unsaid.ABSENT, "has no groups"),
+        (Unsaid.ELSEWHERE, "only a reference to your groups"),
+        (Unsaid.UNREADABLE, "not a list of names"),
     ],
 )
 def test_token_that_does_not_say_the_groups_is_refused_and_changes_nothing(
@@ -141,7 +141,7 @@ def test_issuer_that_gives_no_roles_takes_none(house: House) -> None:
     request = approved_by(house, sign_in(house, "corp", "root-approvers"))
     before = stored(house)
 
-    with pytest.raises(Forbidden, match="give nobody a role for groups of your provider"):
+    with pytest.raises(Forbidden, match="give no role to groups of your provider"):
         sign_in(house, "wiki", "football")
 
     assert stored(house) == before
