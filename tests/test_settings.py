@@ -187,11 +187,11 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ),
         (
             '[trackers.desk]\nurl = "https://x.example.com/jira?a=1"\nkind = "jira"\npassword = "x"',
-            "trackers.desk.url: it has a query or a fragment",
+            "trackers.desk.url: it must not have a query or a fragment",
         ),
         (
             '[trackers.desk]\nurl = "https://x.example.com/#"\nkind = "jira"\npassword = "x"',
-            "trackers.desk.url: it has a query or a fragment",
+            "trackers.desk.url: it must not have a query or a fragment",
         ),
         (
             f'{_TRACKER}kind = "github"\npassword = "x"\nrepository = "a/b"\nstates = {{ "key.retired" = "Done" }}',
@@ -207,9 +207,9 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ),
         (
             '[server]\npublic_url = "https://x.example.com/other"\nroot_path = "/approvals"',
-            "server.public_url: it has to end with server.root_path",
+            "server.public_url: it must end with server.root_path",
         ),
-        ("[database]\nconnections = 5", "database.connections: they are too few"),
+        ("[database]\nconnections = 5", "database.connections: too few"),
         ('[people.Bob]\nname = "Bob again"', "people.Bob: another name differs from it only by case."),
         ('[machines.bob]\nname = "Bob"', "machines.bob: a person has the same name."),
         ('[people."e#4711"]\nname = "Eve"', "people: a name in line 15 of given.toml: it has to be 1 to 255 visible"),
@@ -225,13 +225,13 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ('[people.eve]\nname = "Eve"\nroles = ["root"]', "people.eve.roles"),
         ('[machines.bob]\nname = "Bot"', "machines.bob: a person has the same name."),
         ('[machines.bot]\nname = "Bot"\nroles = ["approver"]', "machines.bot.roles"),
-        ('[people.rootquorum]\nname = "x"', "rootquorum is the service's own name and cannot be used."),
+        ('[people.rootquorum]\nname = "x"', "rootquorum is the service's own name; nobody else may have it."),
         (
             '[database]\nurl = "mysql://db"',
             "database.url: it has to begin with sqlite:/// or postgresql://.",
         ),
         ('[database]\nurl = "nonsense"', "database.url: it has to begin with sqlite:/// or postgresql://."),
-        ("[aws]\nsimulated = true", "a real account (profile) cannot be used with the simulated AWS."),
+        ("[aws]\nsimulated = true", "a real account (profile) does not work with the simulated AWS."),
         (
             '[issuers.two]\nurl = "http://login.example.com"\naudience = ["x"]',
             "issuers.two.url: it is not an https URL, and there is no https discovery_url.",

@@ -73,7 +73,7 @@ def _faults_of_names(names: list[str]) -> Iterator[str]:
         if lower.count(name.lower()) > 1:
             yield f"people.{name}: another name differs from it only by case."
     if WORKER.subject in lower:
-        yield f"{WORKER.subject} is the service's own name and cannot be used."
+        yield f"{WORKER.subject} is the service's own name; nobody else may have it."
 
 
 def _faults_of_issuers(settings: Settings) -> Iterator[str]:
@@ -127,7 +127,7 @@ def _faults_of_accounts(settings: Settings) -> Iterator[str]:
         if organization is not None and account_id in organization.deny:
             yield f"accounts.{account_id}: its organization denies this account."
         if settings.aws.simulated and account.profile is not None:
-            yield f"accounts.{account_id}: a real account (profile) cannot be used with the simulated AWS."
+            yield f"accounts.{account_id}: a real account (profile) does not work with the simulated AWS."
         elif settings.aws.simulated and account.partition is not Partition.AWS:
             yield f"accounts.{account_id}: only the partition aws is simulated."
         elif not settings.aws.simulated and account.profile is None and account.organization is None:
@@ -139,7 +139,7 @@ def _faults_of_organizations(settings: Settings) -> Iterator[str]:
         yield "organizations: only one organization is simulated."
     for name, organization in settings.organizations.items():
         if settings.aws.simulated and organization.profile is not None:
-            yield f"organizations.{name}: a real organization (profile) cannot be used with the simulated AWS."
+            yield f"organizations.{name}: a real organization (profile) does not work with the simulated AWS."
         elif not settings.aws.simulated and organization.profile is None:
             yield f"organizations.{name}: profile is missing: it is the identity that calls sts:AssumeRoot."
         if not organization.list_accounts and organization.allow | organization.deny:
