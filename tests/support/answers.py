@@ -1,4 +1,4 @@
-"""Answers that are not AWS's, or not any more: what `Rewritten` puts on the wire of the simulated AWS."""
+"""Responses that are not from AWS, or were altered. `Rewritten` sends them in place of the simulated AWS's."""
 
 import re
 from collections.abc import Callable
@@ -13,13 +13,13 @@ _XHTML = f'<html xmlns="http://www.w3.org/1999/xhtml"><head/><body><p>{CANARY}</
 
 
 def page(status: str, body: bytes | str, *headers: str) -> Change:
-    """Somebody else's answer in the place of AWS's."""
+    """Replace AWS's response by somebody else's."""
     content = body.encode() if isinstance(body, str) else body
     head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(content)}", "Connection: close", *headers])
     return lambda _: head.encode() + b"\r\n\r\n" + content
 
 
-# What captive portals, proxies and filters answer.
+# Responses of captive portals, proxies and filters.
 PAGES: dict[str, Change] = {
     "a login page": page("200 OK", _HTML, "Content-Type: text/html"),
     "XHTML": page("200 OK", _XHTML, "Content-Type: application/xhtml+xml"),
@@ -48,12 +48,12 @@ PAGES: dict[str, Change] = {
     "half of it": lambda real: real[: -len(real) // 3],
 }
 
-# One of each kind, where all of them would only take long.
+# One of each kind, for tests that would take too long with all of them.
 KINDS = ("a login page", "XHTML", "403", "403 with AWS's headers")
 
 
 def on_body(change: Callable[[str], str]) -> Change:
-    """AWS's answer with another body, and the length that this has."""
+    """Replace the body of AWS's response, and adjust its length."""
 
     def changed(real: bytes) -> bytes:
         head, _, body = real.partition(b"\r\n\r\n")
@@ -64,7 +64,7 @@ def on_body(change: Callable[[str], str]) -> Change:
 
 
 def without(element: str) -> Change:
-    """No such XML element, with all that is in it, and no such member of JSON."""
+    """Remove this XML element with its content, or this JSON member."""
 
     def cut(body: str) -> str:
         cut_xml = re.sub(rf"<{element}>.*?</{element}>|<{element}/>", "", body, flags=re.DOTALL)
@@ -74,20 +74,20 @@ def without(element: str) -> Change:
 
 
 def saying(element: str, value: str) -> Change:
-    """The XML element with another content."""
+    """Replace the content of the XML element."""
     return on_body(
         lambda body: re.sub(rf"<{element}>.*?</{element}>", f"<{element}>{value}</{element}>", body, flags=re.DOTALL)
     )
 
 
 def error_of(code: str, request_id: str | None = _ANY_ID) -> str:
-    """An error in the form in which IAM writes it."""
+    """Return an error in IAM's format."""
     its_id = f"<RequestId>{request_id}</RequestId>" if request_id else ""
     return f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code></Error>{its_id}</ErrorResponse>"
 
 
 def with_headers_of_aws(status: str, body: str) -> Change:
-    """Another status and body, and whatever AWS has in its headers."""
+    """Replace status and body, but keep AWS's headers."""
 
     def changed(real: bytes) -> bytes:
         return re.sub(rb"\A[^\r]+", f"HTTP/1.1 {status}".encode(), on_body(lambda _: body)(real))
@@ -95,7 +95,7 @@ def with_headers_of_aws(status: str, body: str) -> Change:
     return changed
 
 
-# What looks like a refusal of AWS's and is no certain one.
+# Responses that look like a refusal by AWS, but do not prove one.
 DOUBTFUL: dict[str, Change] = {
     "a time-out": page("408 Request Timeout", error_of("RequestTimeout")),
     "a time-out by its long name": page("400 Bad Request", error_of("RequestTimeoutException")),
@@ -115,12 +115,12 @@ DOUBTFUL: dict[str, Change] = {
 
 
 def secrets_in(answer: bytes) -> list[str]:
-    """What nobody may see of an answer of AWS's."""
+    """Return the secrets in AWS's response."""
     return re.findall(r"<(?:SecretAccessKey|SessionToken)>([^<]+)<", answer.decode("utf-8", "replace"))
 
 
 def broken_session(seen: list[str]) -> Change:
-    """AssumeRoot's answer as botocore cannot read it, and would quote it; what is secret in it is put into `seen`."""
+    """Break AssumeRoot's response, so that botocore cannot read it and would quote it. Add its secrets to `seen`."""
 
     def broken(real: bytes) -> bytes:
         seen.extend(secrets_in(real))

@@ -1,4 +1,4 @@
-"""What tests are made of: people, a clock, and requests as far along as a test needs them."""
+"""Builders for tests: people, a clock, and requests in any state."""
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from service.workflow.context import Log
 ACCOUNT = "111122223333"
 OTHER_ACCOUNT = "444455556666"
 MEMBER = "777788889999"  # reached by AssumeRoot only
-BOTH = "222233334444"  # reached by AssumeRoot, and by a profile of its own
+BOTH = "222233334444"  # reached by AssumeRoot, and by its own profile
 MANAGEMENT = "999900001111"
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -68,7 +68,7 @@ MEMBERS = {
 }
 
 
-# What the groups of the provider "corp" mean: approvers of everything and of production only, requesters, auditors.
+# The roles of the provider "corp"'s groups: approvers of everything and of production only, requesters, auditors.
 GRANTS = {
     "corp": (
         Grant("root-approvers", frozenset({Role.APPROVER})),
@@ -81,7 +81,7 @@ ISSUER = "https://login.example.com"
 
 
 def login(sub: str, *groups: str, at: datetime, **claims: Any) -> Login:
-    """A sign-in at "corp", as the provider's token proves it at `at`; `claims` are those of the proof."""
+    """Return a sign-in at "corp" at the time `at`; `claims` are the proof's claims."""
     known = {"jti": None, "issued_at": at, "auth_time": at, "acr": None, "amr": ()} | claims
     return Login(
         issuer="corp",
@@ -93,7 +93,7 @@ def login(sub: str, *groups: str, at: datetime, **claims: Any) -> Login:
 
 
 def actor(subject: str, *, credential: str = "token") -> Actor:
-    """For domain tests: nothing was proved."""
+    """Return an actor for domain tests, without a proof."""
     found = MEMBERS[subject]
     return Actor(kind=found.kind, subject=subject, name=found.name, roles=found.roles, credential=credential)
 
@@ -142,7 +142,7 @@ _FILING = Filing(
 
 
 def policy_of(**changes: Any) -> Policy:
-    """Looks for drift, and decisions by nothing but a fresh sign-in, are for the tests that are about them."""
+    """Return a policy without drift checks, and without the requirement of a fresh sign-in for decisions."""
     return Policy(**{"drift_checks": False, "decision_requires_auth_time": False} | changes)
 
 
@@ -155,7 +155,7 @@ def request(**changes: object) -> OperationRequest:
 
 
 def standing(*approvers: str, revoked: frozenset[str] = frozenset(), quorum: int = 2) -> Standing:
-    """Everybody is who they are, but for those who approve; and whoever acts is signed in with a good token."""
+    """Return the standing of `MEMBERS`, of whom only `approvers` have that role. Tokens are valid unless `revoked`."""
     owners = {f"token-of-{person}": person for person in MEMBERS}
     approving = approvers or ("bob", "carol", "dave")
     known = {
@@ -189,7 +189,7 @@ def approved(on: OperationRequest | None = None, *people: str) -> OperationReque
     return result
 
 
-# Who signs the audit log's head in the tests.
+# Signs the audit log's head in tests.
 ORIGIN = "rootquorum.example.com/log"
 SIGNER = Ed25519Signer(ORIGIN, Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 LOG = Log(ORIGIN, (SIGNER,), (LogKey(SIGNER.verifier_key, None, None),))
@@ -197,7 +197,7 @@ LOG = Log(ORIGIN, (SIGNER,), (LogKey(SIGNER.verifier_key, None, None),))
 
 @dataclass
 class Clock:
-    """The time, as the test says."""
+    """A clock that the test sets."""
 
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -209,7 +209,7 @@ class Clock:
 
 
 class Watch:
-    """A stop-watch, as the test says."""
+    """A stop-watch that the test sets."""
 
     seconds = 0.0
 

@@ -1,5 +1,6 @@
-"""What trackers post when a ticket ends: the messages of GitHub, Jira and Standard Webhooks, cut to what matters or
-could be mistaken for it, and signed as each of them signs.
+"""The messages that trackers post when a ticket is closed: GitHub, Jira and Standard Webhooks.
+
+They are cut to what matters or could be mistaken for it, and signed as each product signs.
 """
 
 import hmac
@@ -28,7 +29,7 @@ Json = dict[str, Any]
 
 
 def sources() -> dict[str, Source]:
-    """One of each kind, by its name."""
+    """Return one source of each kind, by its name."""
     return {
         "standard": StandardSource([verifier(SECRET)]),
         "github": GitHubSource(REPOSITORY, [TEXT.encode()]),
@@ -63,7 +64,7 @@ def standard(ticket: str, at: datetime) -> Json:
 
 
 def github(number: int, at: datetime, action: str = "closed", repository: str = REPOSITORY) -> Json:
-    """`at` is when it was closed, and changed last."""
+    """Return an issue that was closed, and last changed, at `at`."""
     owner, name = repository.split("/")
     user = {"login": "octocat", "id": 21031067, "type": "User", "site_admin": False}
     api = f"https://api.github.com/repos/{repository}"
@@ -122,7 +123,7 @@ DONE = {
 
 
 def jira(key: str, at: datetime, *changes: Json, sent_at: datetime | None = None) -> Json:
-    """An issue that was closed at `at`: by this message, unless it has other `changes` and was sent later."""
+    """Return an issue that was closed at `at`: by this message, unless it has other `changes` and was sent later."""
     user = {"accountId": "557058:f58131cb", "displayName": "Ann", "active": True}
     sent_at = sent_at or at
     return {
@@ -167,13 +168,13 @@ def jira_time(at: datetime) -> str:
 
 
 def form(document: Any) -> bytes:
-    """As GitHub sends it by default."""
+    """Encode a document as GitHub sends it by default."""
     return urlencode({"payload": json.dumps(document)}).encode()
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of tracker: how it says that ticket 7 was closed, how it signs, and which headers are read of it."""
+    """A kind of tracker: its message that ticket 7 was closed, its signature, and the headers that are read."""
 
     name: str
     ticket: str
@@ -205,7 +206,7 @@ KINDS: Mapping[str, Kind] = {
 
 
 def filed(house: House, ticket: str) -> OperationRequest:
-    """One of as many requests as may be open together, five; where is of no matter."""
+    """File one of five requests, the most that may be open together. The account does not matter."""
     places: list[Json] = [{"account_id": account} for account in (ACCOUNT, OTHER_ACCOUNT, BOTH)]
     places += [{"target": house.signer, "accept_lockout": True} for _ in range(2)]
     for operation, place in zip((CREATE, CREATE, CREATE, DEACTIVATE, DELETE), places, strict=True):

@@ -1,4 +1,4 @@
-"""Commits that fail: without their effect, or with it and only the answer lost."""
+"""Commits that fail: without effect, or with effect and only the response lost."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ FOR_GOOD = 1000
 
 @contextmanager
 def commits_failing(house: House, *, after: str | None, done: bool, times: int = 1) -> Iterator[None]:
-    """Let `times` commits fail, from the first one after AWS saw the call `after`; `done`: with their effect."""
+    """Let `times` commits fail, from the first one after AWS saw the call `after`. `done`: they take effect."""
     left = times
     seen = house.aws.count(after) if after else 0
 

@@ -1,4 +1,4 @@
-"""Destinations of the tests: one that only keeps what it is told, and one that is a server of its own."""
+"""Destinations for tests: one that only keeps what it receives, and one that is a real server."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -39,19 +39,19 @@ NOTICE = Notice(
 
 
 def saying(**said: Json) -> Notice:
-    """The same, with this among its data instead."""
+    """Return the notice with these data instead."""
     data = NOTICE.document["data"]
     assert isinstance(data, dict)
     return replace(NOTICE, document={**NOTICE.document, "data": {**data, **said}})
 
 
-# As the version before the signed log has staged it, on schema revision 0006.
+# A delivery staged by the version before the signed log, on schema revision 0006.
 STAGED_BY_0006 = saying(audit={"sequence": 12, "sha256": "0" * 64})
 
 
 @dataclass
 class Post:
-    """A destination: what it was sent, and how it answers."""
+    """A destination that keeps what it was sent, and answers as told."""
 
     answer: Callable[[Notice], Answer] = lambda _: Answer.DELIVERED
     only: frozenset[str] | None = None
@@ -71,7 +71,7 @@ class Post:
 
 
 def assert_documented(notice: Notice) -> None:
-    """What is sent is what the OpenAPI document says, no more and no less."""
+    """Check that the notice matches the OpenAPI document exactly."""
     said = model(notice.event).model_validate(notice.document).model_dump()
     assert _shape(said) == _shape(notice.document)
 
@@ -82,7 +82,7 @@ def _shape(part: object) -> object:
 
 @dataclass
 class MemoryTracker:
-    """A tracker that has every ticket, and remembers what is written on them."""
+    """A tracker that has every ticket, and keeps the comments on them."""
 
     comments: list[Message] = field(default_factory=list)
 
@@ -102,7 +102,7 @@ class MemoryTracker:
         raise AssertionError(f"nobody moves {ticket} to {state}")
 
 
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # the one of the specification's examples
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # from the specification's examples
 
 
 class Siem(ThreadingHTTPServer):
@@ -119,12 +119,12 @@ class Siem(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/in"
 
     def verified(self) -> list[str]:
-        """The types of what came, each as the reference package takes it."""
+        """Return the types of the received messages, each verified by the reference package."""
         webhook = standardwebhooks.Webhook(SECRET)
         return [json.loads(json.dumps(webhook.verify(body, headers)))["type"] for headers, body in self.received]
 
     def sequences(self) -> list[int]:
-        """Where in the audit log each is that came, as often as it came."""
+        """Return the audit sequence number of each received message, with repeats."""
         return [json.loads(body)["data"]["audit"]["sequence"] for _, body in self.received]
 
 

@@ -1,4 +1,4 @@
-"""The house: the whole service but for its process, in which people file, approve and execute."""
+"""The house: the whole service without its process, in which people file, approve and execute."""
 
 import itertools
 import json
@@ -58,15 +58,15 @@ _COMPILED: dict[str, tuple[Dialect, dict[Any, Any]]] = {}
 
 
 class House:
-    """The whole service but for its process: database, simulated AWS, people with tokens, a clock."""
+    """The whole service without its process: database, simulated AWS, people with tokens, a clock."""
 
     def __init__(self, ctx: Context, aws: SimulatedAws, clock: Clock) -> None:
         self.ctx = ctx
         self.aws = aws
         self.clock = clock
-        # Whoever owns the tables, which the service does not.
+        # The owner of the tables; the service does not own them.
         self.owner = connected(as_owner(ctx.engine.url), connections=1)
-        # Whether the test wrote, or turned the clock, so that the log may tell of what the rules forbid.
+        # Whether the test wrote to the database or set the clock, so that the log may break the rules.
         self.is_forged = False
         self._tokens: dict[str, str] = {}
         self._numbers = itertools.count()
@@ -97,14 +97,14 @@ class House:
             )
             house = cls(ctx, aws, clock)
             yield house
-            # Whatever the test did through the service, its log breaks no rule.
+            # Whatever a test does through the service, the log must break no rule.
             assert house.is_forged or house.findings() == []
         engine.dispose()
         house.owner.dispose()
 
     @cached_property
     def app(self) -> FastAPI:
-        """The API. A test that never asks for it does not pay for it."""
+        """Return the API. It is built on first use, so other tests do not pay for it."""
         return built(self.ctx)
 
     def change(self, **settings: object) -> None:
@@ -119,11 +119,11 @@ class House:
         self.change(directory=replace(self.ctx.directory, members=members))
 
     def by_provider(self, sub: str, *groups: str, **claims: Any) -> Actor:
-        """Somebody whom the provider "corp" has just signed in."""
+        """Return an actor who has just signed in at the provider "corp"."""
         return sign_in_by_provider(self.ctx, login(sub, *groups, at=self.clock(), **claims))
 
     def token(self, subject: str) -> str:
-        """A token that signs `subject` in; the same one every time."""
+        """Return a token of `subject`, the same one every time."""
         if subject not in self._tokens:
             self._tokens[subject] = self.new_token(subject)
         return self._tokens[subject]
@@ -138,11 +138,11 @@ class House:
         return secret
 
     def actor(self, subject: str) -> Actor:
-        """Somebody who has just signed in."""
+        """Return an actor who has just signed in."""
         return sign_in(self.ctx, str(fingerprint(self.token(subject))))
 
     def client(self, subject: str | None = None) -> TestClient:
-        """HTTP as `subject`, or as nobody."""
+        """Return an HTTP client signed in as `subject`, or not signed in."""
         headers = {"Authorization": f"Bearer {self.token(subject)}"} if subject else {}
         return TestClient(self.app, headers=headers, raise_server_exceptions=False)
 
@@ -151,7 +151,7 @@ class House:
         return replace(made, **changes)  # type: ignore[arg-type]  # a test names fields of Draft
 
     def look_at(self, credential: Credential) -> None:
-        """Somebody uses a root key of `ACCOUNT`: AWS knows its last use from now on."""
+        """Use a root key of `ACCOUNT`, so that AWS has its last use."""
         source = FixedSource(credential.access_key_id, credential.secret_access_key, self.aws.endpoint_url)
         with AwsRoots({ACCOUNT: source}).sign_in(ACCOUNTS[ACCOUNT], Plan(SourceKind.PROFILE)):
             pass
@@ -177,19 +177,19 @@ class House:
         return execute(self.ctx, self.actor(by), on.filing.request_id)
 
     def now(self, on: OperationRequest) -> OperationRequest:
-        """The request as the database has it."""
+        """Return the request from the database."""
         with read(self.ctx.engine) as tx:
             found = requests.get(tx, on.filing.request_id)
         assert found is not None
         return found
 
     def events(self, on: OperationRequest) -> list[str]:
-        """The canonical JSON of its audit events, oldest first."""
+        """Return the request's audit events in canonical JSON, oldest first."""
         with read(self.ctx.engine) as tx:
             return [content for _, content in audit.page(tx, after=0, limit=1000, request_id=on.filing.request_id)]
 
     def findings(self) -> list[str]:
-        """What `service/verifier.py` finds in the log, and notes. What its clock did is the test's own doing."""
+        """Return what `service/verifier.py` finds and notes in the log, except what the test did to its clock."""
         replay = Replay(is_log=True)
         with read(self.owner) as tx:
             contents = [row.content for row in audit.rows_between(tx, 0, audit.last(tx))]
@@ -197,7 +197,7 @@ class House:
         return [each for each in found if not each.startswith("time-contradicts: ")] + [*replay.notes()]
 
     def spare_key(self) -> str:
-        """A second root key, made by somebody else, that requests can be about."""
+        """Create a second root key, by somebody else, as a target for requests."""
         return self.aws.create_root_key(ACCOUNT).access_key_id
 
     @property
@@ -206,12 +206,12 @@ class House:
 
 
 def connected(url: str, *, connections: int) -> Engine:
-    """Return what `connect` returns. The houses of a process share the statements that SQLAlchemy has compiled, which
-    belong to a dialect.
+    """Return what `connect` returns. All houses of a process share SQLAlchemy's compiled statements, which belong to a
+    dialect.
     """
     engine = connect(url, connections=connections)
     if engine.name not in _COMPILED:
-        with engine.connect():  # the dialect asks its first connection for all that it has to know
+        with engine.connect():  # the dialect initializes itself with its first connection
             _COMPILED[engine.name] = engine.dialect, {}
     engine.dialect, compiled = _COMPILED[engine.name]
     engine.update_execution_options(compiled_cache=compiled)
@@ -220,13 +220,13 @@ def connected(url: str, *, connections: int) -> Engine:
 
 @cache
 def _described() -> FastAPI:
-    """The first application of this process, which describes them all."""
+    """Return the first application of this process, which describes all others."""
     return build(None)
 
 
 def built(ctx: Context) -> FastAPI:
-    """Return what `build` returns. The described webhooks and the OpenAPI document, which are the same for every
-    Context and cost most of its time, are made once a process.
+    """Return what `build` returns. The webhooks and the OpenAPI document are made once per process: they are the same
+    for every Context, and take most of the time.
     """
     described = _described()
     with patch("service.api.build.webhooks.install", lambda app: app.webhooks.routes.extend(described.webhooks.routes)):

@@ -27,12 +27,12 @@ def rootquorum(folder: Path, *arguments: str, **environment: str) -> subprocess.
 
 
 def commanded(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The same without a process of its own, for what does not depend on one."""
+    """Run a command in this process, for tests that need no separate one."""
     return piped(b"", folder, *arguments, **environment)
 
 
 def piped(stdin: bytes, folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The same with something on its standard input."""
+    """Run a command with `stdin` as its standard input."""
     umask = os.umask(0)
     try:
         with chdir(folder), patch.dict(os.environ, _environment() | environment, clear=True):
@@ -49,7 +49,7 @@ def _environment() -> dict[str, str]:
 
 @contextmanager
 def working(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`rootquorum worker`, killed in the end if it has not ended by then."""
+    """Run `rootquorum worker`, and kill it at the end if it is still running."""
     with (folder / "worker.log").open("ab") as log:
         process = subprocess.Popen([sys.executable, "-m", "service", "worker"], cwd=folder, stderr=log)
     try:
@@ -61,7 +61,7 @@ def working(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextmanager
 def serving(folder: Path, port: int, *options: str, code: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """`rootquorum serve` with the settings in `folder`; `code` is another checkout's, if it is to be that."""
+    """Run `rootquorum serve` with the settings in `folder`; `code` is another checkout to run instead."""
     environment = os.environ | {"ROOTQUORUM_SERVER__PORT": str(port)}
     if code is not None:
         environment["PYTHONPATH"] = str(code)
@@ -80,7 +80,7 @@ def serving(folder: Path, port: int, *options: str, code: Path | None = None) ->
 def is_ready(port: int, process: subprocess.Popen[bytes]) -> bool:
     assert process.poll() is None, "the service stopped"
     try:
-        # There is no TLS, and certificates to verify it with take long to read.
+        # There is no TLS, and loading certificates takes long.
         return httpx.get(f"http://127.0.0.1:{port}/readyz", verify=False).is_success
     except httpx.TransportError:
         return False

@@ -1,6 +1,6 @@
-"""An identity provider that answers as a test dictates: over real HTTP, with keys of its own.
+"""An identity provider that answers as a test dictates, over real HTTP and with its own keys.
 
-It stands for those that no test can install. The one that the tests sign people in at is real: `products/canaille.py`.
+It stands for providers that tests cannot install. The provider for the tests' sign-ins is real: `products/canaille.py`.
 """
 
 import json
@@ -34,19 +34,19 @@ Answered = tuple[int, dict[str, str], bytes]
 
 @cache
 def key_of(kind: str, curve: str | int | None = None, which: int = 0) -> dict[str, str]:
-    """A key, the same one every time; making one takes long. `which` tells those of a kind apart."""
+    """Return a key, the same one every time, because making one takes long. `which` selects one of the same kind."""
     del which
     return new_key(kind, curve)
 
 
 def public(key: dict[str, str], **changes: object) -> dict[str, object]:
-    """What a provider publishes of a key; `changes` with None take a member out."""
+    """Return the published part of a key; `changes` with None remove a member."""
     published = {name: value for name, value in key.items() if name not in _PRIVATE}
     return {name: value for name, value in (published | changes).items() if value is not None}
 
 
 class Issuer(ThreadingHTTPServer):
-    """Its metadata, its JWKS and the answer of its token endpoint are there to be changed."""
+    """A provider whose metadata, JWKS and token response a test can change."""
 
     daemon_threads = True
 
@@ -72,7 +72,7 @@ class Issuer(ThreadingHTTPServer):
         documents = {DISCOVERY: self.metadata, "/keys": {"keys": self.listed}}
         return (200, {}, json.dumps(documents[path]).encode()) if path in documents else (404, {}, b"")
 
-    # --- what tests ask of it ---
+    # --- helpers for tests ---
 
     def provider(self, http: httpx.Client, *clock: Callable[[], float], **where: str) -> Provider:
         return Provider(where.pop("issuer", self.url), http, *clock, **where)  # type: ignore[arg-type]
@@ -81,7 +81,7 @@ class Issuer(ThreadingHTTPServer):
         return Verifier([(trusting(**trust), self.provider(http, *clock))])
 
     def claims(self, **changes: object) -> dict[str, object]:
-        """Those of a good token for this service; None takes one out."""
+        """Return the claims of a valid token for this service; None removes one."""
         now = int(time.time())
         good = {
             "iss": self.url,
@@ -101,7 +101,7 @@ class Issuer(ThreadingHTTPServer):
         alg: str = "RS256",
         **header: object,
     ) -> str:
-        """A token by a key of the provider, or by another; None takes a header out."""
+        """Return a token signed by the provider's key, or by another; None removes a header."""
         key = key or self.key
         said = {"kid": key["kid"], "typ": "JWT", "alg": alg} | header
         payload = json.dumps(self.claims() if claims is None else claims).encode()
@@ -112,7 +112,7 @@ class Issuer(ThreadingHTTPServer):
 
 
 def trusting(**changes: Any) -> Trust:
-    """What the settings of a service say that calls it "corp"."""
+    """Return the trust of a service whose settings call this provider "corp"."""
     return Trust(**{"name": "corp", "audience": frozenset({AUDIENCE})} | changes)
 
 
@@ -122,7 +122,7 @@ class _IssuerHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         self.server.asked.append(self.path)
-        if url.path == "/authorize":  # nobody has to sign in here: it sends them straight back
+        if url.path == "/authorize":  # no sign-in is needed: it redirects straight back
             (back,), (state,) = (parse_qs(url.query)[name] for name in ("redirect_uri", "state"))
             self._answer(302, {"Location": f"{back}?{urlencode({'code': 'c-1', 'state': state})}"}, b"")
             return

@@ -1,6 +1,6 @@
-"""A KMS of the tests' own, over HTTP and with signed requests: moto's has no Ed25519 keys.
+"""A KMS for tests, over HTTP and with signed requests: moto's has no Ed25519 keys.
 
-It knows GetPublicKey and Sign, and holds what comes in against botocore's service model.
+It supports GetPublicKey and Sign, and checks requests against botocore's service model.
 """
 
 import json
@@ -31,7 +31,7 @@ _MODEL = botocore.session.get_session().get_service_model("kms")
 
 @dataclass
 class Kms:
-    """`fault` may answer in its place: a response, or None to lose the answer of a call that was done."""
+    """The KMS. `fault` may answer instead: with a response, or None to lose the response of a call that was done."""
 
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     answers: dict[str, Any] = field(default_factory=dict)
@@ -68,13 +68,13 @@ class Kms:
         if action == "GetPublicKey":
             der = self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
             return {"PublicKey": _base64(der), "KeySpec": "ECC_NIST_EDWARDS25519", "KeyUsage": "SIGN_VERIFY"}
-        # The only pair that signs with Ed25519 itself, and not with its variant for digests.
+        # The only pair that signs with plain Ed25519, not with its variant for digests.
         assert (parameters["SigningAlgorithm"], parameters["MessageType"]) == ("ED25519_SHA_512", "RAW")
         return {"Signature": _base64(self.key.sign(parameters["Message"]))}
 
 
 def _parameters(operation: OperationModel, given: dict[str, Any]) -> dict[str, Any]:
-    """As the service model types them. Fails for what the model does not have."""
+    """Return the parameters with the service model's types. Fail for parameters outside the model."""
     shape = operation.input_shape
     assert isinstance(shape, StructureShape)
     assert set(given) <= set(shape.members)
@@ -103,7 +103,7 @@ def _json(body: dict[str, Any], status: int = 200) -> Response:
 
 
 def refusing(code: str, status: int = 400) -> Callable[[str], Response]:
-    """The message is as AWS's are, and quotes what nobody needs to see."""
+    """Refuse with an error whose message is like AWS's, and quotes what nobody needs to see."""
     return lambda _: _json({"__type": code, "message": f"User may not use {KEY_ARN}"}, status)
 
 

@@ -1,4 +1,4 @@
-"""A log as the service writes it, its exports and its evidence: what the verifier has to believe, and then not."""
+"""A log as the service writes it, with exports and evidence. The verifier must accept it, and reject altered ones."""
 
 import base64
 import json
@@ -31,7 +31,7 @@ Leaf = dict[str, Any]
 
 @dataclass
 class MemoryLog:
-    """A log in memory. What is appended need not be true."""
+    """A log in memory. Its events need not be true."""
 
     leaves: list[Leaf] = field(default_factory=list)
     frontier: Frontier = EMPTY
@@ -39,7 +39,7 @@ class MemoryLog:
     names_previous: bool = True
 
     def append(self, **changed: Any) -> Leaf:
-        """One more event, numbered and chained as the service does it, but for what is `changed`."""
+        """Append an event, numbered and chained like the service's, except for `changed`."""
         seq, request_id = len(self.leaves) + 1, changed.get("request_id")
         mine = [leaf["seq"] for leaf in self.leaves if request_id is not None and leaf["request_id"] == request_id]
         before = {"previous": mine[-1] if mine else None} if self.names_previous else {}
@@ -71,7 +71,7 @@ class MemoryLog:
         return [*lines, canonical({"checkpoint": self.note()}) + b"\n"]
 
     def evidence(self, request_id: str, **changed: Any) -> dict[str, Any]:
-        """What the service says of the request; all of it from the events, as the format demands."""
+        """Return the evidence of a request, made from its events as the format requires."""
         mine = [leaf for leaf in self.leaves if leaf["request_id"] == request_id]
         started = [leaf for leaf in mine if leaf["event"] == "execution.started"]
         reached = [leaf for leaf in mine if "status" in leaf["data"]]
@@ -103,7 +103,7 @@ class MemoryLog:
 
 
 def events_of(ledger: MemoryLog, request_id: str) -> list[Any]:
-    """The request's events, each with the proof that it is in the log as that now is."""
+    """Return the request's events, each with the proof that it is in the current log."""
     return [
         {
             "leaf": canonical(leaf).decode(),
@@ -118,7 +118,7 @@ def events_of(ledger: MemoryLog, request_id: str) -> list[Any]:
 
 
 def executed() -> tuple[MemoryLog, str]:
-    """A log in which one request was filed, approved by two and executed, among the events of others; and its id."""
+    """Return a log in which a request was filed, approved by two and executed, among other events; and its id."""
     ledger, asked = MemoryLog(), request()
     request_id = asked.filing.request_id
     _other(ledger)
@@ -141,7 +141,7 @@ def executed() -> tuple[MemoryLog, str]:
 
 
 def executed_otherwise(change: Callable[[list[Leaf]], None]) -> tuple[MemoryLog, str]:
-    """The same log, had the service itself written something else: numbered, chained and signed as any other."""
+    """Return the log as if the service had written changed events: numbered, chained and signed like any other."""
     ledger, request_id = executed()
     leaves: list[Leaf] = json.loads(json.dumps(ledger.leaves))
     change(leaves)
@@ -151,7 +151,7 @@ def executed_otherwise(change: Callable[[list[Leaf]], None]) -> tuple[MemoryLog,
     return again, request_id
 
 
-# Whose token is made by the next event of others: each before its owner acts.
+# The owner of the token that each next unrelated event creates, always before that owner acts.
 _OWNERS = ("alice", "bob", "carol", "rita", "dave")
 
 
@@ -162,5 +162,5 @@ def _other(ledger: MemoryLog) -> None:
 
 
 def by(person: str) -> Actor:
-    """Who acts, with the token that the log says was made for them."""
+    """Return the actor, with the token that the log says was created for them."""
     return actor(person, credential=f"token-of-{person}")

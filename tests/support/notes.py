@@ -1,4 +1,4 @@
-"""Private keys as Go's note package writes them, for which the service has no use."""
+"""Private keys in the format of Go's note package. The service does not use it."""
 
 from base64 import b64decode
 
@@ -8,6 +8,6 @@ from service.signing.ed25519 import Ed25519Signer
 
 
 def signer_of(private: str) -> Ed25519Signer:
-    """From `PRIVATE+KEY+name+id+Base64`."""
+    """Return a signer from `PRIVATE+KEY+name+id+Base64`."""
     name, _, encoded = private.removeprefix("PRIVATE+KEY+").split("+", 2)
     return Ed25519Signer(name, Ed25519PrivateKey.from_private_bytes(b64decode(encoded)[1:]))

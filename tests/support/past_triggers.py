@@ -1,4 +1,4 @@
-"""What only whoever owns the database can do to it."""
+"""Changes that only the owner of the database can make."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from service.domain.merkle import EMPTY, leaf_hash
 
 @contextmanager
 def as_its_owner(house: House) -> Iterator[Connection]:
-    """Whoever owns the database: nothing that the schema forbids is forbidden to them."""
+    """Connect as the owner of the database, with the schema's protections off."""
     house.is_forged = True
     with begin(house.owner) as tx:
         if tx.dialect.name == "postgresql":
@@ -35,7 +35,7 @@ def contents(tx: Connection) -> list[dict[str, Any]]:
 
 
 def rewritten(tx: Connection, events: list[dict[str, Any]]) -> None:
-    """All of it anew, with every hash that goes with it."""
+    """Rewrite the whole log, with all its hashes."""
     known = {row.seq: row for row in tx.execute(select(audit_events))}
     for table in (audit_nodes, audit_events):
         tx.execute(delete(table))

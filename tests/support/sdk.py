@@ -1,6 +1,6 @@
-"""Keeps what botocore would work out again for each session and each client, and which is the same every time.
+"""Caches what botocore would compute again for each session and client with the same result.
 
-The tests make thousands of both. Nothing that is kept knows a credential.
+The tests make thousands of both. The cache contains no credentials.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def keep_what_never_changes() -> None:
 
 
 def _quick(accepts_kwargs: Callable[..., Any]) -> Callable[..., Any]:
-    """Read from a function's code what botocore asks `inspect` for."""
+    """Read from a function's code what botocore gets from `inspect`."""
 
     def quick(function: Any) -> Any:
         code = getattr(function, "__code__", None)
@@ -30,7 +30,7 @@ def _quick(accepts_kwargs: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _sharing_names(init: Callable[..., None]) -> Callable[..., None]:
-    """Which event is called how follows from one table; each emitter would fill a cache of its own."""
+    """Share the cache of event names, which come from one table; each emitter would fill its own."""
     names: dict[str, str] = {}
 
     def sharing(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -41,7 +41,7 @@ def _sharing_names(init: Callable[..., None]) -> Callable[..., None]:
 
 
 def _keeping(create: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """A service's operations as methods; each client has a class of its own, made of them."""
+    """Keep a service's methods, from which each client makes its own class."""
     made: dict[str, dict[str, Any]] = {}
 
     def keeping(self: Any, service_model: ServiceModel) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The verifier asked for a verdict; and every change of a document, one field at a time."""
+"""The verifier's verdict on a document, and all changes of a document, one field at a time."""
 
 import copy
 import io
@@ -12,7 +12,7 @@ from service import verifier
 
 KEY = verifier.read_key(SIGNER.verifier_key)
 
-# What an event that somebody changed can break besides, and what one is then none of.
+# Findings that a changed event can cause in addition.
 RULES = {
     "not-an-event",
     "not-open",
@@ -42,7 +42,7 @@ def told_of(data: bytes, *heads: str, proofs: Sequence[bytes] = ()) -> list[veri
 
 
 def findings(data: bytes, *heads: str, proofs: Sequence[bytes] = ()) -> set[str]:
-    """The names of what was found."""
+    """Return the names of the findings."""
     return {each.name for each in told_of(data, *heads, proofs=proofs) if isinstance(each, verifier.Finding)}
 
 
@@ -51,7 +51,7 @@ def findings_in(document: Any) -> set[str]:
 
 
 def fields(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to every value within."""
+    """Yield the path of every value within."""
     if path:
         yield path
     for name, inner in (
@@ -61,7 +61,7 @@ def fields(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def changed_at(value: Any, path: tuple[Any, ...], how: str) -> Any:
-    """A copy in which the field at the end of the way is another, or gone, or has a new one beside it."""
+    """Return a copy in which the field at the path is changed, removed, or has a new one beside it."""
     inner = result = copy.deepcopy(value)
     for name in path[:-1]:
         inner = inner[name]
@@ -80,7 +80,7 @@ def changed_at(value: Any, path: tuple[Any, ...], how: str) -> Any:
 def _another(value: Any) -> Any:
     match value:
         case bool():
-            return int(value)  # what Python takes for equal
+            return int(value)  # Python considers it equal
         case int():
             return value + 1
         case str():

@@ -1,4 +1,4 @@
-"""Logs to make proofs of, and what can be changed of a proof."""
+"""Logs to make proofs from, and changes of a proof."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from service.domain.merkle import EMPTY, EMPTY_ROOT, Frontier, Node, leaf_hash, 
 
 @dataclass
 class TreeLog:
-    """A log that keeps what a table would: every leaf and every complete node."""
+    """A log that keeps every leaf and every complete node, like the table."""
 
     roots: list[bytes] = field(default_factory=lambda: [EMPTY_ROOT])
     frontiers: list[Frontier] = field(default_factory=lambda: [EMPTY])
@@ -43,7 +43,7 @@ def log_of(leaves: Sequence[bytes]) -> TreeLog:
 
 
 def immense(index: int, leaf: bytes) -> Callable[[Collection[Node]], Mapping[Node, bytes]]:
-    """The nodes of a log without an end, too large to be kept: all its leaves are alike, but for that at `index`."""
+    """Return the nodes of a log that is too large to keep: all leaves are alike, except the one at `index`."""
     alike = [leaf_hash(b"alike")]
     for _ in range(64):
         alike.append(node_hash(alike[-1], alike[-1]))
@@ -60,7 +60,7 @@ def immense(index: int, leaf: bytes) -> Callable[[Collection[Node]], Mapping[Nod
 
 
 def changes(proof: Sequence[bytes]) -> list[list[bytes]]:
-    """Every one of: a hash changed, left out or put in; two swapped."""
+    """Return the proof with each hash changed, removed, added, and each pair swapped."""
     places = range(len(proof))
     longer = [[*proof[:at], b"\0" * 32, *proof[at:]] for at in (*places, len(proof))]
     changed = [[*proof[:at], bytes([proof[at][0] ^ 1]) + proof[at][1:], *proof[at + 1 :]] for at in places]

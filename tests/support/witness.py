@@ -1,4 +1,4 @@
-"""Sees every answer of a house, and holds its problems against what the contract says of that route."""
+"""Checks every problem that a house returns against the contract of its route."""
 
 import json
 import re
@@ -45,7 +45,7 @@ class Witness:
         status = parts[0]["status"]
         code = json.loads(b"".join(part.get("body", b"") for part in parts[1:]))["code"]
         if status == 413 and "requestBody" not in operation:
-            return  # who sends a large body where none is taken gets told so all the same
+            return  # a too large body is refused even on routes without a body
         if code not in documented_codes(operation, status):
             self._undocumented.append(f"{scope['method']} {scope['path']}: {status} {code}")
 
@@ -59,7 +59,7 @@ def _operation(scope: Scope) -> dict[str, Any] | None:
 
 @contextmanager
 def watched(house: House) -> Iterator[House]:
-    """Fails at its end if the house has answered a problem where the contract does not name it."""
+    """Fail at the end if the house has returned a problem that the contract of its route does not name."""
     undocumented: list[str] = []
     stack = house.app.build_middleware_stack
     house.app.build_middleware_stack = lambda: Witness(stack(), undocumented)  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""A real time-stamp authority: `openssl ts` behind a server, with certificates made for the test."""
+"""A real time-stamp authority: `openssl ts` behind an HTTP server, with certificates made for the test."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ def openssl(*arguments: str | Path, given: bytes = b"") -> bytes:
 
 @dataclass
 class Authority:
-    """`answer` may put something else in the place of what openssl says."""
+    """The authority. `answer` may replace openssl's response."""
 
     folder: Path
     root_key: EllipticCurvePrivateKey
@@ -73,7 +73,7 @@ class Authority:
         return authority
 
     def sign_in(self, name: str, usage: x509.ExtendedKeyUsage, until: timedelta = _DAY) -> None:
-        """A key with a certificate by the root, in files of that name."""
+        """Make a key with a certificate from the root, in files of that name."""
         key = generate_private_key(SECP256R1())
         made = _certificate(name, "root", key, until).add_extension(usage, critical=True).sign(self.root_key, SHA256())
         (self.folder / f"{name}.pem").write_bytes(made.public_bytes(Encoding.PEM))
@@ -81,7 +81,7 @@ class Authority:
         (self.folder / f"{name}.key").write_bytes(private)
 
     def granted(self, question: bytes) -> bytes:
-        """What openssl answers."""
+        """Return openssl's response."""
         (self.folder / "question").write_bytes(question)
         settings = self.folder / "settings"
         settings.write_text(_SETTINGS.format(folder=self.folder, digests=self.digests))
@@ -91,7 +91,7 @@ class Authority:
         return reply.read_bytes()
 
     def signed_by(self, name: str, question: bytes, *more: str | Path) -> bytes:
-        """What openssl would say, signed anew by another key, for which openssl itself would not stamp."""
+        """Return openssl's response, signed again by another key that openssl itself would refuse to stamp with."""
         said = self.folder / "said"
         openssl("ts", "-reply", "-in", self._kept(self.granted(question)), "-token_out", "-out", said)
         content = openssl("cms", "-verify", "-noverify", "-inform", "DER", "-in", said)
@@ -107,7 +107,7 @@ class Authority:
         return file
 
     def forged_beside(self, name: str) -> Path:
-        """A certificate that nobody signed, with the name and number of another, and with the usage that it lacks."""
+        """Make an unsigned certificate with the name and number of another, but with the usage that the other lacks."""
         key = generate_private_key(SECP256R1())
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
         made = _certificate(name, "root", key).add_extension(usage, critical=True).sign(key, SHA256())

@@ -1,9 +1,9 @@
 """A real OpenID Connect provider for the tests: Canaille, over HTTP, in a thread of this process.
 
-What it does (0.3): `auth_time` of the sign-in, `amr` and `nonce` stand in ID tokens only, since the `auth_time` of its
-access tokens is the time of their issue; `groups` stand in both, by the scope `groups`, and are left out where there is
-none; access tokens are JWTs for people, and random strings for machines. So a machine's JWT, like all those that no
-provider would make, is signed here with the provider's own key: `Canaille.sign`.
+Its behaviour (0.3): only ID tokens have the sign-in's `auth_time`, `amr` and `nonce`; the `auth_time` of access tokens
+is the time of their issue. Both have `groups` by the scope `groups`, unless there are none. Access tokens are JWTs for
+people, and random strings for machines. So a machine's JWT, like all tokens that no provider would make, is signed here
+with the provider's own key: `Canaille.sign`.
 """
 
 import base64
@@ -54,7 +54,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 class Canaille:
-    """Started, with one client for this service and one for somebody else's. There is one in a process."""
+    """The started provider, with one client for this service and one for another. There is one per process."""
 
     def __init__(self) -> None:
         self._server = make_server("localhost", 0, self._counted, server_class=_ProviderServer, handler_class=_Quiet)
@@ -89,14 +89,14 @@ class Canaille:
         self.asked.append(environ["PATH_INFO"])
         return self._app(environ, start_response)
 
-    # --- coming and going ---
+    # --- start and stop ---
 
     def _serve(self) -> None:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Nobody listens any more."""
+        """Stop listening."""
         if self._thread is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -104,7 +104,7 @@ class Canaille:
             self._thread = None
 
     def start(self) -> None:
-        """The same provider at the same address again."""
+        """Start the same provider at the same address again."""
         server = make_server("localhost", self._port, self._counted, server_class=_ProviderServer, handler_class=_Quiet)
         self._server = server
         self._serve()
@@ -138,20 +138,20 @@ class Canaille:
                 Backend.instance.save(group)
 
     def allow_redirect(self, *uris: str) -> None:
-        """Register where this service's client may send people back to."""
+        """Register the redirect URIs of this service's client."""
         with self._app.app_context():
             client = Backend.instance.get(models.Client, client_id=self.client_id)
             client.redirect_uris = [*client.redirect_uris, *uris]
             Backend.instance.save(client)
 
     def rotate(self) -> None:
-        """Sign with a new key from now on; the old one is published for as long as its tokens last."""
+        """Sign with a new key from now on. The old one stays published as long as its tokens are valid."""
         self._retire(self.keys[0])
         self.keys = [new_key("RSA")]
         self._config["ACTIVE_JWKS"] = self.keys
 
     def publish(self, kind: str, curve: str | int | None = None) -> dict[str, str]:
-        """A further key in the JWKS, with its private part, that the provider itself does not sign with."""
+        """Add a key to the JWKS that the provider does not sign with, and return it with its private part."""
         key = new_key(kind, curve)
         self._retire(key)
         return key
@@ -182,10 +182,10 @@ class Canaille:
     # --- what people do ---
 
     def sign_in(self, name: str, *, client_id: str | None = None, **asked: str) -> Tokens:
-        """Authorization code with PKCE, through the login and the consent page.
+        """Sign in by authorization code with PKCE, through the login and the consent page.
 
-        For some seconds of a whole run this provider has refused codes that it had just made, nobody knows why; people
-        begin anew then.
+        For some seconds of a full run this provider has refused codes that it had just issued, for unknown reasons. The
+        sign-in then starts again.
         """
         signed_in: list[Tokens] = []
 
@@ -222,7 +222,7 @@ class Canaille:
         return httpx.post(f"{self.issuer}/oauth/token", data=form, verify=False)
 
     def authorize(self, name: str, url: str) -> dict[str, str]:
-        """Fill in each page that comes, in a new browser, until it is sent back to the client: with what."""
+        """Fill in each page in a new browser until the redirect to the client. Return the redirect's parameters."""
         with httpx.Client(base_url=self.issuer, follow_redirects=False, verify=False) as browser:
             return self._to_code(browser, browser.get(url), name)
 
@@ -246,7 +246,7 @@ class Canaille:
     # --- what nobody should be able to do ---
 
     def claims(self, **changes: object) -> dict[str, object]:
-        """Those of a good token for this service; None takes one out."""
+        """Return the claims of a valid token for this service; None removes one."""
         now = int(time.time())
         good = {
             "iss": self.issuer,
@@ -262,12 +262,12 @@ class Canaille:
     def sign(
         self, claims: dict[str, object], key: dict[str, str] | None = None, alg: str = "RS256", **header: Any
     ) -> str:
-        """A token signed with a key of the provider."""
+        """Return a token signed with a key of the provider."""
         return signed_by(key or self.keys[0], claims, alg, **header)
 
 
 def trust_in(provider: Canaille) -> Trust:
-    """What the settings of a service say that calls it "corp"."""
+    """Return the trust of a service whose settings call this provider "corp"."""
     return Trust(name="corp", audience=frozenset({provider.client_id}))
 
 

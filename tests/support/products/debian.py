@@ -1,6 +1,6 @@
-"""Programs of Debian's that tests run, and their installation where the machine lets us.
+"""Debian programs that tests run, and their installation if the machine allows it.
 
-As a program of its own it installs the packages that it is given, each with a program of the same name.
+Run as a script it installs the packages in its arguments, each with a program of the same name.
 """
 
 import os
@@ -16,7 +16,7 @@ def find(program: str) -> str | None:
 
 
 def ensure(program: str, package: str) -> None:
-    """Install the package if the program is missing. Where that fails, say that its tests will be skipped."""
+    """Install the package if the program is missing. If that fails, print that its tests will be skipped."""
     if find(program) is None and os.geteuid() == 0 and shutil.which("apt-get"):
         quietly = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
         for command in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", package]):

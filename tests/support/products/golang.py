@@ -1,7 +1,7 @@
-"""Another implementation of the tree and of signed notes, to hold ours against: that of Go's checksum database.
+"""Another implementation of the tree and of signed notes to compare ours with: that of Go's checksum database.
 
-Go is that of its wheel, which brings `golang.org/x/mod`'s source along, and `tests/go` asks it. As a program of its own
-this builds that.
+Go comes from its wheel, which includes the source of `golang.org/x/mod`; `tests/go` calls that. Run as a script this
+module builds `tests/go`.
 """
 
 import base64
@@ -35,13 +35,13 @@ def install() -> None:
         return
     shutil.rmtree(_PLACE, ignore_errors=True)
     shutil.copytree(_SOURCE, _PLACE)
-    # Beside its go.mod, so that Go has nothing to ask of a proxy.
+    # Beside its go.mod, so that Go needs nothing from a proxy.
     for package in ("note", "tlog"):
         shutil.copytree(_DATABASE / package, _PLACE / "mod/sumdb" / package)
     (_PLACE / "mod/go.mod").write_text("module golang.org/x/mod\n\ngo 1.25\n")
     with TemporaryDirectory(prefix="rootquorum-go-") as home:
         environment = {
-            "HOME": home,  # where it keeps what it has compiled, and its settings
+            "HOME": home,  # for its build cache and settings
             "GOROOT": str(_TOOLCHAIN),
             "GOTOOLCHAIN": "local",
             "GOPROXY": "off",
@@ -55,18 +55,18 @@ def install() -> None:
 
 
 def _key() -> str:
-    """Of what is to be built, and of the Go that builds it."""
+    """Return the cache key of the sources and of the Go that builds them."""
     files = [_TOOLCHAIN / "VERSION", *sorted(_SOURCE.iterdir())]
     return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
 class GoRefused(Exception):
-    """Go refuses it, in Go's words."""
+    """A refusal by Go, in Go's words."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A note of which Go has verified a signature."""
+    """A note with a signature that Go has verified."""
 
     text: str
     signers: tuple[str, ...]
@@ -74,7 +74,7 @@ class Opened:
 
 
 class Go:
-    """The process. It keeps one log, of which it makes proofs; all that it checks it is told with the question."""
+    """The process. It keeps one log for making proofs. What it checks comes with each question."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -96,7 +96,7 @@ class Go:
         return True
 
     def append(self, leaves: Sequence[bytes]) -> list[bytes]:
-        """The roots at every size on the way, from the one before."""
+        """Append leaves and return the root after each."""
         return _hashes(self._ask("append", leaves=_texts(leaves))["roots"])
 
     def leaf_hash(self, leaf: bytes) -> bytes:
@@ -119,27 +119,27 @@ class Go:
         return self._takes("check-consistency", first=first, size=second, **members)
 
     def head(self, text: str) -> tuple[int, bytes, str]:
-        """Size and root of a checkpoint of the checksum database, and how Go writes them. Raises GoRefused."""
+        """Return size and root of a checkpoint of the checksum database, and Go's text of them. Raise GoRefused."""
         answer = self._ask("head", text=text)
         return answer.get("size", 0), base64.b64decode(answer["hash"]), answer["text"]
 
     def key(self, text: str) -> tuple[str, bytes]:
-        """A verifier key's name and id. Raises GoRefused."""
+        """Return a verifier key's name and id. Raise GoRefused."""
         answer = self._ask("key", text=text)
         return answer["name"], answer.get("id", 0).to_bytes(4, "big")
 
     def open(self, note: bytes, keys: Sequence[str]) -> Opened:
-        """Raises GoRefused."""
+        """Verify a note. Raise GoRefused."""
         answer = self._ask("open", note=_text(note), keys=list(keys))
         return Opened(answer["text"], tuple(answer["signers"]), tuple(answer.get("unverified", ())))
 
     def generate(self, name: str) -> tuple[str, str]:
-        """A private key, as tools for notes write it, and its verifier key."""
+        """Return a private key in the format of tools for notes, and its verifier key."""
         private, public = self._ask("generate", text=name)["keys"]
         return private, public
 
     def sign(self, text: str, keys: Sequence[str]) -> str:
-        """The note, signed with each of the private keys. Raises GoRefused."""
+        """Return a note signed with each of the private keys. Raise GoRefused."""
         return str(self._ask("sign", text=text, keys=list(keys))["note"])
 
 

@@ -1,6 +1,6 @@
-"""A real nginx with the configuration that this project gives.
+"""A real nginx with this project's configuration.
 
-As a program of its own it says whether this machine has one, and where it may, installs Debian's.
+Run as a script it says whether this machine has nginx, and installs Debian's if it may.
 """
 
 import subprocess
@@ -24,7 +24,7 @@ def find() -> str | None:
 
 @contextmanager
 def running_nginx(folder: Path, service_port: int, authority: trustme.CA) -> Iterator[int]:
-    """Run in front of the service and yield the port. Logs are in `folder`, by the names of the configuration."""
+    """Run in front of the service and yield the port. Logs are in `folder`, with the names in the configuration."""
     port, certificate = free_port(), authority.issue_cert(NAME, "127.0.0.1")
     certificate.private_key_and_cert_chain_pem.write_to_path(str(folder / "certificate.pem"))
     snippet = _SNIPPET.read_text()

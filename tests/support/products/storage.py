@@ -1,4 +1,4 @@
-"""moto's S3, which has Object Lock, over HTTP; a test can put faults in the place of its answers."""
+"""moto's S3, which has Object Lock, over HTTP. A test can replace its responses by faults."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ _ACCESS_KEY_ID, _SECRET = "AKIAEXAMPLE000000001", "s" * 40
 
 @dataclass
 class Storage:
-    """`fault` answers in place of a PUT: with None, the connection is lost."""
+    """The storage. `fault` answers instead of a PUT; None loses the connection."""
 
     app: DomainDispatcherApplication
     url: str = ""
@@ -38,7 +38,7 @@ class Storage:
 
     @property
     def environment(self) -> dict[str, str]:
-        """With which boto3 finds it by itself."""
+        """Return the environment by which boto3 finds it."""
         return {
             "AWS_ACCESS_KEY_ID": _ACCESS_KEY_ID,
             "AWS_SECRET_ACCESS_KEY": _SECRET,
@@ -59,7 +59,7 @@ class Storage:
 
     def handled(self, request: Request) -> Response:
         response = Response.from_app(self.app, request.environ)
-        response.headers["x-amz-request-id"] = "0A49CE4060975EAC"  # moto's ids are none that AWS gives
+        response.headers["x-amz-request-id"] = "0A49CE4060975EAC"  # moto's ids do not look like AWS's
         for name in self.stays_dark:
             response.headers.pop(name, None)
         return response
@@ -72,14 +72,14 @@ class Storage:
         return self.handled(request)
 
     def versions(self) -> list[tuple[str, str]]:
-        """Key and id of all versions, of each key the oldest first."""
+        """Return key and id of all versions, for each key the oldest first."""
         newest_first = self.client().list_object_versions(Bucket="anchors").get("Versions", [])
         return [(each["Key"], each["VersionId"]) for each in reversed(newest_first)]
 
 
 @contextmanager
 def running_storage() -> Iterator[Storage]:
-    """With one bucket, `anchors`, under Object Lock."""
+    """Run it with one bucket, `anchors`, under Object Lock."""
     storage = Storage(DomainDispatcherApplication(create_backend_app))
     server = Server(storage.answer, 0)
     storage.url = server.url

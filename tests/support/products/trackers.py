@@ -1,5 +1,6 @@
-"""Products with tickets: Prism judges each request by the published document, and gives the answer its form. What is
-written is remembered here, on one ticket.
+"""Products with tickets. Prism checks each request against the published document, and forms the response.
+
+What is written is kept here, on one ticket.
 """
 
 import json
@@ -20,7 +21,7 @@ TICKET_NUMBER = 12
 
 
 class TrackerRefusal(Exception):
-    """The status that says why."""
+    """A refusal, with the HTTP status."""
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Asked:
 
 
 class Product:
-    """One ticket. `loses` is what becomes of the next write: it does not arrive, or its answer does not."""
+    """A product with one ticket. `loses` says what is lost of the next write: the request or its response."""
 
     authorization: str
 
@@ -52,13 +53,13 @@ class Product:
         self.loses: Literal["request", "answer"] | None = None
 
     def answered(self, asked: Asked) -> Any:
-        """JSON, or None for none, to whoever may ask. Raises TrackerRefusal."""
+        """Return JSON, or None for an empty response, to authorized callers. Raise TrackerRefusal."""
         if asked.headers.get("authorization") != self.authorization:
             raise TrackerRefusal(401)
         return self.answer(asked)
 
     def answer(self, asked: Asked) -> Any:
-        """Raises TrackerRefusal."""
+        """Answer a request. Raise TrackerRefusal."""
         raise NotImplementedError
 
 
@@ -68,7 +69,7 @@ class Described(Product):
     document: str
     below = ""  # of the URL that settings have
     paths: tuple[str, ...]
-    # The oldest of the documents says nothing of bodies.
+    # The oldest of the documents does not describe bodies.
     describes_bodies = True
 
     def __init__(self) -> None:
@@ -77,7 +78,7 @@ class Described(Product):
         self.prism = ""
 
     def judged(self, asked: Asked) -> Any:
-        """Prism's answer. Raises TrackerRefusal."""
+        """Return Prism's response. Raise TrackerRefusal."""
         unknown = set(asked.query) - self._parameters(asked)
         if unknown:
             raise TrackerRefusal(400)
@@ -88,15 +89,15 @@ class Described(Product):
             params=asked.query,
             json=asked.body if with_body else None,
             headers={"Accept": "application/json", "Authorization": asked.headers["authorization"]},
-            verify=False,  # there is no TLS, and certificates take long to read
+            verify=False,  # there is no TLS, and loading certificates takes long
         )
         violations = json.loads(found.headers.get("sl-violations", "[]"))
         if found.is_error and not (violations and all(each["location"][0] == "response" for each in violations)):
-            raise TrackerRefusal(found.status_code)  # else it is the document's own example that is none
+            raise TrackerRefusal(found.status_code)  # otherwise the document's own example is invalid
         return found.json() if found.content else {}
 
     def _parameters(self, asked: Asked) -> set[str]:
-        """The documented names in the query of what is asked."""
+        """Return the documented names of the request's query parameters."""
         for path, item in self.described["paths"].items():
             if re.fullmatch(re.sub(r"\\{[^}]*\\}|\{[^}]*\}", "[^/]+", path), asked.path):
                 listed = [*item.get("parameters", []), *item.get(asked.method.lower(), {}).get("parameters", [])]
@@ -140,7 +141,7 @@ class GitHubProduct(Described):
         raise TrackerRefusal(404)
 
     def _page(self, query: Mapping[str, str], form: Mapping[str, Any]) -> list[Any]:
-        """The oldest first, in no order that could be asked for."""
+        """Return a page, oldest first; the order cannot be chosen."""
         since = datetime.fromisoformat(query["since"])
         found = [{**form, "body": each.body} for each in self.comments if each.at >= since]
         size = int(query["per_page"])
@@ -150,7 +151,7 @@ class GitHubProduct(Described):
 
 class GitHubEnterprise(GitHubProduct):
     document = "github-enterprise"
-    below = "/api/v3"  # which its document has as its server
+    below = "/api/v3"  # the server in its document
 
     def answer(self, asked: Asked) -> Any:
         asked.path = asked.path.removeprefix(self.below)
@@ -158,7 +159,7 @@ class GitHubEnterprise(GitHubProduct):
 
 
 class JiraProduct(Described):
-    """Cloud's. `ignores_order` is what no document says."""
+    """Jira Cloud. `ignores_order` is undocumented behaviour."""
 
     ignores_order = False
     document = "jira-cloud"
