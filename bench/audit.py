@@ -1,8 +1,8 @@
-"""What checking the audit log costs: the whole of it, an export of it, and one proof, for logs of different sizes.
+"""Measures the cost of checking the audit log: the whole log, an export, and one proof, for different sizes.
 
     PYTHONPATH=tests python bench/audit.py 1000 100000 1000000
 
-The check is linear in time and constant in memory, a proof logarithmic: the ratios of one run say so, not its seconds.
+The check takes linear time and constant memory, a proof logarithmic time. Compare the ratios of a run, not its seconds.
 """
 
 import resource
@@ -40,7 +40,7 @@ _BATCH = 5000
 
 
 def grow(engine: Engine, grown: Frontier, size: int) -> Frontier:
-    """The log up to `size` events, as `db/audit.py` writes them, many in a transaction."""
+    """Extend the log to `size` events like `db/audit.py`, but many per transaction."""
     while grown.size < size:
         events: list[dict[str, Any]] = []
         nodes: list[dict[str, Any]] = []
@@ -61,7 +61,7 @@ def grow(engine: Engine, grown: Frontier, size: int) -> Frontier:
 
 
 def measure(engine: Engine, size: int) -> tuple[float, float, float]:
-    """Seconds of the check, its peak of memory in MiB, and milliseconds of a pair of proofs."""
+    """Return the seconds of the check, its peak memory in MiB, and the milliseconds of a pair of proofs."""
     ctx = cast("Context", SimpleNamespace(engine=engine))
     tracemalloc.start()
     began = time.perf_counter()
@@ -92,7 +92,7 @@ def engines() -> Iterator[dict[str, Engine]]:
 
 
 def lives(size: int) -> Iterator[bytes]:
-    """An export of at least `size` events: whole requests one after the other, each filed, approved and executed."""
+    """Yield an export of at least `size` events: complete requests, each filed, approved and executed."""
     ledger, _ = executed()
     made, mine = 0, [leaf for leaf in ledger.leaves if leaf["request_id"]]
     grown = verifier.Tree()
@@ -119,7 +119,7 @@ def _line(grown: verifier.Tree, leaf: dict[str, Any]) -> bytes:
 
 
 def measure_export(size: int) -> tuple[float, float]:
-    """Seconds of the check of an export, and its peak of memory in MiB."""
+    """Return the seconds of checking an export, and the peak memory in MiB."""
     with tempfile.TemporaryFile() as file:
         file.writelines(lives(size))
         file.seek(0)
@@ -162,7 +162,7 @@ def main(sizes: list[int]) -> None:
     print(f"largest resident size of all: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 
 
-# The head counts by one; here it jumps.
+# The trigger lets the head grow only by one; here it jumps.
 _COUNTING = {
     "sqlite": "DROP TRIGGER audit_head_counts",
     "postgresql": "ALTER TABLE audit_head DISABLE TRIGGER audit_head_counts",

@@ -1,8 +1,8 @@
-"""An organization of many simulated accounts: `accounts check` and drift passes, with time and calls per account.
+"""Measures an organization of many simulated accounts: `accounts check` and drift passes, time and calls per account.
 
-`python bench/organization.py 500 16`: accounts, and how many at a time. The simulated AWS shares this process and its
-interpreter lock, so the times say what the service costs, not what AWS takes; the calls are those that AWS would see.
-The last line is a ratio: the same pass with one account that hangs for five seconds, against the pass without.
+`python bench/organization.py 500 16`: accounts, and how many in parallel. The simulated AWS shares this process and its
+interpreter lock, so times are the service's cost, not AWS's latency; the calls are those that AWS would see. The last
+line is a ratio: the same pass with one account that hangs for five seconds, against the pass without.
 """
 
 import os
@@ -45,7 +45,7 @@ console = Console(highlight=False)
 def measure(
     aws: SimulatedAws, accounts: list[Account], what: str, call: Callable[[Account], object], at_once: int
 ) -> float:
-    """Seconds for all accounts, told with what one of them cost."""
+    """Return the seconds for all accounts, and print the cost per account."""
     calls, start = len(aws.calls), time.perf_counter()
     for_each_account(accounts, call, parallel=at_once, what=what)
     seconds = time.perf_counter() - start

@@ -1,6 +1,6 @@
-"""What a list costs with 200,000 requests against 2,000, on both databases, as a ratio in one run.
+"""Measures a list's cost with 200,000 requests against 2,000, on both databases, as a ratio in one run.
 
-Each is timed as the best of some rounds. 1.0 means that it does not matter how much there is.
+Each time is the best of some rounds. 1.0 means that the number of requests does not matter.
 """
 
 import tempfile

@@ -1,8 +1,8 @@
-"""How long others wait while somebody holds the service up: on a hanging AWS, with half-sent bodies, by refusals.
+"""Measures how long others wait while one caller slows the service down: a hanging AWS, half-sent bodies, refusals.
 
-The service is a process of its own, on either database. Somebody else asks at a steady pace who they are and what is
-filed. A call counts from when it was due, so whatever holds it up is in its time. The table is Markdown; its ratios
-are to the same calls on the quiet service, moments before.
+The service runs as a separate process, on either database. Another caller reads `/v1/me` and `/v1/requests` at a steady
+pace. A call's time starts when it was due, so every delay counts. The table is Markdown; its ratios compare with the
+same calls on the idle service, moments before.
 """
 
 import asyncio
@@ -30,16 +30,16 @@ from service.db.schema import migrate
 SECONDS, CALLS_A_SECOND = 15, 20
 READS, BODIES, HANDS = 30, 300, 8
 ASKED = ("/v1/me", "/v1/requests")
-# What a live read of root credentials may ask AWS first.
+# The AWS calls that a live read of root credentials may make first.
 AWS_CALLS = ("GetAccountSummary", "ListAccessKeys", "GetLoginProfile", "ListMFADevices", "ListSigningCertificates")
-# Another address than everybody else's.
+# A different client address from everybody else's.
 ELSEWHERE = "127.0.0.2"
 HEADINGS = ("database", "what goes on", "p50", "ratio", "worst", "ratio", "what came of it")
 
 
 @dataclass(frozen=True)
 class Site:
-    """A served house, and where it is served."""
+    """A served house, and its port."""
 
     house: House
     port: int
@@ -68,7 +68,7 @@ def served(database_url: str) -> Iterator[Site]:
 
 
 async def waited(site: Site) -> list[float]:
-    """The seconds of each of bob's calls, all of which are answered."""
+    """Return the seconds of each of bob's calls. All must be answered."""
     loop = asyncio.get_running_loop()
 
     async def one(client: httpx.AsyncClient, path: str, due: float) -> float:
@@ -86,7 +86,7 @@ async def waited(site: Site) -> list[float]:
 
 
 async def while_aws_hangs(site: Site) -> tuple[list[float], str]:
-    """Somebody without any role reads root credentials many times, and AWS does not answer."""
+    """Measure while a caller without a role reads root credentials many times, and AWS does not answer."""
     reached, answer = threading.Event(), threading.Event()
 
     def hang() -> None:
@@ -106,7 +106,7 @@ async def while_aws_hangs(site: Site) -> tuple[list[float], str]:
 
 
 async def while_bodies_are_half_sent(site: Site) -> tuple[list[float], str]:
-    """From one address, each on a connection of its own. Nobody sends the rest."""
+    """Measure while one address holds many connections, each with a body whose rest never comes."""
     head = (
         "POST /v1/requests HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n"
         f"Authorization: Bearer {site.house.token('mallory')}\r\n\r\n"
@@ -132,7 +132,7 @@ async def while_bodies_are_half_sent(site: Site) -> tuple[list[float], str]:
 
 
 async def while_a_refusal_is_repeated(site: Site) -> tuple[list[float], str]:
-    """The requester approves, which is refused, again and again on some connections."""
+    """Measure while the requester repeats an approval, which is refused, on some connections."""
     request = site.house.file()
     path = f"/v1/requests/{request.filing.request_id}/decisions"
     statuses: Counter[int] = Counter()
@@ -163,7 +163,7 @@ def row(*cells: str) -> None:
 
 
 async def measure(database: str, site: Site) -> None:
-    await waited(site)  # so that nothing is done for the first time
+    await waited(site)  # warm up
     quiet = await waited(site)
     row(database, "nothing", f"{median(quiet) * 1000:.0f} ms", "1", f"{max(quiet) * 1000:.0f} ms", "1", "")
     for what, scenario in (
