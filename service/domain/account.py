@@ -12,13 +12,13 @@ ACTIVE = "Active"
 INACTIVE = "Inactive"
 
 
-# The password as a fact about the root user, beside keys, devices and certificates that have ids of their own.
+# The key of the password among the facts about a root user. Keys, devices and certificates go by their ids.
 PASSWORD = "root password"  # noqa: S105  # the name of a fact
 PRESENT = "present"
 
 
 class SourceKind(StrEnum):
-    """Where the root credential for an account comes from: a profile that holds it, or `sts:AssumeRoot`."""
+    """The source of an account's root credential: a profile that holds it, or `sts:AssumeRoot`."""
 
     PROFILE = "profile"
     ASSUME_ROOT = "assume_root"
@@ -31,9 +31,9 @@ class Partition(StrEnum):
 
 
 class Part(StrEnum):
-    """What can be read about a root user besides its access keys and their statuses; each costs calls.
+    """Something to read about a root user besides its access keys and their statuses. Each part costs calls.
 
-    `SIGNER` is the key that the service itself holds, for which a profile may have to run its program.
+    `SIGNER` is the key that the service itself holds. Finding it may mean running a profile's program.
     """
 
     SUMMARY = "summary"
@@ -48,8 +48,8 @@ class Part(StrEnum):
 class Account:
     """A configured account. `account_id` is 12 digits.
 
-    `state` is what AWS Organizations says, `ACTIVE` where nobody asked; `organization` is the name of the settings'
-    table through which sts:AssumeRoot reaches the account, None where it does not.
+    `state` comes from AWS Organizations, and is `ACTIVE` if it was not asked. `organization` names the settings' table
+    through which sts:AssumeRoot reaches the account; None if it does not.
     """
 
     account_id: str
@@ -62,7 +62,7 @@ class Account:
 
     @property
     def sources(self) -> tuple[SourceKind, ...]:
-        """What is configured for it, the least powerful first."""
+        """Return the configured sources, the least powerful first."""
         found = {SourceKind.ASSUME_ROOT: self.organization is not None, SourceKind.PROFILE: self.has_profile}
         return tuple(source for source, is_there in found.items() if is_there)
 
@@ -75,8 +75,8 @@ class Account:
 class AccessKey:
     """A root access key as AWS lists it.
 
-    `status` is `Active`, `Inactive` or whatever else AWS may say (`Expired` exists in its model).
-    `last_used_at` lags and is no proof of non-use (AWS documentation of GetAccessKeyLastUsed).
+    `status` is `Active`, `Inactive` or any other word of AWS's (its model has `Expired`).
+    `last_used_at` lags, so None does not prove that the key is unused (AWS documentation of GetAccessKeyLastUsed).
     """
 
     access_key_id: str
@@ -94,10 +94,10 @@ class SigningCertificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootCredentials:
-    """What an account's root user had at `observed_at`. None means that AWS did not say, or was not asked.
+    """The credentials of an account's root user at `observed_at`. None means that AWS did not say, or was not asked.
 
-    `signer_key_id` is the root access key that the service itself holds and signs with: an id, not a secret; None
-    where it comes by sts:AssumeRoot only. `mfa_devices` are serial numbers.
+    `signer_key_id` is the id of the root access key that the service holds and signs with. It is None if the service
+    uses sts:AssumeRoot only. `mfa_devices` are serial numbers.
     """
 
     observed_at: datetime
@@ -111,7 +111,7 @@ class RootCredentials:
 
     @property
     def statuses(self) -> dict[str, str]:
-        """Key id → status: what was approved and is compared again before the act."""
+        """Map key id → status. Approval covers this, and it is compared again before the act."""
         return {key.access_key_id: key.status for key in self.keys}
 
     @property
@@ -122,13 +122,13 @@ class RootCredentials:
         return next((key for key in self.keys if key.access_key_id == access_key_id), None)
 
     def is_held(self, key: AccessKey) -> bool:
-        """Whether somebody is known to hold the secret of `key`: it was used, or the service signs with it."""
+        """Return whether somebody certainly holds the secret of `key`: it was used, or the service signs with it."""
         return key.last_used_at is not None or key.access_key_id == self.signer_key_id
 
     def document(self) -> Document:
-        """The JSON form that goes into the digest and into the database.
+        """Return the JSON form that is hashed and stored.
 
-        Devices and certificates are left out where they were not read, as in what was filed before they existed here.
+        It omits devices and certificates that were not read. So requests filed before these fields keep their digest.
         """
         listed: dict[str, Json] = {}
         if self.mfa_devices is not None:
@@ -158,7 +158,7 @@ class RootCredentials:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "RootCredentials":
-        """The inverse of `document`. Raises KeyError, TypeError or ValueError for anything else."""
+        """Invert `document`. Raise KeyError, TypeError or ValueError for anything else."""
         fields = dict(document)
         devices, certificates = fields.pop("mfa_devices", None), fields.pop("signing_certificates", None)
         return cls(
@@ -166,7 +166,7 @@ class RootCredentials:
             keys=tuple(_key(key) for key in fields.pop("keys")),
             mfa_devices=None if devices is None else tuple(devices),
             signing_certificates=None if certificates is None else tuple(SigningCertificate(**c) for c in certificates),
-            **fields,  # the names are those of `document`; a stranger is a TypeError
+            **fields,  # named as in `document`; an unknown name is a TypeError
         )
 
 
@@ -182,7 +182,7 @@ def _key(document: dict[str, str | None]) -> AccessKey:
 
 
 def difference(approved: Mapping[str, str], found: Mapping[str, str]) -> str | None:
-    """What changed between two pictures of id → status, in words; None when nothing did."""
+    """Describe what changed between two maps of id → status. Return None if nothing did."""
     changes = [f"{key} appeared ({found[key]})" for key in sorted(found.keys() - approved.keys())]
     changes += [f"{key} is gone" for key in sorted(approved.keys() - found.keys())]
     changes += [

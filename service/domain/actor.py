@@ -1,4 +1,4 @@
-"""Who acts: a person, a machine, or the service itself; and who is known, with the roles of today."""
+"""Actors (people, machines, the service itself), and the directory of who is known with which roles today."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,13 +8,12 @@ from enum import StrEnum
 
 from service.domain.proof import Proof
 
-# How a person may be named, by the settings or by a claim: visible ASCII. `#` is what stands between issuer and subject
-# of those who have no such name.
+# A person's subject, from the settings or from a claim: visible ASCII without `#`. For people without such a name, `#`
+# separates issuer and subject.
 SUBJECT_PATTERN = r"[!-\"$-~]{1,255}"
 
 
 def is_subject(text: str) -> bool:
-    """Whether somebody can be named so."""
     return re.fullmatch(SUBJECT_PATTERN, text) is not None
 
 
@@ -25,7 +24,7 @@ class ActorKind(StrEnum):
 
 
 class Role(StrEnum):
-    """What an actor may be. Being the recipient or a participant is not a role: the request says it."""
+    """A role of an actor. Recipient and participant are not roles: they depend on the request."""
 
     REQUESTER = "requester"
     APPROVER = "approver"
@@ -35,7 +34,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bearer:
-    """Who holds roles. `limits` has the accounts that a role is limited to; a role that is not in it holds in all."""
+    """A holder of roles. `limits` maps a role to its accounts; a role that is not in it holds in all accounts."""
 
     kind: ActorKind
     subject: str
@@ -44,30 +43,30 @@ class _Bearer:
     limits: Mapping[Role, frozenset[str]] = field(default_factory=dict)
 
     def has(self, *any_of: Role, on: str | None) -> bool:
-        """Whether one of the roles is held in the account `on`; for None, in all of them."""
+        """Return whether this actor holds one of the roles in account `on`, or in all accounts if None."""
         return any(role in self.roles and (role not in self.limits or on in self.limits[role]) for role in any_of)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor(_Bearer):
-    """One who acts, as just proved. `subject` is stable; `credential` names what proved it: the id of an API token,
-    or, with `proof`, a sign-in at a provider.
+    """The authenticated caller. `subject` is stable. `credential` names what proved it: the id of an API token or, with
+    `proof`, a sign-in at a provider.
     """
 
     credential: str
     proof: Proof | None = None
 
 
-# Runs what was approved to run by itself, expires what is overdue, settles what was left in doubt.
+# Executes requests that run on approval, expires overdue ones, and settles those in doubt.
 WORKER = Actor(kind=ActorKind.SERVICE, subject="rootquorum", name="Rootquorum", roles=frozenset(), credential="worker")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member(_Bearer):
-    """A person or a machine that the settings name, or a person whom a provider has proved.
+    """A person or machine from the settings, or a person whom a provider has authenticated.
 
-    `login` is a machine's: its issuer's name and the subject of its tokens. `is_named` is whether the settings name
-    them. Votes before `votes_since` are void.
+    Only machines have a `login`: the issuer's name and the subject of the machine's tokens. `is_named` says whether the
+    settings name this member. Votes before `votes_since` are void.
     """
 
     login: tuple[str, str] | None = None
@@ -77,16 +76,16 @@ class Member(_Bearer):
 
     @property
     def is_let_in(self) -> bool:
-        """Whether they can sign in. Whom the settings do not name needs a role for that."""
+        """Return whether this member can sign in. A member whom the settings do not name needs a role."""
         return not self.is_suspended and (self.is_named or bool(self.roles))
 
     @property
     def approves(self) -> bool:
-        """Whether they are an approver of anything. A machine never is, whatever its roles say."""
+        """Return whether this is an approver of any account. A machine never is, whatever its roles."""
         return self.kind is ActorKind.PERSON and Role.APPROVER in self.roles and not self.is_suspended
 
     def approves_less_than(self, other: "Member") -> bool:
-        """Whether `other` is an approver of something that this one is not."""
+        """Return whether `other` is an approver of an account that this member is not an approver of."""
         if not other.approves or not self.approves:
             return other.approves
         mine, theirs = self.limits.get(Role.APPROVER), other.limits.get(Role.APPROVER)
@@ -95,7 +94,7 @@ class Member(_Bearer):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a provider's group means here: these roles, in these accounts or, for None, in all."""
+    """The roles that a provider's group gives, in these accounts or, for None, in all."""
 
     group: str
     roles: frozenset[Role]
@@ -104,7 +103,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What the newest token of an issuer says: those groups that mean something here, and when it was issued."""
+    """The groups in the newest token of an issuer, as far as they have grants here, and the token's time of issue."""
 
     groups: frozenset[str]
     proved_at: datetime
@@ -112,11 +111,12 @@ class Word:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody as the service has last seen them, or as an operator has suspended them.
+    """A person as the service last saw them, or as an operator suspended them.
 
-    `words` has what each issuer says, by its name in the settings. `issuer`, `groups` and `proved_at` are the newest of
-    these; versions before 0008 write them alone. `spelling` is how a claim is spelled whose lower-case form those
-    versions took for the subject: empty until the next sign-in, None where the subject is the claim as it stands.
+    `words` maps an issuer's name in the settings to its newest word. `issuer`, `groups` and `proved_at` repeat the
+    newest of these; versions before 0008 write only those three. Those versions also took a claim's lower-case form
+    for the subject. `spelling` is that claim's original spelling: empty until the next sign-in, None if the subject
+    is the claim unchanged.
     """
 
     subject: str
@@ -131,16 +131,16 @@ class Person:
     spelling: str | None = None
 
     def void_until(self, now: datetime, last_vote: datetime | None) -> datetime:
-        """From when on their votes count, if all so far are void; never earlier than it was, whatever the clock.
+        """Return a `votes_since` that voids all votes so far. It never moves back, whatever the clock says.
 
-        `last_vote` is when they voted last on what is open, by a clock that was ahead of ours; None if by none.
+        `last_vote` is when they last voted on an open request, if a clock ahead of ours recorded it; else None.
         """
         after_it = now if last_vote is None else last_vote + timedelta(microseconds=1)
         return max(now, after_it, self.votes_since or now)
 
     @property
     def said(self) -> Mapping[str, Word]:
-        """What each issuer says, with what an earlier version has written down since."""
+        """Return the word of each issuer, including a newer one that an earlier version has stored since."""
         if self.issuer is None or self.proved_at is None:
             return self.words
         known = self.words.get(self.issuer)
@@ -149,7 +149,7 @@ class Person:
         return {**self.words, self.issuer: Word(self.groups, self.proved_at)}
 
     def by_word_of(self, issuer: str, word: Word | None) -> "Person":
-        """The same with this word of one issuer, and with none of any other."""
+        """Return this person with only this word of `issuer`, and none of any other issuer."""
         return replace(
             self,
             issuer=issuer,
@@ -161,10 +161,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Everybody the service knows, by subject. Subjects of people and of machines are distinct.
+    """All people and machines that the service knows, by subject. Subjects of people and of machines are distinct.
 
-    Whom the settings name has the roles that the settings say, however they sign in; everybody else has those that
-    the `grants` of any issuer make of the groups that this issuer says.
+    A member named in the settings has the roles from the settings, however they sign in. All others get their roles
+    from `grants`: each issuer's grants apply to the groups that this issuer states.
     """
 
     members: Mapping[str, Member]
@@ -181,23 +181,23 @@ class Directory:
         return next((member for member in self.members.values() if member.login == (issuer, subject)), None)
 
     def name_of(self, subject: str) -> str:
-        """The name to show; the subject itself for somebody who has left."""
+        """Return the name to show: for somebody who has left, the subject itself."""
         if subject == WORKER.subject:
             return WORKER.name
         member = self.members.get(subject)
         return member.name if member else subject
 
     def joined(self, people: Iterable[Person]) -> "Directory":
-        """With those whom the service has seen, or has suspended."""
+        """Return the directory with the people whom the service has seen or has suspended."""
         seen = {
             person.subject: self.as_member(person)
             for person in people
-            if self.person(person.subject) or person.subject not in self.members  # a machine's name is nobody else's
+            if self.person(person.subject) or person.subject not in self.members  # a machine's subject stays its own
         }
         return replace(self, members={**self.members, **seen})
 
     def as_member(self, person: Person) -> Member:
-        """What somebody whom the service has seen may be today."""
+        """Return a person whom the service has seen with their roles of today."""
         named = self.person(person.subject)
         if named is None:
             held = [
@@ -218,11 +218,11 @@ class Directory:
         return replace(named, votes_since=person.votes_since, is_suspended=person.suspended_at is not None)
 
     def known_groups(self, issuer: str) -> frozenset[str]:
-        """The groups of a provider that mean something here."""
+        """Return the groups of a provider that have grants here."""
         return frozenset(grant.group for grant in self.grants.get(issuer, ()))
 
     def is_taken(self, subject: str) -> bool:
-        """Whether a person cannot have this subject: a machine has it, or a name differs from it by case alone."""
+        """Return whether a person cannot take this subject: a machine has it, or one differs by case alone."""
         return self.person(subject) is None and any(name.lower() == subject.lower() for name in self.members)
 
     def is_suspended(self, subject: str) -> bool:
@@ -230,34 +230,33 @@ class Directory:
         return member is not None and member.is_suspended
 
     def may_ask(self, subject: str, kind: ActorKind, account_id: str) -> bool:
-        """Whether a requester of this kind could still file something about this account."""
+        """Return whether a requester of this kind could still file a request for this account."""
         member = self.members.get(subject)
         if member is None or member.kind is not kind or not member.is_let_in:
             return False
         return member.has(Role.REQUESTER, on=account_id)
 
     def may_receive(self, subject: str) -> bool:
-        """Whether it is a person who can sign in, and so fetch what they are to receive."""
+        """Return whether this is a person who can sign in, and so can fetch the secret."""
         person = self.person(subject)
         return person is not None and person.is_let_in
 
     @property
     def all_approvers(self) -> frozenset[str]:
-        """The people who are an approver of anything today."""
+        """Return the people who are approvers of any account today."""
         return frozenset(subject for subject, member in self.members.items() if member.approves)
 
     def approvers_of(self, account_id: str) -> frozenset[str]:
-        """The people who hold the role for this account today."""
+        """Return the approvers of this account today."""
         return frozenset(subject for subject in self.all_approvers if self.is_approver(subject, account_id))
 
     def is_approver(self, subject: str, account_id: str) -> bool:
-        """Whether they hold the role for this account today."""
         member = self.members.get(subject)
         return member is not None and member.approves and member.has(Role.APPROVER, on=account_id)
 
     @property
     def may_grow(self) -> bool:
-        """Whether somebody can become an approver by a sign-in, and not by the settings alone."""
+        """Return whether a sign-in can make somebody an approver, not only the settings."""
         return any(Role.APPROVER in grant.roles for grants in self.grants.values() for grant in grants)
 
 

@@ -1,4 +1,4 @@
-"""What an approver is told beyond what was filed: what will happen, and what to weigh."""
+"""The briefing of an approver: what the request will do, and what to weigh before approving."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ _ONE_PERSON = "Requester and recipient are one person."
 
 
 def effect(filing: Filing, name_of: Callable[[str], str]) -> str:
-    """Say what this request does, in whole sentences, of all that was filed and of nothing else.
+    """Describe in whole sentences what this request does, from all of the filing and from nothing else.
 
-    `name_of` gives the name to show of a subject. Names are what others chose: they stand in quotation marks, each with
-    its subject.
+    `name_of` maps a subject to the name to show. Others chose these names, so each is quoted and followed by its
+    subject.
     """
     done = filing.operation.kind.effect.format(filing.operation.target)
     return " ".join([done, *(_of_new_key if filing.operation.is_create else _of_others)(filing, name_of)])
 
 
 def _of_new_key(filing: Filing, name_of: Callable[[str], str]) -> Iterator[str]:
-    """Say how long it lives, and who gets its secret."""
+    """Describe how long the key lives, and who gets its secret."""
     gone = f"the service deactivates it by itself, and deletes it {in_words(filing.rollback_grace)} later."
     within = f"its arrival is confirmed within {in_words(filing.receipt_window)}"
     if filing.lifetime is None:
@@ -43,7 +43,7 @@ def _of_new_key(filing: Filing, name_of: Callable[[str], str]) -> Iterator[str]:
 
 
 def _of_others(filing: Filing, name_of: Callable[[str], str]) -> Iterator[str]:
-    """Say what lets it run, and when."""
+    """Describe who or what runs the operation, and when."""
     people = [_requester(filing, name_of)]
     if filing.requester != filing.recipient:
         people.append(_person(filing.recipient, name_of))
@@ -80,7 +80,7 @@ def in_words(duration: timedelta) -> str:
 
 
 class CautionCode(StrEnum):
-    """Names what approvers are warned of. The names are stable; `docs/problems.md` explains each."""
+    """Stable names of the warnings to approvers. `docs/problems.md` explains each."""
 
     KEYS_EXIST = "keys_exist"
     NO_MFA = "no_mfa"
@@ -114,12 +114,12 @@ class Caution:
     detail: str
 
 
-# A key used this recently is probably in use; AWS's own figure lags by hours.
+# A key that was used this recently is probably still in use. AWS reports the last use hours late.
 _RECENTLY = timedelta(days=90)
 
 
 def warnings(operation: Operation, observed: RootCredentials, *, accept_lockout: bool) -> tuple[Caution, ...]:
-    """What an approver should weigh, from the account as it was observed when the request was filed."""
+    """Return what an approver should weigh, from the account as observed when the request was filed."""
     found: list[Caution] = []
     if operation.is_create and observed.keys:
         found.append(Caution(CautionCode.KEYS_EXIST, f"The root user has {_count(len(observed.keys))} already."))
@@ -136,7 +136,7 @@ def warnings(operation: Operation, observed: RootCredentials, *, accept_lockout:
 
 
 def few_approvers(request: OperationRequest, standing: Standing) -> Caution | None:
-    """Warn while fewer approvers are known than needed. A provider's are known once they have signed in."""
+    """Warn while fewer approvers are known than needed. A provider's approvers are known after their first sign-in."""
     known, needed = len(standing.approvers_of(request)), standing.needed(request)
     if known >= needed or request.status not in {Status.PENDING, Status.APPROVED}:
         return None

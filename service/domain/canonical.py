@@ -1,7 +1,7 @@
-"""The one byte form of a document: RFC 8785 (JSON Canonicalization Scheme).
+"""The canonical bytes of a document: RFC 8785 (JSON Canonicalization Scheme).
 
-Only strings, integers, booleans, null, lists and objects with ASCII names are allowed. For those the standard
-library's sorted compact JSON *is* RFC 8785, so a verifier needs no library; a test holds it against `rfc8785`.
+Only strings, integers, booleans, null, lists and objects with ASCII names are allowed. For those, the standard
+library's sorted compact JSON *is* RFC 8785, so a verifier needs no library. A test compares it with `rfc8785`.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ _LARGEST_EXACT_INTEGER = 2**53 - 1
 
 
 def canonical(document: Json) -> bytes:
-    """UTF-8 bytes of `document` in RFC 8785 form.
+    """Return the UTF-8 bytes of `document` in RFC 8785 form.
 
-    Raises TypeError for anything but the types above, ValueError for an integer beyond 2^53-1, a name that is
+    Raise TypeError for anything but the types above, ValueError for an integer beyond 2^53-1, a name that is
     not ASCII or text with a lone surrogate.
     """
     _check(document)
@@ -28,7 +28,7 @@ def canonical(document: Json) -> bytes:
 
 
 def sha256(document: Json) -> str:
-    """Lower-case hex SHA-256 of the canonical bytes."""
+    """Return the SHA-256 of the canonical bytes in lower-case hex."""
     return hashlib.sha256(canonical(document)).hexdigest()
 
 
@@ -52,17 +52,17 @@ def _check(value: Json) -> None:
 
 
 def timestamp(at: datetime) -> str:
-    """RFC 3339 in UTC, always with six digits of a second, so that text sorts as time does."""
+    """Format as RFC 3339 in UTC, always with microseconds, so that the text sorts by time. Raise ValueError."""
     if at.tzinfo is None:
         raise ValueError("a time without a zone is no point in time")
     return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_timestamp(text: str) -> datetime:
-    """The inverse of `timestamp`. Raises ValueError."""
+    """Invert `timestamp`. Raise ValueError."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 
 def seconds(duration: timedelta) -> int:
-    """A duration as whole seconds, the only unit in documents and tables."""
+    """Return a duration in whole seconds, the only unit in documents and tables."""
     return int(duration.total_seconds())

@@ -1,7 +1,8 @@
-"""Which source can do which operation in which partition, and why not.
+"""Which source can do which operation in which partition, and the reason if it cannot.
 
-The table is AWS's: the five root task policies for `sts:AssumeRoot` (none holds CreateAccessKey or UpdateAccessKey),
-and IAM's API reference for a root access key (login profile and MFA calls for root take an AssumeRoot session).
+The table follows AWS: the five root task policies for `sts:AssumeRoot` (none allows CreateAccessKey or
+UpdateAccessKey), and IAM's API reference for a root access key (login profile and MFA calls for root require an
+AssumeRoot session).
 """
 
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ _NOTHING: frozenset[OperationName] = frozenset()
 
 CAPABLE: Mapping[tuple[SourceKind, Partition], frozenset[OperationName]] = {
     (SourceKind.PROFILE, Partition.AWS): _ON_KEYS | {OperationName.DELETE_SIGNING_CERTIFICATE},
-    # Certificates of GovCloud's root users: nothing is documented, so nothing is built on it.
+    # AWS does not document certificates of root users in GovCloud, so the service does not offer them.
     (SourceKind.PROFILE, Partition.GOV_CLOUD): _ON_KEYS,
     (SourceKind.PROFILE, Partition.CHINA): _NOTHING,
     (SourceKind.ASSUME_ROOT, Partition.AWS): frozenset(
@@ -42,7 +43,7 @@ CAPABLE: Mapping[tuple[SourceKind, Partition], frozenset[OperationName]] = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which source signs in, and for which operation; None when nothing is to be done but reading."""
+    """The source that signs in, and the operation; None for reading only."""
 
     source: SourceKind
     operation: OperationName | None = None
@@ -53,7 +54,7 @@ class Plan:
 
 
 def plan(account: Account, operation: OperationName | None = None) -> Plan:
-    """The least powerful source for reading, or for `operation`. Raises Conflict with what each one lacks."""
+    """Choose the least powerful source for reading, or for `operation`. Raise Conflict with what each one lacks."""
     reasons = []
     for source in account.sources:
         reason = (
@@ -66,12 +67,12 @@ def plan(account: Account, operation: OperationName | None = None) -> Plan:
 
 
 def _incapable(account: Account, reasons: list[str]) -> Conflict:
-    told = reasons or [f"The account has no source in {account.partition}."]
-    return Conflict(Code.NOT_CAPABLE, reasons=" ".join(dict.fromkeys(told)))
+    given = reasons or [f"The account has no source in {account.partition}."]
+    return Conflict(Code.NOT_CAPABLE, reasons=" ".join(dict.fromkeys(given)))
 
 
 def unreadable_because(account: Account, source: SourceKind) -> str | None:
-    """Why `source` can do nothing at all in `account`, in words; None when it can at least read."""
+    """Explain why `source` can do nothing at all in `account`. Return None if it can at least read."""
     if account.partition is Partition.CHINA:
         return "AWS China has no root user."
     if account.state != "ACTIVE":
@@ -86,7 +87,7 @@ def unreadable_because(account: Account, source: SourceKind) -> str | None:
 
 
 def incapable_because(account: Account, source: SourceKind, operation: OperationName) -> str | None:
-    """Why `source` cannot do `operation` in `account`, in words; None when it can."""
+    """Explain why `source` cannot do `operation` in `account`. Return None if it can."""
     unreadable = unreadable_because(account, source)
     if unreadable is not None:
         return unreadable
@@ -106,5 +107,5 @@ def incapable_because(account: Account, source: SourceKind, operation: Operation
 
 
 def is_readable(account: Account) -> bool:
-    """Whether any of its sources can at least read it."""
+    """Return whether any of the account's sources can at least read it."""
     return any(unreadable_because(account, source) is None for source in account.sources)

@@ -1,8 +1,8 @@
-"""How a tree's head is written down and signed: C2SP's `tlog-checkpoint` in a `signed-note`, both version 1.
+"""The signed form of a tree's head: C2SP's `tlog-checkpoint` in a `signed-note`, both version 1.
 
-A note is text, an empty line, and a line for each signature. Who made a signature is said by a name and a key id;
-lines of keys that one does not know are passed over. Who signs is in `service/signing`; whether a signature is good is
-told by `service/verifier.py` alone, which others run.
+A note is text, an empty line, and a line for each signature. A name and a key id say which key signed; a reader skips
+the lines of keys that it does not know. `service/signing` signs. Only `service/verifier.py`, which others run, verifies
+signatures.
 """
 
 import base64
@@ -15,7 +15,7 @@ _KEY_BYTES, _KEY_ID_BYTES = 32, 4
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The head of the log named `origin`: how many leaves, and the root over them."""
+    """The head of the log named `origin`: the number of leaves, and their root hash."""
 
     origin: str
     size: int
@@ -27,7 +27,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One signature line. `name` and `key_id` together say which key and which kind of signature."""
+    """One signature line. `name` and `key_id` together identify the key and the kind of signature."""
 
     name: str
     key_id: bytes
@@ -39,7 +39,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """An Ed25519 public key with the name of its holder. Raises ValueError for a name that no note can carry."""
+    """An Ed25519 public key with its holder's name. Raise ValueError for a name that a note cannot carry."""
 
     name: str
     public: bytes
@@ -50,7 +50,7 @@ class VerifierKey:
 
     @property
     def key_id(self) -> bytes:
-        """The first four bytes of SHA-256 over the name, a newline, the kind and the key."""
+        """Return the first four bytes of SHA-256 over the name, a newline, the kind and the key."""
         return hashlib.sha256(f"{self.name}\n".encode() + _ED25519 + self.public).digest()[:_KEY_ID_BYTES]
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ class VerifierKey:
 
 
 def parse_verifier_key(text: str) -> VerifierKey:
-    """From `name+hexadecimal id+base64`. Raises ValueError, also where the id is not that of the name and the key."""
+    """Parse `name+hexadecimal id+base64`. Raise ValueError, also if the id does not match the name and the key."""
     name, _, rest = text.partition("+")
     key_id, plus, encoded = rest.partition("+")
     if not plus:
@@ -70,7 +70,7 @@ def parse_verifier_key(text: str) -> VerifierKey:
 
 
 def _key_bytes(encoded: str) -> bytes:
-    """From Base64 in the one form that an encoder writes."""
+    """Decode Base64, only in the exact form that an encoder writes. Raise ValueError."""
     try:
         decoded = base64.b64decode(encoded, validate=True)
     except ValueError:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from service.domain.canonical import Json
 from service.domain.errors import Code, Conflict, NotFound
 
-# What was not taken for so long has failed.
+# A delivery that was not accepted within this time has failed.
 GIVE_UP_AFTER = timedelta(days=1)
 
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=5), timedelta(hours=6)
@@ -22,11 +22,11 @@ class DeliveryStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What a destination is told: thin, without the free text of anybody and without any secret.
+    """The message to a destination: thin, without free text and without secrets.
 
-    `id` is the same however often it is sent, and different for each destination. `document` is the body that
-    `workflow/tell.py` makes: `type`, `timestamp` and `data`. `is_repeat` says that it was taken before, or something
-    later of its request was.
+    `id` stays the same on every retry, and differs for each destination. `document` is the body that
+    `workflow/tell.py` makes: `type`, `timestamp` and `data`. `is_repeat` says that the destination has accepted this
+    message, or a later one of the same request, before.
     """
 
     id: str
@@ -37,7 +37,7 @@ class Notice:
 
 
 class Answer(StrEnum):
-    """What became of one attempt. `again`: it may have arrived, or may yet; `gone`: the destination wants no more."""
+    """The result of one attempt. `again`: it may or may not have arrived, so retry. `gone`: send nothing more."""
 
     DELIVERED = "delivered"
     AGAIN = "again"
@@ -47,7 +47,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt's answer. `detail` is in the service's own words: nothing of what the other side said."""
+    """One attempt's result. `detail` is in the service's own words, and quotes nothing from the answer."""
 
     answer: Answer
     detail: str
@@ -55,8 +55,8 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """As stored. `stream` is what it keeps its order with: its request, else its account. `is_repeat` says that it was
-    taken, and that somebody then had it sent once more.
+    """A delivery as stored. Deliveries of one `stream` stay in order: it is the request, else the account. `is_repeat`
+    says that it had been accepted when somebody had it sent again.
     """
 
     id: str
@@ -86,8 +86,9 @@ def delivery_pending() -> Conflict:
 
 
 def wait_after(attempts: int, chance: float) -> timedelta:
-    """How long the next attempt waits after this many: five seconds, doubled up to six hours, shortened by up to a half
-    as `chance` (0 to 1) says, so that what failed together is not sent together.
+    """Return the wait after this many attempts: five seconds, doubled up to six hours.
+
+    Jitter of up to a half, by `chance` (0 to 1), shortens it, so that deliveries that failed together spread out.
     """
     longest: timedelta = min(_FIRST_WAIT * 2 ** min(attempts - 1, 20), _LONGEST_WAIT)
     return longest * (1 - chance / 2)

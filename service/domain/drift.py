@@ -1,7 +1,7 @@
-"""Drift: what an account's root user has, against what the service expects there.
+"""Drift: the difference between an account's root credentials and the service's expectation.
 
-The expectation starts with what was there at the first look (`adopted`), and moves only by what executed requests did
-or by what an operator accepts. Drift is open for as long as the account differs from it.
+The expectation starts as the first drift check found the account (`adopted`). Only executed requests and an operator's
+acceptance change it. Drift stays open for as long as the account differs from the expectation.
 """
 
 from collections.abc import Iterable, Mapping
@@ -37,7 +37,7 @@ class ExpectedKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What an account's root user should have, as of `checked_at`, the beginning of the last look."""
+    """What an account's root user should have. `checked_at` is the start of the last drift check."""
 
     account_id: str
     checked_at: datetime
@@ -55,7 +55,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a look at the account found; it began at `at`. Keys are id → status."""
+    """What a drift check found in the account; it began at `at`. Keys are id → status."""
 
     at: datetime
     keys: Mapping[str, str]
@@ -64,7 +64,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """One difference. `access_key_id` is None for MFA; `expected` and `found` are statuses, None for no such thing."""
+    """One difference. `access_key_id` is None for MFA. `expected` and `found` are statuses; None means absent."""
 
     account_id: str
     kind: DriftKind
@@ -85,7 +85,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftFinding:
-    """A drift that is or was open. `accepted_by` names who accepted it; None and closed: it went away by itself."""
+    """A drift that is or was open. `accepted_by` is who accepted it; None on a closed one: it went away by itself."""
 
     id: str
     drift: Drift
@@ -100,7 +100,7 @@ class DriftFinding:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a request did to a key at `at`: its status since then, None for gone. No key at all: an MFA device went."""
+    """A request's effect on a key at `at`. `status` None means deleted. Without a key, an MFA device was removed."""
 
     at: datetime
     access_key_id: str | None
@@ -109,7 +109,7 @@ class Effect:
 
 
 def effects(request: OperationRequest) -> tuple[Effect, ...]:
-    """All that an executed request did to root keys and MFA, and what was done for it later."""
+    """Return all effects of an executed request on root keys and MFA, including later ones on its new key."""
     operation, created = request.filing.operation, request.result.access_key_id if request.result else None
     times: list[tuple[datetime | None, str | None, str | None]] = []
     made: tuple[Effect, ...] = ()
@@ -130,7 +130,7 @@ def effects(request: OperationRequest) -> tuple[Effect, ...]:
 
 
 def adopt(account_id: str, seen: Seen, done: Iterable[Effect]) -> Expectation:
-    """The first look: what is there is right, whoever made it."""
+    """Start the expectation: the first drift check accepts whatever it finds."""
     made = {effect.access_key_id for effect in done if effect.is_creation}
     keys = {
         key: ExpectedKey(status, Origin.CREATED if key in made else Origin.ADOPTED) for key, status in seen.keys.items()
@@ -139,7 +139,7 @@ def adopt(account_id: str, seen: Seen, done: Iterable[Effect]) -> Expectation:
 
 
 def expect(before: Expectation, done: Iterable[Effect], seen: Seen) -> Expectation:
-    """`before` moved on by what requests did since; MFA that was switched on is welcome."""
+    """Return `before`, updated by the effects of requests since. MFA that was switched on is accepted."""
     keys, mfa_enabled = dict(before.keys), before.mfa_enabled
     for effect in sorted(done, key=lambda effect: effect.at):
         if effect.access_key_id is None:
@@ -149,14 +149,14 @@ def expect(before: Expectation, done: Iterable[Effect], seen: Seen) -> Expectati
         elif effect.status is None:
             keys.pop(effect.access_key_id, None)
         elif effect.access_key_id in keys:
-            # A request about a key that nobody explains does not explain it.
+            # A request on an unexplained key does not explain the key.
             keys[effect.access_key_id] = replace(keys[effect.access_key_id], status=effect.status)
     mfa_enabled = mfa_enabled or bool(seen.mfa_enabled)
     return replace(before, checked_at=seen.at, keys=keys, mfa_enabled=mfa_enabled)
 
 
 def differences(expectation: Expectation, seen: Seen) -> tuple[Drift, ...]:
-    """Everything that is not as expected; MFA that AWS did not speak of is no difference."""
+    """Return all differences from the expectation. An unknown MFA state is not one."""
     account_id, found = expectation.account_id, []
     for key in sorted(seen.keys.keys() | expectation.keys.keys()):
         expected = expectation.keys[key].status if key in expectation.keys else None
@@ -178,7 +178,7 @@ def differences(expectation: Expectation, seen: Seen) -> tuple[Drift, ...]:
 
 
 def accept(expectation: Expectation, drift: Drift) -> Expectation:
-    """What was found is expected from now on: somebody looked into it."""
+    """Return the expectation with what was found, which somebody has looked into and accepted."""
     if drift.access_key_id is None:
         return replace(expectation, mfa_enabled=False)
     keys = dict(expectation.keys)
@@ -199,7 +199,7 @@ def finding_closed() -> Conflict:
 
 
 def account_changing() -> Conflict:
-    """What is read now may be neither what was there before an operation nor what is there after it."""
+    """Refuse a drift check while an operation is under way: it could find neither the old nor the new state."""
     return Conflict(
         Code.ACCOUNT_BUSY,
         "Another drift check or an operation is under way on this account, or has just ended. Try again later.",

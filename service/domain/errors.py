@@ -1,4 +1,4 @@
-"""What can go wrong by rule, each with a stable code and a sentence that is true and safe to show."""
+"""Refusals by rule. Each has a stable code and a sentence that is true and safe to show."""
 
 from enum import StrEnum
 from typing import Self
@@ -9,7 +9,7 @@ from service.domain.sign_in_checks import RoleCheck, TokenCheck
 class Code(StrEnum):
     """Stable names of refusals. They are part of the contract: `docs/problems.md` explains each."""
 
-    # What it says, where `{name}` is filled in by whoever raises it; and the part of an input that it is about.
+    # The sentence; the raising code fills in each `{name}`. And the input field that the refusal concerns.
     sentence: str
     field: str | None
 
@@ -19,7 +19,7 @@ class Code(StrEnum):
         code.sentence, code.field = sentence, field
         return code
 
-    # who is asking
+    # the caller
     UNAUTHENTICATED = ("unauthenticated", "Sign in with a bearer token.")
     INVALID_TOKEN = ("invalid_token", "The token is unknown, expired, revoked, or not meant for this service.")
     TOO_MANY_FAILURES = ("too_many_failures", "Too many sign-ins from your address have failed. Wait a minute.")
@@ -47,7 +47,7 @@ class Code(StrEnum):
     )
     NOT_THE_EXECUTOR = ("not_the_executor", "Only the requester or the recipient may execute this request.")
     LOG_NOT_SIGNED = ("log_not_signed", "This service has no key to sign the head of the audit log.")
-    # what was sent
+    # the input
     INVALID_REQUEST = ("invalid_request", "The request does not have the documented form.")
     DOUBLED_HEADER = ("doubled_header", "A header was sent twice, so neither value can be trusted.")
     MALFORMED_IDEMPOTENCY_KEY = (
@@ -79,7 +79,7 @@ class Code(StrEnum):
     )
     TICKET_REQUIRED = ("ticket_required", "This service requires a ticket.", "ticket")
     UNKNOWN_TICKET = ("unknown_ticket", "There is no such ticket.", "ticket")
-    # what cannot run on this account
+    # the account does not allow it
     NOT_CAPABLE = ("not_capable", "{reasons}")
     KEY_LIMIT_REACHED = ("key_limit_reached", "The root user already has two access keys, and AWS allows no third.")
     ROOT_MFA_REQUIRED = ("root_mfa_required", "The root user has no MFA, which this service requires for a new key.")
@@ -106,7 +106,7 @@ class Code(StrEnum):
         "Another request for this operation on this account and target is still open.",
     )
     TICKET_STATE = ("ticket_state", "The state of the ticket does not allow a request.")
-    # where the request is in its life
+    # the status of the request does not allow it
     WRONG_STATUS = ("wrong_status", "The request is {status}, which does not allow this.")
     EXPIRED = ("expired", "The request has expired. File a new one.")
     ALREADY_DECIDED = ("already_decided", "You have already decided on this request. One person has one vote.")
@@ -131,7 +131,7 @@ class Code(StrEnum):
     )
     ALTERED = ("altered", "The stored request is not the one that was filed. Nobody may act on it; tell the operators.")
     ACCOUNT_BUSY = ("account_busy", "Another request is being executed on this account. Try again later.")
-    # what happened outside
+    # a dependency failed, or the execution did
     ACCOUNT_UNREACHABLE = ("account_unreachable", "The account's root credentials cannot be read now.")
     PROVIDER_UNREACHABLE = (
         "provider_unreachable",
@@ -157,9 +157,9 @@ class Code(StrEnum):
 class ServiceError(Exception):
     """A refusal by rule. `code` is stable; `detail` is a sentence or two without any of the caller's input.
 
-    Left out, `detail` is the code's own sentence with `values` filled in. `cause` is the same for the operator, who
-    also reads the names of files and profiles; `about` says what it concerns. Neither is for a caller over HTTP, and
-    neither holds a secret. Raises KeyError when a value is missing.
+    The default of `detail` is the code's sentence with `values` filled in. `cause` is the same for the operator, who
+    may also read the names of files and profiles; `about` is what it concerns. Neither is shown over HTTP, and neither
+    holds a secret. Raise KeyError if a value is missing.
     """
 
     def __init__(
@@ -173,14 +173,14 @@ class ServiceError(Exception):
 
     @property
     def exact(self) -> str:
-        """What goes into the log: the cause, and what it concerns."""
+        """Return the text for the log: the cause, and what it concerns."""
         return f"{self.about}: {self.cause}" if self.about else self.cause
 
 
 class Unauthenticated(ServiceError):
-    """Nobody is signed in, or the credential is not good (any more).
+    """The caller is not signed in, or the credential is not valid (any more).
 
-    `check` is what a token failed, and `issuer` the provider's name in the settings. Both are for the log alone.
+    `check` is the check that a token failed; `issuer` is the provider's name in the settings. Only the log has both.
     """
 
     check: TokenCheck | None = None
@@ -188,9 +188,9 @@ class Unauthenticated(ServiceError):
 
 
 class SignInAgain(Unauthenticated):
-    """Who it is is known, but not freshly or strongly enough for this (RFC 9470).
+    """The caller is known, but this requires a fresher or stronger sign-in (RFC 9470).
 
-    `max_age` is in seconds; `acr_values` are those of which one will do, separated by blanks, empty for any.
+    `max_age` is in seconds. `acr_values` are the accepted values, separated by blanks; any value if empty.
     """
 
     def __init__(self, detail: str, *, max_age: int, acr_values: str) -> None:
@@ -200,15 +200,15 @@ class SignInAgain(Unauthenticated):
 
 
 class TooMany(ServiceError):
-    """This comes too often from there, or too much of it is under way; asking again later makes sense."""
+    """Too many calls from this address, or too many under way. The caller may retry later."""
 
 
 class Forbidden(ServiceError):
-    """This actor may not do this, whatever the state of the request."""
+    """The actor may not do this, whatever the state of the request."""
 
 
 class NoRole(Forbidden):
-    """Somebody whom a provider has proved is nobody here."""
+    """A provider has authenticated the caller, but they have no role here."""
 
     def __init__(self, check: RoleCheck, detail: str | None = None) -> None:
         super().__init__(Code.NO_ROLE, detail)
@@ -216,11 +216,11 @@ class NoRole(Forbidden):
 
 
 class NotFound(ServiceError):
-    """There is no such thing, or this actor must not learn that there is."""
+    """It does not exist, or the actor must not learn that it does."""
 
 
 class Invalid(ServiceError):
-    """What was sent can never be done as it stands. `field` is the name of what is wrong in it, where there is one."""
+    """The input can never be accepted as it stands. `field` names the faulty field, if there is one."""
 
     def __init__(self, code: Code, detail: str | None = None, *, field: str | None = None, **values: object) -> None:
         super().__init__(code, code.sentence.format_map(values) if detail is None else detail)
@@ -228,35 +228,35 @@ class Invalid(ServiceError):
 
 
 class Malformed(ServiceError):
-    """What was sent does not have the form that the protocol asks for."""
+    """The input does not have the form that the protocol requires."""
 
 
 class Conflict(ServiceError):
-    """The state of the request or of the account does not allow it now."""
+    """The present state of the request or of the account does not allow this."""
 
 
 class Superseded(Conflict):
-    """Somebody else changed a request between our read of it and our write."""
+    """A lost compare-and-swap: somebody else changed the request between our read and our write."""
 
     def __init__(self) -> None:
         super().__init__(Code.WRONG_STATUS, "Somebody else changed this request meanwhile.")
 
 
 class ExecutionFailed(Conflict):
-    """The one execution ended without the effect that was approved; the request is `failed`."""
+    """The execution ended without the approved effect; the request is `failed`."""
 
 
 class Unavailable(ServiceError):
-    """Something that this needs is away; nothing was done; asking again later makes sense.
+    """A dependency is unavailable. Nothing was done, and the caller may retry later.
 
-    `retry_after` is in seconds, where it is known how long that takes.
+    `retry_after` is in seconds; None if unknown.
     """
 
     retry_after: int | None = None
 
 
 class UnknownKey(Unavailable):
-    """Nobody knows the key of a token, and its provider may not be asked again before `retry_after` seconds."""
+    """The key of a token is unknown, and its provider may not be asked again for `retry_after` seconds."""
 
     check = TokenCheck.UNKNOWN_KEY
     issuer: str | None = None
@@ -267,15 +267,15 @@ class UnknownKey(Unavailable):
 
 
 def bad_token(check: TokenCheck | None = None) -> Unauthenticated:
-    """The same sentence for whatever is wrong with it: who tries tokens out learns nothing."""
+    """Refuse with the same sentence for every fault, so that somebody who tries out tokens learns nothing."""
     refusal = Unauthenticated(Code.INVALID_TOKEN)
     refusal.check = check
     return refusal
 
 
-# Refusals whose sentence is not their code's, and which the contract shows as well.
+# Refusals with a sentence of their own, instead of their code's. The contract shows these as well.
 
 
 def no_such_account() -> NotFound:
-    """An account that a path names; one that a body names is `unknown_account`."""
+    """Refuse an unknown account in a path. In a body, it is `unknown_account`."""
     return NotFound(Code.NOT_FOUND, Code.UNKNOWN_ACCOUNT.sentence)

@@ -1,4 +1,4 @@
-"""Every event, one row each. Whatever depends on an event's name derives from these rows.
+"""Every event, one row each. Everything that depends on an event's name derives from these rows.
 
 Names are `noun.past`. They are stored in the audit log and sent to destinations, so a name never changes.
 """
@@ -10,7 +10,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import NewType
 
-# The name of an event that has a row: only this module makes one.
+# The name of an event that has a row. Only this module makes one.
 EventName = NewType("EventName", str)
 
 
@@ -33,13 +33,13 @@ class PublishedData(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """What is known of one event.
+    """The properties of one event.
 
     `title` is one line for people. `published` events go to destinations; all others stay in the audit log.
-    `before_execution` tells whether the event can happen before an execution has begun, and so without a quorum.
+    `before_execution` marks an event that can happen before an execution begins, and so without a quorum.
     `data` names the event's own data where destinations receive it. The service must have written all of that data.
     `is_judged` marks a request that is judged by the policy in force; the event then records that policy.
-    `is_refusal` marks a refused attempt. Whoever sees the request can cause any number of them.
+    `is_refusal` marks a refused attempt. Anybody who sees the request can cause any number of them.
     """
 
     name: str
@@ -74,7 +74,7 @@ def _add(
 
 _of_request = partial(_add, about=About.REQUEST, published=True)
 _of_account = partial(_add, about=About.ACCOUNT, published=True)
-# Who signs in, and with what, stays in the audit log.
+# Destinations do not learn who signs in, and with what. That stays in the audit log.
 _of_person = partial(_add, about=About.PERSON, published=False)
 _of_service = partial(_add, about=About.SERVICE)
 

@@ -1,4 +1,4 @@
-"""The events that happen: each transition is exactly one, and so is each decision. `event_table` has their names."""
+"""Makes events: exactly one for each transition and each decision. `event_table` has their names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ EVENT_OF: Mapping[tuple[Status, Status], EventName] = {
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A fact to be audited. `data` is what the event says beyond who, when and which request."""
+    """A fact for the audit log. `data` adds to who, when and which request."""
 
     name: EventName
     data: Document = field(default_factory=dict)
@@ -64,9 +64,9 @@ class Event:
 def record(
     event: Event, *, seq: int, at: datetime, actor: Actor, request_id: str | None, previous: int | None
 ) -> Document:
-    """What the audit log says of it; the canonical form of this is the log's leaf.
+    """Return the audit log's record of an event. Its canonical form is the log's leaf.
 
-    `previous` is the number of the same request's event before: so that none can be left out of what is told of it.
+    `previous` is the number of the same request's event before this one, so that evidence cannot leave one out.
     """
     return {
         "seq": seq,
@@ -89,7 +89,7 @@ def filed(request: OperationRequest) -> Event:
 
 
 def known_as(name: EventName, person: Person, member: Member) -> Event:
-    """What somebody may be from now on; an approver who no longer was one has votes from `votes_since` only."""
+    """Record a person's new roles. Votes before `votes_since` are void: they had lost the approver role meanwhile."""
     about: Document = {
         "person": person.subject,
         "name": person.name,
@@ -102,32 +102,32 @@ def known_as(name: EventName, person: Person, member: Member) -> Event:
 
 
 def quarantined(*access_key_ids: str) -> Event:
-    """An incident: keys that nobody can account for, and that the service does not touch."""
+    """Report an incident: unexplained keys, which the service does not touch."""
     return Event(KEY_QUARANTINED, {"access_key_ids": sorted(access_key_ids)})
 
 
 def expiry_failed(access_key_id: str, reason: str) -> Event:
-    """An incident: a key has outlived its lifetime, and cannot be taken away for this reason."""
+    """Report an incident: a key has outlived its lifetime, and `reason` says why it is still there."""
     return Event(KEY_EXPIRY_FAILED, {"access_key_id": access_key_id, "reason": reason})
 
 
 def delivery_failed(delivery: Delivery) -> Event:
-    """An incident: a destination was not told of something, and will not be told without somebody's doing."""
+    """Report an incident: a delivery has failed for good, unless somebody sends it again."""
     return Event(DELIVERY_FAILED, _of(delivery))
 
 
 def delivery_repeated(delivery: Delivery) -> Event:
-    """Somebody had it sent again."""
+    """Record that somebody had a delivery sent again."""
     return Event(DELIVERY_REPEATED, _of(delivery))
 
 
 def destination_disabled(destination: str, failed: int) -> Event:
-    """An incident: a destination wants no more, and is told nothing until an operator sends it something again."""
+    """Report an incident: a destination refuses all messages, and gets none until an operator sends one again."""
     return Event(DESTINATION_DISABLED, {"destination": destination, "failed": failed})
 
 
 def log_read(what: str, hour: datetime) -> Event:
-    """Somebody reads from the log in this hour, for the first time or once more; it is said once."""
+    """Record that somebody reads from the log in this hour. Each reader has at most one such event an hour."""
     return Event(LOG_READ, {"what": what, "hour": timestamp(hour)})
 
 
@@ -143,7 +143,7 @@ def _of(delivery: Delivery) -> Document:
 
 
 def taken_away(name: EventName, access_key_id: str, done: Done) -> Event:
-    """A delivered key was deactivated or is gone, and who signed that."""
+    """Record that a delivered key was deactivated or deleted, and which credential signed the call."""
     about: Document = {
         "access_key_id": access_key_id,
         "signer_key_id": done.signer_key_id,
@@ -153,7 +153,7 @@ def taken_away(name: EventName, access_key_id: str, done: Done) -> Event:
 
 
 def between(before: OperationRequest, after: OperationRequest) -> tuple[Event, ...]:
-    """The events that lead from `before` to `after`: a decision, a mark on a delivered key, the transition."""
+    """Return the events from `before` to `after`: new decisions, marks on a delivered key, the transition."""
     happened = [
         Event(
             DECIDED,
@@ -180,7 +180,7 @@ def between(before: OperationRequest, after: OperationRequest) -> tuple[Event, .
 
 
 def _about(request: OperationRequest) -> Document:
-    """What a transition's event says: clocks where they start, the picture at the claim, the result at its end."""
+    """Return the data of a transition's event: clocks when they start, key ids at the claim, the result at the end."""
     data: dict[str, Json] = {"status": request.status.value, "digest": request.digest}
     if request.status is Status.APPROVED and request.execute_by:
         data["execute_by"] = timestamp(request.execute_by)

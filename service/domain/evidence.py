@@ -1,6 +1,6 @@
-"""What one request left in the audit log, as a document that stands for itself: docs/audit-log.md has its form.
+"""The evidence of one request: a self-contained document from the audit log. docs/audit-log.md has its form.
 
-The events are the truth. All else is made of them here, and made of them again by whoever verifies it.
+The events are the source. Everything else is derived from them here, and derived again by a verifier.
 """
 
 from base64 import b64encode
@@ -19,7 +19,7 @@ _OF_DECISION = ("person", "decision", "digest", "comment", "credential")
 
 @dataclass(frozen=True, slots=True)
 class LogKey:
-    """A key of the log as outsiders verify with it, and the time in which it signed; None for no end of that."""
+    """A public key of the log, and the time in which it signed; None leaves that side open."""
 
     verifier_key: str
     since: datetime | None
@@ -31,7 +31,7 @@ class LogKey:
 
 @dataclass(frozen=True, slots=True)
 class ProvedLeaf:
-    """An event in its canonical form, as JSON says it, and the proof that it is in the log."""
+    """An event in canonical form, the same event parsed, and the proof that it is in the log."""
 
     content: str
     event: Any
@@ -42,17 +42,17 @@ class ProvedLeaf:
 
 
 def evidence(leaves: Sequence[ProvedLeaf], checkpoint: str, keys: Sequence[LogKey]) -> Document:
-    """Of all events of one request, in their order; the first is its filing. `checkpoint` is a signed note."""
-    told = [leaf.event for leaf in leaves]
-    filed = told[0]["data"]
-    started = [event["data"] for event in told if event["event"] == EXECUTION_STARTED]
+    """Make the evidence from all events of one request in order, the filing first. `checkpoint` is a signed note."""
+    events = [leaf.event for leaf in leaves]
+    filed = events[0]["data"]
+    started = [event["data"] for event in events if event["event"] == EXECUTION_STARTED]
     return {
         "format": FORMAT,
         "request": filed["filing"],
         "digest": filed["digest"],
-        "decisions": [_decision(event) for event in told if event["event"] == DECIDED],
+        "decisions": [_decision(event) for event in events if event["event"] == DECIDED],
         "policy": {"filed": filed.get("policy"), "executed": started[0].get("policy") if started else None},
-        "outcome": _outcome(told),
+        "outcome": _outcome(events),
         "events": [leaf.document() for leaf in leaves],
         "checkpoint": checkpoint,
         "keys": [key.document() for key in keys],
@@ -64,11 +64,11 @@ def _decision(event: Any) -> Document:
     return {**said, "decided_at": event["at"], "proof": event["actor"].get("proof")}
 
 
-def _outcome(told: Sequence[Any]) -> Document:
-    """The last status that an event says, when, and the last result."""
-    reached = [event for event in told if "status" in event["data"]]
-    results: list[Json] = [event["data"]["result"] for event in told if "result" in event["data"]]
-    status, at = (reached[-1]["data"]["status"], reached[-1]["at"]) if reached else (Status.PENDING, told[0]["at"])
+def _outcome(events: Sequence[Any]) -> Document:
+    """Return the last status in the events, its time, and the last result."""
+    reached = [event for event in events if "status" in event["data"]]
+    results: list[Json] = [event["data"]["result"] for event in events if "result" in event["data"]]
+    status, at = (reached[-1]["data"]["status"], reached[-1]["at"]) if reached else (Status.PENDING, events[0]["at"])
     return {"status": str(status), "at": at, "result": results[-1] if results else None}
 
 

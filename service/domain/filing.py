@@ -1,4 +1,4 @@
-"""What was filed: all that will be acted on, and all that a digest covers."""
+"""The filed part of a request. The digest covers all of it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,12 +11,12 @@ from service.domain.operation import Operation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filing:
-    """What was filed, and will be acted on: all of it immutable, all of it in the digest.
+    """What was filed and will be acted on. It is immutable, and the digest covers all of it.
 
-    `execution_window` starts with the approval, `receipt_window` and `lifetime` with the delivery of a secret,
-    `rollback_grace` with the deactivation of a key whose receipt did not come or whose lifetime has ended.
-    Raises ValueError for a create that would run by itself, with nobody there to take the secret, and for a lifetime
-    of anything but a new key.
+    `execution_window` starts with the approval. `receipt_window` and `lifetime` start with the delivery of a secret.
+    `rollback_grace` starts when a key is deactivated because its receipt did not come or its lifetime has ended.
+    Raise ValueError for a create that would run on approval, with nobody there to take the secret; and for a lifetime
+    without a new key.
     """
 
     request_id: str
@@ -45,9 +45,9 @@ class Filing:
             raise ValueError("only a new key has a lifetime")
 
     def document(self) -> Document:
-        """The JSON document whose RFC 8785 form is hashed. Times RFC 3339 in UTC, durations in seconds.
+        """Return the JSON document whose RFC 8785 form is hashed. Times are RFC 3339 in UTC, durations in seconds.
 
-        `lifetime_seconds` is left out where there is none, as in what was filed before there were lifetimes.
+        It omits `lifetime_seconds` if there is none. So requests filed before lifetimes existed keep their digest.
         """
         lifetime: dict[str, Json] = {} if self.lifetime is None else {"lifetime_seconds": seconds(self.lifetime)}
         return {

@@ -1,4 +1,4 @@
-"""What comes in from trackers."""
+"""Messages from trackers' hooks."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,10 +6,10 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A ticket was closed or cancelled at `at`, or has left the name that requests have for it.
+    """A ticket was closed, cancelled or deleted at `at`, or lost the key by which requests name it.
 
-    `tickets` are all the ways in which a request may name it. `in_any_case` says that its product takes `OPS-7` and
-    `ops-7` for one ticket: ASCII letters count alike in either case.
+    `tickets` are all the ways in which a request may name it. `in_any_case` says that the product ignores the case of
+    ASCII letters: `OPS-7` and `ops-7` are one ticket.
     """
 
     tickets: tuple[str, ...]
@@ -17,7 +17,7 @@ class Closed:
     in_any_case: bool = False
 
     def is_named_by(self, ticket: str) -> bool:
-        """Whether a request with this ticket is about it."""
+        """Return whether `ticket` on a request names this one."""
         if not self.in_any_case:
             return ticket in self.tickets
         return ticket.isascii() and ticket.lower() in {each.lower() for each in self.tickets}
@@ -25,6 +25,6 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Unrelated:
-    """A message that withdraws nothing. `why` is for the log: one sentence of the service's own, without input."""
+    """A message that withdraws nothing. `why` is one sentence for the log, without any input."""
 
     why: str

@@ -1,7 +1,7 @@
 """The tree over the audit log's leaves: RFC 9162, section 2, with SHA-256. Leaves are numbered from 0.
 
-A log of n leaves is made of perfect subtrees, one for each bit set in n, largest first. A complete subtree never
-changes again, so its root is stored once and every proof, at any size, is made of such roots.
+A log of n leaves consists of perfect subtrees, one for each bit set in n, largest first. A complete subtree never
+changes again. So its root is stored once, and every proof, at any size, is made of such roots.
 """
 
 import hashlib
@@ -13,20 +13,20 @@ from itertools import islice
 
 @dataclass(frozen=True, slots=True, order=True)
 class Node:
-    """The root of the perfect subtree over the leaves from `index << level` to before `(index + 1) << level`."""
+    """The root of the perfect subtree over leaves [`index << level`, `(index + 1) << level`)."""
 
     level: int
     index: int
 
 
 Hashes = Callable[[Collection[Node]], Mapping[Node, bytes]]
-"""How the hashes of complete subtrees are read, leaves (level 0) included: all that a proof needs in one call."""
+"""Read the hashes of complete subtrees, including leaves (level 0). One call reads all that a proof needs."""
 
 EMPTY_ROOT = hashlib.sha256().digest()
 
 
 def leaf_hash(leaf: bytes) -> bytes:
-    """Of the leaf's own bytes. Its prefix keeps an interior node from being passed off as a leaf."""
+    """Hash a leaf's bytes. The prefix prevents passing off an interior node as a leaf."""
     return hashlib.sha256(b"\x00" + leaf).digest()
 
 
@@ -36,9 +36,9 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
-    """The roots of the perfect subtrees that a log of `size` leaves is made of, largest first.
+    """The roots of the perfect subtrees of a log of `size` leaves, largest first. Appending needs nothing else.
 
-    All that appending needs. Raises ValueError for a number of hashes that does not belong to `size`.
+    Raise ValueError if the number of hashes does not fit `size`.
     """
 
     size: int
@@ -49,9 +49,9 @@ class Frontier:
             raise ValueError(f"{len(self.hashes)} hashes are no frontier of {self.size} leaves")
 
     def append(self, leaf: bytes) -> tuple["Frontier", dict[Node, bytes]]:
-        """The frontier with one more leaf, of which `leaf` is the hash, and the interior nodes that this completed.
+        """Append a leaf, given its hash. Return the new frontier, and the interior nodes that this completed.
 
-        As in counting: each subtree of the size that is being carried is joined with it, from the smallest.
+        It works like carrying in binary addition: join equal subtrees, from the smallest.
         """
         hashes, completed = list(self.hashes), {}
         carried, level = leaf, 0
@@ -69,7 +69,7 @@ EMPTY = Frontier(0, ())
 
 
 def nodes_of(size: int) -> list[Node]:
-    """The nodes whose hashes are the frontier of `size` leaves, in its order."""
+    """Return the nodes whose hashes form the frontier of `size` leaves, in its order."""
     return _cover(0, size)
 
 
@@ -78,15 +78,15 @@ def root_of(size: int, hashes: Hashes) -> bytes:
 
 
 def inclusion_proof(index: int, size: int, hashes: Hashes) -> list[bytes]:
-    """That leaf `index` is in the log of `size` leaves (RFC 9162, 2.1.3.1), from the leaf upwards.
+    """Prove that leaf `index` is in the log of `size` leaves (RFC 9162, 2.1.3.1), from the leaf upwards.
 
-    Raises ValueError when there is no such leaf.
+    Raise ValueError if there is no such leaf.
     """
     return inclusion_proofs([index], size, hashes)[0]
 
 
 def inclusion_proofs(indexes: Sequence[int], size: int, hashes: Hashes) -> list[list[bytes]]:
-    """The same for each of several leaves, with one call of `hashes` for all."""
+    """Make the inclusion proofs of several leaves, with one call of `hashes` for all. Raise ValueError."""
     for index in indexes:
         _check_index(index, size)
     ways = [_siblings(index, index + 1, size) for index in indexes]
@@ -95,15 +95,15 @@ def inclusion_proofs(indexes: Sequence[int], size: int, hashes: Hashes) -> list[
 
 
 def consistency_proof(first: int, second: int, hashes: Hashes) -> list[bytes]:
-    """That the log of `second` leaves begins with that of `first` (RFC 9162, 2.1.4.1); empty when they are equal.
+    """Prove that the log of `second` leaves begins with that of `first` (RFC 9162, 2.1.4.1); empty if they are equal.
 
-    Raises ValueError unless 0 < first <= second.
+    Raise ValueError unless 0 < first <= second.
     """
     _check_sizes(first, second)
     if first == second:
         return []
     start = _last_subtree(first)
-    # Whoever checks it has the root of `first`, which is all of its last subtree where there is only one.
+    # The verifier has the root of `first`. If `first` is a single perfect subtree, the proof omits that root.
     known = [(start, first)] if start else []
     return _read(known + _siblings(start, first, second), hashes)
 
@@ -119,16 +119,16 @@ def _check_sizes(first: int, second: int) -> None:
 
 
 def _last_subtree(size: int) -> int:
-    """Where the last of the perfect subtrees of `size` leaves starts: `size` without its lowest bit."""
+    """Return where the last perfect subtree of `size` leaves starts: `size` without its lowest set bit."""
     return size & (size - 1)
 
 
 def _siblings(start: int, end: int, size: int) -> list[tuple[int, int]]:
-    """The leaf ranges beside the way from the subtree over leaves `start` to before `end` up to the root."""
+    """Return the sibling leaf ranges on the path from the subtree over leaves [`start`, `end`) up to the root."""
     beside = []
     low, high = 0, size
     while (low, high) != (start, end):
-        # On the left the largest power of two that leaves something on the right.
+        # The left part has the largest power of two that leaves at least one leaf on the right.
         middle = low + (1 << (high - low - 1).bit_length() - 1)
         if end <= middle:
             beside.append((middle, high))
@@ -140,7 +140,7 @@ def _siblings(start: int, end: int, size: int) -> list[tuple[int, int]]:
 
 
 def _cover(start: int, end: int) -> list[Node]:
-    """The perfect subtrees over the leaves `start` to before `end`, largest first, where a subtree may start there."""
+    """Return the perfect subtrees over leaves [`start`, `end`), largest first. One must be able to start there."""
     nodes = []
     while start < end:
         level = (end - start).bit_length() - 1
@@ -150,7 +150,7 @@ def _cover(start: int, end: int) -> list[Node]:
 
 
 def _read(ranges: Sequence[tuple[int, int]], hashes: Hashes) -> list[bytes]:
-    """The root over each range of leaves, with one call of `hashes` for all."""
+    """Return the root over each range of leaves, with one call of `hashes` for all."""
     covers = [_cover(start, end) for start, end in ranges]
     nodes = {node for cover in covers for node in cover}
     read = hashes(nodes) if nodes else {}
@@ -158,5 +158,5 @@ def _read(ranges: Sequence[tuple[int, int]], hashes: Hashes) -> list[bytes]:
 
 
 def _joined(hashes: Sequence[bytes]) -> bytes:
-    """One root above perfect subtrees, of which the smallest, on the right, are joined first."""
+    """Join perfect subtrees into one root, starting with the smallest on the right."""
     return reduce(lambda right, left: node_hash(left, right), reversed(hashes))

@@ -1,4 +1,4 @@
-"""The operations on an account's root credentials, and whether one can run."""
+"""The operations on an account's root credentials, and the check whether one can run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -25,22 +25,22 @@ class OperationName(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What the rules know about one operation. `capability.py` says which source can do it."""
+    """The properties of one operation. `capability.py` says which source can do it."""
 
     # For approvers, in whole sentences; `{}` is the target.
     effect: str
-    # What the target's id is called in the API; None where the operation is done to the root user as such.
+    # The API's name of the target's id; None if the operation is on the root user as such.
     target: str | None = None
-    # What the target is called among an account's facts: no id is taken for another kind's.
+    # The target's key among an account's facts, so that an id is not taken for one of another kind.
     fact: str = "{}"
-    # The target's status afterwards; None for a target that is gone then, and for a new key.
+    # The target's status afterwards; None if it is deleted, and for a new key.
     wanted: str | None = None
-    # What must be read to judge it, besides the access keys.
+    # The parts that must be read to judge the operation, besides the access keys.
     reads: tuple[Part, ...] = (Part.SIGNER,)
-    # Why a request is refused whose target is not there, and one whose target is as wanted already.
+    # The refusal if the target does not exist, and the one if its status is already as wanted.
     missing: Code | None = None
     present: Code = Code.ALREADY_IN_STATUS
-    # The narrowest of AWS's root task policies that allows it to an AssumeRoot session; None where none does.
+    # The narrowest root task policy of AWS that allows it in an AssumeRoot session; None if none does.
     task_policy: str | None = None
     lets_somebody_in: bool = False
     may_lock_out: bool = False
@@ -113,7 +113,7 @@ TARGET_OF: Mapping[OperationName, str] = {name: kind.target for name, kind in KI
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation and what it is done to, where that has an id. Raises ValueError when they do not fit."""
+    """An operation and the id of its target, if any. Raise ValueError if they do not fit."""
 
     name: OperationName
     target: str | None = None
@@ -128,7 +128,7 @@ class Operation:
 
     @property
     def key_id(self) -> str | None:
-        """The access key that this is done to, if it is done to one."""
+        """Return the target if it is an access key, else None."""
         return self.target if self.kind.target == "access_key_id" else None
 
     @property
@@ -136,17 +136,17 @@ class Operation:
         return KINDS[self.name]
 
     def state_in(self, facts: Mapping[str, str]) -> str | None:
-        """What the target is among `facts`; None when it is not there."""
+        """Return the target's status in `facts`; None if it is absent."""
         return facts.get(self.kind.fact.format(self.target))
 
     def document(self) -> Document:
-        """The part of the digest that says what is done to what."""
+        """Return the part of the digest's document with the operation and its target."""
         named = {} if self.kind.target is None else {self.kind.target: self.target}
         return {"operation": self.name.value, "access_key_id": None} | named
 
 
 def facts(operation: Operation, state: RootCredentials) -> dict[str, str]:
-    """Return what `operation` is judged by and approved on: fact → status of every access key, and of its targets."""
+    """Map fact → status for all access keys and possible targets. `operation` is judged and approved on these."""
     found, kind = state.statuses, operation.kind
     if kind.fact == PASSWORD and state.password_present:
         found[PASSWORD] = PRESENT
@@ -175,6 +175,6 @@ def check_can_run(operation: Operation, state: RootCredentials, *, accept_lockou
 def _check_no_lockout(operation: Operation, state: RootCredentials) -> None:
     if operation.target == state.signer_key_id:
         raise Conflict(Code.SIGNING_KEY)
-    # Where the service holds no key it needs none: to be rid of the last one is what AWS advises.
+    # A service that holds no key needs none. AWS advises deleting even the last one.
     if state.signer_key_id is not None and state.active_key_ids == [operation.target]:
         raise Conflict(Code.LAST_ACTIVE_KEY)

@@ -12,11 +12,11 @@ class ResultCode(StrEnum):
     """How an execution ended, by the service's own names. `docs/problems.md` explains each."""
 
     DONE = "done"
-    # nothing was sent
+    # no call was sent
     ACCOUNT_CHANGED = "account_changed"
     TOO_LATE = "too_late"
     UNREACHABLE = "unreachable"
-    # what became of a call is not known, or was found out later
+    # the effect of a call is unknown, or was found out later
     IN_DOUBT = "in_doubt"
     NOT_CREATED = "not_created"
     SECRET_LOST = "secret_lost"  # noqa: S105  # the name of a result
@@ -30,17 +30,17 @@ class ResultCode(StrEnum):
     SECRET_WITHHELD = "secret_withheld"  # noqa: S105  # the name of a result
 
 
-# An error of AWS's: AWS may add to them at any time, so no enumeration can hold them.
+# An error code of AWS. AWS may add codes at any time, so this is not an enumeration.
 AwsCode = NewType("AwsCode", str)
 
 
 def of_aws(name: str) -> AwsCode:
-    """Make the code of an AWS error, such as `aws_AccessDenied`, from the name that AWS gives it."""
+    """Make the code of an AWS error, such as `aws_AccessDenied`, from AWS's name for it."""
     return AwsCode(f"aws_{name}")
 
 
 class Secret:
-    """A secret that can be shown only on purpose: `reveal()`. It has no useful repr and cannot be pickled."""
+    """A secret that only `reveal()` shows. It has no useful repr and cannot be pickled."""
 
     __slots__ = ("__value",)
 
@@ -68,7 +68,7 @@ class CreatedKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """AWS says that it is done."""
+    """AWS confirmed that the operation is done."""
 
     signer_key_id: str
     aws_request_id: str | None
@@ -77,10 +77,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """Certain to have had no effect. `code` is stable, `detail` says it in words.
+    """The call certainly had no effect. `code` is stable, `detail` says it in words.
 
-    A `Code` is a refusal that the last look at the account brought about, just before the call. `is_gone` says that
-    AWS knows no such target.
+    `code` is a `Code` if the last read of the account, just before the call, led to a refusal. `is_gone` says that AWS
+    knows no such target.
     """
 
     code: ResultCode | Code | AwsCode
@@ -92,7 +92,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InDoubt:
-    """The call may or may not have had its effect: the answer was lost or is no answer."""
+    """The call may or may not have had its effect: the answer was lost or is not one of AWS's."""
 
     detail: str
     signer_key_id: str | None = None

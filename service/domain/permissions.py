@@ -1,7 +1,7 @@
 """Who may do what to a request, and when: quorum, people, clocks.
 
-Every `check_may_…` raises the rule that refuses; `actions` asks the same checks, so that what a caller is told
-they may do is what they may do.
+Every `check_may_…` raises the refusal of the rule that applies. `actions` runs the same checks, so it tells callers
+exactly what they may do.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,9 +21,9 @@ from service.domain.times import contradiction
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is true today: who is known with which role, whose each unrevoked credential is, and the rules in force.
+    """The facts of today: the directory with roles, the owner of each unrevoked credential, and the rules in force.
 
-    `good` are the credentials that would let whoever acts sign in now.
+    `good` are the credentials with which the present actor could sign in now.
     """
 
     directory: Directory
@@ -32,7 +32,7 @@ class Standing:
     good: frozenset[str] = frozenset()
 
     def void_because(self, request: OperationRequest, decision: Decision) -> str | None:
-        """Why a decision does not count today, in words; None when it counts."""
+        """Explain why a decision does not count today. Return None if it counts."""
         if decision.person in {request.filing.requester, request.filing.recipient}:
             return "It is the requester's or the recipient's own."
         approver = self.directory.get(decision.person)
@@ -43,37 +43,37 @@ class Standing:
         if self.owners.get(decision.credential) != decision.person:
             return "The credential that it was made with was revoked, or is not this person's."
         if decision.digest != request.digest:
-            return "It was made on something else."
+            return "It was made on another digest than that of the request."
         return None
 
     def approvers_of(self, request: OperationRequest) -> frozenset[str]:
-        """Who could decide on it: approvers of its account that are neither its requester nor its recipient."""
+        """Return who could decide on it: approvers of its account, without its requester and its recipient."""
         return self.directory.approvers_of(request.filing.account_id) - {
             request.filing.requester,
             request.filing.recipient,
         }
 
     def waited_for(self, request: OperationRequest) -> frozenset[str]:
-        """Who could still add an approval that counts: nobody, to what may not be approved any more."""
+        """Return who could still add an approval that counts. Nobody can if a participant is lost."""
         if self.lost_participant(request) is not None:
             return frozenset()
         return self.approvers_of(request) - self._approvers_so_far(request)
 
     def lost_participant(self, request: OperationRequest) -> Conflict | None:
-        """Why nothing may be done any more for those who asked and receive; None while they still could."""
+        """Return why the requester or the recipient can no longer take part; None if both still can."""
         filing = request.filing
         if any(self.directory.is_suspended(who) for who in (filing.requester, filing.recipient)):
             return Conflict(Code.PARTICIPANT_SUSPENDED)
         if not self.directory.may_ask(filing.requester, filing.requester_kind, filing.account_id):
             return Conflict(Code.REQUESTER_LOST_ROLE)
-        # A machine receives what it asked for itself, but never a secret.
+        # A machine may be the recipient of its own request, but never of a secret.
         is_requester = filing.recipient == filing.requester and not filing.operation.is_create
         if not is_requester and not self.directory.may_receive(filing.recipient):
             return Conflict(Code.RECIPIENT_GONE)
         return None
 
     def approvals(self, request: OperationRequest) -> int:
-        """How many distinct people's approvals count today."""
+        """Count the people whose approvals count today."""
         return len(self._approvers_so_far(request))
 
     def _approvers_so_far(self, request: OperationRequest) -> frozenset[str]:
@@ -84,19 +84,19 @@ class Standing:
         )
 
     def needed(self, request: OperationRequest) -> int:
-        """The quorum that was filed, or today's where that is stricter."""
+        """Return the quorum in the filing, or today's if that is stricter."""
         return max(self.policy.quorum, request.filing.quorum)
 
     def has_quorum(self, request: OperationRequest) -> bool:
         return self.approvals(request) >= self.needed(request)
 
 
-# Who sees the requests of an account without taking part in them.
+# Roles that see all requests of an account, without taking part in them.
 SEE_ALL = (Role.APPROVER, Role.AUDITOR, Role.OPERATOR)
 
 
 class Need(NamedTuple):
-    """What takes one of these roles."""
+    """A task that requires one of these roles."""
 
     task: str
     any_of: tuple[Role, ...]
@@ -114,7 +114,7 @@ TO_DECIDE = Need("decide", (Role.APPROVER,))
 
 
 def role_required(need: Need, *, everywhere: bool = False) -> Forbidden:
-    """Name the roles that are needed, for the account in question or for all."""
+    """Name the required roles, for the account in question or for all."""
     *others, last = need.any_of
     roles = f"{', '.join(others)} or {last}" if others else last
     accounts = "all accounts" if everywhere else "this account"
@@ -131,7 +131,7 @@ def check_may_file(actor: Actor, account_id: str) -> None:
 
 
 def check_may_see(request: OperationRequest, actor: Actor) -> None:
-    """Raise NotFound for everybody whom this request does not concern."""
+    """Raise NotFound if the request does not concern this actor."""
     participants = {request.filing.requester, request.filing.recipient, WORKER.subject}
     if actor.subject in participants or actor.has(*SEE_ALL, on=request.filing.account_id):
         return
@@ -139,14 +139,14 @@ def check_may_see(request: OperationRequest, actor: Actor) -> None:
 
 
 def is_participant(request: OperationRequest, actor: Actor) -> bool:
-    """Whether somebody asked for it, receives it, decided on it or executed it."""
+    """Return whether the actor requested it, receives it, decided on it or executed it."""
     filing = request.filing
     taking_part = {filing.requester, filing.recipient, request.claimed_by}
     return actor.subject in taking_part or request.decision_of(actor.subject) is not None
 
 
 def check_may_have_evidence(request: OperationRequest, actor: Actor) -> None:
-    """It says how each of those who took part proved who they are."""
+    """Check the right to evidence, which shows how each participant authenticated. Raise Forbidden."""
     if not is_participant(request, actor):
         _check_role(actor, TO_HAVE_EVIDENCE, on=request.filing.account_id)
 
@@ -182,7 +182,7 @@ def only_people_accept_drift() -> Forbidden:
 
 
 def recipient_of(directory: Directory, actor: Actor, operation: Operation, named: str | None) -> str:
-    """Return who gets the answer, which is a person wherever it is a secret. Raises Invalid."""
+    """Return who receives the result. A secret goes to a person only. Raise Invalid."""
     if named is not None:
         if not directory.may_receive(named):
             raise Invalid(Code.UNKNOWN_RECIPIENT)
@@ -193,8 +193,9 @@ def recipient_of(directory: Directory, actor: Actor, operation: Operation, named
 
 
 def check_quorum_possible(people: set[str], account_id: str, directory: Directory, quorum: int) -> None:
-    """Raise Conflict when fewer than `quorum` approvers of the account are left without the requester and the
-    recipient; unless approvers come by signing in, when a warning has to do.
+    """Raise Conflict if fewer than `quorum` approvers remain besides the requester and the recipient.
+
+    Do not raise if a sign-in can make somebody an approver: then a warning must do.
     """
     if not directory.may_grow and len(directory.approvers_of(account_id) - people) < quorum:
         raise Conflict(Code.NO_QUORUM, quorum=quorum)
@@ -210,7 +211,7 @@ def check_may_approve(request: OperationRequest, actor: Actor, standing: Standin
     _check_may_go_on(request, standing, now)
     earlier = request.decision_of(actor.subject)
     counts = earlier is not None and standing.void_because(request, earlier) is None
-    # A void vote may be cast anew; so may any when the votes suffice again, and somebody has to say so.
+    # A void vote may be cast again. If the votes suffice again while it is pending, any voter may repeat theirs.
     if counts and not (request.status is Status.PENDING and standing.has_quorum(request)):
         raise Conflict(Code.ALREADY_DECIDED)
     if request.status is Status.APPROVED and standing.has_quorum(request):
@@ -219,16 +220,16 @@ def check_may_approve(request: OperationRequest, actor: Actor, standing: Standin
 
 
 def check_may_reject(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
-    """Also after one's own approval, and after everybody's: deny wins until the claim."""
+    """Check the right to reject, even after one's own approval or after the quorum: deny wins until the claim."""
     _check_decider(request, actor, standing, now)
     check_fresh(actor, standing.policy, now, what="A decision")
 
 
 def is_repeated(request: OperationRequest, decision: Decision, standing: Standing) -> bool:
-    """Tell whether it says once more, in the same words, what its person has said, and what counts and holds.
+    """Return whether it repeats the same person's earlier decision word for word, and that one still counts.
 
-    Whoever lost the answer to the first sends it. A vote that is void is cast anew instead. So is one where the votes
-    suffice again after some were void. A vote for a request that ended against it is refused.
+    A caller who lost the first answer repeats the call. A void vote is cast again instead, and so is one where the
+    votes suffice again after some were void. A vote that contradicts the request's end is refused.
     """
     earlier = request.decision_of(decision.person)
     if earlier is None or standing.void_because(request, earlier) is not None:
@@ -241,7 +242,7 @@ def is_repeated(request: OperationRequest, decision: Decision, standing: Standin
 
 
 def check_may_repeat(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
-    """Check what a decision takes, but for where the request is in its life: nothing becomes of it."""
+    """Check a repeated decision like a new one, except for the request's status, which it does not change."""
     _check_who_decides(request, actor, standing, now)
     _check_intact(request)
     check_fresh(actor, standing.policy, now, what="A decision")
@@ -254,7 +255,7 @@ def check_may_withdraw(request: OperationRequest, actor: Actor, now: datetime) -
 
 
 def check_may_execute(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
-    """Evidence, not verdicts: the stored status only says that it is worth counting the decisions again."""
+    """Count the decisions again: the stored status `approved` is not proof."""
     _check_executor(request, actor)
     check_still_signed_in(actor, standing)
     _check_step(request, Status.EXECUTING, now)
@@ -268,7 +269,7 @@ def check_may_execute(request: OperationRequest, actor: Actor, standing: Standin
 
 
 def check_still_signed_in(actor: Actor, standing: Standing) -> None:
-    """Raise what a new sign-in would be answered: what was true at this one may have ended since."""
+    """Raise the refusal that a new sign-in would get now: rights may have ended since the actor signed in."""
     if actor == WORKER:
         return
     member = standing.directory.get(actor.subject)
@@ -343,7 +344,7 @@ def contradictory(wrong: str) -> Conflict:
 
 
 def _check_may_go_on(request: OperationRequest, standing: Standing, now: datetime) -> None:
-    """What ends a request may still be done to one that fails this; what brings it closer to its effect may not."""
+    """Check what a step towards the effect requires. A step that ends the request does not require it."""
     wrong = contradiction(request, now)
     if wrong is not None:
         raise contradictory(wrong)
@@ -357,7 +358,7 @@ ActionName = Literal["approve", "reject", "withdraw", "execute", "confirm_receip
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a caller may do now; for what they may not, the rule and its reason."""
+    """An action and whether the caller may do it now; if not, the refusal's code and reason."""
 
     name: ActionName
     allowed: bool
@@ -366,7 +367,7 @@ class Action:
 
 
 def actions(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> tuple[Action, ...]:
-    """All that can be done to a request, judged for `actor` by the very checks that will judge it."""
+    """List all actions on a request, judged for `actor` by the very checks that will apply to them."""
     checks: dict[ActionName, Callable[[], None]] = {
         "approve": lambda: check_may_approve(request, actor, standing, now),
         "reject": lambda: check_may_reject(request, actor, standing, now),

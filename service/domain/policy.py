@@ -1,4 +1,4 @@
-"""The rules in force, and what they demand of an operation, of an account and of a sign-in."""
+"""The rules in force, and their checks of an operation, an account, a ticket and a sign-in."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,12 +12,12 @@ from service.domain.errors import Code, Conflict, Invalid, SignInAgain
 from service.domain.operation import Operation
 
 SMALLEST_QUORUM = 2
-# How far two clocks may be apart: a provider's and ours, or those of two of our hosts.
+# How far two clocks may differ: a provider's and ours, or those of two of our hosts.
 CLOCK_SKEW = timedelta(seconds=30)
 
 
 class FreshExecutions(StrEnum):
-    """Which executions take as fresh and as strong a sign-in as a decision."""
+    """Which executions require as fresh and as strong a sign-in as a decision."""
 
     CREATES = "creates"
     ALL = "all"
@@ -25,11 +25,11 @@ class FreshExecutions(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The rules in force. All windows are positive; the quorum is two people or more. Raises ValueError.
+    """The rules in force. Every window is at least a second; the quorum is two people or more. Raise ValueError.
 
-    `max_lifetime` None means that a new key may be asked for without an end, unless `lifetime_required`. A decision
-    takes a sign-in that is no older than `decision_max_auth_age` and, where they name anything, one of the `acr` or
-    `amr` values. So does an execution whose answer is a secret, and with `execution_sign_in` every one.
+    With `max_lifetime` None, a new key needs no lifetime, unless `lifetime_required`. A decision requires a sign-in no
+    older than `decision_max_auth_age`. If `decision_acr` or `decision_amr` have values, the sign-in must have one of
+    them. An execution that returns a secret requires the same, and with `execution_sign_in` `all` every execution.
     """
 
     quorum: int = SMALLEST_QUORUM
@@ -37,29 +37,29 @@ class Policy:
     execution_window: timedelta = timedelta(hours=8)
     receipt_window: timedelta = timedelta(minutes=15)
     rollback_grace: timedelta = timedelta(hours=24)
-    # New and deleted keys take AWS seconds, sometimes longer, to show everywhere; minutes are safe.
+    # AWS shows new and deleted keys everywhere after seconds, sometimes longer. Minutes are safe.
     consistency_delay: timedelta = timedelta(minutes=5)
     require_root_mfa: bool = False
     lifetime_required: bool = False
     max_lifetime: timedelta | None = None
     expiry_notice: timedelta = timedelta(hours=24)
-    # Each look at an account signs as its root, which detectors of root usage report.
+    # Each drift check signs in as the account's root, which detectors of root usage report.
     drift_checks: bool = True
     drift_interval: timedelta = timedelta(hours=6)
     decision_max_auth_age: timedelta = timedelta(minutes=15)
-    # Off, a decision takes no proof of when somebody signed in; API tokens have none.
+    # If off, a decision requires no proof of when the caller signed in. API tokens have none.
     decision_requires_auth_time: bool = True
     decision_acr: frozenset[str] = frozenset()
     decision_amr: frozenset[str] = frozenset()
     execution_sign_in: FreshExecutions = FreshExecutions.CREATES
-    # `ticket_pattern` is what a ticket's key has to match in full; `ticket_states` None means any.
+    # A ticket's key must match `ticket_pattern` in full. `ticket_states` None means any state.
     ticket_required: bool = False
     ticket_pattern: str | None = None
     ticket_check: bool = False
     ticket_check_at_execution: bool = False
     ticket_states: frozenset[str] | None = None
     ticket_unchecked: bool = False
-    # Destinations that are told when the time to approve is nearly over, or too few are left who could.
+    # Destinations for the last reminder of a request that waits for approvers, and for one with too few approvers left.
     escalate_to: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -80,7 +80,7 @@ class Policy:
             raise ValueError("every window is at least a second")
 
     def document(self) -> Document:
-        """All of it by name: durations in seconds, sets sorted."""
+        """Return all rules by name, durations in seconds, sets sorted."""
         return {name: _plain(value) for name, value in asdict(self).items()}
 
 
@@ -97,7 +97,7 @@ def _plain(value: object) -> Json:
 
 
 def check_lifetime(policy: Policy, operation: Operation, lifetime: timedelta | None) -> None:
-    """Raise Invalid when the rules want another lifetime for a new key."""
+    """Raise Invalid if a new key's lifetime is missing or too long."""
     if not operation.is_create:
         return
     if lifetime is None and (policy.lifetime_required or policy.max_lifetime is not None):
@@ -107,9 +107,9 @@ def check_lifetime(policy: Policy, operation: Operation, lifetime: timedelta | N
 
 
 def check_ticket(policy: Policy, ticket: str | None, has_form: Callable[[str, str], bool]) -> None:
-    """Raise Invalid when the rules want a ticket, or one of another form.
+    """Raise Invalid if a required ticket is missing, or its key does not have the required form.
 
-    `has_form` tells whether a pattern matches a whole text.
+    `has_form` returns whether a pattern matches a whole text.
     """
     if ticket is None and policy.ticket_required:
         raise Invalid(Code.TICKET_REQUIRED)
@@ -118,7 +118,7 @@ def check_ticket(policy: Policy, ticket: str | None, has_form: Callable[[str, st
 
 
 def check_ticket_state(policy: Policy, state: str | None) -> None:
-    """Raise Invalid for a ticket that is not there (None), Conflict for one in a state that the rules do not name."""
+    """Raise Invalid if there is no such ticket (None), Conflict if the rules do not name its state."""
     if state is None:
         raise Invalid(Code.UNKNOWN_TICKET)
     if policy.ticket_states is not None and state not in policy.ticket_states:
@@ -128,8 +128,9 @@ def check_ticket_state(policy: Policy, state: str | None) -> None:
 def check_root_mfa(
     policy: Policy, operation: Operation, state: RootCredentials, *, approved_on: RootCredentials | None = None
 ) -> None:
-    """Raise Conflict where a new key wants a root user with MFA, and AWS does not say that there is one; and where
-    what lets somebody in as root was approved while there was MFA, and that is gone.
+    """Raise Conflict if a new key requires root MFA, and AWS does not confirm that there is any.
+
+    Also raise it if an operation that lets somebody in was approved with MFA enabled, and MFA is off now.
     """
     lets_in = operation.kind.lets_somebody_in
     if lets_in and approved_on is not None and approved_on.mfa_enabled and state.mfa_enabled is False:
@@ -139,9 +140,9 @@ def check_root_mfa(
 
 
 def check_fresh(actor: Actor, policy: Policy, now: datetime, *, what: str) -> None:
-    """Raise SignInAgain when `what` takes a fresher or a stronger sign-in.
+    """Raise SignInAgain if `what` requires a fresher or a stronger sign-in.
 
-    The last of all checks: nobody signs in again for what they may not do anyway.
+    This check comes last, so that nobody signs in again for something that they may not do anyway.
     """
     proof = actor.proof
     age = int(policy.decision_max_auth_age.total_seconds())

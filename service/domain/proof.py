@@ -1,4 +1,4 @@
-"""What proved a sign-in at an identity provider: what is kept of a token when the token itself is gone."""
+"""Proof of a sign-in at an identity provider: the part of a token that the service keeps."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,13 +6,13 @@ from enum import Enum
 
 from service.domain.canonical import Document, sha256, timestamp
 
-# Of a decision's credential; the id of an API token is a UUID.
+# The prefix of a credential from a sign-in. The id of an API token is a UUID.
 SIGN_IN_PREFIX = "oidc-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """The claims of a verified token (OpenID Connect Core 1.0, section 2; RFC 9068) that say who, when and how."""
+    """The claims of a verified token that say who, when and how (OpenID Connect Core 1.0, section 2; RFC 9068)."""
 
     issuer: str
     subject: str
@@ -36,15 +36,15 @@ class Proof:
 
     @property
     def credential(self) -> str:
-        """A short name for it, which decisions keep; the audit log spells it out."""
+        """Return a short name for this proof. Decisions store it; the audit log has the whole proof."""
         return SIGN_IN_PREFIX + sha256(self.document)[:32]
 
 
 class Unsaid(Enum):
-    """Why a token does not say what a claim was to say."""
+    """Why the value of a claim cannot be had from a token."""
 
     ABSENT = "absent"
-    # A pointer stands in its place (OpenID Connect Core 1.0, section 5.6.2; Entra ID has more forms of it).
+    # The token has only a pointer to it (OpenID Connect Core 1.0, section 5.6.2; Entra ID has more forms).
     ELSEWHERE = "elsewhere"
     UNREADABLE = "unreadable"
     # A mail address that the provider does not vouch for.
@@ -53,10 +53,10 @@ class Unsaid(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """What a provider says of one who signs in. `issuer` is its name in the settings, `groups` all that it says.
+    """A provider's statement about who signs in. `issuer` is its name in the settings; `groups` are all in the token.
 
-    `subject` is who this is here. `formerly` is the lower-case subject that versions before 0008 made of the same
-    claim, where it is another one. `machine_by` is why this counts as a machine; None for a person.
+    `subject` identifies them in this service. `formerly` is the lower-case subject that versions before 0008 derived
+    from the same claim, if it differs. `machine_by` is why this counts as a machine; None for a person.
     """
 
     issuer: str
@@ -69,5 +69,5 @@ class Login:
 
 
 def is_sign_in(credential: str) -> bool:
-    """Whether a decision's credential is a sign-in at a provider, and not the id of an API token."""
+    """Return whether a decision's credential is a sign-in at a provider, and not the id of an API token."""
     return credential.startswith(SIGN_IN_PREFIX)

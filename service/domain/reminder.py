@@ -1,4 +1,4 @@
-"""Requests that wait for approvers: when the worker looks at them, whom it reminds, and when too few are left."""
+"""Reminders of requests that wait for approvers, and the check whether enough approvers are left."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,32 +11,33 @@ from service.domain.filing import Filing
 from service.domain.permissions import Standing
 from service.domain.request import OperationRequest
 
-# Who can approve changes with settings, sign-ins and suspensions: a look is cheap, and nobody waits for it.
+# Settings, sign-ins and suspensions change who can approve. A check is cheap, and nobody waits for it.
 LOOK_EVERY = timedelta(minutes=15)
 
 ESCALATING = frozenset({REQUEST_WAITING, REQUEST_STUCK})
 
-# Of the reminders, counted from 1.
+# The number of the last reminder, counted from 1.
 _LAST = 2
 
-# Of whom one is reminded by name; the others are counted.
+# A reminder names at most this many people, and counts the others.
 _MOST_NAMES = 20
 
 
 def reminders(filing: Filing) -> tuple[datetime, datetime]:
-    """When people are reminded: at half and at nine tenths of the approval clock."""
+    """Return the times of the reminders: at half and at nine tenths of the approval window."""
     clock = filing.approve_by - filing.filed_at
     return filing.filed_at + clock / 2, filing.filed_at + clock * 0.9
 
 
 def next_look(filing: Filing, now: datetime) -> datetime:
-    """Not later than the next reminder."""
+    """Return the time of the next check, at the latest that of the next reminder."""
     return min([now + LOOK_EVERY, *(at for at in reminders(filing) if at > now)])
 
 
 def look(request: OperationRequest, standing: Standing, now: datetime) -> tuple[OperationRequest, list[Event]]:
-    """A pending request after a look at who can still approve it, and what there is to tell. Each is told once; that
-    it is stuck again after it was not.
+    """Check who can still approve a pending request. Return the request after the check, and the events to record.
+
+    Each event happens once, except that a request may become stuck again after it was not.
     """
     past = list(takewhile(lambda at: at <= now, reminders(request.filing)))
     looked = replace(request, look_at=next_look(request.filing, now))
@@ -53,12 +54,12 @@ def look(request: OperationRequest, standing: Standing, now: datetime) -> tuple[
 
 
 def is_escalated(event: Event) -> bool:
-    """Whether those are told to whom the policy escalates: they are spared the first reminder."""
+    """Return whether an event goes to the policy's `escalate_to` destinations. The first reminder does not."""
     return event.name == REQUEST_STUCK or event.data["reminder"] == _LAST
 
 
 def _is_stuck(request: OperationRequest, standing: Standing, *, is_late: bool) -> bool:
-    # Where sign-ins make approvers, those who have not signed in yet are not known: half the clock is theirs.
+    # If sign-ins make approvers, some are unknown until they sign in. They get half the approval window to do so.
     can_tell = is_late or not standing.directory.may_grow
     return can_tell and standing.approvals(request) + len(standing.waited_for(request)) < standing.needed(request)
 

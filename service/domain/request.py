@@ -1,7 +1,7 @@
 """OperationRequest: one request and its life.
 
-`NEXT` is the whole life; every method returns a *new* request and goes through it. Who may do what, and when, is in
-`policy.py`; this module only knows which step may follow which.
+`NEXT` has all transitions. Every method returns a *new* request, and changes its status only along `NEXT`. Who may do
+what, and when, is in `permissions.py`; this module only knows which status may follow which.
 """
 
 from collections.abc import Callable
@@ -57,7 +57,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """One person's decision on exactly what `digest` names. `credential` is the id of the token that proved them."""
+    """One person's decision on exactly what `digest` covers. `credential` names what they authenticated with."""
 
     person: str
     verdict: Verdict
@@ -69,9 +69,9 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How the execution ended, or why that is unknown. Never a secret: `access_key_id` is the new key's id.
+    """How the execution ended, or why that is unknown. It holds no secret: `access_key_id` is the new key's id.
 
-    `code` is a `ResultCode`, a `Code` or an `AwsCode`; read back, it is their text.
+    `code` is a `ResultCode`, a `Code` or an `AwsCode`; read from the database, it is plain text.
     """
 
     code: str
@@ -93,10 +93,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationRequest:
-    """A request as it stands. `version` counts its changes; a write names the version it read.
+    """A request as it stands. `version` counts its changes; a write names the version that it read (compare-and-swap).
 
-    `source` is the one that acts. `expires_at` is the end of a new key's lifetime, `retired_at` when it was gone then.
-    `look_at` is when the worker next looks who can still approve; `stuck_at`, since when that is too few people.
+    `source` is the one that executes. `expires_at` is the end of a new key's lifetime, `retired_at` the time of its
+    deletion after that. `look_at` is when the worker next checks who can still approve; `stuck_at` is since when too
+    few can.
     """
 
     filing: Filing
@@ -132,11 +133,11 @@ class OperationRequest:
 
     @property
     def is_intact(self) -> bool:
-        """Whether what is stored is still what was filed: the digest, computed again."""
+        """Compute the digest again, and return whether the stored filing is still what was filed."""
         return sha256(self.filing.document()) == self.digest
 
     def is_overdue(self, now: datetime) -> bool:
-        """Whether the clock of its present status has run out, so that it must expire."""
+        """Return whether the deadline of its present status has passed, so that it must expire."""
         match self.status:
             case Status.PENDING:
                 return now >= self.filing.approve_by
@@ -146,7 +147,7 @@ class OperationRequest:
                 return False
 
     def was_touched_between(self, after: datetime, before: datetime) -> bool:
-        """Whether something was done in the account for it in that time."""
+        """Return whether this request changed the account in that time."""
         times = (self.settled_at, self.deactivated_at, self.retired_at, self.ended_at)
         return any(time is not None and after < time < before for time in times)
 
@@ -164,7 +165,7 @@ class OperationRequest:
         raise Conflict(Code.WRONG_STATUS, status=self.status)
 
     def decide(self, decision: Decision, has_quorum: "Callable[[OperationRequest], bool]") -> "OperationRequest":
-        """With one more decision, in the place of the same person's earlier one, if there is."""
+        """Add a decision, in place of the same person's earlier one. Raise Conflict."""
         others = tuple(earlier for earlier in self.decisions if earlier.person != decision.person)
         decided = replace(self, decisions=(*others, decision))
         if decision.verdict is Verdict.REJECT:
@@ -186,13 +187,13 @@ class OperationRequest:
     def claim(
         self, *, by: str, source: SourceKind | None, known_key_ids: tuple[str, ...], now: datetime
     ) -> "OperationRequest":
-        """Taken for its one execution by `source`, with the key ids that existed before it."""
+        """Claim it for its one execution by `source`, and keep the key ids that existed before. Raise Conflict."""
         claimed = self.become(Status.EXECUTING, now)
         known = tuple(sorted(known_key_ids))
         return replace(claimed, claimed_at=now, claimed_by=by, source=source, known_key_ids=known)
 
     def settle(self, outcome: Outcome, now: datetime) -> "OperationRequest":
-        """After the act, or after AWS was asked what is true."""
+        """Record the outcome of the act, or what AWS said about it later. Raise Conflict."""
         match outcome:
             case Done(created=None):
                 return self._settled(Status.SUCCEEDED, _done(outcome), now)
@@ -210,24 +211,24 @@ class OperationRequest:
                 return replace(self.become(Status.IN_DOUBT, now), result=_result(ResultCode.IN_DOUBT, outcome))
 
     def receive(self, now: datetime) -> "OperationRequest":
-        """The recipient says that the secret arrived."""
+        """Record the receipt: the recipient confirms that the secret arrived. Raise Conflict."""
         return replace(self.become(Status.SUCCEEDED, now), received_at=now)
 
     def report_overdue(self, now: datetime) -> "OperationRequest":
-        """The receipt did not come, but the key is in use: somebody has it. Said once."""
+        """Record, once, that the receipt is overdue but the key is in use, so somebody has it."""
         return replace(self, overdue_at=now, version=self.version + 1)
 
     def give_up(self, now: datetime) -> "OperationRequest":
-        """The receipt did not come. From now on it comes too late, so that the key can be taken back safely."""
+        """Record that the receipt did not come. A later one is refused, so that the key can be rolled back safely."""
         return replace(self, unconfirmed_at=now, version=self.version + 1)
 
     def deactivated(self, now: datetime) -> "OperationRequest":
-        """The unconfirmed or expired key is inactive; its deletion waits for the grace."""
+        """Record that the unconfirmed or expired key is inactive. Its deletion waits for `rollback_grace`."""
         return replace(self, deactivated_at=now, version=self.version + 1)
 
     @property
     def delete_at(self) -> datetime | None:
-        """When an unconfirmed or expired key that is inactive will be deleted."""
+        """Return when the deactivated key will be deleted; None if it is not deactivated."""
         return self.deactivated_at and self.deactivated_at + self.filing.rollback_grace
 
     def roll_back(self, result: Result, now: datetime) -> "OperationRequest":
@@ -235,22 +236,22 @@ class OperationRequest:
         return replace(self.become(Status.ROLLED_BACK, now), result=result)
 
     def announce_expiry(self, now: datetime) -> "OperationRequest":
-        """The lifetime of the key ends soon. Said once."""
+        """Record, once, that the key's lifetime ends soon."""
         return replace(self, expiry_announced_at=now, version=self.version + 1)
 
     def report_expiry_failed(self, now: datetime) -> "OperationRequest":
-        """The lifetime has ended, but the key could not be taken away yet. Said once."""
+        """Record, once, that the lifetime has ended but the key could not be removed yet."""
         return replace(self, expiry_failed_at=now, version=self.version + 1)
 
     def retire(self, now: datetime) -> "OperationRequest":
-        """The key is gone at the end of its lifetime. One that nobody had confirmed is rolled back instead."""
+        """Record that the key was deleted after its lifetime. An unconfirmed key is rolled back instead."""
         return replace(self, retired_at=now, version=self.version + 1)
 
     def _settled(self, status: Status, result: Result, now: datetime) -> "OperationRequest":
         return replace(self.become(status, now), result=result, settled_at=now)
 
     def become(self, status: Status, now: datetime) -> "OperationRequest":
-        """The bare step, as `NEXT` allows it. Raises Conflict."""
+        """Change only the status, as `NEXT` allows. Raise Conflict."""
         self.check_can_become(status)
         return replace(self, status=status, version=self.version + 1, ended_at=now if status in TERMINAL else None)
 

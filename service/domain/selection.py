@@ -1,4 +1,4 @@
-"""Which requests a reader asks for."""
+"""Filters and pages of request lists."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from service.domain.request import Status
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The last request of a page: the next one starts beyond it."""
+    """The last request of a page. The next page starts after it."""
 
     filed_at: datetime
     request_id: str
@@ -18,8 +18,9 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Awaiting:
-    """Requests that wait for `person` at `now`: for a decision if they are an approver, for the execution that is
-    theirs, for a receipt. `directory` and `quorum` are today's, to tell an approved request that lost its quorum.
+    """Requests that wait for `person` at `now`: for their decision, their execution or their receipt.
+
+    `directory` and `quorum` are today's; they show whether an approved request has lost its quorum.
     """
 
     person: str
@@ -30,7 +31,7 @@ class Awaiting:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One who sees the requests that they filed or will receive, and all of these accounts."""
+    """A reader sees the requests that they filed or will receive, and all requests of `accounts`."""
 
     subject: str
     accounts: frozenset[str]
@@ -38,7 +39,7 @@ class Reader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Filters, each None for any."""
+    """Filters. None means no filter."""
 
     reader: Reader | None = None
     status: Status | None = None

@@ -1,16 +1,16 @@
-"""The checks that a token, or whoever it proves, can fail. For the log and for operators, never for the caller."""
+"""The checks that a token or its owner can fail. Only the log and operators see these, never the caller."""
 
 from enum import StrEnum
 
 
 class TokenCheck(StrEnum):
-    """What a token can fail, in the order in which it is asked. For the log and for operators, never for the caller."""
+    """The checks of a token, in the order in which they run."""
 
     # any token
     OPAQUE = "opaque"
     SIZE = "size"
     MALFORMED = "malformed"
-    # a provider's
+    # a provider's token
     ISSUER = "issuer"
     ALGORITHM = "algorithm"
     CRITICAL = "critical"
@@ -31,7 +31,7 @@ class TokenCheck(StrEnum):
 
 
 class RoleCheck(StrEnum):
-    """Why somebody whom a provider has proved is nobody here. For the log; `detail` says it to the caller."""
+    """Why somebody whom a provider has authenticated has no role here. The caller sees only the `detail`."""
 
     MACHINE = "machine"
     PERSON_ABSENT = "person_absent"

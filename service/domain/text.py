@@ -1,43 +1,43 @@
-"""Text of others that people read."""
+"""Makes text from others safe for people to read."""
 
 import re
 import unicodedata
 
-# Unicode's Default_Ignorable_Code_Point beyond the categories below, and the blank of Braille: letters, marks and a
-# symbol that nobody sees.
+# Invisible letters, marks and a symbol: Unicode's Default_Ignorable_Code_Point beyond the categories below, and the
+# blank of Braille.
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
 )
-# Control (ANSI's escape too), format (bidirectional, zero-width), surrogate, private, unassigned.
+# Control (including ANSI's escape), format (bidirectional, zero-width), surrogate, private use, unassigned.
 _CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
-# What marks text up somewhere, or would end the quotation that a name stands in.
+# Characters that are markup somewhere, or would end a quoted name.
 _MARKUP = str.maketrans("", "", '<>"`*[]|\\\uff02\u2033\u201e\u301d\u301e\u301f')
 _QUOTES = frozenset({"Pi", "Pf"})  # quotation marks that open or close
 _SHOWN_AS = "\N{REPLACEMENT CHARACTER}"
 
 
 def is_unseen(character: str) -> bool:
-    """Tell a control character, or one that hides or turns around what stands beside it."""
+    """Return whether a character is invisible or a control, or hides or reorders the text beside it."""
     return unicodedata.category(character) in _CATEGORIES or _UNSEEN.match(character) is not None
 
 
 def visible(name: str, *, longest: int = 100) -> str:
-    """A name that somebody else chose: nothing in it may hide, or turn around, what stands beside it."""
+    """Clean a name that somebody else chose, so that it cannot hide or reorder the text beside it."""
     seen = (letter for letter in name if letter.isprintable() and not is_unseen(letter))
     return "".join(seen)[:longest].strip()
 
 
 def quoted(name: str) -> str:
-    """Put it into a sentence of ours: it shows where it begins and ends, and marks nothing up."""
+    """Quote a name for a sentence of ours. Its beginning and end are clear, and nothing in it is markup."""
     bare = "".join(letter for letter in name.translate(_MARKUP) if unicodedata.category(letter) not in _QUOTES)
     return f'"{visible(bare)}"'
 
 
 def plain(text: str, longest: int = 2000) -> str:
-    """One line of characters that are all seen, in the order in which they stand.
+    """Return one line of visible characters, in their order.
 
-    Whitespace of any kind becomes single spaces, and what is unseen a replacement character: whoever reads shall know
-    that there was something. It is no longer than `longest`; an ellipsis stands for the rest.
+    Whitespace of any kind becomes single spaces. An invisible character becomes a replacement character, so that the
+    reader knows of it. The line has at most `longest` characters; an ellipsis stands for the rest.
     """
     line = "".join(_SHOWN_AS if is_unseen(character) else character for character in " ".join(text.split()))
     return line if len(line) <= longest else f"{line[: longest - 1]}…"

@@ -1,4 +1,4 @@
-"""Whether the times of a request can all be true."""
+"""Checks that the times of a request do not contradict each other."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -7,27 +7,27 @@ from service.domain.canonical import timestamp
 from service.domain.policy import CLOCK_SKEW
 from service.domain.request import OperationRequest
 
-# A name for what happened, and when.
+# The name of what happened, and its time.
 _Point = tuple[str, datetime | None]
 _PRESENT = "the present"
 
 
 def contradiction(request: OperationRequest, now: datetime) -> str | None:
-    """The first two times that cannot both be true, in words; None where all can.
+    """Describe the first two times that cannot both be true. Return None if all can.
 
-    What followed is not earlier than what came before it, nothing is later than the clock that allowed it, and nothing
-    is still to come. The hosts of a fleet may be `CLOCK_SKEW` apart.
+    Times must follow the order of events, must not be past the deadline that allowed them, and must not be in the
+    future. The clocks of a fleet's hosts may differ by `CLOCK_SKEW`.
     """
     for (before, earlier), (after, later) in _in_order(request, now):
         if earlier is not None and later is not None and earlier - later > CLOCK_SKEW:
-            # In words that stay the same: whoever repeats them says them once.
+            # The sentence stays the same on each check, so that a repetition is recognized.
             other = "which is still to come" if after == _PRESENT else f"{after} at {timestamp(later)}"
             return f"{before} is at {timestamp(earlier)}, {other}"
     return None
 
 
 def _in_order(request: OperationRequest, now: datetime) -> Iterator[tuple[_Point, _Point]]:
-    """Pairs of which the first is not later than the second. Either may never have happened."""
+    """Yield pairs where the first must not be later than the second. Either may never have happened."""
     filing = request.filing
     filed, present = ("the filing", filing.filed_at), (_PRESENT, now)
     approve_by, execute_by = (
@@ -46,7 +46,7 @@ def _in_order(request: OperationRequest, now: datetime) -> Iterator[tuple[_Point
     for point in (filed, *decisions, approved, claimed, settled, *afterwards):
         yield point, present
         yield filed, point
-    # A vote that became void can be cast anew after the approval, but not after the claim.
+    # A void vote can be cast again after the approval, but not after the claim.
     for decision in decisions:
         yield decision, approve_by if request.approved_at is None else execute_by
         yield decision, claimed
