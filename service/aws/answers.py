@@ -1,6 +1,6 @@
-"""Reading what came back: each field is there and has AWS's form, or the answer is not AWS's.
+"""Checks of AWS's answers: every field must be present and have AWS's form, or the answer is not from AWS.
 
-botocore does not hold answers against its model: what is missing is left out, what stands twice becomes a list.
+botocore does not validate answers against its model: it omits a missing field, and makes a list of a repeated one.
 """
 
 import re
@@ -11,28 +11,28 @@ from xml.etree import ElementTree as ET
 
 from botocore.utils import parse_timestamp
 
-# 16 to 128 characters by the model, and in practice capitals and digits; a secret has small letters as well.
+# The model allows 16 to 128 characters; in practice they are capitals and digits. A secret also has small letters.
 KEY_ID = re.compile(r"[A-Z0-9]{16,128}", re.ASCII)
 SERIAL_NUMBER = re.compile(r"[\w+=/:,.@-]{9,256}", re.ASCII)
 CERTIFICATE_ID = re.compile(r"\w{24,128}", re.ASCII)
-# `Active`, `Inactive`, `Expired`, and of an account `ACTIVE`, `PENDING_CLOSURE`; read tolerantly.
+# `Active`, `Inactive`, `Expired`; for an account `ACTIVE`, `PENDING_CLOSURE`. AWS may add more.
 WORD = re.compile(r"[A-Za-z_]{1,32}", re.ASCII)
-# Of a service or a region, in lower case; `N/A` for both where AWS knows of no use.
+# The name of a service or a region, in lower case. Both are `N/A` if AWS knows of no use.
 SERVICE = re.compile(r"[\w./ -]{1,64}", re.ASCII)
 ACCOUNT_ID = re.compile(r"[0-9]{12}", re.ASCII)
 ARN = re.compile(r"arn:aws[a-z-]*:[\w+=/:,.@-]{1,512}", re.ASCII)
-# A secret and a session token: no pattern in the model but that nothing in them is blank.
+# A secret or a session token. The model only says that they have no blanks.
 OPAQUE = re.compile(r"[!-~]{16,8192}", re.ASCII)
 
-# IAM's lists that are read.
+# The lists of IAM that the service reads.
 PAGED = ("ListAccessKeys", "ListMFADevices", "ListSigningCertificates")
-_MARKER = re.compile(r"[\x20-\xff]{1,4096}")  # the model's pattern, and more than its length
-# Far more than a root user can have; AWS may put fewer on a page than it could.
+_MARKER = re.compile(r"[\x20-\xff]{1,4096}")  # the model's pattern; its length is less
+# Far more than a root user can fill. AWS may put fewer items on a page than it could.
 _MOST_PAGES = 100
 
 
-class NotOfAws(Exception):  # what it says of an answer
-    """An answer that AWS does not give. `field` is our own name of what is wrong, nothing of the answer."""
+class NotOfAws(Exception):  # a statement, not an error
+    """The answer is not one of AWS's. `field` is our own name for the fault; it quotes nothing from the answer."""
 
     def __init__(self, field: str) -> None:
         super().__init__(field)
@@ -40,7 +40,7 @@ class NotOfAws(Exception):  # what it says of an answer
 
 
 def text(answer: Mapping[str, Any], name: str, form: re.Pattern[str]) -> str:
-    """Raises NotOfAws."""
+    """Return a string of the given form. Raise NotOfAws."""
     value = answer.get(name)
     if not isinstance(value, str) or not form.fullmatch(value):
         raise NotOfAws(name)
@@ -48,18 +48,18 @@ def text(answer: Mapping[str, Any], name: str, form: re.Pattern[str]) -> str:
 
 
 def time(answer: Mapping[str, Any], name: str) -> datetime:
-    """In UTC. Raises NotOfAws."""
+    """Return a time in UTC. Raise NotOfAws."""
     value = answer.get(name)
     if not isinstance(value, datetime):
         raise NotOfAws(name)
     try:
         return value.astimezone(UTC)
-    except OverflowError:  # the first or the last day of all years
+    except OverflowError:  # the first or the last day that datetime can hold
         raise NotOfAws(name) from None
 
 
 def member(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Raises NotOfAws."""
+    """Return a structure. Raise NotOfAws."""
     value = answer.get(name)
     if not isinstance(value, Mapping):
         raise NotOfAws(name)
@@ -67,7 +67,7 @@ def member(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def members(answer: object, name: str) -> list[Mapping[str, Any]]:
-    """A list of structures. Raises NotOfAws."""
+    """Return a list of structures. Raise NotOfAws."""
     value = answer.get(name) if isinstance(answer, Mapping) else None
     if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
         raise NotOfAws(name)
@@ -75,9 +75,9 @@ def members(answer: object, name: str) -> list[Mapping[str, Any]]:
 
 
 def every_page(call: Callable[..., Any], name: str) -> list[Mapping[str, Any]]:
-    """What stands under `name` on all pages of one of IAM's lists, each of which says whether it is the last.
+    """Return the items under `name` from all pages of an IAM list. Each page says whether it is the last.
 
-    Raises NotOfAws, also where the pages do not end.
+    Raise NotOfAws, also if the pages do not end.
     """
     found: list[Mapping[str, Any]] = []
     marker: dict[str, str] = {}
@@ -88,7 +88,7 @@ def every_page(call: Callable[..., Any], name: str) -> list[Mapping[str, Any]]:
         if not isinstance(is_truncated, bool):
             raise NotOfAws("IsTruncated")
         if not is_truncated:
-            if page.get("Marker"):  # AWS has one where there is more, and only there
+            if page.get("Marker"):  # AWS sends one only if there are more pages
                 raise NotOfAws("Marker")
             return found
         following = text(page, "Marker", _MARKER)
@@ -99,22 +99,22 @@ def every_page(call: Callable[..., Any], name: str) -> list[Mapping[str, Any]]:
 
 
 def check_truncation(**event: Any) -> None:
-    """Raise NotOfAws unless a page says `true` or `false`; botocore takes all else for false.
+    """Raise NotOfAws unless `IsTruncated` is `true` or `false`. botocore takes anything else for false.
 
-    botocore calls this with the bytes that came, before it reads them: its event `before-parse`.
+    botocore calls this with the raw bytes before it parses them (its event `before-parse`).
     """
     try:
-        page = ET.fromstring(event["response_dict"]["body"])  # noqa: S314  # as botocore itself in a moment
+        page = ET.fromstring(event["response_dict"]["body"])  # noqa: S314  # botocore parses the same bytes next
     except ET.ParseError:
-        return  # botocore's own parser says so
+        return  # botocore's own parser will raise
     if any(each.tag.endswith("IsTruncated") and each.text not in ("true", "false") for each in page.iter()):
         raise NotOfAws("IsTruncated")
 
 
 def parse_time(value: Any) -> datetime | None:
-    """As botocore does, but None for what is no time: a new key is not thrown away because its date is broken.
+    """Parse a time as botocore does, but return None if it is invalid: a bad date must not lose a new key.
 
-    AWS's times are UTC where they do not say so.
+    AWS's times without a zone are UTC.
     """
     try:
         found: datetime = parse_timestamp(value)

@@ -1,4 +1,4 @@
-"""How long and how often a call may be tried."""
+"""Timeouts and retries of calls to AWS."""
 
 from datetime import timedelta
 
@@ -7,9 +7,9 @@ from botocore.config import Config
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 10
 _ATTEMPTS = 3
-_LONGEST_BACK_OFF_SECONDS = 20  # botocore's standard mode, with jitter, never waits longer between two tries
+_LONGEST_BACK_OFF_SECONDS = 20  # the longest wait between two tries in botocore's standard mode, which has jitter
 
-# A create has no idempotency token: sent twice it makes two keys and loses one secret.
+# A create has no idempotency token. Sent twice, it makes two keys, and one secret is lost.
 ONCE = Config(
     connect_timeout=_CONNECT_SECONDS,
     read_timeout=_READ_SECONDS,
@@ -17,7 +17,7 @@ ONCE = Config(
 )
 REPEATABLE = ONCE.merge(Config(retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"}))
 
-# The longest that one call can take with all of its tries.
+# The longest time that one call can take, including retries.
 LONGEST_CALL = timedelta(
     seconds=_ATTEMPTS * (_CONNECT_SECONDS + _READ_SECONDS) + (_ATTEMPTS - 1) * _LONGEST_BACK_OFF_SECONDS
 )

@@ -1,7 +1,7 @@
-"""What a failed call means, in our words. Every call to AWS passes through here, and no text of botocore's leaves it.
+"""Explains failed calls in our words. Every call to AWS passes through here, and no text of botocore's leaves it.
 
-botocore's exceptions quote what came in: a ResponseParserError holds the whole answer, with the secret that may be in
-it. So of an exception only its type is told, and of an error of AWS its code. Nothing is chained either.
+botocore's exceptions quote their input: a ResponseParserError holds the whole answer, which may have a secret in it.
+So the service shows only the type of an exception and the code of an AWS error. It chains no exceptions either.
 """
 
 import re
@@ -22,8 +22,9 @@ from service.aws.answers import NotOfAws
 from service.domain.errors import Code, Unavailable
 from service.domain.outcome import InDoubt, Refused, ResultCode, of_aws
 
-# AWS's codes, old names and the `…Exception` forms, in our words. Message texts are never matched, nor shown: they
-# quote ARNs and input. (botocore service model for the declared ones, AWS documentation for the common ones.)
+# AWS's codes in our words, including old names; `…Exception` endings are removed. Message texts are never matched or
+# shown, as they quote ARNs and input. Sources: botocore's service model for declared codes, AWS documentation for
+# common ones.
 DENIED = "AWS denied the call, often by a service control policy."
 _BAD_KEY = "AWS does not know, or no longer accepts, the key that the service signs with."
 _BAD_SIGNATURE = "AWS refused the signature: the secret that the service signs with is wrong."
@@ -60,10 +61,10 @@ _FOREIGN = "The answer was none that AWS gives"
 _UNKNOWN = f"{_FOREIGN}, so it is not known whether the call had its effect."
 _UNSAID = "The answer does not tell for certain whether the call had its effect."
 
-# The codes by which IAM says that it did not carry out a call, without `Exception`. First the sender's faults that
-# botocore's service model declares for the calls of `root.py`; then the "Common Error Types" of IAM's API reference,
-# and what IAM calls them in practice. Left out is what tells of the server, the connection or the time: RequestAborted,
-# RequestTimeout, InternalFailure, ServiceFailure, ServiceUnavailable. After those the call may have had its effect.
+# The codes by which IAM says that it did not carry out a call, without `Exception`. The first set has the sender's
+# faults that botocore's service model declares for the calls of `root.py`. The second has the "Common Error Types" of
+# IAM's API reference, and their names in practice. Codes about the server, the connection or time are excluded, as the
+# call may have had its effect: RequestAborted, RequestTimeout, InternalFailure, ServiceFailure, ServiceUnavailable.
 CERTAIN_NO = frozenset(
     {
         "ConcurrentModification",
@@ -100,33 +101,33 @@ CERTAIN_NO = frozenset(
     }
 )
 
-# AWS's codes are names. What botocore finds in a page of somebody else's is the status, or whatever stands there.
-# With `aws_` before it a code has at most the 64 characters that the database keeps.
+# AWS's codes are names. In a foreign page, botocore takes the status, or any text in it, for the code.
+# A code with `aws_` before it has at most 64 characters, as many as the database holds.
 _CODE = re.compile(r"[A-Z][A-Za-z0-9]{2,59}", re.ASCII)
 _STATUS = re.compile(r"[1-5][0-9]{2}", re.ASCII)
-# IAM's, STS's, Organizations' and KMS's, and S3's. A secret has neither form.
+# Request ids: a UUID from IAM, STS, Organizations and KMS, another form from S3. A secret has neither form.
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 _REQUEST_ID = re.compile(rf"{_UUID.pattern}|[0-9A-Z]{{12,64}}", re.ASCII)
 _REQUEST_ID_HEADERS = ("x-amzn-requestid", "x-amz-request-id")
 
 
 def request_id(answer: Mapping[str, Any]) -> str | None:
-    """IAM's id of the call, a UUID in the body; None where it is none, or where the header has another.
+    """Return IAM's id of the call, a UUID in the body. Return None if it is invalid, or differs from the header's.
 
-    IAM gives the same id in both (captured answers). Whoever replaces the body seldom touches the header.
+    IAM sends the same id in both (captured answers). A proxy that replaces the body seldom changes the header.
     """
     metadata = _mapping(answer.get("ResponseMetadata"))
-    found = metadata.get("RequestId")  # botocore takes it from the body in IAM's protocol
+    found = metadata.get("RequestId")  # in IAM's protocol, botocore takes it from the body
     if not isinstance(found, str) or not _UUID.fullmatch(found):
         return None
     return found if _mapping(metadata.get("HTTPHeaders")).get("x-amzn-requestid", found) == found else None
 
 
 def code_of(error: ClientError) -> str | None:
-    """AWS's code without its `Exception` ending; None where it is not AWS that answered.
+    """Return AWS's code without its `Exception` ending. Return None if AWS did not send the answer.
 
-    AWS sends a code and a request id, which a page of somebody else's has not both. A HEAD is answered without a body:
-    there botocore gives the status for a code, which counts where S3 is asked.
+    AWS sends both a code and a request id; a foreign page does not have both. The answer to a HEAD has no body, so
+    botocore uses the status as the code. That is accepted from S3 only.
     """
     found = _mapping(error.response.get("Error")).get("Code")
     if not isinstance(found, str) or not _has_request_id(error.response):
@@ -137,7 +138,7 @@ def code_of(error: ClientError) -> str | None:
 
 
 def _has_request_id(answer: Mapping[str, Any]) -> bool:
-    """Whether there is an id of AWS's form, in the body or in a header."""
+    """Return whether the body or a header has an id of AWS's form."""
     metadata = _mapping(answer.get("ResponseMetadata"))
     headers = _mapping(metadata.get("HTTPHeaders"))
     found = (metadata.get("RequestId"), *(headers.get(name) for name in _REQUEST_ID_HEADERS))
@@ -145,7 +146,7 @@ def _has_request_id(answer: Mapping[str, Any]) -> bool:
 
 
 def certain_no(error: ClientError) -> str | None:
-    """The code by which IAM says that it did not carry out the call; None for every answer that leaves a doubt."""
+    """Return the code by which IAM says that it did not carry out the call. Return None if any doubt is left."""
     code = code_of(error)
     if code not in CERTAIN_NO or request_id(error.response) is None:
         return None
@@ -155,9 +156,9 @@ def certain_no(error: ClientError) -> str | None:
 def refused_or_in_doubt(error: Exception, *, signer_key_id: str, sent_once: bool) -> Refused | InDoubt:
     """Judge the failure of a write.
 
-    Only a certain no of IAM's is a refusal. But not when the SDK had tried before: then the answer may be about our own
-    earlier effect (the key that the first try deleted). Everything else is in doubt: what stood between may have let
-    the call through.
+    It is a refusal only if IAM certainly refused the first try. After a retry by the SDK, the answer may be about our
+    own earlier effect (the key that the first try deleted). Everything else is in doubt: a proxy may have let the call
+    through.
     """
     match error:
         case ClientError():
@@ -195,18 +196,17 @@ def _judged(error: ClientError, signer_key_id: str) -> Refused | InDoubt:
 
 @contextmanager
 def asked(what: str, call: str = "", *, about: str, code: Code = Code.ACCOUNT_UNREACHABLE) -> Iterator[None]:
-    """Raise Unavailable for whatever goes wrong in the block: a call to AWS, and the reading of its answer.
+    """Raise Unavailable for any failure in the block: of a call to AWS, or of reading its answer.
 
-    `what` is the sentence of what did not come about, `call` AWS's name of the call, and `about` says to the operator
-    who was asked, and how. What is raised in the block as Unavailable, for want of a credential say, gets the same
-    beginning, and no call.
+    `what` is a sentence about what was not done, and `call` is AWS's name of the call. `about` tells the operator who
+    was asked, and how. An Unavailable from the block, such as for a missing credential, also gets `what`, but no call.
     """
     try:
         yield
     except Unavailable as refused:
         raise Unavailable(code, f"{what} {refused.detail}", cause=f"{what} {refused.cause}", about=about) from None
     except Exception as error:  # noqa: BLE001
-        # The AWS edge: where something else answers, botocore's parsers raise what they like.
+        # The AWS edge: on an answer from something else, botocore's parsers may raise anything.
         said, exactly = explain(error)
         named = error.operation_name if isinstance(error, ClientError) else call
         cause = f"{what} {named}: {exactly}" if named else f"{what} {exactly}"
@@ -214,7 +214,7 @@ def asked(what: str, call: str = "", *, about: str, code: Code = Code.ACCOUNT_UN
 
 
 def explain(error: Exception) -> tuple[str, str]:
-    """Why a call failed, for whoever asked and for the operator. Neither has anything of the exception's text."""
+    """Explain a failed call, to the caller and to the operator. Neither sentence quotes the exception's text."""
     kind = type(error).__name__
     match error:
         case ClientError():

@@ -1,6 +1,6 @@
-"""A signing key that nobody can take away: Ed25519 in AWS KMS.
+"""A signing key that cannot be copied: Ed25519 in AWS KMS.
 
-This needs `kms:GetPublicKey` and `kms:Sign`. Names and limits are those of botocore's service model.
+It needs `kms:GetPublicKey` and `kms:Sign`. Names and limits are those of botocore's service model.
 """
 
 from contextlib import closing
@@ -24,10 +24,10 @@ _KEY_SPEC = "ECC_NIST_EDWARDS25519"
 
 @dataclass(frozen=True, slots=True)
 class KmsSigner:
-    """Signs by a key of AWS KMS, whose public key is known beforehand: who puts another key there signs nothing here.
+    """Signs with a key in AWS KMS. The public key is known beforehand, so another key there cannot sign.
 
-    `key_id` is best the key's ARN, `region` the key's. A call takes at most `calls.LONGEST_CALL`, and what the source
-    takes for its credential.
+    `key_id` should be the key's ARN; `region` is the key's. A call takes at most `calls.LONGEST_CALL`, plus the time
+    that the source takes for its credential.
     """
 
     verifier_key: str
@@ -36,9 +36,9 @@ class KmsSigner:
     region: str
 
     def sign(self, message: bytes) -> bytes:
-        """The 64 bytes of RFC 8032, which the public key verifies.
+        """Return the signature of 64 bytes (RFC 8032), verified with the public key.
 
-        Raises ValueError for a message that is empty or has more than 4096 bytes; Unavailable.
+        Raise ValueError for a message that is empty or has more than 4096 bytes; Unavailable.
         """
         if not 0 < len(message) <= LARGEST_MESSAGE_BYTES:
             raise ValueError("AWS KMS signs messages of 1 to 4096 bytes")
@@ -67,10 +67,10 @@ def _about(source: Source) -> str:
 
 
 def public_key_of(key_id: str, source: Source, region: str) -> bytes:
-    """The 32 bytes of RFC 8032. Raises Unavailable."""
+    """Return the public key of 32 bytes (RFC 8032). Raise Unavailable."""
     about = _about(source)
     with (
-        asked("The public key cannot be had.", "GetPublicKey", about=about, code=Code.UNAVAILABLE),
+        asked("The public key cannot be read.", "GetPublicKey", about=about, code=Code.UNAVAILABLE),
         closing(Signer.of(source, region).kms()) as kms,
     ):
         answer = kms.get_public_key(KeyId=key_id)
@@ -78,7 +78,7 @@ def public_key_of(key_id: str, source: Source, region: str) -> bytes:
 
 
 def _ed25519(spec: str, der: bytes) -> Ed25519PublicKey:
-    """From a SubjectPublicKeyInfo. Raises Unavailable, or ValueError for what is none."""
+    """Parse a SubjectPublicKeyInfo. Raise Unavailable for another kind of key, ValueError for invalid DER."""
     key = load_der_public_key(der) if spec == _KEY_SPEC else None
     if not isinstance(key, Ed25519PublicKey):
         raise Unavailable(Code.UNAVAILABLE, f"The key in AWS KMS is no Ed25519 key; its spec must be {_KEY_SPEC}.")

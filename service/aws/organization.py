@@ -1,4 +1,4 @@
-"""The accounts that the service knows: those of the settings, and those that organizations list."""
+"""The accounts that the service knows: from the settings, and from the listings of organizations."""
 
 import logging
 import re
@@ -21,9 +21,9 @@ from service.domain.text import visible
 
 logger = logging.getLogger(__name__)
 
-# After a listing that failed: everybody who asks within this time gets the same refusal, or the old listing.
+# The pause after a failed listing. Until it ends, callers get the same refusal, or the old listing.
 _PAUSE_SECONDS = 30.0
-# How long others wait for the very first listing. AWS needs less for the largest page.
+# How long other threads wait for the very first listing. AWS needs less for the largest page.
 _FIRST_WAIT_SECONDS = 2.0
 
 NOT_LISTED = "The organization's accounts cannot be listed now."
@@ -32,7 +32,7 @@ NOT_LISTED = "The organization's accounts cannot be listed now."
 _ARN = r"arn:aws[a-z-]*:organizations::([0-9]{12}):account/o-[a-z0-9]{10,32}/"
 _MANAGER = re.compile(_ARN, re.ASCII)
 _TOKEN = re.compile(r"[\s\S]{1,100000}")  # the model's pattern and length
-# Twenty accounts a page, and AWS's largest organizations have tens of thousands; pages may be empty (API reference).
+# A page has twenty accounts or fewer, even none (API reference). AWS's largest organizations have tens of thousands.
 _MOST_PAGES = 10_000
 
 
@@ -49,7 +49,7 @@ class _Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """Which of an organization's accounts to take: those of `allow`, all where it is empty, without those of `deny`."""
+    """The accounts to take from an organization: those in `allow`, or all if it is empty, except those in `deny`."""
 
     refresh: timedelta
     allow: Collection[str] = ()
@@ -60,9 +60,9 @@ class Listing:
 
 
 class Organization:
-    """What a profile in the management account, or a delegated administrator's, says of an organization.
+    """An organization, read with a profile of the management account or of a delegated administrator.
 
-    `listing` None: nothing is listed, and only accounts that the settings name are reached through it.
+    With `listing` None nothing is listed, and the organization reaches only accounts that the settings name.
     """
 
     def __init__(
@@ -80,16 +80,16 @@ class Organization:
         self._lock = threading.Lock()
         self._listed: dict[str, Account] | None = None if listing else {}
         self._again_at = 0.0
-        # What it says, to make it anew: an exception would keep its frames, and with them a credential.
+        # The text of the last failure, to raise it again. An exception would keep its frames, and so a credential.
         self._failure: _Failure | None = None
 
     def accounts(self) -> Mapping[str, Account]:
-        """The accounts by id, at most `refresh` old while AWS answers, and the last known while it does not.
+        """Return the accounts by id: at most `refresh` old while AWS answers, else the last known.
 
-        Raises Unavailable when they were never listed.
+        Raise Unavailable if they were never listed.
         """
-        # While one thread lists, the others take what is there, a failure as well. Only the very first time they wait,
-        # and not for long: an organization that hangs must not hold every thread of the API.
+        # While one thread lists, the others use the last result, even a failure. They wait only for the very first
+        # listing, and not for long: an organization that hangs must not block every thread of the API.
         first = self._listed is None and self._failure is None
         if self._listing is not None and self._lock.acquire(timeout=_FIRST_WAIT_SECONDS if first else 0):
             try:
@@ -104,15 +104,15 @@ class Organization:
         return self._listed
 
     def at_hand(self) -> Mapping[str, Account]:
-        """What was listed last; AWS is not asked."""
+        """Return the last listing, without asking AWS."""
         return self._listed or {}
 
     def is_due(self) -> bool:
-        """Whether it is time to list again."""
+        """Return whether it is time to list again."""
         return self._listing is not None and self._monotonic() >= self._again_at
 
     def features(self) -> frozenset[str]:
-        """AWS's names of the centralized root access features that are on. Raises Unavailable."""
+        """Return AWS's names of the enabled features of centralized root access. Raise Unavailable."""
         with (
             asked(UNREAD, "ListOrganizationsFeatures", about=self._about),
             closing(Signer.of(self._source, REGION[Partition.AWS]).iam(REPEATABLE)) as iam,
@@ -150,9 +150,9 @@ class Organization:
         return {account.account_id: account for account in accounts if listing.takes(account.account_id)}
 
     def _account(self, listed: Mapping[str, Any]) -> Account | None:
-        """None for one that AWS cannot have described so: it is left out, and the others are there all the same.
+        """Return an account of a listing. Return None, and so omit only this one, if AWS cannot have described it so.
 
-        Left out nothing is done in it. Taken in, it might be the management account, or a suspended one.
+        Nothing can be done in an omitted account. If it were kept, it might be the management account, or suspended.
         """
         try:
             account_id = text(listed, "Id", ACCOUNT_ID)
@@ -179,7 +179,7 @@ class Organization:
 
 
 def _every_account(list_accounts: Callable[..., Any]) -> list[Mapping[str, Any]]:
-    """Raises NotOfAws, also for a list without the management account, which is always there and in every ARN."""
+    """Return all pages. Raise NotOfAws, also if the management account, which every ARN names, is not listed."""
     found: list[Mapping[str, Any]] = []
     token: dict[str, str] = {}
     seen: set[str] = set()
@@ -199,7 +199,7 @@ def _every_account(list_accounts: Callable[..., Any]) -> list[Mapping[str, Any]]
 
 
 class KnownAccounts:
-    """The settings' accounts, and beside them whatever the organizations list."""
+    """The accounts from the settings, and those that the organizations list."""
 
     def __init__(
         self, configured: Mapping[str, Account], organizations: Mapping[str, Organization] | None = None
@@ -208,22 +208,22 @@ class KnownAccounts:
         self._organizations = organizations or {}
 
     def get(self, account_id: str) -> Account | None:
-        """Raises Unavailable when the settings do not name it and an organization, never listed yet, might."""
+        """Return the account, or None. Raise Unavailable if only a never listed organization could have it."""
         configured = self._configured.get(account_id)
         for organization in self._organizations.values():
-            # One that the settings name never waits for a listing.
+            # An account in the settings never waits for a listing.
             accounts = organization.accounts() if configured is None else organization.at_hand()
             if account_id in accounts:
                 return _merged(configured, accounts[account_id])
         return configured
 
     def every(self) -> Sequence[Account]:
-        """All of them, by id. Raises Unavailable when an organization was never listed."""
+        """Return all accounts, sorted by id. Raise Unavailable if an organization was never listed."""
         failures: list[Unavailable] = []
         for name in self._organizations:
             try:
                 self.listed(name)
-            except Unavailable as failure:  # the others are listed all the same
+            except Unavailable as failure:  # list the others first
                 failures.append(failure)
         if failures:
             raise Unavailable(
@@ -232,12 +232,12 @@ class KnownAccounts:
         return self.at_hand()
 
     def listed(self, organization: str) -> Sequence[Account]:
-        """Those of one organization, by id. Raises Unavailable when it was never listed."""
+        """Return the accounts of one organization, sorted by id. Raise Unavailable if it was never listed."""
         found = self._organizations[organization].accounts()
         return [_merged(self._configured.get(account_id), found[account_id]) for account_id in sorted(found)]
 
     def at_hand(self) -> Sequence[Account]:
-        """As many of them as are known without asking AWS."""
+        """Return the accounts that are known without asking AWS, sorted by id."""
         found = dict(self._configured)
         for organization in self._organizations.values():
             for account_id, listed in organization.at_hand().items():
@@ -245,20 +245,20 @@ class KnownAccounts:
         return [found[account_id] for account_id in sorted(found)]
 
     def is_due(self) -> bool:
-        """Whether it is time for `every` to ask AWS again."""
+        """Return whether it is time for `every` to ask AWS again."""
         return any(organization.is_due() for organization in self._organizations.values())
 
     def configured(self) -> Sequence[Account]:
-        """Those that the settings name, as far as the organizations were listed."""
+        """Return the accounts that the settings name, merged with what is listed of them."""
         return [account for account_id in sorted(self._configured) if (account := self.get(account_id)) is not None]
 
     def features(self, organization: str) -> frozenset[str]:
-        """What is on in the organization of that name. Raises Unavailable."""
+        """Return the enabled features of the organization with that name. Raise Unavailable."""
         return self._organizations[organization].features()
 
 
 def _merged(configured: Account | None, listed: Account) -> Account:
-    """The settings' name and profile, the organization's way in and what it says of the account."""
+    """Merge: name, partition and profile from the settings, the rest from the organization."""
     if configured is None:
         return listed
     return replace(listed, name=configured.name, partition=configured.partition, has_profile=configured.has_profile)

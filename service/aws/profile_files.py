@@ -1,6 +1,6 @@
-"""The two files that boto3's profiles are in, read so that what is wrong is found and said.
+"""Reads the two files with boto3's profiles, and reports faults in them.
 
-A sentence names the file and the line. It has nothing of the line, which may be a secret in the wrong place.
+A sentence names the file and the line. It never quotes the line, which may be a misplaced secret.
 """
 
 import codecs
@@ -17,8 +17,8 @@ from botocore.exceptions import BotoCoreError, ConfigNotFound
 from service.domain.text import visible
 
 
-class FaultyProfile(Exception):  # what it says of a profile
-    """A profile that cannot give a credential. `sentence` is for the operator: it names files and profiles."""
+class FaultyProfile(Exception):  # a statement, not an error
+    """The profile cannot give a credential. `sentence` is for the operator: it names files and profiles."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -27,7 +27,7 @@ class FaultyProfile(Exception):  # what it says of a profile
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The two files, and what they say: sections of the one, profiles of the other, and both as botocore joins them."""
+    """The paths of the two files, their profiles and sections, and `get` to join them as botocore does."""
 
     config: str
     credentials: str
@@ -42,7 +42,7 @@ class Files:
         return {**self.in_config.get(name, {}), **self.in_credentials.get(name, {})}
 
     def where(self, name: str) -> str:
-        """The files that have the profile, or both."""
+        """Name the files that have the profile, or both files if none has."""
         found = [
             file
             for file, profiles in ((self.config, self.in_config), (self.credentials, self.in_credentials))
@@ -52,7 +52,7 @@ class Files:
 
 
 def read_files(session: botocore.session.Session) -> Files:
-    """What AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name, or the usual files. Raises FaultyProfile."""
+    """Read the files from AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, or the usual ones. Raise FaultyProfile."""
     config, credentials = (
         os.path.expanduser(os.path.expandvars(str(session.get_config_variable(name))))  # noqa: PTH111  # as botocore
         for name in ("config_file", "credentials_file")
@@ -75,12 +75,12 @@ def _loaded(load: Any, file: str) -> dict[str, Any]:
         return dict(load(file))
     except ConfigNotFound:
         return {}
-    except BotoCoreError:  # of what the check before let pass, an indented block that is none
+    except BotoCoreError:  # all that `_check_file` lets pass: a malformed indented block
         raise FaultyProfile(f"{file} cannot be read: an indented block there is not one of `name = value`.") from None
 
 
 def _check_file(file: str) -> None:
-    """Raises FaultyProfile. A file that is not there is none: botocore does without."""
+    """Raise FaultyProfile for a file that cannot be read. A missing file is no fault, as for botocore."""
     if os.path.isdir(file):  # noqa: PTH112
         raise FaultyProfile(f"{file} is a directory, not a file.")
     if not os.path.isfile(file):  # noqa: PTH113
@@ -89,7 +89,7 @@ def _check_file(file: str) -> None:
         with open(file, "rb") as opened:  # noqa: PTH123
             content = opened.read()
     except OSError as error:
-        # botocore would pass over it in silence.
+        # botocore would silently ignore the file.
         raise FaultyProfile(f"{file} cannot be read ({type(error).__name__}).") from None
     if content.startswith(codecs.BOM_UTF8):
         raise FaultyProfile(f"{file} begins with a byte order mark. Save it as UTF-8 without one.")

@@ -1,8 +1,8 @@
-"""boto3's profiles: what is wrong with one is found before botocore stumbles over it, passes over it, or asks a person.
+"""Finds faults in boto3's profiles before botocore fails on them, ignores them, or prompts a person.
 
-Each sentence names the profile and the file. None has a value of the files: a line that cannot be read may be a secret.
-The order in which botocore looks for a credential is that of its `credentials.py`: role_arn, web identity, SSO, keys in
-the credentials file, `aws login`, credential_process, keys in the configuration file.
+Each sentence names the profile and the file. It never quotes a secret or a line that cannot be read.
+botocore looks for a credential in this order (its `credentials.py`): role_arn, web identity, SSO, keys in the
+credentials file, `aws login`, credential_process, keys in the configuration file.
 """
 
 import os
@@ -26,15 +26,15 @@ _KEY_ID = re.compile(r"[^\s\"'#;]{3,128}")
 
 
 def check(files: Files, name: str, visited: tuple[str, ...] = ()) -> None:
-    """Raises FaultyProfile for a profile that is not there, or that cannot give a credential.
+    """Raise FaultyProfile if the profile does not exist, or cannot give a credential.
 
-    Where it names no way to one, that is not said yet: the machine may have a role.
+    A profile that names no way to a credential passes: the machine may have a role.
     """
     profile = files.get(name)
     if profile is None:
         raise FaultyProfile(_missing(files, name))
     has_keys = _ID in profile or _SECRET in profile
-    # As a source, keys come first (botocore, AssumeRoleProvider); else role_arn does.
+    # In a source_profile, keys come before role_arn (botocore, AssumeRoleProvider). Otherwise role_arn comes first.
     if "role_arn" in profile and _WEB not in profile and not (visited and has_keys):
         _check_role(files, name, profile, visited)
     elif _WEB in profile:
@@ -46,12 +46,12 @@ def check(files: Files, name: str, visited: tuple[str, ...] = ()) -> None:
     elif not profile.keys() & {_PROGRAM, _LOGIN}:
         for file, profiles in ((files.credentials, files.in_credentials), (files.config, files.in_config)):
             _check_keys(file, name, profiles.get(name, {}))
-        if visited and not has_keys:  # the machine's role counts for the first profile only
+        if visited and not has_keys:  # only the first profile may use the machine's role
             _fail(files, name, "is the source_profile of another one, and has no credential")
 
 
 def check_bundle(session: botocore.session.Session) -> None:
-    """Raises FaultyProfile where the certificates to trust are in a file that is none: AWS would seem to be away."""
+    """Raise FaultyProfile if the file of trusted certificates does not exist. AWS would seem unreachable."""
     bundle = session.get_config_variable("ca_bundle")
     if bundle and not os.path.exists(str(bundle)):  # noqa: PTH110
         raise FaultyProfile(f"The ca_bundle {visible(str(bundle), longest=500)} does not exist (or AWS_CA_BUNDLE).")
@@ -60,7 +60,7 @@ def check_bundle(session: botocore.session.Session) -> None:
 def _check_role(files: Files, name: str, profile: Mapping[str, Any], visited: tuple[str, ...]) -> None:
     source, machine = (_said(profile, option) for option in ("source_profile", "credential_source"))
     if "mfa_serial" in profile:
-        _fail(files, name, "names an mfa_serial: a person would be asked for a code, and here is none")
+        _fail(files, name, "names an mfa_serial, which requires a code from a person")
     if (source is None) == (machine is None):
         how = "neither source_profile nor" if source is None else "both source_profile and"
         _fail(files, name, f"has a role_arn, and {how} credential_source")
@@ -70,7 +70,7 @@ def _check_role(files: Files, name: str, profile: Mapping[str, Any], visited: tu
         return
     if files.get(source) is None:
         _fail(files, name, f'has the source_profile "{visible(source)}". {_missing(files, source)[:-1]}')
-    if source == name:  # it may be its own source, if it has keys
+    if source == name:  # a profile with keys may be its own source
         if not _has_keys(profile):
             _fail(files, name, "is its own source_profile, and has no keys")
         return
@@ -111,13 +111,13 @@ def _check_keys(file: str, name: str, found: Mapping[str, Any]) -> None:
             raise FaultyProfile(f'The profile "{visible(name)}" in {file} has no {option}.')
     if not _KEY_ID.fullmatch(str(found[_ID])) or re.search(r"[\s\"']", str(found[_SECRET])):
         raise FaultyProfile(
-            f'The profile "{visible(name)}" in {file} has keys that are none: nothing may stand in quotes, '
-            "and no comment behind a value."
+            f'The profile "{visible(name)}" in {file} has malformed keys: do not quote a value, '
+            "and put no comment after it."
         )
 
 
 def _said(profile: Mapping[str, Any], option: str) -> str | None:
-    """As text, also where an indented block stands."""
+    """Return an option as text, even an indented block."""
     return None if option not in profile else str(profile[option])
 
 
@@ -148,7 +148,7 @@ def _missing(files: Files, name: str) -> str:
 
 
 def without_credential(files: Files, name: str | None) -> str:
-    """Why a profile in which nothing is wrong gives no credential: it names no way to one."""
+    """Explain why a profile without faults gives no credential: it names no way to one."""
     if name is None or files.get(name) is None:
         return "No profile is named, the environment has no credential, and this machine has no role."
     profile = files.get(name) or {}
@@ -169,12 +169,12 @@ def without_credential(files: Files, name: str | None) -> str:
 
 
 def shadowing(name: str) -> str | None:
-    """What is wrong where keys in the credentials file win over a program that everybody believes to give the key."""
+    """Explain which keys in the credentials file win over the profile's program or its other keys; None if none do."""
     try:
         files = read_files(botocore.session.Session(profile=name))
         check(files, name)
     except FaultyProfile:
-        return None  # that is found where the profile is used
+        return None  # reported when the profile is used
     return _shadowing(files, name, ())
 
 
@@ -202,5 +202,5 @@ def _shadowing(files: Files, name: str, visited: tuple[str, ...]) -> str | None:
 
 
 def _shown(keys: Mapping[str, Any]) -> str:
-    """The key's id, unless what stands there may be the secret."""
+    """Return the key's id, unless the value may be a misplaced secret."""
     return str(keys[_ID]) if KEY_ID.fullmatch(str(keys[_ID])) else "it"

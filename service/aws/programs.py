@@ -1,4 +1,4 @@
-"""A profile's `credential_process`: bounded, asked of nobody, and what goes wrong told without what it printed."""
+"""Runs a profile's `credential_process`: with a time limit, without prompts, and never quoting its output."""
 
 import json
 import os
@@ -13,28 +13,28 @@ from botocore.exceptions import CredentialRetrievalError
 from service.aws.profile_files import FaultyProfile
 from service.domain.text import visible
 
-# How long a program may take.
+# The time limit of a program.
 SECONDS = 30.0
 
 
 class Program(ProcessProvider):
-    """botocore's provider, which would wait as long as the program likes, and raise what it printed."""
+    """botocore's provider, which by itself would wait for the program without limit and quote its output."""
 
     def __init__(self, session: botocore.session.Session, profile: str) -> None:
         super().__init__(profile, lambda: session.full_config, popen=_Bounded)
         self._named = f'The credential_process of the profile "{visible(profile)}"'
 
     def load(self) -> Credentials | None:
-        """Raises FaultyProfile."""
+        """Run the program. Raise FaultyProfile."""
         try:
             return super().load()
         except Exception as error:  # noqa: BLE001
-            # The AWS edge: a profile may name any program, which may be missing, hang, or say anything at all.
+            # The AWS edge: a profile may name any program. It may be missing, hang, or print anything.
             raise FaultyProfile(f"{self._named} {_what(error)}.") from None
 
 
 class Builder(ProfileProviderBuilder):
-    """For the profiles that a profile takes its credential from: their programs are bounded as well."""
+    """Builds the providers of source profiles, so that their programs are bounded as well."""
 
     def __init__(self, session: botocore.session.Session, region: str | None) -> None:
         super().__init__(session, {}, region)
@@ -45,11 +45,11 @@ class Builder(ProfileProviderBuilder):
 
 
 class _Ended(Exception):
-    """A program did not end well; how, is the text."""
+    """The program failed; the text says how."""
 
 
 class _Bounded(subprocess.Popen[bytes]):
-    """It gets a process group, so that what it started ends with it, and nothing to read, so that it asks nobody."""
+    """A process in its own group, so that its children end with it, and without input, so that it cannot prompt."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         options |= {"start_new_session": True, "stdin": subprocess.DEVNULL}
@@ -67,7 +67,7 @@ class _Bounded(subprocess.Popen[bytes]):
         return said
 
 
-# What an exception means, the first that fits.
+# The meaning of an exception. The first match counts.
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ((FileNotFoundError,), "cannot be found"),
     ((OSError,), "cannot be run"),

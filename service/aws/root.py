@@ -1,7 +1,7 @@
 """The only calls that an account's root user makes.
 
-`UserName` is never sent: any value would address an IAM user, and root is addressed by leaving it out (botocore's
-service model and AWS documentation).
+They never send `UserName`: any value would address an IAM user. Omitting it addresses root (botocore's service model
+and AWS documentation).
 """
 
 import logging
@@ -41,19 +41,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# The narrowest of AWS's root task policies for reading; `KINDS` names those for acting.
+# The narrowest of AWS's root task policies for reading. `KINDS` has those for acting.
 _READING = "IAMAuditRootUserCredentials"
-# The only flags among what the summary counts (API reference of GetAccountSummary). The later one came years after the
-# others, and nothing is decided by it.
+# The only flags in the summary; all else are counts (API reference of GetAccountSummary). AWS added the later one years
+# after the others, so it may be missing, and no decision depends on it.
 _FLAGS = ("AccountAccessKeysPresent", "AccountMFAEnabled", "AccountSigningCertificatesPresent")
 _LATER_FLAGS = frozenset({"AccountPasswordPresent"})
 _NEVER_USED = "N/A"
 
 
 class AwsRoots:
-    """Signs in to accounts: `profiles` by account id, `organizations` by the name that an account gives."""
+    """Signs in to accounts. `profiles` are by account id, `organizations` by `Account.organization`."""
 
-    # After the claim come two reads and one call; each may take all of its tries.
+    # After the claim come two reads and one call. Each may use all of its retries.
     call_budget = 3 * LONGEST_CALL
 
     def __init__(
@@ -69,9 +69,9 @@ class AwsRoots:
 
     @contextmanager
     def sign_in(self, account: Account, plan: Plan) -> Iterator["AwsRootSession"]:
-        """One credential to read with and, unless it is the same, one to act with, each proved to be this very root.
+        """Sign in with a credential for reading and, if it differs, one for acting. Each is proved to be this root.
 
-        Raises Unavailable: `account_unreachable`, or `root_not_proved`.
+        Raise Unavailable: `account_unreachable`, or `root_not_proved`.
         """
         source = self._source(account, plan.source)
         about = about_account(account, source)
@@ -101,7 +101,7 @@ class AwsRoots:
         return self._organizations[str(account.organization)]
 
     def _held_key_id(self, account: Account) -> str | None:
-        """The root key that the profile holds, though a session signs. Raises Unavailable."""
+        """Return the id of the root key in the profile, though a session signs. Raise Unavailable."""
         if not account.has_profile:
             return None
         source = self._profiles[account.account_id]
@@ -110,7 +110,7 @@ class AwsRoots:
 
 
 class AwsRootSession:
-    """What the proved root user is asked and told. Made by `AwsRoots.sign_in` only."""
+    """Calls as a proved root user. Only `AwsRoots.sign_in` makes one."""
 
     def __init__(
         self,
@@ -134,9 +134,9 @@ class AwsRootSession:
         self.signer_key_id = signer_key_id
 
     def observe(self, now: datetime, *parts: Part) -> RootCredentials:
-        """The access keys with their statuses, and the parts. Raises Unavailable.
+        """Read the access keys with their statuses, and `parts`. Raise Unavailable.
 
-        What the summary says is not there is not asked for.
+        It does not list what the summary says is absent.
         """
         keys = tuple(self._key(listed, with_use=Part.LAST_USE in parts) for listed in self._listed_keys())
         flags = self._flags() if Part.SUMMARY in parts else {}
@@ -148,7 +148,7 @@ class AwsRootSession:
             mfa_enabled=mfa,
             password_present=(
                 self._has_login_profile()
-                # The only one that tells at once, but not to a root access key (API reference of GetLoginProfile).
+                # Only this call is up to date, but a root access key cannot make it (API reference of GetLoginProfile).
                 if Part.PASSWORD in parts and self._own_key_id is None
                 else flags.get("AccountPasswordPresent")
             ),
@@ -160,9 +160,9 @@ class AwsRootSession:
         )
 
     def observe_twice(self, now: datetime, *parts: Part) -> RootCredentials:
-        """What two looks agree on, where no list is empty against the account's summary. Raises Unavailable.
+        """Observe twice. Raise Unavailable if the two differ, or if a list is empty but the summary counts an item.
 
-        Of a list from which something was lost on the way, what was lost would pass for gone.
+        Otherwise an item that an incomplete answer lost would pass for deleted.
         """
         first, found = self.observe(now, *parts), self.observe(now, *parts)
         if _there(first) != _there(found):
@@ -181,7 +181,7 @@ class AwsRootSession:
         return found
 
     def perform(self, operation: Operation) -> Outcome:
-        """Make the call. Whatever goes wrong is a value; what cannot be understood is InDoubt."""
+        """Make the call. Failures are returned, not raised. An answer that cannot be understood is InDoubt."""
         if self._acting is None:
             raise RuntimeError("this session was made for reading")
         repeatable, once = self._acting
@@ -190,12 +190,12 @@ class AwsRootSession:
         except Exception as error:  # noqa: BLE001  # the AWS edge: an effect may have happened, so nothing may escape
             outcome = refused_or_in_doubt(error, signer_key_id=self.signer_key_id, sent_once=operation.is_create)
             if isinstance(outcome, InDoubt):
-                # The type only: an exception's text may quote an answer, and an answer may hold a secret.
+                # Log the type only: an exception's text may quote an answer, which may hold a secret.
                 logger.warning("%s: %s in doubt after %s", self._about, operation.name, type(error).__name__)
             return outcome
 
     def _create(self, iam: "IAMClient") -> Done:
-        """The id and the secret are what counts: for want of anything else a good key is not thrown away."""
+        """Create a key. Only its id and its secret are required: nothing else that is missing may lose a good key."""
         answer: Any = iam.create_access_key()
         key = member(answer, "AccessKey")
         created_at = self._now()
@@ -217,7 +217,7 @@ class AwsRootSession:
             case OperationName.DELETE_LOGIN_PROFILE:
                 answer = iam.delete_login_profile()
             case OperationName.ALLOW_PASSWORD_RECOVERY:
-                # In an AssumeRoot session without a password: the owner of the e-mail address sets one (API reference).
+                # An AssumeRoot session sends no password. The owner of the e-mail address sets one (API reference).
                 answer = iam.create_login_profile()
             case OperationName.DEACTIVATE_MFA_DEVICE:
                 answer = iam.deactivate_mfa_device(SerialNumber=target)
@@ -227,7 +227,7 @@ class AwsRootSession:
                 raise RuntimeError("a create is sent once")
             case _:
                 assert_never(operation.name)
-        # These answers hold nothing else that shows whose they are: a page that says 200 is not AWS's.
+        # Only the request id shows that such an answer is AWS's, and not a foreign page with status 200.
         if (its_id := request_id(answer)) is None:
             raise NotOfAws("RequestId")
         return Done(signer_key_id=self.signer_key_id, aws_request_id=its_id)
@@ -248,7 +248,7 @@ class AwsRootSession:
             ids = {key.access_key_id for key in found}
             if len(ids) < len(found):
                 raise NotOfAws("AccessKeyId")
-            # The key that signs is an access key of this root user: a list without it is not whole.
+            # The signing key is an access key of this root user, so a list without it is incomplete.
             if self._listed_key_id is not None and self._listed_key_id not in ids:
                 raise NotOfAws("AccessKeyMetadata")
         return sorted(found, key=lambda key: (key.created_at, key.access_key_id))
@@ -262,13 +262,13 @@ class AwsRootSession:
             named = [text(used, name, SERVICE) for name in ("ServiceName", "Region")]
             if "LastUsedDate" in used:
                 return replace(listed, last_used_at=time(used, "LastUsedDate"), last_used_service=named[0])
-            # Never, or not since AWS keeps account of it: then neither has a name (API reference of AccessKeyLastUsed).
+            # Never used, or not since AWS tracks use: both names are then `N/A` (API reference of AccessKeyLastUsed).
             if named != [_NEVER_USED, _NEVER_USED]:
                 raise NotOfAws("LastUsedDate")
             return listed
 
     def _flags(self) -> dict[str, bool]:
-        """What the summary says is there, 1, or not, 0; it also has counts and quotas."""
+        """Return the summary's flags: 1 for present, 0 for absent. The summary also has counts and quotas."""
         with self._asked("GetAccountSummary"):
             answer: Any = self._iam.get_account_summary()
             found = member(answer, "SummaryMap")
@@ -304,6 +304,6 @@ class AwsRootSession:
 
 
 def _there(found: RootCredentials) -> RootCredentials:
-    """What is there, and which of the keys were ever used; not when, which may go on between two looks."""
+    """Drop the time and service of last uses, which may change between two reads. Keep whether a key was used."""
     used = {key: found.observed_at if key.last_used_at else None for key in found.keys}
     return replace(found, keys=tuple(replace(key, last_used_at=at, last_used_service=None) for key, at in used.items()))

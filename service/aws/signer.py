@@ -1,4 +1,4 @@
-"""One credential, proved to be an account's root."""
+"""Signing with one credential, which is proved to be an account's root."""
 
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_sts import STSClient
 
-# IAM is global and signs for one region per partition (AWS documentation, IAM endpoints).
+# IAM is global: calls are signed for one region per partition (AWS documentation, IAM endpoints).
 REGION = {Partition.AWS: "us-east-1", Partition.GOV_CLOUD: "us-gov-west-1"}
 
-# The longest that AWS allows (API reference of AssumeRoot), and longer than any execution takes.
+# The maximum of AWS (API reference of AssumeRoot). It is longer than any execution takes.
 _SESSION_SECONDS = 900
 
 UNREAD = Code.ACCOUNT_UNREACHABLE.sentence
 
 
 class Signer:
-    """Clients that all sign with one and the same credential, as the source had it at this moment."""
+    """Clients that all sign with the same credential, which the source has at this moment."""
 
     def __init__(self, source: Source, session: boto3.Session, credential: ReadOnlyCredentials, region: str) -> None:
         self.session = session
         self.key_id = str(credential.access_key)
-        self.is_long_term = not credential.token  # an access key, which AWS lists, and no session's
+        self.is_long_term = not credential.token  # an access key, which AWS lists, not a session
         self._source = source
         self._options = {
             "region_name": region,
@@ -48,20 +48,20 @@ class Signer:
 
     @classmethod
     def of(cls, source: Source, region: str) -> "Signer":
-        """Raises Unavailable."""
+        """Take the credential from the source. Raise Unavailable."""
         try:
             session = source.session()
             credential = own_credential(session)
         except Exception as error:  # noqa: BLE001
-            # The AWS edge: a profile may lead to any program and to any server, and botocore raises what it likes.
+            # The AWS edge: a profile may lead to any program or server, and botocore may raise anything.
             said, exactly = source.explain(error)
             raise Unavailable(Code.ACCOUNT_UNREACHABLE, said, cause=exactly) from None
         return cls(source, session, credential, region)
 
     def checked_key_id(self) -> str:
-        """The id, to be shown and written down. Raises Unavailable where it may be a secret in the wrong place."""
+        """Return the key's id, safe to show and store. Raise Unavailable if it may be a misplaced secret."""
         if not KEY_ID.fullmatch(self.key_id):
-            exactly = f"Of {self._source.name} what should be the key's id is no id of AWS's."
+            exactly = f"The key id of {self._source.name} does not have AWS's form."
             raise Unavailable(Code.ACCOUNT_UNREACHABLE, NO_CREDENTIAL, cause=exactly)
         return self.key_id
 
@@ -81,16 +81,16 @@ class Signer:
         return self._client("s3")  # type: ignore[no-any-return]
 
     def _client(self, service: str, config: Config = REPEATABLE) -> Any:
-        """Raises Unavailable: what the profile says of endpoints, proxies and certificates may be nonsense."""
+        """Make a client. Raise Unavailable: the profile's endpoints, proxies or certificates may be invalid."""
         try:
             return self.session.client(service, config=config, **self._options)  # type: ignore[call-overload]
         except Exception as error:  # noqa: BLE001  # the AWS edge
-            exactly = f"Of {self._source.name} an option cannot be used ({type(error).__name__})."
+            exactly = f"An option of {self._source.name} cannot be used ({type(error).__name__})."
             raise Unavailable(Code.ACCOUNT_UNREACHABLE, NO_CREDENTIAL, cause=exactly) from None
 
 
 class AssumedRoot:
-    """`sts:AssumeRoot` from a profile in the management account, or in the delegated administrator's for IAM."""
+    """`sts:AssumeRoot` with a profile of the management account, or of the delegated administrator for IAM."""
 
     def __init__(self, source: Source, region: str) -> None:
         self._source = source
@@ -101,9 +101,9 @@ class AssumedRoot:
         return f"AssumeRoot with {self._source.name}"
 
     def signer(self, account: Account, task: str) -> Signer:
-        """A session of the member account's root, for one task policy.
+        """Open a session as the member account's root, for one task policy. Raise Unavailable.
 
-        By the regional endpoint: the global one does not know AssumeRoot (API reference). Raises Unavailable.
+        It uses the regional endpoint: the global one has no AssumeRoot (API reference).
         """
         with asked(UNREAD, "AssumeRoot", about=about_account(account, self)), ExitStack() as stack:
             manager = Signer.of(self._source, self._region)
@@ -126,15 +126,15 @@ class AssumedRoot:
 
 
 def about_account(account: Account, source: Source | AssumedRoot) -> str:
-    """What the operator reads: whose credentials, and by which way."""
+    """Describe for the operator whose credentials are used, and from which source."""
     return f"account {account.account_id} by {source.name}"
 
 
 def proved_signer(account: Account, source: Source | AssumedRoot, task: str) -> Signer:
-    """Whoever `source` gives for `account`, proved to be its root.
+    """Return a signer from `source`, proved to be the root of `account`.
 
-    Raises Unavailable: `account_unreachable`, or `root_not_proved` when somebody else's credential is configured,
-    which would manage that user's own keys instead.
+    Raise Unavailable: `account_unreachable`, or `root_not_proved` if the configured credential is another user's. Calls
+    with that one would manage the other user's keys.
     """
     about = about_account(account, source)
     if isinstance(source, AssumedRoot):

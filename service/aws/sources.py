@@ -1,4 +1,4 @@
-"""Where the credential that acts on an account's root user comes from."""
+"""Sources of the credentials that sign calls to AWS."""
 
 import logging
 import os
@@ -30,10 +30,10 @@ from service.aws.profiles import check, check_bundle, without_credential
 from service.aws.programs import Builder, Program
 from service.domain.text import visible
 
-# The service models are megabytes of JSON: read once, not once per sign-in.
+# The service models are megabytes of JSON. They are read once, not at each sign-in.
 _MODELS = Loader()
 
-# To callers; which profile, in which file, is for the operator.
+# For callers. The operator also learns which profile, in which file.
 NO_CREDENTIAL = "The service has no credential to ask AWS with; its log says why."
 
 _BY_SSO = "waits for a person to sign in by `aws sso login`."
@@ -56,32 +56,32 @@ class Source(Protocol):
 
     @property
     def endpoint_url(self) -> str | None:
-        """None: whatever boto3 itself finds, the profile's own `endpoint_url` included."""
+        """Return the endpoint. None leaves it to boto3, including the profile's own `endpoint_url`."""
 
     @property
     def name(self) -> str:
-        """What the operator calls it."""
+        """Return the operator's name for it."""
 
     def session(self) -> boto3.Session:
-        """A new session, so that a credential rotated a second ago is the one used.
+        """Make a new session, so that a freshly rotated credential is used.
 
-        Raises FaultyProfile, or whatever botocore raises; `explain` says what it means.
+        Raise FaultyProfile, or any exception of botocore; `explain` describes it.
         """
 
     def explain(self, error: Exception) -> tuple[str, str]:
-        """Why there is no credential, for whoever asked and for the operator."""
+        """Explain why there is no credential, to the caller and to the operator."""
 
 
 def own_credential(session: boto3.Session) -> ReadOnlyCredentials:
-    """What the session signs with at this moment, taken out of it.
+    """Take the credential out of the session, as it is at this moment.
 
-    Raises FaultyProfile, or whatever botocore raises.
+    Raise FaultyProfile, or any exception of botocore.
     """
     credentials = session.get_credentials()
     if credentials is None:
         raise NoCredentialsError
     frozen = credentials.get_frozen_credentials()
-    # A session is a cycle of references, which the collector finds when it likes; the credential goes with its user.
+    # A session is a reference cycle, which the collector frees late. Without this, it would keep the credential.
     session._session._credentials = None  # type: ignore[attr-defined]  # noqa: SLF001
     pair, token = (frozen.access_key, frozen.secret_key), frozen.token
     if not all(isinstance(part, str) and part for part in pair) or not (token is None or isinstance(token, str)):
@@ -90,13 +90,13 @@ def own_credential(session: boto3.Session) -> ReadOnlyCredentials:
 
 
 def _ask_nobody(_prompt: str) -> NoReturn:
-    raise FaultyProfile("A person would be asked for an MFA code, and here is none.")
+    raise FaultyProfile("It requires an MFA code from a person.")
 
 
 class ProfileSource:
     """boto3's own chain for a named profile: keys in a file, `credential_process` and the rest.
 
-    None is the chain without a name: the environment, and the role of the machine or the pod.
+    With None, it is the chain without a profile: the environment, and the role of the machine or the pod.
     """
 
     endpoint_url = None
@@ -146,7 +146,7 @@ class ProfileSource:
 
 
 class FixedSource:
-    """A credential at hand and the endpoint it is good for: the simulated AWS."""
+    """A given credential and the endpoint where it is valid: the simulated AWS."""
 
     name = "a credential at hand"
 
@@ -156,7 +156,7 @@ class FixedSource:
         self._secret_access_key = secret_access_key
 
     def session(self) -> boto3.Session:
-        # Nothing of what the machine has for real accounts: no files, no AWS_PROFILE.
+        # Use nothing that the machine has for real accounts: no files, no AWS_PROFILE.
         session = _bare_session("default")
         for name in ("config_file", "credentials_file"):
             session.set_config_variable(name, os.devnull)
@@ -175,9 +175,9 @@ def _bare_session(profile: str | None) -> botocore.session.Session:
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
     for call in PAGED:
         session.register(f"before-parse.iam.{call}", check_truncation)
-    # A profile may ask AWS for its credential: no longer, and no more often, than we do.
+    # A profile may call AWS for its credential. Those calls get our timeouts and retries.
     session.set_default_client_config(REPEATABLE)
-    # Whatever the environment says: AssumeRoot is not at the global endpoint.
+    # This overrides the environment: the global endpoint has no AssumeRoot.
     session.set_config_variable("sts_regional_endpoints", "regional")
     return session
 
@@ -185,8 +185,8 @@ def _bare_session(profile: str | None) -> botocore.session.Session:
 def _silence() -> None:
     """Keep the SDK out of the log, whatever level the rest of the program wants.
 
-    At DEBUG botocore's parsers log the SecretAccessKey. At WARNING it logs the exception of a refresh that failed, with
-    the whole answer, and urllib3 quotes what it takes for headers. What matters of either, we say.
+    At DEBUG, botocore's parsers log the SecretAccessKey. At WARNING, botocore logs a failed refresh with the whole
+    answer, and urllib3 quotes malformed headers. The service logs what matters of both.
     """
     for name in ("botocore", "boto3", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -149,7 +149,7 @@ def test_a_program_for_the_credential_that_fails_is_unavailable(
 ) -> None:
     (tmp_path / "config").write_text("[profile log]\ncredential_process = false\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    with pytest.raises(Unavailable, match=r"public key cannot be had"):
+    with pytest.raises(Unavailable, match=r"public key cannot be read"):
         public_key_of(KEY_ARN, ProfileSource("log"), REGION)
 
 
@@ -204,7 +204,7 @@ def test_a_public_key_of_another_kind_than_its_spec_is_refused(kms: Kms) -> None
 @pytest.mark.parametrize("garbage", ["", "AAAA", "not base64!", 7, None])
 def test_a_public_key_that_is_garbage_is_refused(kms: Kms, garbage: object) -> None:
     kms.answers["PublicKey"] = garbage
-    with pytest.raises(Unavailable, match="public key cannot be had"):
+    with pytest.raises(Unavailable, match="public key cannot be read"):
         public_key_of(KEY_ARN, kms.source, REGION)
 
 

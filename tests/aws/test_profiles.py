@@ -86,9 +86,9 @@ _MISSING = 'There is no profile "prod-root" in ~/config nor in ~/credentials (wh
         (_P + f"aws_access_key_id = {_ID}\n", 'The profile "prod-root" in ~/config has no aws_secret_access_key.'),
         (_P + f"aws_secret_access_key = {_SECRET}\n", 'The profile "prod-root" in ~/config has no aws_access_key_id.'),
         (_P + _KEYS.replace(_ID, ""), 'The profile "prod-root" in ~/config has no aws_access_key_id.'),
-        (_P + _KEYS.replace(_ID, f'"{_ID}"'), "nothing may stand in quotes"),
+        (_P + _KEYS.replace(_ID, f'"{_ID}"'), "do not quote a value"),
         (_P + _KEYS.replace(_ID, f"{_ID} # ours"), "no comment behind a value"),
-        (_P + _KEYS.replace(_ID, _SECRET), "Of profile \"prod-root\" what should be the key's id is no id of AWS's."),
+        (_P + _KEYS.replace(_ID, _SECRET), 'The key id of profile "prod-root" does not have AWS\'s form.'),
         # the file
         (codecs.BOM_UTF8 + (_P + _KEYS).encode(), "~/config begins with a byte order mark."),
         ((_P + _KEYS).encode("utf-16"), "~/config is UTF-16 or no text."),
@@ -105,7 +105,7 @@ _MISSING = 'There is no profile "prod-root" in ~/config nor in ~/credentials (wh
         (
             _ROLE + "source_profile = s\n[profile s]\nrole_arn = r\nmfa_serial = m\nsource_profile = t\n"
             f"[profile t]\n{_KEYS}",
-            'The profile "s" in ~/config names an mfa_serial: a person would be asked for a code',
+            'The profile "s" in ~/config names an mfa_serial, which requires a code from a person',
         ),
         (
             _P + "sso_session = c\nsso_account_id = 1\nsso_role_name = x\n"
@@ -144,8 +144,8 @@ _MISSING = 'There is no profile "prod-root" in ~/config nor in ~/credentials (wh
         (_P + f"credential_process = echo '{{\"{_SECRET}\": 1}}'\n", "printed no credential: `Version` 1"),
         (_P + "credential_process = echo 'x\n", "has quotes that do not end"),
         # what else a profile says
-        (_P + _KEYS + "endpoint_url = nonsense\n", 'Of profile "prod-root" an option cannot be used (ValueError).'),
-        (_P + _KEYS + "services = nobody\n", 'Of profile "prod-root" an option cannot be used (InvalidConfigError).'),
+        (_P + _KEYS + "endpoint_url = nonsense\n", 'An option of profile "prod-root" cannot be used (ValueError).'),
+        (_P + _KEYS + "services = nobody\n", 'An option of profile "prod-root" cannot be used (InvalidConfigError).'),
         (_P + _KEYS + "ca_bundle = /no/such.pem\n", "The ca_bundle /no/such.pem does not exist"),
     ],
 )
