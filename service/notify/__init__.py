@@ -1,1 +1,1 @@
-"""Destinations: one event at a time goes out, and what became of it comes back. Nothing that comes in decides."""
+"""Destinations get one event at a time, and each attempt has a result. Trackers' hooks never approve anything."""

@@ -1,7 +1,7 @@
-"""Chats, by the incoming webhook that Slack has and others imitate: one JSON object with a `text`.
+"""Chats, by an incoming webhook as Slack and others have it: one JSON object with a `text`.
 
-Source: Slack's documentation of incoming webhooks, their errors, and of formatting text. A chat cannot be asked what it
-has: whoever is killed before the answer is written down says it twice.
+Source: Slack's documentation of incoming webhooks, their errors, and of formatting text. A chat cannot be searched for
+a message. So if the service is killed before it records the answer, the message is sent twice.
 """
 
 import json
@@ -15,12 +15,12 @@ from service.domain.text import plain
 from service.notify.message import Message, message
 from service.outbound import guarded
 
-# Slack demands no more of text that shall mean nothing.
+# Slack requires no other escapes for literal text.
 _ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-# Where text is Markdown, which knows no such thing, letters that look the same: for `@here`, `#channel`, `~channel`,
-# `*bold*`, `[link](...)`, code, tables and formulas.
+# Markdown has no such escapes, so look-alike letters replace its markup: `@here`, `#channel`, `~channel`, `*bold*`,
+# `[link](...)`, code, tables and formulas.
 _WIDE = str.maketrans({letter: chr(ord(letter) + 0xFEE0) for letter in "@#~*`[]\\|$"})
-# What is a link by itself, `https://...` and `www.example.com`; and `_this_`, but not the inside of a name.
+# Bare links, `https://...` and `www.example.com`; and `_this_`, but not underscores inside a name.
 _WIDER = (
     (re.compile(":(?=//)"), "\N{FULLWIDTH COLON}"),
     (re.compile(r"(?<=\w)\.(?=[^\W\d])"), "\N{ONE DOT LEADER}"),
@@ -28,13 +28,13 @@ _WIDER = (
 )
 _LONGEST_FACT = 400
 
-# What Slack answers for good when the webhook, its workspace or its channel is no more.
+# Slack's permanent errors: the webhook, its workspace or its channel no longer exists.
 _NO_MORE = frozenset({b"no_service", b"no_team", b"no_active_hooks", b"channel_not_found", b"channel_is_archived"})
 
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A destination. Whoever knows `url` can post there: it is a secret."""
+    """A chat as a destination. `url` is a secret, since it is enough to post there."""
 
     url: str = field(repr=False)
     client: httpx.BaseTransport = field(repr=False)
@@ -44,7 +44,7 @@ class Chat:
         return self.events is None or event in self.events
 
     def check(self) -> None:
-        """Whether it can be reached, without saying anything there. Raises Unreachable, Unsafe."""
+        """Check that the chat can be reached, without posting. Raise Unreachable, Unsafe."""
         guarded.touch(self.client, self.url)
 
     def deliver(self, notice: Notice) -> Attempt:
@@ -62,7 +62,7 @@ class Chat:
 
 
 def _body(said: Message) -> dict[str, str | bool]:
-    """Without formatting, without links but ours, without previews, and with nobody called, wherever that is known."""
+    """Return the body. Its options turn off formatting, link detection, mentions and previews, where supported."""
     facts = [f"{name}: {harmless(fact)}" for name, fact in said.facts]
     link = [] if said.link is None else [f"<{said.link.translate(_ESCAPED)}>"]
     return {
@@ -76,7 +76,7 @@ def _body(said: Message) -> dict[str, str | bool]:
 
 
 def harmless(text: str) -> str:
-    """One line that calls nobody, links nowhere and looks like what it is, read as Slack's markup or as Markdown."""
+    """Return one line without mentions, links or formatting, both in Slack's markup and in Markdown."""
     line = plain(text, _LONGEST_FACT).translate(_WIDE).translate(_ESCAPED)
     for pattern, letter in _WIDER:
         line = pattern.sub(letter, line)
@@ -84,7 +84,7 @@ def harmless(text: str) -> str:
 
 
 def _attempt(reply: guarded.Reply) -> Attempt:
-    """What Slack says in words is compared, and never repeated."""
+    """Judge the reply. Slack's text is compared, but never quoted."""
     answered = f"answered {reply.status}"
     if httpx.codes.is_success(reply.status):
         return Attempt(Answer.DELIVERED, answered)

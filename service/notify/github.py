@@ -19,22 +19,22 @@ STATES = ("open", "closed")
 
 
 def ticket_pattern(repository: str) -> re.Pattern[str]:
-    """`#12`, `12` and `owner/name#12`, of this repository and of no other, as `inbound.py` names them.
+    """Match `#12`, `12` and `owner/name#12` of this repository only, as `inbound.py` names them.
 
-    The name is one in any case, as it is for GitHub.
+    The repository's name matches in any case, as on GitHub.
     """
     return re.compile(f"(?:(?:{re.escape(repository)})?#)?[1-9][0-9]{{0,9}}", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class GitHub:
-    """The issues of `repository`, which is `owner/name`. They are `open` or `closed`."""
+    """The issues of `repository` (`owner/name`). Their states are `open` and `closed`."""
 
     rest: Rest
     repository: str
 
     def check(self) -> None:
-        """Ask for the repository, which changes nothing. Raises Refused, Unreachable, Unsafe."""
+        """Read the repository, which changes nothing. Raise Refused, Unreachable, Unsafe."""
         self.rest.call("GET", f"/repos/{self.repository}")
 
     def has_comment(self, ticket: str, marker: str, since: datetime) -> bool:
@@ -44,7 +44,7 @@ class GitHub:
             comments = part(list, self._call("GET", ticket, "/comments", query=query))
             if any(marker in str(part(dict, comment).get("body")) for comment in comments):
                 return True
-            # A page may be short and not the last: what GitHub hides from us is taken out of it.
+            # A short page may not be the last: GitHub removes from it what it hides from us.
             if not comments:
                 return False
         raise Unreachable(TOO_MANY_COMMENTS)

@@ -1,8 +1,7 @@
-"""What trackers send in: which tickets were closed or cancelled, and when, proved by the product's own signature.
+"""Trackers' hooks: which tickets were closed or cancelled, and when, with the product's own signature.
 
-Nothing that comes in approves anything. A message can only be used against requests that were filed before the time
-that is signed with it, so that sending one again does nothing that it has not done. Only what is signed is believed: a
-header that is not can make a message be ignored, and nothing else.
+No message approves anything. It withdraws only requests filed before its signed time, so a replay has no further
+effect. Only signed content is trusted. An unsigned header can cause a message to be ignored, and nothing else.
 """
 
 import hmac
@@ -34,13 +33,13 @@ _TO_COME = Unrelated("Its time is still to come. Compare the clocks.")
 
 
 class Source(Protocol):
-    """Who may send, and how its messages are read."""
+    """A sender of hooks: verifies and reads its messages."""
 
     def closed(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Closed | Unrelated:
-        """What it says was closed. Whatever it signs, this never fails: it may send what it likes.
+        """Return what the message says was closed. No signed content, however malformed, makes this fail.
 
-        `headers` have names in any case, and may have one twice. Raises BadSignature, also for one that is read and
-        there twice.
+        Names in `headers` may have any case, and may repeat. Raise BadSignature, also if a header that is read
+        repeats.
         """
 
 
@@ -48,8 +47,8 @@ class Source(Protocol):
 class StandardSource:
     """Standard Webhooks: `{"type": "ticket.closed", "data": {"ticket": "OPS-4711"}}`, or `ticket.cancelled`.
 
-    Source: the specification of Standard Webhooks. Its `timestamp` says when the event occurred, which counts where it
-    is given; the header says when it was sent, which is later each time that it is tried again.
+    Source: the specification of Standard Webhooks. The body's `timestamp`, if present, is when the event occurred, and
+    it counts. The header has the time of sending, which is later on each retry.
     """
 
     secrets: Sequence[Verifier] = field(repr=False)
@@ -70,8 +69,8 @@ class StandardSource:
 
 @dataclass(frozen=True, slots=True)
 class GitHubSource:
-    """GitHub's events `issues` and `pull_request`, signed as `X-Hub-Signature-256`. Its tickets are `#12`, `12` and
-    `owner/name#12`, which may be issues or pull requests, as they share their numbers.
+    """GitHub's events `issues` and `pull_request`, signed in `X-Hub-Signature-256`. Tickets are `#12`, `12` and
+    `owner/name#12`. Issues and pull requests share their numbers, so a ticket may be either.
 
     Source: GitHub's documentation of webhook events and payloads, and of validating deliveries.
     """
@@ -85,7 +84,7 @@ class GitHubSource:
         if message is None:
             return _OTHER_FORM
         event, end = once(headers, "x-github-event"), _end(message)
-        # A comment has its issue beside it, and actions of its own: who deletes one deletes no issue.
+        # A comment's message also has the issue, but the action is the comment's: its deletion does not delete the issue.
         if end is None or "comment" in message or event not in {"", "issues", "pull_request"}:
             return _OTHER_EVENT
         kind, stamp = end
@@ -99,9 +98,9 @@ class GitHubSource:
 
 
 def _end(message: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Where a payload of GitHub's has what ended, and there when that was; None for one that tells of no end.
+    """Return the payload's field with the ended object, and that object's field with the time; None if nothing ended.
 
-    Of a deleted or transferred issue the last change is the only time near to it.
+    For a deleted or transferred issue, the last change is the closest known time.
     """
     kind, stamps = "pull_request", {"closed": "closed_at"}
     if "issue" in message:
@@ -112,10 +111,10 @@ def _end(message: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _github_payload(body: bytes) -> Mapping[str, Any] | None:
-    """JSON, or the form with the one field `payload` that is GitHub's default.
+    """Parse JSON, or GitHub's default: a form with the single field `payload`.
 
-    Which of the two is told by the body alone. `Content-Type` is not signed: whoever sent a JSON message again as a
-    form could have a text in it, an issue's title say, read as the payload.
+    Only the body decides which. `Content-Type` is not signed: an attacker could replay a JSON message as a form, and
+    make a text in it, such as an issue's title, pass for the payload.
     """
     if not body.startswith(_FORM_FIELD):
         return _object(body)
@@ -128,11 +127,11 @@ def _github_payload(body: bytes) -> Mapping[str, Any] | None:
 
 @dataclass(frozen=True, slots=True)
 class JiraSource:
-    """Jira's `jira:issue_updated` with a status of the category done, and `jira:issue_deleted`, signed as
+    """Jira's `jira:issue_updated` with a status of the category done, and `jira:issue_deleted`, signed in
     `X-Hub-Signature`.
 
-    Source: Jira's documentation of webhooks, with a secret, and of the fields of an issue. Its `timestamp` is in
-    milliseconds, and that of the message: an issue that was closed long ago is updated by a comment as well.
+    Source: Jira's documentation of webhooks with a secret, and of the fields of an issue. `timestamp` is the message's
+    time in milliseconds, not the closing time: a comment on an issue closed long ago also sends an update.
     """
 
     secrets: Sequence[bytes] = field(repr=False)
@@ -162,21 +161,21 @@ def _is_done(message: Mapping[str, Any]) -> bool:
 
 
 def _closed_at(message: Mapping[str, Any], sent_at: datetime | None) -> datetime | None:
-    """When an issue that is done was closed: by this very update, or earlier; None where nothing says it.
+    """Return when a done issue was closed: by this update, or earlier. Return None if nothing says it.
 
-    From one status that is done into another, as service desks do after some days, is no closing: then the issue's own
-    two times both lie before. Jira Data Center has only one of them, and there it counts as one.
+    A change from one done status to another, as service desks make after some days, is no closing. Both times of the
+    issue are then earlier. Jira Data Center has only one of the two, so there such a change counts as a closing.
     """
     known = [_time(_at(message, "issue", "fields", name)) for name in ("resolutiondate", "statuscategorychangedate")]
     times = [time for time in known if time is not None]
     if sent_at is not None and _enters_its_status(message):
         return min(sent_at, max(times)) if len(times) == len(known) else sent_at
-    # A resolution that is edited has a new time: the earlier one is nearer to the truth.
+    # Editing a resolution gives it a new time, so the earlier time is closer to the truth.
     return min(times, default=None)
 
 
 def _enters_its_status(message: Mapping[str, Any]) -> bool:
-    """Whether the change is into the status that the issue has now."""
+    """Return whether this update moved the issue into its present status."""
     status = _at(message, "issue", "fields", "status", "id")
     return any(
         (item.get("from"), item.get("fromString")) != (item.get("to"), item.get("toString"))
@@ -186,7 +185,7 @@ def _enters_its_status(message: Mapping[str, Any]) -> bool:
 
 
 def _old_key(message: Mapping[str, Any]) -> str | None:
-    """The key that an issue has just lost, by being moved into another project."""
+    """Return the key that the issue has just lost by a move to another project, or None."""
     lost = (item.get("fromString") for item in _changes(message, "Key"))
     return next((key for key in lost if isinstance(key, str)), None)
 
@@ -203,12 +202,12 @@ def _closed(
 ) -> Closed | Unrelated:
     if at is None:
         return _NO_TIME
-    # Sent again and again, it would withdraw whatever is filed until then.
+    # A replayed message with a future time would withdraw everything filed until then.
     return _TO_COME if at > now + _SKEW else Closed(tickets, at, in_any_case)
 
 
 def _check(secrets: Sequence[bytes], signature: str, body: bytes) -> None:
-    # All are tried, so that the time it takes tells nothing.
+    # Try all of them, so that the time taken reveals nothing.
     good = [
         hmac.compare_digest(signature.encode(), (_SIGNATURE + hmac.new(secret, body, sha256).hexdigest()).encode())
         for secret in secrets
@@ -218,7 +217,7 @@ def _check(secrets: Sequence[bytes], signature: str, body: bytes) -> None:
 
 
 def _object(body: bytes | str) -> Mapping[str, Any] | None:
-    """None where it is no object: who signed it may send what it likes."""
+    """Parse a JSON object. Return None for anything else, which a signer may send."""
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
@@ -234,19 +233,19 @@ def _at(message: Mapping[str, Any], *path: str) -> Any:
 
 
 def _text(value: Any) -> str | None:
-    """The name of a ticket, as far as a request could have it: no database holds NUL, or half a surrogate pair."""
+    """Return a ticket that a request could have, else None: no database holds NUL, or half a surrogate pair."""
     if not isinstance(value, str) or not 1 <= len(value) <= _LONGEST_TICKET or "\0" in value:
         return None
     return None if any("\ud800" <= letter <= "\udfff" for letter in value) else value
 
 
 def _is_number(value: Any) -> bool:
-    """Of an issue. JSON's true is no number, which Python does not know."""
+    """Return whether `value` can be an issue's number. JSON's `true` cannot, though bool is an int in Python."""
     return type(value) is int and 0 < value < _LARGEST_NUMBER
 
 
 def _milliseconds(value: Any) -> datetime | None:
-    """Since 1970."""
+    """Parse milliseconds since 1970. Return None if invalid."""
     try:
         return _EPOCH + timedelta(milliseconds=value) if type(value) is int and value > 0 else None
     except OverflowError:
@@ -254,7 +253,7 @@ def _milliseconds(value: Any) -> datetime | None:
 
 
 def _time(text: Any) -> datetime | None:
-    """ISO 8601 with an offset, in UTC."""
+    """Parse ISO 8601 with an offset, and convert to UTC. Return None if invalid."""
     try:
         at = datetime.fromisoformat(text) if isinstance(text, str) else None
         return at.astimezone(UTC) if at is not None and at.tzinfo is not None else None

@@ -18,7 +18,7 @@ from service.outbound.guarded import Unreachable
 
 TICKET_PATTERN = re.compile("[A-Z][A-Z0-9_]{1,79}-[1-9][0-9]{0,9}")
 
-# Jira Service Management shows a comment to customers unless it says this; elsewhere it means nothing.
+# Jira Service Management shows a comment to customers unless it has this property. Elsewhere it has no effect.
 _INTERNAL = {"key": "sd.public.comment", "value": {"internal": True}}
 
 _MARKUP: Mapping[int, Callable[[Message], Any]] = {2: wiki, 3: adf}
@@ -26,19 +26,19 @@ _MARKUP: Mapping[int, Callable[[Message], Any]] = {2: wiki, 3: adf}
 
 @dataclass(frozen=True, slots=True)
 class Jira:
-    """Tickets are `OPS-12`. `version` is the API's: 3 is Cloud's, 2 Data Center's."""
+    """A Jira site. Its tickets are like `OPS-12`. `version` is the API's: 3 for Cloud, 2 for Data Center."""
 
     rest: Rest
     version: Literal[2, 3]
 
     def check(self) -> None:
-        """Ask who we are, which changes nothing. Raises Refused, Unreachable, Unsafe."""
+        """Ask who we are, which changes nothing. Raise Refused, Unreachable, Unsafe."""
         self.rest.call("GET", f"{self._base}/myself")
 
     def has_comment(self, ticket: str, marker: str, since: datetime) -> bool:
         start = 0
         for _ in pages():
-            # The newest first: a comment that comes meanwhile is no gap.
+            # Newest first, so that a comment added meanwhile leaves no gap.
             query = {"orderBy": "-created", "startAt": start, "maxResults": PAGE}
             comments = part(list, self._call("GET", ticket, "/comment", query=query), "comments")
             if any(marker in json.dumps(part(dict, comment).get("body")) for comment in comments):
@@ -56,7 +56,7 @@ class Jira:
         return part(str, self._call("GET", ticket, query={"fields": "status"}), "fields", "status", "name")
 
     def move(self, ticket: str, state: str) -> None:
-        """By the first transition that ends there."""
+        """Use the first transition that leads to `state`. Raise Refused if there is none."""
         steps = part(list, self._call("GET", ticket, "/transitions"), "transitions")
         ids = [part(str, step, "id") for step in steps if part(str, step, "to", "name") == state]
         if not ids:
@@ -72,17 +72,17 @@ class Jira:
 
 
 def _is_older(comments: Sequence[Any], since: datetime) -> bool:
-    """Whether all that follow are: only if they did come in the order that was asked for."""
+    """Return whether all further comments are older than `since`, and the page is in the order that was asked for."""
     first, last = (_time(part(str, comment, "created")) for comment in (comments[0], comments[-1]))
     return last < since and last <= first
 
 
 def _time(text: str) -> datetime:
-    """Raises Unreachable."""
+    """Parse a time with an offset. Raise Unreachable."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         at = None
     if at is None or at.tzinfo is None:
-        raise Unreachable("the answer has a time that is none")
+        raise Unreachable("the answer has an invalid time")
     return at

@@ -1,8 +1,8 @@
-"""What people read of an event, in the markup of whoever shows it.
+"""The text of an event in the markup of each product.
 
-Facts hold what others wrote, names above all. In each markup that text is literal: it formats, mentions, links and
-refers to nothing. Every line begins with words of ours, so that no spreadsheet takes an exported ticket for a formula.
-The delivery's id stands first among the facts: whoever cuts a long text leaves it there.
+Facts have text from others, above all names. In each markup that text is literal: no formatting, mentions, links or
+references. Every line begins with our own words, so that no spreadsheet takes an exported ticket for a formula.
+The delivery's id is the first fact, so that it survives if a long text is cut.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 from service.domain.text import plain
 from service.notify.message import Message
 
-# Without them nothing begins a macro, a link or a mention; people see that a bracket was there.
+# Without real brackets, no macro, link or mention can begin. People still see that there was a bracket.
 _WIDE_BRACKETS = str.maketrans("{}[]", "\uff5b\uff5d\uff3b\uff3d")
 _WIDE_COLON = "\uff1a"
 
@@ -24,7 +24,7 @@ def _facts(message: Message) -> Iterator[tuple[str, str]]:
 
 
 def markdown(message: Message) -> str:
-    """GitHub's. What others wrote is in code spans, where GitHub looks for no mentions, references or addresses.
+    """Format for GitHub. Text from others is in code spans, where GitHub finds no mentions, references or addresses.
 
     Source: GitHub Flavored Markdown, 6.3. Comments on GitHub keep their line breaks.
     """
@@ -33,7 +33,7 @@ def markdown(message: Message) -> str:
 
 
 def _code_span(text: str) -> str:
-    """Between more backticks than stand together anywhere in it; the inner spaces are taken off again."""
+    """Enclose it in more backticks than any run of them in it. Renderers strip the inner spaces."""
     if not text:
         return ""
     fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
@@ -41,8 +41,8 @@ def _code_span(text: str) -> str:
 
 
 def adf(message: Message) -> Mapping[str, Any]:
-    """The Atlassian Document Format: text nodes are literal. What others wrote is marked as code, which no renderer
-    looks into.
+    """Format as Atlassian Document Format. Text nodes are literal. Text from others is marked as code, which no
+    renderer interprets.
 
     Source: Atlassian's description of the format, version 1.
     """
@@ -60,8 +60,8 @@ def _text(text: str, *marks: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def wiki(message: Message) -> str:
-    """Jira's text formatting notation. What others wrote is in a `noformat` block, which it cannot end, since its
-    brackets are wide ones. Backslashes would not do: two of them are a line break.
+    """Format in Jira's text formatting notation. Text from others is in a `noformat` block. It cannot end the block,
+    as its brackets become wide ones. Backslash escapes would not do: two backslashes are a line break.
 
     Source: Jira's text formatting notation help.
     """
@@ -70,8 +70,8 @@ def wiki(message: Message) -> str:
 
 
 def work_note(message: Message) -> str:
-    """Plain text, one fact on a line. Only between ServiceNow's `[code]` and `[/code]` would it be HTML, and only an
-    address with a scheme a link: neither is there in what others wrote.
+    """Format as plain text, one fact on a line. ServiceNow reads HTML only between `[code]` and `[/code]`, and links
+    only addresses with a scheme. Text from others is changed so that it has neither.
 
     Source: ServiceNow's documentation of journal fields.
     """

@@ -1,4 +1,4 @@
-"""What people read of an event, before it is written in the markup of whoever shows it."""
+"""The text of an event for people, before a product's markup."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from service.domain.event_table import TITLES
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One line of title, facts by their names, and where to read more.
+    """A title of one line, named facts, and a link to read more.
 
-    `marker` is the delivery's id, by which a message is found again. Names of people among the facts are whatever
-    their provider says: every sink escapes all of it.
+    `marker` is the delivery's id, by which a message is found again. Facts have people's names from a provider, which
+    can be anything, so every destination escapes all facts.
     """
 
     title: str
@@ -23,7 +23,7 @@ class Message:
 
 
 def message(notice: Notice) -> Message:
-    """Of the body that `workflow/tell.py` makes."""
+    """Make the message from the body that `workflow/tell.py` makes."""
     data = _mapping(notice.document["data"])
     request, actor, head = _mapping(data.get("request")), _mapping(data.get("actor")), _mapping(data.get("audit"))
     facts = {
@@ -49,7 +49,10 @@ def message(notice: Notice) -> Message:
 
 
 def _head(head: Mapping[str, Json]) -> str | None:
-    """As `rootquorum audit verify --head` takes it. What 0006's version staged has a hash of the event instead."""
+    """Format the log's head for `rootquorum audit verify --head`.
+
+    Deliveries staged by version 0006 have a hash of the event instead of the root, so they give None.
+    """
     return f"{head['sequence']}:{head['root']}" if "root" in head else None
 
 

@@ -49,12 +49,12 @@ class Product:
     """What one tracker needs.
 
     `connect` sends nothing yet. `pattern` matches the keys of its tickets; it is made from the setting `repository`.
-    `needs` are the settings that it has beside those of all trackers.
+    `needs` are the settings that it requires beside those of all trackers.
     Products of one `family` have tickets that look the same.
     `hook` is the kind of hook that sends this product's own messages; None if there is none.
     `states` are all states of a ticket; None if the tracker's administrators define them.
     `open_states` are those that never close a ticket; None if only the settings can tell.
-    `api_of` leads from a host with pages for people to the address of its API.
+    `api_of` maps a host that serves pages for people to the address of its API.
     """
 
     connect: Callable[[Access], Tracker]
@@ -112,7 +112,7 @@ class Hook:
 
     `source` reads its messages; it is made from the secrets and the setting `repository`.
     `check_secret` raises ValueError for a secret that this kind cannot use.
-    `needs` are the settings that it has beside those of all hooks.
+    `needs` are the settings that it requires beside those of all hooks.
     `of_any_tracker` marks the kind that every tracker can be made to send.
     """
 

@@ -1,4 +1,4 @@
-"""JSON over the guarded client, for products that are told through their own API."""
+"""JSON over the guarded client, for products with an API of their own."""
 
 import json
 import time
@@ -15,38 +15,38 @@ from service.outbound import guarded
 from service.outbound.guarded import Unreachable
 
 _LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
-# As many comments as are no longer than that together, if each is as long as a product allows.
+# The comments on a page. Even at the longest that a product allows, they fit into that answer.
 PAGE = 10
-# Of comments since the event; a tracker that never ends keeps nobody for longer.
+# The limit for comments since the event, in case a tracker's pages never end.
 _MOST_PAGES = 100
 
 TOO_MANY_COMMENTS = "the ticket has too many comments"
 
-# For pages that all come late.
+# The limit for all pages together, in case each comes late.
 _LONGEST_SECONDS = 30
 
 _Part = TypeVar("_Part")
 
 
 class Refused(Exception):
-    """The other side will not take this, however often it is asked. The message quotes nothing of its answer."""
+    """The product refuses this for good, so a retry is useless. The message quotes nothing from its answer."""
 
 
 class NotFound(Refused):
-    """There is no such thing, or it is not shown to us."""
+    """It does not exist, or is hidden from us."""
 
 
 class Moved(NotFound):
-    """It is somewhere else for good. We do not follow: what is there, and who decides on it, nobody here has named."""
+    """It has moved for good. We do not follow: the settings do not name the new place, nor who controls it."""
 
 
 class Forbidden(Unreachable):
-    """We may not, for now: rights are given, and limits of calls pass."""
+    """Not allowed now. A retry makes sense: rights may be granted, and rate limits pass."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """One product's API. `headers` hold what proves us."""
+    """One product's API. `headers` have our credential."""
 
     client: httpx.BaseTransport = field(repr=False)
     url: str = field(repr=False)
@@ -55,10 +55,10 @@ class Rest:
     def call(
         self, method: str, path: str, body: Any = None, *, query: Mapping[str, str | int] | None = None, **headers: str
     ) -> Any:
-        """What the answer's JSON says; None where there is none. `path` begins with a slash and is quoted already.
+        """Call the API, and return the answer's JSON; None for an empty body. `path` begins with a slash and is quoted.
 
-        Raises NotFound, Moved, Refused, Forbidden, Unreachable, Unsafe. What better credentials or some patience could
-        mend is unreachable.
+        Raise NotFound, Moved, Refused, Forbidden, Unreachable, Unsafe. A failure that other credentials or a retry
+        could fix is Unreachable.
         """
         url = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
         reply = guarded.send(
@@ -92,13 +92,13 @@ def _check(status: int) -> None:
 
 
 def pages() -> Iterator[int]:
-    """Numbers from 1, of as many pages as one attempt may read."""
+    """Yield page numbers from 1, as many as one attempt may read."""
     until = time.monotonic() + _LONGEST_SECONDS
     yield from takewhile(lambda _: time.monotonic() < until, range(1, _MOST_PAGES + 1))
 
 
 def part(kind: type[_Part], answer: Any, *path: str) -> _Part:
-    """What stands there in an answer. Raises Unreachable where that is nothing of this kind."""
+    """Return the value at `path` in an answer. Raise Unreachable if it is not of this kind."""
     for name in path:
         answer = answer.get(name) if isinstance(answer, dict) else None
     if not isinstance(answer, kind):
@@ -107,10 +107,10 @@ def part(kind: type[_Part], answer: Any, *path: str) -> _Part:
 
 
 def basic(user: str, password: str) -> dict[str, str]:
-    """The header of HTTP Basic authentication."""
+    """Return the header of HTTP Basic authentication."""
     return {"Authorization": "Basic " + b64encode(f"{user}:{password}".encode()).decode()}
 
 
 def bearer(token: str) -> dict[str, str]:
-    """The header that shows a token."""
+    """Return the header with a bearer token."""
     return {"Authorization": f"Bearer {token}"}

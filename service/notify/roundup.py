@@ -1,7 +1,7 @@
 """Roundup, by its REST API: a message on the issue for each event.
 
-Source: Roundup's documentation of its REST interface (version 2), and its classic template, whose messages have a
-`messageid` to be found by.
+Source: Roundup's documentation of its REST interface (version 2), and its classic template. Messages there have a
+`messageid`, by which we find them.
 """
 
 import re
@@ -19,7 +19,7 @@ TICKET_PATTERN = re.compile("issue[1-9][0-9]{0,9}")
 
 
 def headers(url: str) -> Mapping[str, str]:
-    """What Roundup wants of everybody who is no browser, against forged requests."""
+    """Return the headers that Roundup requires of API clients, against cross-site request forgery."""
     parts = urlsplit(url)
     return {"X-Requested-With": "rest", "Origin": f"{parts.scheme}://{parts.netloc}", "Referer": f"{url}/"}
 
@@ -29,7 +29,10 @@ _WIDE_COLON = "\N{FULLWIDTH COLON}"
 
 @dataclass(frozen=True, slots=True)
 class Roundup:
-    """Tickets are `issue12`. The message is made, and then put on the issue: killed in between, it is found and put."""
+    """A Roundup tracker. Its tickets are like `issue12`. A message is made, then added to the issue.
+
+    If the service is killed in between, a retry finds the message and adds it.
+    """
 
     rest: Rest
     user: str
@@ -79,7 +82,7 @@ class Roundup:
         return self.rest.call("GET", _path(ticket), query={"@verbose": 2})["data"]
 
     def _change(self, ticket: str, change: Mapping[str, Any]) -> None:
-        """Unless somebody else changes the issue meanwhile, which is tried again later."""
+        """Change the issue by compare-and-swap. If somebody else changes it meanwhile, a later retry does it."""
         etag = self._issue(ticket)["@etag"]
         self.rest.call("PATCH", _path(ticket), change, **{"If-Match": etag})
 
@@ -93,6 +96,6 @@ def _message_id(marker: str) -> str:
 
 
 def _text(message: Message) -> str:
-    """Plain text, one fact on a line. Roundup shows it escaped, and makes links of addresses with a scheme."""
+    """Format as plain text, one fact on a line. Roundup escapes it, but makes links of addresses with a scheme."""
     facts = [f"{name}: {plain(fact).replace('://', _WIDE_COLON + '//')}" for name, fact in message.facts]
     return "\n".join([message.title, *facts, *([message.link] if message.link else []), f"Delivery: {message.marker}"])

@@ -23,21 +23,21 @@ _SYS_ID = re.compile("[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class ServiceNow:
-    """The records of `table`, by their number: `INC0010023`. Work notes are for the staff; nobody else reads them."""
+    """The records of `table`, by their number such as `INC0010023`. Only staff can read work notes."""
 
     rest: Rest
     table: str
 
     def check(self) -> None:
-        """Ask for any record and any work note, which changes nothing. Raises Refused, Unreachable, Unsafe.
+        """Read any record and any work note, which changes nothing. Raise Refused, Unreachable, Unsafe.
 
-        ServiceNow leaves out what it does not show, without a word: that looks as if there were none.
+        ServiceNow silently omits what we may not read, so this cannot detect a missing right.
         """
         for path in (self._path, _JOURNAL):
             part(list, self.rest.call("GET", path, query={"sysparm_limit": 1, "sysparm_fields": "sys_id"}), "result")
 
     def has_comment(self, ticket: str, marker: str, _since: datetime) -> bool:
-        """False as well where we may not read work notes."""
+        """Find the note. Return False also if we may not read work notes."""
         return self._has_note(
             _term("element_id", "=", self._record(ticket)["sys_id"]),
             _term("element", "=", "work_notes"),
@@ -46,15 +46,15 @@ class ServiceNow:
         )
 
     def comment(self, ticket: str, message: Message) -> None:
-        """Without the right to write a field ServiceNow leaves it out, and answers 200: the note is looked for. Where
-        none at all is shown to us, the answer is believed.
+        """Write the note, and check that it is there: without the right to write a field, ServiceNow ignores it and
+        answers 200. If no work note at all is visible to us, trust the answer.
         """
         self._change(ticket, {"work_notes": work_note(message)})
         if not self.has_comment(ticket, message.marker, _ANY_TIME) and self._has_note():
             raise Refused("the record did not take the work note")
 
     def state(self, ticket: str) -> str:
-        """As the service's user sees it, in that user's language."""
+        """Return the state as the service's user sees it, in that user's language."""
         return self._record(ticket)["state"]
 
     def move(self, ticket: str, state: str) -> None:
@@ -72,7 +72,7 @@ class ServiceNow:
             found = part(list, self.rest.call("GET", _JOURNAL, query=query), "result")
         except Forbidden:
             return False
-        # ServiceNow leaves out a condition that it does not understand, and answers with anything.
+        # ServiceNow ignores a condition that it does not understand, and then returns any note.
         return any(marker in part(str, note, "value") for note in found)
 
     @property
@@ -94,7 +94,7 @@ class ServiceNow:
             {name: part(str, record, name) for name in ("sys_id", "number", "state")}
             for record in part(list, answer, "result")
         ]
-        # Of another number: the condition was left out.
+        # Drop records with another number: ServiceNow ignored the condition.
         found = [record for record in found if record["number"] == ticket and _SYS_ID.fullmatch(record["sys_id"])]
         if not found:
             raise NotFound("no record has that number")
@@ -109,7 +109,7 @@ class ServiceNow:
 
 
 def _term(column: str, operator: str, value: str) -> str:
-    """One condition of an encoded query, which knows no escape: `^` would begin another. Raises Refused."""
+    """Make one condition of an encoded query. It has no escapes, and `^` would begin another. Raise Refused."""
     if not _HARMLESS.fullmatch(value):
-        raise Refused("that cannot be asked for")
+        raise Refused("the query cannot hold that value")
     return f"{column}{operator}{value}"

@@ -1,4 +1,4 @@
-"""A tracker as a destination: one comment per event on the ticket that the request names, and its state at the end."""
+"""A tracker as a destination: a comment per event on the request's ticket, and changes of the ticket's state."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -18,34 +18,33 @@ _SKEW = timedelta(hours=1)
 
 
 class Tracker(Protocol):
-    """One product. `ticket` has matched the destination's pattern.
+    """One tracker. `ticket` has matched the destination's pattern.
 
-    Everything raises NotFound for a ticket that is not there, Refused, Unreachable and Unsafe.
+    Every method raises NotFound if there is no such ticket, Refused, Unreachable and Unsafe.
     """
 
     def check(self) -> None:
-        """Ask who we are, which changes nothing: whether the address and the credential are good."""
+        """Check the address and the credential with a call that changes nothing."""
 
     def has_comment(self, ticket: str, marker: str, since: datetime) -> bool:
-        """Whether a comment with `marker` in it is there, which cannot be older than `since`."""
+        """Return whether the ticket has a comment with `marker`. It cannot be older than `since`."""
 
     def comment(self, ticket: str, message: Message) -> None:
-        """Write it below the ticket, escaped, with the marker."""
+        """Add a comment to the ticket: the message, escaped, with its marker."""
 
     def state(self, ticket: str) -> str:
-        """The name of its state, as the product's own pages show it."""
+        """Return the name of the ticket's state, as the product's pages show it."""
 
     def move(self, ticket: str, state: str) -> None:
-        """Bring it into another state, in one step. Raises Refused when the product knows no such step from here."""
+        """Move the ticket to another state in one step. Raise Refused if the product has no such step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tickets:
-    """A destination. Whoever is asked twice comments once: the delivery's id in the comment is looked for first.
+    """A tracker as a destination. A retry does not comment twice: it first searches comments for the delivery's id.
 
-    Of the tickets that look like its product's it has those of which `only` is true.
-
-    `states` are those that a ticket is brought into, by the event that does.
+    `pattern` matches the keys of the product's tickets. If `only` is set, it selects this tracker's tickets among them.
+    `states` maps an event to the state that it moves a ticket to.
     """
 
     tracker: Tracker = field(repr=False)
@@ -58,17 +57,17 @@ class Tickets:
         return (self.events is None or event in self.events) and ticket is not None and self.names(ticket)
 
     def names(self, ticket: str) -> bool:
-        """Whether it is a ticket of this tracker, as far as its key tells."""
+        """Return whether `ticket` is one of this tracker's, judging by its key."""
         is_ours = self.only is None or self.only(ticket)
         return is_ours and self.pattern.fullmatch(ticket) is not None
 
     def check(self) -> None:
-        """Whether its tracker knows us. Raises Refused, Unreachable, Unsafe."""
+        """Check that the tracker accepts our credential. Raise Refused, Unreachable, Unsafe."""
         with _understood():
             self.tracker.check()
 
     def state_of(self, ticket: str) -> str | None:
-        """The name of its state; None for one that is not there. Raises Unavailable."""
+        """Return the name of the ticket's state; None if there is no such ticket. Raise Unavailable."""
         try:
             with _understood():
                 return self.tracker.state(ticket)
@@ -96,7 +95,7 @@ class Tickets:
         if not self.tracker.has_comment(ticket, to_write.marker, since):
             self.tracker.comment(ticket, to_write)
             done = "commented"
-        # Once it or a later one was taken, whoever works on the ticket has brought it further, or later events have.
+        # On a repeat, somebody working on the ticket, or a later event, may have moved it on. Leave its state alone.
         state = None if notice.is_repeat else self.states.get(notice.event)
         if state is not None and self.tracker.state(ticket) != state:
             self.tracker.move(ticket, state)
@@ -106,7 +105,7 @@ class Tickets:
 
 @contextmanager
 def _understood() -> Iterator[None]:
-    """Whoever answers with JSON of another form is as good as away: nothing that it says may stop the worker."""
+    """Treat an answer with JSON of another form as Unreachable, so that no answer can stop the worker."""
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""Standard Webhooks 1.0, out and in: each message has an id and a time, and is signed with both."""
+"""Standard Webhooks 1.0, sent and received. Each message has an id and a time, and the signature covers both."""
 
 import base64
 import hmac
@@ -20,7 +20,7 @@ from service.outbound import guarded
 _SHARED, _PRIVATE, _PUBLIC = "whsec_", "whsk_", "whpk_"
 _SHORTEST_SECRET_BYTES, _LONGEST_SECRET_BYTES, _KEY_BYTES = 24, 64, 32
 _TOLERANCE = timedelta(minutes=5)
-# A sender has one for each of its secrets, of which there are two while one replaces the other.
+# A sender makes one signature for each of its secrets, and has two secrets during a rotation.
 _MOST_SIGNATURES = 16
 _SECONDS = re.compile("[1-9][0-9]{0,10}")
 
@@ -28,26 +28,26 @@ _MOVED, _CLIENT_ERROR, _GONE = 300, 400, 410
 
 
 class BadSignature(ValueError):
-    """The message is not from whom it should be, or not from now."""
+    """The message is not from the expected sender, or its time is too far from now."""
 
 
 class Signer(Protocol):
-    """What a destination's messages are signed with."""
+    """Signs messages to a destination."""
 
     def sign(self, message_id: str, at: int, body: bytes) -> str:
-        """One signature with its version. `at` is in seconds since 1970, `body` is UTF-8."""
+        """Return one signature with its version. `at` is in seconds since 1970, `body` is UTF-8."""
 
 
 class Verifier(Protocol):
-    """What a message that comes in is held against."""
+    """Verifies incoming messages."""
 
     def made(self, signature: str, message_id: str, at: int, body: bytes) -> bool:
-        """Whether `signature`, with its version, is this secret's of that message."""
+        """Return whether this secret made `signature`, given with its version, for that message."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharedSecret:
-    """`whsec_`: HMAC-SHA256, the same on both sides."""
+    """`whsec_`: HMAC-SHA256, with the same secret on both sides."""
 
     secret: bytes = field(repr=False)
 
@@ -61,7 +61,7 @@ class SharedSecret:
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """`whpk_`: tells Ed25519 signatures, and can make none."""
+    """`whpk_`: verifies Ed25519 signatures, and cannot make any."""
 
     key: Ed25519PublicKey = field(repr=False)
 
@@ -76,7 +76,7 @@ class PublicKey:
         return True
 
     def __str__(self) -> str:
-        """As it is handed out."""
+        """Return the text form that receivers get."""
         return _PUBLIC + base64.b64encode(self.key.public_bytes_raw()).decode()
 
 
@@ -94,7 +94,7 @@ class PrivateKey:
 
 
 def signer(text: str) -> SharedSecret | PrivateKey:
-    """From its text form. Raises ValueError, which does not quote it."""
+    """Parse the text form. Raise ValueError, which does not quote it."""
     if text.startswith(_SHARED):
         return SharedSecret(_decoded(text.removeprefix(_SHARED), _SHORTEST_SECRET_BYTES, _LONGEST_SECRET_BYTES))
     if text.startswith(_PRIVATE):
@@ -104,7 +104,7 @@ def signer(text: str) -> SharedSecret | PrivateKey:
 
 
 def verifier(text: str) -> SharedSecret | PublicKey:
-    """From its text form. Raises ValueError, which does not quote it."""
+    """Parse the text form. Raise ValueError, which does not quote it."""
     if text.startswith(_SHARED):
         return SharedSecret(_decoded(text.removeprefix(_SHARED), _SHORTEST_SECRET_BYTES, _LONGEST_SECRET_BYTES))
     if text.startswith(_PUBLIC):
@@ -114,7 +114,7 @@ def verifier(text: str) -> SharedSecret | PublicKey:
 
 
 class Sent(NamedTuple):
-    """What a good signature proves: the message's id, by which the caller knows a repetition, and when it was sent."""
+    """What a valid signature proves: the message's id, by which callers recognize a repeat, and the time of sending."""
 
     id: str
     at: datetime
@@ -127,7 +127,7 @@ def verify(
     now: datetime,
     tolerance: timedelta = _TOLERANCE,
 ) -> Sent:
-    """What the signature proves; nobody reads these headers again. Raises BadSignature."""
+    """Verify the signature, and return what it proves. Use that instead of the headers. Raise BadSignature."""
     message_id, stamp = once(headers, "webhook-id"), once(headers, "webhook-timestamp")
     signatures = once(headers, "webhook-signature").split()
     if not message_id or not stamp or not signatures:
@@ -138,7 +138,7 @@ def verify(
     if abs(at - now.timestamp()) > tolerance.total_seconds():
         raise BadSignature("the message is not from now")
     try:
-        # All are tried, so that the time it takes tells nothing.
+        # Try all of them, so that the time taken reveals nothing.
         good = [secret.made(signature, message_id, at, body) for secret in secrets for signature in signatures]
     except UnicodeError:
         raise BadSignature("the message is not UTF-8") from None
@@ -148,10 +148,9 @@ def verify(
 
 
 def once(headers: Mapping[str, str], name: str) -> str:
-    """A header's value, empty where there is none. `name` is in lower case, those of `headers` may be in any.
+    """Return a header's value; empty if absent. `name` is in lower case; names in `headers` may have any case.
 
-    Raises BadSignature for one that is there twice: two readers of it could take different ones, and whoever sends it
-    would choose which.
+    Raise BadSignature if it repeats: two readers could take different values, and the sender would choose which.
     """
     found = [value for each, value in headers.items() if each.lower() == name]
     if len(found) > 1:
@@ -165,7 +164,7 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A destination that takes Standard Webhooks. While its secret changes it has two, and each signs."""
+    """A destination for Standard Webhooks. During a rotation it has two secrets, and each signs."""
 
     name: str
     url: str = field(repr=False)
@@ -178,7 +177,7 @@ class Webhook:
         return self.events is None or event in self.events
 
     def check(self) -> None:
-        """Whether it can be reached, without telling it anything. Raises Unreachable, Unsafe."""
+        """Check that it can be reached, without sending an event. Raise Unreachable, Unsafe."""
         guarded.touch(self.client, self.url)
 
     def deliver(self, notice: Notice) -> Attempt:
@@ -211,7 +210,7 @@ def _signed(message_id: str, at: int, body: bytes) -> bytes:
 
 
 def _at(stamp: str) -> int:
-    """Seconds since 1970, only as `str` writes them: what is signed is the header's text."""
+    """Parse seconds since 1970, only in the form that `str` writes: the signature covers the header's text."""
     if not _SECONDS.fullmatch(stamp):
         raise BadSignature("the time is no number of seconds")
     return int(stamp)
