@@ -1,20 +1,20 @@
-# Any base that has python3 (3.11 or newer) and its venv module; both stages stand on the same one.
-# For a release give it with its digest: --build-arg BASE=python:3.11-slim-bookworm@sha256:…
+# Any base image with python3 (3.11 or newer) and its venv module. Both stages use it.
+# For a release, give it with its digest: --build-arg BASE=python:3.11-slim-bookworm@sha256:…
 ARG BASE=python:3.11-slim-bookworm
 
 
 FROM ${BASE} AS build
 WORKDIR /build
 
-# One environment builds, the other is shipped and has not even pip.
+# One environment builds. The other is shipped, without pip.
 RUN python3 -m venv tools && python3 -m venv --without-pip /opt/rootquorum
 
-# What `make` develops and tests with, checked by hash. Wheels only: nothing is compiled, no setup.py is run.
+# The same packages that `make` tests with, checked by hash. Wheels only: this compiles nothing and runs no setup.py.
 COPY requirements.lock ./
 RUN tools/bin/pip --python /opt/rootquorum/bin/python install \
     --no-cache-dir --no-compile --only-binary :all: --require-hashes --requirement requirements.lock
 
-# The build backend comes out of the lock as well. Were it to need one package more, the hash check would say so.
+# The build backend also comes from the lock. If it needs a package that is not named here, the hash check fails.
 COPY requirements-dev.lock ./
 RUN awk '/^[a-z]/ { wanted = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/ } wanted' \
         requirements-dev.lock > requirements-build.lock \
@@ -24,8 +24,8 @@ RUN awk '/^[a-z]/ { wanted = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trov
 COPY pyproject.toml README.md LICENSE ./
 COPY migrations migrations
 COPY service service
-# The root file system is read-only later, so bytecode is made now; `unchecked-hash` holds whatever a registry or a
-# reproducible build does to time stamps.
+# The root file system is read-only at run time, so compile bytecode now. `unchecked-hash` keeps it valid even if a
+# registry or a reproducible build changes time stamps.
 RUN tools/bin/pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir dist . \
     && tools/bin/pip --python /opt/rootquorum/bin/python install --no-cache-dir --no-compile --no-deps dist/*.whl \
     && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/rootquorum/lib
@@ -42,15 +42,15 @@ LABEL org.opencontainers.image.title="rootquorum" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 
-# The only place that the service ever writes to, and with PostgreSQL not even there. No VOLUME: a forgotten mount
-# shall be an error (on a read-only root), not an anonymous volume that takes the audit log with it.
-# /etc/rootquorum is where settings and AWS configuration are mounted.
+# The service writes only to /var/lib/rootquorum; with PostgreSQL, nowhere. No VOLUME: on a read-only root a forgotten
+# mount must be an error, not an anonymous volume that is lost together with the audit log.
+# Mount settings and AWS configuration at /etc/rootquorum.
 RUN install --directory --owner=10001 --group=10001 /var/lib/rootquorum && install --directory /etc/rootquorum/aws
 COPY --from=build /opt/rootquorum /opt/rootquorum
 
-# The environment wins over the settings file: nothing here that an operator would set there, except where the
-# service listens, which the container decides. LOGNAME: the uid has no passwd entry, and `rootquorum token` asks.
-# HOME has nothing to read or write. TMPDIR: where SQLite may put a large sort.
+# The environment overrides the settings file, so this sets nothing that an operator sets there, except the address to
+# listen on, which is the container's. LOGNAME: `rootquorum token` needs it, as the uid has no passwd entry.
+# HOME: nothing is read or written there. TMPDIR: SQLite may put a large sort there.
 ENV PATH=/opt/rootquorum/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -63,18 +63,18 @@ ENV PATH=/opt/rootquorum/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
     ROOTQUORUM_SERVER__HOST=0.0.0.0 \
     ROOTQUORUM_SERVER__PORT=8080
 
-# `sqlite:///rootquorum.db`, the default, is relative and so ends up in the volume.
+# The default `sqlite:///rootquorum.db` is relative, so the file is in the volume.
 WORKDIR /var/lib/rootquorum
-# A number, so that an orchestrator can tell without the image's passwd that it is not root.
+# A number shows an orchestrator that this is not root, without the image's passwd.
 USER 10001:10001
 EXPOSE 8080
 
-# /livez, not /readyz: who acts on "unhealthy" restarts the container, and a restart mends no database, but kills an
-# execution half-way. /readyz is for the load balancer. No proxy of the environment between us and ourselves;
-# -I keeps the working directory, which is writable, off the import path.
+# /livez, not /readyz: an "unhealthy" container is restarted. A restart does not repair a database, but can interrupt an
+# execution. /readyz is for the load balancer. The check ignores proxies from the environment.
+# -I keeps the writable working directory off the import path.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
     CMD ["/opt/rootquorum/bin/python", "-I", "-c", "import os; from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open('http://127.0.0.1:' + os.environ['ROOTQUORUM_SERVER__PORT'] + '/livez', timeout=4)"]
 
-# Exec form: SIGTERM reaches the service itself.
+# Exec form, so that SIGTERM reaches the service itself.
 ENTRYPOINT ["rootquorum"]
 CMD ["serve"]

@@ -11,7 +11,7 @@ from service.db.engine import connect
 from service.db.tables import metadata
 from service.settings import load
 
-# Any number that nobody else takes in this database: "rootquor" in ASCII.
+# A lock number that nothing else in this database uses: "rootquor" in ASCII.
 MIGRATION_LOCK = 0x726F6F7471756F72
 
 given = context.config.attributes.get("engine")
@@ -20,16 +20,17 @@ engine: Engine = given or connect(load().database.url, connections=1)
 
 @contextmanager
 def foreign_keys_off(connection: Connection) -> Iterator[None]:
-    """Around a transaction in which SQLite may replace a table (https://sqlite.org/lang_altertable.html, section 7).
+    """Disable foreign keys around a transaction in which SQLite replaces a table.
 
-    Inside one the pragma has no effect; so it goes past SQLAlchemy, which would begin one.
+    Source: https://sqlite.org/lang_altertable.html, section 7. The pragma has no effect inside a transaction, so it
+    bypasses SQLAlchemy, which would begin one.
     """
     raw = connection.connection
     raw.cursor().execute("PRAGMA foreign_keys=OFF")
     try:
         yield
     finally:
-        raw.rollback()  # a COMMIT that failed has left the transaction open
+        raw.rollback()  # a failed COMMIT leaves the transaction open
         raw.cursor().execute("PRAGMA foreign_keys=ON")
 
 
@@ -41,14 +42,14 @@ def check_foreign_keys(connection: Connection) -> None:
 
 
 def wait_for_our_turn(connection: Connection) -> None:
-    """Replicas that start together migrate once: who waited finds nothing left to do.
+    """Take a lock, so that replicas that start together migrate once: those that waited find nothing to do.
 
-    Nothing outlives the transaction, so that a pooler may stand in between.
+    Lock and settings end with the transaction, so this works through a connection pooler.
     """
     for setting in ("statement_timeout = 0", "idle_in_transaction_session_timeout = 0", "lock_timeout = '15min'"):
         connection.exec_driver_sql(f"SET LOCAL {setting}")
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
-    # For a lock on a table seconds, since everybody else queues up behind it.
+    # Wait only seconds for a table's lock, since everybody else queues behind us.
     connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
 
 

@@ -1,5 +1,5 @@
--- What the service's own role needs, and all that it gets: it owns nothing, deletes nothing but old deliveries, and writes the audit log
--- once. `rootquorum migrate --grant-to ROLE` runs this after each migration; by hand, as the owner of the tables:
+-- The grants of the service's role, and no more. It owns nothing, deletes only old deliveries, and can only append to the
+-- audit log. `rootquorum migrate --grant-to ROLE` runs this after each migration; by hand, as the owner of the tables:
 --   psql --set role=rootquorum --single-transaction --file grants.sql
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM :"role";
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO :"role";

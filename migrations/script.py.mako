@@ -14,7 +14,7 @@ down_revision = ${repr(down_revision)}
 
 def upgrade() -> None:
     ${upgrades if upgrades else "pass"}
-    # Whose code runs on this schema: this version's, and those before it that the note above vouches for.
+    # The versions whose code runs on this schema: this one, and earlier ones that the note above names as compatible.
     op.execute("DELETE FROM supported_revisions WHERE revision NOT IN (${repr(down_revision)})")
     op.execute("INSERT INTO supported_revisions (revision) VALUES (${repr(up_revision)})")
 

@@ -135,8 +135,8 @@ _ON_DRIFTS: tuple[_Refused, ...] = (
     ("expectations_no_delete", "expectations", "DELETE", None, "expectations are kept"),
 )
 
-# What an inserted row must not find there, or REPLACE would delete it without a trigger on connections that have not
-# turned recursive_triggers on. A drift is kept against its unique index as well.
+# An insert must not conflict with these rows. REPLACE would delete such a row without running its trigger, on
+# connections without recursive_triggers. For drifts, this also covers their unique index.
 _SAME = {
     "requests": "id = NEW.id",
     "drifts": "id = NEW.id OR (closed_at IS NULL AND NEW.closed_at IS NULL AND account_id = NEW.account_id "

@@ -11,10 +11,10 @@ from alembic.util import CommandError
 revision = "0003"
 down_revision = "0002"
 
-# What an operator or a sign-in did to people is in the audit log; here nobody is made to be forgotten.
+# The audit log has the changes by operators and sign-ins. This table must not lose a person.
 _NO_DELETE = ("people_no_delete", "DELETE", "", "people are kept")
 _ONE_SUBJECT = ("people_stay_who_they_are", "UPDATE OF subject", "", "a person keeps the subject")
-# Nor does a vote that is void count again.
+# A void vote must not count again.
 _STAY_VOID = (
     "people_votes_stay_void",
     "UPDATE",

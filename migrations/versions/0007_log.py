@@ -25,7 +25,7 @@ _REFUSED = (
     ("audit_tree_no_delete", "audit_tree", "DELETE", None, "the audit tree stays"),
 )
 
-# What is below a node: two leaves, or two nodes. Temporary tables come last, for anybody may make them.
+# A node's children: two leaves, or two nodes. pg_temp is searched last, since anybody may make temporary tables.
 _CHECK_NODE = """
 CREATE FUNCTION rootquorum_check_node() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
@@ -77,7 +77,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("reader", "what", name=op.f("pk_audit_reads")),
     )
     _plant()
-    # Late: from here on nobody else stages a delivery.
+    # This comes late, since it blocks others from staging deliveries.
     _index("due_at", "seq")
     op.add_column("deliveries", sa.Column("is_repeat", sa.Boolean(), nullable=False, server_default=sa.false()))
     for statement in _triggers(op.get_bind().dialect.name):
@@ -87,7 +87,7 @@ def upgrade() -> None:
 
 
 def _index(*columns: str) -> None:
-    """What is due, in the order of `columns`."""
+    """Index the pending deliveries in the order of `columns`."""
     pending = sa.text("ended_at IS NULL")
     op.drop_index("ix_deliveries_due", "deliveries")
     op.create_index(
@@ -100,7 +100,7 @@ def _index(*columns: str) -> None:
 
 
 def _plant() -> None:
-    """The tree over what there is. What others append meanwhile is taken in by the next append."""
+    """Build the tree over the present events. The next append adds events that others append meanwhile."""
     bind, size, subtrees = op.get_bind(), 0, list[bytes]()
     nodes = sa.table("audit_nodes", sa.column("seq"), sa.column("level"), sa.column("hash"))
     while contents := _contents(size):
@@ -121,7 +121,7 @@ def _plant() -> None:
 
 
 def _hash(*parts: bytes) -> bytes:
-    """RFC 9162, 2.1.1: written out here, so that this migration stays what it is."""
+    """Hash by RFC 9162, 2.1.1. It is repeated here, so that this migration never changes."""
     return hashlib.sha256(b"".join(parts)).digest()
 
 
@@ -143,7 +143,7 @@ def _triggers(dialect: str) -> list[str]:
             f"BEGIN SELECT RAISE(ABORT, '{why}'); END"
             for name, table, event, when, why in _REFUSED
         ]
-    # SQLite knows no SHA-256, and no roles that it could be of use against.
+    # SQLite has no SHA-256, and no roles to protect against.
     checked = "CREATE TRIGGER audit_nodes_checked BEFORE INSERT ON audit_nodes FOR EACH ROW "
     return (
         [_CHECK_NODE, f"{checked} EXECUTE FUNCTION rootquorum_check_node()"]

@@ -23,7 +23,7 @@ _WHY = "a person keeps the spelling"
 
 def upgrade() -> None:
     op.add_column("people", sa.Column("words", sa.Text(), nullable=False, server_default="{}"))
-    # Empty for those who are here already, and for those whom the previous version still adds.
+    # Empty for existing people, and for people whom the previous version still adds.
     op.add_column("people", sa.Column("spelling", sa.String(length=255), nullable=True, server_default=""))
     _copy_words()
     is_sqlite = op.get_bind().dialect.name == "sqlite"
@@ -38,7 +38,7 @@ def upgrade() -> None:
 
 
 def _copy_words() -> None:
-    """So that the word of one provider is not lost when the previous version writes down that of another."""
+    """Keep the word of one provider when the previous version stores that of another."""
     bind = op.get_bind()
     people = sa.table(
         "people",
@@ -63,7 +63,7 @@ def _copy_words() -> None:
 
 
 def _timestamp(at: datetime) -> str:
-    """As the code writes it; SQLite gives it without a zone."""
+    """Format a time as the code does. SQLite returns it without a zone."""
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
