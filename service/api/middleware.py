@@ -89,8 +89,8 @@ class SecurityHeaders:
 class BodyLimit:
     """Reads the whole body before the route runs. Refuses a body that is too large, too slow, or one of too many.
 
-    A limit that applies only while a route reads the body would let a route without a body act first, and then lose
-    its response: after an execution that response is a secret.
+    A limit that applies only while a route reads the body is too late for a route without one. That would act first
+    and then lose its response, which after an execution is a secret.
     """
 
     def __init__(self, app: ASGIApp) -> None:
