@@ -48,8 +48,8 @@ class DriftCheck:
 def check_drift(ctx: Context, account: Account, actor: Actor = WORKER) -> DriftCheck:
     """Check one account for drift now.
 
-    Raise Unavailable; Conflict if no source can read it, and `account_busy` if an operation on it is in progress or so
-    recent that AWS may not show it everywhere yet.
+    Raise Unavailable, and Conflict if no source can read it. Raise Conflict with `account_busy` if an operation on it
+    is in progress, or so recent that AWS may not show it everywhere yet.
     """
     began = ctx.now()
     with ctx.roots.sign_in(account, plan(account)) as root:
