@@ -334,8 +334,10 @@ _FILING = {
     "execution_window_seconds": int,
 }
 _FILED, _DECIDED, _APPROVED, _STARTED = "request.filed", "decision.recorded", "request.approved", "execution.started"
+_DELIVERED, _SUCCEEDED, _ROLLED_BACK = "execution.delivered", "execution.succeeded", "key.rolled_back"
 _RECEIVED, _SUSPENDED, _REINSTATED = "receipt.confirmed", "person.suspended", "person.reinstated"
 _OF_PEOPLE = {"person.seen", "person.changed", _SUSPENDED, _REINSTATED}
+_OF_TOKENS = {"token.created", "token.revoked"}
 _UNDECIDED = ("pending", "approved")
 # The status that each event leads to, and those that it may follow.
 LIFE = {
@@ -345,12 +347,29 @@ LIFE = {
     "request.expired": ("expired", _UNDECIDED),
     _STARTED: ("executing", ("approved",)),
     "execution.in_doubt": ("in_doubt", ("executing",)),
-    "execution.delivered": ("delivered", ("executing",)),
-    "execution.succeeded": ("succeeded", ("executing", "in_doubt")),
+    _DELIVERED: ("delivered", ("executing",)),
+    _SUCCEEDED: ("succeeded", ("executing", "in_doubt")),
     "execution.failed": ("failed", ("executing", "in_doubt")),
     _RECEIVED: ("succeeded", ("delivered",)),
-    "key.rolled_back": ("rolled_back", ("delivered",)),
+    _ROLLED_BACK: ("rolled_back", ("delivered",)),
 }
+# What the worker does about a delivered key, each at most once, and the status in which it may.
+_GIVEN_UP, _OVERDUE, _DEACTIVATED, _RETIRED = "receipt.given_up", "receipt.overdue", "key.deactivated", "key.retired"
+_OF_KEYS = {
+    _GIVEN_UP: ("delivered",),
+    _OVERDUE: ("delivered",),
+    _DEACTIVATED: ("delivered", "succeeded"),
+    "key.expiring": ("delivered", "succeeded"),
+    "key.expiry_failed": ("delivered", "succeeded"),
+    _RETIRED: ("succeeded",),
+}
+_OF_LIFETIMES = {"key.expiring", "key.expiry_failed", _RETIRED}
+_NAMING_THE_KEY = {_DEACTIVATED, "key.expiry_failed", _RETIRED}  # the others say status, digest and result
+# What a roll-back says that takes back at once a key of which nobody ever had the secret.
+_NEVER_SEEN = {"not_recorded", "secret_withheld"}
+# What somebody does by deciding; and what comes before there is a result.
+_BY_DECISION = {_APPROVED, "request.rejected"}
+_BEFORE_AN_END = {*_BY_DECISION, "request.withdrawn", "request.expired", _STARTED}
 ENDS = {name for name, (reached, _) in LIFE.items() if not any(reached in before for _, before in LIFE.values())}
 _WORKER = ("service", "rootquorum")
 _SIGN_IN = "oidc-"  # begins the credential of a sign-in at a provider; any other is the id of an API token
@@ -394,7 +413,10 @@ class _Vote:
 
 @dataclass(slots=True)
 class _Request:
-    """What has to be remembered of a request that has not ended. `last` is the number of its latest event."""
+    """What has to be remembered of a request until it ends, and then until a lifetime that it gave a key has ended.
+
+    `last` is the number of its latest event. Times and durations are microseconds; `lifetime` None for no end.
+    """
 
     digest: str
     requester: tuple[str, str]
@@ -403,12 +425,30 @@ class _Request:
     runs_by_itself: bool
     quorum: int
     window: int
+    receipt_window: int
+    grace: int
+    lifetime: int | None
     deadline: int
     last: int
     at: int
     status: str = "pending"
     approvals: dict[str, _Vote] = field(default_factory=dict)  # by person
     rejections: set[str] = field(default_factory=set)
+    deciders: set[bytes] = field(default_factory=set)  # whose decisions there were, and who executed: `_who`
+    executor: set[bytes] = field(default_factory=set)
+    known_keys: set[str] = field(default_factory=set)
+    key: "_Key | None" = None
+
+
+@dataclass(slots=True)
+class _Key:
+    """What was delivered, and what the worker did about it; `done` are the names of these events."""
+
+    result: Event
+    receipt_by: int
+    expires_at: str | None
+    deactivated_at: int | None = None
+    done: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -450,7 +490,9 @@ class _Token:
 
 
 class Replay:
-    """Holds events against the rules, one after the other. It remembers requests that have not ended, people, tokens.
+    """Holds events against the rules, one after the other.
+
+    It remembers requests that have not ended, those whose key has a lifetime that has not ended, people and tokens.
 
     A log has all events, evidence those of one request: then nothing is known of people, of tokens and of numbers.
     """
@@ -475,15 +517,17 @@ class Replay:
             yield Finding("not-an-event", f"seq {shown(event.get('seq'))}", f"found {shown(event)}")
             self.lose()
             return
-        request = self.open.get(event["request_id"])
-        if event["event"] == _FILED:
+        name, request = event["event"], self.open.get(event["request_id"])
+        if name in _OF_PEOPLE | _OF_TOKENS:
+            self._learn(event)
+            if event["request_id"] is not None:
+                yield Finding("wrong-request", _place(event), f"{name} is about no request")
+        if name == _FILED:
             yield from self._file(event, request)
         elif request is not None:
             yield from self._continue(event, request)
-        elif event["event"] in LIFE or event["event"] == _DECIDED:
+        elif name in LIFE or name in _OF_KEYS or name == _DECIDED:
             yield from self._miss(event)
-        else:
-            self._learn(event)
 
     def notes(self) -> Iterator[str]:
         """Say what could not be judged."""
@@ -524,7 +568,8 @@ class Replay:
         elif request_id not in self._strangers:
             self._strangers.add(request_id)
             self._unjudged += 1
-        if event["event"] in ENDS:
+        # One with a lifetime is done with when its key is.
+        if event["event"] == _RETIRED or (event["event"] in ENDS and "expires_at" not in event["data"]):
             self._strangers.discard(request_id)
 
     def _file(self, event: Event, twin: _Request | None) -> Told:
@@ -548,6 +593,12 @@ class Replay:
         if filing["filed_at"] != event["at"]:
             text = f"it says that it was filed at {shown(filing['filed_at'])}, and was at {event['at']}"
             yield Finding("time-contradicts", place, text)
+        policy = data.get("policy")
+        in_force = policy.get("quorum") if isinstance(policy, dict) else None
+        if "policy" in data and (type(in_force) is not int or in_force > filing["quorum"]):
+            text = f"expected the quorum in force, {shown(in_force)}, or more, found {filing['quorum']}"
+            yield Finding("wrong-quorum", place, text)
+        lifetime = _duration(filing, "lifetime_seconds")
         self.open[request_id] = request = _Request(
             digest=digest,
             requester=(filing["requester_kind"], filing["requester"]),
@@ -556,6 +607,9 @@ class Replay:
             runs_by_itself=filing["run_on_approval"],
             quorum=filing["quorum"],
             window=filing["execution_window_seconds"] * _SECOND,
+            receipt_window=_duration(filing, "receipt_window_seconds") or 0,
+            grace=_duration(filing, "rollback_grace_seconds") or 0,
+            lifetime=lifetime,
             deadline=deadline,
             last=event["seq"],
             at=_moment(event),
@@ -574,6 +628,8 @@ class Replay:
             yield from self._decide(event, request)
         elif event["event"] in LIFE:
             yield from self._step(event, request)
+        elif event["event"] in _OF_KEYS:
+            yield from self._treat(event, request)
         elif data.get("status", request.status) != request.status:
             text = f"it says {shown(data['status'])} of a request that is {request.status}"
             yield Finding("wrong-step", place, text)
@@ -584,6 +640,7 @@ class Replay:
         person, credential = str(data.get("person")), str(data.get("credential"))
         broken = [*self._check_decision(event, request), *self._check_credential(event)]
         yield from broken
+        request.deciders.add(_who(event))
         request.approvals.pop(person, None)
         if data.get("decision") != "approve":
             request.rejections.add(person)
@@ -617,16 +674,107 @@ class Replay:
                 return
         if data.get("digest") != request.digest:
             yield Finding("wrong-digest", place, f"expected {request.digest}, found {shown(data.get('digest'))}")
+        yield from self._check_result(event, request)
+        yield from self._check_who(event, request)
         if name == _APPROVED:
             yield from self._check_quorum(event, request)
+            yield from _check_clock(event, "execute_by", request.window)
             request.deadline = _moment(event) + request.window
         elif name == _STARTED:
             yield from self._check_start(event, request)
-        elif name == _RECEIVED:
-            yield from self._check_actor(event, [("person", request.recipient)])
+        elif name in (_DELIVERED, _SUCCEEDED):
+            yield from self._deliver(event, request)
         request.status = reached
-        if name in ENDS:
+        has_end = name == _RECEIVED and request.key is not None and request.key.expires_at is not None
+        if name in ENDS and not has_end:
             del self.open[event["request_id"]]
+
+    def _check_who(self, event: Event, request: _Request) -> Told:
+        name = event["event"]
+        alone = {
+            "request.withdrawn": request.requester,
+            "request.expired": _WORKER,
+            _RECEIVED: ("person", request.recipient),
+            _ROLLED_BACK: _WORKER,
+        }
+        if name in alone:
+            yield from self._check_actor(event, [alone[name]])
+            yield from _check_not_early(event, request)
+            if name == _RECEIVED and request.key is not None and _GIVEN_UP in request.key.done:
+                yield Finding("wrong-step", _place(event), f"{name} after {_GIVEN_UP}")
+        elif name in _BY_DECISION:
+            yield from _check_same(event, request.deciders)
+        elif name != _STARTED:
+            yield from _check_same(event, request.executor, or_worker=True)
+
+    def _deliver(self, event: Event, request: _Request) -> Told:
+        """A create delivers its key, which somebody confirms or the worker takes back; nothing else does."""
+        name, data = event["event"], event["data"]
+        if request.is_create is not (name == _DELIVERED):
+            text = f"{name} of what makes {'a' if request.is_create else 'no'} key"
+            yield Finding("wrong-step", _place(event), text)
+        if name == _DELIVERED:
+            expires_at, result = data.get("expires_at"), data.get("result")
+            if request.lifetime is not None:
+                yield from _check_clock(event, "expires_at", request.lifetime)
+            elif expires_at is not None:
+                yield Finding("wrong-clock", _place(event), "the key was asked for without an end")
+            request.key = _Key(
+                result=result if isinstance(result, dict) else {},
+                receipt_by=_moment(event) + request.receipt_window,
+                expires_at=expires_at if request.lifetime is not None and _time(expires_at) is not None else None,
+            )
+
+    def _treat(self, event: Event, request: _Request) -> Told:
+        """What the worker does about a delivered key."""
+        name, place, data, key = event["event"], _place(event), event["data"], request.key
+        yield from self._check_actor(event, [_WORKER])
+        if (
+            key is None
+            or request.status not in _OF_KEYS[name]
+            or name in key.done
+            or (key.expires_at is None and name in _OF_LIFETIMES)
+        ):
+            yield Finding("wrong-step", place, f"{name} of a request that is {request.status}")
+        if name not in _NAMING_THE_KEY:
+            if data.get("status") != request.status:
+                yield Finding(
+                    "wrong-step", place, f"{name}: expected {request.status}, found {shown(data.get('status'))}"
+                )
+            if data.get("digest") != request.digest:
+                yield Finding("wrong-digest", place, f"expected {request.digest}, found {shown(data.get('digest'))}")
+            yield from self._check_result(event, request)
+        elif key is not None and data.get("access_key_id") != key.result.get("access_key_id"):
+            text = f"{name}: expected {shown(key.result.get('access_key_id'))}, which was delivered, found "
+            yield Finding("wrong-key", place, text + shown(data.get("access_key_id")))
+        yield from _check_not_early(event, request)
+        if key is not None:
+            key.done.add(name)
+            if name == _DEACTIVATED and key.deactivated_at is None:
+                key.deactivated_at = _moment(event)
+        if name == _RETIRED:
+            del self.open[event["request_id"]]
+
+    def _check_result(self, event: Event, request: _Request) -> Told:
+        """Hold what became of the execution, and the end of a lifetime, against what was delivered."""
+        name, place, data, key = event["event"], _place(event), event["data"], request.key
+        found, expires_at = data.get("result"), data.get("expires_at")
+        if name in _BEFORE_AN_END:
+            is_right = found is None
+        elif not isinstance(found, dict):
+            is_right = False
+        elif key is None:  # none is known before the delivery, and a lost one never
+            new = found.get("access_key_id")
+            is_new = isinstance(new, str) and new not in request.known_keys
+            is_right = is_new if name == _DELIVERED else new is None
+        elif name == _ROLLED_BACK:
+            is_right = found.get("access_key_id") == key.result.get("access_key_id")
+        else:
+            is_right = found == key.result
+        if not is_right:
+            yield Finding("wrong-result", place, f"{name}: {shown(found)} is not what can have become of it")
+        if name != _DELIVERED and expires_at != (None if key is None else key.expires_at):
+            yield Finding("wrong-clock", place, f"{name}: the lifetime of the key ends at {shown(expires_at)}")
 
     def _check_start(self, event: Event, request: _Request) -> Told:
         place, at = _place(event), _moment(event)
@@ -635,6 +783,11 @@ class Replay:
         if request.runs_by_itself and not request.is_create:
             runners.append(_WORKER)
         yield from self._check_actor(event, runners)
+        known = event["data"].get("known_key_ids")
+        if not isinstance(known, list) or len(_texts(known)) != len(known):
+            yield Finding("wrong-result", place, f"expected the ids of the keys that there were, found {shown(known)}")
+        request.executor, request.known_keys = {_who(event)}, _texts(known)
+        yield from _check_fresh(event, request)
         if at >= request.deadline + _TOLERANCE:
             yield Finding("too-late", place, "an execution after the time for it was over")
         for who in sorted({request.requester[1], request.recipient}):
@@ -680,9 +833,17 @@ class Replay:
         yield from self._check_credential(event)
 
     def _check_credential(self, event: Event) -> Told:
-        """An API token is its owner's; the log says whose it is, and when it was revoked."""
+        """A sign-in is named by what proved it. An API token is its owner's; the log says whose it is, and when it was
+        revoked.
+        """
         by, credential = event["actor"], str(event["actor"].get("credential"))
-        if not self._knows_others or by.get("kind") == "service" or credential.startswith(_SIGN_IN):
+        if credential.startswith(_SIGN_IN) and by.get("kind") != "service":
+            named = _SIGN_IN + hashlib.sha256(canonical(by.get("proof"))).hexdigest()[:32]
+            if credential != named or not isinstance(by.get("proof"), dict):
+                text = f"no proof is there of the sign-in {shown(credential)}"
+                yield Finding("wrong-credential", _place(event), text)
+            return
+        if not self._knows_others or by.get("kind") == "service":
             return
         token = self._tokens.get(credential)
         if token is None or token.owner != by.get("subject"):
@@ -690,6 +851,85 @@ class Replay:
             yield Finding("wrong-credential", _place(event), text)
         elif token.revoked_at is not None and abs(_moment(event) - token.revoked_at) >= _TOLERANCE:
             yield Finding("wrong-credential", _place(event), f"the token {shown(credential)} had been revoked")
+
+
+def _who(event: Event) -> bytes:
+    return canonical([event["actor"].get(name) for name in ("kind", "subject", "credential")])
+
+
+def _check_same(event: Event, expected: set[bytes], *, or_worker: bool = False) -> Told:
+    """That it was done by one who did what led to it, and by the same credential, whatever has become of that since."""
+    by, name = event["actor"], event["event"]
+    if or_worker and (by.get("kind"), by.get("subject")) == _WORKER:
+        return
+    if not expected and name != "request.rejected":
+        return  # what led to it is missing, which is a finding of its own
+    if _who(event) not in expected:
+        text = f"{name}: expected one of {shown(sorted(expected))}, found {shown(by)}"
+        yield Finding("wrong-actor", _place(event), text)
+
+
+def _check_clock(event: Event, name: str, window: int) -> Told:
+    """That the time `name` is a window later than its event."""
+    found = _time(event["data"].get(name))
+    if found is None or abs(found - _moment(event) - window) >= _TOLERANCE:
+        text = f"expected {name} {window // _SECOND} seconds after {event['at']}, found "
+        yield Finding("wrong-clock", _place(event), text + shown(event["data"].get(name)))
+
+
+def _check_not_early(event: Event, request: _Request) -> Told:
+    """That a key is taken away when its receipt or its lifetime is over, and deleted when the grace is."""
+    name, data, key, at = event["event"], event["data"], request.key, _moment(event)
+    result = data if name == _RETIRED else data.get("result") if name == _ROLLED_BACK else None
+    said = result if isinstance(result, dict) else {}
+    if key is None or name not in {_GIVEN_UP, _OVERDUE, _DEACTIVATED, _RETIRED, _ROLLED_BACK}:
+        return
+    if name == _ROLLED_BACK and said.get("code") in _NEVER_SEEN:
+        return
+    ends = [] if key.expires_at is None else [_time(key.expires_at) or 0]
+    if request.status == "delivered" and (name != _DEACTIVATED or _GIVEN_UP in key.done):
+        ends.append(key.receipt_by)
+    if not ends or at < min(ends) - _TOLERANCE:
+        yield Finding("too-early", _place(event), f"{name}: neither its receipt nor its lifetime was over")
+    elif said.get("aws_request_id") is not None and (
+        key.deactivated_at is None or at < key.deactivated_at + request.grace - _TOLERANCE
+    ):
+        text = f"{name}: the key had not been inactive for {request.grace // _SECOND} seconds"
+        yield Finding("too-early", _place(event), text)
+
+
+def _check_fresh(event: Event, request: _Request) -> Told:
+    """That whoever executed was signed in as freshly and as strongly as the policy of the same event demands."""
+    policy, by = event["data"].get("policy"), event["actor"]
+    if not isinstance(policy, dict) or "execution_sign_in" not in policy or by.get("kind") == "service":
+        return  # versions that did not name it did not ask either
+    if not request.is_create and policy["execution_sign_in"] != "all":
+        return
+    proof = by["proof"] if isinstance(by.get("proof"), dict) else None
+    said, wanted = proof or {}, {name: _texts(policy.get(f"decision_{name}")) for name in ("acr", "amr")}
+    strong = not wanted["acr"].isdisjoint(_texts([said.get("acr")])) or not wanted["amr"].isdisjoint(
+        _texts(said.get("amr"))
+    )
+    if any(wanted.values()) and not strong:
+        yield Finding("stale-sign-in", _place(event), "the sign-in was weaker than the policy demands")
+    signed_in_at, longest = _time(said.get("auth_time")), _duration(policy, "decision_max_auth_age")
+    if policy.get("decision_requires_auth_time") and signed_in_at is None:
+        yield Finding("stale-sign-in", _place(event), "it does not say when they signed in")
+    elif proof is not None and longest is not None:
+        signed_in_at = _time(said.get("issued_at")) if signed_in_at is None else signed_in_at
+        age = None if signed_in_at is None else _moment(event) - signed_in_at
+        if age is None or not -_TOLERANCE <= age <= longest + _TOLERANCE:
+            text = f"expected a sign-in of the last {longest // _SECOND} seconds, found {shown(said)}"
+            yield Finding("stale-sign-in", _place(event), text)
+
+
+def _texts(values: object) -> set[str]:
+    return {each for each in values if isinstance(each, str)} if isinstance(values, list) else set()
+
+
+def _duration(document: dict[str, Any], name: str) -> int | None:
+    found = document.get(name)
+    return found * _SECOND if type(found) is int else None
 
 
 def _misstep(event: Event, request: _Request) -> Finding:

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,12 +12,14 @@ from support.builders import NOON, actor, decision, request, standing
 
 from service.domain.account import SourceKind
 from service.domain.actor import WORKER, Actor
-from service.domain.canonical import canonical, timestamp
+from service.domain.canonical import canonical, sha256, timestamp
 from service.domain.checkpoint import Checkpoint
-from service.domain.event_table import TOKEN_CREATED
-from service.domain.events import Event, between, filed
+from service.domain.event_table import KEY_DEACTIVATED, KEY_RETIRED, TOKEN_CREATED, EventName
+from service.domain.events import Event, between, filed, taken_away
 from service.domain.merkle import EMPTY, Frontier, Node, inclusion_proof, leaf_hash, root_of
-from service.domain.outcome import Done
+from service.domain.operation import Operation, OperationName
+from service.domain.outcome import CreatedKey, Done, Secret
+from service.domain.request import OperationRequest, Result
 from service.signing.ed25519 import Ed25519Signer
 from service.signing.notes import sign_note
 
@@ -25,6 +27,18 @@ ORIGIN = "log.example/rootquorum"
 SIGNER = Ed25519Signer(ORIGIN, Ed25519PrivateKey.from_private_bytes(b"k" * 32))
 STRANGER = Ed25519Signer(ORIGIN, Ed25519PrivateKey.from_private_bytes(b"s" * 32))
 POLICY = {"approvers": ["bob", "carol"], "quorum": 2}
+
+# Of a sign-in at a provider, and what the log calls that.
+PROOF = {
+    "issuer": "https://login.example.com",
+    "subject": "00u1",
+    "jti": None,
+    "issued_at": timestamp(NOON),
+    "auth_time": timestamp(NOON),
+    "acr": None,
+    "amr": ["pwd", "otp"],
+}
+SIGNED_IN = {"credential": f"oidc-{sha256(PROOF)[:32]}", "proof": PROOF}
 
 Leaf = dict[str, Any]
 
@@ -118,31 +132,85 @@ def events_of(ledger: MemoryLog, request_id: str) -> list[Any]:
 
 
 def executed() -> tuple[MemoryLog, str]:
-    """Return a log in which a request was filed, approved by two and executed, among other events; and its id."""
-    ledger, asked = MemoryLog(), request()
+    """A log in which one request was filed, approved by two and executed, among the events of others; and its id."""
+    ledger, claimed = _claimed(operation=Operation(OperationName.DELETE_ACCESS_KEY, "AKIAEXAMPLE000000001"))
+    _go_on(ledger, claimed, claimed.settle(Done(signer_key_id="AKIASIGNER0000000000", aws_request_id="r-1"), NOON))
+    _other(ledger)
+    return ledger, claimed.filing.request_id
+
+
+def retired() -> tuple[MemoryLog, str]:
+    """A log in which a key was made and confirmed, and deleted at the end of its lifetime."""
+    ledger, delivered = _delivered(lifetime=LIFETIME)
+    end = NOON + LIFETIME
+    received = delivered.receive(NOON + timedelta(minutes=5))
+    _go_on(ledger, delivered, received, by("rita"), at=NOON + timedelta(minutes=5))
+    _go_on(ledger, received, received.announce_expiry(end - GRACE), at=end - GRACE)
+    _name_key(ledger, KEY_DEACTIVATED, delivered, end)
+    _name_key(ledger, KEY_RETIRED, delivered, end + GRACE)
+    return ledger, delivered.filing.request_id
+
+
+def taken_back() -> tuple[MemoryLog, str]:
+    """A log in which a key was made that nobody confirmed, and deleted."""
+    ledger, delivered = _delivered()
+    late = NOON + timedelta(minutes=15)
+    given_up = delivered.give_up(late)
+    _go_on(ledger, delivered, given_up, at=late)
+    _name_key(ledger, KEY_DEACTIVATED, delivered, late)
+    result = Result(code="unconfirmed", detail="Gone.", access_key_id=NEW_KEY, aws_request_id="r-4")
+    _go_on(ledger, given_up, given_up.roll_back(result, late + GRACE), at=late + GRACE)
+    return ledger, delivered.filing.request_id
+
+
+LIFETIME, GRACE = timedelta(days=30), timedelta(hours=24)
+NEW_KEY = "AKIAEXAMPLE000000009"
+
+
+def _delivered(**about: object) -> tuple[MemoryLog, OperationRequest]:
+    ledger, claimed = _claimed(**about)
+    created = CreatedKey(NEW_KEY, Secret("s"), NOON)
+    done = Done(signer_key_id="AKIASIGNER0000000000", aws_request_id="r-1", created=created)
+    return ledger, _go_on(ledger, claimed, claimed.settle(done, NOON), by("rita"))
+
+
+def _claimed(**about: object) -> tuple[MemoryLog, OperationRequest]:
+    ledger, asked = MemoryLog(), request(**about)
     request_id = asked.filing.request_id
     _other(ledger)
     ledger.tell(filed(asked), by("alice"), request_id, policy=POLICY)
     _other(ledger)
     for person in ("bob", "carol"):
-        decided = asked.decide(decision(asked, person), standing().has_quorum)
-        for event in between(asked, decided):
-            ledger.tell(event, by(person), request_id)
-        asked = decided
+        decided = asked.decide(decision(asked, person, decided_at=NOON), standing().has_quorum)
+        asked = _go_on(ledger, asked, decided, by(person))
         _other(ledger)
     claimed = asked.claim(by="rita", source=SourceKind.PROFILE, known_key_ids=("AKIAEXAMPLE000000001",), now=NOON)
-    (started,) = between(asked, claimed)
-    ledger.tell(started, by("rita"), request_id, policy=POLICY)
-    settled = claimed.settle(Done(signer_key_id="AKIASIGNER0000000000", aws_request_id="r-1"), NOON)
-    (succeeded,) = between(claimed, settled)
-    ledger.tell(succeeded, WORKER, request_id)
-    _other(ledger)
-    return ledger, request_id
+    return ledger, _go_on(ledger, asked, claimed, by("rita"), policy=POLICY)
 
 
-def executed_otherwise(change: Callable[[list[Leaf]], None]) -> tuple[MemoryLog, str]:
-    """Return the log as if the service had written changed events: numbered, chained and signed like any other."""
-    ledger, request_id = executed()
+def _go_on(
+    ledger: MemoryLog,
+    before: OperationRequest,
+    after: OperationRequest,
+    who: Actor = WORKER,
+    at: datetime = NOON,
+    **more: Any,
+) -> OperationRequest:
+    for event in between(before, after):
+        ledger.tell(event, who, after.filing.request_id, at=at, **more)
+    return after
+
+
+def _name_key(ledger: MemoryLog, name: EventName, delivered: OperationRequest, at: datetime) -> None:
+    event = taken_away(name, NEW_KEY, Done(signer_key_id="AKIASIGNER0000000000", aws_request_id="r-3"))
+    ledger.tell(event, WORKER, delivered.filing.request_id, at=at)
+
+
+def executed_otherwise(
+    change: Callable[[list[Leaf]], None], story: Callable[[], tuple[MemoryLog, str]] = executed
+) -> tuple[MemoryLog, str]:
+    """The same log, had the service itself written something else: numbered, chained and signed as any other."""
+    ledger, request_id = story()
     leaves: list[Leaf] = json.loads(json.dumps(ledger.leaves))
     change(leaves)
     again = MemoryLog()

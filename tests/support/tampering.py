@@ -33,6 +33,13 @@ RULES = {
     "no-quorum",
     "too-late",
     "time-contradicts",
+    "wrong-quorum",
+    "wrong-result",
+    "wrong-clock",
+    "wrong-key",
+    "too-early",
+    "stale-sign-in",
+    "wrong-request",
 }
 
 

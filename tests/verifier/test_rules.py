@@ -7,12 +7,24 @@ from typing import Any
 
 import pytest
 from support.builders import NOON
-from support.ledger import Leaf, MemoryLog, by, events_of, executed, executed_otherwise
+from support.ledger import (
+    NEW_KEY,
+    PROOF,
+    SIGNED_IN,
+    Leaf,
+    MemoryLog,
+    by,
+    events_of,
+    executed,
+    executed_otherwise,
+    retired,
+    taken_back,
+)
 from support.tampering import findings, findings_in, told_of
 
 from service import verifier
 from service.domain.actor import WORKER
-from service.domain.canonical import canonical, timestamp
+from service.domain.canonical import canonical, parse_timestamp, timestamp
 from service.domain.event_table import EventName
 from service.domain.events import EVENT_OF, Event
 from service.domain.request import NEXT, TERMINAL
@@ -31,12 +43,15 @@ def vote_of(leaves: list[Leaf], person: str) -> Leaf:
 
 
 def vote(whom: str, **changed: Any) -> Change:
-    """Somebody's decision is another, or another's: then made with a sign-in of theirs."""
+    """Somebody's decision is another, or another's: then made with a sign-in of theirs. So is what follows on it."""
 
     def change(leaves: list[Leaf]) -> None:
-        leaf = vote_of(leaves, whom)
-        leaf["data"] |= changed | ({"credential": "oidc-1"} if "person" in changed else {})
+        leaf, approved = vote_of(leaves, whom), first(leaves, "request.approved")
+        as_before = approved["actor"] == leaf["actor"]
+        leaf["data"] |= changed | ({"credential": SIGNED_IN["credential"]} if "person" in changed else {})
         leaf["actor"] |= {"subject": leaf["data"]["person"], "credential": leaf["data"]["credential"]}
+        leaf["actor"] |= {"proof": PROOF} if "person" in changed else {}
+        approved["actor"] = {**leaf["actor"]} if as_before else approved["actor"]
 
     return change
 
@@ -75,12 +90,14 @@ def filed(**changed: Any) -> Change:
 
 def from_then(event: str, by: timedelta) -> Change:
     """That event and all after it were later, or earlier."""
+    return lambda leaves: _later(leaves, first(leaves, event), by)
 
-    def change(leaves: list[Leaf]) -> None:
-        for leaf in leaves[leaves.index(first(leaves, event)) :]:
-            leaf["at"] = timestamp(NOON + by)
 
-    return change
+def _later(leaves: list[Leaf], start: Leaf, by: timedelta) -> None:
+    for leaf in leaves[leaves.index(start) :]:
+        leaf["at"] = timestamp(NOON + by)
+        if leaf["event"] == "request.approved":
+            leaf["data"]["execute_by"] = timestamp(NOON + by + timedelta(hours=8))
 
 
 def again(event: str, behind: str) -> Change:
@@ -119,24 +136,44 @@ def and_back(leaves: list[Leaf]) -> None:
 
 def late_vote(leaves: list[Leaf]) -> None:
     """All that follows on carol's is as late."""
-    for leaf in leaves[leaves.index(vote_of(leaves, "carol")) :]:
-        leaf["at"] = timestamp(NOON + timedelta(days=4))
+    _later(leaves, vote_of(leaves, "carol"), timedelta(days=4))
 
 
 def delivered(receiver: str) -> Change:
     """The execution made a key, and somebody confirms that it arrived."""
 
     def change(leaves: list[Leaf]) -> None:
+        filed(operation="create_access_key")(leaves)
         done = first(leaves, "execution.succeeded")
         done["event"], done["data"]["status"] = "execution.delivered", "delivered"
-        receipt = copied(done, event="receipt.confirmed", actor={"kind": "person", "subject": receiver} | _TOKENLESS)
+        done["data"]["result"]["access_key_id"] = NEW_KEY
+        receipt = copied(done, event="receipt.confirmed", actor={"kind": "person", "subject": receiver} | SIGNED_IN)
         receipt["data"]["status"] = "succeeded"
         leaves.insert(leaves.index(done) + 1, receipt)
 
     return change
 
 
-_TOKENLESS = {"credential": "oidc-2", "proof": None}
+def ended(event: str, status: str, who: str) -> Change:
+    """Before it was executed, by somebody."""
+
+    def change(leaves: list[Leaf]) -> None:
+        without("execution.started")(leaves)
+        end = first(leaves, "execution.succeeded")
+        end.update(event=event, actor={"kind": "person", "subject": who, "credential": f"token-of-{who}"})
+        end["data"] |= {"status": status, "result": None}
+
+    return change
+
+
+def signed_in(**policy: Any) -> Change:
+    """The execution took a fresh sign-in by the policy in force, and had one."""
+    demanded = {"execution_sign_in": "all", "decision_requires_auth_time": True, "decision_max_auth_age": 900}
+    return both(
+        acted("execution.started", **SIGNED_IN), data("execution.started", policy={"quorum": 2} | demanded | policy)
+    )
+
+
 _BY_THE_WORKER = {"kind": "service", "subject": "rootquorum", "credential": "worker"}
 _HOUR = timedelta(hours=1)
 
@@ -157,18 +194,20 @@ BROKEN: Mapping[str, tuple[Change, set[str]]] = {
     "a machine approves": (acted("decision.recorded", kind="machine"), {"not-own-decision", "no-quorum"}),
     "somebody approves for another": (
         both(
-            data("decision.recorded", credential="oidc-1"),
-            acted("decision.recorded", subject="dave", credential="oidc-1"),
+            data("decision.recorded", credential=SIGNED_IN["credential"]),
+            acted("decision.recorded", subject="dave", **SIGNED_IN),
         ),
         {"not-own-decision", "no-quorum"},
     ),
-    "a decision by another token": (acted("decision.recorded", credential="oidc-1"), {"not-own-decision", "no-quorum"}),
+    "a decision by another token": (acted("decision.recorded", **SIGNED_IN), {"not-own-decision", "no-quorum"}),
     "a decision of nobody": (vote("carol", person=None), {"not-own-decision", "no-quorum"}),
     "a decision of a list": (vote("carol", person=["bob"]), {"not-own-decision", "no-quorum"}),
     "a quorum of one": (
         both(filed(quorum=1), data("execution.started", policy={"quorum": 1}), vote("carol", person="bob")),
-        {"no-quorum"},
+        {"no-quorum", "wrong-quorum"},
     ),
+    "a quorum below that in force when it was filed": (filed(quorum=1), {"wrong-quorum"}),
+    "filed under no quorum": (data("request.filed", policy={"quorum": "2"}), {"wrong-quorum"}),
     "a quorum of three": (filed(quorum=3), {"no-quorum"}),
     "a quorum of three in force": (data("execution.started", policy={"quorum": 3}), {"no-quorum"}),
     "no quorum in force": (data("execution.started", policy=None), {"no-policy"}),
@@ -184,7 +223,7 @@ BROKEN: Mapping[str, tuple[Change, set[str]]] = {
     "ended twice": (again("execution.succeeded", "execution.succeeded"), {"not-open"}),
     "a result without an execution": (without("execution.started"), {"not-started"}),
     "an execution before the approvals": (
-        both(acted("execution.started", credential="oidc-2"), first_starts),
+        both(acted("execution.started", **SIGNED_IN), first_starts),
         {"wrong-step", "no-quorum"},
     ),
     "an execution that nobody said was approved": (without("request.approved"), {"wrong-step"}),
@@ -193,28 +232,23 @@ BROKEN: Mapping[str, tuple[Change, set[str]]] = {
     "approved twice": (again("request.approved", "request.approved"), {"wrong-step"}),
     "another status than the event's": (data("request.approved", status="executing"), {"wrong-step"}),
     "a status on the way": (
-        both(again("request.approved", "execution.started"), lambda leaves: leaves[10].update(event="key.expiring")),
+        both(again("request.approved", "execution.started"), lambda leaves: leaves[10].update(event="something.new")),
         {"wrong-step"},
     ),
     "another than the recipient takes the secret": (
-        acted("execution.started", subject="alice", credential="token-of-alice"),
+        both(delivered("rita"), acted("execution.started", subject="alice", credential="token-of-alice")),
         {"wrong-actor"},
     ),
     "the worker takes the secret": (
-        both(filed(run_on_approval=True), acted("execution.started", **_BY_THE_WORKER)),
+        both(delivered("rita"), filed(run_on_approval=True), acted("execution.started", **_BY_THE_WORKER)),
         {"wrong-actor"},
     ),
-    "the worker was not asked": (
-        both(filed(operation="delete_access_key"), acted("execution.started", **_BY_THE_WORKER)),
-        {"wrong-actor"},
-    ),
+    "the worker was not asked": (acted("execution.started", **_BY_THE_WORKER), {"wrong-actor"}),
     "somebody executes": (
-        both(
-            filed(operation="delete_access_key"), acted("execution.started", subject="bob", credential="token-of-bob")
-        ),
+        acted("execution.started", subject="bob", credential="token-of-bob"),
         {"wrong-actor"},
     ),
-    "filed in another's name": (acted("request.filed", subject="bob", credential="oidc-1"), {"wrong-actor"}),
+    "filed in another's name": (acted("request.filed", subject="bob", **SIGNED_IN), {"wrong-actor"}),
     "filed by a machine of that name": (acted("request.filed", kind="machine"), {"wrong-actor"}),
     "another confirms the receipt": (delivered("bob"), {"wrong-actor"}),
     "filed at another time": (filed(filed_at=timestamp(NOON - _HOUR)), {"time-contradicts"}),
@@ -231,6 +265,53 @@ BROKEN: Mapping[str, tuple[Change, set[str]]] = {
     "a filing with half a quorum": (filed(quorum="2"), {"not-filed", "not-open"}),
     "a filing without an end": (filed(approve_by="never"), {"not-filed", "not-open"}),
     "the filing of another": (filed(id="another"), {"not-filed", "not-open"}),
+    "approved by nobody who decided": (acted("request.approved", subject="dave"), {"wrong-actor"}),
+    "approved with another token": (acted("request.approved", credential="token-of-bob"), {"wrong-actor"}),
+    "rejected by nobody": (
+        both(
+            without("decision.recorded", "request.approved", "execution.started"),
+            lambda leaves: first(leaves, "execution.succeeded").update(event="request.rejected"),
+            data("request.rejected", status="rejected", result=None),
+        ),
+        {"wrong-actor"},
+    ),
+    "settled by another than executed it": (
+        acted("execution.succeeded", kind="person", subject="alice", credential="token-of-alice"),
+        {"wrong-actor"},
+    ),
+    "withdrawn by another": (ended("request.withdrawn", "withdrawn", "bob"), {"wrong-actor"}),
+    "expired by somebody": (ended("request.expired", "expired", "alice"), {"wrong-actor"}),
+    "another end of the time to execute": (
+        data("request.approved", execute_by=timestamp(NOON + timedelta(days=9))),
+        {"wrong-clock"},
+    ),
+    "no end of the time to execute": (data("request.approved", execute_by=None), {"wrong-clock"}),
+    "a lifetime of what makes no key": (data("execution.succeeded", expires_at=timestamp(NOON)), {"wrong-clock"}),
+    "keys that are no list": (data("execution.started", known_key_ids="AKIA"), {"wrong-result"}),
+    "a result before the execution": (data("execution.started", result={"code": "done"}), {"wrong-result"}),
+    "an execution without a result": (data("execution.succeeded", result=None), {"wrong-result"}),
+    "a key of what makes none": (data("execution.succeeded", result={"access_key_id": NEW_KEY}), {"wrong-result"}),
+    "a create that delivers nothing": (filed(operation="create_access_key"), {"wrong-step"}),
+    "a delivery of what makes no key": (both(delivered("rita"), filed(operation="delete_access_key")), {"wrong-step"}),
+    "a sign-in that proves nothing": (
+        acted("execution.started", credential=SIGNED_IN["credential"]),
+        {"wrong-credential"},
+    ),
+    "a sign-in that is another's": (
+        acted("execution.started", **SIGNED_IN | {"proof": PROOF | {"subject": "00u2"}}),
+        {"wrong-credential"},
+    ),
+    "a vote by a sign-in that proves nothing": (
+        both(vote("bob", credential="oidc-1"), acted("decision.recorded", credential="oidc-1", proof=None)),
+        {"wrong-credential", "no-quorum"},
+    ),
+    "a sign-in that is too old": (both(signed_in(), from_then("execution.started", _HOUR)), {"stale-sign-in"}),
+    "a sign-in that is too weak": (signed_in(decision_amr=["hwk"]), {"stale-sign-in"}),
+    "a sign-in of another class": (signed_in(decision_acr=["gold"]), {"stale-sign-in"}),
+    "a token where a sign-in is demanded": (
+        both(signed_in(), acted("execution.started", credential="token-of-rita", proof=None)),
+        {"stale-sign-in"},
+    ),
 }
 
 
@@ -251,13 +332,13 @@ def test_a_rule_that_the_service_broke_is_found_in_evidence_and_in_the_log(name:
     "change",
     [
         delivered("rita"),
-        both(filed(operation="delete_access_key", run_on_approval=True), acted("execution.started", **_BY_THE_WORKER)),
-        both(
-            filed(operation="delete_access_key"),
-            acted("execution.started", subject="alice", credential="token-of-alice"),
-        ),
-        filed(operation="delete_access_key"),
-        filed(quorum=0),
+        both(filed(run_on_approval=True), acted("execution.started", **_BY_THE_WORKER)),
+        acted("execution.started", subject="alice", credential="token-of-alice"),
+        acted("execution.succeeded", kind="person", subject="rita", credential="token-of-rita"),
+        acted("execution.started", **SIGNED_IN),
+        signed_in(),
+        signed_in(decision_amr=["otp", "hwk"]),
+        ended("request.withdrawn", "withdrawn", "alice"),
         from_then("execution.succeeded", timedelta(days=99)),
         from_then("execution.started", timedelta(seconds=-30)),
         data("execution.started", policy={"quorum": 1}),
@@ -269,6 +350,176 @@ def test_what_keeps_to_the_rules_has_no_finding(change: Change) -> None:
     ledger, request_id = executed_otherwise(change)
     assert findings_in(evidence_of(ledger, request_id)) <= _DIFFERS
     assert findings(b"".join(ledger.export())) == set()
+
+
+def moved(event: str, by: timedelta) -> Change:
+    """That event was at another time, and all others were when they were."""
+
+    def change(leaves: list[Leaf]) -> None:
+        leaf = first(leaves, event)
+        leaf["at"] = timestamp(parse_timestamp(leaf["at"]) + by)
+
+    return change
+
+
+def result(event: str, **changed: Any) -> Change:
+    return lambda leaves: first(leaves, event)["data"]["result"].update(changed)
+
+
+_DAY = timedelta(days=1)
+_VICTIM = "AKIAVICTIM0000000001"
+
+# What may become of a key that was delivered: confirmed and retired, or taken back.
+BROKEN_LIVES: Mapping[str, tuple[Callable[[], tuple[MemoryLog, str]], Change, set[str]]] = {
+    "delivered a key that was known": (retired, data("execution.started", known_key_ids=[NEW_KEY]), {"wrong-result"}),
+    "delivered no key": (taken_back, result("execution.delivered", access_key_id=None), {"wrong-result", "wrong-key"}),
+    "the receipt is of another key": (retired, result("receipt.confirmed", access_key_id=_VICTIM), {"wrong-result"}),
+    "the receipt tells another story": (retired, result("receipt.confirmed", signer_key_id="x"), {"wrong-result"}),
+    "the receipt comes after it was given up": (
+        taken_back,
+        both(
+            lambda leaves: leaves.remove(first(leaves, "key.deactivated")),
+            lambda leaves: first(leaves, "key.rolled_back").update(event="receipt.confirmed"),
+            acted("receipt.confirmed", kind="person", subject="rita", credential="token-of-rita"),
+            lambda leaves: first(leaves, "receipt.confirmed")["data"].update(
+                status="succeeded", result=first(leaves, "execution.delivered")["data"]["result"]
+            ),
+        ),
+        {"wrong-step"},
+    ),
+    "another key is deactivated": (retired, data("key.deactivated", access_key_id=_VICTIM), {"wrong-key"}),
+    "another key is retired": (retired, data("key.retired", access_key_id=_VICTIM), {"wrong-key"}),
+    "no key is retired": (retired, lambda leaves: first(leaves, "key.retired").update(data={}), {"wrong-key"}),
+    "another key is taken back": (taken_back, result("key.rolled_back", access_key_id=_VICTIM), {"wrong-result"}),
+    "a lifetime that was not filed": (
+        retired,
+        data("execution.delivered", expires_at=timestamp(NOON + _DAY)),
+        {"wrong-clock"},
+    ),
+    "a key without the lifetime that was filed": (
+        retired,
+        lambda leaves: first(leaves, "execution.delivered")["data"].pop("expires_at"),
+        {"wrong-clock", "not-open"},
+    ),
+    "a lifetime of a key that was asked for without": (
+        taken_back,
+        data("execution.delivered", expires_at=timestamp(NOON + _DAY)),
+        {"wrong-clock"},
+    ),
+    "a lifetime that was shortened": (
+        retired,
+        data("key.expiring", expires_at=timestamp(NOON + _DAY)),
+        {"wrong-clock"},
+    ),
+    "announced as something else": (retired, data("key.expiring", digest="0" * 64), {"wrong-digest"}),
+    "announced as not confirmed": (retired, data("key.expiring", status="delivered"), {"wrong-step"}),
+    "deactivated too early": (retired, moved("key.deactivated", -2 * _DAY), {"too-early", "time-contradicts"}),
+    "retired within the grace": (retired, moved("key.retired", -_HOUR), {"too-early"}),
+    "retired without a deactivation": (retired, without("key.deactivated"), {"too-early"}),
+    "deactivated twice": (retired, again("key.deactivated", "key.deactivated"), {"wrong-step"}),
+    "retired twice": (retired, again("key.retired", "key.retired"), {"not-open"}),
+    "retired before it was confirmed": (retired, without("receipt.confirmed", "key.expiring"), {"wrong-step"}),
+    "retired by somebody": (
+        retired,
+        acted("key.retired", kind="person", subject="rita", credential="token-of-rita"),
+        {"wrong-actor"},
+    ),
+    "deactivated by somebody": (
+        retired,
+        acted("key.deactivated", kind="person", subject="rita", credential="token-of-rita"),
+        {"wrong-actor"},
+    ),
+    "taken back by somebody": (
+        taken_back,
+        acted("key.rolled_back", kind="person", subject="rita", credential="token-of-rita"),
+        {"wrong-actor"},
+    ),
+    "given up too early": (taken_back, moved("receipt.given_up", -timedelta(minutes=14)), {"too-early"}),
+    "deactivated without giving up": (taken_back, without("receipt.given_up"), {"too-early"}),
+    "taken back within the grace": (taken_back, moved("key.rolled_back", -_HOUR), {"too-early"}),
+    "taken back without a deactivation": (taken_back, without("key.deactivated"), {"too-early"}),
+    "taken back, and then retired": (
+        taken_back,
+        lambda leaves: leaves.append(copied(first(leaves, "key.deactivated"), event="key.retired")),
+        {"not-open"},
+    ),
+    "a key of what makes none is deactivated": (
+        executed,
+        lambda leaves: leaves.insert(
+            leaves.index(first(leaves, "execution.succeeded")),
+            copied(first(leaves, "execution.succeeded"), event="key.deactivated", data={"access_key_id": _VICTIM}),
+        ),
+        {"wrong-step"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_LIVES)
+def test_what_must_not_become_of_a_key_is_found_in_evidence_and_in_the_log(name: str) -> None:
+    story, change, names = BROKEN_LIVES[name]
+    ledger, request_id = executed_otherwise(change, story)
+    assert findings(b"".join(ledger.export())) == names
+    told = story()[0].evidence(request_id) | {"events": events_of(ledger, request_id), "checkpoint": ledger.note()}
+    assert findings_in(told) - _DIFFERS == names
+
+
+def gone_already(event: str) -> Change:
+    """Somebody else had deleted the key."""
+    return both(
+        without("key.deactivated"),
+        data(event, aws_request_id=None) if event == "key.retired" else result(event, aws_request_id=None),
+    )
+
+
+@pytest.mark.parametrize(
+    ("story", "change"),
+    [
+        (retired, lambda _: None),
+        (taken_back, lambda _: None),
+        (retired, gone_already("key.retired")),
+        (taken_back, gone_already("key.rolled_back")),
+        (retired, without("key.expiring")),
+        (retired, both(moved("key.deactivated", _DAY), moved("key.retired", _DAY))),
+        (retired, moved("key.retired", -timedelta(seconds=50))),
+        (
+            taken_back,
+            both(
+                without("receipt.given_up", "key.deactivated"),
+                result("key.rolled_back", code="not_recorded"),
+                moved("key.rolled_back", -_DAY),
+            ),
+        ),
+    ],
+)
+def test_what_was_approved_with_a_key_has_no_finding(
+    story: Callable[[], tuple[MemoryLog, str]], change: Change
+) -> None:
+    ledger, request_id = executed_otherwise(change, story)
+    assert findings(b"".join(ledger.export())) == set()
+    told = story()[0].evidence(request_id) | {"events": events_of(ledger, request_id), "checkpoint": ledger.note()}
+    assert findings_in(told) <= _DIFFERS
+
+
+@pytest.mark.parametrize("name", verifier._OF_KEYS)
+def test_what_becomes_of_a_key_that_no_request_delivered_is_found(name: str) -> None:
+    """Forged, executed, deleted: a row made by hand had the worker do it."""
+    ledger, _ = executed()
+    ledger.tell(Event(EventName(name), {"access_key_id": _VICTIM}), WORKER, "never filed")
+    assert findings(b"".join(ledger.export())) == {"not-open"}
+
+
+def test_a_key_is_remembered_until_its_lifetime_has_ended() -> None:
+    replay = verifier.Replay(is_log=True)
+    open_after = []
+    for leaf in retired()[0].leaves:
+        assert not list(replay.take(leaf))
+        open_after.append((leaf["event"], len(replay.open)))
+    assert open_after[-4:] == [
+        ("receipt.confirmed", 1),
+        ("key.expiring", 1),
+        ("key.deactivated", 1),
+        ("key.retired", 0),
+    ]
 
 
 def test_an_execution_of_an_older_version_is_judged_by_the_filed_quorum_and_noted() -> None:
@@ -315,6 +566,24 @@ def without_token(person: str) -> Change:
 BROKEN_IN_THE_LOG: Mapping[str, tuple[Change, set[str]]] = {
     "forged, executed, deleted": (without("request.filed", "decision.recorded", "request.approved"), {"not-open"}),
     "never filed": (without("request.filed"), {"not-open"}),
+    "a suspension as if it were about a request": (
+        both(
+            _RUNS_AFTER_AN_HOUR,
+            others("person.suspended", "carol", 1, person="bob"),
+            lambda leaves: first(leaves, "person.suspended").update(
+                request_id=first(leaves, "request.filed")["request_id"]
+            ),
+        ),
+        {"wrong-request", "no-quorum"},
+    ),
+    "a revocation as if it were about a request": (
+        both(
+            _RUNS_AFTER_AN_HOUR,
+            others("token.revoked", "carol", 1, token_id="token-of-bob"),
+            lambda leaves: first(leaves, "token.revoked").update(request_id="another"),
+        ),
+        {"wrong-request", "no-quorum"},
+    ),
     "of no request": (
         lambda leaves: first(leaves, "execution.started").update(request_id=None),
         {"not-open", "not-started"},

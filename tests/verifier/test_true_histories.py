@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,12 +21,14 @@ from service.domain.actor import WORKER, Actor, Directory, Person, Role
 from service.domain.errors import ServiceError
 from service.domain.event_table import (
     DECISION_DENIED,
+    KEY_DEACTIVATED,
+    KEY_RETIRED,
     PERSON_REINSTATED,
     PERSON_SUSPENDED,
     TOKEN_CREATED,
     TOKEN_REVOKED,
 )
-from service.domain.events import Event, between, filed
+from service.domain.events import Event, between, filed, taken_away
 from service.domain.operation import Operation, OperationName
 from service.domain.outcome import CreatedKey, Done, InDoubt, Outcome, Refused, ResultCode, Secret
 from service.domain.permissions import (
@@ -36,12 +39,32 @@ from service.domain.permissions import (
     check_may_reject,
     check_may_withdraw,
 )
-from service.domain.request import TERMINAL, Decision, OperationRequest, Result, Status, Verdict
+from service.domain.request import TERMINAL, Decision, OperationRequest, Status, Verdict
 
 Choose = Callable[..., int]
+# What a request has become, and what is told of it besides.
+Changed = tuple[OperationRequest, tuple[Event, ...]]
 
 _PEOPLE = ("alice", "bob", "carol", "dave", "rita", "robo")
 _WAITS = (timedelta(seconds=1), timedelta(seconds=50), timedelta(minutes=20), timedelta(hours=7), timedelta(days=4))
+
+
+def has_key(request: OperationRequest) -> bool:
+    """Whether the worker may still have to do something about a key that was delivered."""
+    is_delivered = request.result is not None and request.result.access_key_id is not None
+    return is_delivered and request.retired_at is None and request.status is not Status.ROLLED_BACK
+
+
+def everything(_: OperationRequest) -> bool:
+    return True
+
+
+def is_approved(request: OperationRequest) -> bool:
+    return request.status is Status.APPROVED
+
+
+def is_executing(request: OperationRequest) -> bool:
+    return request.status in {Status.EXECUTING, Status.IN_DOUBT}
 
 
 class World:
@@ -100,6 +123,7 @@ class World:
             recipient=("rita", "alice")[choose(2)] if is_create or choose(2) else by.subject,
             run_on_approval=not is_create and bool(choose(2)),
             quorum=self.quorum,
+            lifetime=(None, timedelta(minutes=30), timedelta(days=5))[choose(3)] if is_create else None,
             filed_at=self.now,
             approve_by=self.now + timedelta(days=3),
         )
@@ -149,46 +173,83 @@ class World:
                 check_may_execute(request, who, self.standing(), self.now)
                 return request.claim(by=who.subject, source=SourceKind.PROFILE, known_key_ids=(), now=self.now)
 
-            self.change(choose, who, step)
+            self.change(choose, who, step, is_approved if choose(4) else everything)
 
     def settles(self, choose: Choose) -> None:
-        key = CreatedKey("AKIAEXAMPLE000000009", Secret("s"), self.now)
-        outcomes: tuple[Outcome, ...] = (
-            Done(signer_key_id="A", aws_request_id=None),
-            Done(signer_key_id="A", aws_request_id="r", created=key),
-            Refused(code=ResultCode.NOT_DONE, detail="y"),
-            InDoubt(detail="z"),
-        )
-        outcome = outcomes[choose(len(outcomes))]
+        number = choose(4)
 
         def step(request: OperationRequest) -> OperationRequest:
-            return request if request.status is Status.DELIVERED else request.settle(outcome, self.now)
+            key = CreatedKey(f"the key of {request.filing.request_id}", Secret("s"), self.now)
+            is_create = request.filing.operation.is_create
+            if request.status is Status.DELIVERED or (request.status is Status.IN_DOUBT and is_create and number < 2):
+                return request
+            outcomes: tuple[Outcome, ...] = (
+                Done(signer_key_id="A", aws_request_id=None, created=key if is_create else None),
+                Done(signer_key_id="A", aws_request_id="r", created=key if is_create else None),
+                Refused(code=ResultCode.NOT_DONE, detail="y"),
+                InDoubt(detail="z"),
+            )
+            return request.settle(outcomes[number], self.now)
 
         for _ in range(3):
-            self.change(choose, WORKER, step)
+            self.change(choose, WORKER, step, is_executing if choose(4) else everything)
 
     def receives(self, choose: Choose) -> None:
-        who = self.actor("rita")
+        for who in map(self.actor, ("rita", "alice")):
 
-        def step(request: OperationRequest) -> OperationRequest:
-            check_may_receive(request, who)
-            return request.receive(self.now)
+            def step(request: OperationRequest, who: Actor = who) -> OperationRequest:
+                check_may_receive(request, who)
+                return request.receive(self.now)
 
-        self.change(choose, who, step)
+            self.change(choose, who, step, has_key if choose(4) else everything)
 
     def is_taken_back(self, choose: Choose) -> None:
-        def step(request: OperationRequest) -> OperationRequest:
-            if request.status is not Status.DELIVERED:
-                return request
-            if request.overdue_at is None and choose(2):
-                return request.report_overdue(self.now)
-            return request.roll_back(Result(code="unconfirmed", detail="Gone."), self.now)
+        """The worker goes on with what is due; the key may be in use, or gone."""
+        happens = choose(4)
+        for _ in range(3):
+            self.change(choose, WORKER, partial(self.goes_on, happens), has_key)
 
-        self.change(choose, WORKER, step)
+    def goes_on(self, happens: int, request: OperationRequest) -> Changed:
+        by_receipt = request.status is Status.DELIVERED and request.overdue_at is None
+        ends = [end for end in (request.expires_at, request.receipt_by if by_receipt else None) if end is not None]
+        if not has_key(request) or not ends or self.now < min(ends):
+            return request, ()
+        by_receipt = by_receipt and min(ends) == request.receipt_by
+        if by_receipt and happens == 0:
+            return request.report_overdue(self.now), ()
+        if by_receipt and request.unconfirmed_at is None and happens > 1:
+            return request.give_up(self.now), ()
+        return self.takes_away(request, is_there=happens > 1)
+
+    def takes_away(self, request: OperationRequest, *, is_there: bool) -> Changed:
+        done = Done(signer_key_id="A", aws_request_id="r" if is_there else None)
+        assert request.result is not None
+        key_id = str(request.result.access_key_id)
+        if is_there and request.deactivated_at is None:
+            return request.deactivated(self.now), (taken_away(KEY_DEACTIVATED, key_id, done),)
+        if is_there and (request.delete_at is None or self.now < request.delete_at):
+            return request, ()
+        if request.status is Status.DELIVERED:
+            gone = replace(request.result, code="unconfirmed", aws_request_id=done.aws_request_id)
+            return request.roll_back(gone, self.now), ()
+        return request.retire(self.now), (taken_away(KEY_RETIRED, key_id, done),)
+
+    def outlives(self, choose: Choose) -> None:
+        """Nothing happens for days but what becomes of a key, if there is one."""
+        for _ in range(4 if any(map(has_key, self.requests)) and choose(2) else 0):
+            self.now += timedelta(days=2)
+            self.is_announced(choose)
+            self.is_taken_back(choose)
 
     def is_announced(self, choose: Choose) -> None:
         """The end of a lifetime, also of a request that has ended."""
-        self.change(choose, WORKER, lambda request: request.announce_expiry(self.now), among=Status.SUCCEEDED)
+
+        def step(request: OperationRequest) -> OperationRequest:
+            is_due = request.expires_at is not None and request.expiry_announced_at is None and has_key(request)
+            return request.announce_expiry(self.now) if is_due else request
+
+        for _ in range(2):
+            self.change(choose, WORKER, step)
 
     def is_suspended(self, choose: Choose) -> None:
         if choose(3) == 0:
@@ -213,27 +274,27 @@ class World:
         self,
         choose: Choose,
         who: Actor,
-        step: Callable[[OperationRequest], OperationRequest],
-        among: Status | None = None,
+        step: Callable[[OperationRequest], OperationRequest | Changed],
+        among: Callable[[OperationRequest], bool] = everything,
     ) -> None:
         """As `workflow.change`: overdue requests expire instead."""
-        recent = [*enumerate(self.requests)][-40 if choose(4) == 0 else -3 :]
-        found = [at for at, each in recent if among in {None, each.status}]
-        if not found:
+        recent = [(at, each) for at, each in enumerate(self.requests) if among(each)][-40 if choose(4) == 0 else -3 :]
+        if not recent:
             return
-        at = found[choose(len(found))]
+        at, _ = recent[choose(len(recent))]
         before = self.requests[at]
         by = WORKER if before.is_overdue(self.now) else who
         try:
             if by is not WORKER and not self.is_signed_in(who):
                 return
-            after = before.expire(self.now) if before.is_overdue(self.now) else step(before)
+            stepped = before.expire(self.now) if before.is_overdue(self.now) else step(before)
         except ServiceError as refusal:
             if choose(9) == 0:  # one of many tells as much
                 self.tell(Event(DECISION_DENIED, {"code": refusal.code.value}), who, before)
             return
+        after, more = stepped if isinstance(stepped, tuple) else (stepped, ())
         self.requests[at] = after
-        for event in between(before, after):
+        for event in (*between(before, after), *more):
             self.tell(event, by, after)
 
     def is_signed_in(self, who: Actor) -> bool:
@@ -245,9 +306,10 @@ class World:
         if suspended is (known is not None and known.suspended_at is not None):
             return
         known = known or Person(subject=subject, name=subject)
-        marked = replace(
-            known, suspended_at=self.now if suspended else None, votes_since=known.void_until(self.now, None)
-        )
+        votes = [vote for each in self.requests for vote in each.decisions if each.status not in TERMINAL]
+        last = max((vote.decided_at for vote in votes if vote.person == subject), default=None)
+        void_until = known.void_until(self.now, last if last is not None and last >= self.now else None)
+        marked = replace(known, suspended_at=self.now if suspended else None, votes_since=void_until)
         self.people[subject] = marked
         name = PERSON_SUSPENDED if suspended else PERSON_REINSTATED
         self.tell(Event(name, {"person": subject, "reason": "x"}), self.actor("oscar"))
@@ -268,6 +330,7 @@ _HAPPENINGS = (
     World.settles,
     World.receives,
     World.is_taken_back,
+    World.outlives,
     World.is_announced,
     World.is_suspended,
     World.is_reinstated,
@@ -300,13 +363,18 @@ def test_of_what_has_ended_nothing_is_remembered(seed: int) -> None:
     replay = verifier.Replay(is_log=True)
     for leaf in _WORLDS[seed].ledger.leaves:
         assert not [each for each in replay.take(leaf) if isinstance(each, verifier.Finding)]
-    still = {each.filing.request_id for each in _WORLDS[seed].requests if each.status not in TERMINAL}
+    still = {each.filing.request_id for each in _WORLDS[seed].requests if not is_over(each)}
     assert replay.open.keys() == still
+
+
+def is_over(request: OperationRequest) -> bool:
+    return request.status in TERMINAL and (request.expires_at is None or not has_key(request))
 
 
 def test_everything_that_can_happen_did() -> None:
     happened = {leaf["event"] for world in _WORLDS for leaf in world.ledger.leaves}
-    assert happened >= {*verifier.LIFE, "request.filed", "decision.recorded", "decision.denied", "key.expiring"}
+    assert happened >= {*verifier.LIFE, "request.filed", "decision.recorded", "decision.denied"}
+    assert happened >= {*verifier._OF_KEYS} - {"key.expiry_failed"}
     assert happened >= {"person.suspended", "person.reinstated", "token.revoked"}
 
 

@@ -35,12 +35,12 @@ def by_claim(house: House, spelled: str, *groups: str) -> Actor:
     return sign_in_by_provider(house.ctx, replace(shown, subject=spelled, formerly=formerly))
 
 
-def known_before_0008(house: House, subject: str) -> None:
+def known_before_0008(house: House, subject: str, *groups: str) -> None:
     """As the version before adds somebody, or as the migration leaves them."""
-    row = {"subject": subject, "at": house.clock()}
+    row = {"subject": subject, "at": house.clock(), "groups": json.dumps(groups or ["root-approvers"])}
     statement = (
         "INSERT INTO people (subject, name, issuer, groups, seen_at, proved_at) "
-        "VALUES (:subject, 'Ann', 'corp', '[\"root-approvers\"]', :at, :at)"
+        "VALUES (:subject, 'Ann', 'corp', :groups, :at, :at)"
     )
     with begin(house.owner) as tx:
         tx.execute(text(statement), row)
@@ -59,8 +59,14 @@ def approve(house: House, by: Actor, on: OperationRequest) -> OperationRequest:
 
 
 def vote_before_0008(house: House, subject: str, on: OperationRequest) -> None:
-    known = everybody(house.ctx)[0].members[subject]
-    approve(house, Actor(kind=known.kind, subject=subject, name="Ann", roles=known.roles, credential="oidc-x"), on)
+    approve(house, signed_in_before_0008(house, subject), on)
+
+
+def signed_in_before_0008(house: House, subject: str) -> Actor:
+    known, proof = everybody(house.ctx)[0].members[subject], login(subject, at=house.clock()).proof
+    return Actor(
+        kind=known.kind, subject=subject, name="Ann", roles=known.roles, credential=proof.credential, proof=proof
+    )
 
 
 def test_two_people_whose_subjects_differ_by_case_are_two(house: House) -> None:
@@ -126,11 +132,8 @@ def test_vote_of_before_is_void_when_the_role_is_lost(house: House) -> None:
 
 
 def test_requester_of_before_does_not_approve_their_own(house: House) -> None:
-    known_before_0008(house, "e4711")
-    known = everybody(house.ctx)[0].members["e4711"]
-    requester = replace(WORKER, subject="e4711", kind=known.kind, roles=frozenset({Role.REQUESTER}))
-    house.is_forged = True  # the worker's credential files here
-    request = file(house.ctx, requester, house.draft())
+    known_before_0008(house, "e4711", "requesters", "root-approvers")
+    request = file(house.ctx, signed_in_before_0008(house, "e4711"), house.draft())
     assert code_of(lambda: approve(house, by_claim(house, "E4711"), request)) is Code.SELF_APPROVAL
 
 
