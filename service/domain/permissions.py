@@ -126,8 +126,16 @@ def _check_role(actor: Actor | Member, need: Need, *, on: str | None) -> None:
         raise role_required(need, everywhere=on is None)
 
 
-def check_may_file(actor: Actor, account_id: str) -> None:
+def check_may_file(actor: Actor | Member, account_id: str) -> None:
     _check_role(actor, TO_FILE, on=account_id)
+
+
+def check_may_still_file(request: OperationRequest, actor: Actor, standing: Standing) -> None:
+    """Raise what would be answered now: while AWS was asked, a token may be revoked, or a role lost."""
+    check_still_signed_in(actor, standing)
+    member = standing.directory.get(actor.subject)
+    if member is not None:
+        check_may_file(member, request.filing.account_id)
 
 
 def check_may_see(request: OperationRequest, actor: Actor) -> None:

@@ -15,7 +15,7 @@ from service.domain.errors import Code, Conflict, Invalid
 from service.domain.events import filed
 from service.domain.filing import Filing
 from service.domain.operation import Operation, check_can_run
-from service.domain.permissions import check_may_file, check_quorum_possible, recipient_of
+from service.domain.permissions import check_may_file, check_may_still_file, check_quorum_possible, recipient_of
 from service.domain.policy import check_lifetime, check_root_mfa
 from service.domain.reminder import next_look
 from service.domain.request import OperationRequest
@@ -58,8 +58,9 @@ class Draft:
 def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | None = None) -> OperationRequest:
     """File `draft`, or return what the same actor filed before with the same key and draft.
 
-    Raises Forbidden, Invalid or Conflict with the reason why it cannot be filed or could not run; Unavailable when
-    AWS, the ticket's tracker or the database is away: nothing was filed then.
+    Raises Forbidden, Invalid or Conflict with the reason why it cannot be filed or could not run; Unauthenticated or
+    Forbidden for whoever could not sign in or file any more when AWS had been asked; Unavailable when AWS, the
+    ticket's tracker or the database is away. Nothing was filed then.
     """
     check_may_file(actor, draft.account_id)
     if idempotency_key is not None:
@@ -116,6 +117,8 @@ def _store(ctx: Context, actor: Actor, request: OperationRequest, draft: Draft, 
             idempotency_key=idempotency_key,
             idempotency_hash=None if idempotency_key is None else draft.hash,
         )
+        # Judged with the log held, so after the insert, which may wait for another of the same thing.
+        check_may_still_file(request, actor, ctx.standing(tx, request, actor, held=True))
         tell(ctx, tx, filed(request), actor=actor, at=request.filing.filed_at, request=request)
 
 

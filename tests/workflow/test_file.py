@@ -1,6 +1,8 @@
 """Filing reads the account first, and refuses what cannot run or could never be approved."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,11 +13,13 @@ from service.aws.root import AwsRoots
 from service.aws.sources import FixedSource
 from service.db import audit, requests
 from service.db.engine import read
-from service.domain.actor import Role
+from service.domain.actor import WORKER, Role
 from service.domain.errors import Code, ServiceError
 from service.domain.operation import OperationName
 from service.simulated_aws import Refuse, SimulatedAws
 from service.workflow.file import file
+from service.workflow.people import suspend
+from service.workflow.tokens import revoke_token
 
 
 def refused(house: House, *args: Any, **kwargs: Any) -> Code:
@@ -139,3 +143,43 @@ def test_idempotency_keys_of_two_requesters_are_two(house: House) -> None:
     file(house.ctx, house.actor("alice"), house.draft(), idempotency_key="k-1")
     other = house.draft(account_id=OTHER_ACCOUNT)
     assert file(house.ctx, house.actor("bob"), other, idempotency_key="k-1").filing.requester == "bob"
+
+
+def _revoked(house: House) -> None:
+    revoke_token(house.ctx, WORKER, house.actor("alice").credential)
+
+
+def _suspended(house: House) -> None:
+    suspend(house.ctx, WORKER, "alice", "They have left.")
+
+
+@pytest.mark.parametrize(
+    ("happens", "code"),
+    [(_revoked, Code.INVALID_TOKEN), (_suspended, Code.SUSPENDED)],
+)
+def test_nothing_is_filed_for_somebody_who_was_barred_while_aws_was_asked(
+    house: House, happens: Callable[[House], None], code: Code
+) -> None:
+    house.actor("alice")
+
+    def bar() -> None:
+        happens(house)
+        house.clock.advance(timedelta(seconds=61))
+
+    house.aws.on("GetAccountSummary", bar)
+    assert refused(house) is code
+    with read(house.ctx.engine) as tx:
+        assert requests.count(tx) == 0
+
+
+def test_nothing_is_filed_for_somebody_who_signs_in_with_less_while_aws_is_asked(house: House) -> None:
+    who = house.by_provider("00u1", "requesters")
+
+    def sign_in() -> None:
+        house.clock.advance(timedelta(seconds=1))
+        house.by_provider("00u1", "auditors")
+
+    house.aws.on("GetAccountSummary", sign_in)
+    with pytest.raises(ServiceError) as refusal:
+        file(house.ctx, who, house.draft())
+    assert refusal.value.code is Code.ROLE_REQUIRED
