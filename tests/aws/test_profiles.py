@@ -87,7 +87,7 @@ _MISSING = 'There is no profile "prod-root" in ~/config nor in ~/credentials (wh
         (_P + f"aws_secret_access_key = {_SECRET}\n", 'The profile "prod-root" in ~/config has no aws_access_key_id.'),
         (_P + _KEYS.replace(_ID, ""), 'The profile "prod-root" in ~/config has no aws_access_key_id.'),
         (_P + _KEYS.replace(_ID, f'"{_ID}"'), "do not quote a value"),
-        (_P + _KEYS.replace(_ID, f"{_ID} # ours"), "no comment behind a value"),
+        (_P + _KEYS.replace(_ID, f"{_ID} # ours"), "put no comment after it"),
         (_P + _KEYS.replace(_ID, _SECRET), 'The key id of profile "prod-root" does not have AWS\'s form.'),
         # the file
         (codecs.BOM_UTF8 + (_P + _KEYS).encode(), "~/config begins with a byte order mark."),
