@@ -84,7 +84,7 @@ class GitHubSource:
         if message is None:
             return _OTHER_FORM
         event, end = once(headers, "x-github-event"), _end(message)
-        # A comment's message has the issue too, but the action is the comment's: its deletion deletes no issue.
+        # A comment's message also has the issue, but its action is about the comment: `deleted` keeps the issue.
         if end is None or "comment" in message or event not in {"", "issues", "pull_request"}:
             return _OTHER_EVENT
         kind, stamp = end
