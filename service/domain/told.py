@@ -1,4 +1,4 @@
-"""Whether a stored request is what the audit log tells of it: rows can be written anew, the log only grows."""
+"""Compares a stored request with its events in the audit log. Rows can be overwritten; the log only grows."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ from service.domain.event_table import (
 from service.domain.events import EVENT_OF, REACHED
 from service.domain.request import TERMINAL, Decision, OperationRequest, Status
 
-# An event of the request, as its JSON has it; `event` and `data` are there.
+# An event of the request, parsed from JSON. It has at least `event` and `data`.
 Told = Mapping[str, Any]
 
 _STARTED = REACHED[Status.EXECUTING]
-# What the log tells at the very time that the row has. Versions without `previous` asked the clock again in between.
+# Columns with exactly the time of their event. Versions without `previous` read the clock twice, so theirs may differ.
 _EXACT = {
     "approved_at": {REACHED[Status.APPROVED]},
     "claimed_at": {_STARTED},
     "received_at": {RECEIPT_CONFIRMED},
 }
-# What the worker dates before it waits for the row.
+# Columns whose time is read before waiting for the row's lock, so it may be earlier than the event's.
 _DATED_BEFORE = {
     "settled_at": {REACHED[status] for status in (Status.DELIVERED, Status.SUCCEEDED, Status.FAILED)},
     "overdue_at": {RECEIPT_OVERDUE},
@@ -42,12 +42,12 @@ _DATED_BEFORE = {
     "ended_at": {name for (_, after), name in EVENT_OF.items() if after in TERMINAL},
 }
 _CLOCK_ASKED_TWICE = timedelta(minutes=1)
-_LONGEST_WAIT = timedelta(minutes=5)  # of all tries to write one step
+_LONGEST_WAIT = timedelta(minutes=5)  # for all tries to write one step
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What of a request the log tells otherwise; the words of `what` are ours, the other two may be anybody's."""
+    """A difference between the row and the log. `what` is in our words; the other two may quote anybody's text."""
 
     what: str
     told: str
@@ -55,7 +55,7 @@ class Difference:
 
 
 def differences(request: OperationRequest, told: Sequence[Told]) -> Iterator[Difference]:
-    """Hold a request against its own events, oldest first; refusals may be left out."""
+    """Compare a request with its own events, oldest first. `told` may omit refusals."""
     digests = [event["data"].get("digest") for event in told if event["event"] == FILED]
     if digests != [request.digest] or not request.is_intact:
         yield Difference("what was filed", f"the digest {digests} of the log", request.digest)
@@ -73,7 +73,7 @@ def differences(request: OperationRequest, told: Sequence[Told]) -> Iterator[Dif
 
 
 def _values(request: OperationRequest, told: Sequence[Told]) -> Iterator[tuple[str, Any, Any]]:
-    """What each is called, what the log has of it, and the row."""
+    """Yield the name of each value, the log's value, and the row's."""
     started = [event for event in told if event["event"] == _STARTED]
     known = None if request.known_key_ids is None else list(request.known_key_ids)
     yield "result", _last(told, "result"), None if request.result is None else request.result.document
@@ -100,7 +100,7 @@ def _times(request: OperationRequest, told: Sequence[Told]) -> Iterator[Differen
 
 
 def _decision(person: object, logged: Told | None, stored: Decision | None) -> Iterator[Difference]:
-    """Hold its time against the log as well: a vote of after a suspension counts, one of before does not."""
+    """Compare a decision, including its time: a vote before a suspension is void, one after it counts."""
     expected = logged and tuple(logged["data"].get(name) for name in ("decision", "digest", "comment", "credential"))
     found = stored and (stored.verdict.value, stored.digest, stored.comment, stored.credential)
     if expected != found:
