@@ -56,6 +56,8 @@ _SENTENCES = {
     "ValidationError": "AWS refused the input.",
 }
 _CLIENT_ERROR = 4  # the hundreds of the HTTP status
+# The HTTP statuses of what `CERTAIN_NO` names, by the same sources. A proxy or a filter has others: 407, 429, 451, 499.
+_STATUSES_OF_NO = frozenset({400, 401, 403, 404, 409, 413})
 LOST = "The answer of AWS was lost, so it is not known whether the call had its effect."
 _FOREIGN = "The answer was none that AWS gives"
 _UNKNOWN = f"{_FOREIGN}, so it is not known whether the call had its effect."
@@ -150,7 +152,7 @@ def certain_no(error: ClientError) -> str | None:
     code = code_of(error)
     if code not in CERTAIN_NO or request_id(error.response) is None:
         return None
-    return code if error.response["ResponseMetadata"]["HTTPStatusCode"] // 100 == _CLIENT_ERROR else None
+    return code if error.response["ResponseMetadata"]["HTTPStatusCode"] in _STATUSES_OF_NO else None
 
 
 def refused_or_in_doubt(error: Exception, *, signer_key_id: str, sent_once: bool) -> Refused | InDoubt:

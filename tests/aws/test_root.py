@@ -204,6 +204,11 @@ _TIMEOUT = {"endpoint_url": "https://iam.amazonaws.com", "error": "timed out"}
         (client_error(400, "InternalFailure"), True, InDoubt),
         (client_error(400, "ServiceUnavailable"), True, InDoubt),
         (client_error(403, "UrlFiltered"), True, InDoubt),
+        # A name of AWS's under a status that AWS does not give it.
+        (client_error(407), True, InDoubt),
+        (client_error(408), True, InDoubt),
+        (client_error(429, "Throttling"), True, InDoubt),
+        (client_error(499, "LimitExceeded"), True, InDoubt),
         # Never connected, and never tried before: nothing was sent.
         (EndpointConnectionError(**_TIMEOUT), True, Refused),
         (ConnectTimeoutError(**_TIMEOUT), True, Refused),
