@@ -231,7 +231,7 @@ def _faults_of_hooks(settings: Settings) -> Iterator[str]:
         yield from _faults_of_needs(f"hooks.{name}", hook, hook.kind, HOOKS)
 
 
-NO_ORIGIN = "audit.origin: missing. It is what the log is called wherever its head is kept."
+NO_ORIGIN = "audit.origin: missing. It is the log's name wherever its head is kept."
 
 
 def faults_of_log(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Iterator[str]:
