@@ -3,13 +3,24 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test browser pgbouncer nginx jq roundup node clients go openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check clean
+.PHONY: demo test test-fast browser pgbouncer nginx jq roundup node clients go openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
 
 test: .venv/ready browser pgbouncer nginx jq roundup node clients go openssl
 	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+
+# For the inner loop, in less than a minute: the rules, the workflow, the API with its contract, the settings and the
+# verifier, all of it in the tests' own process and on SQLite. It leaves out PostgreSQL, browsers, products of others,
+# commands, fuzzing, and the modules that take longest.
+FAST = domain workflow api contract verifier signing outbound test_docs.py test_logs.py test_patterns.py test_settings.py
+LONGEST = workflow/test_lifetime workflow/test_member_operations workflow/test_verify workflow/test_memory \
+	workflow/test_stuck workflow/test_canary workflow/test_races domain/test_second_implementation \
+	signing/test_second_implementation contract/test_schemathesis api/test_browser_sign_in api/test_hooks api/test_head
+
+test-fast: .venv/ready
+	$(BIN)/pytest -n auto -k "not postgresql" $(addprefix tests/,$(FAST)) $(patsubst %,--ignore tests/%.py,$(LONGEST)) $(ARGS)
 
 # A Chromium for tests/browser, if the machine has none.
 browser: .venv/ready

@@ -5,9 +5,9 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
@@ -37,13 +37,41 @@ settings.load_profile("gate")
 _COSTLY = ("provider", "roundup", "prism")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "engines_by_turns: each case runs on one database, see `_has_its_turn`")
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [item for item in items if not _has_its_turn(item)]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
     for item in items:
         for name in _COSTLY:
             if name in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.xdist_group(name))
                 break
+
+
+def _has_its_turn(item: pytest.Item) -> bool:
+    """Whether a test marked `engines_by_turns` runs this case on this database.
+
+    The cases are a chessboard: each value of each parameter meets both databases. It is for what the code decides
+    before it comes to the database, where every case on both would find nothing more.
+    """
+    if item.get_closest_marker("engines_by_turns") is None:
+        return True
+    values: dict[str, Any] = item.callspec.params  # type: ignore[attr-defined]  # pytest has no name for what has one
+    turn = sum(_row(mark, values) for mark in item.iter_markers("parametrize")) % 2
+    return bool((turn == 0) == (values["database_url"] == "sqlite"))
+
+
+def _row(parametrize: pytest.Mark, values: Mapping[str, Any]) -> int:
+    """Which of its rows a case has."""
+    names, rows = parametrize.args
+    if isinstance(names, str):
+        return list(rows).index(values[names])
+    return list(rows).index(tuple(values[name] for name in names))
 
 
 @pytest.fixture(scope="session", autouse=True)

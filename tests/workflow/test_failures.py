@@ -79,6 +79,7 @@ def test_a_create_is_sent_once_and_leaves_no_key_without_an_owner(
     assert house.aws.count("CreateAccessKey") == 1
 
 
+@pytest.mark.engines_by_turns
 @pytest.mark.parametrize("operation", [DEACTIVATE, ACTIVATE, DELETE])
 @pytest.mark.parametrize(
     ("fault", "times", "in_the_end"),
@@ -115,6 +116,7 @@ def test_an_operation_on_a_key_ends_as_aws_has_it(
     assert house.aws.keys(ACCOUNT).get(spare) == (after if in_the_end == "succeeded" else before)
 
 
+@pytest.mark.engines_by_turns
 @pytest.mark.parametrize("action", ["GetCallerIdentity", "ListAccessKeys"])
 @pytest.mark.parametrize("fault", [Refuse("AccessDenied"), Throttle(), ServerError(), ConnectionLostBefore()])
 def test_a_read_that_fails_before_the_claim_costs_nothing(house: House, action: str, fault: Fault) -> None:

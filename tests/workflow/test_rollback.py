@@ -167,6 +167,7 @@ def test_a_key_that_one_list_hides_is_not_gone(house: House) -> None:
     assert status_of(house, key) == "Inactive"
 
 
+@pytest.mark.engines_by_turns
 @pytest.mark.parametrize("action", ["GetCallerIdentity", "ListAccessKeys", "UpdateAccessKey"])
 @pytest.mark.parametrize(
     "fault", [Refuse("AccessDenied"), Throttle(), ServerError(), ConnectionLostBefore(), ConnectionLostAfter()]

@@ -59,6 +59,7 @@ NOTICES: dict[str, Callable[[House, OperationRequest], object]] = {
 }
 
 
+@pytest.mark.engines_by_turns
 @pytest.mark.parametrize("notice", NOTICES)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_settings_that_are_put_back_do_not_bring_the_vote_back(house: House, loss: str, notice: str) -> None:
