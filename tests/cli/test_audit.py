@@ -313,12 +313,12 @@ def test_without_a_key_there_is_no_anchor(folder: Path) -> None:
         ("[audit.keys.a]\n", "audit.keys.a.verifier_key: missing"),
         ('[audit.keys.a]\nverifier_key = "x"\n', "audit.keys.a: a key is a name, an id"),
         ('[audit.keys.a]\nkey_file = "log.pem"\nkey = "x"\n', "only one of key, key_file and kms_key may be set"),
-        ('[audit.keys.a]\nkey_file = "log.pem"\nprofile = "x"\n', "no use without kms_key"),
+        ('[audit.keys.a]\nkey_file = "log.pem"\nprofile = "x"\n', "no effect without kms_key"),
         (
             '[audit.keys.a]\nkey_file = "log.pem"\nuntil = 2026-11-01T00:00:00Z\n',
             "audit.keys.a.until: a key in use",
         ),
-        (f'[audit.keys.a]\nverifier_key = "{ELSEWHERE}"\n', "its name is not audit.origin, and it has no until"),
+        (f'[audit.keys.a]\nverifier_key = "{ELSEWHERE}"\n', "its name is not audit.origin, and the key has no until"),
     ],
 )
 def test_settings_that_cannot_sign_are_refused_in_one_line(folder: Path, settings: str, fault: str) -> None:
