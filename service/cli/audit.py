@@ -178,7 +178,7 @@ def _roots(settings: Settings) -> Sequence[Certificate]:
         return load_pem_x509_certificates(settings.audit.timestamp_roots.read_bytes())
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it has no certificate in PEM"
-        fail(f"audit.timestamp_roots: no time-stamp, so no anchor: {why}.")
+        fail(f"audit.timestamp_roots: cannot be read, so there is no anchor: {why}.")
 
 
 def _stamped(settings: Settings, note: str, roots: Sequence[Certificate]) -> bytes | None:

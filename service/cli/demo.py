@@ -228,7 +228,7 @@ class _Demo:
 
     def _deactivate(self, key_id: str) -> None:
         self._say("The key has leaked: Carol asks for its deactivation, to run automatically once approved.")
-        request = self._file("deactivate_access_key", key_id, "The key was found in a public repository.", run=True)
+        request = self._file("deactivate_access_key", key_id, "Somebody has published the key.", run=True)
         self._decide("dave", request)
         self._decide("erin", request)
         path = f"/v1/requests/{request['id']}"

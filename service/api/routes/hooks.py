@@ -43,8 +43,8 @@ _BODY = {
             "schema": {"type": "object"},
             "examples": named(
                 standard=("Standard Webhooks: a ticket was closed", _STANDARD),
-                github=("GitHub: an issue was closed (shortened)", _GITHUB),
-                jira=("Jira: an issue was closed (shortened)", _JIRA),
+                github=("GitHub: a closed issue, shortened", _GITHUB),
+                jira=("Jira: a closed issue, shortened", _JIRA),
             ),
         },
         "application/x-www-form-urlencoded": {
