@@ -12,7 +12,7 @@ Read in this order:
                               what happens, and where each transaction begins and ends
     workflow/due.py, leases.py
                               what the worker has to do, and which process does it
-    aws/root.py               the only calls that an account's root user makes
+    aws/root.py               all calls to IAM as an account's root user
     api/routes/requests.py, decisions.py, execution.py
                               the same over HTTP; api/schemas has the bodies
     app.py                    how it is put together; worker.py runs what is due

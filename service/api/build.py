@@ -21,7 +21,7 @@ from service.workflow.context import Context
 _DESCRIPTION = """Two people approve each operation on an AWS account's root credentials before it runs.
 
 **File** a request. Two people **decide** on it; neither may be its requester or its recipient. **Execute** it once.
-Read a request before you decide on it: you approve the digest at its end.
+Read a request before you decide on it. Your decision sends back its `digest`.
 """
 
 _TAGS = [

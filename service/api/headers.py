@@ -1,4 +1,4 @@
-"""Rejects duplicate headers: a proxy and the service might each read a different value, which the sender chooses."""
+"""Rejects duplicate headers. With them a sender could show a proxy one value and the service another."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -7,7 +7,7 @@ from service.domain.errors import Code, Malformed
 
 # Headers with a single value. Duplicates of a hook's signature headers are refused where those are read.
 _SINGLE = frozenset({b"authorization", b"content-type", b"host", b"idempotency-key"})
-# Headers with a list, to which each line adds (RFC 9110, 5.3).
+# Headers whose value is a list. Several lines are joined into one (RFC 9110, 5.3).
 _LISTS = frozenset({b"accept", b"if-none-match"})
 
 

@@ -1,4 +1,4 @@
-"""The only calls that an account's root user makes.
+"""All calls to IAM that the service makes as an account's root user.
 
 They never send `UserName`: any value would address an IAM user. Omitting it addresses root (botocore's service model
 and AWS documentation).
@@ -43,8 +43,8 @@ logger = logging.getLogger(__name__)
 
 # The narrowest of AWS's root task policies for reading. `KINDS` has those for acting.
 _READING = "IAMAuditRootUserCredentials"
-# The only flags in the summary; all else are counts (API reference of GetAccountSummary). AWS added the later one years
-# after the others, so it may be missing, and no decision depends on it.
+# The only flags in the summary; all other entries are counts (API reference of GetAccountSummary). AWS added the later
+# one years after the others, so it may be missing, and no decision depends on it.
 _FLAGS = ("AccountAccessKeysPresent", "AccountMFAEnabled", "AccountSigningCertificatesPresent")
 _LATER_FLAGS = frozenset({"AccountPasswordPresent"})
 _NEVER_USED = "N/A"
@@ -53,7 +53,7 @@ _NEVER_USED = "N/A"
 class AwsRoots:
     """Signs in to accounts. `profiles` are by account id, `organizations` by `Account.organization`."""
 
-    # After the claim come two reads and one call. Each may use all of its retries.
+    # After the claim, the reads may use two thirds of this, and the one call the last third.
     call_budget = 3 * LONGEST_CALL
 
     def __init__(
@@ -101,7 +101,7 @@ class AwsRoots:
         return self._organizations[str(account.organization)]
 
     def _held_key_id(self, account: Account) -> str | None:
-        """Return the id of the root key in the profile, though a session signs. Raise Unavailable."""
+        """Return the root key id of the profile, also where an AssumeRoot session signs. Raise Unavailable."""
         if not account.has_profile:
             return None
         source = self._profiles[account.account_id]

@@ -60,8 +60,9 @@ def serve(
         http=Connection,
         server_header=False,
         ws="none",  # not used, and at DEBUG uvicorn would log the headers of an upgrade
-        # The longest execution: five calls before its claim, three after.
-        timeout_graceful_shutdown=int(8 / 3 * budget),
+        # The longest execution: two sign-ins by AssumeRoot of two calls each and three reads before its claim, then
+        # three calls. A call takes a third of the budget.
+        timeout_graceful_shutdown=int(10 / 3 * budget),
     )
 
 

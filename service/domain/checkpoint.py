@@ -9,7 +9,9 @@ import base64
 import hashlib
 from dataclasses import dataclass
 
-_ED25519 = b"\x01"  # signed-note's number for a signature of this kind, in a key's text and in its id
+NOT_ED25519 = "the key is not Ed25519"
+# The byte that signed-note assigns to Ed25519. The key's text contains it, and the id's hash covers it.
+_ED25519 = b"\x01"
 _KEY_BYTES, _KEY_ID_BYTES = 32, 4
 
 
@@ -78,7 +80,7 @@ def _key_bytes(encoded: str) -> bytes:
     if decoded is None or base64.b64encode(decoded).decode() != encoded:
         raise ValueError("the key is no Base64")
     if decoded[:1] != _ED25519:
-        raise ValueError("the key is not Ed25519")
+        raise ValueError(NOT_ED25519)
     if len(decoded) != 1 + _KEY_BYTES:
         raise ValueError(f"the key has {len(decoded) - 1} bytes, not {_KEY_BYTES}")
     return decoded[1:]

@@ -134,7 +134,7 @@ def check_root_mfa(
     """
     lets_in = operation.kind.lets_somebody_in
     if lets_in and approved_on is not None and approved_on.mfa_enabled and state.mfa_enabled is False:
-        raise Conflict(Code.ROOT_MFA_REQUIRED, "The root user had MFA when this was approved, but has none now.")
+        raise Conflict(Code.ROOT_MFA_REQUIRED, "The root user had MFA when this was filed, but has none now.")
     if policy.require_root_mfa and operation.is_create and not state.mfa_enabled:
         raise Conflict(Code.ROOT_MFA_REQUIRED)
 

@@ -6,7 +6,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from service.domain.checkpoint import VerifierKey, parse_verifier_key
+from service.domain.checkpoint import NOT_ED25519, VerifierKey, parse_verifier_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +34,5 @@ def from_pem(name: str, pem: bytes) -> Ed25519Signer:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError("the key is not a private key in PEM, or is encrypted") from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError("the key is not Ed25519")  # noqa: TRY004  # its text is wrong, not its type
+        raise ValueError(NOT_ED25519)  # noqa: TRY004  # its text is wrong, not its type
     return Ed25519Signer(name, key)

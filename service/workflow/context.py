@@ -28,7 +28,10 @@ from service.signing.notes import Signer
 
 
 class RootSession(Protocol):
-    """A credential that was just proved to be an account's root. It does not change during the session."""
+    """A credential that was just proved to be an account's root. It does not change during the session.
+
+    `aws/root.py` implements it; `app.py` connects the two.
+    """
 
     @property
     def signer_key_id(self) -> str:

@@ -43,13 +43,15 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
         check_lifetime(ctx.policy, request.filing.operation, request.filing.lifetime)
         return request
 
+    # Judged twice: now, so that a refusal costs no call to AWS, and again in the claim, which is what counts.
     approved = change(ctx, actor, request_id, judge, denied=EXECUTION_DENIED)
-    _look_at_ticket(ctx, actor, approved)
+    _check_ticket(ctx, actor, approved)
     # Before the claim: an unreachable account must not use up the request's only execution.
     account = ctx.account(approved.filing.account_id)
     operation = approved.filing.operation
     planned = plan(account, operation.name)
     with ctx.roots.sign_in(account, planned) as root:
+        # Reconciliation compares the keys with these: a key that is not among them is new.
         known_key_ids = tuple(root.observe(ctx.now(), *operation.kind.reads).statuses)
 
         def claim(tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
@@ -70,7 +72,7 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
     return settled, outcome.created if isinstance(outcome, Done) else None
 
 
-def _look_at_ticket(ctx: Context, actor: Actor, approved: OperationRequest) -> None:
+def _check_ticket(ctx: Context, actor: Actor, approved: OperationRequest) -> None:
     """Check the ticket outside of any transaction, because a tracker can be slow. Audit a refusal like any other."""
     try:
         check_at_execution(ctx, approved.filing.ticket)

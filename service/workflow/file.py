@@ -101,7 +101,7 @@ def _look(ctx: Context, actor: Actor, draft: Draft) -> tuple[str, bool]:
 
 
 def _twin(ctx: Context, actor: Actor, draft: Draft, idempotency_key: str | None) -> OperationRequest:
-    """Somebody was quicker: with the same key, so that theirs is ours, or just with the same thing. Raises Conflict."""
+    """Return an earlier filing with the same idempotency key. Raise Conflict for one without."""
     replayed = _replay(ctx, actor, draft, idempotency_key) if idempotency_key is not None else None
     if replayed is None:
         raise Conflict(Code.DUPLICATE_REQUEST)

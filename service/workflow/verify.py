@@ -32,7 +32,7 @@ _BATCH = 1000
 _REQUESTS = 200
 _STRAYS = 20
 
-# What a row raises that holds what no column of ours ever did.
+# What reading a row can raise if it holds a value that the service never writes.
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError, DatabaseError, NoResultFound)
 
 
@@ -45,7 +45,7 @@ class Fault:
     found: str
 
     def __str__(self) -> str:
-        """With nothing in it that a terminal would obey: whoever wrote the rows wrote some of this."""
+        """Escape characters that do not print. The text quotes rows, which an attacker may have written."""
         text = f"{self.place}: expected {self.expected}, found {self.found}"
         return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
@@ -59,14 +59,14 @@ class Anchor:
     source: str
 
 
-# Rows have faults, what they tell breaks rules, and text says what could not be judged.
+# A Fault is in a row, a Finding is a broken rule, and a str says what could not be judged.
 Found = Fault | verifier.Finding | str
 
 
 def verify(
     ctx: Context, anchors: Sequence[Anchor], progress: Callable[[int, int], None] = lambda _done, _all: None
 ) -> Iterator[Found]:
-    """Every fault of the log as it was when this began; no more of it is in memory than `Replay` remembers.
+    """Yield the faults of the log as it was at the start. Memory holds one batch and what `Replay` keeps.
 
     `progress` is told of events. What cannot be read at all is a fault and ends its part of the check. Raises
     Unavailable.
@@ -85,7 +85,7 @@ def _readable(place: str, faults: Iterator[Found]) -> Iterator[Found]:
 
 @contextmanager
 def _reading(ctx: Context) -> Iterator[Tx]:
-    """As `read`; but a damaged file, or text that SQLite cannot decode, is no database that is away."""
+    """Do as `read` does, but raise ValueError for a damaged file or undecodable text, not Unavailable."""
     try:
         with read(ctx.engine) as tx:
             yield tx
@@ -120,7 +120,7 @@ def _check_log(ctx: Context, anchors: Sequence[Anchor], progress: Callable[[int,
 def _check_events(
     ctx: Context, last: int, stored: tree.Head, anchors: Sequence[Anchor], progress: Callable[[int, int], None]
 ) -> Generator[Found, None, int | None]:
-    """How many requests were filed, unless that could not be told."""
+    """Check every event. Return the number of filings, or None if an event is missing."""
     by_size = defaultdict[int, list[Anchor]](list)
     for anchor in anchors:
         by_size[anchor.size].append(anchor)
@@ -150,7 +150,7 @@ def _check_events(
 
 
 def _check_row(row: audit.Row, replay: verifier.Replay) -> Iterator[Found]:
-    """The columns beside the content only find it: they have to say what it says. Then its event has its turn."""
+    """Check that the other columns agree with the content, then replay the event."""
     place = f"sequence number {row.seq}"
     try:
         content = json.loads(row.content)
@@ -186,7 +186,7 @@ def _check_nodes(completed: dict[Node, bytes], found: tree.NodeRows) -> Iterator
 
 
 def _check_requests(ctx: Context) -> Iterator[Found]:
-    """What requests say of themselves is what the log says of them."""
+    """Compare each stored request with the log."""
     after = ""
     while True:
         with _reading(ctx) as tx:

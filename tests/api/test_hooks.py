@@ -108,7 +108,10 @@ def test_also_what_was_approved_but_not_what_was_executed(house: House, desk: Po
 def test_another_ticket_is_nobodys_business_and_the_log_says_so(house: House, desk: PostingTracker) -> None:
     request = filed(house, desk.kind.ticket.replace("7", "77"))
     answer, why = desk.signs(desk.kind.closing(after(house)))
-    assert (answer.status_code, why) == (204, "No open request filed before it names the ticket.")
+    assert (answer.status_code, why) == (
+        204,
+        "No open request names the ticket and was filed before the ticket was closed.",
+    )
     assert house.now(request).status is Status.PENDING
 
 

@@ -33,7 +33,10 @@ router = APIRouter(prefix="/v1/deliveries", tags=["Deliveries"])
 def get_deliveries(
     ctx: Ctx, actor: SignedIn, wanted: Annotated[inputs.DeliveryFilter, Query()]
 ) -> outputs.DeliveryPageOut:
-    """List deliveries, newest first: one event to one destination each. Requires the role `operator` or `auditor`."""
+    """List deliveries, newest first. A delivery is one event for one destination.
+
+    Requires the role `operator` or `auditor`.
+    """
     found = list_deliveries(
         ctx,
         actor,

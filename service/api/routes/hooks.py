@@ -19,7 +19,7 @@ logger = structlog.get_logger(__name__)
 
 router = APIRouter(prefix="/v1/hooks", tags=["Hooks"])
 
-_NOBODY = "No open request filed before it names the ticket."
+_NO_REQUEST = "No open request names the ticket and was filed before the ticket was closed."
 
 _STANDARD = {"type": "ticket.closed", "timestamp": "2026-03-02T09:31:00Z", "data": {"ticket": "OPS-4711"}}
 _GITHUB = {
@@ -112,8 +112,8 @@ def post_hook(
     body: Annotated[bytes, Depends(_body)],
 ) -> None:
     """Withdraw the requests that name the ticket, were filed before it was closed, and have not begun to run. A hook
-    can never approve anything. For the trackers under `hooks` in the settings. They need no token: the message is
-    signed, in the headers of its kind, each present once. A validly signed message that closes no ticket is accepted
+    can never approve anything. For the trackers under `hooks` in the settings. They need no token: they sign the
+    message. Each signature header may occur once only. A validly signed message that closes no ticket is accepted
     and does nothing; the service's log says why.
     """
     sources: dict[str, Source] = request.app.state.hooks
@@ -126,7 +126,7 @@ def post_hook(
     if isinstance(found, Unrelated):
         logger.info("hook withdrew nothing", source=source, why=found.why)
     elif not withdraw_of(ctx, source, found):
-        logger.info("hook withdrew nothing", source=source, why=_NOBODY)
+        logger.info("hook withdrew nothing", source=source, why=_NO_REQUEST)
 
 
 def _bad_signature() -> Unauthenticated:

@@ -152,7 +152,7 @@ def get_request(
     if_none_match: Annotated[str | None, _IF_NONE_MATCH] = None,
 ) -> Response:
     """Return everything that you need for a decision, the digest to send back, and the actions that you may take now.
-    For its participants, approvers, auditors and operators; for others it does not exist.
+    For its participants, approvers, auditors and operators; everybody else gets 404.
     """
     del if_none_match
     return conditional(http, request_out(ctx.account_name, show(ctx, actor, request_id)))
@@ -176,7 +176,7 @@ def get_evidence(ctx: Ctx, actor: SignedIn, request_id: inputs.RequestId) -> Res
     proof against one checkpoint. `rootquorum audit verify` checks it offline. For the participants, and for the role
     `auditor`.
     """
-    # Unchanged: pydantic would write times in another form than the log.
+    # No pydantic: it writes times in another form than the log does.
     return JSONResponse(evidence_of(ctx, actor, request_id))
 
 

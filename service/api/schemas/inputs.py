@@ -100,8 +100,8 @@ class _Filing(_Input):
     ticket: Ticket | None = Field(default=None, description="The ticket of this request.", examples=["OPS-4711"])
     recipient: Subject | None = Field(
         default=None,
-        description="The person who gets the response; by default the requester. A machine that creates a key must "
-        "name one.",
+        description="The person who may execute the request, and who gets the secret of a new key. The default is the "
+        "requester. A machine that creates a key must name one.",
     )
 
 
