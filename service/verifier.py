@@ -833,17 +833,22 @@ class Replay:
         yield from self._check_credential(event)
 
     def _check_credential(self, event: Event) -> Told:
-        """A sign-in is named by what proved it. An API token is its owner's; the log says whose it is, and when it was
-        revoked.
+        """The service needs none. A sign-in is named by what proved it. An API token is its owner's; the log says whose
+        it is, and when it was revoked.
         """
         by, credential = event["actor"], str(event["actor"].get("credential"))
-        if credential.startswith(_SIGN_IN) and by.get("kind") != "service":
-            named = _SIGN_IN + hashlib.sha256(canonical(by.get("proof"))).hexdigest()[:32]
-            if credential != named or not isinstance(by.get("proof"), dict):
+        proof = by.get("proof")
+        if _is_worker(event):
+            return
+        if credential.startswith(_SIGN_IN):
+            named = _SIGN_IN + hashlib.sha256(canonical(proof)).hexdigest()[:32]
+            if credential != named or not isinstance(proof, dict):
                 text = f"no proof is there of the sign-in {shown(credential)}"
                 yield Finding("wrong-credential", _place(event), text)
             return
-        if not self._knows_others or by.get("kind") == "service":
+        if proof is not None:
+            yield Finding("wrong-credential", _place(event), f"{shown(credential)} is no sign-in, which has a proof")
+        if not self._knows_others:
             return
         token = self._tokens.get(credential)
         if token is None or token.owner != by.get("subject"):
@@ -853,14 +858,22 @@ class Replay:
             yield Finding("wrong-credential", _place(event), f"the token {shown(credential)} had been revoked")
 
 
+def _is_worker(event: Event) -> bool:
+    by = event["actor"]
+    return (by.get("kind"), by.get("subject")) == _WORKER and (by.get("credential"), by.get("proof")) == (
+        "worker",
+        None,
+    )
+
+
 def _who(event: Event) -> bytes:
-    return canonical([event["actor"].get(name) for name in ("kind", "subject", "credential")])
+    return canonical([event["actor"].get(name) for name in ("kind", "subject", "credential", "proof")])
 
 
 def _check_same(event: Event, expected: set[bytes], *, or_worker: bool = False) -> Told:
     """That it was done by one who did what led to it, and by the same credential, whatever has become of that since."""
     by, name = event["actor"], event["event"]
-    if or_worker and (by.get("kind"), by.get("subject")) == _WORKER:
+    if or_worker and _is_worker(event):
         return
     if not expected and name != "request.rejected":
         return  # what led to it is missing, which is a finding of its own
@@ -884,7 +897,7 @@ def _check_not_early(event: Event, request: _Request) -> Told:
     said = result if isinstance(result, dict) else {}
     if key is None or name not in {_GIVEN_UP, _OVERDUE, _DEACTIVATED, _RETIRED, _ROLLED_BACK}:
         return
-    if name == _ROLLED_BACK and said.get("code") in _NEVER_SEEN:
+    if name == _ROLLED_BACK and str(said.get("code")) in _NEVER_SEEN:
         return
     ends = [] if key.expires_at is None else [_time(key.expires_at) or 0]
     if request.status == "delivered" and (name != _DEACTIVATED or _GIVEN_UP in key.done):

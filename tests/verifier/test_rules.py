@@ -1,5 +1,7 @@
 """What the service wrote and signed itself, and should not have done, is found: in evidence of it, and in the log."""
 
+import copy
+import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -20,7 +22,7 @@ from support.ledger import (
     retired,
     taken_back,
 )
-from support.tampering import findings, findings_in, told_of
+from support.tampering import fields, findings, findings_in, told_of
 
 from service import verifier
 from service.domain.actor import WORKER
@@ -301,6 +303,13 @@ BROKEN: Mapping[str, tuple[Change, set[str]]] = {
         acted("execution.started", **SIGNED_IN | {"proof": PROOF | {"subject": "00u2"}}),
         {"wrong-credential"},
     ),
+    "a token with a proof": (acted("execution.started", proof=PROOF), {"wrong-credential"}),
+    "approved with another proof": (acted("request.approved", proof=PROOF), {"wrong-actor"}),
+    "settled by what only looks like the service": (acted("execution.succeeded", credential="x"), {"wrong-actor"}),
+    "executed by what only looks like the service": (
+        both(filed(run_on_approval=True), acted("execution.started", **_BY_THE_WORKER | {"proof": PROOF})),
+        {"wrong-credential"},
+    ),
     "a vote by a sign-in that proves nothing": (
         both(vote("bob", credential="oidc-1"), acted("decision.recorded", credential="oidc-1", proof=None)),
         {"wrong-credential", "no-quorum"},
@@ -562,6 +571,22 @@ def without_token(person: str) -> Change:
     return change
 
 
+_ANYTHING: tuple[Any, ...] = (None, "x", 7, [], {}, "2020-01-01T00:00:00.000000Z", "\ud800", True)
+
+
+@pytest.mark.parametrize("story", [executed, retired, taken_back])
+def test_whatever_stands_in_a_field_is_judged(story: Callable[[], tuple[MemoryLog, str]]) -> None:
+    leaves = story()[0].leaves
+    for number, leaf in enumerate(leaves):
+        for path in fields(leaf):
+            for value in _ANYTHING:
+                changed = copy.deepcopy(leaf)
+                functools.reduce(lambda inner, name: inner[name], path[:-1], changed)[path[-1]] = value
+                replay = verifier.Replay(is_log=True)
+                for each in (*leaves[:number], changed, *leaves[number + 1 :]):
+                    assert all(isinstance(told, verifier.Finding | str) for told in replay.take(each))
+
+
 # What only the log can tell, since it has the events of others as well.
 BROKEN_IN_THE_LOG: Mapping[str, tuple[Change, set[str]]] = {
     "forged, executed, deleted": (without("request.filed", "decision.recorded", "request.approved"), {"not-open"}),
@@ -583,6 +608,14 @@ BROKEN_IN_THE_LOG: Mapping[str, tuple[Change, set[str]]] = {
             lambda leaves: first(leaves, "token.revoked").update(request_id="another"),
         ),
         {"wrong-request", "no-quorum"},
+    ),
+    "filed and executed by a service that there is not": (
+        both(
+            filed(requester="ghost", requester_kind="service", recipient="ghost"),
+            acted("request.filed", kind="service", subject="ghost"),
+            acted("execution.started", kind="service", subject="ghost"),
+        ),
+        {"wrong-credential"},
     ),
     "of no request": (
         lambda leaves: first(leaves, "execution.started").update(request_id=None),
