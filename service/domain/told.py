@@ -115,9 +115,10 @@ def _tolerance(event: Told | None) -> timedelta:
 
 def _is_at(event: Told, stored: datetime | None, tolerance: timedelta) -> bool:
     try:
-        return stored is not None and abs(parse_timestamp(event["at"]) - stored) <= tolerance
+        apart = None if stored is None else abs(parse_timestamp(event["at"]) - stored)
     except (ValueError, TypeError, LookupError):
         return False
+    return apart is not None and (not apart or apart < tolerance)
 
 
 def _last(told: Sequence[Told], name: str, otherwise: Any = None) -> Any:

@@ -19,6 +19,7 @@ from service.cli.waiting import free_port, wait_until
 from service.db import schema
 from service.db.engine import connect, read
 from service.db.tables import supported_revisions
+from service.workflow.verify import verify
 
 _ROOT = Path(__file__).parents[2]
 _ALL = list(ScriptDirectory.from_config(schema.config_for(create_engine("sqlite://"))).walk_revisions())
@@ -69,7 +70,8 @@ def test_the_previous_code_runs_beside_the_new_one(
                 is_ready = httpx.get(f"{old_url}/readyz", verify=False).is_success
                 assert is_ready is (migration.down_revision in supported)
         # The older version does not write the quorum in force. The verifier notes that and finds no fault.
-        assert all(finding.endswith("judged by the quorum that was filed") for finding in house.findings())
+        told = [*house.findings(), *map(str, verify(house.ctx, ()))]
+        assert [each for each in told if not each.endswith("judged by the quorum that was filed")] == []
         house.is_forged = True
     engine.dispose()
 

@@ -25,7 +25,7 @@ from service.domain.canonical import canonical
 from service.domain.request import OperationRequest
 from service.workflow.verify import Anchor, verify
 
-SECOND = timedelta(seconds=1)
+MOMENT, SECOND, MINUTE = timedelta(microseconds=1), timedelta(seconds=1), timedelta(minutes=1)
 
 Tampering = Callable[[Connection], None]
 
@@ -198,6 +198,30 @@ def test_a_vote_that_was_given_another_time_is_found(log: House) -> None:
     with begin(log.ctx.engine) as tx:
         tx.execute(update(decisions).where(decisions.c.person == "bob").values(decided_at=log.clock() + SECOND))
     assert any("decision of bob, time: expected 2" in fault for fault in faults(log))
+
+
+@pytest.mark.parametrize("by", [-MOMENT, MOMENT])
+def test_a_vote_was_made_at_the_very_time_of_its_event(log: House, by: timedelta) -> None:
+    with begin(log.ctx.engine) as tx:
+        tx.execute(update(decisions).where(decisions.c.person == "bob").values(decided_at=log.clock() + by))
+    assert any("decision of bob, time: expected 2" in fault for fault in faults(log))
+
+
+@pytest.mark.parametrize("by", [-MINUTE, -MOMENT, MOMENT, MINUTE])
+def test_versions_that_asked_the_clock_twice_wrote_times_that_are_less_than_a_minute_apart(
+    log: House, by: timedelta
+) -> None:
+    """Those that did not name the event before."""
+    with as_its_owner(log) as tx:
+        old = contents(tx)
+        for event in old:
+            event["data"].pop("policy", None)
+            del event["previous"]
+        rewritten(tx, old)
+        tx.execute(update(decisions).where(decisions.c.person == "bob").values(decided_at=log.clock() + by))
+    (*found, note) = sorted(faults(log), key=lambda fault: "of a version" in fault)
+    assert "of a version that did not say which quorum" in note
+    assert bool(found) is (abs(by) == MINUTE)
 
 
 def test_a_status_that_no_event_has_led_to_is_found(log: House) -> None:
