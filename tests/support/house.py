@@ -98,7 +98,7 @@ class House:
             house = cls(ctx, aws, clock)
             yield house
             # Whatever a test does through the service, the log must break no rule.
-            assert house.is_forged or house.findings() == []
+            assert house.is_forged or house.findings() == [], house.findings()
         engine.dispose()
         house.owner.dispose()
 
