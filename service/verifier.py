@@ -93,7 +93,7 @@ def _float(text: str) -> None:
 
 
 def difference(expected: bytes, found: bytes) -> str:
-    """Where the two first differ."""
+    """Say where the two first differ."""
     pairs = enumerate(zip(expected, found, strict=False))
     at = next((at for at, (one, other) in pairs if one != other), min(len(expected), len(found)))
     near = slice(max(0, at - 30), at + 50)
@@ -214,7 +214,7 @@ def to_base64(data: bytes) -> str:
 
 
 def read_key(text: str) -> Key:
-    """From `name+id+Base64`. Raises ValueError."""
+    """Read `name+id+Base64`. Raise ValueError."""
     name, key_id, encoded = [*text.split("+", 2), "", ""][:3]
     decoded = from_base64(encoded, 33)
     expected = hashlib.sha256(name.encode() + b"\n" + decoded).digest()[:4]
@@ -224,7 +224,7 @@ def read_key(text: str) -> Key:
 
 
 def read_head(text: str) -> Head:
-    """From `size:root`, as a ticket or a webhook has it. Raises ValueError."""
+    """Read `size:root`, the form in tickets and webhooks. Raise ValueError."""
     size, _, root = text.partition(":")
     if not re.fullmatch("0|[1-9][0-9]{0,15}", size):
         raise ValueError(f"{shown(text)} is no size and root in Base64 with : between them")
@@ -295,7 +295,7 @@ def compare(heads: Iterable[Head], size: int, root: bytes) -> Told:
 
 
 def compare_one(kept: Kept, signed: Head) -> Told:
-    """The same where nothing but the signed head is at hand: with one of another size a proof has to connect it."""
+    """Compare kept heads with a signed head alone. A head of another size needs a consistency proof."""
     yield from compare(kept.heads, signed.size, signed.root)
     for head in kept.heads:
         smaller, larger = sorted((head, signed), key=lambda each: each.size)
@@ -475,7 +475,7 @@ class _Person:
             self.since.append(since)
 
     def void_at(self, vote: _Vote) -> int | None:
-        """When the vote became void."""
+        """Return when the vote became void."""
         mark, since = bisect_left(self.marks, (vote.seq, 0)), bisect_right(self.since, vote.at)
         times = [at for _, at in self.marks[mark : mark + 1]] + self.since[since : since + 1]
         return min(times, default=self.suspended_at)
@@ -540,7 +540,7 @@ class Replay:
             )
 
     def _learn(self, event: Event) -> None:
-        """What the log says of people and tokens."""
+        """Remember what an event says about people and tokens."""
         name, data, at = event["event"], event["data"], _moment(event)
         token_id = str(data.get("token_id"))
         if name in _OF_PEOPLE:
@@ -561,7 +561,7 @@ class Replay:
         return suspended_at is not None and abs(at - suspended_at) >= _TOLERANCE
 
     def _miss(self, event: Event) -> Told:
-        """What happens to a request that is not open."""
+        """Find fault with an event of a request that is not open."""
         request_id = event["request_id"]
         if self._knows_filings:
             yield Finding("not-open", _place(event), f"{event['event']}: it had ended, or was never filed")
@@ -728,7 +728,7 @@ class Replay:
             )
 
     def _treat(self, event: Event, request: _Request) -> Told:
-        """What the worker does about a delivered key."""
+        """Judge what the worker does to a delivered key."""
         name, place, data, key = event["event"], _place(event), event["data"], request.key
         yield from self._check_actor(event, [_WORKER])
         if (
@@ -819,7 +819,7 @@ class Replay:
             yield f"{place}: the approvals of {shown(sorted(perhaps))} became void within a minute of {event['event']}"
 
     def _void_at(self, person: str, vote: _Vote) -> int | None:
-        """When an approval became void; None for one that counts."""
+        """Return when an approval became void, or None if it counts."""
         token, known = self._tokens.get(vote.credential), self._people.get(person)
         times = (
             None if token is None else token.revoked_at,
@@ -1100,7 +1100,7 @@ def _check_chain(events: Sequence[Event]) -> Told:
 
 
 def _retold(events: Sequence[Event]) -> dict[str, Any]:
-    """What the rest of the document has to say, made of the events alone."""
+    """Build the rest of the document from the events alone."""
     filed = events[0]
     started = [event["data"] for event in events if event["event"] == _STARTED]
     reached = [(event["data"]["status"], event["at"]) for event in events if "status" in event["data"]]
@@ -1127,7 +1127,7 @@ def _retold(events: Sequence[Event]) -> dict[str, Any]:
 
 
 def _strange_keys(listed: object, believed: set[str]) -> Told:
-    """Whom the document would have believed means nothing."""
+    """Note keys that the document lists and the caller does not trust."""
     for entry in listed if isinstance(listed, list) else []:
         if not isinstance(entry, dict) or str(entry.get("key")) not in believed:
             yield f"the document lists a key that was not given: {shown(entry)}"
@@ -1137,7 +1137,7 @@ def _strange_keys(listed: object, believed: set[str]) -> Told:
 
 
 def check_file(file: BinaryIO, keys: Sequence[Key], kept: Kept, expected: str | None = None) -> Told:
-    """Which of the three a file is shows in its first line. An anchor is worth most against an export."""
+    """Check a file of any of the three kinds; its first line shows which. Anchors help most with an export."""
     first = file.readline(_LONGEST_LINE)
     kind = "checkpoint" if not first.startswith(b"{") else "evidence" if _is_evidence(first) else "export"
     if expected not in {None, kind}:
@@ -1212,7 +1212,7 @@ def _anchor(path: Path, keys: Sequence[Key], heads: list[Head]) -> Told:
 
 
 def all_told(told: Told) -> Told:
-    """With what it raises in the end."""
+    """Yield everything, with the Finding that ends it."""
     try:
         yield from told
     except Finding as finding:
@@ -1222,7 +1222,7 @@ def all_told(told: Told) -> Told:
 
 
 def _print(path: Path, told: Told) -> int:
-    """How many findings there are; of each kind the first few are shown."""
+    """Print the first findings of each kind. Return how many there are in all."""
     counts = Counter[str]()
     for each in all_told(told):
         if isinstance(each, Finding):

@@ -47,7 +47,7 @@ class Lane(NamedTuple):
 
     @property
     def is_shared(self) -> bool:
-        """Whether one process does it for the whole fleet; account listings are needed by each process."""
+        """Return whether one process does it for the whole fleet. Each process needs its own account listings."""
         return self.account_id != ""
 
 

@@ -92,7 +92,7 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
 
 @retried
 def _look(ctx: Context, actor: Actor, draft: Draft) -> tuple[str, bool]:
-    """Who receives it, and whether the same is open already. Raises Invalid, Unavailable."""
+    """Return the recipient, and whether the same request is open already. Raise Invalid, Unavailable."""
     with read(ctx.engine) as tx:
         directory = ctx.people(tx)
         recipient = recipient_of(directory, actor, draft.operation, draft.recipient)

@@ -17,8 +17,8 @@ from service.domain.outcome import Done, ResultCode
 from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import change, write_step
 from service.workflow.context import Context
+from service.workflow.recorded import refuse, stored
 from service.workflow.take_away import TAKEN_AWAY, take_away
-from service.workflow.told import refuse, stored
 
 # A key that outlives its lifetime because AWS was away for a moment is no incident.
 _OUTAGE = timedelta(hours=1)

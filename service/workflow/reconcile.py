@@ -15,7 +15,7 @@ from service.domain.outcome import Done, InDoubt, Outcome, Refused, ResultCode
 from service.domain.request import OperationRequest, Status
 from service.workflow.change import change, write_step
 from service.workflow.context import Context, RootSession
-from service.workflow.told import refuse, stored
+from service.workflow.recorded import refuse, stored
 
 # AWS gives whole seconds by its own clock; ours may be off by this much.
 _CLOCK_TOLERANCE = timedelta(minutes=1)
@@ -64,7 +64,7 @@ def reconcile(ctx: Context, request_id: str) -> None:
 
 
 def _find_out(ctx: Context, root: RootSession, request: OperationRequest) -> "tuple[Outcome, *tuple[Event, ...]]":
-    """What is true, and the incident if there are keys that nobody can account for. Raises Unavailable."""
+    """Ask AWS what is true. Return the outcome, and incidents for keys that nobody explains. Raise Unavailable."""
     operation = request.filing.operation
     if not operation.is_create:
         found = facts(operation, root.observe_twice(ctx.now(), *operation.kind.reads))
@@ -103,7 +103,7 @@ def _quarantine(root: RootSession, why: str, *access_key_ids: str) -> "tuple[Out
 
 
 def _is_of_the_time(ctx: Context, request: OperationRequest, key: AccessKey) -> bool:
-    """Whether it was made while our one call could have been on its way."""
+    """Return whether the key was made while our one call could have been under way."""
     if request.claimed_at is None:
         return False
     earliest = request.claimed_at - _CLOCK_TOLERANCE

@@ -11,8 +11,8 @@ from service.domain.outcome import Done, ResultCode
 from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import write_step
 from service.workflow.context import Context
+from service.workflow.recorded import refuse, stored
 from service.workflow.take_away import TAKEN_AWAY, take_away
-from service.workflow.told import refuse, stored
 
 
 def roll_back(ctx: Context, request_id: str) -> None:

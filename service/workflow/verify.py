@@ -22,11 +22,11 @@ from service.domain.canonical import canonical, timestamp
 from service.domain.errors import Unavailable
 from service.domain.event_table import FILED
 from service.domain.merkle import EMPTY, Frontier, Node, leaf_hash
+from service.domain.recorded import differences
 from service.domain.request import OperationRequest
 from service.domain.times import contradiction
-from service.domain.told import differences
 from service.workflow.context import Context
-from service.workflow.told import parsed
+from service.workflow.recorded import parsed
 
 _BATCH = 1000
 _REQUESTS = 200
@@ -68,7 +68,7 @@ def verify(
 ) -> Iterator[Found]:
     """Yield the faults of the log as it was at the start. Memory holds one batch and what `Replay` keeps.
 
-    `progress` is told of events. What cannot be read at all is a fault and ends its part of the check. Raises
+    Call `progress(checked, all)` after each batch. An unreadable row is a fault and ends that part of the check. Raise
     Unavailable.
     """
     yield from _readable("the log", _check_log(ctx, anchors, progress))
@@ -112,9 +112,9 @@ def _check_log(ctx: Context, anchors: Sequence[Anchor], progress: Callable[[int,
         if anchor.size > last:
             yield Fault("the end of the log", f"{anchor.size} events at least, by {anchor.source}", f"{last}")
     yield from _check_nodes({}, strays)
-    told = yield from _check_events(ctx, last, stored, anchors, progress)
-    if told is not None and told != filed:
-        yield Fault("the requests", f"{told}, as the log says were filed", f"{filed}")
+    filed_in_log = yield from _check_events(ctx, last, stored, anchors, progress)
+    if filed_in_log is not None and filed_in_log != filed:
+        yield Fault("the requests", f"{filed_in_log}, as the log says were filed", f"{filed}")
 
 
 def _check_events(
@@ -203,10 +203,10 @@ def _check_requests(ctx: Context) -> Iterator[Found]:
 
 def _check_page(ctx: Context, page: Sequence[str]) -> Iterator[Fault]:
     with _reading(ctx) as tx:
-        found, told = requests.by_ids(tx, page), audit.of_requests(tx, page)
+        found, logged = requests.by_ids(tx, page), audit.of_requests(tx, page)
     for request in found:
         yield from _check_times(request, f"request {request.filing.request_id}", ctx.now())
-        events = parsed(told[request.filing.request_id])
+        events = parsed(logged[request.filing.request_id])
         yield from _check_request(request, f"request {request.filing.request_id}", events)
 
 
@@ -216,6 +216,6 @@ def _check_times(request: OperationRequest, place: str, now: datetime) -> Iterat
         yield Fault(f"{place}, times", "each thing after what it follows, and nothing that is still to come", wrong)
 
 
-def _check_request(request: OperationRequest, place: str, told: Sequence[dict[str, Any]]) -> Iterator[Fault]:
-    for each in differences(request, told):
-        yield Fault(f"{place}, {each.what}", each.told, each.stored)
+def _check_request(request: OperationRequest, place: str, recorded: Sequence[dict[str, Any]]) -> Iterator[Fault]:
+    for each in differences(request, recorded):
+        yield Fault(f"{place}, {each.what}", each.recorded, each.stored)

@@ -1,7 +1,7 @@
-"""Believing a row only as far as the audit log tells the same: before a key is taken away, or a doubt is settled.
+"""Checks a row against the audit log before a key is taken away or a doubt is settled.
 
-Whoever can write to the database can write another key's id into a row, or a row of their own. The log's earlier events
-they cannot change, and what they append to a request's story has to keep to the rules.
+Somebody who can write to the database can put another key's id into a row, or add a row. They cannot change the log's
+earlier events, and the events that they append must keep to the rules.
 """
 
 import json
@@ -16,17 +16,17 @@ from service.domain.actor import WORKER
 from service.domain.errors import Code, Conflict
 from service.domain.event_table import EXECUTION_DENIED
 from service.domain.permissions import contradictory
+from service.domain.recorded import differences
 from service.domain.request import OperationRequest
 from service.domain.times import contradiction
-from service.domain.told import differences
 from service.workflow.change import deny
 from service.workflow.context import Context
 
 
 def stored(ctx: Context, request_id: str) -> tuple[OperationRequest | None, Conflict | None]:
-    """The request, and why nothing may be done by what it says; None where it says what the log tells.
+    """Return the request, and why it must not be acted on; None if it agrees with the log.
 
-    Both are of one moment, and of this very object: it has to be acted on, and no later reading. Raises Unavailable.
+    Both are read in one transaction: act on this object, never on a later read. Raise Unavailable.
     """
     with read(ctx.engine) as tx:
         request = requests.get(tx, request_id)
@@ -39,7 +39,7 @@ def refuse(ctx: Context, request: OperationRequest, doubt: Conflict) -> NoReturn
 
 
 def parsed(contents: Iterable[str]) -> list[dict[str, Any]]:
-    """The events; of one that is none, nothing: the log's own check says so."""
+    """Parse events. One that cannot be parsed has no name and no data; the check of the log reports it."""
     return [_parsed(content) for content in contents]
 
 
@@ -53,16 +53,16 @@ def _parsed(content: str) -> dict[str, Any]:
 
 
 def _doubt(tx: Tx, request: OperationRequest, now: datetime) -> Conflict | None:
-    """In words that stay the same, and repeat nothing of the row but times."""
+    """Return the reason in a stable wording, which quotes nothing from the row but times."""
     request_id = request.filing.request_id
-    told = parsed(audit.of_requests(tx, [request_id])[request_id])
-    for difference in differences(request, told):
+    recorded = parsed(audit.of_requests(tx, [request_id])[request_id])
+    for difference in differences(request, recorded):
         return _altered(f"The log tells otherwise of this request: {difference.what}.")
     wrong = contradiction(request, now)
     if wrong is not None:
         return contradictory(wrong)
     replay = verifier.Replay(is_log=False)
-    for event in told:
+    for event in recorded:
         for found in replay.take(event):
             if isinstance(found, verifier.Finding):
                 return _altered(f"The log's events of this request break a rule: {found.name}.")

@@ -21,7 +21,7 @@ from service.domain.events import EVENT_OF, REACHED
 from service.domain.request import TERMINAL, Decision, OperationRequest, Status
 
 # An event of the request, parsed from JSON. It has at least `event` and `data`.
-Told = Mapping[str, Any]
+Recorded = Mapping[str, Any]
 
 _STARTED = REACHED[Status.EXECUTING]
 # Columns with exactly the time of their event. Versions without `previous` read the clock twice, so theirs may differ.
@@ -50,46 +50,46 @@ class Difference:
     """A difference between the row and the log. `what` is in our words; the other two may quote anybody's text."""
 
     what: str
-    told: str
+    recorded: str
     stored: str
 
 
-def differences(request: OperationRequest, told: Sequence[Told]) -> Iterator[Difference]:
-    """Compare a request with its own events, oldest first. `told` may omit refusals."""
-    digests = [event["data"].get("digest") for event in told if event["event"] == FILED]
+def differences(request: OperationRequest, recorded: Sequence[Recorded]) -> Iterator[Difference]:
+    """Compare a request with its own events, oldest first. `recorded` may omit refusals."""
+    digests = [event["data"].get("digest") for event in recorded if event["event"] == FILED]
     if digests != [request.digest] or not request.is_intact:
         yield Difference("what was filed", f"the digest {digests} of the log", request.digest)
-    status = _last(told, "status", Status.PENDING)
+    status = _last(recorded, "status", Status.PENDING)
     if status != request.status:
         yield Difference("status", f"{status}, as the log says", request.status)
-    for name, expected, found in _values(request, told):
+    for name, expected, found in _values(request, recorded):
         if expected != found:
             yield Difference(name, repr(expected), repr(found))
-    yield from _times(request, told)
-    logged = {event["data"].get("person"): event for event in told if event["event"] == DECIDED}
+    yield from _times(request, recorded)
+    logged = {event["data"].get("person"): event for event in recorded if event["event"] == DECIDED}
     stored = {decision.person: decision for decision in request.decisions}
     for person in sorted(logged.keys() | stored.keys(), key=str):
         yield from _decision(person, logged.get(person), stored.get(person))
 
 
-def _values(request: OperationRequest, told: Sequence[Told]) -> Iterator[tuple[str, Any, Any]]:
+def _values(request: OperationRequest, recorded: Sequence[Recorded]) -> Iterator[tuple[str, Any, Any]]:
     """Yield the name of each value, the log's value, and the row's."""
-    started = [event for event in told if event["event"] == _STARTED]
+    started = [event for event in recorded if event["event"] == _STARTED]
     known = None if request.known_key_ids is None else list(request.known_key_ids)
-    yield "result", _last(told, "result"), None if request.result is None else request.result.document
-    yield "execute_by", _last(told, "execute_by"), _text(request.execute_by)
-    yield "expires_at", _last(told, "expires_at"), _text(request.expires_at)
+    yield "result", _last(recorded, "result"), None if request.result is None else request.result.document
+    yield "execute_by", _last(recorded, "execute_by"), _text(request.execute_by)
+    yield "expires_at", _last(recorded, "expires_at"), _text(request.expires_at)
     yield "known_key_ids", _last(started, "known_key_ids"), known
     yield "source", _last(started, "source"), request.source
     yield "claimed_by", _actor(started[-1]) if started else None, request.claimed_by
-    is_delivered = any(event["event"] == REACHED[Status.DELIVERED] for event in told)
+    is_delivered = any(event["event"] == REACHED[Status.DELIVERED] for event in recorded)
     receipt_by = request.settled_at + request.filing.receipt_window if is_delivered and request.settled_at else None
     yield "receipt_by", _text(receipt_by), _text(request.receipt_by)
 
 
-def _times(request: OperationRequest, told: Sequence[Told]) -> Iterator[Difference]:
+def _times(request: OperationRequest, recorded: Sequence[Recorded]) -> Iterator[Difference]:
     for name, events in (_EXACT | _DATED_BEFORE).items():
-        happened = [event for event in told if event["event"] in events]
+        happened = [event for event in recorded if event["event"] in events]
         stored: datetime | None = getattr(request, name)
         if not happened and stored is None:
             continue
@@ -99,7 +99,7 @@ def _times(request: OperationRequest, told: Sequence[Told]) -> Iterator[Differen
             yield Difference(name, str(event and event.get("at")), str(_text(stored)))
 
 
-def _decision(person: object, logged: Told | None, stored: Decision | None) -> Iterator[Difference]:
+def _decision(person: object, logged: Recorded | None, stored: Decision | None) -> Iterator[Difference]:
     """Compare a decision, including its time: a vote before a suspension is void, one after it counts."""
     expected = logged and tuple(logged["data"].get(name) for name in ("decision", "digest", "comment", "credential"))
     found = stored and (stored.verdict.value, stored.digest, stored.comment, stored.credential)
@@ -109,11 +109,11 @@ def _decision(person: object, logged: Told | None, stored: Decision | None) -> I
         yield Difference(f"decision of {person}, time", str(logged.get("at")), timestamp(stored.decided_at))
 
 
-def _tolerance(event: Told | None) -> timedelta:
+def _tolerance(event: Recorded | None) -> timedelta:
     return _CLOCK_ASKED_TWICE if event is not None and "previous" not in event else timedelta()
 
 
-def _is_at(event: Told, stored: datetime | None, tolerance: timedelta) -> bool:
+def _is_at(event: Recorded, stored: datetime | None, tolerance: timedelta) -> bool:
     try:
         apart = None if stored is None else abs(parse_timestamp(event["at"]) - stored)
     except (ValueError, TypeError, LookupError):
@@ -121,11 +121,11 @@ def _is_at(event: Told, stored: datetime | None, tolerance: timedelta) -> bool:
     return apart is not None and (not apart or apart < tolerance)
 
 
-def _last(told: Sequence[Told], name: str, otherwise: Any = None) -> Any:
-    return next((event["data"][name] for event in reversed(told) if name in event["data"]), otherwise)
+def _last(recorded: Sequence[Recorded], name: str, otherwise: Any = None) -> Any:
+    return next((event["data"][name] for event in reversed(recorded) if name in event["data"]), otherwise)
 
 
-def _actor(event: Told) -> Any:
+def _actor(event: Recorded) -> Any:
     actor = event.get("actor")
     return actor.get("subject") if isinstance(actor, Mapping) else None
 
