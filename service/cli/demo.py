@@ -258,7 +258,7 @@ class _Demo:
         export.write_bytes(self._send("frank", "GET", "/v1/audit/export", None).content)
         self._check(verifier.main(["--key", self._log_key, str(export)]) == 0, "the log is good")
         self._say("One word of the past is changed, and the same check detects it.")
-        export.write_bytes(export.read_bytes().replace(b"due this quarter", b"due last quarter"))
+        export.write_bytes(export.read_bytes().replace(b"every quarter", b"every fortnight"))
         self._check(verifier.main(["--key", self._log_key, str(export)]) == 1, "the change is found")
 
     def _file(self, operation: str, key_id: str, why: str, *, run: bool) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def test_of_two_spellings_the_first_is_who_was_known_and_the_other_is_refused(
     """Whether they are one human or two, nobody can tell: they were one person until now."""
     known_before_0008(house, "00uabc")
     assert by_claim(house, first).subject == "00uabc"
-    with pytest.raises(Forbidden, match="An operator has to look"):
+    with pytest.raises(Forbidden, match="An operator has to resolve this"):
         by_claim(house, second)
 
 
