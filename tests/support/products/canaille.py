@@ -62,6 +62,8 @@ class Canaille:
         self.issuer = f"http://localhost:{self._port}"
         self.keys = [new_key("RSA")]
         self.asked: list[str] = []
+        # Its store in memory rewrites its indexes without a lock: meanwhile it refused codes that it had just issued.
+        self._one_at_a_time = threading.RLock()
         self._app = create_app(config=self._configuration(), env_file=None)
         self._config = self._app.config["CANAILLE_OIDC"]
         self._thread: threading.Thread | None = None
@@ -87,7 +89,8 @@ class Canaille:
 
     def _counted(self, environ: Any, start_response: Any) -> Any:
         self.asked.append(environ["PATH_INFO"])
-        return self._app(environ, start_response)
+        with self._one_at_a_time:
+            return self._app(environ, start_response)
 
     # --- start and stop ---
 
@@ -112,7 +115,7 @@ class Canaille:
     # --- what an administrator does ---
 
     def add_person(self, name: str, *groups: str) -> None:
-        with self._app.app_context():
+        with self._one_at_a_time, self._app.app_context():
             person = models.User(
                 user_name=name,
                 family_name=name.capitalize(),
@@ -124,7 +127,7 @@ class Canaille:
         self.set_groups(name, *groups)
 
     def set_groups(self, name: str, *groups: str) -> None:
-        with self._app.app_context():
+        with self._one_at_a_time, self._app.app_context():
             person = Backend.instance.get(models.User, user_name=name)
             for group in list(person.groups):
                 Backend.instance.update(group, members=[member for member in group.members if member != person])
@@ -139,7 +142,7 @@ class Canaille:
 
     def allow_redirect(self, *uris: str) -> None:
         """Register the redirect URIs of this service's client."""
-        with self._app.app_context():
+        with self._one_at_a_time, self._app.app_context():
             client = Backend.instance.get(models.Client, client_id=self.client_id)
             client.redirect_uris = [*client.redirect_uris, *uris]
             Backend.instance.save(client)
@@ -161,7 +164,7 @@ class Canaille:
 
     def _add_client(self, name: str) -> str:
         client_id = f"{name}-{uuid.uuid4()}"
-        with self._app.app_context():
+        with self._one_at_a_time, self._app.app_context():
             client = models.Client(
                 client_id=client_id,
                 client_name=name,
