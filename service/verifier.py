@@ -655,8 +655,7 @@ class Replay:
         if data.get("decision") == "approve" and data.get("person") in (request.requester[1], request.recipient):
             text = f"{shown(data['person'])} approved what they asked for or receive"
             yield Finding("own-approval", place, text)
-        if data.get("digest") != request.digest:
-            yield Finding("wrong-digest", place, f"expected {request.digest}, found {shown(data.get('digest'))}")
+        yield from _check_digest(event, request)
         if request.status not in _UNDECIDED:
             yield Finding("wrong-step", place, f"a decision on a request that is {request.status}")
         if at >= request.deadline + _TOLERANCE:
@@ -666,14 +665,13 @@ class Replay:
 
     def _step(self, event: Event, request: _Request) -> Told:
         """A request goes on from where a step leads, even a wrong one; but nothing takes an execution back."""
-        name, place, data = event["event"], _place(event), event["data"]
+        name, data = event["event"], event["data"]
         reached, before = LIFE[name]
         if request.status not in before or data.get("status") != reached:
             yield _misstep(event, request)
             if name == _APPROVED or (name == _STARTED and request.status not in _UNDECIDED):
                 return
-        if data.get("digest") != request.digest:
-            yield Finding("wrong-digest", place, f"expected {request.digest}, found {shown(data.get('digest'))}")
+        yield from _check_digest(event, request)
         yield from self._check_result(event, request)
         yield from self._check_who(event, request)
         if name == _APPROVED:
@@ -743,8 +741,7 @@ class Replay:
                 yield Finding(
                     "wrong-step", place, f"{name}: expected {request.status}, found {shown(data.get('status'))}"
                 )
-            if data.get("digest") != request.digest:
-                yield Finding("wrong-digest", place, f"expected {request.digest}, found {shown(data.get('digest'))}")
+            yield from _check_digest(event, request)
             yield from self._check_result(event, request)
         elif key is not None and data.get("access_key_id") != key.result.get("access_key_id"):
             text = f"{name}: expected {shown(key.result.get('access_key_id'))}, which was delivered, found "
@@ -888,6 +885,12 @@ def _check_same(event: Event, expected: set[bytes], *, or_worker: bool = False) 
     if _who(event) not in expected:
         text = f"{name}: expected one of {shown(sorted(expected))}, found {shown(by)}"
         yield Finding("wrong-actor", _place(event), text)
+
+
+def _check_digest(event: Event, request: _Request) -> Told:
+    found = event["data"].get("digest")
+    if found != request.digest:
+        yield Finding("wrong-digest", _place(event), f"expected {request.digest}, found {shown(found)}")
 
 
 def _check_clock(event: Event, name: str, window: int) -> Told:
