@@ -1,14 +1,14 @@
 """The audit log: one row per event, written in the transaction that it records."""
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from service.db import tree
+from service.db.columns import INSERT
 from service.db.engine import Tx
 from service.db.tables import audit_events, audit_head, audit_reads
 from service.domain.actor import Actor
@@ -18,12 +18,6 @@ from service.domain.events import Event, record
 
 # More distinct refusals of one request than people can cause in a minute.
 _LATEST_REFUSALS = 50
-
-# The inserts that support ON CONFLICT, for transactions that insert the same row at the same time.
-INSERT: dict[str, Callable[..., sqlite.Insert | postgresql.Insert]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
 
 
 @dataclass(frozen=True, slots=True)

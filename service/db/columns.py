@@ -1,10 +1,17 @@
-"""What all tables share: naming of constraints, and storage of times."""
+"""Naming of constraints, storage of times, and inserts on conflict, which all tables share."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from sqlalchemy import DateTime, MetaData, TypeDecorator
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
+
+# The inserts that support ON CONFLICT, for transactions that insert the same row at the same time.
+INSERT: dict[str, Callable[..., sqlite.Insert | postgresql.Insert]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
 
 metadata = MetaData(
     naming_convention={

@@ -1,4 +1,4 @@
-"""What accounts are expected to have, and the findings of drift checks."""
+"""The expected state of accounts, and the findings of drift checks."""
 
 import json
 from collections.abc import Sequence

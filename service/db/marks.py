@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 
-from service.db.audit import INSERT
+from service.db.columns import INSERT
 from service.db.engine import Tx
 from service.db.tables import leases
 

@@ -1,22 +1,16 @@
 """People that the service has seen, or that an operator has suspended."""
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from service.db.columns import INSERT
 from service.db.engine import Tx
 from service.db.tables import people
 from service.domain.actor import Person, Word
 from service.domain.canonical import Document, Json, canonical, parse_timestamp, timestamp
-
-# The inserts that support ON CONFLICT, for transactions that insert the same row at the same time.
-_INSERT: dict[str, Callable[..., sqlite.Insert | postgresql.Insert]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
 
 
 def add(tx: Tx, person: Person) -> None:
@@ -43,7 +37,7 @@ def held(tx: Tx, subject: str, name: str) -> Person:
     person = lock(tx, subject)
     if person is not None:
         return person
-    row = _INSERT[tx.dialect.name](people).values(subject=subject, **_columns(Person(subject=subject, name=name)))
+    row = INSERT[tx.dialect.name](people).values(subject=subject, **_columns(Person(subject=subject, name=name)))
     tx.execute(row.on_conflict_do_nothing())
     return lock(tx, subject) or Person(subject=subject, name=name)
 
