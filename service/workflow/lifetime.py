@@ -14,11 +14,11 @@ from service.domain.event_table import KEY_RETIRED
 from service.domain.events import expiry_failed, taken_away
 from service.domain.operation import OperationName
 from service.domain.outcome import Done, ResultCode
-from service.domain.request import OperationRequest, Result, Status
+from service.domain.request import OperationRequest, Status
 from service.workflow.change import change, write_step
 from service.workflow.context import Context
 from service.workflow.recorded import refuse, stored
-from service.workflow.take_away import TAKEN_AWAY, take_away
+from service.workflow.take_away import TAKEN_AWAY, ended, take_away
 
 # A key that outlives its lifetime because AWS was away for a moment is no incident.
 _OUTAGE = timedelta(hours=1)
@@ -74,14 +74,7 @@ def _end(ctx: Context, request: OperationRequest) -> None:
         if request.status is not Status.DELIVERED:
             write_step(ctx, request, request.retire(ctx.now()), taken_away(KEY_RETIRED, key_id, done))
             return
-        detail = f"The lifetime of the key had ended, {how}."
-        result = Result(
-            code=ResultCode.EXPIRED,
-            detail=detail,
-            access_key_id=key_id,
-            signer_key_id=done.signer_key_id,
-            aws_request_id=done.aws_request_id,
-        )
+        result = ended(ResultCode.EXPIRED, f"The lifetime of the key had ended, {how}.", key_id, done)
         write_step(ctx, request, request.roll_back(result, ctx.now()))
 
 

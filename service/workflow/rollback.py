@@ -12,7 +12,7 @@ from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import write_step
 from service.workflow.context import Context
 from service.workflow.recorded import refuse, stored
-from service.workflow.take_away import TAKEN_AWAY, take_away
+from service.workflow.take_away import TAKEN_AWAY, ended, take_away
 
 
 def roll_back(ctx: Context, request_id: str) -> None:
@@ -48,13 +48,7 @@ def roll_back(ctx: Context, request_id: str) -> None:
 
 
 def _result(done: Done, key_id: str, consequence: str) -> Result:
-    return Result(
-        code=ResultCode.UNCONFIRMED,
-        detail=f"Nobody confirmed that the secret arrived, {consequence}.",
-        access_key_id=key_id,
-        signer_key_id=done.signer_key_id,
-        aws_request_id=done.aws_request_id,
-    )
+    return ended(ResultCode.UNCONFIRMED, f"Nobody confirmed that the secret arrived, {consequence}.", key_id, done)
 
 
 def _is_due(ctx: Context, request: OperationRequest) -> bool:

@@ -5,13 +5,24 @@ from service.domain.errors import Code, Conflict, ExecutionFailed, Unavailable
 from service.domain.event_table import KEY_DEACTIVATED
 from service.domain.events import taken_away
 from service.domain.operation import Operation, OperationName
-from service.domain.outcome import Done, Refused
-from service.domain.request import OperationRequest
+from service.domain.outcome import Done, Refused, ResultCode
+from service.domain.request import OperationRequest, Result
 from service.workflow.change import write_step
 from service.workflow.context import Context, RootSession
 
 # What became of it, for the result of its request.
 TAKEN_AWAY = "so the key was deactivated, and then deleted"
+
+
+def ended(code: ResultCode, detail: str, access_key_id: str, done: Done) -> Result:
+    """Return the result of a request whose key was taken away, or was gone already."""
+    return Result(
+        code=code,
+        detail=detail,
+        access_key_id=access_key_id,
+        signer_key_id=done.signer_key_id,
+        aws_request_id=done.aws_request_id,
+    )
 
 
 def take_away(
