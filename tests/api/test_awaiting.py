@@ -140,7 +140,7 @@ class Walk:
 
     def lose_role(self) -> None:
         who, was = self.somebody(), self.house.ctx.directory
-        if was is self.house.ctx.directory and Role.APPROVER in was.members[who].roles:
+        if Role.APPROVER in was.members[who].roles:
             self.house.without_role(who, Role.APPROVER)
         else:
             self.house.change(directory=replace(was, members=MEMBERS))

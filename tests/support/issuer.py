@@ -4,7 +4,6 @@ It stands for providers that tests cannot install. The provider for the tests' s
 """
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -16,7 +15,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import jwt
 from jwt.algorithms import OKPAlgorithm
-from support.products.canaille import new_key
+from support.products.canaille import good_claims, new_key
 
 from service.auth.claims import Trust
 from service.auth.oidc import Verifier
@@ -82,17 +81,7 @@ class Issuer(ThreadingHTTPServer):
 
     def claims(self, **changes: object) -> dict[str, object]:
         """Return the claims of a valid token for this service; None removes one."""
-        now = int(time.time())
-        good = {
-            "iss": self.url,
-            "aud": AUDIENCE,
-            "sub": "erin",
-            "iat": now,
-            "exp": now + 300,
-            "auth_time": now,
-            "groups": ["root-approvers"],
-        } | changes
-        return {name: value for name, value in good.items() if value is not None}
+        return good_claims(self.url, AUDIENCE, **changes)
 
     def sign(
         self,

@@ -250,17 +250,7 @@ class Canaille:
 
     def claims(self, **changes: object) -> dict[str, object]:
         """Return the claims of a valid token for this service; None removes one."""
-        now = int(time.time())
-        good = {
-            "iss": self.issuer,
-            "aud": [self.client_id],
-            "sub": "erin",
-            "iat": now,
-            "exp": now + 300,
-            "auth_time": now,
-            "groups": ["root-approvers"],
-        } | changes
-        return {name: value for name, value in good.items() if value is not None}
+        return good_claims(self.issuer, [self.client_id], **changes)
 
     def sign(
         self, claims: dict[str, object], key: dict[str, str] | None = None, alg: str = "RS256", **header: Any
@@ -277,6 +267,21 @@ def trust_in(provider: Canaille) -> Trust:
 def signed_by(key: dict[str, str], claims: dict[str, object], alg: str = "RS256", **header: Any) -> str:
     header = {name: value for name, value in ({"kid": key["kid"], "typ": "JWT"} | header).items() if value is not None}
     return jwt.encode(claims, jwt.PyJWK(key, alg).key, alg, headers=header)
+
+
+def good_claims(issuer: str, audience: str | list[str], **changes: object) -> dict[str, object]:
+    """Return the claims of a valid token of `issuer`; None removes one."""
+    now = int(time.time())
+    good = {
+        "iss": issuer,
+        "aud": audience,
+        "sub": "erin",
+        "iat": now,
+        "exp": now + 300,
+        "auth_time": now,
+        "groups": ["root-approvers"],
+    } | changes
+    return {name: value for name, value in good.items() if value is not None}
 
 
 def new_key(kind: str, curve: str | int | None = None) -> dict[str, str]:
