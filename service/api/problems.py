@@ -53,7 +53,7 @@ class Problem(BaseModel):
 
 
 class InvalidField(BaseModel):
-    """Where the input is wrong, and why."""
+    """One place where the input is wrong, and the reason."""
 
     location: list[str | int]
     reason: str

@@ -74,7 +74,7 @@ CERTAIN_NO = frozenset(
         "EntityTemporarilyUnmodifiable",
         "InvalidInput",
         "LimitExceeded",
-        "NoSuchEntity",
+        GONE,
         "PasswordPolicyViolation",
     }
     | {

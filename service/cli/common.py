@@ -1,4 +1,4 @@
-"""What the commands share: output, errors and settings."""
+"""Output, errors and settings, which all commands share."""
 
 import getpass
 import os

@@ -39,7 +39,7 @@ _QUIET = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What was checked. `fault` is None if it is all right; otherwise `advice` says what to do.
+    """The result of one check. `fault` is None if it is all right; otherwise `advice` says what to do.
 
     A warning is not a fault: it may be intended.
     """

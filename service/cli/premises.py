@@ -1,4 +1,4 @@
-"""What `doctor` checks on its host."""
+"""The checks of `doctor` on its host."""
 
 import stat
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What `rootquorum demo --keep` offers to try: requests that wait for somebody, and who may do what."""
+"""The requests that `rootquorum demo --keep` leaves to try, and the people who may act on them."""
 
 import signal
 from typing import Any

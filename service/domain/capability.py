@@ -1,8 +1,8 @@
 """Which source can do which operation in which partition, and the reason if it cannot.
 
-The table follows AWS: the five root task policies for `sts:AssumeRoot` (none allows CreateAccessKey or
-UpdateAccessKey), and IAM's API reference for a root access key (login profile and MFA calls for root require an
-AssumeRoot session).
+The table follows AWS. The five root task policies say what `sts:AssumeRoot` allows: none has CreateAccessKey or
+UpdateAccessKey. IAM's API reference says what a root access key allows: login profile and MFA calls for root require
+an AssumeRoot session.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,9 @@
 """The operations on an account's root credentials, and the check whether one can run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from service.domain.account import ACTIVE, INACTIVE, PASSWORD, PRESENT, Part, RootCredentials
 from service.domain.canonical import Document
@@ -47,7 +48,7 @@ class Kind:
 
 
 _DELETING = "IAMDeleteRootUserCredentials"
-_ON_KEY = Kind(effect="", target="access_key_id", missing=Code.NO_SUCH_KEY)
+_on_key = partial(Kind, target="access_key_id", missing=Code.NO_SUCH_KEY)
 
 KINDS: Mapping[OperationName, Kind] = {
     OperationName.CREATE_ACCESS_KEY: Kind(
@@ -55,17 +56,15 @@ KINDS: Mapping[OperationName, Kind] = {
         reads=(Part.SUMMARY,),
         lets_somebody_in=True,
     ),
-    OperationName.DEACTIVATE_ACCESS_KEY: replace(
-        _ON_KEY,
+    OperationName.DEACTIVATE_ACCESS_KEY: _on_key(
         effect="Whatever uses the root access key {} stops working, until the key is activated again.",
         wanted=INACTIVE,
         may_lock_out=True,
     ),
-    OperationName.ACTIVATE_ACCESS_KEY: replace(
-        _ON_KEY, effect="Whoever holds the secret of the root access key {} can use it again.", wanted=ACTIVE
+    OperationName.ACTIVATE_ACCESS_KEY: _on_key(
+        effect="Whoever holds the secret of the root access key {} can use it again.", wanted=ACTIVE
     ),
-    OperationName.DELETE_ACCESS_KEY: replace(
-        _ON_KEY,
+    OperationName.DELETE_ACCESS_KEY: _on_key(
         effect="The root access key {} stops working for good. It cannot be brought back.",
         task_policy=_DELETING,
         may_lock_out=True,

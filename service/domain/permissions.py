@@ -347,15 +347,11 @@ def _check_intact(request: OperationRequest) -> None:
         raise Conflict(Code.ALTERED)
 
 
-def contradictory(wrong: str) -> Conflict:
-    return Conflict(Code.CONTRADICTORY_TIMES, contradiction=wrong)
-
-
 def _check_may_go_on(request: OperationRequest, standing: Standing, now: datetime) -> None:
     """Check what a step towards the effect requires. A step that ends the request does not require it."""
     wrong = contradiction(request, now)
     if wrong is not None:
-        raise contradictory(wrong)
+        raise Conflict(Code.CONTRADICTORY_TIMES, contradiction=wrong)
     lost = standing.lost_participant(request)
     if lost is not None:
         raise lost

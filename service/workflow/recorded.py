@@ -15,7 +15,6 @@ from service.db.engine import Tx, read
 from service.domain.actor import WORKER
 from service.domain.errors import Code, Conflict
 from service.domain.event_table import EXECUTION_DENIED
-from service.domain.permissions import contradictory
 from service.domain.recorded import differences
 from service.domain.request import OperationRequest
 from service.domain.times import contradiction
@@ -60,7 +59,7 @@ def _doubt(tx: Tx, request: OperationRequest, now: datetime) -> Conflict | None:
         return _altered(f"The log tells otherwise of this request: {difference.what}.")
     wrong = contradiction(request, now)
     if wrong is not None:
-        return contradictory(wrong)
+        return Conflict(Code.CONTRADICTORY_TIMES, contradiction=wrong)
     replay = verifier.Replay(is_log=False)
     for event in recorded:
         for found in replay.take(event):

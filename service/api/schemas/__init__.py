@@ -1,1 +1,1 @@
-"""What comes in and what goes out over HTTP, as pydantic models."""
+"""The pydantic models of request and response bodies."""

@@ -24,7 +24,7 @@ class ProofOut(BaseModel):
 
 
 class AuditActorOut(BaseModel):
-    """Who did it. `proof` is null for an API token."""
+    """The actor of an event. `proof` is null for an API token."""
 
     kind: ActorKind
     subject: ids.Subject

@@ -47,7 +47,7 @@ class ExpectedKeyOut(BaseModel):
 
 
 class ExpectationOut(BaseModel):
-    """What the service expects the root user to have, as of the last drift check."""
+    """The expected state of the root user, as of the last drift check."""
 
     checked_at: datetime = Field(description="When that drift check began.")
     keys: list[ExpectedKeyOut]
