@@ -20,10 +20,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _READ_ONLY = "rootquorum_read_only"
-_READER: dict[str, dict[str, Any]] = {
-    "sqlite": {_READ_ONLY: True},
-    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
-}
 _SQLITE_WAIT_MS = 15_000
 
 # Defaults for psycopg and libpq; the URL overrides them. A server that vanished is noticed within half a minute.
@@ -39,12 +35,18 @@ _POSTGRESQL = {
     # Overrides PGCLIENTENCODING.
     "client_encoding": "UTF8",
 }
-# Set in each transaction, also because of poolers.
-_LIMITS = "SELECT " + ", ".join(
-    f"set_config('{name}', '{seconds}s', true)"
-    # lock_timeout is longer than the idle timeout, so a waiter outlasts a process that froze while holding the lock.
-    for name, seconds in (("statement_timeout", 30), ("lock_timeout", 15), ("idle_in_transaction_session_timeout", 10))
-)
+# lock_timeout is longer than the idle timeout, so a waiter outlasts a process that froze while holding the lock.
+_LIMITS = {"statement_timeout": 30, "lock_timeout": 15, "idle_in_transaction_session_timeout": 10}  # seconds
+# Limits are set in each transaction, because a pooler may use another session for each. They go with its BEGIN.
+_SET_LIMITS = "".join(f"; SET LOCAL {name} = '{seconds}s'" for name, seconds in _LIMITS.items())
+_BEGIN = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": f"BEGIN{_SET_LIMITS}",
+}
+_BEGIN_TO_READ = {
+    "sqlite": "BEGIN",
+    "postgresql": f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY{_SET_LIMITS}",
+}
 # read_only_sql_transaction: after a failover, this server is no longer the primary.
 _DEMOTED = "25006"
 
@@ -62,18 +64,13 @@ def connect(url: str, *, connections: int) -> Engine:
         pool_size=connections,
         max_overflow=0,
         pool_timeout=30,
-        pool_pre_ping=not sqlite,
         # Keeps comments and justifications out of logs and tracebacks: they are not for operators.
         hide_parameters=True,
         connect_args={"check_same_thread": False} if sqlite else options,
     )
-    if sqlite:
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    else:
-        # Before SQLAlchemy reads the version, which it cannot decode in every encoding.
-        event.listen(engine, "connect", _check_encoding, insert=True)
-        event.listen(engine, "begin", _begin_postgresql)
+    event.listen(engine, "connect", _prepare_sqlite if sqlite else _prepare_postgresql, insert=True)
+    event.listen(engine, "begin", _send_begin)
+    if not sqlite:
         event.listen(engine, "handle_error", _leave_the_demoted)
     return engine
 
@@ -86,7 +83,7 @@ def begin(engine: Engine) -> Iterator[Tx]:
     """
     committing = False
     try:
-        with engine.begin() as tx:
+        with _begun(engine) as tx:
             yield tx
             committing = True
     except (DBAPIError, PoolTimeout) as error:
@@ -96,10 +93,26 @@ def begin(engine: Engine) -> Iterator[Tx]:
 @contextmanager
 def read(engine: Engine) -> Iterator[Tx]:
     """Begin a read-only transaction on one snapshot, which never waits for a writer. Raise Unavailable."""
-    with translated(engine), engine.connect() as connection:
-        reader = connection.execution_options(**_READER[engine.dialect.name])
-        with reader.begin():
-            yield reader
+    with translated(engine), _begun(engine, **{_READ_ONLY: True}) as tx:
+        yield tx
+
+
+@contextmanager
+def _begun(engine: Engine, **options: Any) -> Iterator[Tx]:
+    """Begin a transaction, on another connection if the database has closed this one since its last use.
+
+    Nothing is lost with a BEGIN that fails, so it needs no ping before.
+    """
+    with engine.connect() as connection:
+        tx = connection.execution_options(**options)
+        try:
+            transaction = tx.begin()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            transaction = tx.begin()
+        with transaction:
+            yield tx
 
 
 @contextmanager
@@ -139,17 +152,17 @@ def retried(function: Callable[P, T]) -> Callable[P, T]:
     return trying
 
 
-def _check_encoding(connection: Any, _record: object) -> None:
-    """Require UTF8. With another encoding, texts come back as bytes, or some names cannot be stored."""
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    """Require UTF8. With another encoding, texts come back as bytes, or some names cannot be stored.
+
+    This comes before SQLAlchemy reads the version, which it cannot decode in every encoding.
+    """
     for name in ("server_encoding", "client_encoding"):
         encoding = connection.info.parameter_status(name)
         if encoding not in {"UTF8", None}:
             connection.close()
             raise away(f"its {name} is {encoding}, and has to be UTF8: CREATE DATABASE … ENCODING 'UTF8'")
-
-
-def _begin_postgresql(connection: Connection) -> None:
-    connection.exec_driver_sql(_LIMITS)
+    connection.autocommit = True  # `_send_begin` begins the transactions
 
 
 def _leave_the_demoted(context: ExceptionContext) -> None:
@@ -170,6 +183,6 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get(_READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+def _send_begin(connection: Connection) -> None:
+    is_reader = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql((_BEGIN_TO_READ if is_reader else _BEGIN)[connection.dialect.name])

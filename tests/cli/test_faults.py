@@ -82,7 +82,7 @@ def _without_grants(_folder: Path, _template: Path, postgres: Postgres) -> str:
 def _without_encoding(_folder: Path, _template: Path, postgres: Postgres) -> str:
     engine = connect(postgres.url.render_as_string(hide_password=False), connections=1)
     name = "rootquorum_sql_ascii"
-    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+    with engine.connect() as connection:
         raw = connection.connection.cursor()
         raw.execute(f"DROP DATABASE IF EXISTS {name}")
         raw.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")

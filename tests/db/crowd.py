@@ -1,5 +1,7 @@
 """A database as it is after years: 200,000 requests, of which some hundreds are not finished."""
 
+from contextlib import closing
+
 from sqlalchemy import Engine, text
 
 from service.db.engine import begin
@@ -144,5 +146,5 @@ def fill(owner: Engine, requests: int = REQUESTS) -> None:
             tx.exec_driver_sql(filled.replace("%", "%%") if owner.dialect.name == "postgresql" else filled)
     # SQLite has no statistics in practice either: nobody runs ANALYZE there.
     if owner.dialect.name == "postgresql":
-        with owner.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            connection.exec_driver_sql("VACUUM ANALYZE")
+        with closing(owner.raw_connection()) as connection:
+            connection.cursor().execute("VACUUM ANALYZE")

@@ -100,12 +100,12 @@ def test_a_deadlock_is_tried_again_by_its_victim(engine: Engine) -> None:
 
 
 def test_a_serialization_failure_is_tried_again(engine: Engine) -> None:
-    snapshots = engine.execution_options(isolation_level="REPEATABLE READ")
     tries: list[int] = []
 
     @retried
     def function() -> None:
-        with begin(snapshots) as tx:
+        with begin(engine) as tx:
+            tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             tries.append(1)
             tx.execute(text("SELECT n FROM numbers")).all()
             if len(tries) == 1:
@@ -185,7 +185,7 @@ def test_a_server_that_was_demoted_is_left(engine: Engine) -> None:
     """It only reads, but still answers; without this its connections would be used for ever."""
     with begin(engine) as tx:
         before = tx.execute(text("SELECT pg_backend_pid()")).scalar_one()
-    with pytest.raises(Unavailable), begin(engine.execution_options(postgresql_readonly=True)) as tx:
-        add_one(tx)
+    with pytest.raises(Unavailable), begin(engine) as tx:
+        tx.exec_driver_sql("SET TRANSACTION READ ONLY; UPDATE numbers SET n = n + 1")
     with begin(engine) as tx:
         assert tx.execute(text("SELECT pg_backend_pid()")).scalar_one() != before

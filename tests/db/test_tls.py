@@ -3,6 +3,7 @@
 import os
 import pwd
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,9 +40,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
             for file in ("server.key", "server.crt", "pg_hba.conf"):
                 os.chown(data / file, pwd.getpwnam("nobody").pw_uid, -1)
         engine = connect(url, connections=1)
-        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        with closing(engine.raw_connection()) as connection:
             for statement in ("ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()"):
-                connection.execute(text(statement))
+                connection.cursor().execute(statement)
         engine.dispose()
         yield TlsServer(url, folder / "authority.pem")
 
