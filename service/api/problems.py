@@ -14,8 +14,20 @@ from starlette.responses import JSONResponse, Response
 
 from service.api.contract.refusals import example
 from service.api.invalid import UNSAID, invalid_fields, refused_fields
+from service.api.sign_ins import sign_ins_of
 from service.api.statuses import STATUSES
-from service.domain.errors import Code, Invalid, NotFound, ServiceError, SignInAgain, Unavailable
+from service.domain.errors import (
+    Code,
+    Invalid,
+    NoRole,
+    NotFound,
+    ServiceError,
+    SignInAgain,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+    UnknownKey,
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -132,6 +144,10 @@ def install(app: FastAPI) -> None:
 
 def _on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # the table above says so
+    try:
+        _note_failed_sign_in(request, error)
+    except TooMany as too_many:
+        error = too_many
     if error.exact != error.detail:
         # The caller gets a uniform text; the operator gets the exact reason.
         logger.warning("refused", code=error.code, why=error.exact)
@@ -143,6 +159,15 @@ def _on_refusal(request: Request, error: Exception) -> Response:
         headers = {}  # the caller must not retry: the service settles it
     errors = refused_fields(request, error) if status == HTTPStatus.UNPROCESSABLE_ENTITY else None
     return problem(error, headers=headers, errors=errors)
+
+
+def _note_failed_sign_in(request: Request, error: ServiceError) -> None:
+    """Count and log a refused token. A valid token without a role is logged only. Raise TooMany."""
+    failures = sign_ins_of(request).failures
+    if isinstance(error, Unauthenticated | UnknownKey) and error.check is not None:
+        failures.count(request, check=error.check, issuer=error.issuer)
+    elif isinstance(error, NoRole) and error.issuer is not None:
+        failures.log(request, check=error.check, issuer=error.issuer)
 
 
 _SOON = {"Retry-After": "10"}

@@ -168,7 +168,7 @@ def _claims(settings: Settings) -> Iterator[Remark]:
 def _alike(context: Context) -> Iterator[Remark]:
     """Yield a remark for people with subjects that differ only in case."""
     directory, _ = everybody(context)
-    subjects = sorted(subject for subject, found in directory.members.items() if found.kind is ActorKind.PERSON)
+    subjects = sorted(subject for subject, found in directory.everybody.items() if found.kind is ActorKind.PERSON)
     spellings: dict[str, list[str]] = {}
     for subject in subjects:
         spellings.setdefault(subject.lower(), []).append(subject)

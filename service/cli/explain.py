@@ -21,7 +21,7 @@ from service.domain.proof import Login
 from service.domain.sign_in_checks import TokenCheck
 from service.settings import Settings
 from service.workflow.context import Context
-from service.workflow.sign_in import sign_in_by_provider
+from service.workflow.sign_in import sign_in
 
 _LARGEST_INPUT_BYTES = 64 * 1024
 
@@ -118,7 +118,7 @@ def _explain_login(settings: Settings, login: Login, *, offline: bool) -> Exit:
     known = {"issuer": login.issuer, "checks": f"passed {passed}"}
     with _nowhere(settings) as context:
         try:
-            actor = sign_in_by_provider(context, login)
+            actor = sign_in(context, login)
         except Forbidden as refusal:
             _say(f"Refused: {refusal.code}", "red", known | {"who": _who(login), "why": refusal.detail})
             return Exit.REFUSED

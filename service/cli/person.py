@@ -7,6 +7,7 @@ import typer
 from service.cli.commands import Commands
 from service.cli.common import console, operator, plainly, print_whole, ready
 from service.cli.terminal import Table
+from service.domain.actor import ActorKind
 from service.workflow.people import everybody, reinstate, suspend
 
 app = Commands(help="The people that the service knows: list, suspend, reinstate.")
@@ -23,10 +24,10 @@ def list_(ctx: typer.Context) -> None:
     table = Table(box=None)
     for name in ("subject", "name", "roles", "accounts", "last seen", "suspended"):
         table.add_column(name, no_wrap=True)
-    for subject in sorted(directory.members):
-        if directory.person(subject) is None:
+    for subject, member in sorted(directory.everybody.items()):
+        if member.kind is not ActorKind.PERSON:
             continue
-        member, person = directory.members[subject], seen.get(subject)
+        person = seen.get(subject)
         limits = {account for limit in member.limits.values() for account in limit}
         last_seen = person.seen_at if person else None
         table.add_row(

@@ -5,16 +5,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from service.db import tree
 from service.db.columns import INSERT
 from service.db.engine import Tx
-from service.db.tables import audit_events, audit_head, audit_reads
+from service.db.tables import audit_events, audit_head, audit_reads, audit_tree
 from service.domain.actor import Actor
 from service.domain.canonical import canonical
 from service.domain.event_table import REFUSALS
 from service.domain.events import Event, record
+from service.domain.merkle import leaf_hash
 
 # More distinct refusals of one request than people can cause in a minute.
 _LATEST_REFUSALS = 50
@@ -28,20 +29,40 @@ class Appended:
     root: bytes
 
 
-def append(tx: Tx, event: Event, *, actor: Actor, at: datetime, request_id: str | None = None) -> Appended:
-    """Write `event` and return its place in the log. Raise Unavailable if the log's tree does not match its events.
+def append(tx: Tx, *events: Event, actor: Actor, at: datetime, request_id: str | None = None) -> list[Appended]:
+    """Write events, in order, and return their places in the log. All of a request's are written while its row is
+    locked. Raise Unavailable if the log's tree does not match its events.
 
-    The number comes from one row that stays locked until the commit, so neither the log nor its tree has gaps or forks.
+    The numbers come from one row that stays locked until the commit, so neither the log nor its tree has gaps or forks.
     Every transaction takes this lock last, so no transaction waits for another lock while it holds this one.
     """
-    seq: int = tx.execute(
-        update(audit_head).values(size=audit_head.c.size + 1).returning(audit_head.c.size)
-    ).scalar_one()
-    previous = None if request_id is None else _last_of(tx, request_id)
-    content = record(event, seq=seq, at=at, actor=actor, request_id=request_id, previous=previous)
-    written = canonical(content).decode()
-    tx.execute(insert(audit_events).values(seq=seq, at=at, event=event.name, request_id=request_id, content=written))
-    return Appended(seq, tree.grow(tx, seq))
+    grown = tx.execute(_GROW, {"more": len(events), "of_request": request_id}).one()
+    before, previous, rows, leaves = grown.size - len(events), grown.previous, [], []
+    for seq, event in enumerate(events, start=before + 1):
+        content = record(event, seq=seq, at=at, actor=actor, request_id=request_id, previous=previous)
+        written = canonical(content)
+        rows.append({"seq": seq, "at": at, "event": event.name, "request_id": request_id, "content": written.decode()})
+        leaves.append(leaf_hash(written))
+        previous = None if request_id is None else seq
+    tx.execute(insert(audit_events), rows)
+    roots = tree.grow(tx, before, leaves, tree.Head(grown.tree_size, grown.tree_root))
+    return [Appended(seq, root) for seq, root in enumerate(roots, start=before + 1)]
+
+
+# Linking an event to the previous one of its request shows when one is left out.
+_GROW = (
+    update(audit_head)
+    .values(size=audit_head.c.size + bindparam("more"))
+    .returning(
+        audit_head.c.size,
+        select(audit_tree.c.size).scalar_subquery().label("tree_size"),
+        select(audit_tree.c.root).scalar_subquery().label("tree_root"),
+        select(func.max(audit_events.c.seq))
+        .where(audit_events.c.request_id == bindparam("of_request"))
+        .scalar_subquery()
+        .label("previous"),
+    )
+)
 
 
 def hold(tx: Tx) -> None:
@@ -49,14 +70,10 @@ def hold(tx: Tx) -> None:
 
     On SQLite every writing transaction does so anyway.
     """
-    tx.execute(select(audit_head.c.size).with_for_update())
+    tx.execute(_HOLD)
 
 
-def _last_of(tx: Tx, request_id: str) -> int | None:
-    """Return the previous event of the same request. Linking them shows when one is left out."""
-    query = select(func.max(audit_events.c.seq)).where(audit_events.c.request_id == request_id)
-    found: int | None = tx.execute(query).scalar_one()
-    return found
+_HOLD = select(audit_head.c.size).with_for_update()
 
 
 def page(tx: Tx, *, after: int, limit: int, request_id: str | None = None) -> Sequence[tuple[int, str]]:

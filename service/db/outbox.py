@@ -37,8 +37,9 @@ class DueThere(NamedTuple):
     again: bool
 
 
-def add(tx: Tx, delivery: Delivery) -> None:
-    tx.execute(insert(deliveries).values(**asdict(delivery)))
+def add(tx: Tx, staged: Sequence[Delivery]) -> None:
+    """Insert at least one delivery."""
+    tx.execute(insert(deliveries), [asdict(delivery) for delivery in staged])
 
 
 def lock(tx: Tx, delivery_id: str) -> Delivery | None:

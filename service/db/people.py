@@ -4,11 +4,11 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import ColumnElement, Executable, RowMapping, bindparam, insert, select, tuple_, union_all, update
 
 from service.db.columns import INSERT
 from service.db.engine import Tx
-from service.db.tables import people
+from service.db.tables import people, person_groups
 from service.domain.actor import Person, Word
 from service.domain.canonical import Document, Json, canonical, parse_timestamp, timestamp
 
@@ -45,16 +45,59 @@ def held(tx: Tx, subject: str, name: str) -> Person:
 def some(tx: Tx, subjects: Collection[str]) -> Sequence[Person]:
     """Return the known people among `subjects`, by subject."""
     query = select(people).where(people.c.subject.in_(subjects)).order_by(people.c.subject)
-    return [_person(row) for row in tx.execute(query).mappings()]
+    return [person_of(row) for row in tx.execute(query).mappings()]
+
+
+def concerned(
+    tx: Tx,
+    subjects: Collection[str],
+    *,
+    approvers: Collection[str] = (),
+    groups: Collection[tuple[str, str]] = (),
+    limit: int | None = None,
+) -> Sequence[Person]:
+    """Return the known people among `subjects`, those of `approvers` who are suspended, and at most `limit` people, all
+    for None, who are in one of the `groups` (issuer, group) and not suspended.
+    """
+    query = _CONCERNED[bool(approvers), bool(groups), limit is None]
+    values = {"subjects": list(subjects), "approvers": list(approvers), "groups": sorted(groups), "most": limit}
+    return [person_of(row) for row in tx.execute(query, values).mappings()]
+
+
+def _concerned(*, approvers: bool, groups: bool, everybody: bool) -> Executable:
+    parts = [select(people).where(people.c.subject.in_(bindparam("subjects", expanding=True)))]
+    if approvers:
+        suspended = people.c.suspended_at.is_not(None)
+        parts.append(select(people).where(suspended, people.c.subject.in_(bindparam("approvers", expanding=True))))
+    if groups:
+        pair = tuple_(person_groups.c.issuer, person_groups.c.group)
+        of_groups = select(person_groups.c.subject).where(pair.in_(bindparam("groups", expanding=True)))
+        members = select(people).where(people.c.suspended_at.is_(None), people.c.subject.in_(of_groups))
+        parts.append(select((members if everybody else members.limit(bindparam("most"))).subquery()))
+    return parts[0] if len(parts) == 1 else union_all(*parts)
+
+
+# Built once, since building takes longer than executing.
+_CONCERNED = {
+    (approvers, groups, everybody): _concerned(approvers=approvers, groups=groups, everybody=everybody)
+    for approvers in (False, True)
+    for groups in (False, True)
+    for everybody in (False, True)
+}
+
+
+def in_groups(groups: Collection[tuple[str, str]]) -> ColumnElement[bool]:
+    """Return the condition that a row of `person_groups` is one of these, as issuer and group."""
+    return tuple_(person_groups.c.issuer, person_groups.c.group).in_(sorted(groups))
 
 
 def every(tx: Tx) -> Sequence[Person]:
     """Return all people, by subject."""
-    return [_person(row) for row in tx.execute(select(people).order_by(people.c.subject)).mappings()]
+    return [person_of(row) for row in tx.execute(select(people).order_by(people.c.subject)).mappings()]
 
 
 def _one(row: RowMapping | None) -> Person | None:
-    return _person(row) if row else None
+    return person_of(row) if row else None
 
 
 def _columns(person: Person) -> dict[str, object]:
@@ -75,7 +118,7 @@ def _document(word: Word) -> Document:
     return {"groups": list[Json](sorted(word.groups)), "proved_at": timestamp(word.proved_at)}
 
 
-def _person(row: RowMapping) -> Person:
+def person_of(row: Mapping[str, Any] | RowMapping) -> Person:
     groups, words = json.loads(row["groups"]), json.loads(row["words"])
     return Person(
         **{**row, "groups": frozenset(groups), "words": {issuer: _word(word) for issuer, word in words.items()}}

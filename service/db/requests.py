@@ -6,7 +6,7 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Select, func, insert, or_, select, tuple_, update
+from sqlalchemy import Select, bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from service.db.engine import Tx
@@ -53,7 +53,7 @@ def _breaks(error: IntegrityError, name: str, *columns: str) -> bool:
 
 
 def get(tx: Tx, request_id: str) -> OperationRequest | None:
-    return _one(tx, select(requests).where(requests.c.id == request_id))
+    return _one(tx, _BY_ID, request_id)
 
 
 def lock(tx: Tx, request_id: str) -> OperationRequest | None:
@@ -62,7 +62,11 @@ def lock(tx: Tx, request_id: str) -> OperationRequest | None:
     Without the lock, two simultaneous approvals would each see one vote, and the request would stay pending. SQLite
     has no row locks; there BEGIN IMMEDIATE has locked everything already.
     """
-    return _one(tx, select(requests).where(requests.c.id == request_id).with_for_update())
+    return _one(tx, _LOCKED, request_id)
+
+
+_BY_ID = select(requests).where(requests.c.id == bindparam("request_id"))
+_LOCKED = _BY_ID.with_for_update()
 
 
 def by_idempotency_key(tx: Tx, requester: str, key: str) -> tuple[OperationRequest, str] | None:
@@ -138,10 +142,12 @@ def save(tx: Tx, before: OperationRequest, after: OperationRequest) -> None:
 
     That cannot happen with the row locked. A settlement takes no lock, and loses here if reconciliation was faster.
     """
+    columns, columns_before = life_columns(after), life_columns(before)
+    changed = {name: value for name, value in columns.items() if value != columns_before[name]}
     saved = tx.execute(
         update(requests)
         .where(requests.c.id == before.filing.request_id, requests.c.version == before.version)
-        .values(**life_columns(after))
+        .values(**changed)
     )
     if saved.rowcount != 1:
         raise Superseded
@@ -151,7 +157,7 @@ def save(tx: Tx, before: OperationRequest, after: OperationRequest) -> None:
 
 
 def select_page(tx: Tx, selection: Selection, *, after: Cursor | None, limit: int) -> list[OperationRequest]:
-    """Return at most `limit` requests after the cursor, newest first."""
+    """Return at most `limit` requests after the cursor, newest first, without their decisions."""
     wanted = select(requests).where(*conditions(selection))
     if after is not None:
         wanted = wanted.where(tuple_(requests.c.filed_at, requests.c.id) < (after.filed_at, after.request_id))
@@ -161,21 +167,23 @@ def select_page(tx: Tx, selection: Selection, *, after: Cursor | None, limit: in
     else:
         parts = [tx.execute(newest_first.where(part)).mappings().all() for part in seen_by(selection.reader)]
         rows = list(islice(merge(*parts, key=lambda row: (row["filed_at"], row["id"]), reverse=True), limit))
-    found = _decisions_of(tx, [row["id"] for row in rows])
-    return [request_of(row, found) for row in rows]
+    return [request_of(row, {}) for row in rows]
 
 
-def _one(tx: Tx, query: Select[Any]) -> OperationRequest | None:
-    row = tx.execute(query).mappings().one_or_none()
-    return request_of(row, _decisions_of(tx, [row["id"]])) if row else None
+def _one(tx: Tx, query: Select[Any], request_id: str) -> OperationRequest | None:
+    row = tx.execute(query, {"request_id": request_id}).mappings().one_or_none()
+    return request_of(row, _decisions_of(tx, [request_id])) if row else None
 
 
 def _decisions_of(tx: Tx, request_ids: Iterable[str]) -> dict[str, list[Decision]]:
-    query = select(decisions).where(decisions.c.request_id.in_(list(request_ids)))
     found: dict[str, list[Decision]] = {}
-    for row in sorted(tx.execute(query).mappings(), key=lambda row: (row["decided_at"], row["person"])):
+    rows = tx.execute(_DECISIONS, {"request_ids": list(request_ids)}).mappings()
+    for row in sorted(rows, key=lambda row: (row["decided_at"], row["person"])):
         found.setdefault(row["request_id"], []).append(decision_of(row))
     return found
+
+
+_DECISIONS = select(decisions).where(decisions.c.request_id.in_(bindparam("request_ids", expanding=True)))
 
 
 def _save_decision(tx: Tx, request: OperationRequest, decision: Decision, *, replaces: bool) -> None:

@@ -120,7 +120,7 @@ def not_granted(tx: Tx) -> list[str]:
     """Return the tables that this role should write to and cannot. New tables belong to the owner only."""
     if tx.dialect.name == "sqlite":
         return []
-    written = sorted(metadata.tables.keys() - {"audit_head", "audit_tree", "supported_revisions"})
+    written = sorted(metadata.tables.keys() - {"audit_head", "audit_tree", "person_groups", "supported_revisions"})
     query = "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE NOT has_table_privilege(name, 'INSERT')"
     return list(tx.execute(text(query), {"names": written}).scalars())
 

@@ -1,8 +1,11 @@
 """SQL conditions for the requests that a reader wants and may see."""
 
+from collections.abc import Collection, Iterator
+
 from sqlalchemy import ColumnElement, and_, case, exists, false, func, or_, select, true
 
-from service.db.tables import api_tokens, decisions, requests
+from service.db.people import in_groups
+from service.db.tables import api_tokens, decisions, people, person_groups, requests
 from service.domain.actor import Directory, Role
 from service.domain.operation import OperationName
 from service.domain.proof import SIGN_IN_PREFIX
@@ -111,24 +114,39 @@ def _counts(awaiting: Awaiting) -> ColumnElement[bool]:
     return and_(
         decisions.c.request_id == requests.c.id,
         decisions.c.decision == Verdict.APPROVE,
-        _is_of_an_approver(awaiting.directory),
+        or_(*_is_of_an_approver(awaiting.directory)),
+        ~_is_void(),
         or_(decisions.c.credential.startswith(SIGN_IN_PREFIX), token_is_good),
     )
 
 
-def _is_of_an_approver(directory: Directory) -> ColumnElement[bool]:
-    """Return the condition that an approver cast it. Most approvers have no limits or void votes; they share a list."""
-    usual = {
-        person
-        for person in directory.all_approvers
-        if directory.members[person].votes_since is None and Role.APPROVER not in directory.members[person].limits
-    }
-    others = sorted(directory.all_approvers - usual)
-    return or_(decisions.c.person.in_(sorted(usual)), *(_votes(directory, person) for person in others))
+def _is_of_an_approver(directory: Directory) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions that its person is an approver of the account today, by the settings or by a group.
+
+    Most approvers have no limits; they share a list.
+    """
+    person = decisions.c.person
+    limited = [who for who in directory.index.approvers if Role.APPROVER in directory.members[who].limits]
+    yield person.in_(sorted(set(directory.index.approvers).difference(limited)))
+    for who in limited:
+        yield and_(person == who, requests.c.account_id.in_(directory.members[who].limits[Role.APPROVER]))
+    unnamed = person.not_in(sorted(directory.members))  # the settings alone say what a named person may do
+    everywhere = directory.approver_groups(None)
+    if everywhere:
+        yield and_(unnamed, _is_in_groups(everywhere))
+    for account_id in sorted(directory.accounts_of_grants):
+        of_account = directory.approver_groups(account_id) - everywhere
+        if of_account:
+            yield and_(unnamed, requests.c.account_id == account_id, _is_in_groups(of_account))
 
 
-def _votes(directory: Directory, person: str) -> ColumnElement[bool]:
-    """Return the condition that a row of decisions is this approver's, and not void."""
-    votes_since = directory.members[person].votes_since
-    since = true() if votes_since is None else decisions.c.decided_at >= votes_since
-    return and_(decisions.c.person == person, _approves(directory, person), since)
+def _is_in_groups(groups: Collection[tuple[str, str]]) -> ColumnElement[bool]:
+    return exists().where(person_groups.c.subject == decisions.c.person, in_groups(groups))
+
+
+def _is_void() -> ColumnElement[bool]:
+    """Return the condition that its person is suspended, or lost the role after it."""
+    return exists().where(
+        people.c.subject == decisions.c.person,
+        or_(people.c.suspended_at.is_not(None), decisions.c.decided_at < people.c.votes_since),
+    )

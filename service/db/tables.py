@@ -251,6 +251,16 @@ people = Table(
     ),
 )
 
+# The groups in `people.words`, for queries by group. A trigger keeps them the same.
+person_groups = Table(
+    "person_groups",
+    metadata,
+    Column("subject", String(255), primary_key=True),
+    Column("issuer", String(64), primary_key=True),
+    Column("group", String(255), primary_key=True),
+    Index("ix_person_groups_issuer_group_subject", "issuer", "group", "subject"),
+)
+
 # What each account's root user should have: the service's own expectation, updated by every drift check.
 expectations = Table(
     "expectations",

@@ -1,14 +1,16 @@
 """API tokens, stored as hashes only."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, bindparam, insert, select, update
 
 from service.db.engine import Tx
-from service.db.tables import api_tokens
-from service.domain.actor import ActorKind
+from service.db.people import person_of
+from service.db.tables import api_tokens, people
+from service.domain.actor import ActorKind, Person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +25,31 @@ class Token:
     expires_at: datetime
     revoked_at: datetime | None = None
 
+    def signs_in(self, subject: str, kind: ActorKind, now: datetime) -> bool:
+        """Return whether it is theirs, and neither revoked nor expired."""
+        return (self.subject, self.kind, self.revoked_at) == (subject, kind, None) and self.expires_at > now
+
+
+_WITH_OWNER = (
+    select(api_tokens, people)
+    .outerjoin(people, people.c.subject == api_tokens.c.subject)
+    .where(api_tokens.c.token_hash == bindparam("token_hash"))
+)
+_SOME = select(api_tokens).where(api_tokens.c.id.in_(bindparam("ids", expanding=True)))
+
 
 def add(tx: Tx, token: Token) -> None:
     tx.execute(insert(api_tokens).values(**asdict(token)))
 
 
-def by_hash(tx: Tx, token_hash: str) -> Token | None:
-    row = tx.execute(select(api_tokens).where(api_tokens.c.token_hash == token_hash)).mappings().one_or_none()
-    return _token(row) if row else None
+def with_owner(tx: Tx, token_hash: str) -> tuple[Token, Person | None] | None:
+    """Return the token with this hash, and its owner's record, if there is one."""
+    row = tx.execute(_WITH_OWNER, {"token_hash": token_hash}).mappings().one_or_none()
+    if row is None:
+        return None
+    token = _token({column.name: row[column] for column in api_tokens.c})
+    owner = {column.name: row[column] for column in people.c}
+    return token, None if owner["subject"] is None else person_of(owner)
 
 
 def every(tx: Tx) -> Sequence[Token]:
@@ -47,27 +66,10 @@ def revoke(tx: Tx, token_id: str, at: datetime) -> bool:
     return done.rowcount == 1
 
 
-def owners(tx: Tx, token_ids: Iterable[str]) -> dict[str, str]:
-    """Return token id → person, for those of `token_ids` that belong to a person and are not revoked."""
-    query = select(api_tokens.c.id, api_tokens.c.subject).where(
-        api_tokens.c.id.in_(set(token_ids)),
-        api_tokens.c.kind == ActorKind.PERSON,
-        api_tokens.c.revoked_at.is_(None),
-    )
-    return {row.id: row.subject for row in tx.execute(query)}
+def some(tx: Tx, token_ids: Collection[str]) -> Sequence[Token]:
+    """Return the tokens with these ids."""
+    return [_token(row) for row in tx.execute(_SOME, {"ids": list(token_ids)}).mappings()]
 
 
-def signs_in(tx: Tx, token_id: str, subject: str, kind: ActorKind, now: datetime) -> bool:
-    """Return whether the token is theirs, and neither revoked nor expired."""
-    query = select(api_tokens.c.id).where(
-        api_tokens.c.id == token_id,
-        api_tokens.c.subject == subject,
-        api_tokens.c.kind == kind,
-        api_tokens.c.revoked_at.is_(None),
-        api_tokens.c.expires_at > now,
-    )
-    return tx.execute(query).first() is not None
-
-
-def _token(row: RowMapping) -> Token:
+def _token(row: Mapping[str, Any] | RowMapping) -> Token:
     return Token(**{**row, "kind": ActorKind(row["kind"])})

@@ -1,7 +1,7 @@
 """The tree over the audit log. Its complete subtrees are stored when their last event is appended, and never change.
 
 A node's row has the sequence number of the event that completed it: the last one below it. The stored size and root of
-the whole tree can be changed, so nothing is derived from them; only `workflow/verify.py` compares with them. On
+the whole tree can be changed, so nothing is derived from them; they are only compared with what was computed. On
 PostgreSQL a trigger recomputes each node, so that not even the service's own role can store a wrong one.
 """
 
@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.db.engine import Tx
@@ -68,21 +69,46 @@ def over(tx: Tx, size: int) -> Tree:
     return Tree(tx, grown, fresh)
 
 
-def grow(tx: Tx, size: int) -> bytes:
-    """Store the nodes that the last of `size` events completed, and return the root. The log's head must be locked.
+def grow(tx: Tx, before: int, leaves: Sequence[bytes], known: Head) -> list[bytes]:
+    """Append the leaves of new events, given their hashes, to the tree over `before` events. Store the nodes that they
+    completed, and return the root after each. `known` is the stored head. The log's head must be locked.
 
     Raise Unavailable if a row is missing, or one exists that cannot have been stored yet.
     """
-    tree = over(tx, size)
-    root = tree.frontier.root()
-    rows = [{"seq": seq_of(node), "level": node.level, "hash": found.hex()} for node, found in tree.fresh.items()]
+    tree = _edge(tx, before, known)
+    frontier, fresh, roots = tree.frontier, dict(tree.fresh), list[bytes]()
+    for leaf in leaves:
+        frontier, completed = frontier.append(leaf)
+        fresh |= completed
+        roots.append(frontier.root())
+    rows = [{"seq": seq_of(node), "level": node.level, "hash": found.hex()} for node, found in fresh.items()]
+    is_smaller = audit_tree.c.size < frontier.size
     try:
         if rows:
             tx.execute(insert(audit_nodes), rows)
-        tx.execute(update(audit_tree).where(audit_tree.c.size < size).values(size=size, root=root.hex()))
+        tx.execute(update(audit_tree).where(is_smaller).values(size=frontier.size, root=roots[-1].hex()))
     except IntegrityError:
         raise _not_of_its_events() from None
-    return root
+    _EDGES[tx.engine] = frontier
+    return roots
+
+
+# The tree's right edge after what this process appended last. It is used only if its root is the stored root, so an
+# append that was rolled back does no harm.
+_EDGES: WeakKeyDictionary[Engine, Frontier] = WeakKeyDictionary()
+
+
+def _edge(tx: Tx, size: int, known: Head) -> Tree:
+    """Return the tree over all events. Its edge is read only if another process appended the last event."""
+    edge = _EDGES.get(tx.engine)
+    if edge is not None and edge.size == size and Head(edge.size, edge.root().hex()) == known:
+        return Tree(tx, edge, {})
+    nodes = nodes_of(size)
+    try:
+        stored = _stored(tx, nodes)
+    except Unavailable:
+        return over(tx, size)  # an earlier version appended the last events without storing nodes
+    return Tree(tx, Frontier(size, tuple(stored[node] for node in nodes)), {})
 
 
 def head(tx: Tx) -> Head:

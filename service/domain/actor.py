@@ -160,8 +160,30 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class _Index:
+    """What would otherwise take a search through all members in the settings."""
+
+    members: Mapping[str, Member]
+    machines: Mapping[tuple[str, str], Member]
+    lower_case: frozenset[str]
+    approvers: tuple[str, ...]
+
+    @classmethod
+    def of(cls, members: Mapping[str, Member]) -> "_Index":
+        return cls(
+            members=members,
+            machines={member.login: member for member in members.values() if member.login is not None},
+            lower_case=frozenset(subject.lower() for subject in members),
+            approvers=tuple(subject for subject, member in members.items() if member.approves),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Directory:
-    """All people and machines that the service knows, by subject. Subjects of people and of machines are distinct.
+    """The people and machines that the service knows, by subject. Subjects of people and of machines are distinct.
+
+    `members` are in the settings. `seen` are people with a stored record; those of them who are in the settings, too,
+    are found here. There may be more records than the directory was given (see `Context.standing`).
 
     A member named in the settings has the roles from the settings, however they sign in. All others get their roles
     from `grants`: each issuer's grants apply to the groups that this issuer states.
@@ -169,32 +191,47 @@ class Directory:
 
     members: Mapping[str, Member]
     grants: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)
+    seen: Mapping[str, Member] = field(default_factory=dict)
+    _index: _Index | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self._index is None or self._index.members is not self.members:
+            object.__setattr__(self, "_index", _Index.of(self.members))
+
+    @property
+    def index(self) -> _Index:
+        assert self._index is not None  # set at the start
+        return self._index
+
+    @property
+    def everybody(self) -> Mapping[str, Member]:
+        return {**self.members, **self.seen}
 
     def get(self, subject: str) -> Member | None:
-        return self.members.get(subject)
+        return self.seen.get(subject) or self.members.get(subject)
 
     def person(self, subject: str) -> Member | None:
-        member = self.members.get(subject)
+        member = self.get(subject)
         return member if member is not None and member.kind is ActorKind.PERSON else None
 
     def machine(self, issuer: str, subject: str) -> Member | None:
-        return next((member for member in self.members.values() if member.login == (issuer, subject)), None)
+        return self.index.machines.get((issuer, subject))
 
     def name_of(self, subject: str) -> str:
         """Return the name to show: for somebody who has left, the subject itself."""
         if subject == WORKER.subject:
             return WORKER.name
-        member = self.members.get(subject)
+        member = self.get(subject)
         return member.name if member else subject
 
     def joined(self, people: Iterable[Person]) -> "Directory":
-        """Return the directory with the people whom the service has seen or has suspended."""
+        """Return the directory with these people, whom the service has seen or has suspended."""
         seen = {
             person.subject: self.as_member(person)
             for person in people
             if self.person(person.subject) or person.subject not in self.members  # a machine's subject stays its own
         }
-        return replace(self, members={**self.members, **seen})
+        return replace(self, seen={**self.seen, **seen})
 
     def as_member(self, person: Person) -> Member:
         """Return a person whom the service has seen with their roles of today."""
@@ -223,15 +260,15 @@ class Directory:
 
     def is_taken(self, subject: str) -> bool:
         """Return whether a person cannot take this subject: a machine has it, or one differs by case alone."""
-        return self.person(subject) is None and any(name.lower() == subject.lower() for name in self.members)
+        return self.person(subject) is None and subject.lower() in self.index.lower_case
 
     def is_suspended(self, subject: str) -> bool:
-        member = self.members.get(subject)
+        member = self.get(subject)
         return member is not None and member.is_suspended
 
     def may_ask(self, subject: str, kind: ActorKind, account_id: str) -> bool:
         """Return whether a requester of this kind could still file a request for this account."""
-        member = self.members.get(subject)
+        member = self.get(subject)
         if member is None or member.kind is not kind or not member.is_let_in:
             return False
         return member.has(Role.REQUESTER, on=account_id)
@@ -243,16 +280,37 @@ class Directory:
 
     @property
     def all_approvers(self) -> frozenset[str]:
-        """Return the people who are approvers of any account today."""
-        return frozenset(subject for subject, member in self.members.items() if member.approves)
+        """Return the people in this directory who are approvers of any account today."""
+        named = (subject for subject in self.index.approvers if subject not in self.seen)
+        return frozenset(named) | {subject for subject, member in self.seen.items() if member.approves}
 
     def approvers_of(self, account_id: str) -> frozenset[str]:
-        """Return the approvers of this account today."""
+        """Return the people in this directory who are approvers of this account today."""
         return frozenset(subject for subject in self.all_approvers if self.is_approver(subject, account_id))
 
     def is_approver(self, subject: str, account_id: str) -> bool:
-        member = self.members.get(subject)
+        member = self.get(subject)
         return member is not None and member.approves and member.has(Role.APPROVER, on=account_id)
+
+    @property
+    def accounts_of_grants(self) -> frozenset[str]:
+        """Return the accounts to which some grant of the approver role is limited."""
+        return frozenset(
+            account
+            for grants in self.grants.values()
+            for grant in grants
+            if Role.APPROVER in grant.roles and grant.accounts is not None
+            for account in grant.accounts
+        )
+
+    def approver_groups(self, account_id: str | None) -> frozenset[tuple[str, str]]:
+        """Return issuer and group of each grant of the approver role in this account or, for None, in all accounts."""
+        return frozenset(
+            (issuer, grant.group)
+            for issuer, grants in self.grants.items()
+            for grant in grants
+            if Role.APPROVER in grant.roles and (grant.accounts is None or account_id in grant.accounts)
+        )
 
     @property
     def may_grow(self) -> bool:

@@ -59,8 +59,11 @@ def timestamp(at: datetime) -> str:
 
 
 def parse_timestamp(text: str) -> datetime:
-    """Invert `timestamp`. Raise ValueError."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    """Invert `timestamp`. Raise ValueError for any other form."""
+    at = datetime.fromisoformat(text)
+    if timestamp(at) != text:
+        raise ValueError("not a time as `timestamp` writes it")
+    return at
 
 
 def seconds(duration: timedelta) -> int:

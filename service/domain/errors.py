@@ -208,7 +208,12 @@ class Forbidden(ServiceError):
 
 
 class NoRole(Forbidden):
-    """A provider has authenticated the caller, but they have no role here."""
+    """A provider has authenticated the caller, but they have no role here.
+
+    `check` is the check that failed; `issuer` is the provider's name in the settings. Only the log has both.
+    """
+
+    issuer: str | None = None
 
     def __init__(self, check: RoleCheck, detail: str | None = None) -> None:
         super().__init__(Code.NO_ROLE, detail)

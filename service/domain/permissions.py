@@ -36,7 +36,7 @@ class Standing:
         if decision.person in {request.filing.requester, request.filing.recipient}:
             return "It is the requester's or the recipient's own."
         approver = self.directory.get(decision.person)
-        if approver is None or decision.person not in self.approvers_of(request):
+        if approver is None or not self.directory.is_approver(decision.person, request.filing.account_id):
             return "This person is no longer an approver of this account."
         if approver.votes_since is not None and decision.decided_at < approver.votes_since:
             return "This person lost the role, or was suspended, after it was made."
@@ -47,7 +47,10 @@ class Standing:
         return None
 
     def approvers_of(self, request: OperationRequest) -> frozenset[str]:
-        """Return who could decide on it: approvers of its account, without its requester and its recipient."""
+        """Return who could decide on it: approvers of its account, without its requester and its recipient.
+
+        These are the known ones; `Context.standing` says how many of them a standing has.
+        """
         return self.directory.approvers_of(request.filing.account_id) - {
             request.filing.requester,
             request.filing.recipient,
@@ -321,7 +324,8 @@ def _check_who_decides(request: OperationRequest, actor: Actor, standing: Standi
     if actor.subject == request.filing.recipient:
         raise Forbidden(Code.RECIPIENT_APPROVAL)
     check_still_signed_in(actor, standing)
-    member = standing.directory.members[actor.subject]
+    member = standing.directory.get(actor.subject)
+    assert member is not None  # or nobody would be signed in
     _check_role(member, TO_DECIDE, on=request.filing.account_id)
     if member.votes_since is not None and now < member.votes_since:
         raise Forbidden(Code.VOTE_NOT_COUNTED, since=timestamp(member.votes_since))

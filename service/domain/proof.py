@@ -68,6 +68,13 @@ class Login:
     machine_by: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """An API token as a caller presents it: the hex SHA-256 under which it is stored."""
+
+    hash: str
+
+
 def is_sign_in(credential: str) -> bool:
     """Return whether a decision's credential is a sign-in at a provider, and not the id of an API token."""
     return credential.startswith(SIGN_IN_PREFIX)

@@ -20,7 +20,8 @@ class Cursor:
 class Awaiting:
     """Requests that wait for `person` at `now`: for their decision, their execution or their receipt.
 
-    `directory` and `quorum` are today's; they show whether an approved request has lost its quorum.
+    `directory` and `quorum` are today's; they show whether an approved request has lost its quorum. Of the people with
+    a stored record, the directory has `person` alone.
     """
 
     person: str

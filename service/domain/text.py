@@ -23,13 +23,17 @@ def is_unseen(character: str) -> bool:
 
 def visible(name: str, *, longest: int = 100) -> str:
     """Clean a name that somebody else chose, so that it cannot hide or reorder the text beside it."""
+    if name.isascii() and name.isprintable():  # most names are
+        return name[:longest].strip()
     seen = (letter for letter in name if letter.isprintable() and not is_unseen(letter))
     return "".join(seen)[:longest].strip()
 
 
 def quoted(name: str) -> str:
     """Quote a name for a sentence of ours. Its beginning and end are clear, and nothing in it is markup."""
-    bare = "".join(letter for letter in name.translate(_MARKUP) if unicodedata.category(letter) not in _QUOTES)
+    bare = name.translate(_MARKUP)
+    if not bare.isascii():
+        bare = "".join(letter for letter in bare if unicodedata.category(letter) not in _QUOTES)
     return f'"{visible(bare)}"'
 
 

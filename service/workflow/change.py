@@ -10,63 +10,77 @@ from service.domain.actor import WORKER, Actor
 from service.domain.errors import Code, Conflict, NotFound, ServiceError, Superseded
 from service.domain.event_table import EventName
 from service.domain.events import Event, between
-from service.domain.permissions import check_may_see
+from service.domain.permissions import Standing, check_may_see
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
+from service.workflow.read import Shown
+from service.workflow.sign_in import Caller, recording_sign_ins, signed_in
 from service.workflow.tell import tell
-from service.workflow.void import void_lost_votes
+from service.workflow.void import VotesLost, check_no_vote_is_lost, void_lost_votes
 
 # Within this time the same refusal is recorded once.
 _REPEATED = timedelta(minutes=1)
 # Longer than any request is open: its windows are at most a year each.
 _OPEN = timedelta(days=3 * 366)
 
-Step = Callable[[Tx, OperationRequest, datetime], OperationRequest]
+Step = Callable[[OperationRequest, Standing, Actor, datetime], OperationRequest]
 
 _SOMEBODY_WAS_QUICKER = {Code.WRONG_STATUS, Code.ALREADY_EXECUTED}
 
 
-@retried
 def change(
-    ctx: Context, actor: Actor, request_id: str, step: Step, *incidents: Event, denied: EventName | None = None
-) -> OperationRequest:
+    ctx: Context, caller: Caller, request_id: str, step: Step, *incidents: Event, denied: EventName | None = None
+) -> Shown:
     """Apply `step` to the locked request and return the changed request. The step and its records share one time.
 
     An overdue request expires instead, and the caller gets Conflict. A refusal by the step is audited as the event
     `denied`, if given, and then raised. `incidents` are audited after the change. Votes of people who have lost the
     role become void for good, whatever the step does.
-    Raise NotFound if the request does not exist or the actor may not see it; Unavailable.
+    Raise NotFound if the request does not exist or the actor may not see it; Unauthenticated or Forbidden if the caller
+    cannot sign in; Unavailable.
     """
+    try:
+        return _change(ctx, caller, request_id, step, *incidents, denied=denied)
+    except VotesLost:
+        void_lost_votes(ctx, request_id)
+        return _change(ctx, caller, request_id, step, *incidents, denied=denied)
+
+
+@retried
+@recording_sign_ins
+def _change(
+    ctx: Context, caller: Caller, request_id: str, step: Step, *incidents: Event, denied: EventName | None
+) -> Shown:
     refusal: ServiceError | None = None
     with ctx.begin() as tx:
+        actor = signed_in(ctx, tx, caller)
         before, now = requests.lock(tx, request_id), ctx.now()
         if before is None:
             raise NotFound(Code.NOT_FOUND)
-        voided = void_lost_votes(ctx, tx, before, now)
+        standing = ctx.standing(tx, before, actor, held=True)
+        check_no_vote_is_lost(before, standing)
         try:
             check_may_see(before, actor)
             if before.is_overdue(now):
                 record(ctx, tx, WORKER, before, before.expire(now), at=now)
                 refusal = Conflict(Code.EXPIRED)
             else:
-                after = step(tx, before, now)
+                after = step(before, standing, actor, now)
                 record(ctx, tx, actor, before, after, *incidents, at=now)
         except ServiceError as error:
             refusal = error
             if denied is not None:
                 event = Event(denied, {"code": error.code.value, "reason": error.detail})
                 _tell_refusal(ctx, tx, actor, before, event, at=now)
-        for event in voided:
-            tell(ctx, tx, event, actor=WORKER, at=now)
     if refusal is not None:
         raise refusal
-    return after
+    return Shown(after, standing, actor, now)
 
 
 def deny(ctx: Context, actor: Actor, request_id: str, refusal: ServiceError, denied: EventName) -> NoReturn:
     """Audit a refusal from outside a transaction as the event `denied`, and raise it."""
 
-    def refuse(_tx: Tx, _request: OperationRequest, _now: datetime) -> OperationRequest:
+    def refuse(*_: object) -> OperationRequest:
         raise refusal
 
     change(ctx, actor, request_id, refuse, denied=denied)
@@ -76,7 +90,7 @@ def deny(ctx: Context, actor: Actor, request_id: str, refusal: ServiceError, den
 def touch(ctx: Context, request_id: str) -> None:
     """Run `change` without a step, so that it writes an expiry and void votes."""
     try:
-        change(ctx, WORKER, request_id, lambda _tx, request, _now: request)
+        change(ctx, WORKER, request_id, lambda request, *_: request)
     except Conflict as conflict:
         if conflict.code is not Code.EXPIRED:
             raise
@@ -99,12 +113,12 @@ def _tell_refusal(
 def write_step(ctx: Context, before: OperationRequest, after: OperationRequest, *incidents: Event) -> OperationRequest:
     """Write the worker's change from `before` to `after`. Raise Superseded, Unavailable."""
 
-    def step(_tx: Tx, current: OperationRequest, _now: datetime) -> OperationRequest:
+    def step(current: OperationRequest, *_: object) -> OperationRequest:
         if current.version != before.version:
             raise Superseded
         return after
 
-    return change(ctx, WORKER, before.filing.request_id, step, *incidents)
+    return change(ctx, WORKER, before.filing.request_id, step, *incidents).request
 
 
 def record(
@@ -119,5 +133,4 @@ def record(
     """Save a changed request with the events that describe the change, then the incidents."""
     if after is not before:
         requests.save(tx, before, after)
-    for event in (*between(before, after), *incidents):
-        tell(ctx, tx, event, actor=actor, at=at, request=after)
+    tell(ctx, tx, *between(before, after), *incidents, actor=actor, at=at, request=after)

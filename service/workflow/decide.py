@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from service.db.engine import Tx
 from service.domain.actor import Actor
 from service.domain.errors import Code, Conflict
 from service.domain.event_table import DECISION_DENIED
 from service.domain.permissions import (
+    Standing,
     check_comment,
     check_may_approve,
     check_may_receive,
@@ -18,11 +18,13 @@ from service.domain.permissions import (
 from service.domain.request import Decision, OperationRequest, Status, Verdict
 from service.workflow.change import change
 from service.workflow.context import Context
+from service.workflow.read import Shown
+from service.workflow.sign_in import Caller
 
 
 def decide(
-    ctx: Context, actor: Actor, request_id: str, verdict: Verdict, *, digest: str, comment: str | None
-) -> OperationRequest:
+    ctx: Context, caller: Caller, request_id: str, verdict: Verdict, *, digest: str, comment: str | None
+) -> Shown:
     """Record one person's decision on exactly what `digest` covers. An identical repeat changes nothing.
 
     Raise Forbidden, Conflict or Unauthenticated with the rule that refuses (audited), Invalid for a rejection without a
@@ -30,8 +32,7 @@ def decide(
     """
     check_comment(verdict, comment)
 
-    def step(tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
-        standing = ctx.standing(tx, request, actor, held=True)
+    def step(request: OperationRequest, standing: Standing, actor: Actor, now: datetime) -> OperationRequest:
         decision = Decision(
             person=actor.subject,
             verdict=verdict,
@@ -51,34 +52,34 @@ def decide(
             raise Conflict(Code.WRONG_DIGEST)
         return request if repeated else request.decide(decision, standing.has_quorum)
 
-    return change(ctx, actor, request_id, step, denied=DECISION_DENIED)
+    return change(ctx, caller, request_id, step, denied=DECISION_DENIED)
 
 
-def withdraw(ctx: Context, actor: Actor, request_id: str) -> OperationRequest:
+def withdraw(ctx: Context, caller: Caller, request_id: str) -> Shown:
     """End the actor's own request before it runs. A repeat changes nothing.
 
     Raise Forbidden, Conflict, NotFound, Unavailable.
     """
 
-    def step(_tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
+    def step(request: OperationRequest, _standing: Standing, actor: Actor, now: datetime) -> OperationRequest:
         if request.status is Status.WITHDRAWN and actor.subject == request.filing.requester:
             return request
         check_may_withdraw(request, actor, now)
         return request.withdraw(now)
 
-    return change(ctx, actor, request_id, step)
+    return change(ctx, caller, request_id, step)
 
 
-def confirm_receipt(ctx: Context, actor: Actor, request_id: str) -> OperationRequest:
+def confirm_receipt(ctx: Context, caller: Caller, request_id: str) -> Shown:
     """Record that the recipient has the secret. A repeat changes nothing.
 
     Raise Forbidden, Conflict, NotFound, Unavailable.
     """
 
-    def step(_tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
+    def step(request: OperationRequest, _standing: Standing, actor: Actor, now: datetime) -> OperationRequest:
         if request.received_at is not None and actor.subject == request.filing.recipient:
             return request
         check_may_receive(request, actor)
         return request.receive(now)
 
-    return change(ctx, actor, request_id, step)
+    return change(ctx, caller, request_id, step)

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy.exc import IntegrityError
 
 from service.db import requests
-from service.db.engine import Tx, begin
+from service.db.engine import begin
 from service.domain.account import difference
 from service.domain.actor import WORKER, Actor
 from service.domain.capability import plan
@@ -19,11 +19,12 @@ from service.domain.event_table import EXECUTION_DENIED
 from service.domain.events import quarantined
 from service.domain.operation import Operation, OperationName, check_can_run, facts
 from service.domain.outcome import CreatedKey, Done, Outcome, Refused, ResultCode
-from service.domain.permissions import check_may_execute, check_still_signed_in
+from service.domain.permissions import Standing, check_may_execute, check_still_signed_in
 from service.domain.policy import check_lifetime, check_root_mfa
 from service.domain.request import OperationRequest, Result, Status
-from service.workflow.change import change, deny, record
+from service.workflow.change import Step, change, deny, record
 from service.workflow.context import Context, RootSession
+from service.workflow.read import show
 from service.workflow.ticket import check_at_execution
 
 logger = logging.getLogger(__name__)
@@ -38,13 +39,13 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
     sign in, the new key is deleted, and the error is that of a sign-in.
     """
 
-    def judge(tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
-        check_may_execute(request, actor, ctx.standing(tx, request, actor, held=True), now)
+    def judge(request: OperationRequest, standing: Standing, actor: Actor, now: datetime) -> OperationRequest:
+        check_may_execute(request, actor, standing, now)
         check_lifetime(ctx.policy, request.filing.operation, request.filing.lifetime)
         return request
 
     # Judged twice: now, so that a refusal costs no call to AWS, and again in the claim, which is what counts.
-    approved = change(ctx, actor, request_id, judge, denied=EXECUTION_DENIED)
+    approved = _judged(ctx, actor, request_id, judge)
     _check_ticket(ctx, actor, approved)
     # Before the claim: an unreachable account must not use up the request's only execution.
     account = ctx.account(approved.filing.account_id)
@@ -54,13 +55,13 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
         # Reconciliation compares the keys with these: a key that is not among them is new.
         known_key_ids = tuple(root.observe(ctx.now(), *operation.kind.reads).statuses)
 
-        def claim(tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
-            return judge(tx, request, now).claim(
+        def claim(request: OperationRequest, standing: Standing, actor: Actor, now: datetime) -> OperationRequest:
+            return judge(request, standing, actor, now).claim(
                 by=actor.subject, source=planned.source, known_key_ids=known_key_ids, now=now
             )
 
         try:
-            claimed = change(ctx, actor, request_id, claim, denied=EXECUTION_DENIED)
+            claimed = change(ctx, actor, request_id, claim, denied=EXECUTION_DENIED).request
         except IntegrityError as error:
             if not requests.is_busy(error):
                 raise
@@ -70,6 +71,17 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
     if isinstance(outcome, Refused):
         raise ExecutionFailed(Code.EXECUTION_FAILED, why=outcome.detail)
     return settled, outcome.created if isinstance(outcome, Done) else None
+
+
+def _judged(ctx: Context, actor: Actor, request_id: str, judge: Step) -> OperationRequest:
+    """Judge in a transaction that only reads. Only a refusal is worth one that writes."""
+    try:
+        shown = show(ctx, actor, request_id)
+        return judge(shown.request, shown.standing, actor, shown.now)
+    except Unavailable:
+        raise
+    except ServiceError:
+        return change(ctx, actor, request_id, judge, denied=EXECUTION_DENIED).request
 
 
 def _check_ticket(ctx: Context, actor: Actor, approved: OperationRequest) -> None:

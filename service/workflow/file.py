@@ -20,6 +20,7 @@ from service.domain.policy import check_lifetime, check_root_mfa
 from service.domain.reminder import next_look
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
+from service.workflow.read import Shown
 from service.workflow.tell import tell
 from service.workflow.ticket import check_at_filing
 
@@ -55,7 +56,7 @@ class Draft:
         )
 
 
-def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | None = None) -> OperationRequest:
+def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | None = None) -> Shown:
     """File `draft`, or return what the same actor filed before with the same key and draft.
 
     Raises Forbidden, Invalid or Conflict with the reason why it cannot be filed or could not run; Unauthenticated or
@@ -82,25 +83,25 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
     filing = _filing(ctx, actor, draft, recipient, observed)
     request = replace(OperationRequest.file(filing), look_at=next_look(filing, filing.filed_at))
     try:
-        _store(ctx, actor, request, draft, idempotency_key)
+        return _store(ctx, actor, request, draft, idempotency_key)
     except IntegrityError as error:
         if not requests.is_duplicate(error):
             raise
         return _twin(ctx, actor, draft, idempotency_key)
-    return request
 
 
 @retried
 def _look(ctx: Context, actor: Actor, draft: Draft) -> tuple[str, bool]:
     """Return the recipient, and whether the same request is open already. Raise Invalid, Unavailable."""
     with read(ctx.engine) as tx:
-        directory = ctx.people(tx)
+        people = {actor.subject, draft.recipient or actor.subject}
+        directory = ctx.directory_for(tx, people, account_id=draft.account_id, approvers=ctx.policy.quorum)
         recipient = recipient_of(directory, actor, draft.operation, draft.recipient)
         check_quorum_possible({actor.subject, recipient}, draft.account_id, directory, ctx.policy.quorum)
         return recipient, requests.open_for(tx, draft.account_id, draft.operation)
 
 
-def _twin(ctx: Context, actor: Actor, draft: Draft, idempotency_key: str | None) -> OperationRequest:
+def _twin(ctx: Context, actor: Actor, draft: Draft, idempotency_key: str | None) -> Shown:
     """Return an earlier filing with the same idempotency key. Raise Conflict for one without."""
     replayed = _replay(ctx, actor, draft, idempotency_key) if idempotency_key is not None else None
     if replayed is None:
@@ -109,7 +110,7 @@ def _twin(ctx: Context, actor: Actor, draft: Draft, idempotency_key: str | None)
 
 
 @retried
-def _store(ctx: Context, actor: Actor, request: OperationRequest, draft: Draft, idempotency_key: str | None) -> None:
+def _store(ctx: Context, actor: Actor, request: OperationRequest, draft: Draft, idempotency_key: str | None) -> Shown:
     with begin(ctx.engine) as tx:
         requests.add(
             tx,
@@ -118,20 +119,22 @@ def _store(ctx: Context, actor: Actor, request: OperationRequest, draft: Draft, 
             idempotency_hash=None if idempotency_key is None else draft.hash,
         )
         # Judged with the log held, so after the insert, which may wait for another of the same thing.
-        check_may_still_file(request, actor, ctx.standing(tx, request, actor, held=True))
+        standing = ctx.standing(tx, request, actor, held=True)
+        check_may_still_file(request, actor, standing)
         tell(ctx, tx, filed(request), actor=actor, at=request.filing.filed_at, request=request)
+    return Shown(request, standing, actor, ctx.now())
 
 
 @retried
-def _replay(ctx: Context, actor: Actor, draft: Draft, key: str) -> OperationRequest | None:
+def _replay(ctx: Context, actor: Actor, draft: Draft, key: str) -> Shown | None:
     with read(ctx.engine) as tx:
         found = requests.by_idempotency_key(tx, actor.subject, key)
-    if found is None:
-        return None
-    request, draft_hash = found
-    if draft_hash != draft.hash:
-        raise Invalid(Code.IDEMPOTENCY_KEY_REUSED)
-    return request
+        if found is None:
+            return None
+        request, draft_hash = found
+        if draft_hash != draft.hash:
+            raise Invalid(Code.IDEMPOTENCY_KEY_REUSED)
+        return Shown(request, ctx.standing(tx, request, actor), actor, ctx.now())
 
 
 def _filing(ctx: Context, actor: Actor, draft: Draft, recipient: str, observed: RootCredentials) -> Filing:

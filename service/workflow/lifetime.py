@@ -6,14 +6,14 @@ with waits, and is reported: without it nothing more could be done in the accoun
 
 from datetime import datetime, timedelta
 
-from service.db.engine import Tx
 from service.domain.account import Part
-from service.domain.actor import WORKER
+from service.domain.actor import WORKER, Actor
 from service.domain.errors import Code, Conflict, ServiceError, Unavailable
 from service.domain.event_table import KEY_RETIRED
 from service.domain.events import expiry_failed, taken_away
 from service.domain.operation import OperationName
 from service.domain.outcome import Done, ResultCode
+from service.domain.permissions import Standing
 from service.domain.request import OperationRequest, Status
 from service.workflow.change import change, write_step
 from service.workflow.context import Context
@@ -83,7 +83,7 @@ def _report(ctx: Context, request: OperationRequest, reason: str) -> None:
     if request.expiry_failed_at is not None or request.result is None:
         return
 
-    def step(_tx: Tx, current: OperationRequest, now: datetime) -> OperationRequest:
+    def step(current: OperationRequest, _standing: Standing, _actor: Actor, now: datetime) -> OperationRequest:
         if current.expiry_failed_at is not None or current.retired_at is not None:
             raise Conflict(Code.WRONG_STATUS, "Somebody else has reported it, or done it.")
         return current.report_expiry_failed(now)

@@ -1,8 +1,9 @@
 """Reads: what a caller may see, and the actions that they may take."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from service.db import expectations, requests
+from service.db import expectations, people, requests
 from service.db.engine import read, retried
 from service.domain.account import Account, Part, RootCredentials
 from service.domain.actor import Actor, Directory
@@ -13,20 +14,27 @@ from service.domain.permissions import SEE_ALL, Action, Standing, actions, check
 from service.domain.request import OperationRequest
 from service.domain.selection import Awaiting, Cursor, Reader, Selection
 from service.workflow.context import Context
+from service.workflow.sign_in import Caller, recording_sign_ins, signed_in
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A request, its standing today, and this caller's actions."""
+    """A request and its standing at one moment, as the actor sees it."""
 
     request: OperationRequest
     standing: Standing
-    actions: tuple[Action, ...]
+    actor: Actor
+    now: datetime
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """Return what the actor may do."""
+        return actions(self.request, self.actor, self.standing, self.now)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of requests, everybody who is known, and the cursor of the next page."""
+    """A page of requests, the people whom it names, and the cursor of the next page."""
 
     requests: list[OperationRequest]
     directory: Directory
@@ -34,33 +42,38 @@ class Page:
 
 
 @retried
-def show(ctx: Context, actor: Actor, request_id: str) -> Shown:
-    """Return a request that the actor may see. Raise NotFound, Unavailable."""
+@recording_sign_ins
+def show(ctx: Context, caller: Caller, request_id: str) -> Shown:
+    """Return a request that the caller may see. Raise NotFound, Unauthenticated, Forbidden, Unavailable."""
     with read(ctx.engine) as tx:
+        actor = signed_in(ctx, tx, caller)
         request = requests.get(tx, request_id)
         if request is None:
             raise NotFound(Code.NOT_FOUND)
         check_may_see(request, actor)
-        standing = ctx.standing(tx, request, actor)
-    return Shown(request, standing, actions(request, actor, standing, ctx.now()))
+        return Shown(request, ctx.standing(tx, request, actor), actor, ctx.now())
 
 
 @retried
+@recording_sign_ins
 def list_requests(
-    ctx: Context, actor: Actor, selection: Selection, *, awaiting_me: bool, after: Cursor | None, limit: int
+    ctx: Context, caller: Caller, selection: Selection, *, awaiting_me: bool, after: Cursor | None, limit: int
 ) -> Page:
-    """Return a page of requests, newest first. Raise Unavailable."""
-    selection = replace(selection, reader=_reader(actor))
+    """Return a page of requests, newest first. Raise Unauthenticated, Forbidden, Unavailable."""
     with read(ctx.engine) as tx:
-        directory = ctx.people(tx)
+        actor = signed_in(ctx, tx, caller)
+        selection = replace(selection, reader=_reader(actor))
         if awaiting_me:
+            directory = ctx.directory.joined(people.some(tx, [actor.subject]))
             awaiting = Awaiting(actor.subject, directory, quorum=ctx.policy.quorum, now=ctx.now())
             selection = replace(selection, awaiting=awaiting)
         found = requests.select_page(tx, selection, after=after, limit=limit + 1)
-    if len(found) <= limit:
-        return Page(found, directory, None)
-    last = found[limit - 1].filing
-    return Page(found[:limit], directory, Cursor(last.filed_at, last.request_id))
+        following = None
+        if len(found) > limit:
+            found, last = found[:limit], found[limit - 1].filing
+            following = Cursor(last.filed_at, last.request_id)
+        named = {who for request in found for who in (request.filing.requester, request.filing.recipient)}
+        return Page(found, ctx.directory.joined(people.some(tx, named) if named else ()), following)
 
 
 def _reader(actor: Actor) -> Reader | None:

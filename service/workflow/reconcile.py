@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from service.db.engine import Tx
 from service.domain.account import PASSWORD, AccessKey, Part
-from service.domain.actor import WORKER
+from service.domain.actor import WORKER, Actor
 from service.domain.capability import Plan, plan
 from service.domain.errors import Code, Conflict, ServiceError, Unavailable
 from service.domain.event_table import EXECUTION_UNRESOLVED
 from service.domain.events import Event, quarantined
 from service.domain.operation import Operation, OperationName, facts
 from service.domain.outcome import Done, InDoubt, Outcome, Refused, ResultCode
+from service.domain.permissions import Standing
 from service.domain.request import OperationRequest, Status
 from service.workflow.change import change, write_step
 from service.workflow.context import Context, RootSession
@@ -27,7 +27,7 @@ _PATIENCE = timedelta(days=1)
 def abandon(ctx: Context, request_id: str) -> None:
     """An execution that outlived its whole time budget has no process any more: what it did is in doubt."""
 
-    def step(_tx: Tx, request: OperationRequest, now: datetime) -> OperationRequest:
+    def step(request: OperationRequest, _standing: Standing, _actor: Actor, now: datetime) -> OperationRequest:
         if request.status is not Status.EXECUTING:
             return request
         return request.settle(InDoubt(detail="The process that executed the request stopped."), now)

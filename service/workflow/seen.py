@@ -3,8 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from sqlalchemy.exc import IntegrityError
+
 from service.db import people, requests
-from service.db.engine import Tx, begin, read, retried
+from service.db.engine import Tx, begin, retried
 from service.domain.actor import WORKER, Actor, Member, Person, Word
 from service.domain.errors import NoRole
 from service.domain.event_table import PERSON_CHANGED, PERSON_SEEN
@@ -56,15 +58,20 @@ class _Shown:
         return self.word is not None and (before is None or self.word.proved_at > before.proved_at)
 
 
-@retried
-def seen(ctx: Context, login: Login, spelled: str) -> Member:
-    """Record who was seen, if that is new, and return the member with today's roles by this token.
+class News(Exception):
+    """A provider's token says something that is not recorded yet."""
 
-    `spelled` is the subject as in the token. Raise Forbidden, Unavailable; IntegrityError if a concurrent sign-in
-    records the same person for the first time.
+    def __init__(self, shown: _Shown) -> None:
+        super().__init__()
+        self.shown = shown
+
+
+def seen(ctx: Context, tx: Tx, login: Login, spelled: str) -> Member:
+    """Return the member with today's roles by this token. `spelled` is the subject as in the token.
+
+    Raise Forbidden, or News if it must be recorded first who was seen.
     """
-    with read(ctx.engine) as tx:
-        known = _known(tx, login, spelled)
+    known = _known(tx, login, spelled)
     subject = spelled if known is None else known.subject
     _check_subject(ctx, subject)
     if known is not None and known.suspended_at is not None:
@@ -76,12 +83,25 @@ def seen(ctx: Context, login: Login, spelled: str) -> Member:
         # Do not store somebody who never had a role here.
         raise NoRole(RoleCheck.NO_GROUP)
     if known is None or _is_news(ctx, shown, known):
-        with begin(ctx.engine) as tx:
-            known = _write_down(ctx, tx, shown, people.lock(tx, subject))
+        raise News(shown)
     # A token older than the newest one seen does not restore groups that the newest one lacks.
     said, word = known.said.get(login.issuer), shown.word
     held = Word(said.groups & word.groups, word.proved_at) if said and word else None
     return ctx.directory.as_member(known.by_word_of(login.issuer, held))
+
+
+def record_news(ctx: Context, news: News) -> None:
+    """Record who was seen. That may void their votes. Raise Forbidden, Unavailable."""
+    try:
+        _record(ctx, news.shown)
+    except IntegrityError:  # two first sign-ins of the same person at once
+        _record(ctx, news.shown)
+
+
+@retried
+def _record(ctx: Context, shown: _Shown) -> None:
+    with begin(ctx.engine) as tx:
+        _write_down(ctx, tx, shown, people.lock(tx, shown.subject))
 
 
 def as_actor(member: Member, credential: str, proof: Proof | None = None) -> Actor:
@@ -164,7 +184,7 @@ def _is_news(ctx: Context, shown: _Shown, known: Person) -> bool:
     return ctx.now() - known.seen_at >= _SEEN_EVERY
 
 
-def _write_down(ctx: Context, tx: Tx, shown: _Shown, known: Person | None) -> Person:
+def _write_down(ctx: Context, tx: Tx, shown: _Shown, known: Person | None) -> None:
     """Save what a sign-in has shown, and record an event if it changes the person."""
     if known is None:
         after, event = _new(ctx, shown), PERSON_SEEN
@@ -172,14 +192,13 @@ def _write_down(ctx: Context, tx: Tx, shown: _Shown, known: Person | None) -> Pe
     else:
         _check_spelling(known, shown.spelled)
         if known.suspended_at is not None:
-            return known
+            return
         after, event = _after(ctx, tx, shown, known), PERSON_CHANGED
         people.save(tx, after)
     if known is None or _is_change(shown, after, known):
         member, proof = ctx.directory.as_member(after), shown.login.proof
         said = after.by_word_of(shown.issuer, after.said.get(shown.issuer))
         tell(ctx, tx, known_as(event, said, member), actor=as_actor(member, proof.credential, proof), at=ctx.now())
-    return after
 
 
 def _is_change(shown: _Shown, after: Person, known: Person) -> bool:

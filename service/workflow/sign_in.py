@@ -1,15 +1,17 @@
 """Sign-in: turns an API token or a provider's token into an actor with today's roles."""
 
-from sqlalchemy.exc import IntegrityError
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
-from service.db import people, tokens
-from service.db.engine import read, retried
+from service.db import tokens
+from service.db.engine import Tx, read, retried
 from service.domain.actor import Actor
-from service.domain.errors import Code, Forbidden, NoRole, bad_token
-from service.domain.proof import Login, Unsaid
+from service.domain.errors import Code, Forbidden, NoRole, Unavailable, bad_token
+from service.domain.proof import ApiToken, Login, Unsaid
 from service.domain.sign_in_checks import RoleCheck, TokenCheck
 from service.workflow.context import Context
-from service.workflow.seen import as_actor, seen
+from service.workflow.seen import News, as_actor, record_news, seen
 
 _NOT_SAID = "Your token does not identify you"
 _NOBODY = {
@@ -32,17 +34,65 @@ _NOBODY = {
 }
 
 
-@retried
-def sign_in(ctx: Context, token_hash: str) -> Actor:
-    """Return the owner of the API token with this hash. Raise Unauthenticated, Forbidden, Unavailable.
+Caller = Actor | ApiToken | Login
+"""Who calls: somebody with a token whose form or signature is good, or an actor who has signed in already."""
 
-    Roles come from today's settings, not from those at the token's creation.
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def recording_sign_ins(function: Callable[Concatenate[Context, P], T]) -> Callable[Concatenate[Context, P], T]:
+    """Let a function sign its caller in within its own transaction, by `signed_in`.
+
+    If a provider's token says something new, that is first recorded in a transaction of its own.
     """
+
+    @wraps(function)
+    def recording(ctx: Context, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(ctx, *args, **kwargs)
+        except News as news:
+            record_news(ctx, news)
+        try:
+            return function(ctx, *args, **kwargs)
+        except News as news:  # only if others sign in as the same person at the same moment
+            raise Unavailable(Code.UNAVAILABLE) from news
+
+    return recording
+
+
+@retried
+@recording_sign_ins
+def sign_in(ctx: Context, caller: Caller) -> Actor:
+    """Return the actor of a token. Raise Unauthenticated, Forbidden, Unavailable."""
     with read(ctx.engine) as tx:
-        token = tokens.by_hash(tx, token_hash)
-        person = None if token is None else people.get(tx, token.subject)
-    if token is None:
+        return signed_in(ctx, tx, caller)
+
+
+def signed_in(ctx: Context, tx: Tx, caller: Caller) -> Actor:
+    """Return who calls, with today's roles. Take no lock before: this may raise.
+
+    Raise Unauthenticated for a bad token; Forbidden for somebody who is suspended or has no role here; News.
+    """
+    match caller:
+        case ApiToken():
+            return _by_api_token(ctx, tx, caller.hash)
+        case Login():
+            try:
+                return _by_provider(ctx, tx, caller)
+            except NoRole as refusal:
+                refusal.issuer = caller.issuer
+                raise
+        case Actor():
+            return caller
+
+
+def _by_api_token(ctx: Context, tx: Tx, token_hash: str) -> Actor:
+    """Return the token's owner. Roles come from today's settings, not from those at the token's creation."""
+    found = tokens.with_owner(tx, token_hash)
+    if found is None:
         raise bad_token(TokenCheck.UNKNOWN)
+    token, person = found
     if token.revoked_at is not None:
         raise bad_token(TokenCheck.REVOKED)
     if token.expires_at <= ctx.now():
@@ -55,11 +105,7 @@ def sign_in(ctx: Context, token_hash: str) -> Actor:
     return as_actor(member, token.id)
 
 
-def sign_in_by_provider(ctx: Context, login: Login) -> Actor:
-    """Return the person or machine of a provider's token. Record a person's groups, which may void their votes.
-
-    Raise Forbidden for somebody who is suspended or has no role here, Unavailable.
-    """
+def _by_provider(ctx: Context, tx: Tx, login: Login) -> Actor:
     proof = login.proof
     machine = ctx.directory.machine(login.issuer, proof.subject)
     if machine is not None:
@@ -71,10 +117,7 @@ def sign_in_by_provider(ctx: Context, login: Login) -> Actor:
         )
     if isinstance(login.subject, Unsaid):
         raise NoRole(*_NOBODY[login.subject])
-    try:
-        member = seen(ctx, login, login.subject)
-    except IntegrityError:  # two first sign-ins of the same person at once
-        member = seen(ctx, login, login.subject)
+    member = seen(ctx, tx, login, login.subject)
     if member.is_suspended:
         raise Forbidden(Code.SUSPENDED)
     if ctx.directory.person(member.subject) is None and not member.roles:

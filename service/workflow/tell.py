@@ -1,6 +1,7 @@
 """Publishes events: writes the audit record and one delivery per subscribed destination, in one transaction."""
 
 from base64 import b64encode
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,40 +18,66 @@ from service.workflow.context import Context
 
 
 def tell(
-    ctx: Context, tx: Tx, event: Event, *, actor: Actor, at: datetime, request: OperationRequest | None = None
+    ctx: Context, tx: Tx, *events: Event, actor: Actor, at: datetime, request: OperationRequest | None = None
 ) -> None:
-    """Audit `event` and stage its deliveries. `request` is the event's request after the change, if it has one."""
-    request_id = None if request is None else request.filing.request_id
-    if event.name in JUDGED:
-        event = replace(event, data={**event.data, "policy": ctx.policy.document()})
-    appended = audit.append(tx, event, actor=actor, at=at, request_id=request_id)
-    if event.name not in PUBLISHED:
+    """Audit events, in order, and stage their deliveries. `request` is their request after the change, if they have
+    one.
+    """
+    if not events:
         return
+    request_id = None if request is None else request.filing.request_id
+    told = [_with_policy(ctx, event) if event.name in JUDGED else event for event in events]
+    appended = audit.append(tx, *told, actor=actor, at=at, request_id=request_id)
+    staged = [
+        delivery
+        for event, place in zip(told, appended, strict=True)
+        if event.name in PUBLISHED
+        for delivery in _deliveries(ctx, event, place, actor=actor, at=at, request=request)
+    ]
+    if staged:
+        disabled = outbox.disabled(tx)
+        staged = [delivery for delivery in staged if delivery.destination not in disabled]
+    if staged:
+        outbox.add(tx, staged)
+
+
+def _with_policy(ctx: Context, event: Event) -> Event:
+    return replace(event, data={**event.data, "policy": ctx.policy.document()})
+
+
+def _deliveries(
+    ctx: Context,
+    event: Event,
+    appended: audit.Appended,
+    *,
+    actor: Actor,
+    at: datetime,
+    request: OperationRequest | None,
+) -> Iterator[Delivery]:
+    """Yield a delivery for each subscribed destination."""
     ticket = None if request is None else request.filing.ticket
     subscribed = [name for name in ctx.destinations if _is_subscribed(ctx, name, event, ticket)]
     if not subscribed:
         return
+    request_id = None if request is None else request.filing.request_id
     body = canonical(_document(ctx, event, appended, actor=actor, at=at, request=request)).decode()
-    for name in set(subscribed) - outbox.disabled(tx):
-        outbox.add(
-            tx,
-            Delivery(
-                id=ctx.new_id(),
-                seq=appended.seq,
-                destination=name,
-                stream=request_id or str(event.data.get("account_id", "")),
-                event=event.name,
-                request_id=request_id,
-                ticket=ticket,
-                body=body,
-                status=DeliveryStatus.PENDING,
-                attempts=0,
-                detail=None,
-                created_at=at,
-                due_at=at,
-                give_up_at=at + GIVE_UP_AFTER,
-                ended_at=None,
-            ),
+    for name in subscribed:
+        yield Delivery(
+            id=ctx.new_id(),
+            seq=appended.seq,
+            destination=name,
+            stream=request_id or str(event.data.get("account_id", "")),
+            event=event.name,
+            request_id=request_id,
+            ticket=ticket,
+            body=body,
+            status=DeliveryStatus.PENDING,
+            attempts=0,
+            detail=None,
+            created_at=at,
+            due_at=at,
+            give_up_at=at + GIVE_UP_AFTER,
+            ended_at=None,
         )
 
 

@@ -4,17 +4,19 @@ A sign-in with fewer rights and a suspension void votes at once. A change of the
 the worker, or when somebody decides on or executes a request with such a vote.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 
 from service.db import backlog, people, requests
 from service.db.backlog import Due
-from service.db.engine import Tx
-from service.domain.actor import Person
+from service.db.engine import Tx, retried
+from service.domain.actor import WORKER, Directory
 from service.domain.event_table import PERSON_CHANGED
-from service.domain.events import Event, known_as
+from service.domain.events import known_as
+from service.domain.permissions import Standing
 from service.domain.request import OperationRequest, Status, Verdict
 from service.workflow.context import Context
+from service.workflow.tell import tell
 
 
 def with_lost_votes(ctx: Context, tx: Tx) -> list[Due]:
@@ -24,26 +26,49 @@ def with_lost_votes(ctx: Context, tx: Tx) -> list[Due]:
     return list({due: None for due, person in votes if not directory.is_approver(person, due.account_id)})
 
 
-def void_lost_votes(ctx: Context, tx: Tx, request: OperationRequest, now: datetime) -> list[Event]:
-    """Void such votes on a locked request for good. Return the events to publish at the end of the transaction.
+class VotesLost(Exception):
+    """A vote on this request must become void before anything else happens to it."""
+
+
+def check_no_vote_is_lost(request: OperationRequest, standing: Standing) -> None:
+    """Raise VotesLost if a vote would count again if its person became an approver again."""
+    if any(True for _ in _lost(request, standing.directory)):
+        raise VotesLost
+
+
+def _lost(request: OperationRequest, directory: Directory) -> Iterator[str]:
+    """Yield the people who approved an undecided request, but are no approvers today, and whose vote is not void."""
+    if request.status not in {Status.PENDING, Status.APPROVED}:
+        return
+    for made in request.decisions:
+        member = directory.get(made.person)
+        is_void = member is not None and member.votes_since is not None and made.decided_at < member.votes_since
+        is_approver = directory.is_approver(made.person, request.filing.account_id)
+        if made.verdict is Verdict.APPROVE and not is_void and not is_approver:
+            yield made.person
+
+
+@retried
+def void_lost_votes(ctx: Context, request_id: str) -> None:
+    """Void such votes for good. Raise Conflict, Unavailable.
 
     All votes of these people become void, on other requests too, as after a sign-in with fewer rights.
     """
-    cast = {made.person: made.decided_at for made in request.decisions if made.verdict is Verdict.APPROVE}
-    if request.status not in {Status.PENDING, Status.APPROVED} or not cast:
-        return []
-
-    def is_lost(subject: str, seen: Person | None) -> bool:
-        today = ctx.directory.joined([] if seen is None else [seen])
-        is_void = seen is not None and seen.votes_since is not None and cast[subject] < seen.votes_since
-        return not is_void and not today.is_approver(subject, request.filing.account_id)
-
-    known = {person.subject: person for person in people.some(tx, cast)}
-    events = []
-    for subject in sorted(person for person in cast if is_lost(person, known.get(person))):
-        person = people.held(tx, subject, ctx.directory.name_of(subject))
-        if is_lost(subject, person):  # check again: somebody else may have voided them, or they may have just signed in
-            voided = replace(person, votes_since=person.void_until(now, requests.last_vote(tx, subject, now)))
-            people.save(tx, voided)
-            events.append(known_as(PERSON_CHANGED, voided, ctx.directory.as_member(voided)))
-    return events
+    with ctx.begin() as tx:
+        request, now = requests.lock(tx, request_id), ctx.now()
+        if request is None:
+            return
+        known = people.some(tx, {made.person for made in request.decisions})
+        lost = sorted(_lost(request, ctx.directory.joined(known)))
+        locked = [people.held(tx, subject, ctx.directory.name_of(subject)) for subject in lost]
+        # Judged again: somebody else may have voided them, or they may have just signed in.
+        lost = list(_lost(request, ctx.directory.joined(locked)))
+        voided = [
+            replace(person, votes_since=person.void_until(now, requests.last_vote(tx, person.subject, now)))
+            for person in locked
+            if person.subject in lost
+        ]
+        for person in voided:
+            people.save(tx, person)
+        events = [known_as(PERSON_CHANGED, person, ctx.directory.as_member(person)) for person in voided]
+        tell(ctx, tx, *events, actor=WORKER, at=now)

@@ -1,13 +1,10 @@
 """A bearer token in, a person or a machine out, or 401: with the roles of today."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
 from support.house import House
 
 from service.auth.api_tokens import fingerprint, mint
@@ -69,7 +66,7 @@ def test_truncated_token_signs_nobody_in(house: House, cut: int) -> None:
 def test_token_one_character_off_is_refused_before_any_database_is_asked(house: House) -> None:
     """Its checksum is wrong, wherever it is off."""
     token = house.token("bob")
-    with statements(house) as sent:
+    with house.statements() as sent:
         for position in range(4, len(token)):
             other = "x" if token[position] != "x" else "y"
             assert status(house, f"Bearer {token[:position]}{other}{token[position + 1 :]}") in {401, 429}
@@ -78,25 +75,10 @@ def test_token_one_character_off_is_refused_before_any_database_is_asked(house: 
 
 def test_database_compares_hashes_so_that_its_time_tells_nothing_of_a_token(house: House) -> None:
     token = house.token("bob")
-    with statements(house) as sent:
+    with house.statements() as sent:
         assert status(house, f"Bearer {token}") == 200
     assert str(fingerprint(token)) in repr(sent)
     assert token[4:14] not in repr(sent)
-
-
-@contextmanager
-def statements(house: House) -> Iterator[list[tuple[str, object]]]:
-    """Every statement with its parameters, as it is sent."""
-    sent: list[tuple[str, object]] = []
-
-    def note(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
-        sent.append((statement, parameters))
-
-    event.listen(house.ctx.engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(house.ctx.engine, "before_cursor_execute", note)
 
 
 def test_well_formed_token_that_nobody_made_signs_nobody_in(house: House) -> None:

@@ -20,7 +20,7 @@ from service.app import sign_ins
 from service.domain.actor import Actor, ActorKind, Role
 from service.domain.errors import Code, Forbidden, ServiceError
 from service.settings import Settings, load
-from service.workflow.sign_in import sign_in_by_provider
+from service.workflow.sign_in import sign_in as actor_of
 
 Claims = dict[str, Any]
 
@@ -95,7 +95,7 @@ def signing_in(house: House, settings: Settings) -> Iterator[Any]:
         verifier = sign_ins(settings, http).verifier
 
         def sign_in(said: Claims) -> Actor:
-            return sign_in_by_provider(house.ctx, verifier.verify(signed_by(_KEY, said)))
+            return actor_of(house.ctx, verifier.verify(signed_by(_KEY, said)))
 
         yield sign_in
 

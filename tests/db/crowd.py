@@ -110,6 +110,20 @@ _REST = (
           UNION SELECT 'bob', '2020-01-01 00:00:00.000000' UNION SELECT 'carol', '2020-01-01 00:00:00.000000') AS people
     """,
     """
+    INSERT INTO people (subject, name, groups, words, spelling)
+    SELECT 'known' || id, 'Known', '[]',
+        '{{"corp":{{"groups":["' || CASE WHEN target LIKE '%00009' THEN 'approvers' ELSE 'requesters' END
+            || '"],"proved_at":"2020-01-01T00:00:00.000000Z"}}}}',
+        NULL
+    FROM requests WHERE target LIKE '%9'
+    """,
+    # A trigger has done so where triggers are on.
+    """
+    INSERT INTO person_groups (subject, issuer, "group")
+    SELECT subject, 'corp', CASE WHEN words LIKE '%approvers%' THEN 'approvers' ELSE 'requesters' END FROM people
+    WHERE subject NOT IN (SELECT subject FROM person_groups)
+    """,
+    """
     INSERT INTO audit_nodes (seq, level, hash)
     SELECT seq, column1, '{zeros}' FROM audit_events, (VALUES {levels}) AS levels WHERE seq % column2 = 0
     """,

@@ -16,11 +16,11 @@ from sqlalchemy import Connection, Engine, event
 from support.builders import MEMBERS
 from support.products.postgres import Postgres
 
-from service.db import audit, backlog, expectations, outbox, requests, tokens, tree
+from service.db import audit, backlog, expectations, outbox, people, requests, tokens, tree
 from service.db.engine import Tx, connect, read
 from service.db.outbox import Place, Wanted
 from service.db.schema import migrate
-from service.domain.actor import ActorKind, Directory
+from service.domain.actor import Directory
 from service.domain.delivery import DeliveryStatus
 from service.domain.operation import Operation, OperationName
 from service.domain.request import Status
@@ -37,7 +37,17 @@ ACCOUNTS = frozenset({"000000000007", "000000000008", "000000000009"})
 # What has more rows with every year. As SQLite says that it scans one.
 GROWING = tuple(
     f"SCAN {table}"
-    for table in ("requests", "decisions", "audit_events", "audit_nodes", "api_tokens", "drifts", "deliveries")
+    for table in (
+        "requests",
+        "decisions",
+        "audit_events",
+        "audit_nodes",
+        "api_tokens",
+        "drifts",
+        "deliveries",
+        "people",
+        "person_groups",
+    )
 )
 DELETION = Operation(OperationName.DELETE_ACCESS_KEY, "AKIA1")
 PLACE = Place(REQUESTS // 2, "siem")
@@ -94,7 +104,6 @@ LISTS: dict[str, Callable[[Tx], object]] = {
     "audit log of a request": lambda tx: audit.page(tx, after=0, limit=LIMIT, request_id=CURSOR.request_id),
     "evidence of a request": lambda tx: audit.of_request(tx, CURSOR.request_id),
     "events of requests": lambda tx: audit.of_requests(tx, [CURSOR.request_id]),
-    "the event before": lambda tx: audit._last_of(tx, CURSOR.request_id),
     "the end of the log": audit.last,
     "events, to check them": lambda tx: audit.rows_between(tx, REQUESTS // 2, REQUESTS // 2 + LIMIT),
     "nodes, to check them": lambda tx: tree.rows_between(tx, REQUESTS // 2, REQUESTS // 2 + LIMIT),
@@ -117,9 +126,11 @@ LISTS: dict[str, Callable[[Tx], object]] = {
     "destinations that something is due for": lambda tx: outbox.destinations_due(tx, LATE),
     "open drift": expectations.open_findings,
     "open drift of an account": lambda tx: expectations.open_findings(tx, "000000000007"),
-    "a token that signs in": lambda tx: tokens.signs_in(tx, "token-of-bob", "bob", ActorKind.PERSON, AT),
-    "a token": lambda tx: tokens.by_hash(tx, "hash of bob"),
-    "tokens' owners": lambda tx: tokens.owners(tx, ["token-of-bob", "token-of-carol"]),
+    "a token": lambda tx: tokens.with_owner(tx, "hash of bob"),
+    "tokens of votes": lambda tx: tokens.some(tx, ["token-of-bob", "token-of-carol"]),
+    "people of a request": lambda tx: people.concerned(
+        tx, ["bob", "alice"], approvers=["carol"], groups={("corp", "approvers")}, limit=8
+    ),
 }
 LISTS |= {
     "all, from a cursor": page(after=CURSOR),

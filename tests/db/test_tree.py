@@ -33,9 +33,8 @@ from service.verifier import check_consistency, root_from_inclusion
 def append(house: House, number: int = 0) -> bytes:
     """One event more; the root after it."""
     with begin(house.ctx.engine) as tx:
-        return audit.append(
-            tx, Event(EventName("test.happened"), {"number": number}), actor=WORKER, at=house.clock()
-        ).root
+        event = Event(EventName("test.happened"), {"number": number})
+        return audit.append(tx, event, actor=WORKER, at=house.clock())[0].root
 
 
 def contents(house: House) -> list[str]:

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import Dialect, Engine
+from sqlalchemy import Dialect, Engine, event
 from support.builders import (
     ACCOUNT,
     ACCOUNTS,
@@ -43,6 +43,7 @@ from service.domain.capability import Plan
 from service.domain.operation import Operation, OperationName
 from service.domain.outcome import CreatedKey
 from service.domain.policy import Policy
+from service.domain.proof import ApiToken
 from service.domain.request import OperationRequest, Verdict
 from service.settings import patterns
 from service.simulated_aws import Credential, SimulatedAws
@@ -51,7 +52,7 @@ from service.workflow.context import Context
 from service.workflow.decide import decide
 from service.workflow.execute import execute
 from service.workflow.file import Draft, file
-from service.workflow.sign_in import sign_in, sign_in_by_provider
+from service.workflow.sign_in import sign_in
 from service.workflow.tokens import create_token
 
 _COMPILED: dict[str, tuple[Dialect, dict[Any, Any]]] = {}
@@ -120,7 +121,7 @@ class House:
 
     def by_provider(self, sub: str, *groups: str, **claims: Any) -> Actor:
         """Return an actor who has just signed in at the provider "corp"."""
-        return sign_in_by_provider(self.ctx, login(sub, *groups, at=self.clock(), **claims))
+        return sign_in(self.ctx, login(sub, *groups, at=self.clock(), **claims))
 
     def token(self, subject: str) -> str:
         """Return a token of `subject`, the same one every time."""
@@ -139,7 +140,7 @@ class House:
 
     def actor(self, subject: str) -> Actor:
         """Return an actor who has just signed in."""
-        return sign_in(self.ctx, str(fingerprint(self.token(subject))))
+        return sign_in(self.ctx, ApiToken(str(fingerprint(self.token(subject)))))
 
     def client(self, subject: str | None = None) -> TestClient:
         """Return an HTTP client signed in as `subject`, or not signed in."""
@@ -159,13 +160,13 @@ class House:
     def file(
         self, operation: OperationName = CREATE, target: str | None = None, *, by: str = "alice", **changes: object
     ) -> OperationRequest:
-        return file(self.ctx, self.actor(by), self.draft(operation, target, **changes))
+        return file(self.ctx, self.actor(by), self.draft(operation, target, **changes)).request
 
     def approve(self, on: OperationRequest, *people: str) -> OperationRequest:
         for person in people or ("bob", "carol"):
             on = decide(
                 self.ctx, self.actor(person), on.filing.request_id, Verdict.APPROVE, digest=on.digest, comment=None
-            )
+            ).request
         return on
 
     def approved(
@@ -195,6 +196,20 @@ class House:
             contents = [row.content for row in audit.rows_between(tx, 0, audit.last(tx))]
         found = [str(each) for content in contents for each in replay.take(json.loads(content))]
         return [each for each in found if not each.startswith("time-contradicts: ")] + [*replay.notes()]
+
+    @contextmanager
+    def statements(self) -> Iterator[list[tuple[str, object]]]:
+        """Yield a list of the statements that the service sends in this block, each with its parameters."""
+        sent: list[tuple[str, object]] = []
+
+        def note(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+            sent.append((statement, parameters))
+
+        event.listen(self.ctx.engine, "before_cursor_execute", note)
+        try:
+            yield sent
+        finally:
+            event.remove(self.ctx.engine, "before_cursor_execute", note)
 
     def spare_key(self) -> str:
         """Create a second root key, by somebody else, as a target for requests."""

@@ -36,7 +36,9 @@ def told(house: House, on: OperationRequest, by: str, action: str) -> Code | Non
 
 
 def reject(house: House, on: OperationRequest, by: str) -> OperationRequest:
-    return decide(house.ctx, house.actor(by), on.filing.request_id, Verdict.REJECT, digest=on.digest, comment="No.")
+    return decide(
+        house.ctx, house.actor(by), on.filing.request_id, Verdict.REJECT, digest=on.digest, comment="No."
+    ).request
 
 
 def faults(house: House) -> list[str]:
@@ -82,7 +84,7 @@ def test_request_of_tomorrow_is_not_approved_but_can_be_ended(house: House) -> N
     assert code_of(lambda: house.approve(pending, "bob")) is told(house, pending, "bob", "approve")
     assert told(house, pending, "bob", "approve") is Code.CONTRADICTORY_TIMES
     assert reject(house, pending, "bob").status == "rejected"
-    assert withdraw(house.ctx, house.actor("alice"), other.filing.request_id).status == "withdrawn"
+    assert withdraw(house.ctx, house.actor("alice"), other.filing.request_id).request.status == "withdrawn"
 
 
 def test_clocks_of_two_hosts_may_be_half_a_minute_apart(house: House) -> None:

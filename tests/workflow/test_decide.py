@@ -26,7 +26,7 @@ def refusal_of(house: House, on: OperationRequest, by: str, verdict: Verdict = V
 def reject(house: House, on: OperationRequest, by: str) -> OperationRequest:
     return decide(
         house.ctx, house.actor(by), on.filing.request_id, Verdict.REJECT, digest=on.digest, comment="No ticket."
-    )
+    ).request
 
 
 def events(house: House, on: OperationRequest) -> list[str]:
@@ -108,7 +108,7 @@ def test_the_same_decision_is_taken_for_as_long_as_the_request_goes_its_way(hous
 
 
 def confirmed(house: House, on: OperationRequest) -> OperationRequest:
-    return confirm_receipt(house.ctx, house.actor("rita"), on.filing.request_id)
+    return confirm_receipt(house.ctx, house.actor("rita"), on.filing.request_id).request
 
 
 @pytest.mark.parametrize("status", ["rejected", "withdrawn", "expired"])
@@ -161,8 +161,8 @@ def test_what_was_altered_is_not_repeated(house: House) -> None:
 
 def test_a_withdrawal_and_a_receipt_again_change_nothing(house: House) -> None:
     filed = house.file()
-    gone = withdraw(house.ctx, house.actor("alice"), filed.filing.request_id)
-    assert withdraw(house.ctx, house.actor("alice"), filed.filing.request_id) == gone
+    gone = withdraw(house.ctx, house.actor("alice"), filed.filing.request_id).request
+    assert withdraw(house.ctx, house.actor("alice"), filed.filing.request_id).request == gone
     assert events(house, filed) == ["request.filed", "request.withdrawn"]
 
     approved = house.approved(recipient="rita")
@@ -287,7 +287,7 @@ def test_only_the_requester_withdraws_and_then_nobody_decides(house: House) -> N
     with pytest.raises(ServiceError) as refusal:
         withdraw(house.ctx, house.actor("rita"), filed.filing.request_id)
     assert refusal.value.code is Code.NOT_THE_REQUESTER
-    assert withdraw(house.ctx, house.actor("alice"), filed.filing.request_id).status == "withdrawn"
+    assert withdraw(house.ctx, house.actor("alice"), filed.filing.request_id).request.status == "withdrawn"
     assert refusal_of(house, filed, "bob") is Code.WRONG_STATUS
 
 
@@ -296,7 +296,7 @@ def test_only_the_recipient_confirms_the_receipt(house: House) -> None:
     with pytest.raises(ServiceError) as refusal:
         confirm_receipt(house.ctx, house.actor("alice"), delivered.filing.request_id)
     assert refusal.value.code is Code.NOT_THE_RECIPIENT
-    assert confirm_receipt(house.ctx, house.actor("rita"), delivered.filing.request_id).status == "succeeded"
+    assert confirm_receipt(house.ctx, house.actor("rita"), delivered.filing.request_id).request.status == "succeeded"
 
 
 def test_an_ended_request_makes_room_for_another(house: House) -> None:

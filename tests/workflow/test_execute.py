@@ -204,7 +204,7 @@ def test_an_index_that_is_broken_by_something_else_is_not_called_busy(house: Hou
     approved = house.approved()
     on = " ON audit_head" if house.ctx.engine.dialect.name == "postgresql" else ""
     with begin(house.owner) as tx:
-        tx.execute(text(f"DROP TRIGGER audit_head_counts{on}"))
+        tx.execute(text(f"DROP TRIGGER audit_head_grows{on}"))
         tx.execute(text("UPDATE audit_head SET size = 1"))
     with pytest.raises(IntegrityError):
         house.execute(approved)

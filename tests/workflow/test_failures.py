@@ -221,7 +221,7 @@ def test_a_filing_without_an_answer_can_be_sent_again_with_its_key(house: House,
     with commits_failing(house, after="GetAccountSummary", done=done), pytest.raises(ServiceError) as refusal:
         file(house.ctx, alice, house.draft(), idempotency_key="k-1")
     assert refusal.value.code is Code.UNAVAILABLE
-    filed = file(house.ctx, alice, house.draft(), idempotency_key="k-1")
+    filed = file(house.ctx, alice, house.draft(), idempotency_key="k-1").request
     assert house.aws.count("GetAccountSummary") == (1 if done else 2)
     assert house.now(filed).status == "pending"
 

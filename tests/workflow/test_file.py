@@ -127,8 +127,8 @@ def test_a_credential_that_is_not_root_is_refused(house: House) -> None:
 
 def test_an_idempotency_key_files_once(house: House) -> None:
     alice = house.actor("alice")
-    first = file(house.ctx, alice, house.draft(), idempotency_key="k-1")
-    again = file(house.ctx, alice, house.draft(), idempotency_key="k-1")
+    first = file(house.ctx, alice, house.draft(), idempotency_key="k-1").request
+    again = file(house.ctx, alice, house.draft(), idempotency_key="k-1").request
     assert again == first
 
 
@@ -142,7 +142,7 @@ def test_an_idempotency_key_is_good_for_one_draft(house: House) -> None:
 def test_idempotency_keys_of_two_requesters_are_two(house: House) -> None:
     file(house.ctx, house.actor("alice"), house.draft(), idempotency_key="k-1")
     other = house.draft(account_id=OTHER_ACCOUNT)
-    assert file(house.ctx, house.actor("bob"), other, idempotency_key="k-1").filing.requester == "bob"
+    assert file(house.ctx, house.actor("bob"), other, idempotency_key="k-1").request.filing.requester == "bob"
 
 
 def _revoked(house: House) -> None:

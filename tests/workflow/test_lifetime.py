@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("no_back_off")
 def received(house: House, lifetime: timedelta = LIFETIME) -> tuple[OperationRequest, CreatedKey]:
     request, key = house.execute(house.approved(lifetime=lifetime))
     assert key is not None
-    return confirm_receipt(house.ctx, house.actor("alice"), request.filing.request_id), key
+    return confirm_receipt(house.ctx, house.actor("alice"), request.filing.request_id).request, key
 
 
 def after(house: House, on: OperationRequest, time: timedelta) -> OperationRequest:

@@ -115,7 +115,7 @@ def test_the_same_thing_filed_at_once_is_filed_once(house: House) -> None:
 def test_the_same_idempotency_key_at_once_files_one_request(house: House) -> None:
     alice = house.actor("alice")
     draft = house.draft(account_id=OTHER_ACCOUNT)
-    outcomes = at_once(*[lambda: file(house.ctx, alice, draft, idempotency_key="k").filing.request_id] * 6)
+    outcomes = at_once(*[lambda: file(house.ctx, alice, draft, idempotency_key="k").request.filing.request_id] * 6)
     assert len(set(outcomes)) == 1
 
 
@@ -123,9 +123,8 @@ def test_the_audit_sequence_has_no_gap_and_no_fork(house: House) -> None:
     def append(number: int) -> Callable[[], int]:
         def call() -> int:
             with begin(house.ctx.engine) as tx:
-                return audit.append(
-                    tx, Event(EventName("test.happened"), {"number": number}), actor=WORKER, at=house.clock()
-                ).seq
+                event = Event(EventName("test.happened"), {"number": number})
+                return audit.append(tx, event, actor=WORKER, at=house.clock())[0].seq
 
         return call
 

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("no_back_off")
 def received(house: House, **about: Any) -> tuple[OperationRequest, CreatedKey]:
     request, key = house.execute(house.approved(**about))
     assert key is not None
-    return confirm_receipt(house.ctx, house.actor("alice"), request.filing.request_id), key
+    return confirm_receipt(house.ctx, house.actor("alice"), request.filing.request_id).request, key
 
 
 def write(house: House, on: OperationRequest, **values: Any) -> None:

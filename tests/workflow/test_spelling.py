@@ -22,7 +22,7 @@ from service.domain.request import OperationRequest, Verdict
 from service.workflow.decide import decide
 from service.workflow.file import file
 from service.workflow.people import everybody, suspend
-from service.workflow.sign_in import sign_in_by_provider
+from service.workflow.sign_in import sign_in as actor_of
 
 MINUTE = timedelta(minutes=1)
 
@@ -32,7 +32,7 @@ def by_claim(house: House, spelled: str, *groups: str) -> Actor:
     house.clock.advance(MINUTE)
     formerly = spelled.lower() if spelled != spelled.lower() else None
     shown = login("x", *(groups or ("root-approvers",)), at=house.clock())
-    return sign_in_by_provider(house.ctx, replace(shown, subject=spelled, formerly=formerly))
+    return actor_of(house.ctx, replace(shown, subject=spelled, formerly=formerly))
 
 
 def known_before_0008(house: House, subject: str, *groups: str) -> None:
@@ -55,7 +55,7 @@ def code_of(call: Callable[[], object]) -> Code | None:
 
 
 def approve(house: House, by: Actor, on: OperationRequest) -> OperationRequest:
-    return decide(house.ctx, by, on.filing.request_id, Verdict.APPROVE, digest=on.digest, comment=None)
+    return decide(house.ctx, by, on.filing.request_id, Verdict.APPROVE, digest=on.digest, comment=None).request
 
 
 def vote_before_0008(house: House, subject: str, on: OperationRequest) -> None:
@@ -63,7 +63,7 @@ def vote_before_0008(house: House, subject: str, on: OperationRequest) -> None:
 
 
 def signed_in_before_0008(house: House, subject: str) -> Actor:
-    known, proof = everybody(house.ctx)[0].members[subject], login(subject, at=house.clock()).proof
+    known, proof = everybody(house.ctx)[0].everybody[subject], login(subject, at=house.clock()).proof
     return Actor(
         kind=known.kind, subject=subject, name="Ann", roles=known.roles, credential=proof.credential, proof=proof
     )
@@ -133,7 +133,7 @@ def test_vote_of_before_is_void_when_the_role_is_lost(house: House) -> None:
 
 def test_requester_of_before_does_not_approve_their_own(house: House) -> None:
     known_before_0008(house, "e4711", "requesters", "root-approvers")
-    request = file(house.ctx, signed_in_before_0008(house, "e4711"), house.draft())
+    request = file(house.ctx, signed_in_before_0008(house, "e4711"), house.draft()).request
     assert code_of(lambda: approve(house, by_claim(house, "E4711"), request)) is Code.SELF_APPROVAL
 
 

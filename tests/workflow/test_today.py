@@ -23,7 +23,7 @@ from service.workflow.execute import execute
 from service.workflow.file import file
 from service.workflow.people import reinstate, suspend
 from service.workflow.read import show
-from service.workflow.sign_in import sign_in_by_provider
+from service.workflow.sign_in import sign_in
 from service.workflow.tokens import revoke_token
 
 MINUTE = timedelta(minutes=1)
@@ -178,7 +178,7 @@ def test_what_somebody_filed_who_may_not_ask_any_more_is_not_approved_but_can_be
     reject = decide(
         house.ctx, house.actor("bob"), request.filing.request_id, Verdict.REJECT, digest=request.digest, comment="No."
     )
-    assert reject.status == "rejected"
+    assert reject.request.status == "rejected"
 
 
 @pytest.mark.parametrize("lost", REQUESTERS)
@@ -211,7 +211,7 @@ def test_machine_that_files_for_itself_is_approved_and_executes(house: House) ->
 
 def test_requester_of_a_provider_is_judged_by_their_newest_groups(house: House) -> None:
     ines = house.by_provider("ines", "requesters", "auditors")
-    request = house.approve(file(house.ctx, ines, house.draft()), "bob")
+    request = house.approve(file(house.ctx, ines, house.draft()).request, "bob")
     house.clock.advance(MINUTE)
     house.by_provider("ines", "auditors")
 
@@ -313,7 +313,7 @@ def test_recipient_who_loses_their_last_group_before_the_claim_is_refused_by_it(
     approved = house.approved(recipient=INES)
     found: list[Code | None] = []
     later = login("ines", at=house.clock() + MINUTE)
-    house.aws.on("ListAccessKeys", lambda: found.append(code_of(lambda: sign_in_by_provider(house.ctx, later))))
+    house.aws.on("ListAccessKeys", lambda: found.append(code_of(lambda: sign_in(house.ctx, later))))
 
     assert executing(house, approved, ines) is Code.NO_ROLE
     assert house.now(approved).status == "approved"
@@ -345,7 +345,7 @@ def test_withdrawing_takes_no_more_than_being_the_requester(house: House) -> Non
     """What ends a request stays open to whoever asked for it."""
     request, alice = house.file(), house.actor("alice")
     house.without_role("alice", Role.REQUESTER)
-    assert withdraw(house.ctx, alice, request.filing.request_id).status == "withdrawn"
+    assert withdraw(house.ctx, alice, request.filing.request_id).request.status == "withdrawn"
 
 
 def test_what_is_judged_stays_so_until_the_commit(postgres_house: House) -> None:

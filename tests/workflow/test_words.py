@@ -19,7 +19,7 @@ from service.domain.proof import Login, Unsaid
 from service.domain.request import OperationRequest, Verdict
 from service.workflow.decide import decide
 from service.workflow.people import everybody, reinstate, suspend
-from service.workflow.sign_in import sign_in_by_provider
+from service.workflow.sign_in import sign_in as actor_of
 
 MINUTE = timedelta(minutes=1)
 ERIN = "e4711"
@@ -48,7 +48,7 @@ def at(house: House, issuer: str, *groups: str, **changes: Any) -> Login:
 
 def sign_in(house: House, issuer: str, *groups: str, **changes: Any) -> Actor:
     house.clock.advance(MINUTE)
-    return sign_in_by_provider(house.ctx, at(house, issuer, *groups, **changes))
+    return actor_of(house.ctx, at(house, issuer, *groups, **changes))
 
 
 def code_of(call: Callable[[], object]) -> Code | None:
@@ -60,7 +60,7 @@ def code_of(call: Callable[[], object]) -> Code | None:
 
 
 def approve(house: House, by: Actor, on: OperationRequest) -> OperationRequest:
-    return decide(house.ctx, by, on.filing.request_id, Verdict.APPROVE, digest=on.digest, comment=None)
+    return decide(house.ctx, by, on.filing.request_id, Verdict.APPROVE, digest=on.digest, comment=None).request
 
 
 def approved_by(house: House, erin: Actor) -> OperationRequest:
@@ -111,7 +111,7 @@ def test_token_that_does_not_say_the_groups_does_not_make_an_older_one_old(house
     sign_in(house, "corp", "root-approvers")
     earlier = at(house, "corp", "root-approvers")
     assert code_of(lambda: sign_in(house, "corp", groups=Unsaid.ABSENT)) is Code.NO_ROLE
-    assert sign_in_by_provider(house.ctx, earlier).roles == {Role.APPROVER}
+    assert actor_of(house.ctx, earlier).roles == {Role.APPROVER}
 
 
 def test_list_that_lacks_the_group_takes_the_role_and_the_votes(house: House) -> None:
@@ -123,7 +123,7 @@ def test_list_that_lacks_the_group_takes_the_role_and_the_votes(house: House) ->
 def test_whom_the_settings_name_needs_no_groups(house: House) -> None:
     carol = replace(at(house, "corp"), subject="carol", groups=Unsaid.ABSENT)
     for _ in range(2):
-        assert sign_in_by_provider(house.ctx, carol).roles == {Role.APPROVER}
+        assert actor_of(house.ctx, carol).roles == {Role.APPROVER}
         house.clock.advance(MINUTE)
 
 
@@ -208,7 +208,7 @@ def test_older_token_is_older_than_those_of_its_own_issuer_alone(house: House) -
     earlier = at(house, "hr", "payroll")
     sign_in(house, "corp", "requesters")
 
-    assert sign_in_by_provider(house.ctx, earlier).roles == {Role.APPROVER}
+    assert actor_of(house.ctx, earlier).roles == {Role.APPROVER}
     assert everybody(house.ctx)[0].all_approvers >= {ERIN}
     assert stored(house).issuer == "corp"  # whose word is the newest
 
@@ -231,7 +231,7 @@ def test_reinstated_before_they_were_ever_seen_they_sign_in(house: House) -> Non
     suspend(house.ctx, WORKER, "carol", "Why not.")
     reinstate(house.ctx, WORKER, "carol", "Why.")
     for issuer in ("wiki", "corp"):
-        assert sign_in_by_provider(house.ctx, replace(at(house, issuer), subject="carol")).roles == {Role.APPROVER}
+        assert actor_of(house.ctx, replace(at(house, issuer), subject="carol")).roles == {Role.APPROVER}
 
 
 # --- beside the version before ---

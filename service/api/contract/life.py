@@ -12,7 +12,7 @@ from service.domain.canonical import parse_timestamp
 from service.domain.filing import Filing
 from service.domain.operation import TARGET_OF, Operation, OperationName
 from service.domain.outcome import Done, InDoubt
-from service.domain.permissions import Standing, actions
+from service.domain.permissions import Standing
 from service.domain.policy import Policy
 from service.domain.proof import Proof
 from service.domain.request import Decision, OperationRequest, Verdict
@@ -129,5 +129,4 @@ def shown_to(reader: Member, request: OperationRequest) -> outputs.RequestOut:
     soon = max(filter(None, (request.filing.filed_at, request.approved_at, request.settled_at)))
     actor = signed_in(reader, soon)
     standing = _standing(request, actor)
-    shown = Shown(request, standing, actions(request, actor, standing, soon))
-    return views.request_out(account_name, shown)
+    return views.request_out(account_name, Shown(request, standing, actor, soon))

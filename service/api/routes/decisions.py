@@ -5,14 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 
 from service.api.contract import examples
-from service.api.deps import Ctx, SignedIn
+from service.api.deps import Ctx, Presented
 from service.api.problems import TAKING_BODY, documented
 from service.api.schemas import inputs, outputs
 from service.api.views import request_out
 from service.domain.errors import Code
 from service.domain.request import Verdict
 from service.workflow.decide import decide, withdraw
-from service.workflow.read import show
 
 router = APIRouter(prefix="/v1/requests/{request_id}")
 
@@ -49,7 +48,7 @@ router = APIRouter(prefix="/v1/requests/{request_id}")
 )
 def post_decision(
     ctx: Ctx,
-    actor: SignedIn,
+    caller: Presented,
     request_id: inputs.RequestId,
     body: Annotated[inputs.NewDecision, Body(openapi_examples=examples.DECISIONS)],
 ) -> outputs.RequestOut:
@@ -57,8 +56,8 @@ def post_decision(
     it is already approved. Requires the role `approver`; machines, the requester and the recipient may not decide. An
     identical repeat returns the request and changes nothing.
     """
-    decide(ctx, actor, request_id, Verdict(body.decision), digest=body.digest, comment=body.comment)
-    return request_out(ctx.account_name, show(ctx, actor, request_id))
+    shown = decide(ctx, caller, request_id, Verdict(body.decision), digest=body.digest, comment=body.comment)
+    return request_out(ctx.account_name, shown)
 
 
 @router.post(
@@ -75,7 +74,6 @@ def post_decision(
         Code.EXPIRED,
     ),
 )
-def post_withdrawal(ctx: Ctx, actor: SignedIn, request_id: inputs.RequestId) -> outputs.RequestOut:
+def post_withdrawal(ctx: Ctx, caller: Presented, request_id: inputs.RequestId) -> outputs.RequestOut:
     """End a request that has not run. A repeat changes nothing. For the requester only."""
-    withdraw(ctx, actor, request_id)
-    return request_out(ctx.account_name, show(ctx, actor, request_id))
+    return request_out(ctx.account_name, withdraw(ctx, caller, request_id))

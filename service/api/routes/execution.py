@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import JSONResponse, Response
 
 from service.api.contract import examples
-from service.api.deps import Ctx, SignedIn, Waiting
+from service.api.deps import Ctx, Presented, SignedIn, Waiting
 from service.api.key_files import FILES, FileName, profile_of
 from service.api.problems import documented
 from service.api.schemas import inputs, outputs
@@ -166,12 +166,11 @@ def _without_secret(ctx: Context, actor: Actor, request: OperationRequest) -> Re
         said=[only_the_recipient_confirms(), no_receipt_due(Status.APPROVED)],
     ),
 )
-def post_receipt(ctx: Ctx, actor: SignedIn, request_id: inputs.RequestId) -> outputs.RequestOut:
+def post_receipt(ctx: Ctx, caller: Presented, request_id: inputs.RequestId) -> outputs.RequestOut:
     """Keep the new key. Without a receipt in time it is deactivated and deleted. A repeat changes nothing. For the
     recipient only.
     """
-    confirm_receipt(ctx, actor, request_id)
-    return request_out(ctx.account_name, show(ctx, actor, request_id))
+    return request_out(ctx.account_name, confirm_receipt(ctx, caller, request_id))
 
 
 def _check_accepted(request: Request, *media_types: str) -> None:

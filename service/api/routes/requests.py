@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Depends, Header, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from service.api.contract import examples
-from service.api.deps import Ctx, SignedIn, Waiting
+from service.api.deps import Ctx, Presented, SignedIn, Waiting
 from service.api.links import lead_people_to_the_page, link
 from service.api.paging import conditional, decode_cursor, encode_cursor
 from service.api.problems import TAKING_BODY, documented
@@ -94,12 +94,11 @@ def file_request(
     """
     key = _checked(idempotency_key)
     with waiting.one("file", actor.subject):
-        request = file(ctx, actor, _draft(body), idempotency_key=key)
-    shown = show(ctx, actor, request.filing.request_id)
+        shown = file(ctx, actor, _draft(body), idempotency_key=key)
     return JSONResponse(
         request_out(ctx.account_name, shown).model_dump(mode="json"),
         status_code=201,
-        headers={"Location": link(http, f"/v1/requests/{request.filing.request_id}")},
+        headers={"Location": link(http, f"/v1/requests/{shown.request.filing.request_id}")},
     )
 
 
@@ -112,7 +111,7 @@ def file_request(
 )
 def get_requests(
     ctx: Ctx,
-    actor: SignedIn,
+    caller: Presented,
     http: Request,
     wanted: Annotated[inputs.RequestFilter, Query()],
     if_none_match: Annotated[str | None, _IF_NONE_MATCH] = None,
@@ -123,7 +122,7 @@ def get_requests(
     del if_none_match  # documented here, read by `conditional`
     found = list_requests(
         ctx,
-        actor,
+        caller,
         Selection(**wanted.model_dump(exclude={"awaiting", "cursor", "limit"})),
         awaiting_me=wanted.awaiting == "me",
         after=decode_cursor(wanted.cursor),
@@ -146,7 +145,7 @@ def get_requests(
 )
 def get_request(
     ctx: Ctx,
-    actor: SignedIn,
+    caller: Presented,
     http: Request,
     request_id: inputs.RequestId,
     if_none_match: Annotated[str | None, _IF_NONE_MATCH] = None,
@@ -155,7 +154,7 @@ def get_request(
     For its participants, approvers, auditors and operators; everybody else gets 404.
     """
     del if_none_match
-    return conditional(http, request_out(ctx.account_name, show(ctx, actor, request_id)))
+    return conditional(http, request_out(ctx.account_name, show(ctx, caller, request_id)))
 
 
 @router.get(

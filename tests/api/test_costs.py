@@ -1,0 +1,117 @@
+"""What each call costs the database. Counts are asserted here; times are measured in `bench/`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from httpx2 import Response
+from support.builders import ACCOUNT
+from support.house import House
+
+from service.db import people, tree
+from service.db.engine import begin, read
+from service.domain.actor import Directory, Person, Word
+
+
+@dataclass(frozen=True)
+class Cost:
+    """How many transactions a call took, how many of them could write, and how many statements were in them."""
+
+    transactions: int
+    writing: int
+    statements: int
+
+
+@pytest.fixture
+def house(either_house: House) -> House:
+    return either_house
+
+
+def cost(house: House, call: Callable[[], Response], status: int = 200) -> Cost:
+    with house.statements() as sent:
+        assert call().status_code == status
+    begins = [statement for statement, _ in sent if statement.startswith("BEGIN")]
+    writing = [begin for begin in begins if begin != "BEGIN" and "READ ONLY" not in begin]
+    return Cost(len(begins), len(writing), len(sent) - len(begins))
+
+
+FILING = {"account_id": ACCOUNT, "operation": "create_access_key", "justification": "The import needs it today."}
+
+
+def decides(house: House, person: str, filed: dict[str, Any]) -> Callable[[], Response]:
+    decision = {"decision": "approve", "digest": filed["digest"]}
+    return lambda: house.client(person).post(f"/v1/requests/{filed['id']}/decisions", json=decision)
+
+
+def test_each_step_of_a_life_costs_few_statements(house: House) -> None:
+    alice, bob = house.client("alice"), house.client("bob")
+    for person in ("carol", "dave"):
+        house.token(person)
+    assert cost(house, lambda: alice.post("/v1/requests", json=FILING), 201) == Cost(3, 1, 10)
+    [filed] = alice.get("/v1/requests").json()["items"]
+    path = f"/v1/requests/{filed['id']}"
+    assert cost(house, lambda: bob.get("/v1/me")) == Cost(1, 0, 1)
+    assert cost(house, lambda: bob.get("/v1/requests")) == Cost(1, 0, 3)
+    assert cost(house, lambda: bob.get("/v1/requests", params={"awaiting": "me"})) == Cost(1, 0, 4)
+    assert cost(house, lambda: bob.get(path)) == Cost(1, 0, 5)
+    assert cost(house, decides(house, "bob", filed)) == Cost(1, 1, 12)
+    assert cost(house, decides(house, "carol", filed)) == Cost(1, 1, 12)
+    assert cost(house, lambda: alice.post(f"{path}/execution")) == Cost(4, 2, 24)
+    assert cost(house, lambda: alice.post(f"{path}/receipt")) == Cost(1, 1, 10)
+
+
+def test_a_withdrawal_is_one_transaction(house: House) -> None:
+    path, alice = f"/v1/requests/{house.file().filing.request_id}", house.client("alice")
+    assert cost(house, lambda: alice.post(f"{path}/withdrawal")) == Cost(1, 1, 10)
+
+
+def test_the_edge_of_the_tree_is_read_where_another_process_wrote_the_last_event(house: House) -> None:
+    house.file()
+    [filed] = house.client("bob").get("/v1/requests").json()["items"]
+    first = decides(house, "bob", filed)
+    tree._EDGES.clear()
+    assert cost(house, first) == Cost(1, 1, 14)
+
+
+@pytest.fixture
+def crowded(house: House) -> House:
+    """Three hundred people are known; five of them are approvers by group."""
+    now = house.clock()
+    with begin(house.owner) as tx:
+        for number in range(300):
+            groups = frozenset({"root-approvers" if number % 60 == 0 else "requesters"})
+            subject = f"corp#{number}"
+            people.add(tx, Person(subject=subject, name="Ann", groups=groups, words={"corp": Word(groups, now)}))
+    return house
+
+
+def test_a_standing_has_only_those_who_take_part_and_as_many_approvers_as_the_quorum_needs(crowded: House) -> None:
+    request = crowded.file()
+    with read(crowded.ctx.engine) as tx:
+        some = crowded.ctx.standing(tx, request, crowded.actor("bob"))
+        whole = crowded.ctx.standing(tx, request, all_approvers=True)
+    assert len(some.directory.seen) <= 7
+    assert len(whole.approvers_of(request)) == 3 + 5
+
+
+def test_approvers_by_group_are_found_among_all_who_are_known(crowded: House) -> None:
+    """The settings alone have too few, so `few_approvers` would warn otherwise."""
+    members = {name: who for name, who in crowded.ctx.directory.members.items() if name not in {"carol", "dave"}}
+    crowded.change(directory=Directory(members, crowded.ctx.directory.grants))
+    request = crowded.file()
+    shown = crowded.client("bob").get(f"/v1/requests/{request.filing.request_id}").json()
+    assert "few_approvers" not in {warning["code"] for warning in shown["warnings"]}
+
+
+def test_a_provider_s_token_takes_a_transaction_of_its_own_only_if_it_says_something_new(house: House) -> None:
+    def transactions(*groups: str) -> int:
+        with house.statements() as sent:
+            house.by_provider("erin", *groups)
+        return sum(statement.startswith("BEGIN") for statement, _ in sent)
+
+    assert transactions("root-approvers") == 3  # in vain, to record it, and again
+    assert transactions("root-approvers") == 1
+    house.clock.advance(timedelta(seconds=1))
+    assert transactions("root-approvers", "requesters") == 3
