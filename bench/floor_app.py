@@ -4,22 +4,18 @@
 
 Each call is one transaction. It looks the bearer token up by its hash, and reads and writes rows as wide as the
 service's: the request, its decisions, an audit event with a hash. The answer is validated and serialized once. Nothing
-is checked, chained, numbered or remembered. `none` calls no AWS. `kept` makes the service's calls to AWS with clients
-that it keeps; `new` makes clients for each call, like a service that takes a fresh credential each time.
+is checked, chained, numbered or remembered. For its calls to AWS see `aws_calls.py`.
 """
 
 import hashlib
 import json
 import sys
-import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-import boto3
 import uvicorn
+from aws_calls import Aws
 from fastapi import FastAPI, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
@@ -140,58 +136,6 @@ def connect(url: str) -> Engine:
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN IMMEDIATE"))
 
     return engine
-
-
-class Aws:
-    """The service's calls to AWS."""
-
-    def __init__(self, mode: str, endpoint_url: str) -> None:
-        self._mode, self._endpoint_url = mode, endpoint_url
-        self._session, self._lock = boto3.Session(region_name="us-east-1"), threading.Lock()
-        self._kept: dict[str, tuple[Any, Any]] = {}
-
-    @contextmanager
-    def _clients(self, account_id: str) -> Iterator[tuple[Any, Any]]:
-        if account_id in self._kept:
-            yield self._kept[account_id]
-            return
-        with self._lock:  # a session is not for several threads
-            made = [
-                self._session.client(
-                    name,
-                    endpoint_url=self._endpoint_url,
-                    aws_access_key_id=f"AKIA{account_id}",
-                    aws_secret_access_key="secret",
-                )
-                for name in ("sts", "iam")
-            ]
-        yield made[0], made[1]
-        if self._mode == "kept":
-            self._kept[account_id] = (made[0], made[1])
-        else:
-            for client in made:
-                client.close()
-
-    def look(self, account_id: str) -> None:
-        """Read what a filing reads."""
-        if self._mode == "none":
-            return
-        with self._clients(account_id) as (sts, iam):
-            sts.get_caller_identity()
-            for key in iam.list_access_keys()["AccessKeyMetadata"]:
-                iam.get_access_key_last_used(AccessKeyId=key["AccessKeyId"])
-            iam.get_account_summary()
-            iam.list_mfa_devices()
-
-    def create(self, account_id: str) -> str:
-        """Make a key as an execution does, which looks twice before."""
-        if self._mode == "none":
-            return "AKIANEW0000000000000"
-        with self._clients(account_id) as (sts, iam):
-            sts.get_caller_identity()
-            iam.list_access_keys()
-            iam.list_access_keys()
-            return str(iam.create_access_key()["AccessKey"]["AccessKeyId"])
 
 
 class Filing(BaseModel):
