@@ -1,9 +1,13 @@
-"""The dependencies that routes declare in their signatures."""
+"""The dependencies that routes declare in their signatures.
+
+A dependency that never waits is async, because FastAPI calls any other in a thread.
+"""
 
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
 from service.api.sign_ins import sign_ins_of
 from service.api.waiting import Places
@@ -23,7 +27,7 @@ _bearer = HTTPBearer(
 )
 
 
-def _context(request: Request) -> Context:
+async def _context(request: Request) -> Context:
     ctx: Context = request.app.state.ctx
     return ctx
 
@@ -31,14 +35,15 @@ def _context(request: Request) -> Context:
 Ctx = Annotated[Context, Depends(_context)]
 
 
-def _presented(
+async def _presented(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 ) -> ApiToken | Login:
     if credentials is None:
         raise Unauthenticated(Code.UNAUTHENTICATED)
     token = credentials.credentials
     if not is_api_token(token):
-        return sign_ins_of(request).verifier.verify(token)
+        # It may have to fetch the provider's keys.
+        return await run_in_threadpool(sign_ins_of(request).verifier.verify, token)
     token_hash = fingerprint(token)
     if token_hash is None:
         raise bad_token(TokenCheck.MALFORMED)
@@ -53,7 +58,7 @@ def _signed_in(ctx: Ctx, caller: Presented) -> Actor:
     return sign_in(ctx, caller)
 
 
-def _places(request: Request) -> Places:
+async def _places(request: Request) -> Places:
     places: Places = request.app.state.places
     return places
 

@@ -24,7 +24,7 @@ class _ForPeople(Exception):
         self.location = location
 
 
-def lead_people_to_the_page(request: Request, request_id: inputs.RequestId) -> None:
+async def lead_people_to_the_page(request: Request, request_id: inputs.RequestId) -> None:
     """Redirect a browser without a token to Swagger UI at that request. It has followed a link from a chat or a ticket.
 
     Every id is redirected, so the redirect does not reveal which requests exist.

@@ -1,13 +1,8 @@
-"""Opaque cursors, and conditional responses for pollers."""
+"""Opaque cursors."""
 
 import base64
 import binascii
-import hashlib
 from uuid import UUID
-
-from fastapi import Request
-from pydantic import BaseModel
-from starlette.responses import Response
 
 from service.db.outbox import Place
 from service.domain.canonical import parse_timestamp, timestamp
@@ -66,16 +61,6 @@ def decode_place(text: str | None) -> Place | None:
     if not 0 <= place.seq < 2**63 or encode_place(place) != text:
         raise _not_ours()
     return place
-
-
-def conditional(request: Request, body: BaseModel) -> Response:
-    """Return `body` with its ETag, or 304 if the caller already has it."""
-    content = body.model_dump_json().encode()
-    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if etag in known:
-        return Response(status_code=304, headers={"ETag": etag})
-    return Response(content, media_type="application/json", headers={"ETag": etag})
 
 
 def _encode(text: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from service.db.faults import Interrupted, away, refusal
 
@@ -30,25 +31,23 @@ _POSTGRESQL = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
-    # A pooler in transaction mode uses another session for the next transaction.
-    "prepare_threshold": None,
+    "prepare_threshold": None,  # until it is known that no pooler is between
     # Overrides PGCLIENTENCODING.
     "client_encoding": "UTF8",
 }
 # lock_timeout is longer than the idle timeout, so a waiter outlasts a process that froze while holding the lock.
 _LIMITS = {"statement_timeout": 30, "lock_timeout": 15, "idle_in_transaction_session_timeout": 10}  # seconds
-# Limits are set in each transaction, because a pooler may use another session for each. They go with its BEGIN.
-_SET_LIMITS = "".join(f"; SET LOCAL {name} = '{seconds}s'" for name, seconds in _LIMITS.items())
-_BEGIN = {
-    "sqlite": "BEGIN IMMEDIATE",
-    "postgresql": f"BEGIN{_SET_LIMITS}",
-}
-_BEGIN_TO_READ = {
-    "sqlite": "BEGIN",
-    "postgresql": f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY{_SET_LIMITS}",
-}
-# read_only_sql_transaction: after a failover, this server is no longer the primary.
-_DEMOTED = "25006"
+_BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN"}
+_BEGIN_TO_READ = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
+# Behind a pooler, they are set in each transaction, in the same round trip as its BEGIN.
+_SET_LOCAL = "".join(f"; SET LOCAL {name} = '{seconds}s'" for name, seconds in _LIMITS.items())
+_SET = "; ".join(f"SET {name} = '{seconds}s'" for name, seconds in _LIMITS.items())
+# psycopg's own default: a statement that was sent so often is prepared.
+_PREPARE_AFTER = 5
+_IS_POOLED = "rootquorum_is_pooled"
+# read_only_sql_transaction: after a failover, this server is no longer the primary. And feature_not_supported: the type
+# of a column has changed since a statement was prepared.
+_TO_BE_LEFT = {"25006", "0A000"}
 
 _TRIES = 4
 _FIRST_WAIT = 0.1  # seconds, tripled for each retry; each wait is randomly shortened by up to half
@@ -71,7 +70,7 @@ def connect(url: str, *, connections: int) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite if sqlite else _prepare_postgresql, insert=True)
     event.listen(engine, "begin", _send_begin)
     if not sqlite:
-        event.listen(engine, "handle_error", _leave_the_demoted)
+        event.listen(engine, "handle_error", _leave)
     return engine
 
 
@@ -152,7 +151,7 @@ def retried(function: Callable[P, T]) -> Callable[P, T]:
     return trying
 
 
-def _prepare_postgresql(connection: Any, _record: object) -> None:
+def _prepare_postgresql(connection: Any, record: ConnectionPoolEntry) -> None:
     """Require UTF8. With another encoding, texts come back as bytes, or some names cannot be stored.
 
     This comes before SQLAlchemy reads the version, which it cannot decode in every encoding.
@@ -163,10 +162,17 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
             connection.close()
             raise away(f"its {name} is {encoding}, and has to be UTF8: CREATE DATABASE … ENCODING 'UTF8'")
     connection.autocommit = True  # `_send_begin` begins the transactions
+    # A pooler gives a process id of its own. It may use another session for each transaction, so nothing can be left
+    # in a session.
+    [pid] = connection.execute("SELECT pg_backend_pid()").fetchone()
+    record.info[_IS_POOLED] = is_pooled = pid != connection.info.backend_pid
+    if not is_pooled:
+        connection.execute(_SET)
+        connection.prepare_threshold = _PREPARE_AFTER
 
 
-def _leave_the_demoted(context: ExceptionContext) -> None:
-    if getattr(context.original_exception, "sqlstate", None) == _DEMOTED:
+def _leave(context: ExceptionContext) -> None:
+    if getattr(context.original_exception, "sqlstate", None) in _TO_BE_LEFT:
         context.is_disconnect = True
 
 
@@ -185,4 +191,5 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _send_begin(connection: Connection) -> None:
     is_reader = connection.get_execution_options().get(_READ_ONLY, False)
-    connection.exec_driver_sql((_BEGIN_TO_READ if is_reader else _BEGIN)[connection.dialect.name])
+    statement = (_BEGIN_TO_READ if is_reader else _BEGIN)[connection.dialect.name]
+    connection.exec_driver_sql(statement + _SET_LOCAL if connection.info.get(_IS_POOLED) else statement)

@@ -1,9 +1,11 @@
 """The configured accounts, and the caller."""
 
 from fastapi import APIRouter
+from starlette.responses import Response
 
+from service.api.answers import answer
 from service.api.contract import examples
-from service.api.deps import Ctx, SignedIn, Waiting
+from service.api.deps import Ctx, Presented, SignedIn, Waiting
 from service.api.problems import READING, documented
 from service.api.schemas import inputs, outputs
 from service.api.views import account_detail_out, account_out, credentials_out
@@ -11,6 +13,7 @@ from service.aws.errors import DENIED
 from service.aws.organization import NOT_LISTED
 from service.domain.errors import Code, Unavailable, no_such_account
 from service.workflow.read import account_and_expectation, root_credentials
+from service.workflow.sign_in import sign_in
 
 router = APIRouter(prefix="/v1")
 
@@ -22,11 +25,15 @@ _NO_LIST = Unavailable(Code.ACCOUNT_UNREACHABLE, f"{NOT_LISTED} {DENIED}")
     tags=["Accounts"],
     operation_id="whoAmI",
     summary="Who am I?",
+    response_model=outputs.MeOut,
     responses=examples.answer("You.", "me") | documented(common=READING),
 )
-def get_me(actor: SignedIn) -> outputs.MeOut:
+def get_me(ctx: Ctx, caller: Presented) -> Response:
     """Return the person or machine of your token, with their current roles. For every signed-in caller."""
-    return outputs.MeOut(subject=actor.subject, name=actor.name, kind=actor.kind.value, roles=sorted(actor.roles))
+    actor = sign_in(ctx, caller)
+    return answer(
+        outputs.MeOut(subject=actor.subject, name=actor.name, kind=actor.kind.value, roles=sorted(actor.roles))
+    )
 
 
 @router.get(

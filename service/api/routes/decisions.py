@@ -3,7 +3,9 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Body
+from starlette.responses import Response
 
+from service.api.answers import answer
 from service.api.contract import examples
 from service.api.deps import Ctx, Presented
 from service.api.problems import TAKING_BODY, documented
@@ -51,13 +53,13 @@ def post_decision(
     caller: Presented,
     request_id: inputs.RequestId,
     body: Annotated[inputs.NewDecision, Body(openapi_examples=examples.DECISIONS)],
-) -> outputs.RequestOut:
+) -> Response:
     """Approve or reject exactly what the digest covers; each person has one vote. A rejection ends the request, even if
     it is already approved. Requires the role `approver`; machines, the requester and the recipient may not decide. An
     identical repeat returns the request and changes nothing.
     """
     shown = decide(ctx, caller, request_id, Verdict(body.decision), digest=body.digest, comment=body.comment)
-    return request_out(ctx.account_name, shown)
+    return answer(request_out(ctx.account_name, shown))
 
 
 @router.post(
@@ -74,6 +76,6 @@ def post_decision(
         Code.EXPIRED,
     ),
 )
-def post_withdrawal(ctx: Ctx, caller: Presented, request_id: inputs.RequestId) -> outputs.RequestOut:
+def post_withdrawal(ctx: Ctx, caller: Presented, request_id: inputs.RequestId) -> Response:
     """End a request that has not run. A repeat changes nothing. For the requester only."""
-    return request_out(ctx.account_name, withdraw(ctx, caller, request_id))
+    return answer(request_out(ctx.account_name, withdraw(ctx, caller, request_id)))

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from service.api.answers import answer
 from service.api.contract import examples
 from service.api.deps import Ctx, Presented, SignedIn, Waiting
 from service.api.key_files import FILES, FileName, profile_of
@@ -102,7 +103,7 @@ def post_execution(
         request, key = execute(ctx, actor, request_id)
     if key is None:
         return _without_secret(ctx, actor, request)
-    return Response(created_key_out(request, key).model_dump_json(), media_type=_JSON)
+    return answer(created_key_out(request, key))
 
 
 @router.post(
@@ -148,7 +149,7 @@ def post_execution_into_file(
 def _without_secret(ctx: Context, actor: Actor, request: OperationRequest) -> Response:
     shown = request_out(ctx.account_name, show(ctx, actor, request.filing.request_id))
     status = 202 if request.status is Status.IN_DOUBT else 200
-    return JSONResponse(shown.model_dump(mode="json"), status_code=status)
+    return answer(shown, status=status)
 
 
 @router.post(
@@ -166,11 +167,11 @@ def _without_secret(ctx: Context, actor: Actor, request: OperationRequest) -> Re
         said=[only_the_recipient_confirms(), no_receipt_due(Status.APPROVED)],
     ),
 )
-def post_receipt(ctx: Ctx, caller: Presented, request_id: inputs.RequestId) -> outputs.RequestOut:
+def post_receipt(ctx: Ctx, caller: Presented, request_id: inputs.RequestId) -> Response:
     """Keep the new key. Without a receipt in time it is deactivated and deleted. A repeat changes nothing. For the
     recipient only.
     """
-    return request_out(ctx.account_name, confirm_receipt(ctx, caller, request_id))
+    return answer(request_out(ctx.account_name, confirm_receipt(ctx, caller, request_id)))
 
 
 def _check_accepted(request: Request, *media_types: str) -> None:

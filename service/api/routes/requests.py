@@ -5,10 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Header, Query, Request
 from starlette.responses import JSONResponse, Response
 
+from service.api.answers import answer, conditional
 from service.api.contract import examples
 from service.api.deps import Ctx, Presented, SignedIn, Waiting
 from service.api.links import lead_people_to_the_page, link
-from service.api.paging import conditional, decode_cursor, encode_cursor
+from service.api.paging import decode_cursor, encode_cursor
 from service.api.problems import TAKING_BODY, documented
 from service.api.schemas import inputs, log_outputs, outputs
 from service.api.views import request_out, summary_out
@@ -95,9 +96,9 @@ def file_request(
     key = _checked(idempotency_key)
     with waiting.one("file", actor.subject):
         shown = file(ctx, actor, _draft(body), idempotency_key=key)
-    return JSONResponse(
-        request_out(ctx.account_name, shown).model_dump(mode="json"),
-        status_code=201,
+    return answer(
+        request_out(ctx.account_name, shown),
+        status=201,
         headers={"Location": link(http, f"/v1/requests/{shown.request.filing.request_id}")},
     )
 
