@@ -26,6 +26,10 @@ _ESCAPED = re.compile(r"%(?:25)*(2[DEde]|3[0-9Dd]|4[1-9A-Fa-f]|5[0-9AFaf]|6[1-9A
 _ROUNDS = 3
 # `{"alg":"RS256"}` has 20 characters of Base64; anything much shorter names no algorithm.
 _SHORTEST_HEADER = 12
+# Without one of these no run holds a JWT. Nearly every line is without.
+_MAY_HOLD_A_JWT = re.compile(
+    rf"[\w=-]{{{_SHORTEST_HEADER}}}\.|\.[\w=-]{{{_SHORTEST_HEADER}}}|[\r\n]|\\[rn]|%0|%25", re.ASCII
+)
 # The arguments of uvicorn's access log: client, method, path with query, HTTP version, status (uvicorn/protocols/http).
 _ACCESS_ARGUMENTS = 5
 _LONGEST_PATH = 1000
@@ -70,7 +74,8 @@ def redacted(text: str) -> str:
 
 
 def _without_tokens(text: str) -> str:
-    return _RUN.sub(_shown, PATTERN.sub("[redacted]", text))
+    text = PATTERN.sub("[redacted]", text)
+    return _RUN.sub(_shown, text) if _MAY_HOLD_A_JWT.search(text) else text
 
 
 def _shown(run: re.Match[str]) -> str:

@@ -21,6 +21,9 @@ class SingleHeaders:
         if scope["type"] == "http":
             headers: list[tuple[bytes, bytes]] = list(scope["headers"])
             names = [name.lower() for name, _ in headers]
+            if len(set(names)) == len(names):
+                await self._app(scope, receive, send)
+                return
             if any(names.count(name) > 1 for name in _SINGLE):
                 await problem(Malformed(Code.DOUBLED_HEADER))(scope, receive, send)
                 return

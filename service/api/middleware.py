@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +25,13 @@ _DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+_OF_DOCS = {
+    b"content-security-policy": _DOCS_POLICY.encode(),
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+}
+_OF_API = _OF_DOCS | {b"content-security-policy": _API_POLICY.encode(), b"cache-control": b"no-store"}
 
 
 class Head:
@@ -75,12 +81,9 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["Content-Security-Policy"] = _DOCS_POLICY if docs else _API_POLICY
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "no-referrer"
-                if not docs:
-                    headers["Cache-Control"] = "no-store"
+                ours = _OF_DOCS if docs else _OF_API
+                others = [header for header in message["headers"] if header[0] not in ours]
+                message = {**message, "headers": others + list(ours.items())}
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
