@@ -1,6 +1,6 @@
 """Converts domain objects into response bodies, with names beside subjects. It decides nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pydantic import SecretStr
 
@@ -17,10 +17,11 @@ from service.domain.filing import Filing
 from service.domain.operation import OperationName
 from service.domain.outcome import CreatedKey
 from service.domain.request import OperationRequest
+from service.domain.selection import Listed
 from service.workflow.drift import DriftCheck
 from service.workflow.read import Shown
 
-# Maps an account's id to its name.
+# Maps an account's id, or a subject, to its name.
 NameOf = Callable[[str], str]
 
 
@@ -76,26 +77,36 @@ def delivery_out(delivery: Delivery) -> out.DeliveryOut:
     )
 
 
-def summary_out(account_name: NameOf, directory: Directory, request: OperationRequest) -> out.RequestSummaryOut:
-    filing = request.filing
-    return out.RequestSummaryOut(
-        id=filing.request_id,
-        status=request.status,
-        operation=filing.operation.name,
-        effect=effect(filing, directory.name_of),
-        account=_account(account_name, filing.account_id),
-        target=filing.operation.target,
-        warnings=_warnings(filing),
-        requester=_requester(directory, filing),
-        recipient=_actor(directory, filing.recipient),
-        justification=filing.justification,
-        ticket=filing.ticket,
-        run_on_approval=filing.run_on_approval,
-        filed_at=filing.filed_at,
-        approve_by=filing.approve_by,
-        execute_by=request.execute_by,
-        digest=request.digest,
-    )
+def page_out(
+    account_name: NameOf, directory: Directory, found: Sequence[Listed], next_cursor: str | None
+) -> out.RequestPageOut:
+    """Convert a list. It is validated in one pass, since a model for each part would take most of the time."""
+    items = [_summary(account_name, directory.name_of, listed) for listed in found]
+    return out.RequestPageOut.model_validate({"items": items, "next_cursor": next_cursor})
+
+
+def _summary(account_name: NameOf, name_of: NameOf, listed: Listed) -> dict[str, object]:
+    filing = listed.filing
+    requester = {"subject": filing.requester, "name": name_of(filing.requester), "kind": filing.requester_kind}
+    cautions = warnings(filing.operation, filing.observed, accept_lockout=filing.accept_lockout)
+    return {
+        "id": filing.request_id,
+        "status": listed.status,
+        "operation": filing.operation.name,
+        "effect": effect(filing, name_of),
+        "account": {"account_id": filing.account_id, "name": account_name(filing.account_id)},
+        "target": filing.operation.target,
+        "warnings": [{"code": caution.code, "detail": caution.detail} for caution in cautions],
+        "requester": requester,
+        "recipient": {"subject": filing.recipient, "name": name_of(filing.recipient)},
+        "justification": filing.justification,
+        "ticket": filing.ticket,
+        "run_on_approval": filing.run_on_approval,
+        "filed_at": filing.filed_at,
+        "approve_by": filing.approve_by,
+        "execute_by": listed.execute_by,
+        "digest": listed.digest,
+    }
 
 
 def created_key_out(request: OperationRequest, key: CreatedKey) -> out.CreatedKeyOut:

@@ -15,6 +15,7 @@ from service.domain.canonical import canonical, seconds
 from service.domain.filing import Filing
 from service.domain.operation import Operation, OperationName
 from service.domain.request import Decision, OperationRequest, Result, Status, Verdict
+from service.domain.selection import Listed
 
 _DURATIONS = ("execution_window", "receipt_window", "rollback_grace", "lifetime")
 
@@ -77,6 +78,22 @@ def request_of(row: RowMapping, decisions_of: Mapping[str, Sequence[Decision]]) 
         source=None if row["source"] is None else SourceKind(row["source"]),
         result=_result(row),
     )
+
+
+# The columns of a list.
+LISTED = [
+    requests.c[name]
+    for name in (
+        *_FILED,
+        *(f"{name}_seconds" for name in _DURATIONS),
+        *("id", "operation", "target", "requester_kind", "observed", "digest", "status", "execute_by"),
+    )
+]
+
+
+def listed_of(row: RowMapping) -> Listed:
+    """Build a list's entry from a row with the columns of a list."""
+    return Listed(_filing(row), row["digest"], Status(row["status"]), row["execute_by"])
 
 
 def _filing(row: RowMapping) -> Filing:

@@ -10,13 +10,21 @@ from sqlalchemy import Select, bindparam, func, insert, or_, select, tuple_, upd
 from sqlalchemy.exc import IntegrityError
 
 from service.db.engine import Tx
-from service.db.request_rows import decision_columns, decision_of, filed_columns, life_columns, request_of
+from service.db.request_rows import (
+    LISTED,
+    decision_columns,
+    decision_of,
+    filed_columns,
+    life_columns,
+    listed_of,
+    request_of,
+)
 from service.db.selection import conditions, seen_by
 from service.db.tables import decisions, is_open, requests
 from service.domain.errors import Superseded
 from service.domain.operation import Operation
 from service.domain.request import Decision, OperationRequest, Status
-from service.domain.selection import Cursor, Selection
+from service.domain.selection import Cursor, Listed, Selection
 
 # Times further ahead than this come from a broken clock and are ignored.
 _FARTHEST = timedelta(days=3 * 366)
@@ -156,9 +164,9 @@ def save(tx: Tx, before: OperationRequest, after: OperationRequest) -> None:
             _save_decision(tx, after, decision, replaces=before.decision_of(decision.person) is not None)
 
 
-def select_page(tx: Tx, selection: Selection, *, after: Cursor | None, limit: int) -> list[OperationRequest]:
-    """Return at most `limit` requests after the cursor, newest first, without their decisions."""
-    wanted = select(requests).where(*conditions(selection))
+def select_page(tx: Tx, selection: Selection, *, after: Cursor | None, limit: int) -> list[Listed]:
+    """Return at most `limit` requests after the cursor, newest first."""
+    wanted = select(*LISTED).where(*conditions(selection))
     if after is not None:
         wanted = wanted.where(tuple_(requests.c.filed_at, requests.c.id) < (after.filed_at, after.request_id))
     newest_first = wanted.order_by(requests.c.filed_at.desc(), requests.c.id.desc()).limit(limit)
@@ -167,7 +175,7 @@ def select_page(tx: Tx, selection: Selection, *, after: Cursor | None, limit: in
     else:
         parts = [tx.execute(newest_first.where(part)).mappings().all() for part in seen_by(selection.reader)]
         rows = list(islice(merge(*parts, key=lambda row: (row["filed_at"], row["id"]), reverse=True), limit))
-    return [request_of(row, {}) for row in rows]
+    return [listed_of(row) for row in rows]
 
 
 def _one(tx: Tx, query: Select[Any], request_id: str) -> OperationRequest | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.domain.actor import Directory
+from service.domain.filing import Filing
 from service.domain.operation import OperationName
 from service.domain.request import Status
 
@@ -14,6 +15,16 @@ class Cursor:
 
     filed_at: datetime
     request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A request in a list. Nothing can be decided with it: it has no decisions."""
+
+    filing: Filing
+    digest: str
+    status: Status
+    execute_by: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

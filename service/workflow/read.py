@@ -12,7 +12,7 @@ from service.domain.drift import Expectation
 from service.domain.errors import Code, NotFound, no_such_account
 from service.domain.permissions import SEE_ALL, Action, Standing, actions, check_may_see
 from service.domain.request import OperationRequest
-from service.domain.selection import Awaiting, Cursor, Reader, Selection
+from service.domain.selection import Awaiting, Cursor, Listed, Reader, Selection
 from service.workflow.context import Context
 from service.workflow.sign_in import Caller, recording_sign_ins, signed_in
 
@@ -36,7 +36,7 @@ class Shown:
 class Page:
     """A page of requests, the people whom it names, and the cursor of the next page."""
 
-    requests: list[OperationRequest]
+    requests: list[Listed]
     directory: Directory
     following: Cursor | None
 

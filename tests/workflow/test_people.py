@@ -17,7 +17,7 @@ from service.domain.actor import WORKER, Actor, ActorKind, Directory, Grant, Rol
 from service.domain.errors import Code, Forbidden, ServiceError
 from service.domain.proof import Unsaid
 from service.domain.request import OperationRequest, Verdict
-from service.domain.selection import Selection
+from service.domain.selection import Listed, Selection
 from service.workflow.audit import read_events
 from service.workflow.decide import decide
 from service.workflow.drift import check_drift_now, open_drift
@@ -370,7 +370,7 @@ def visible(house: House, actor: Actor, *, awaiting_me: bool = False) -> list[st
     return ids(*page.requests)
 
 
-def ids(*on: OperationRequest) -> list[str]:
+def ids(*on: OperationRequest | Listed) -> list[str]:
     return [request.filing.request_id for request in on]
 
 

@@ -24,7 +24,7 @@ from service.domain.events import between, filed
 from service.domain.operation import OperationName
 from service.domain.outcome import CreatedKey, Done, InDoubt, Secret
 from service.domain.request import Verdict
-from service.domain.selection import Cursor
+from service.domain.selection import Cursor, Listed
 from service.workflow.drift import DriftCheck
 
 Json = dict[str, Any]
@@ -213,10 +213,8 @@ def _events() -> log_outputs.AuditPageOut:
 
 def _page() -> outputs.RequestPageOut:
     following = Cursor(_REQUEST.filing.filed_at, _REQUEST.filing.request_id)
-    return outputs.RequestPageOut(
-        items=[views.summary_out(life.account_name, life.DIRECTORY, _REQUEST)],
-        next_cursor=encode_cursor(following),
-    )
+    listed = Listed(_REQUEST.filing, _REQUEST.digest, _REQUEST.status, _REQUEST.execute_by)
+    return views.page_out(life.account_name, life.DIRECTORY, [listed], encode_cursor(following))
 
 
 _FAILED = Delivery(

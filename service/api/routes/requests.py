@@ -12,7 +12,7 @@ from service.api.links import lead_people_to_the_page, link
 from service.api.paging import decode_cursor, encode_cursor
 from service.api.problems import TAKING_BODY, documented
 from service.api.schemas import inputs, log_outputs, outputs
-from service.api.views import request_out, summary_out
+from service.api.views import page_out, request_out
 from service.domain.errors import Code, Malformed
 from service.domain.operation import TARGET_OF, Operation, OperationName
 from service.domain.permissions import TO_FILE, TO_HAVE_EVIDENCE, role_required
@@ -129,10 +129,7 @@ def get_requests(
         after=decode_cursor(wanted.cursor),
         limit=wanted.limit,
     )
-    page = outputs.RequestPageOut(
-        items=[summary_out(ctx.account_name, found.directory, request) for request in found.requests],
-        next_cursor=encode_cursor(found.following),
-    )
+    page = page_out(ctx.account_name, found.directory, found.requests, encode_cursor(found.following))
     return conditional(http, page)
 
 
