@@ -37,6 +37,8 @@ BEGIN
 END $$
 """,
     "CREATE TRIGGER people_insert_groups AFTER INSERT ON people FOR EACH ROW EXECUTE FUNCTION rootquorum_list_groups()",
+    # Or any role could have it run on a table of its own.
+    "REVOKE EXECUTE ON FUNCTION rootquorum_list_groups() FROM PUBLIC",
     """
 CREATE TRIGGER people_update_groups AFTER UPDATE OF words ON people FOR EACH ROW WHEN (OLD.words <> NEW.words)
 EXECUTE FUNCTION rootquorum_list_groups()

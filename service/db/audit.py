@@ -34,7 +34,8 @@ def append(tx: Tx, *events: Event, actor: Actor, at: datetime, request_id: str |
     locked. Raise Unavailable if the log's tree does not match its events.
 
     The numbers come from one row that stays locked until the commit, so neither the log nor its tree has gaps or forks.
-    Every transaction takes this lock last, so no transaction waits for another lock while it holds this one.
+    Every transaction takes this lock after those of rows, and before a row that is already there changes. So none waits
+    for another while it holds this one.
     """
     grown = tx.execute(_GROW, {"more": len(events), "of_request": request_id}).one()
     before, previous, rows, leaves = grown.size - len(events), grown.previous, [], []

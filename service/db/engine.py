@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
@@ -45,9 +46,10 @@ _SET = "; ".join(f"SET {name} = '{seconds}s'" for name, seconds in _LIMITS.items
 # psycopg's own default: a statement that was sent so often is prepared.
 _PREPARE_AFTER = 5
 _IS_POOLED = "rootquorum_is_pooled"
-# read_only_sql_transaction: after a failover, this server is no longer the primary. And feature_not_supported: the type
-# of a column has changed since a statement was prepared.
-_TO_BE_LEFT = {"25006", "0A000"}
+# read_only_sql_transaction: after a failover, this server is no longer the primary.
+_DEMOTED = "25006"
+# What PostgreSQL says if the type of a column has changed since a statement was prepared.
+_OUTDATED = "cached plan must not change result type"
 
 _TRIES = 4
 _FIRST_WAIT = 0.1  # seconds, tripled for each retry; each wait is randomly shortened by up to half
@@ -70,7 +72,7 @@ def connect(url: str, *, connections: int) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite if sqlite else _prepare_postgresql, insert=True)
     event.listen(engine, "begin", _send_begin)
     if not sqlite:
-        event.listen(engine, "handle_error", _leave)
+        event.listen(engine, "handle_error", _drop_connection)
     return engine
 
 
@@ -171,8 +173,10 @@ def _prepare_postgresql(connection: Any, record: ConnectionPoolEntry) -> None:
         connection.prepare_threshold = _PREPARE_AFTER
 
 
-def _leave(context: ExceptionContext) -> None:
-    if getattr(context.original_exception, "sqlstate", None) in _TO_BE_LEFT:
+def _drop_connection(context: ExceptionContext) -> None:
+    """Have an unusable connection closed, with all others of the pool."""
+    error = context.original_exception
+    if isinstance(error, psycopg.Error) and (error.sqlstate == _DEMOTED or error.diag.message_primary == _OUTDATED):
         context.is_disconnect = True
 
 

@@ -12,6 +12,8 @@ from service.db.tables import people, person_groups
 from service.domain.actor import Person, Word
 from service.domain.canonical import Document, Json, canonical, parse_timestamp, timestamp
 
+_PAIR = tuple_(person_groups.c.issuer, person_groups.c.group)
+
 
 def add(tx: Tx, person: Person) -> None:
     """Insert a person. Raise IntegrityError if the person exists already."""
@@ -70,8 +72,7 @@ def _concerned(*, approvers: bool, groups: bool, everybody: bool) -> Executable:
         suspended = people.c.suspended_at.is_not(None)
         parts.append(select(people).where(suspended, people.c.subject.in_(bindparam("approvers", expanding=True))))
     if groups:
-        pair = tuple_(person_groups.c.issuer, person_groups.c.group)
-        of_groups = select(person_groups.c.subject).where(pair.in_(bindparam("groups", expanding=True)))
+        of_groups = select(person_groups.c.subject).where(_PAIR.in_(bindparam("groups", expanding=True)))
         members = select(people).where(people.c.suspended_at.is_(None), people.c.subject.in_(of_groups))
         parts.append(select((members if everybody else members.limit(bindparam("most"))).subquery()))
     return parts[0] if len(parts) == 1 else union_all(*parts)
@@ -88,7 +89,7 @@ _CONCERNED = {
 
 def in_groups(groups: Collection[tuple[str, str]]) -> ColumnElement[bool]:
     """Return the condition that a row of `person_groups` is one of these, as issuer and group."""
-    return tuple_(person_groups.c.issuer, person_groups.c.group).in_(sorted(groups))
+    return _PAIR.in_(sorted(groups))
 
 
 def every(tx: Tx) -> Sequence[Person]:

@@ -35,21 +35,28 @@ def change(
 
     An overdue request expires instead, and the caller gets Conflict. A refusal by the step is audited as the event
     `denied`, if given, and then raised. `incidents` are audited after the change. Votes of people who have lost the
-    role become void for good, whatever the step does.
+    role become void for good before the step, in a transaction of their own.
     Raise NotFound if the request does not exist or the actor may not see it; Unauthenticated or Forbidden if the caller
     cannot sign in; Unavailable.
     """
     try:
-        return _change(ctx, caller, request_id, step, *incidents, denied=denied)
+        return _change(ctx, caller, request_id, step, *incidents, denied=denied, check=check_no_vote_is_lost)
     except VotesLost:
+        # In a transaction of its own, since people are locked before the log. Either way a lost vote does not count.
         void_lost_votes(ctx, request_id)
-        return _change(ctx, caller, request_id, step, *incidents, denied=denied)
+        return _change(ctx, caller, request_id, step, *incidents, denied=denied, check=None)
 
 
 @retried
 @recording_sign_ins
 def _change(
-    ctx: Context, caller: Caller, request_id: str, step: Step, *incidents: Event, denied: EventName | None
+    ctx: Context,
+    caller: Caller,
+    request_id: str,
+    step: Step,
+    *incidents: Event,
+    denied: EventName | None,
+    check: Callable[[OperationRequest, Standing], None] | None,
 ) -> Shown:
     refusal: ServiceError | None = None
     with ctx.begin() as tx:
@@ -57,21 +64,24 @@ def _change(
         before, now = requests.lock(tx, request_id), ctx.now()
         if before is None:
             raise NotFound(Code.NOT_FOUND)
-        standing = ctx.standing(tx, before, actor, held=True)
-        check_no_vote_is_lost(before, standing)
         try:
             check_may_see(before, actor)
+            standing = ctx.standing(tx, before, actor, held=True)
             if before.is_overdue(now):
-                record(ctx, tx, WORKER, before, before.expire(now), at=now)
-                refusal = Conflict(Code.EXPIRED)
-            else:
-                after = step(before, standing, actor, now)
-                record(ctx, tx, actor, before, after, *incidents, at=now)
+                raise Conflict(Code.EXPIRED)
+            if check is not None:
+                check(before, standing)
+            after = step(before, standing, actor, now)
         except ServiceError as error:
             refusal = error
-            if denied is not None:
-                event = Event(denied, {"code": error.code.value, "reason": error.detail})
-                _tell_refusal(ctx, tx, actor, before, event, at=now)
+        # Not within the `try`: what cannot be recorded must not be committed.
+        if refusal is None:
+            record(ctx, tx, actor, before, after, *incidents, at=now)
+        elif before.is_overdue(now) and refusal.code is Code.EXPIRED:
+            record(ctx, tx, WORKER, before, before.expire(now), at=now)
+        elif denied is not None:
+            event = Event(denied, {"code": refusal.code.value, "reason": refusal.detail})
+            _tell_refusal(ctx, tx, actor, before, event, at=now)
     if refusal is not None:
         raise refusal
     return Shown(after, standing, actor, now)

@@ -208,20 +208,23 @@ class Context:
     def directory_for(self, tx: Tx, subjects: Collection[str], *, account_id: str, approvers: int | None) -> Directory:
         """Return the directory with these people, and with so many approvers of the account besides them, all for None.
 
-        It has fewer only if no more are known.
+        If there are fewer, it has them all. Of other approvers in the settings it does not know who is suspended.
         """
-        named = [subject for subject in self.directory.index.approvers if subject not in subjects]
+        of_account = self.directory.approvers_of(account_id)
+        named = [subject for subject in self.directory.index.approvers if subject in of_account.difference(subjects)]
         groups = self.directory.approver_groups(account_id)
 
         def first(limit: int | None) -> tuple[Directory, bool]:
             found = people.concerned(tx, subjects, approvers=named[:limit], groups=groups, limit=limit)
-            is_whole = limit is None or max(len(named), len(found) if groups else 0) < limit
-            return self.directory.joined(found), is_whole
+            directory = self.directory.joined(found)
+            if limit is None:
+                return directory, True
+            is_whole = max(len(named), len(found) if groups else 0) < limit
+            known = directory.approvers_of(account_id).difference(subjects, named[limit:])
+            return directory, is_whole or len(known) >= (approvers or 0)
 
-        directory, is_whole = first(None if approvers is None else approvers + _SPARE)
-        if is_whole or len(directory.approvers_of(account_id).difference(subjects)) >= (approvers or 0):
-            return directory
-        return first(None)[0]
+        directory, is_enough = first(None if approvers is None else approvers + _SPARE)
+        return directory if is_enough else first(None)[0]
 
     def _credentials(
         self, tx: Tx, request: OperationRequest, actor: Actor | None

@@ -13,6 +13,7 @@ from service.domain.permissions import (
     check_may_reject,
     check_may_repeat,
     check_may_withdraw,
+    check_still_signed_in,
     is_repeated,
 )
 from service.domain.request import Decision, OperationRequest, Status, Verdict
@@ -61,7 +62,8 @@ def withdraw(ctx: Context, caller: Caller, request_id: str) -> Shown:
     Raise Forbidden, Conflict, NotFound, Unavailable.
     """
 
-    def step(request: OperationRequest, _standing: Standing, actor: Actor, now: datetime) -> OperationRequest:
+    def step(request: OperationRequest, standing: Standing, actor: Actor, now: datetime) -> OperationRequest:
+        check_still_signed_in(actor, standing)
         if request.status is Status.WITHDRAWN and actor.subject == request.filing.requester:
             return request
         check_may_withdraw(request, actor, now)
@@ -76,7 +78,8 @@ def confirm_receipt(ctx: Context, caller: Caller, request_id: str) -> Shown:
     Raise Forbidden, Conflict, NotFound, Unavailable.
     """
 
-    def step(request: OperationRequest, _standing: Standing, actor: Actor, now: datetime) -> OperationRequest:
+    def step(request: OperationRequest, standing: Standing, actor: Actor, now: datetime) -> OperationRequest:
+        check_still_signed_in(actor, standing)
         if request.received_at is not None and actor.subject == request.filing.recipient:
             return request
         check_may_receive(request, actor)

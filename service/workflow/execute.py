@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
 
-from service.db import requests
+from service.db import audit, requests
 from service.db.engine import begin
 from service.domain.account import difference
 from service.domain.actor import WORKER, Actor
@@ -130,9 +130,11 @@ def _settle(
     try:
         # Do not check the worker's lease: only this process knows what AWS did. The version guards the row.
         with begin(ctx.engine) as tx:
+            # Before the row changes: a claim of the same account holds the log while it waits for this row's index.
+            requests.lock(tx, claimed.filing.request_id)
+            audit.hold(tx)
             if created is not None:
-                requests.lock(tx, claimed.filing.request_id)  # lock the row before the log, as everywhere
-                check_still_signed_in(actor, ctx.standing(tx, claimed, actor, held=True))
+                check_still_signed_in(actor, ctx.standing(tx, claimed, actor))
             now = ctx.now()
             settled = claimed.settle(outcome, now)
             record(ctx, tx, actor, claimed, settled, at=now)
@@ -171,6 +173,7 @@ def _forfeit(ctx: Context, root: RootSession, claimed: OperationRequest, key: Cr
             current = requests.lock(tx, claimed.filing.request_id)
             if current is None:
                 return
+            audit.hold(tx)
             if current.status is Status.EXECUTING and deleted:
                 refused = Refused(code=why, detail=_FORFEITED[why], signer_key_id=root.signer_key_id)
                 record(ctx, tx, WORKER, current, current.settle(refused, now), at=now)

@@ -1,6 +1,6 @@
 """A tracker's closed ticket withdraws the requests that name it. A hook can do nothing else."""
 
-from service.db import requests
+from service.db import audit, requests
 from service.db.engine import begin, read, retried
 from service.domain.actor import Actor, ActorKind
 from service.domain.hooks import Closed
@@ -35,5 +35,6 @@ def _withdraw(ctx: Context, actor: Actor, request_id: str, closed: Closed) -> bo
             return False
         if before.status not in {Status.PENDING, Status.APPROVED}:
             return False
+        audit.hold(tx)
         record(ctx, tx, actor, before, before.withdraw(now), at=now)
         return True

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from service.db import people, requests
+from service.db import audit, people, requests
 from service.db.engine import begin, read, retried
 from service.domain.actor import Actor, ActorKind, Directory, Person
 from service.domain.errors import Code, Conflict, NotFound
@@ -35,9 +35,10 @@ def reinstate(ctx: Context, by: Actor, subject: str, reason: str) -> None:
 
 @retried
 def _mark(ctx: Context, by: Actor, subject: str, reason: str, *, suspended: bool) -> None:
-    now = ctx.now()
     with begin(ctx.engine) as tx:
         seen = people.lock(tx, subject)
+        audit.hold(tx)  # what they vote after this is later than what is void from now on
+        now = ctx.now()
         member = ctx.directory.joined([] if seen is None else [seen]).get(subject)
         if member is None or member.kind is not ActorKind.PERSON:
             raise NotFound(Code.NOT_FOUND, "No such person is known here. A machine's token can be revoked.")

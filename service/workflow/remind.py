@@ -19,5 +19,5 @@ def remind(ctx: Context, request_id: str) -> None:
         before, now = requests.lock(tx, request_id), ctx.now()
         if before is None or before.status is not Status.PENDING or before.is_overdue(now):
             return
-        after, events = look(before, ctx.standing(tx, before, all_approvers=True), now)
+        after, events = look(before, ctx.standing(tx, before, held=True, all_approvers=True), now)
         record(ctx, tx, WORKER, before, after, *events, at=now)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
 
-from service.db import people, requests
+from service.db import audit, people, requests
 from service.db.engine import Tx, begin, retried
 from service.domain.actor import WORKER, Actor, Member, Person, Word
 from service.domain.errors import NoRole
@@ -101,7 +101,9 @@ def record_news(ctx: Context, news: News) -> None:
 @retried
 def _record(ctx: Context, shown: _Shown) -> None:
     with begin(ctx.engine) as tx:
-        _write_down(ctx, tx, shown, people.lock(tx, shown.subject))
+        known = people.lock(tx, shown.subject)
+        audit.hold(tx)  # what they vote after this is later than what is void from now on
+        _write_down(ctx, tx, shown, known)
 
 
 def as_actor(member: Member, credential: str, proof: Proof | None = None) -> Actor:

@@ -4,13 +4,14 @@ A sign-in with fewer rights and a suspension void votes at once. A change of the
 the worker, or when somebody decides on or executes a request with such a vote.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 
-from service.db import backlog, people, requests
+from service.db import audit, backlog, people, requests
 from service.db.backlog import Due
 from service.db.engine import Tx, retried
-from service.domain.actor import WORKER, Directory
+from service.domain.actor import WORKER, Directory, Person
 from service.domain.event_table import PERSON_CHANGED
 from service.domain.events import known_as
 from service.domain.permissions import Standing
@@ -58,17 +59,30 @@ def void_lost_votes(ctx: Context, request_id: str) -> None:
         request, now = requests.lock(tx, request_id), ctx.now()
         if request is None:
             return
-        known = people.some(tx, {made.person for made in request.decisions})
-        lost = sorted(_lost(request, ctx.directory.joined(known)))
+        cast = {made.person: made.decided_at for made in request.decisions}
+        known = people.some(tx, cast)
+        lost = sorted(set(_lost(request, ctx.directory.joined(known))) - _voided(known, cast))
         locked = [people.held(tx, subject, ctx.directory.name_of(subject)) for subject in lost]
+        audit.hold(tx)
         # Judged again: somebody else may have voided them, or they may have just signed in.
-        lost = list(_lost(request, ctx.directory.joined(locked)))
+        lost = sorted(set(_lost(request, ctx.directory.joined(locked))) - _voided(locked, cast))
         voided = [
             replace(person, votes_since=person.void_until(now, requests.last_vote(tx, person.subject, now)))
             for person in locked
             if person.subject in lost
         ]
+        # A vote from a clock that is years ahead stays out of reach. It does not count either.
+        voided = [person for person in voided if person.subject in _voided([person], cast)]
         for person in voided:
             people.save(tx, person)
         events = [known_as(PERSON_CHANGED, person, ctx.directory.as_member(person)) for person in voided]
         tell(ctx, tx, *events, actor=WORKER, at=now)
+
+
+def _voided(known: Iterable[Person], cast: Mapping[str, datetime]) -> set[str]:
+    """Return whose vote is void already. A person whom the settings call a machine is in no directory."""
+    return {
+        person.subject
+        for person in known
+        if person.votes_since is not None and cast[person.subject] < person.votes_since
+    }

@@ -60,6 +60,12 @@ def service(owner: Engine) -> Iterator[Engine]:
         "INSERT INTO audit_head VALUES (2, 0)",
         "UPDATE audit_nodes SET hash = 'x'",
         "INSERT INTO audit_tree VALUES (2, 0, '00')",
+        "INSERT INTO person_groups VALUES ('x', 'corp', 'approvers')",
+        # It runs as the owner, but only where the owner has put it.
+        """
+        CREATE TEMP TABLE t (subject text, words text);
+        CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION rootquorum_list_groups()
+        """,
         *(f"{verb} {table}" for table in TABLES for verb in ("DELETE FROM", "TRUNCATE", "DROP TABLE")),
     ],
 )

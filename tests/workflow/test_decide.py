@@ -3,14 +3,19 @@
 import json
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from sqlalchemy import delete
 from support.builders import DEACTIVATE, MEMBERS, member
 from support.house import House
 from support.past_triggers import as_its_owner
 
-from service.domain.actor import WORKER, Directory, Role
-from service.domain.errors import Code, ServiceError
+from service.db import people, requests, tree
+from service.db.engine import Tx
+from service.db.tables import audit_events, audit_nodes
+from service.domain.actor import WORKER, Directory, Person, Role
+from service.domain.errors import Code, Forbidden, ServiceError, Unavailable
 from service.domain.request import OperationRequest, Verdict
 from service.workflow.decide import confirm_receipt, decide, withdraw
 from service.workflow.tokens import revoke_token
@@ -303,3 +308,32 @@ def test_an_ended_request_makes_room_for_another(house: House) -> None:
     spare = house.spare_key()
     withdraw(house.ctx, house.actor("alice"), house.file(DEACTIVATE, spare).filing.request_id)
     assert house.file(DEACTIVATE, spare).status == "pending"
+
+
+def test_recipient_who_is_suspended_meanwhile_confirms_nothing(house: House) -> None:
+    """Between the sign-in and the lock of the request, which may take seconds."""
+    delivered, _ = house.execute(house.approved())
+    alice, wait = house.actor("alice"), requests.lock
+
+    def waiting(tx: Tx, request_id: str) -> OperationRequest | None:
+        now = house.clock()
+        people.add(tx, Person(subject="alice", name="Alice", suspended_at=now, votes_since=now))
+        return wait(tx, request_id)
+
+    with patch.object(requests, "lock", waiting), pytest.raises(Forbidden):
+        confirm_receipt(house.ctx, alice, delivered.filing.request_id)
+    assert house.now(delivered).status == "delivered"
+
+
+def test_what_cannot_be_recorded_is_not_done(house: House) -> None:
+    """The tree lacks a row that the next event needs."""
+    request, alice = house.file(), house.actor("alice")
+    for _ in range(3):
+        house.new_token("bob")
+    with as_its_owner(house) as tx:
+        tx.execute(delete(audit_nodes))
+        tx.execute(delete(audit_events).where(audit_events.c.seq == 2))
+    tree._EDGES.clear()
+    with pytest.raises(Unavailable):
+        withdraw(house.ctx, alice, request.filing.request_id)
+    assert house.now(request).status == "pending"

@@ -465,3 +465,13 @@ def test_filing_is_refused_where_the_settings_name_all_approvers_and_they_are_to
     few = {name: member for name, member in MEMBERS.items() if name not in {"carol", "dave"}}
     house.change(directory=Directory(few))
     assert code_of(house.file) is Code.NO_QUORUM
+
+
+def test_approvers_of_other_accounts_and_suspended_ones_make_no_quorum(house: House) -> None:
+    """However many stand before them in the settings."""
+    only_elsewhere = {Role.APPROVER: frozenset({OTHER_ACCOUNT})}
+    others = [replace(MEMBERS["bob"], subject=f"a{number}", limits=only_elsewhere) for number in range(20)]
+    house.change(directory=Directory({other.subject: other for other in others} | MEMBERS))
+    for approver in ("bob", "carol"):
+        suspend(house.ctx, WORKER, approver, "Gone.")
+    assert code_of(house.file) is Code.NO_QUORUM

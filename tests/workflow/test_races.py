@@ -4,12 +4,15 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
+from unittest.mock import patch
 
-from support.builders import DEACTIVATE, OTHER_ACCOUNT
+from sqlalchemy import text
+from support.builders import DEACTIVATE, DELETE, OTHER_ACCOUNT
 from support.house import House
 
-from service.db import audit
+from service.cli.waiting import wait_until
+from service.db import audit, requests
 from service.db.engine import begin, read
 from service.domain.actor import WORKER
 from service.domain.errors import Code, ServiceError
@@ -86,7 +89,7 @@ def test_one_person_deciding_both_ways_at_once_has_one_vote(house: House) -> Non
     at_once(*ways)
     (decision,) = house.now(filed).decisions
     assert (house.now(filed).status, decision.verdict) == ("rejected", Verdict.REJECT)
-    assert len(house.events(filed)) <= 4  # at most one of each, and the end
+    assert len(house.events(filed)) <= 5  # the filing, at most one decision of each, the end, and one refusal
 
 
 def test_simultaneous_executions_make_one_key_and_one_secret(house: House) -> None:
@@ -134,3 +137,36 @@ def test_the_audit_sequence_has_no_gap_and_no_fork(house: House) -> None:
     assert sorted(number for number in numbers if isinstance(number, int)) == list(range(1, 21))
     assert [seq for seq, _ in events] == list(range(1, 21))
     assert all(json.loads(content)["seq"] == seq for seq, content in events)
+
+
+def test_a_settlement_without_a_key_and_a_claim_of_the_same_account_do_not_wait_for_each_other(
+    postgres_house: House,
+) -> None:
+    """The claim holds the log and waits for an index that the settlement has changed, or not at all."""
+    house = postgres_house
+    key = house.spare_key()
+    first, second = house.approved(DEACTIVATE, key), house.approved(DELETE, key)
+    waiting, claims = threading.Event(), list[object]()
+
+    def claim() -> None:
+        waiting.wait(10)
+        claims.extend(at_once(lambda: house.execute(second)))
+
+    def save(*args: Any) -> None:
+        save_really(*args)
+        if args[2].filing.request_id == first.filing.request_id and args[2].settled_at is not None:
+            waiting.set()
+            wait_until(lambda: bool(claims) or is_blocked(house), what="the claim, or its wait")
+
+    save_really = requests.save
+    other = threading.Thread(target=claim)
+    other.start()
+    with patch.object(requests, "save", save):
+        assert house.execute(first)[0].status == "succeeded"
+    other.join()
+    assert len(claims) == 1
+
+
+def is_blocked(house: House) -> bool:
+    with begin(house.owner) as tx:
+        return bool(tx.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one())

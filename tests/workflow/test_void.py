@@ -6,12 +6,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 from support.builders import ACCOUNT, DEACTIVATE, ISSUER, OTHER_ACCOUNT
 from support.house import House
+from support.past_triggers import as_its_owner
 
 from service.db import audit, people
 from service.db.engine import read
-from service.domain.actor import Directory, Grant, Role
+from service.db.tables import decisions
+from service.domain.actor import ActorKind, Directory, Grant, Role
 from service.domain.errors import Code, ServiceError
 from service.domain.request import OperationRequest, Verdict
 from service.worker import run_pass
@@ -144,3 +147,32 @@ def test_worker_voids_before_it_runs(house: House) -> None:
     without(house, "bob")
     run_pass(house.ctx)
     assert (house.now(request).status, changes(house)) == ("approved", [("bob", "rootquorum")])
+
+
+def test_who_becomes_a_machine_stands_in_nobodys_way(house: House) -> None:
+    """The settings alone say what a machine is, so it is in no directory of people."""
+    request = house.approve(house.file(), "bob")
+    members = dict(house.ctx.directory.members)
+    members["bob"] = replace(members["bob"], kind=ActorKind.MACHINE, roles=frozenset({Role.REQUESTER}))
+    house.change(directory=replace(house.ctx.directory, members=members))
+
+    assert house.approve(request, "carol").status == "pending"
+    assert house.approve(request, "dave").status == "approved"
+    assert changes(house) == [("bob", "rootquorum")]
+
+
+def test_vote_from_a_clock_that_is_years_ahead_stands_in_nobodys_way(house: House) -> None:
+    request = house.approve(house.file(), "bob")
+    with as_its_owner(house) as tx:
+        tx.execute(update(decisions).values(decided_at=house.clock() + timedelta(days=4 * 366)))
+    house.without_role("bob", Role.APPROVER)
+
+    assert withdraw(house.ctx, house.actor("alice"), request.filing.request_id).request.status == "withdrawn"
+    assert changes(house) == []
+
+
+def test_stranger_makes_no_vote_void(house: House) -> None:
+    request = house.approve(house.file(), "bob")
+    without(house, "bob")
+    assert code_of(lambda: house.execute(request, by="mallory")) is Code.NOT_FOUND
+    assert changes(house) == []
