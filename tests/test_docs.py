@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import get_args, get_origin
 
 import pytest
-import typer
 from pydantic import BaseModel
 from support.builders import NOON
 from support.house import House
+from support.installation import every_command
 
 from service.api.contract.refusals import example
 from service.api.statuses import STATUSES
-from service.cli import app
 from service.domain.account import ACTIVE, INACTIVE, AccessKey, RootCredentials
 from service.domain.briefing import CautionCode
 from service.domain.errors import Code, Conflict
@@ -229,11 +228,9 @@ def test_every_make_target_that_is_named_exists() -> None:
 
 
 def test_every_command_that_is_named_exists() -> None:
-    group = typer.main.get_command(app)
-    commands: dict[str, set[str]] = {
-        name: set(getattr(command, "commands", {}))
-        for name, command in getattr(group, "commands", {}).items()  # click's groups have them, its commands do not
-    }
+    commands: dict[str, set[str]] = {}
+    for path, _ in every_command():
+        commands.setdefault("".join(path[:1]), set()).update(path[1:])
     pages = "\n".join(page.read_text() for page in _PAGES)
     named = set(re.findall(r"(?:`|^|\$ |do )rootquorum ([a-z]+)(?: ([a-z]+))?", pages, flags=re.MULTILINE))
 

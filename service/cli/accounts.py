@@ -7,7 +7,8 @@ import typer
 
 from service.app import compose
 from service.cli.commands import Commands
-from service.cli.common import console, errors, fail, load_settings, operator, plainly, print_whole
+from service.cli.common import console, errors, fail, plainly, print_whole
+from service.cli.prepared import load_settings, operator
 from service.cli.side_by_side import for_each_account
 from service.cli.terminal import Table
 from service.domain.account import Account

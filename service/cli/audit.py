@@ -21,7 +21,8 @@ from service.aws.kms import public_key_of
 from service.aws.locked_objects import LockedBucket, Taken
 from service.aws.sources import ProfileSource, Source
 from service.cli.commands import Commands
-from service.cli.common import console, errors, fail, load_settings, plainly
+from service.cli.common import console, errors, fail, plainly
+from service.cli.prepared import load_settings
 from service.domain.checkpoint import VerifierKey
 from service.domain.errors import Code
 from service.outbound.guarded import Unreachable, Unsafe, new_client

@@ -1,11 +1,18 @@
-"""The behaviour of all commands: a mistake ends in one line, and the help shows what an option takes."""
+"""The behaviour of all commands: a mistake ends in one line, the help shows what an option takes, and a command loads
+only the modules that it needs.
+"""
 
 import errno
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
 from typing import Any, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
 
 from service.cli.common import fail
 from service.cli.terminal import discard_stdout, escape_unencodable
@@ -46,6 +53,31 @@ class _Group(TyperGroup):
             fail(f"{error.filename or 'Output'}: {error.strerror or error}.")
 
 
+class _Later(_Command):
+    """A command or a group that is only known by its name and its help, and loaded when it runs.
+
+    `place` is `module:name` of a function or of Commands.
+    """
+
+    def __init__(self, place: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._place = place
+
+    def load(self) -> Any:
+        """Import what it stands for."""
+        module, _, attribute = self._place.partition(":")
+        with _without_collector():
+            found = getattr(import_module(module), attribute)
+        if isinstance(found, Commands):
+            return get_group(found)
+        alone = Commands()
+        alone.command(self.name)(found)
+        return get_group(alone).commands[str(self.name)]
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        return self.load().make_context(info_name, args, parent, **extra)
+
+
 class Commands(typer.Typer):
     """A group of commands with this behaviour."""
 
@@ -53,7 +85,26 @@ class Commands(typer.Typer):
         super().__init__(cls=_Group, no_args_is_help=True, **options)
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[_Function], _Function]:
-        return super().command(name, cls=_Command, **options)
+        return super().command(name, **{"cls": _Command, **options})
+
+    def later(self, name: str, place: str, sentence: str) -> None:
+        """Add the command or the group at `place` (`module:name`) without importing it.
+
+        `sentence` is the first of its help, for the list of commands.
+        """
+        self.command(name, cls=partial(_Later, place), help=sentence)(lambda: None)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Import without garbage collection: all that an import creates stays, and is searched for nothing each time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _without_bool(parameters: list[Any]) -> list[Any]:

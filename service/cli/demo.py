@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import boto3
 import httpx
+import typer
 from botocore.config import Config
 from rich.console import Console
 from rich.json import JSON
@@ -73,6 +74,15 @@ console = Console(highlight=False)
 
 class DemoFailed(Exception):
     """A step of the demo had another outcome than expected."""
+
+
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, with tokens and requests to try.")] = False,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="The port; by default a free one.")] = None,
+) -> None:
+    """Run the main workflow, as four people would, against a simulated AWS."""
+    if not run_demo(keep=keep, port=port):
+        raise typer.Exit(1)
 
 
 def run_demo(*, keep: bool, port: int | None = None) -> bool:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import typer
+
 from service.app import compose, destinations, trusted
 from service.auth.browser import BASIC, POST
 from service.auth.claims import is_address
@@ -12,8 +14,10 @@ from service.auth.discovery import Discovered, Fault, Undiscovered
 from service.auth.keys import ALGORITHMS
 from service.auth.provider import Provider, new_client
 from service.aws.profiles import shadowing
-from service.cli.common import console
-from service.cli.premises import settings_file, spelled
+from service.cli import premises
+from service.cli.common import console, plainly
+from service.cli.premises import spelled
+from service.cli.prepared import load_settings
 from service.domain.account import Account, RootCredentials
 from service.domain.actor import ActorKind
 from service.domain.drift import DriftKind
@@ -24,7 +28,7 @@ from service.notify.rest import Refused
 from service.notify.tickets import Tickets
 from service.notify.webhooks import Webhook
 from service.outbound.guarded import Unreachable, Unsafe
-from service.settings import IssuerSettings, Settings, path_of
+from service.settings import IssuerSettings, Settings, path_of, settings_file
 from service.workflow.accounts import Features, check_account, is_hopeless, organization_features
 from service.workflow.context import Context
 from service.workflow.deliver import disabled
@@ -50,6 +54,14 @@ class Remark:
     is_warning: bool = False
 
 
+def doctor(ctx: typer.Context) -> None:
+    """Check settings, database and every account, without changing anything. Exit 1 on any fault."""
+    with plainly():
+        well = examine(load_settings(ctx.obj), settings_file(ctx.obj))
+    if not well:
+        raise typer.Exit(1)
+
+
 def examine(settings: Settings, file: Path | None) -> bool:
     """Print a line for everything checked, and return whether all is well. `file` is where the settings came from."""
     well = True
@@ -69,7 +81,7 @@ def examine(settings: Settings, file: Path | None) -> bool:
 
 
 def _findings(settings: Settings, file: Path | None, context: Context) -> Iterator[Remark]:
-    yield Remark(*settings_file(file))
+    yield Remark(*premises.settings_file(file))
     unusable = _unusable(context)
     yield from [unusable] if unusable else [_rights(context), _worker(context)]
     if unusable is None and not settings.issuers:

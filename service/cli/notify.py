@@ -8,7 +8,8 @@ import typer
 
 from service.app import destinations
 from service.cli.commands import Commands
-from service.cli.common import console, fail, load_settings
+from service.cli.common import console, fail
+from service.cli.prepared import load_settings
 from service.domain.canonical import timestamp
 from service.domain.delivery import Answer, Notice
 from service.domain.event_table import TEST

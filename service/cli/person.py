@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from service.cli.commands import Commands
-from service.cli.common import console, operator, plainly, print_whole, ready
+from service.cli.common import console, plainly, print_whole
+from service.cli.prepared import operator, ready
 from service.cli.terminal import Table
 from service.domain.actor import ActorKind
 from service.workflow.people import everybody, reinstate, suspend

@@ -13,7 +13,8 @@ import uvicorn
 from service import logs
 from service.api.connection import Connection
 from service.app import compose, create_app, new_worker, one_of_several
-from service.cli.common import fail, load_settings, plainly
+from service.cli.common import fail, plainly
+from service.cli.prepared import load_settings
 from service.db import schema
 from service.settings import FILE_VARIABLE, PREFIX, Settings
 from service.workflow.context import Context

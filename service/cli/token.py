@@ -7,9 +7,10 @@ import typer
 
 from service.auth.api_tokens import fingerprint, mint
 from service.cli.commands import Commands
-from service.cli.common import console, errors, fail, load_settings, operator, plainly, print_whole, ready
+from service.cli.common import console, errors, fail, plainly, print_whole
 from service.cli.explain import Exit, read_token
 from service.cli.explain import explain as explain_token
+from service.cli.prepared import load_settings, operator, ready
 from service.cli.terminal import Table
 from service.workflow.tokens import create_token, list_tokens, revoke_token
 

@@ -1,16 +1,13 @@
 """What a person can get wrong ends in one line and exit code 1, whichever command it is: never in a traceback."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer.main
-from support.installation import commanded, rootquorum
+from support.installation import commanded, every_command, rootquorum
 from support.products.postgres import Postgres, as_service
 
-from service.cli import app
 from service.db.engine import connect
 from service.db.schema import migrate
 
@@ -38,15 +35,6 @@ STAYING = {"serve", "worker"}
 NEED_NONE = {"openapi", "token explain", "demo", "accounts check", "notify test", "notify key", "audit key"}
 
 
-def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[str]:
-    command = command or typer.main.get_command(app)
-    below = getattr(command, "commands", None)
-    if below is None:
-        yield " ".join(path)
-    for name, inner in (below or {}).items():
-        yield from commands(inner, (*path, name))
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "rootquorum.toml").write_text(GOOD)
@@ -56,7 +44,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_command_is_tried_here_or_needs_no_database() -> None:
-    assert {*commands()} == {*NEEDY} | STAYING | NEED_NONE
+    commands = {" ".join(path) for path, command in every_command() if not hasattr(command, "commands")}
+    assert commands == {*NEEDY} | STAYING | NEED_NONE
 
 
 def _damaged(folder: Path, template: Path, _: Postgres) -> str:

@@ -8,14 +8,11 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import pytest
-import typer.main
-from support.installation import commanded, rootquorum
+from support.installation import commanded, every_command, rootquorum
 
-from service.cli import app
 from service.cli.terminal import shown
 from service.db.engine import begin, connect
 from service.simulated_aws import SimulatedAws
@@ -94,15 +91,7 @@ def test_nothing_is_printed_but_by_what_makes_it_visible() -> None:
         assert "print" not in names, file
 
 
-def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every command and every group of them."""
-    command = command or typer.main.get_command(app)
-    yield path
-    for name, below in getattr(command, "commands", {}).items():
-        yield from commands(below, (*path, name))
-
-
-@pytest.mark.parametrize("path", [*commands()], ids=" ".join)
+@pytest.mark.parametrize("path", [path for path, _ in every_command()], ids=" ".join)
 def test_the_help_says_nothing_of_what_a_flag_takes(tmp_path: Path, path: tuple[str, ...]) -> None:
     done = commanded(tmp_path, *path, "--help", COLUMNS="200")
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,18 +1,27 @@
 """The service as it is installed: a folder with settings, and processes in it."""
 
 import os
+import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import httpx
+import typer.main
 from typer.testing import CliRunner
 
+import service.cli
 from service.cli import app
 from service.cli.waiting import wait_until
+
+# A command that is imported when it runs exempts everything from garbage collection, also what earlier tests left.
+for module in pkgutil.iter_modules(service.cli.__path__):
+    import_module(f"service.cli.{module.name}")
 
 
 def rootquorum(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -40,6 +49,15 @@ def piped(stdin: bytes, folder: Path, *arguments: str, **environment: str) -> su
     finally:
         os.umask(umask)
     return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+
+def every_command(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield every command and every group of them, loaded, with its path."""
+    command = command or typer.main.get_command(app)
+    command = command.load() if hasattr(command, "load") else command
+    yield path, command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from every_command(below, (*path, name))
 
 
 def _environment() -> dict[str, str]:
