@@ -15,7 +15,7 @@ Read in this order:
     aws/root.py               all calls to IAM as an account's root user
     api/routes/requests.py, decisions.py, execution.py
                               the same over HTTP; api/schemas has the bodies
-    app.py                    how it is put together; worker.py runs what is due
+    app/                      how it is put together; worker.py runs what is due
 
 CONTRIBUTING.md describes the whole tree and the rules for imports.
 """

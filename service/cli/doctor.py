@@ -7,7 +7,9 @@ from pathlib import Path
 
 import typer
 
-from service.app import compose, destinations, trusted
+from service.app import compose
+from service.app.destinations import destinations
+from service.app.issuers import trusted
 from service.auth.browser import BASIC, POST
 from service.auth.claims import is_address
 from service.auth.discovery import Discovered, Fault, Undiscovered

@@ -6,12 +6,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
+from typing import Annotated
 
-from service.app import compose, trusted
+import typer
+
+from service.app import compose
+from service.app.issuers import trusted
 from service.auth.api_tokens import is_api_token
 from service.auth.oidc import Verifier
 from service.auth.provider import Provider, new_client
-from service.cli.common import console
+from service.cli.common import console, errors, plainly
+from service.cli.prepared import load_settings
 from service.cli.terminal import Table, in_lines
 from service.db import schema
 from service.domain.actor import Actor, Role
@@ -93,7 +98,28 @@ class _Offline(Verifier):
         del token, provider, algorithm, kid
 
 
-def explain(settings: Settings, token: str, *, offline: bool) -> Exit:
+def explain(
+    ctx: typer.Context,
+    *,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no provider; the key and the signature are not checked.")
+    ] = False,
+) -> None:
+    """Say whether the service would accept a provider's token, which is read from stdin and not printed.
+
+    Exit 0: accepted; 3: refused; 4: the provider cannot be asked; 2: there is no token of a provider.
+    """
+    settings = load_settings(ctx.obj)
+    token = read_token()
+    if token is None:
+        sentence = "Pipe a token in, so that it is on no screen and in no history: rootquorum token explain < FILE"
+        errors.print(sentence, style="red", soft_wrap=True)
+        raise typer.Exit(Exit.NO_TOKEN)
+    with plainly():
+        raise typer.Exit(judge(settings, token, offline=offline))
+
+
+def judge(settings: Settings, token: str, *, offline: bool) -> Exit:
     """Print whether the service would accept it, using the service's code. Print nothing of a token that fails."""
     if is_api_token(token):
         _say("Not a provider token", "yellow", {"why": "It is an API token of this service: `rootquorum token list`."})

@@ -16,7 +16,7 @@ app = Commands(
 app.later(
     "serve", "service.cli.serve:serve", "Serve the API. An outdated database is an error, unless --migrate is given."
 )
-app.later("worker", "service.cli.serve:worker", "Run only the worker. SIGTERM ends it after its running steps.")
+app.later("worker", "service.cli.worker:worker", "Run only the worker. SIGTERM ends it after its running steps.")
 app.later(
     "drift",
     "service.cli.accounts:drift",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from service.app import destinations
+from service.app.destinations import destinations
 from service.cli.commands import Commands
 from service.cli.common import console, fail
 from service.cli.prepared import load_settings

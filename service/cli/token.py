@@ -7,10 +7,8 @@ import typer
 
 from service.auth.api_tokens import fingerprint, mint
 from service.cli.commands import Commands
-from service.cli.common import console, errors, fail, plainly, print_whole
-from service.cli.explain import Exit, read_token
-from service.cli.explain import explain as explain_token
-from service.cli.prepared import load_settings, operator, ready
+from service.cli.common import console, errors, fail, print_whole
+from service.cli.prepared import operator, ready
 from service.cli.terminal import Table
 from service.workflow.tokens import create_token, list_tokens, revoke_token
 
@@ -61,23 +59,8 @@ def revoke(ctx: typer.Context, token_id: Annotated[str, typer.Argument(help="Its
     console.print("Revoked.")
 
 
-@app.command()
-def explain(
-    ctx: typer.Context,
-    *,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Ask no provider; the key and the signature are not checked.")
-    ] = False,
-) -> None:
-    """Say whether the service would accept a provider's token, which is read from stdin and not printed.
-
-    Exit 0: accepted; 3: refused; 4: the provider cannot be asked; 2: there is no token of a provider.
-    """
-    settings = load_settings(ctx.obj)
-    token = read_token()
-    if token is None:
-        sentence = "Pipe a token in, so that it is on no screen and in no history: rootquorum token explain < FILE"
-        errors.print(sentence, style="red", soft_wrap=True)
-        raise typer.Exit(Exit.NO_TOKEN)
-    with plainly():
-        raise typer.Exit(explain_token(settings, token, offline=offline))
+app.later(
+    "explain",
+    "service.cli.explain:explain",
+    "Say whether the service would accept a provider's token, which is read from stdin and not printed.",
+)

@@ -1,4 +1,4 @@
-"""The dependencies of every workflow function, assembled once by `app.py`."""
+"""The dependencies of every workflow function, assembled once by `app`."""
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ _SPARE = 5
 class RootSession(Protocol):
     """A credential that was just proved to be an account's root. It does not change during the session.
 
-    `aws/root.py` implements it; `app.py` connects the two.
+    `aws/root.py` implements it; `app` connects the two.
     """
 
     @property

@@ -16,7 +16,7 @@ import pytest
 from support.house import House
 from support.products.canaille import new_key, signed_by
 
-from service.app import sign_ins
+from service.app.serving import sign_ins
 from service.domain.actor import Actor, ActorKind, Role
 from service.domain.errors import Code, Forbidden, ServiceError
 from service.settings import Settings, load

@@ -18,6 +18,9 @@ from typing import Any, NoReturn
 import psycopg  # noqa: F401  # imported by the service only when it needs it
 import uvicorn
 
+import service.app.accounts
+import service.cli.serve
+import service.cli.worker  # noqa: F401  # as psycopg
 from service import logs
 from service.api.build import build
 from service.app import compose

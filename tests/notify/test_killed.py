@@ -17,7 +17,7 @@ from support.house import House
 from support.installation import working
 from support.products.roundup import PASSWORD, USER, RoundupServer, is_there
 
-from service.app import destinations
+from service.app.destinations import destinations
 from service.cli.waiting import wait_until
 from service.db import outbox
 from service.db.engine import read

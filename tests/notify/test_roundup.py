@@ -10,7 +10,7 @@ from support.house import House
 from support.installation import commanded
 from support.products.roundup import PASSWORD, USER, RoundupServer, is_there
 
-from service.app import destinations
+from service.app.destinations import destinations
 from service.domain.delivery import Notice
 from service.domain.errors import ServiceError, Unavailable
 from service.domain.request import OperationRequest

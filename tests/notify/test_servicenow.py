@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from support.products.servicenow import SYS_ID, ServiceNowProduct
 from support.products.trackers import Comment, serving
 
-from service.app import tickets
+from service.app.destinations import tickets
 from service.domain.delivery import Answer, Attempt, Notice
 from service.notify.message import Message
 from service.notify.rest import Refused

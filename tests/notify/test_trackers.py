@@ -23,7 +23,7 @@ from support.products.trackers import (
     running,
 )
 
-from service.app import tickets
+from service.app.destinations import tickets
 from service.domain.delivery import Answer, Notice
 from service.notify.message import Message
 from service.notify.rest import PAGE, Moved, NotFound, Refused

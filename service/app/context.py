@@ -1,0 +1,86 @@
+"""Makes the Context of the workflow from the settings."""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from service.app.without_aws import ConfiguredAccounts, NoRoots
+from service.db.engine import connect
+from service.db.reader import connect_to_read
+from service.settings import AuditSettings, Settings, patterns
+from service.workflow.context import Accounts, Context, Destination, Log, Roots, TicketSource
+
+if TYPE_CHECKING:
+    from service.notify.inbound import Source
+
+
+@contextmanager
+def compose(settings: Settings, *, with_aws: bool = True, read_only: bool = False) -> Iterator[Context]:
+    """Build everything that the settings describe, for one block. Without AWS, no account can be signed in to.
+
+    `read_only` leaves SQLite's file unchanged, and raises Unavailable if there is none.
+    """
+    new_engine = connect_to_read if read_only else connect
+    engine = new_engine(settings.database.url, connections=settings.database.connections)
+    receivers, trackers = _destinations(settings)
+    try:
+        with _aws(settings, is_wanted=with_aws) as (roots, accounts):
+            yield Context(
+                engine=engine,
+                roots=roots,
+                accounts=accounts,
+                directory=settings.directory(),
+                policy=settings.rules(),
+                now=lambda: datetime.now(UTC),
+                new_id=lambda: str(uuid.uuid4()),
+                destinations=receivers,
+                trackers=trackers,
+                public_url=settings.server.public_url,
+                delivery_retention=settings.notify.retention,
+                log=_log(settings.audit),
+                has_form=patterns.matches,
+            )
+    finally:
+        engine.dispose()
+
+
+# Each of these imports a library that costs a process without it a tenth of a second and up to ten MiB.
+
+
+@contextmanager
+def _aws(settings: Settings, *, is_wanted: bool) -> Iterator[tuple[Roots, Accounts]]:
+    if not is_wanted:
+        yield NoRoots(), ConfiguredAccounts(settings.configured_accounts())
+        return
+    from service.app.accounts import reached
+
+    with reached(settings) as found:
+        yield found
+
+
+def _destinations(settings: Settings) -> tuple[Mapping[str, Destination], list[TicketSource]]:
+    if not (settings.webhooks or settings.chats or settings.trackers):
+        return {}, []
+    from service.app.destinations import destinations, trackers_of
+
+    found = destinations(settings)
+    return found, trackers_of(found)
+
+
+def hooks(settings: Settings) -> "Mapping[str, Source]":
+    """Return what reads the messages of each hook, by its name. Raises OSError, UnicodeError."""
+    if not settings.hooks:
+        return {}
+    from service.app.destinations import sources_of_hooks
+
+    return sources_of_hooks(settings)
+
+
+def _log(audit: AuditSettings) -> Log:
+    if not audit.keys:
+        return Log(origin=audit.origin or "")
+    from service.app.log import log_of
+
+    return log_of(audit)

@@ -1,0 +1,113 @@
+"""Makes the API from the settings, and the worker in the same process if they enable it."""
+
+import gc
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from types import FrameType
+
+import anyio.to_thread
+import httpx
+from fastapi import FastAPI
+
+from service import logs
+from service.api.build import build
+from service.api.sign_ins import FailedSignIns, SignIns
+from service.api.waiting import Places
+from service.app.context import compose, hooks
+from service.app.issuers import trusted
+from service.app.working import new_worker
+from service.auth.browser import BrowserClient
+from service.auth.oidc import Verifier
+from service.auth.provider import new_client
+from service.settings import Settings, load
+from service.worker import Worker
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the service: the API, and the worker in the same process if the settings enable it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # The worker has a thread for each account that it works on, and one that finds what is due.
+        working = settings.worker.parallel + 1 if settings.worker.enabled else 0
+        # As many threads as connections, so that threads never wait for each other's connections.
+        threads = settings.database.connections - working
+        anyio.to_thread.current_default_thread_limiter().total_tokens = threads
+        with compose(settings) as ctx, _client(settings) as http:
+            # What was created up to here stays. Each search for garbage in it takes a tenth of a second.
+            gc.freeze()
+            app.state.ctx, app.state.sign_ins = ctx, sign_ins(settings, http)
+            app.state.hooks, app.state.places = hooks(settings), Places(threads)
+            if not settings.worker.enabled:
+                yield
+                return
+            worker = new_worker(ctx, settings)
+            worker.start()
+            try:
+                with finished_by_signals(worker):
+                    yield
+            finally:
+                await anyio.to_thread.run_sync(worker.stop)
+
+    return build(None, lifespan)
+
+
+def one_of_several() -> FastAPI:
+    """Create the app in one of uvicorn's own processes, which get only the environment."""
+    settings = load()
+    logs.configure(level=settings.log.level, log_format=settings.log.format)
+    return create_app(settings)
+
+
+@contextmanager
+def finished_by_signals(worker: Worker) -> Iterator[None]:
+    """Make the worker begin nothing new once a signal has arrived.
+
+    uvicorn ends the lifespan only after the running requests, and an execution can take its whole time budget.
+    """
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def finish(number: int, frame: FrameType | None) -> None:
+        worker.finish()
+        handler = handlers[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    for number in handlers:
+        signal.signal(number, finish)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _client(settings: Settings) -> AbstractContextManager[httpx.Client | None]:
+    """Return the client for the issuers, None without issuers: its certificates take 50 ms and 3 MiB."""
+    return new_client() if settings.issuers else nullcontext()
+
+
+def sign_ins(settings: Settings, http: httpx.Client | None) -> SignIns:
+    issuers = [] if http is None else trusted(settings, http)
+    providers = {trust.name: provider for trust, provider in issuers}
+    return SignIns(
+        Verifier(issuers),
+        {
+            name: BrowserClient(
+                provider=providers[name],
+                http=http,
+                client_id=issuer.client_id,
+                client_secret=None if issuer.client_secret is None else issuer.client_secret.get_secret_value(),
+                scopes=issuer.scopes,
+                sends=issuer.sends,
+                max_age=int(settings.policy.decision_max_auth_age.total_seconds()),
+                acr_values=" ".join(sorted(settings.policy.decision_acr)),
+                authorization_parameters=issuer.authorization_parameters,
+                token_parameters=issuer.token_parameters,
+            )
+            for name, issuer in settings.issuers.items()
+            if issuer.client_id is not None and http is not None
+        },
+        FailedSignIns(settings.server.failed_sign_ins),
+    )

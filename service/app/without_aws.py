@@ -1,0 +1,57 @@
+"""What stands in the Context for commands that do not call AWS, and so need not load its SDK."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import NoReturn
+
+from service.domain.account import Account
+from service.domain.capability import Plan
+from service.domain.errors import Code, Unavailable
+from service.workflow.context import RootSession
+
+
+def _refuse() -> NoReturn:
+    raise Unavailable(Code.ACCOUNT_UNREACHABLE, "This command does not call AWS.")
+
+
+class NoRoots:
+    """Signs in to no account."""
+
+    @property
+    def call_budget(self) -> timedelta:
+        """Raise Unavailable: there is no call."""
+        _refuse()
+
+    def sign_in(self, account: Account, plan: Plan) -> AbstractContextManager[RootSession]:
+        """Raise Unavailable."""
+        del account, plan
+        _refuse()
+
+
+class ConfiguredAccounts:
+    """The accounts in the settings alone."""
+
+    def __init__(self, configured: Mapping[str, Account]) -> None:
+        self._configured = configured
+
+    def get(self, account_id: str) -> Account | None:
+        return self._configured.get(account_id)
+
+    def every(self) -> Sequence[Account]:
+        return [self._configured[account_id] for account_id in sorted(self._configured)]
+
+    at_hand = configured = every
+
+    def listed(self, organization: str) -> Sequence[Account]:
+        """Raise Unavailable."""
+        del organization
+        _refuse()
+
+    def is_due(self) -> bool:
+        return False
+
+    def features(self, organization: str) -> frozenset[str]:
+        """Raise Unavailable."""
+        del organization
+        _refuse()
