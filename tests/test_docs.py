@@ -26,7 +26,8 @@ from service.domain.event_table import EVENTS, TEST
 from service.domain.operation import KINDS, Operation, check_can_run
 from service.domain.outcome import ResultCode, of_aws
 from service.domain.policy import Policy, check_root_mfa
-from service.notify.products import HOOKS, PRODUCTS, HookKind, Kind, Need
+from service.notify.kinds import HookKind, Kind, Need
+from service.notify.products import HOOKS, PRODUCTS
 from service.settings import Settings, load
 from service.workflow.due import STEPS
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from service.domain.actor import ActorKind, Role
-from service.notify.products import HOOKS, PRODUCTS, HookKind, Kind
+from service.notify.kinds import HookKind, Kind
+from service.notify.products import HOOKS, PRODUCTS
 from service.settings import FaultySettings, Settings, load, path_of
 from service.settings.sections import RESERVED_PARAMETERS
 

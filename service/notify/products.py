@@ -6,19 +6,14 @@ Everything that depends on a product reads its record. The settings name no prod
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import httpx
 
 from service.notify import github, jira, rest, roundup, servicenow
 from service.notify.inbound import GitHubSource, JiraSource, Source, StandardSource
+from service.notify.kinds import HookKind, Kind, Need
 from service.notify.tickets import Tracker
 from service.notify.webhooks import verifier
-
-Kind = Literal["jira-cloud", "jira", "github", "servicenow", "roundup"]
-HookKind = Literal["standard", "github", "jira"]
-# Settings that only some kinds have.
-Need = Literal["user", "repository", "table"]
 
 # An attacker can test guesses of a shorter secret offline, against one signed message.
 _SHORTEST_SECRET = 24

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from psycopg.pq import Conninfo
 from pydantic_core import PydanticCustomError
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -103,6 +102,8 @@ def _check_postgresql(parsed: URL, url: str) -> None:
 
 def _check_parameters(parsed: URL, address: str) -> None:
     """Check the parameters. `address` is the URL without user and password, which may contain a ?."""
+    from psycopg.pq import Conninfo
+
     known = {option.keyword.decode() for option in Conninfo.get_defaults()}
     if not known.issuperset(parsed.query):
         raise wrong("after its ? there is a parameter that libpq does not know")

@@ -1,28 +1,19 @@
 """Settings that are unsafe or impossible together, although each value alone is valid: one sentence per fault."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import Any
 
 from service.domain.account import Partition
 from service.domain.actor import WORKER
-from service.domain.checkpoint import parse_verifier_key
-from service.notify.products import HOOKS, PRODUCTS, Hook, Product
-from service.notify.webhooks import signer
-from service.outbound.addresses import check_url
-from service.settings.circles import faults_of_circles
+from service.domain.checkpoint import VerifierKey, parse_verifier_key
 from service.settings.environment import faults_of_environment
 from service.settings.model import Settings
 from service.settings.sections import (
     AuditSettings,
-    HookSettings,
     IssuerSettings,
     LogKeySettings,
-    TrackerSettings,
-    WebhookSettings,
     is_guarded,
 )
-from service.signing.ed25519 import from_pem
 
 
 def faults_of(settings: Settings) -> Iterator[str]:
@@ -31,12 +22,11 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from _faults_of_issuers(settings)
     yield from _faults_of_accounts(settings)
     yield from _faults_of_organizations(settings)
-    yield from _faults_of_webhooks(settings)
-    yield from _faults_of_chats(settings)
-    yield from _faults_of_trackers(settings)
-    yield from _faults_of_alike(settings.trackers)
-    yield from _faults_of_hooks(settings)
-    yield from faults_of_circles(settings)
+    yield from _faults_of_policy(settings)
+    if settings.webhooks or settings.chats or settings.trackers or settings.hooks:
+        from service.settings.destination_faults import faults_of_destinations
+
+        yield from faults_of_destinations(settings)
     yield from faults_of_log(settings.audit, settings.notify.allowed_hosts)
     if not (settings.server.public_url or settings.server.root_path).endswith(settings.server.root_path):
         yield "server.public_url: it must end with server.root_path; otherwise no link works."
@@ -146,89 +136,12 @@ def _faults_of_organizations(settings: Settings) -> Iterator[str]:
             yield f"organizations.{name}: allow and deny require list_accounts."
 
 
-def _faults_of_webhooks(settings: Settings) -> Iterator[str]:
+def _faults_of_policy(settings: Settings) -> Iterator[str]:
     if settings.policy.escalate_to - settings.webhooks.keys() - settings.chats.keys():
         there = ", ".join(sorted(settings.webhooks.keys() | settings.chats.keys())) or "none"
         yield f"policy.escalate_to: one of them is neither a webhook nor a chat; there are {there}."
-    for name, webhook in settings.webhooks.items():
-        try:
-            check_url(webhook.url, settings.notify.allowed_hosts)
-        except ValueError as error:
-            yield f"webhooks.{name}.url: {error}."
-        yield from _faults_of_secrets(f"webhooks.{name}", webhook, signer)
-
-
-def _faults_of_chats(settings: Settings) -> Iterator[str]:
-    for name, chat in settings.chats.items():
-        if name in settings.webhooks:
-            yield f"chats.{name}: a webhook has the same name."
-        try:
-            url = chat.secret_url()
-        except (OSError, UnicodeError):
-            yield f"chats.{name}.url_file: it cannot be read."
-            continue
-        if not url:
-            yield f"chats.{name}: url or url_file is missing."
-            continue
-        try:
-            check_url(url, settings.notify.allowed_hosts)
-        except ValueError as error:
-            yield f"chats.{name}.url: {error}."
-
-
-def _faults_of_trackers(settings: Settings) -> Iterator[str]:
-    policy = settings.policy
-    if (policy.ticket_check or policy.ticket_check_at_execution) and not settings.trackers:
+    if (settings.policy.ticket_check or settings.policy.ticket_check_at_execution) and not settings.trackers:
         yield "policy.ticket_check: there is no tracker, so no ticket would ever pass."
-    for name, tracker in settings.trackers.items():
-        if name in settings.webhooks.keys() | settings.chats.keys():
-            yield f"trackers.{name}: a webhook or a chat has the same name."
-        try:
-            check_url(tracker.url, settings.notify.allowed_hosts)
-        except ValueError as error:
-            yield f"trackers.{name}.url: {error}."
-        if {"?", "#"} & set(tracker.url):
-            yield f"trackers.{name}.url: it must not have a query or a fragment; paths are appended to it."
-        try:
-            if not tracker.secret():
-                yield f"trackers.{name}: password or password_file is missing, or empty."
-        except (OSError, UnicodeError):
-            yield f"trackers.{name}.password_file: it cannot be read."
-        yield from _faults_of_product(name, tracker)
-
-
-def _faults_of_product(name: str, tracker: TrackerSettings) -> Iterator[str]:
-    product = PRODUCTS[tracker.kind]
-    yield from _faults_of_needs(f"trackers.{name}", tracker, tracker.kind, PRODUCTS)
-    if product.states is not None and not set(product.states).issuperset(tracker.states.values()):
-        yield f"trackers.{name}.states: a ticket there is {' or '.join(product.states)}."
-    api = product.api_of.get("".join(tracker.url.split("/")[2:3]).lower())
-    if api is not None:
-        yield f"trackers.{name}.url: this is the address of its web pages; the address of its API is {api}."
-
-
-def _faults_of_needs(
-    place: str, section: TrackerSettings | HookSettings, kind: str, records: Mapping[Any, Product] | Mapping[Any, Hook]
-) -> Iterator[str]:
-    """Yield a fault for each setting that is missing for this kind, and for each that is of no use to it."""
-    for need in dict.fromkeys(need for record in records.values() for need in record.needs):
-        kinds = [each for each, record in records.items() if need in record.needs]
-        if (kind in kinds) != (getattr(section, need) is not None):
-            belongs = f"the kind{'s' if len(kinds) > 1 else ''} {', '.join(kinds)}"
-            yield f"{place}.{need}: it is for {belongs} only, and required there."
-
-
-def _faults_of_alike(trackers: Mapping[str, TrackerSettings]) -> Iterator[str]:
-    families = [PRODUCTS[tracker.kind].family for tracker in trackers.values()]
-    for (name, tracker), family in zip(trackers.items(), families, strict=True):
-        if families.count(family) > 1 and tracker.pattern is None:
-            yield f"trackers.{name}.pattern: missing; another tracker's tickets look the same."
-
-
-def _faults_of_hooks(settings: Settings) -> Iterator[str]:
-    for name, hook in settings.hooks.items():
-        yield from _faults_of_secrets(f"hooks.{name}", hook, HOOKS[hook.kind].check_secret)
-        yield from _faults_of_needs(f"hooks.{name}", hook, hook.kind, HOOKS)
 
 
 NO_ORIGIN = "audit.origin: missing. It is the log's name wherever its head is kept."
@@ -238,6 +151,8 @@ def faults_of_log(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Iterat
     if (audit.timestamp_url is None) != (audit.timestamp_roots is None):
         yield "audit.timestamp_url and timestamp_roots: they belong together."
     if audit.timestamp_url is not None:
+        from service.outbound.addresses import check_url
+
         try:
             check_url(audit.timestamp_url, allowed_hosts)
         except ValueError as error:
@@ -266,7 +181,7 @@ def _faults_of_log_key(name: str, key: LogKeySettings, origin: str) -> Iterator[
     try:
         said = None if key.verifier_key is None else parse_verifier_key(key.verifier_key)
         pem = key.pem()
-        held = None if pem is None else parse_verifier_key(from_pem(origin, pem).verifier_key)
+        held = None if pem is None else _verifier_key_of(origin, pem)
     except OSError:
         yield f"audit.keys.{name}.key_file: it cannot be read."
     except ValueError as error:
@@ -279,18 +194,8 @@ def _faults_of_log_key(name: str, key: LogKeySettings, origin: str) -> Iterator[
             yield f"audit.keys.{name}.verifier_key: it belongs to another key."
 
 
-def _faults_of_secrets(
-    name: str, holder: WebhookSettings | HookSettings, check: Callable[[str], object]
-) -> Iterator[str]:
-    try:
-        secrets = holder.all_secrets()
-    except (OSError, UnicodeError):
-        yield f"{name}.secret_files: one of them cannot be read."
-        return
-    if not secrets:
-        yield f"{name}: it has no secret; set secrets or secret_files."
-    for secret in secrets:
-        try:
-            check(secret)
-        except ValueError as error:
-            yield f"{name}: {error}."
+def _verifier_key_of(origin: str, pem: bytes) -> VerifierKey:
+    """Return the public key of a private one. Raise ValueError."""
+    from service.signing.ed25519 import from_pem
+
+    return parse_verifier_key(from_pem(origin, pem).verifier_key)

@@ -10,7 +10,7 @@ from service.domain.account import Partition
 from service.domain.actor import SUBJECT_PATTERN, Role
 from service.domain.event_table import PUBLISHED
 from service.domain.policy import SMALLEST_QUORUM, FreshExecutions, Policy
-from service.notify import products
+from service.notify.kinds import HookKind, Kind
 from service.settings import patterns
 from service.settings.checks import check_database, check_path, split_url, wrong
 
@@ -332,7 +332,7 @@ class TrackerSettings(_Section):
     where a product has one. What its kind needs is in `notify/products.py`.
     """
 
-    kind: products.Kind
+    kind: Kind
     url: str
     user: Name | None = None
     repository: Repository | None = None
@@ -356,7 +356,7 @@ class HookSettings(_WithSecrets):
     Secrets of Standard Webhooks begin with `whsec_` or `whpk_` (Ed25519); all others are any text.
     """
 
-    kind: products.HookKind
+    kind: HookKind
     repository: Repository | None = None
 
 

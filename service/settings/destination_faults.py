@@ -1,0 +1,116 @@
+"""Faults of the destinations, trackers and hooks: one sentence per fault. Only settings that have some need this."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from service.notify.products import HOOKS, PRODUCTS, Hook, Product
+from service.notify.webhooks import signer
+from service.outbound.addresses import check_url
+from service.settings.circles import faults_of_circles
+from service.settings.model import Settings
+from service.settings.sections import HookSettings, TrackerSettings, WebhookSettings
+
+
+def faults_of_destinations(settings: Settings) -> Iterator[str]:
+    yield from _faults_of_webhooks(settings)
+    yield from _faults_of_chats(settings)
+    yield from _faults_of_trackers(settings)
+    yield from _faults_of_alike(settings.trackers)
+    yield from _faults_of_hooks(settings)
+    yield from faults_of_circles(settings)
+
+
+def _faults_of_webhooks(settings: Settings) -> Iterator[str]:
+    for name, webhook in settings.webhooks.items():
+        try:
+            check_url(webhook.url, settings.notify.allowed_hosts)
+        except ValueError as error:
+            yield f"webhooks.{name}.url: {error}."
+        yield from _faults_of_secrets(f"webhooks.{name}", webhook, signer)
+
+
+def _faults_of_chats(settings: Settings) -> Iterator[str]:
+    for name, chat in settings.chats.items():
+        if name in settings.webhooks:
+            yield f"chats.{name}: a webhook has the same name."
+        try:
+            url = chat.secret_url()
+        except (OSError, UnicodeError):
+            yield f"chats.{name}.url_file: it cannot be read."
+            continue
+        if not url:
+            yield f"chats.{name}: url or url_file is missing."
+            continue
+        try:
+            check_url(url, settings.notify.allowed_hosts)
+        except ValueError as error:
+            yield f"chats.{name}.url: {error}."
+
+
+def _faults_of_trackers(settings: Settings) -> Iterator[str]:
+    for name, tracker in settings.trackers.items():
+        if name in settings.webhooks.keys() | settings.chats.keys():
+            yield f"trackers.{name}: a webhook or a chat has the same name."
+        try:
+            check_url(tracker.url, settings.notify.allowed_hosts)
+        except ValueError as error:
+            yield f"trackers.{name}.url: {error}."
+        if {"?", "#"} & set(tracker.url):
+            yield f"trackers.{name}.url: it must not have a query or a fragment; paths are appended to it."
+        try:
+            if not tracker.secret():
+                yield f"trackers.{name}: password or password_file is missing, or empty."
+        except (OSError, UnicodeError):
+            yield f"trackers.{name}.password_file: it cannot be read."
+        yield from _faults_of_product(name, tracker)
+
+
+def _faults_of_product(name: str, tracker: TrackerSettings) -> Iterator[str]:
+    product = PRODUCTS[tracker.kind]
+    yield from _faults_of_needs(f"trackers.{name}", tracker, tracker.kind, PRODUCTS)
+    if product.states is not None and not set(product.states).issuperset(tracker.states.values()):
+        yield f"trackers.{name}.states: a ticket there is {' or '.join(product.states)}."
+    api = product.api_of.get("".join(tracker.url.split("/")[2:3]).lower())
+    if api is not None:
+        yield f"trackers.{name}.url: this is the address of its web pages; the address of its API is {api}."
+
+
+def _faults_of_needs(
+    place: str, section: TrackerSettings | HookSettings, kind: str, records: Mapping[Any, Product] | Mapping[Any, Hook]
+) -> Iterator[str]:
+    """Yield a fault for each setting that is missing for this kind, and for each that is of no use to it."""
+    for need in dict.fromkeys(need for record in records.values() for need in record.needs):
+        kinds = [each for each, record in records.items() if need in record.needs]
+        if (kind in kinds) != (getattr(section, need) is not None):
+            belongs = f"the kind{'s' if len(kinds) > 1 else ''} {', '.join(kinds)}"
+            yield f"{place}.{need}: it is for {belongs} only, and required there."
+
+
+def _faults_of_alike(trackers: Mapping[str, TrackerSettings]) -> Iterator[str]:
+    families = [PRODUCTS[tracker.kind].family for tracker in trackers.values()]
+    for (name, tracker), family in zip(trackers.items(), families, strict=True):
+        if families.count(family) > 1 and tracker.pattern is None:
+            yield f"trackers.{name}.pattern: missing; another tracker's tickets look the same."
+
+
+def _faults_of_hooks(settings: Settings) -> Iterator[str]:
+    for name, hook in settings.hooks.items():
+        yield from _faults_of_secrets(f"hooks.{name}", hook, HOOKS[hook.kind].check_secret)
+        yield from _faults_of_needs(f"hooks.{name}", hook, hook.kind, HOOKS)
+
+
+def _faults_of_secrets(
+    name: str, holder: WebhookSettings | HookSettings, check: Callable[[str], object]
+) -> Iterator[str]:
+    try:
+        secrets = holder.all_secrets()
+    except (OSError, UnicodeError):
+        yield f"{name}.secret_files: one of them cannot be read."
+        return
+    if not secrets:
+        yield f"{name}: it has no secret; set secrets or secret_files."
+    for secret in secrets:
+        try:
+            check(secret)
+        except ValueError as error:
+            yield f"{name}: {error}."
