@@ -2,13 +2,12 @@
 
 import os
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Any
 
-import psycopg
-from psycopg.errors import InsufficientPrivilege, InvalidSchemaName, UndefinedColumn, UndefinedFunction, UndefinedTable
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.domain.errors import Code, Unavailable
@@ -20,6 +19,9 @@ OTHER_SCHEMA = "This version does not run on the database's schema: rootquorum m
 # Errors after which PostgreSQL rolls back and a retry makes sense: a serialization failure, a deadlock, a restart, and
 # a connection that is being lost (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _ROLLED_BACK = {"40001", "40P01"}
+_NO_PRIVILEGE = "42501"
+# An undefined table, column or function, and an invalid schema name.
+_OTHER_SCHEMA = {"42P01", "42703", "42883", "3F000"}
 _GONE = {"57P01", "57P02", "57P03", "25P03", "08000", "08001", "08003", "08004", "08006"}
 
 # SQLite has the same message for a missing folder and for a file that it may not write.
@@ -80,13 +82,14 @@ def refusal(error: DBAPIError | PoolTimeout, url: URL, *, is_lost: bool = False)
     if isinstance(error, PoolTimeout):
         return away("all connections of the pool are in use")
     original, reason = error.orig, reason_of(error, url)
-    if isinstance(original, InsufficientPrivilege):
+    state = _state_of(error)
+    if state == _NO_PRIVILEGE:
         return NotGranted(Code.UNAVAILABLE, _NOT_GRANTED, cause=f"{_NOT_GRANTED} {reason}.")
-    if isinstance(original, UndefinedTable | UndefinedColumn | UndefinedFunction | InvalidSchemaName):
+    if state in _OTHER_SCHEMA:
         return Unavailable(Code.UNAVAILABLE, OTHER_SCHEMA, cause=f"{OTHER_SCHEMA} {reason}.")
     # From SQLite: a file that is damaged or not a database. From psycopg: a parameter that it cannot use.
     is_no_database = type(original) is sqlite3.DatabaseError
-    is_no_parameter = isinstance(original, psycopg.ProgrammingError) and error.statement is None
+    is_no_parameter = isinstance(error, ProgrammingError) and _is_postgresql(error) and error.statement is None
     if not (isinstance(error, OperationalError | InternalError) or is_no_database or is_no_parameter):
         return None
     kind = Interrupted if _did_nothing(error, is_lost=is_lost) else Unavailable
@@ -98,19 +101,30 @@ def _because(reason: str) -> str:
 
 
 def _did_nothing(error: DBAPIError, *, is_lost: bool) -> bool:
-    if not isinstance(error.orig, psycopg.Error):
+    if not _is_postgresql(error):
         return False  # SQLite: a file that is unavailable or locked stays so for longer than we would retry
-    state = error.orig.sqlstate
+    state = _state_of(error)
     if state in _ROLLED_BACK:
         return True
     could_not_connect = error.statement is None
     return not is_lost and (error.connection_invalidated or could_not_connect or state in _GONE)
 
 
+def _is_postgresql(error: DBAPIError) -> bool:
+    """Return whether psycopg raised it. Only a process with PostgreSQL loads psycopg."""
+    psycopg = sys.modules.get("psycopg")
+    return psycopg is not None and isinstance(error.orig, psycopg.Error)
+
+
+def _state_of(error: DBAPIError) -> str | None:
+    """Return PostgreSQL's error code, None if there is none."""
+    return getattr(error.orig, "sqlstate", None) if _is_postgresql(error) else None
+
+
 def reason_of(error: DBAPIError, url: URL) -> str:
     """Return the driver's message on one line, without passwords and PostgreSQL's details, which may quote a row."""
     original = error.orig
-    said = original.diag.message_primary if isinstance(original, psycopg.Error) else None
+    said = original.diag.message_primary if _is_postgresql(error) else None  # type: ignore[union-attr]  # psycopg.Error
     words = " ".join((said or str(original)).split())
     if url.get_backend_name() == "sqlite" and words.startswith(_SQLITE_IS_SHORT):
         words += _of_file(Path(url.database or ""))

@@ -1,12 +1,108 @@
-"""What a command loads: only what it needs. Names and counts are asserted, never times."""
+"""What a command loads: only what it needs. Names are asserted, never times."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import typer.main
+from support.installation import commanded
 
 from service.cli import app
 
+_SETTINGS = """
+[policy]
+decision_requires_auth_time = false
+[accounts.111122223333]
+name = "production"
+profile = "prod"
+[people.bob]
+name = "Bob"
+roles = ["approver"]
+[people.carol]
+name = "Carol"
+roles = ["approver"]
+"""
+# Each costs a process that does not need it up to a fifth of a second, and up to twenty MiB.
+_LARGE = {
+    "alembic",
+    "boto3",
+    "botocore",
+    "cryptography",
+    "fastapi",
+    "httpx",
+    "jwt",
+    "limits",
+    "moto",
+    "psycopg",
+    "pydantic",
+    "sqlalchemy",
+    "structlog",
+    "uvicorn",
+}
+
+
+def loaded(folder: Path, code: str) -> set[str]:
+    """Run the code in a new process, and return the modules that are loaded at its end."""
+    telling = f"import json, sys\ntry:\n    {code}\nfinally:\n    open('loaded', 'w').write(json.dumps([*sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", telling], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads((folder / "loaded").read_text()))
+
+
+def run(*arguments: str) -> str:
+    return f"import service.cli; service.cli.app({list(arguments)!r})"
+
+
+def test_the_list_of_commands_loads_the_commands_themselves_not(tmp_path: Path) -> None:
+    found = loaded(tmp_path, run("--help"))
+
+    assert not found & _LARGE
+    assert {name for name in found if name.startswith("service.")} == {
+        "service.cli",
+        "service.cli.commands",
+        "service.cli.common",
+        "service.cli.main",
+        "service.cli.terminal",
+        "service.domain",
+        "service.domain.errors",
+        "service.domain.sign_in_checks",
+        "service.domain.text",
+    }
+
+
+def test_a_token_is_created_without_the_api_aws_and_migrations(tmp_path: Path) -> None:
+    (tmp_path / "rootquorum.toml").write_text(_SETTINGS)
+    assert commanded(tmp_path, "migrate").returncode == 0
+
+    found = loaded(tmp_path, run("token", "create", "bob"))
+
+    assert found & _LARGE == {"pydantic", "sqlalchemy"}
+    assert not {name for name in found if name.startswith(("service.api", "service.aws", "service.notify.products"))}
+
+
+def test_the_worker_loads_no_server(tmp_path: Path) -> None:
+    assert loaded(tmp_path, "import service.cli.worker") & {"alembic", "fastapi", "moto", "uvicorn"} == set()
+
+
+def test_serving_loads_neither_migrations_nor_the_simulated_aws_nor_trackers(tmp_path: Path) -> None:
+    large = {"alembic", "moto", "service.notify.products", "service.simulated_aws"}
+    assert loaded(tmp_path, "import service.cli.serve") & large == set()
+
+
+def test_what_executes_is_loaded_before_the_first_request(tmp_path: Path) -> None:
+    """An import that fails must fail at the start, not in the middle of an approved execution."""
+    (tmp_path / "rootquorum.toml").write_text(_SETTINGS)
+    start = "from service.app import compose; from service.settings import load; compose(load()).__enter__()"
+    needed = {"boto3", "service.app.accounts", "service.aws.root", "service.aws.sources"}
+
+    assert needed <= loaded(tmp_path, start)
+    assert {"service.workflow.execute", "service.aws.root"} <= loaded(tmp_path, "import service.cli.serve")
+
 
 def test_the_list_of_commands_says_what_each_says_of_itself() -> None:
-    listed = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # the root is a group
-    for name, command in listed.items():
-        own_help = command.load().help
-        assert command.help == " ".join(own_help.split("\n\n")[0].split()), name
+    root: Any = typer.main.get_command(app)
+    later = {**root.commands, "explain": root.commands["token"].load().commands["explain"]}
+    for name, command in later.items():
+        assert command.help == " ".join(command.load().help.split("\n\n")[0].split()), name
