@@ -22,7 +22,7 @@ import structlog
 from service.db.leases import Lease
 from service.domain.errors import Code, ServiceError, Unavailable
 from service.workflow.context import Context
-from service.workflow.due import Step, due
+from service.workflow.due import DriftChecks, Step, due
 from service.workflow.health import note_pass
 from service.workflow.leases import check, release, renew, take
 
@@ -117,6 +117,7 @@ class Worker:
         self._lease = lease
         self._holder = f"{socket.gethostname()[:40]} {os.getpid()}"
         self._backoff = Backoff()
+        self._drift_checks = DriftChecks()
         self._parallel = parallel
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="worker")
         self._stop = threading.Event()
@@ -165,7 +166,7 @@ class Worker:
             self._wake.clear()
             self._left_out = False
         self._renew()
-        wanted = lanes(self._ctx, self._backoff)
+        wanted = lanes(self._ctx, self._backoff, self._drift_checks)
         self._begin([lane for lane in wanted if lane.is_awaited], spared=0)
         self._begin([lane for lane in wanted if not lane.is_awaited], spared=1)
         if time.monotonic() - self._noted >= _NOTE_SECONDS:
@@ -206,7 +207,7 @@ class Worker:
 
     def _do(self, lane: Lane, ctx: Context) -> None:
         # Read again what is due: another worker may have done it before we got the lease.
-        run_lane(ctx, lanes(ctx, self._backoff).get(lane, []), self._backoff, self._stop)
+        run_lane(ctx, lanes(ctx, self._backoff, self._drift_checks).get(lane, []), self._backoff, self._stop)
 
 
 def run_pass(ctx: Context, backoff: Backoff | None = None) -> None:
@@ -219,9 +220,9 @@ def run_pass(ctx: Context, backoff: Backoff | None = None) -> None:
         run_lane(ctx, steps, backoff, threading.Event())
 
 
-def lanes(ctx: Context, backoff: Backoff) -> dict[Lane, list[Step]]:
+def lanes(ctx: Context, backoff: Backoff, drift_checks: DriftChecks | None = None) -> dict[Lane, list[Step]]:
     """Return the steps that are due and not backed off, by lane; those that somebody waits for come first."""
-    steps = list(due(ctx))
+    steps = list(due(ctx, drift_checks))
     backoff.forget_all_but({_step(step) for step in steps} | {_account(step) for step in steps})
     found: dict[Lane, list[Step]] = {}
     for step in steps:

@@ -7,18 +7,25 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 from structlog.testing import capture_logs
-from support.builders import ACCOUNT, DEACTIVATE, DELETE, OTHER_ACCOUNT, Watch
+from support.builders import ACCOUNT, ACCOUNTS, DEACTIVATE, DELETE, OTHER_ACCOUNT, Watch
 from support.house import House
 
 from service import worker
+from service.aws.organization import KnownAccounts
 from service.cli.waiting import wait_until
+from service.db import expectations
+from service.db.engine import begin
+from service.domain.account import Account
 from service.domain.actor import Role
+from service.domain.drift import Expectation
 from service.simulated_aws import Refuse, Throttle
 from service.worker import Backoff, Worker, run_pass
 from service.workflow import leases
 from service.workflow.context import Context
-from service.workflow.due import Step, due
+from service.workflow.drift import check_drift
+from service.workflow.due import DriftChecks, Step, due
 
 _LONG = 30
 _LEASE = timedelta(seconds=30)
@@ -110,7 +117,7 @@ def test_a_step_that_crashes_does_not_hold_up_the_others(house: House, monkeypat
     house.file()
     house.clock.advance(timedelta(days=3))
 
-    def with_a_crash(ctx: Context) -> Iterator[Step]:
+    def with_a_crash(ctx: Context, _: DriftChecks | None) -> Iterator[Step]:
         yield Step("expire", ACCOUNT, "none", lambda _: 1 / 0)
         yield from due(ctx)
 
@@ -226,3 +233,49 @@ def test_a_throttled_account_waits_and_is_served_later(house: House) -> None:
     watch.seconds = 2
     run_pass(house.ctx, backoff)
     assert house.now(request).status == "succeeded"
+
+
+def test_a_pass_with_nothing_due_costs_the_same_with_a_thousand_accounts(house: House) -> None:
+    """Every process makes one every two seconds, for ever."""
+    accounts = {str(10**11 + n): Account(account_id=str(10**11 + n), name="x", has_profile=True) for n in range(1000)}
+    house.change(accounts=KnownAccounts(accounts), policy=replace(house.ctx.policy, drift_checks=True))
+    with begin(house.ctx.engine) as tx:
+        for account_id in accounts:
+            expectations.add(
+                tx, Expectation(account_id=account_id, checked_at=house.clock(), keys={}, mfa_enabled=True)
+            )
+    checks = DriftChecks()
+    assert list(due(house.ctx, checks)) == []
+
+    asked: list[str] = []
+    event.listen(house.ctx.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    assert list(due(house.ctx, checks)) == []
+
+    assert len([statement for statement in asked if statement.startswith("SELECT requests")]) == 8
+    assert not [statement for statement in asked if "expectations" in statement or "FROM people" in statement]
+    assert len(asked) <= 11
+
+
+def test_a_pass_notices_that_another_process_has_checked_an_account(house: House) -> None:
+    accounts = {ACCOUNT: ACCOUNTS[ACCOUNT]}
+    house.change(accounts=KnownAccounts(accounts), policy=replace(house.ctx.policy, drift_checks=True))
+    checks = DriftChecks()
+    assert [step.what for step in due(house.ctx, checks)] == ["check_drift"]
+
+    check_drift(house.ctx, ACCOUNTS[ACCOUNT])
+    assert list(due(house.ctx, checks)) == []
+
+    house.clock.advance(house.ctx.policy.drift_interval)
+    assert [step.what for step in due(house.ctx, checks)] == ["check_drift"]
+
+
+def test_a_check_in_the_future_is_repeated(house: House) -> None:
+    accounts = {ACCOUNT: ACCOUNTS[ACCOUNT]}
+    house.change(accounts=KnownAccounts(accounts), policy=replace(house.ctx.policy, drift_checks=True))
+    checks = DriftChecks()
+    house.clock.advance(timedelta(hours=1))
+    check_drift(house.ctx, ACCOUNTS[ACCOUNT])
+    assert list(due(house.ctx, checks)) == []
+
+    house.clock.advance(-timedelta(hours=1))
+    assert [step.what for step in due(house.ctx, checks)] == ["check_drift"]

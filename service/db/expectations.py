@@ -45,10 +45,11 @@ def is_there_already(error: IntegrityError) -> bool:
     return "pk_expectations" in str(error.orig) or "expectations.account_id" in str(error.orig)
 
 
-def checked_between(tx: Tx, after: datetime, now: datetime) -> set[str]:
-    """Return the ids of accounts whose last drift check began in that time. One in the future had a wrong clock."""
-    query = select(expectations.c.account_id).where(expectations.c.checked_at > after, expectations.c.checked_at <= now)
-    return set(tx.execute(query).scalars())
+def checked_between(tx: Tx, after: datetime, now: datetime) -> dict[str, datetime]:
+    """Return the accounts last checked for drift in that time, and when. One in the future had a wrong clock."""
+    columns = (expectations.c.account_id, expectations.c.checked_at)
+    query = select(*columns).where(expectations.c.checked_at > after, expectations.c.checked_at <= now)
+    return {row.account_id: row.checked_at for row in tx.execute(query)}
 
 
 def open_findings(tx: Tx, account_id: str | None = None) -> Sequence[DriftFinding]:

@@ -46,6 +46,8 @@ def held(tx: Tx, subject: str, name: str) -> Person:
 
 def some(tx: Tx, subjects: Collection[str]) -> Sequence[Person]:
     """Return the known people among `subjects`, by subject."""
+    if not subjects:
+        return []
     query = select(people).where(people.c.subject.in_(subjects)).order_by(people.c.subject)
     return [person_of(row) for row in tx.execute(query).mappings()]
 

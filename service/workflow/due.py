@@ -3,14 +3,16 @@
 Each request has its own transaction and each step is safe to repeat, so passes may overlap or stop anywhere.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Protocol
 
 from service.db import backlog, expectations, outbox
 from service.db.backlog import Due
-from service.db.engine import read
+from service.db.engine import Tx, read
+from service.domain.account import Account
 from service.domain.actor import WORKER
 from service.domain.capability import is_readable
 from service.domain.request import Status
@@ -70,8 +72,38 @@ class Step:
         assert self.what in STEPS, "docs/operations.md does not know this step"
 
 
-def due(ctx: Context) -> Iterator[Step]:
-    """Yield the steps that are due now. The worker runs them, one account's steps one by one, in this order."""
+class DriftChecks:
+    """Remembers when accounts were last checked for drift, so that a pass asks the database only if one may be due."""
+
+    def __init__(self) -> None:
+        # Replaced as a whole, so that threads can share it.
+        self._checked: dict[str, datetime] = {}
+
+    def due(self, ctx: Context, tx: Tx, now: datetime) -> list[Account]:
+        """Return the accounts whose check is due."""
+        if not ctx.policy.drift_checks:
+            return []
+        after = now - ctx.policy.drift_interval
+        found = self._without(ctx.accounts.at_hand(), after, now)
+        if found:
+            self._checked = expectations.checked_between(tx, after, now)
+        return self._without(found, after, now)
+
+    def _without(self, accounts: Iterable[Account], after: datetime, now: datetime) -> list[Account]:
+        """Return the accounts that can be checked, without those that were checked in that time."""
+        checked = self._checked
+        return [
+            account
+            for account in accounts
+            if not after < checked.get(account.account_id, after) <= now and is_readable(account)
+        ]
+
+
+def due(ctx: Context, drift_checks: DriftChecks | None = None) -> Iterator[Step]:
+    """Yield the steps that are due now. The worker runs them, one account's steps one by one, in this order.
+
+    Give the same `drift_checks` to every pass; None knows nothing yet.
+    """
     now = ctx.now()
     executing_too_long = now - ctx.roots.call_budget
     in_doubt_long_enough = now - max(ctx.policy.consistency_delay, ctx.roots.call_budget)
@@ -86,7 +118,7 @@ def due(ctx: Context) -> Iterator[Step]:
             expire_key: list(backlog.expiring(tx, now, ctx.policy.expiry_notice, _BATCH)),
             reconcile: list(backlog.claimed_before(tx, Status.IN_DOUBT, in_doubt_long_enough, _BATCH)),
         }
-        checked = expectations.checked_between(tx, now - ctx.policy.drift_interval, now)
+        to_check = (drift_checks or DriftChecks()).due(ctx, tx, now)
         # A destination that has left the settings keeps its pending deliveries until it is named again.
         destinations = [there for there in outbox.destinations_due(tx, now) if there.destination in ctx.destinations]
         is_old = outbox.is_old(tx, now - ctx.delivery_retention, ctx.destinations.keys())
@@ -103,9 +135,8 @@ def due(ctx: Context) -> Iterator[Step]:
     if ctx.accounts.is_due():
         # In a separate lane: due work for requests must not wait for an organization's listing.
         yield Step("list_accounts", "", None, lambda ctx: ctx.accounts.every())
-    for account in ctx.accounts.at_hand() if ctx.policy.drift_checks else ():
-        if account.account_id not in checked and is_readable(account):
-            yield Step("check_drift", account.account_id, None, partial(check_drift, account=account))
+    for account in to_check:
+        yield Step("check_drift", account.account_id, None, partial(check_drift, account=account))
 
 
 def expire(ctx: Context, request_id: str) -> None:
