@@ -105,12 +105,14 @@ test-faults: .venv/ready
 fuzz: .venv/ready
 	FUZZ=long $(BIN)/pytest -n auto tests/fuzz $(ARGS)
 
-# The environment, from the lock with its hashes; made anew when the lock changes.
+# The environment, from the lock with its hashes; made anew when the lock changes. What the service loads is compiled at
+# once: where PYTHONDONTWRITEBYTECODE is set, as in many containers, every start would compile it anew, for two seconds.
 .venv/ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet uv==$(UV_VERSION)
 	$(BIN)/python tools/uv_as_pip.py pip sync --quiet --python $(BIN)/python requirements-dev.lock
 	$(BIN)/python tools/uv_as_pip.py pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable .
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c "import service.cli.serve, service.cli.demo, service.simulated_aws, alembic.command"
 	touch $@
 
 # requirements.lock is what the service runs on, in the image too; the other adds the demo and the tests to just that.
