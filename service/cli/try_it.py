@@ -60,6 +60,9 @@ def stay(console: Console, http: httpx.Client, tokens: dict[str, Secret]) -> Non
     for hint in _HINTS:
         console.print(f"  {hint}", markup=False)
     console.print("\nCtrl-C ends it. The tokens end with it.")
+    # A shell has its background jobs ignore Ctrl-C's signal; `kill` sends the other. Either ends the service, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         signal.pause()
     except KeyboardInterrupt:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
-import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
@@ -176,7 +175,7 @@ def _prepare_postgresql(connection: Any, record: ConnectionPoolEntry) -> None:
 def _drop_connection(context: ExceptionContext) -> None:
     """Have an unusable connection closed, with all others of the pool."""
     error = context.original_exception
-    if isinstance(error, psycopg.Error) and (error.sqlstate == _DEMOTED or error.diag.message_primary == _OUTDATED):
+    if getattr(error, "sqlstate", None) == _DEMOTED or str(error).startswith(_OUTDATED):
         context.is_disconnect = True
 
 

@@ -3,6 +3,7 @@
 Only a migration loads Alembic, which costs 0.1 s and 10 MiB. `migrations/HEAD` has the needed revision.
 """
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,12 +126,20 @@ def _check_may_be_granted(tx: Tx, role: str) -> None:
 
 
 def not_granted(tx: Tx) -> list[str]:
-    """Return the tables that this role should write to and cannot. New tables belong to the owner only."""
+    """Return the tables that this role should read or write and cannot. New tables belong to the owner only."""
     if tx.dialect.name == "sqlite":
         return []
-    written = sorted(metadata.tables.keys() - {"audit_head", "audit_tree", "person_groups", "supported_revisions"})
-    query = "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE NOT has_table_privilege(name, 'INSERT')"
-    return list(tx.execute(text(query), {"names": written}).scalars())
+    query = """
+        SELECT name FROM unnest(CAST(:names AS text[])) AS name
+        WHERE NOT has_table_privilege(name, 'SELECT')
+            OR NOT (name = ANY(CAST(:read AS text[])) OR has_table_privilege(name, 'INSERT'))
+    """
+    names = {"names": sorted(metadata.tables), "read": sorted(_READ)}
+    return list(tx.execute(text(query), names).scalars())
+
+
+# What the service inserts nothing into.
+_READ = {"audit_head", "audit_tree", "person_groups", "supported_revisions"}
 
 
 def may_rewrite_history(tx: Tx) -> bool:
@@ -146,7 +155,7 @@ def config_for(engine: Engine) -> "Config":
     """Return the config for Alembic's commands on `engine`."""
     from alembic.config import Config
 
-    config = Config()
+    config = Config(stdout=sys.stdout)  # of now: its default is of the moment when Alembic was imported
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["engine"] = engine
     return config

@@ -22,7 +22,7 @@ def check_ready(ctx: Context) -> None:
     if not_granted:
         raise Unavailable(
             Code.UNAVAILABLE,
-            f"The database's role may not write to {', '.join(not_granted)}: rootquorum migrate --grant-to ROLE.",
+            f"The database's role may not use {', '.join(not_granted)}: rootquorum migrate --grant-to ROLE.",
         )
 
 

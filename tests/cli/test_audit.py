@@ -27,6 +27,12 @@ from service.db.engine import begin, connect
 from service.domain.checkpoint import VerifierKey
 from service.workflow.audit import checkpoint, export
 
+# AWS's SDK leaves a socket to the collector, which may come in any later test.
+pytestmark = [
+    pytest.mark.usefixtures("torn_connections"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
+
 ELSEWHERE = str(VerifierKey("elsewhere.example.com/log", b"k" * 32))
 _GRANT = re.compile(r"^GRANT SELECT ON (?:[a-z_]+, )*[a-z_]+ TO auditor;$", re.MULTILINE)
 

@@ -236,10 +236,13 @@ def test_the_demo_tells_the_whole_story(folder: Path) -> None:
     assert "arn:aws:iam::111122223333:root" in done.stdout
 
 
-def test_the_kept_demo_leaves_a_request_for_each_person_to_try(folder: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_kept_demo_leaves_a_request_for_each_person_to_try(folder: Path, number: signal.Signals) -> None:
     port, told = free_port(), ""
     command = [sys.executable, "-m", "service", "demo", "--keep", "--port", str(port)]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as demo:
+    # As a shell starts a job in the background.
+    shell = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
+    with subprocess.Popen([*shell, *command], cwd=folder, stdout=subprocess.PIPE, text=True) as demo:
         assert demo.stdout is not None
         while "Ctrl-C ends it" not in (line := demo.stdout.readline()):
             assert line, told
@@ -260,5 +263,7 @@ def test_the_kept_demo_leaves_a_request_for_each_person_to_try(folder: Path) -> 
             "erin": 1,
             "frank": 0,
         }
-        demo.send_signal(signal.SIGINT)
+        demo.send_signal(number)
         assert demo.wait(timeout=30) == 0
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"http://127.0.0.1:{port}/livez")
