@@ -20,7 +20,7 @@ from service.workflow.context import Context
 from service.workflow.drift import DriftCheck, check_drift
 from service.workflow.health import check_ready
 
-app = Commands(help="Accounts: check whether they can serve.")
+app = Commands()
 
 Parallel = Annotated[int, typer.Option(min=1, max=64, help="How many accounts at a time.")]
 

@@ -35,7 +35,7 @@ from service.workflow.context import Context
 from service.workflow.health import check_readable
 from service.workflow.verify import Anchor, verify
 
-app = Commands(help="The audit log: keys, anchors, verification.")
+app = Commands()
 
 _MOST_FAULTS = 20
 _Kind = Literal["export", "evidence", "checkpoint"]

@@ -69,7 +69,9 @@ class _Later(_Command):
         module, _, attribute = self._place.partition(":")
         found = getattr(_imported(module), attribute)
         if isinstance(found, Commands):
-            return get_group(found)
+            group = get_group(found)
+            group.help = self.help
+            return group
         alone = Commands()
         alone.command(self.name)(found)
         return get_group(alone).commands[str(self.name)]

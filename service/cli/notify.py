@@ -18,7 +18,7 @@ from service.notify.webhooks import PrivateKey, signer
 from service.outbound.exchange import Recorder
 from service.outbound.guarded import new_client
 
-app = Commands(help="Destinations of events.")
+app = Commands()
 
 _Name = Annotated[str, typer.Argument(help="Its name in the settings.")]
 

@@ -11,7 +11,7 @@ from service.cli.terminal import Table
 from service.domain.actor import ActorKind
 from service.workflow.people import everybody, reinstate, suspend
 
-app = Commands(help="The people that the service knows: list, suspend, reinstate.")
+app = Commands()
 
 Subject = Annotated[str, typer.Argument(help="Their subject, from `person list`.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the audit log.", prompt="Why")]

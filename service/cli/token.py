@@ -12,7 +12,7 @@ from service.cli.prepared import operator, ready
 from service.cli.terminal import Table
 from service.workflow.tokens import create_token, list_tokens, revoke_token
 
-app = Commands(help="API tokens: create, list, revoke. Tokens of a provider: explain.")
+app = Commands()
 
 
 @app.command()

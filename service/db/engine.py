@@ -134,7 +134,7 @@ def _raise_refusal(error: DBAPIError | PoolTimeout, engine: Engine, *, is_lost: 
 
 
 def retried(function: Callable[P, T]) -> Callable[P, T]:
-    """Retry a function that does nothing but one transaction when the database has aborted it.
+    """Retry a function when the database has aborted its transaction. Whatever else it does can be repeated.
 
     It is not retried if the connection was lost in the COMMIT, which may have succeeded. Raise Interrupted after the
     last try.

@@ -99,7 +99,7 @@ _EDGES: WeakKeyDictionary[Engine, Frontier] = WeakKeyDictionary()
 
 
 def _edge(tx: Tx, size: int, known: Head) -> Tree:
-    """Return the tree over all events. Its edge is read only if another process appended the last event."""
+    """Return the tree over all events. Its edge is not read if this process appended the last event."""
     edge = _EDGES.get(tx.engine)
     if edge is not None and edge.size == size and Head(edge.size, edge.root().hex()) == known:
         return Tree(tx, edge, {})

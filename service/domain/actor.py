@@ -160,7 +160,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class _Index:
+class Index:
     """What would otherwise take a search through all members in the settings."""
 
     members: Mapping[str, Member]
@@ -169,7 +169,7 @@ class _Index:
     approvers: tuple[str, ...]
 
     @classmethod
-    def of(cls, members: Mapping[str, Member]) -> "_Index":
+    def of(cls, members: Mapping[str, Member]) -> "Index":
         return cls(
             members=members,
             machines={member.login: member for member in members.values() if member.login is not None},
@@ -192,14 +192,14 @@ class Directory:
     members: Mapping[str, Member]
     grants: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)
     seen: Mapping[str, Member] = field(default_factory=dict)
-    _index: _Index | None = field(default=None, repr=False, compare=False)
+    _index: Index | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self._index is None or self._index.members is not self.members:
-            object.__setattr__(self, "_index", _Index.of(self.members))
+            object.__setattr__(self, "_index", Index.of(self.members))
 
     @property
-    def index(self) -> _Index:
+    def index(self) -> Index:
         assert self._index is not None  # set at the start
         return self._index
 

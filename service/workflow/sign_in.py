@@ -55,7 +55,7 @@ def recording_sign_ins(function: Callable[Concatenate[Context, P], T]) -> Callab
             record_news(ctx, news)
         try:
             return function(ctx, *args, **kwargs)
-        except News as news:  # only if others sign in as the same person at the same moment
+        except News as news:  # only where clocks of hosts are more than a minute apart
             raise Unavailable(Code.UNAVAILABLE) from news
 
     return recording
@@ -70,7 +70,7 @@ def sign_in(ctx: Context, caller: Caller) -> Actor:
 
 
 def signed_in(ctx: Context, tx: Tx, caller: Caller) -> Actor:
-    """Return who calls, with today's roles. Take no lock before: this may raise.
+    """Return who calls, with today's roles. Lock no row before: this may raise.
 
     Raise Unauthenticated for a bad token; Forbidden for somebody who is suspended or has no role here; News.
     """
