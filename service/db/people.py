@@ -4,15 +4,13 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, RowMapping, bindparam, insert, select, tuple_, union_all, update
+from sqlalchemy import Executable, RowMapping, bindparam, insert, select, tuple_, union_all, update
 
 from service.db.columns import INSERT
 from service.db.engine import Tx
 from service.db.tables import people, person_groups
 from service.domain.actor import Person, Word
 from service.domain.canonical import Document, Json, canonical, parse_timestamp, timestamp
-
-_PAIR = tuple_(person_groups.c.issuer, person_groups.c.group)
 
 
 def add(tx: Tx, person: Person) -> None:
@@ -74,7 +72,8 @@ def _concerned(*, approvers: bool, groups: bool, everybody: bool) -> Executable:
         suspended = people.c.suspended_at.is_not(None)
         parts.append(select(people).where(suspended, people.c.subject.in_(bindparam("approvers", expanding=True))))
     if groups:
-        of_groups = select(person_groups.c.subject).where(_PAIR.in_(bindparam("groups", expanding=True)))
+        pair = tuple_(person_groups.c.issuer, person_groups.c.group)
+        of_groups = select(person_groups.c.subject).where(pair.in_(bindparam("groups", expanding=True)))
         members = select(people).where(people.c.suspended_at.is_(None), people.c.subject.in_(of_groups))
         parts.append(select((members if everybody else members.limit(bindparam("most"))).subquery()))
     return parts[0] if len(parts) == 1 else union_all(*parts)
@@ -87,11 +86,6 @@ _CONCERNED = {
     for groups in (False, True)
     for everybody in (False, True)
 }
-
-
-def in_groups(groups: Collection[tuple[str, str]]) -> ColumnElement[bool]:
-    """Return the condition that a row of `person_groups` is one of these, as issuer and group."""
-    return _PAIR.in_(sorted(groups))
 
 
 def every(tx: Tx) -> Sequence[Person]:

@@ -1,12 +1,11 @@
 """SQL conditions for the requests that a reader wants and may see."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, and_, case, exists, false, func, or_, select, true
 
-from service.db.people import in_groups
-from service.db.tables import api_tokens, decisions, people, person_groups, requests
-from service.domain.actor import Directory, Role
+from service.db.tables import api_tokens, decisions, people, requests
+from service.domain.actor import Directory, Member, Role
 from service.domain.operation import OperationName
 from service.domain.proof import SIGN_IN_PREFIX
 from service.domain.request import Status, Verdict
@@ -121,27 +120,19 @@ def _counts(awaiting: Awaiting) -> ColumnElement[bool]:
 
 
 def _is_of_an_approver(directory: Directory) -> Iterator[ColumnElement[bool]]:
-    """Yield the conditions that its person is an approver of the account today, by the settings or by a group.
+    """Yield the conditions that its person is an approver of the account today.
 
     Most approvers have no limits; they share a list.
     """
-    person = decisions.c.person
-    limited = [who for who in directory.index.approvers if Role.APPROVER in directory.members[who].limits]
-    yield person.in_(sorted(set(directory.index.approvers).difference(limited)))
-    for who in limited:
-        yield and_(person == who, requests.c.account_id.in_(directory.members[who].limits[Role.APPROVER]))
-    unnamed = person.not_in(sorted(directory.members))  # the settings alone say what a named person may do
-    everywhere = directory.approver_groups(None)
-    if everywhere:
-        yield and_(unnamed, _is_in_groups(everywhere))
-    for account_id in sorted(directory.accounts_of_grants):
-        of_account = directory.approver_groups(account_id) - everywhere
-        if of_account:
-            yield and_(unnamed, requests.c.account_id == account_id, _is_in_groups(of_account))
+    person, members = decisions.c.person, {who: directory.get(who) for who in directory.all_approvers}
+    limits = {who: member.limits[Role.APPROVER] for who, member in members.items() if member and _is_limited(member)}
+    yield person.in_(sorted(members.keys() - limits.keys()))
+    for who, accounts in sorted(limits.items()):
+        yield and_(person == who, requests.c.account_id.in_(accounts))
 
 
-def _is_in_groups(groups: Collection[tuple[str, str]]) -> ColumnElement[bool]:
-    return exists().where(person_groups.c.subject == decisions.c.person, in_groups(groups))
+def _is_limited(member: Member) -> bool:
+    return Role.APPROVER in member.limits
 
 
 def _is_void() -> ColumnElement[bool]:

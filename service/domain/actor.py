@@ -292,24 +292,14 @@ class Directory:
         member = self.get(subject)
         return member is not None and member.approves and member.has(Role.APPROVER, on=account_id)
 
-    @property
-    def accounts_of_grants(self) -> frozenset[str]:
-        """Return the accounts to which some grant of the approver role is limited."""
-        return frozenset(
-            account
-            for grants in self.grants.values()
-            for grant in grants
-            if Role.APPROVER in grant.roles and grant.accounts is not None
-            for account in grant.accounts
-        )
-
-    def approver_groups(self, account_id: str | None) -> frozenset[tuple[str, str]]:
-        """Return issuer and group of each grant of the approver role in this account or, for None, in all accounts."""
+    def approver_groups(self, account_id: str | None = None) -> frozenset[tuple[str, str]]:
+        """Return issuer and group of each grant of the approver role in this account or, for None, in any account."""
         return frozenset(
             (issuer, grant.group)
             for issuer, grants in self.grants.items()
             for grant in grants
-            if Role.APPROVER in grant.roles and (grant.accounts is None or account_id in grant.accounts)
+            if Role.APPROVER in grant.roles
+            and (account_id is None or grant.accounts is None or account_id in grant.accounts)
         )
 
     @property

@@ -32,7 +32,7 @@ class Awaiting:
     """Requests that wait for `person` at `now`: for their decision, their execution or their receipt.
 
     `directory` and `quorum` are today's; they show whether an approved request has lost its quorum. Of the people with
-    a stored record, the directory has `person` alone.
+    a stored record, the directory has `person` and those whose groups make them approvers.
     """
 
     person: str

@@ -64,7 +64,8 @@ def list_requests(
         actor = signed_in(ctx, tx, caller)
         selection = replace(selection, reader=_reader(actor))
         if awaiting_me:
-            directory = ctx.directory.joined(people.some(tx, [actor.subject]))
+            approvers = people.concerned(tx, [actor.subject], groups=ctx.directory.approver_groups())
+            directory = ctx.directory.joined(approvers)
             awaiting = Awaiting(actor.subject, directory, quorum=ctx.policy.quorum, now=ctx.now())
             selection = replace(selection, awaiting=awaiting)
         found = requests.select_page(tx, selection, after=after, limit=limit + 1)
