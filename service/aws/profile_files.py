@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import botocore.session
-from botocore.configloader import load_config, raw_config_parse
+from botocore.configloader import build_profile_map, raw_config_parse
 from botocore.exceptions import BotoCoreError, ConfigNotFound
 
 from service.domain.text import visible
@@ -52,35 +52,50 @@ class Files:
 
 
 def read_files(session: botocore.session.Session) -> Files:
-    """Read the files from AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, or the usual ones. Raise FaultyProfile."""
+    """Read the files from AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, or the usual ones. Raise FaultyProfile.
+
+    The session uses what was read. It would read both again, and large files take long.
+    """
     config, credentials = (
         os.path.expanduser(os.path.expandvars(str(session.get_config_variable(name))))  # noqa: PTH111  # as botocore
         for name in ("config_file", "credentials_file")
     )
-    for file in (config, credentials):
-        _check_file(file)
-    loaded = _loaded(load_config, config)
+    sections, in_credentials = _loaded(config), _loaded(credentials)
+    loaded = build_profile_map(sections)
+    session._config = _joined(loaded, in_credentials)  # type: ignore[attr-defined]  # noqa: SLF001
     return Files(
         config=config,
         credentials=credentials,
-        in_config=loaded.get("profiles", {}),
-        in_credentials=_loaded(raw_config_parse, credentials),
-        config_sections=_loaded(raw_config_parse, config),
-        sso_sessions=loaded.get("sso_sessions", {}),
+        in_config=loaded["profiles"],
+        in_credentials=in_credentials,
+        config_sections=sections,
+        sso_sessions=loaded["sso_sessions"],
     )
 
 
-def _loaded(load: Any, file: str) -> dict[str, Any]:
+def _joined(loaded: dict[str, Any], in_credentials: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what `Session.full_config` returns: the values of the credentials file come first."""
+    profiles = {name: dict(profile) for name, profile in loaded["profiles"].items()}
+    for name, profile in in_credentials.items():
+        profiles.setdefault(name, {}).update(profile)
+    return {**loaded, "profiles": profiles}
+
+
+def _loaded(file: str) -> dict[str, Any]:
+    """Parse a file. A missing file is no fault, as for botocore. Raise FaultyProfile."""
+    _check_content(file)
     try:
-        return dict(load(file))
+        return dict(raw_config_parse(file))
     except ConfigNotFound:
         return {}
-    except BotoCoreError:  # all that `_check_file` lets pass: a malformed indented block
+    except BotoCoreError:
+        _check_syntax(file)
+        # All that passes that check: a malformed indented block.
         raise FaultyProfile(f"{file} cannot be read: an indented block there is not one of `name = value`.") from None
 
 
-def _check_file(file: str) -> None:
-    """Raise FaultyProfile for a file that cannot be read. A missing file is no fault, as for botocore."""
+def _check_content(file: str) -> None:
+    """Raise FaultyProfile for a file that cannot be read or is no UTF-8, which botocore would ignore or misread."""
     if os.path.isdir(file):  # noqa: PTH112
         raise FaultyProfile(f"{file} is a directory, not a file.")
     if not os.path.isfile(file):  # noqa: PTH113
@@ -96,11 +111,14 @@ def _check_file(file: str) -> None:
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content:
         raise FaultyProfile(f"{file} is UTF-16 or no text. Save it as UTF-8.")
     try:
-        text = content.decode()
+        content.decode()
     except UnicodeDecodeError:
         raise FaultyProfile(f"{file} is not UTF-8.") from None
+
+
+def _check_syntax(file: str) -> None:
     try:
-        configparser.RawConfigParser().read_string(text)
+        configparser.RawConfigParser().read(file, encoding="utf-8")
     except configparser.Error as error:
         raise FaultyProfile(_unreadable(file, error)) from None
 
