@@ -7,14 +7,13 @@ and once with new clients for each filing and execution. The service takes its c
 because that may have been rotated, so it cannot keep clients. The goal is judged by the harder of the two.
 """
 
-import os
 from collections.abc import Iterator
 
-from measure import Call, Connection, Cost, Job, Row, cheaper, cpu_seconds, finish, quicker
+from measure import QUICK, Call, Connection, Cost, Job, Row, cheaper, cpu_seconds, finish, quicker
 from sites import APPROVERS, DATABASES, InstantAws, Site, accounts_of, database, floor, instant_aws, served
 from stages import decision, filing, step
 
-ACCOUNTS, ROUNDS = (16, 3) if "QUICK" in os.environ else (40, 7)
+ACCOUNTS, ROUNDS = (16, 2) if QUICK else (40, 7)
 GOAL = 0.6
 # After each write: reads of the request, a page, what waits for an approver, and who they are.
 _PAGES = ("/v1/requests?limit=50", "/v1/requests?limit=50&awaiting=me", "/v1/me")

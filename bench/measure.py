@@ -4,6 +4,7 @@ Processor time is the steadier figure: a shared machine takes time from everybod
 """
 
 import json
+import os
 import platform
 import socket
 import subprocess
@@ -20,6 +21,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+# Fewer rounds and rows.
+QUICK = bool(os.environ.get("QUICK"))
 CONNECTIONS = 4
 _TICKS_A_SECOND = 100  # of /proc/PID/stat, on every Linux that Python runs on
 _CPUCLOCK_SCHED = 2
@@ -111,7 +114,14 @@ def cpu_seconds(pid: int) -> float:
     ended = sum(map(int, _stat(pid)[13:15])) / _TICKS_A_SECOND
     # The clock that clock_getcpuclockid(3) returns: the sum of utime and stime, but in nanoseconds and not in ticks.
     own = time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)
-    return own + ended + sum(cpu_seconds(child) for child in _children(pid))
+    return own + ended + sum(_cpu_seconds_or_none(child) for child in _children(pid))
+
+
+def _cpu_seconds_or_none(child: int) -> float:
+    try:
+        return cpu_seconds(child)
+    except OSError:  # it has just ended, as PostgreSQL's own workers do
+        return 0.0
 
 
 def _stat(pid: int) -> list[str]:
@@ -247,16 +257,17 @@ def record(rows: Iterable[Row], file: Path) -> None:
     file.write_text(json.dumps(document, indent=1) + "\n")
 
 
-def finish(rows: Iterable[Row]) -> list[Row]:
-    """Print the rows as they come, and then write them to the file after `--json`, if there is one."""
+def finish(rows: Iterable[Row]) -> None:
+    """Print the rows as they come, and write them to the file after `--json`, if there is one, even after a failure."""
     parser = ArgumentParser()
     parser.add_argument("--json", type=Path)
     file = parser.parse_args().json
     print(TABLE, flush=True)
-    done = []
-    for row in rows:
-        done.append(row)
-        print(row.cells(), flush=True)
-    if file is not None:
-        record(done, file)
-    return done
+    done: list[Row] = []
+    try:
+        for row in rows:
+            done.append(row)
+            print(row.cells(), flush=True)
+    finally:
+        if file is not None:
+            record(done, file)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lifecycles import lifecycle
-from measure import CONNECTIONS, Call, Connection, Cost, Job, Row, Server, cheaper, finish, quicker
+from measure import CONNECTIONS, QUICK, Call, Connection, Cost, Job, Row, Server, cheaper, finish, quicker
 from sites import (
     APPROVERS,
     HERE,
@@ -45,7 +45,7 @@ _VERSIONS = {
     "boto3": "1.44.5",
 }
 _PLACE = HERE.parent / ".venv" / f"django-maker-checker-{_VERSIONS['django-maker-checker']}"
-ACCOUNTS, ROUNDS = (24, 3) if "QUICK" in os.environ else (60, 7)
+ACCOUNTS, ROUNDS = (24, 2) if QUICK else (60, 7)
 # Times as many as the peer, process for process, and one process against four.
 GOALS = {1: 3.0, 4: 5.0}
 VARIANTS = {"the same work": (2, "kept"), "one checker, no AWS": (1, "none")}

@@ -151,8 +151,9 @@ def served(
     aws: InstantAws,
     accounts: Sequence[Account],
     more: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
+    toml: str = "",
 ) -> Iterator[Site]:
-    """Serve the service without a worker; `more` are more settings."""
+    """Serve the service without a worker; `more` and `toml` are more settings."""
     given = with_tokens(on.url)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -162,6 +163,8 @@ def served(
         settings: dict[str, Mapping[str, object]] = {"log": {"level": "INFO"}, "database": {"connections": _THREADS}}
         settings |= more
         url = furnish(folder, on.url, simulated, drift_checks=False, accounts=accounts, more=settings)
+        with (folder / "rootquorum.toml").open("a") as file:
+            file.write(toml)
         port = int(url.rpartition(":")[2])
         with serving(folder, port, "--no-worker") as process:
             yield Site(Server(port, process.pid, on.pid), given, accounts)

@@ -8,16 +8,17 @@ from measure import Call, Connection, Cost, Job
 from sites import APPROVERS, REQUESTER, Site
 
 _JUSTIFICATION = "Rotation of the break-glass key, due this quarter."
-_READS = 4  # of each request, in a round
+# For each request, in a round: reads of it, and of a page.
+_READS, _PAGES = 4, 2
 
 Requests = Sequence[dict[str, Any]]
 
 
 class Round:
-    """One pass over all accounts of a site: each has one request at a time."""
+    """One pass over all accounts of a site: each has one request at a time. `page` is how many a list shows."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, site: Site, page: int) -> None:
+        self._site, self._page = site, page
         self.costs: dict[str, Cost] = {}
 
     def run(self) -> dict[str, Cost]:
@@ -40,8 +41,8 @@ class Round:
         token = self._site.tokens[APPROVERS[0]]
         paths = {
             "read one": [f"/v1/requests/{request['id']}" for request in requests] * _READS,
-            "list 50": ["/v1/requests?limit=50"] * len(requests),
-            "awaiting=me": ["/v1/requests?limit=50&awaiting=me"] * len(requests),
+            "list": [f"/v1/requests?limit={self._page}"] * len(requests) * _PAGES,
+            "awaiting=me": [f"/v1/requests?limit={self._page}&awaiting=me"] * len(requests) * _PAGES,
             "GET /v1/me": ["/v1/me"] * len(requests) * _READS,
         }
         for name, asked in paths.items():

@@ -92,7 +92,8 @@ _REST = (
     """,
     """
     INSERT INTO audit_events (seq, at, event, request_id, content)
-    SELECT row_number() OVER (ORDER BY id), filed_at, 'request.filed', id, '{{}}' FROM requests
+    SELECT row_number() OVER (ORDER BY id, column1), filed_at, 'request.filed', id, '{{}}'
+    FROM requests, (VALUES {each}) AS each
     """,
     """
     INSERT INTO deliveries (id, seq, destination, stream, event, request_id, body, status, attempts, created_at, due_at,
@@ -100,7 +101,7 @@ _REST = (
     SELECT request_id, seq, CASE WHEN seq % 50000 = 7 THEN 'seldom' ELSE 'siem' END, request_id, event, request_id,
         '{{}}', CASE seq % 10000 WHEN 7 THEN 'pending' WHEN 8 THEN 'failed' ELSE 'delivered' END, 1, at, at, at,
         CASE WHEN seq % 10000 <> 7 THEN at END
-    FROM audit_events
+    FROM audit_events WHERE seq % {events_each} = 0
     """,
     """
     INSERT INTO api_tokens (id, token_hash, subject, kind, created_at, expires_at)
@@ -140,19 +141,25 @@ _REST = (
 )
 
 
-# Of the log's tree: each with the number of events below a node of it.
-_LEVELS = ", ".join(f"({level}, {1 << level})" for level in range(1, REQUESTS.bit_length()))
+def fill(owner: Engine, requests: int = REQUESTS, events_each: int = 1) -> None:
+    """Fill an empty database with requests, and with `events_each` audit events for each of them.
 
-
-def fill(owner: Engine, requests: int = REQUESTS) -> None:
+    The log's head and root are left as they were.
+    """
     words = _WORDS[owner.dialect.name]
-    words = words | {"numbers": words["numbers"].format(requests=requests)}
+    words = words | {
+        "numbers": words["numbers"].format(requests=requests),
+        "each": ", ".join(f"({number})" for number in range(events_each)),
+        "events_each": str(events_each),
+        # The levels of the log's tree, each with the number of events below one of its nodes.
+        "levels": ", ".join(f"({level}, {1 << level})" for level in range(1, (requests * events_each).bit_length())),
+    }
     with begin(owner) as tx:
         if owner.dialect.name == "postgresql":
             tx.execute(text("SET LOCAL statement_timeout = 0"))
             tx.execute(text("SET LOCAL session_replication_role = replica"))  # its nodes are no hashes
         for statement in (_REQUESTS, *_REST):
-            filled = statement.format(**words, observed=_OBSERVED, zeros="0" * 64, levels=_LEVELS)
+            filled = statement.format(**words, observed=_OBSERVED, zeros="0" * 64)
             if owner.dialect.name == "postgresql":
                 filled = filled.replace("'2099-01-01 00:00:00.000000'", "timestamptz '2099-01-01'").replace(
                     "'2020-01-01 00:00:00.000000'", "timestamptz '2020-01-01'"
