@@ -85,13 +85,18 @@ diagram: .venv/ready
 	$(BIN)/python docs/diagram.py > docs/life-of-a-request.md
 	$(BIN)/python docs/events.py > docs/events.md
 
-# What an organization of 500 accounts costs, what lists cost when there are a hundred times as many requests, what
-# it costs to check a log of up to a million events, and how long others wait while somebody holds the service up.
+# One table: what calls and lifecycles cost against a floor and against a peer, and how costs grow. JSON=FILE records it.
+# QUICK=1 takes less than ten minutes. Without it: also what an organization of 500 accounts costs, lists over a hundred
+# times as many requests, the check of a log of a million events, and how long others wait while somebody holds the
+# service up.
 bench: .venv/ready
+	PYTHONPATH=tests $(BIN)/python bench/run.py --json $(or $(JSON),test-output/bench.json)
+ifndef QUICK
 	$(BIN)/python bench/organization.py 500 16
 	PYTHONPATH=tests $(BIN)/python bench/reads.py
 	PYTHONPATH=tests $(BIN)/python bench/audit.py 1000 100000 1000000
 	PYTHONPATH=tests $(BIN)/python bench/waiting.py
+endif
 
 # The service killed at every call to AWS, on both databases; `make test` has a seed of it.
 kill-matrix: .venv/ready
