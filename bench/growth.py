@@ -30,7 +30,7 @@ from service.domain.actor import Person, Word
 from service.domain.operation import Operation, OperationName
 from service.domain.request import OperationRequest
 
-ROUNDS = 2 if QUICK else 7
+ROUNDS = 3 if QUICK else 7
 LITTLE, MUCH = 1_000, 100_000 if QUICK else 1_000_000
 EVENTS_EACH = 10
 FEW, OPEN, PEOPLE, ACCOUNTS = 10, 10_000, 10_000, 5_000
