@@ -86,7 +86,7 @@ diagram: .venv/ready
 	$(BIN)/python docs/events.py > docs/events.md
 
 # One table: what calls and lifecycles cost against a floor and against a peer, and how costs grow. JSON=FILE records it.
-# QUICK=1 takes less than ten minutes. Without it: also what an organization of 500 accounts costs, lists over a hundred
+# QUICK=1 takes about ten minutes on two cores. Without it: also what an organization of 500 accounts costs, lists over a hundred
 # times as many requests, the check of a log of a million events, and how long others wait while somebody holds the
 # service up.
 bench: .venv/ready

@@ -18,13 +18,14 @@ from datetime import UTC, datetime, timedelta
 from db.crowd import fill
 from measure import QUICK, Row, finish, grown
 from sites import DATABASES, InstantAws, Site, accounts_of, database, instant_aws, served
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import make_url, update
 from stages import Round
 from support.builders import filing
 from support.products.postgres import as_owner
 
 from service.db import people, requests
 from service.db.engine import begin, connect
+from service.db.tables import audit_head
 from service.domain.account import Account
 from service.domain.actor import Person, Word
 from service.domain.operation import Operation, OperationName
@@ -72,23 +73,13 @@ def stock(url: str, amount: Amount) -> None:
     """Fill the database."""
     engine = connect(as_owner(make_url(url)), connections=1)
     fill(engine, amount.requests, EVENTS_EACH)
-    count_events(engine, amount.requests * EVENTS_EACH)
     with begin(engine) as tx:
+        tx.execute(update(audit_head).values(size=amount.requests * EVENTS_EACH))
         for number in range(amount.open):
             requests.add(tx, _open_request(number), idempotency_key=None, idempotency_hash=None)
         for number in range(amount.proved):
             people.add(tx, _proved_person(number))
     engine.dispose()
-
-
-def count_events(engine: Engine, size: int) -> None:
-    """Set the log's head, which the service's triggers let only count by one."""
-    with begin(engine) as tx:
-        if engine.dialect.name == "postgresql":
-            tx.execute(text("SET LOCAL session_replication_role = replica"))
-        else:
-            tx.execute(text("DROP TRIGGER audit_head_counts"))
-        tx.execute(text("UPDATE audit_head SET size = :size"), {"size": size})
 
 
 def _open_request(number: int) -> OperationRequest:

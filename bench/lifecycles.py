@@ -14,7 +14,7 @@ from measure import QUICK, Call, Connection, Cost, Job, Row, cheaper, cpu_second
 from sites import APPROVERS, DATABASES, InstantAws, Site, accounts_of, database, floor, instant_aws, served
 from stages import decision, filing, step
 
-ACCOUNTS, ROUNDS = (16, 2) if QUICK else (40, 7)
+ACCOUNTS, ROUNDS = (12, 2) if QUICK else (40, 7)
 GOAL = 0.6
 # After each write: reads of the request, a page, what waits for an approver, and who they are.
 _PAGES = ("/v1/requests?limit=50", "/v1/requests?limit=50&awaiting=me", "/v1/me")

@@ -45,7 +45,7 @@ _VERSIONS = {
     "boto3": "1.44.5",
 }
 _PLACE = HERE.parent / ".venv" / f"django-maker-checker-{_VERSIONS['django-maker-checker']}"
-ACCOUNTS, ROUNDS = (24, 2) if QUICK else (60, 7)
+ACCOUNTS, ROUNDS = (16, 2) if QUICK else (60, 7)
 # Times as many as the peer, process for process, and one process against four.
 GOALS = {1: 3.0, 4: 5.0}
 VARIANTS = {"the same work": (2, "kept"), "one checker, no AWS": (1, "none")}

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import SimpleNamespace
 from typing import cast
 
-from audit import engines, grow, lives, uncounted
+from audit import engines, grow, lives
 from measure import QUICK, Row, cheaper, finish, grown
 from sqlalchemy import Engine, update
 from support.ledger import SIGNER
@@ -90,7 +90,6 @@ def rows() -> Iterator[Row]:
 
 def _in_the_database(kind: str, engine: Engine) -> Iterator[Row]:
     migrate(engine)
-    uncounted(engine)
     tenth = grow(engine, EMPTY, SIZE // 10)
     _count(engine, tenth.size)
     little = _peak(lambda: _check(engine))
