@@ -86,11 +86,13 @@ diagram: .venv/ready
 	$(BIN)/python docs/events.py > docs/events.md
 
 # One table: what calls and lifecycles cost against a floor and against a peer, and how costs grow. JSON=FILE records it.
+# Then one of the start, the memory and the idle time of the service.
 # QUICK=1 takes about ten minutes on two cores. Without it: also what an organization of 500 accounts costs, lists over a hundred
 # times as many requests, the check of a log of a million events, and how long others wait while somebody holds the
 # service up.
 bench: .venv/ready
 	PYTHONPATH=tests $(BIN)/python bench/run.py --json $(or $(JSON),test-output/bench.json)
+	PYTHONPATH=tests $(BIN)/python bench/startup.py
 ifndef QUICK
 	$(BIN)/python bench/organization.py 500 16
 	PYTHONPATH=tests $(BIN)/python bench/reads.py
