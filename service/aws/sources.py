@@ -2,6 +2,8 @@
 
 import logging
 import os
+from copy import copy
+from functools import cache
 from typing import NoReturn, Protocol
 
 import boto3
@@ -20,6 +22,7 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from botocore.hooks import HierarchicalEmitter
 from botocore.loaders import Loader
 
 from service.aws.answers import PAGED, check_truncation, parse_time
@@ -170,7 +173,7 @@ class FixedSource:
 
 def _bare_session(profile: str | None) -> botocore.session.Session:
     _silence()
-    session = botocore.session.Session(profile=profile)
+    session = botocore.session.Session(event_hooks=copy(_handlers()), include_builtin_handlers=False, profile=profile)
     session.register_component("data_loader", _MODELS)
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
     for call in PAGED:
@@ -180,6 +183,14 @@ def _bare_session(profile: str | None) -> botocore.session.Session:
     # This overrides the environment: the global endpoint has no AssumeRoot.
     session.set_config_variable("sts_regional_endpoints", "regional")
     return session
+
+
+@cache
+def _handlers() -> HierarchicalEmitter:
+    """Return botocore's own handlers. It would inspect more than a hundred functions for each session."""
+    registered = HierarchicalEmitter()
+    botocore.session.Session(event_hooks=registered)
+    return registered
 
 
 def _silence() -> None:
