@@ -210,8 +210,8 @@ class Context:
 
         If there are fewer, it has them all. Of other approvers in the settings it does not know who is suspended.
         """
-        of_account = self.directory.approvers_of(account_id)
-        named = [subject for subject in self.directory.index.approvers if subject in of_account.difference(subjects)]
+        others = self.directory.approvers_of(account_id).difference(subjects)
+        named = [subject for subject in self.directory.index.approvers if subject in others]
         groups = self.directory.approver_groups(account_id)
 
         def first(limit: int | None) -> tuple[Directory, bool]:
