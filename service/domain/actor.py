@@ -183,7 +183,7 @@ class Directory:
     """The people and machines that the service knows, by subject. Subjects of people and of machines are distinct.
 
     `members` are in the settings. `seen` are people with a stored record; those of them who are in the settings, too,
-    are found here. There may be more records than the directory was given (see `Context.standing`).
+    are found here. There may be more records than the directory was given (see `workflow/standing.py`).
 
     A member named in the settings has the roles from the settings, however they sign in. All others get their roles
     from `grants`: each issuer's grants apply to the groups that this issuer states.

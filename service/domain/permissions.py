@@ -49,7 +49,7 @@ class Standing:
     def approvers_of(self, request: OperationRequest) -> frozenset[str]:
         """Return who could decide on it: approvers of its account, without its requester and its recipient.
 
-        These are the known ones; `Context.standing` says how many of them a standing has.
+        These are the known ones; `workflow/standing.py` says how many of them a standing has.
         """
         return self.directory.approvers_of(request.filing.account_id) - {
             request.filing.requester,

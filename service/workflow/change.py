@@ -15,6 +15,7 @@ from service.domain.request import OperationRequest
 from service.workflow.context import Context
 from service.workflow.read import Shown
 from service.workflow.sign_in import Caller, recording_sign_ins, signed_in
+from service.workflow.standing import standing_of
 from service.workflow.tell import tell
 from service.workflow.void import VotesLost, check_no_vote_is_lost, void_lost_votes
 
@@ -66,7 +67,7 @@ def _change(
             raise NotFound(Code.NOT_FOUND)
         try:
             check_may_see(before, actor)
-            standing = ctx.standing(tx, before, actor, held=True)
+            standing = standing_of(ctx, tx, before, actor, held=True)
             if before.is_overdue(now):
                 raise Conflict(Code.EXPIRED)
             if check is not None:

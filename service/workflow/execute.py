@@ -25,6 +25,7 @@ from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import Step, change, deny, record
 from service.workflow.context import Context, RootSession
 from service.workflow.read import show
+from service.workflow.standing import standing_of
 from service.workflow.ticket import check_at_execution
 
 logger = logging.getLogger(__name__)
@@ -134,7 +135,7 @@ def _settle(
             requests.lock(tx, claimed.filing.request_id)
             audit.hold(tx)
             if created is not None:
-                check_still_signed_in(actor, ctx.standing(tx, claimed, actor))
+                check_still_signed_in(actor, standing_of(ctx, tx, claimed, actor))
             now = ctx.now()
             settled = claimed.settle(outcome, now)
             record(ctx, tx, actor, claimed, settled, at=now)

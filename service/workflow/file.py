@@ -21,6 +21,7 @@ from service.domain.reminder import next_look
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
 from service.workflow.read import Shown
+from service.workflow.standing import directory_for, standing_of
 from service.workflow.tell import tell
 from service.workflow.ticket import check_at_filing
 
@@ -95,7 +96,7 @@ def _look(ctx: Context, actor: Actor, draft: Draft) -> tuple[str, bool]:
     """Return the recipient, and whether the same request is open already. Raise Invalid, Unavailable."""
     with read(ctx.engine) as tx:
         people = {actor.subject, draft.recipient or actor.subject}
-        directory = ctx.directory_for(tx, people, account_id=draft.account_id, approvers=ctx.policy.quorum)
+        directory = directory_for(ctx, tx, people, account_id=draft.account_id, approvers=ctx.policy.quorum)
         recipient = recipient_of(directory, actor, draft.operation, draft.recipient)
         check_quorum_possible({actor.subject, recipient}, draft.account_id, directory, ctx.policy.quorum)
         return recipient, requests.open_for(tx, draft.account_id, draft.operation)
@@ -119,7 +120,7 @@ def _store(ctx: Context, actor: Actor, request: OperationRequest, draft: Draft, 
             idempotency_hash=None if idempotency_key is None else draft.hash,
         )
         # Judged with the log held, so after the insert, which may wait for another of the same thing.
-        standing = ctx.standing(tx, request, actor, held=True)
+        standing = standing_of(ctx, tx, request, actor, held=True)
         check_may_still_file(request, actor, standing)
         tell(ctx, tx, filed(request), actor=actor, at=request.filing.filed_at, request=request)
     return Shown(request, standing, actor, ctx.now())
@@ -134,7 +135,7 @@ def _replay(ctx: Context, actor: Actor, draft: Draft, key: str) -> Shown | None:
         request, draft_hash = found
         if draft_hash != draft.hash:
             raise Invalid(Code.IDEMPOTENCY_KEY_REUSED)
-        return Shown(request, ctx.standing(tx, request, actor), actor, ctx.now())
+        return Shown(request, standing_of(ctx, tx, request, actor), actor, ctx.now())
 
 
 def _filing(ctx: Context, actor: Actor, draft: Draft, recipient: str, observed: RootCredentials) -> Filing:

@@ -15,6 +15,7 @@ from service.domain.request import OperationRequest
 from service.domain.selection import Awaiting, Cursor, Listed, Reader, Selection
 from service.workflow.context import Context
 from service.workflow.sign_in import Caller, recording_sign_ins, signed_in
+from service.workflow.standing import standing_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def show(ctx: Context, caller: Caller, request_id: str) -> Shown:
         if request is None:
             raise NotFound(Code.NOT_FOUND)
         check_may_see(request, actor)
-        return Shown(request, ctx.standing(tx, request, actor), actor, ctx.now())
+        return Shown(request, standing_of(ctx, tx, request, actor), actor, ctx.now())
 
 
 @retried

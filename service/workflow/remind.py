@@ -7,6 +7,7 @@ from service.domain.reminder import look
 from service.domain.request import Status
 from service.workflow.change import record
 from service.workflow.context import Context
+from service.workflow.standing import standing_of
 
 
 @retried
@@ -19,5 +20,5 @@ def remind(ctx: Context, request_id: str) -> None:
         before, now = requests.lock(tx, request_id), ctx.now()
         if before is None or before.status is not Status.PENDING or before.is_overdue(now):
             return
-        after, events = look(before, ctx.standing(tx, before, held=True, all_approvers=True), now)
+        after, events = look(before, standing_of(ctx, tx, before, held=True, all_approvers=True), now)
         record(ctx, tx, WORKER, before, after, *events, at=now)

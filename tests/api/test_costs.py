@@ -13,6 +13,7 @@ from support.house import House
 from service.db import people, tree
 from service.db.engine import begin, read
 from service.domain.actor import Directory, Person, Word
+from service.workflow.standing import standing_of
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ def crowded(house: House) -> House:
 def test_a_standing_has_only_those_who_take_part_and_as_many_approvers_as_the_quorum_needs(crowded: House) -> None:
     request = crowded.file()
     with read(crowded.ctx.engine) as tx:
-        some = crowded.ctx.standing(tx, request, crowded.actor("bob"))
-        whole = crowded.ctx.standing(tx, request, all_approvers=True)
+        some = standing_of(crowded.ctx, tx, request, crowded.actor("bob"))
+        whole = standing_of(crowded.ctx, tx, request, all_approvers=True)
     assert len(some.directory.seen) <= 7
     assert len(whole.approvers_of(request)) == 3 + 5
 

@@ -24,6 +24,7 @@ from service.workflow.file import file
 from service.workflow.people import reinstate, suspend
 from service.workflow.read import show
 from service.workflow.sign_in import sign_in
+from service.workflow.standing import standing_of
 from service.workflow.tokens import revoke_token
 
 MINUTE = timedelta(minutes=1)
@@ -360,9 +361,9 @@ def test_what_is_judged_stays_so_until_the_commit(postgres_house: House) -> None
             return bool(other.execute(waiting).scalar_one())
 
     with begin(house.ctx.engine) as tx:
-        assert rita.credential in house.ctx.standing(tx, request, rita, held=True).good
+        assert rita.credential in standing_of(house.ctx, tx, request, rita, held=True).good
         revoking.start()
         wait_until(lambda: is_waiting() or not revoking.is_alive(), what="the revocation, or its wait")
-        assert rita.credential in house.ctx.standing(tx, request, rita).good
+        assert rita.credential in standing_of(house.ctx, tx, request, rita).good
         assert revoking.is_alive()
     revoking.join()
