@@ -1,11 +1,12 @@
 """SQL conditions for the requests that a reader wants and may see."""
 
-from collections.abc import Iterator
+from functools import lru_cache
 
-from sqlalchemy import ColumnElement, and_, case, exists, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Integer, String, and_, bindparam, case, exists, false, func, or_, select, true
 
+from service.db.columns import UtcDateTime
 from service.db.tables import api_tokens, decisions, people, requests
-from service.domain.actor import Directory, Member, Role
+from service.domain.actor import Directory, Role
 from service.domain.operation import OperationName
 from service.domain.proof import SIGN_IN_PREFIX
 from service.domain.request import Status, Verdict
@@ -44,95 +45,116 @@ def seen_by(reader: Reader) -> list[ColumnElement[bool]]:
     return [files, and_(receives, ~files), *(and_(of, ~files, ~receives) for of in of_accounts)]
 
 
+def values(selection: Selection) -> dict[str, object]:
+    """Return the values of the parameters in the conditions of a selection."""
+    awaiting = selection.awaiting
+    if awaiting is None:
+        return {}
+    approvers = awaiting.directory.all_approvers.difference(who for who, _ in _limits(awaiting.directory))
+    return {
+        "their_person": awaiting.person,
+        "their_now": awaiting.now,
+        "their_quorum": awaiting.quorum,
+        "approvers": sorted(approvers),
+    }
+
+
+_PERSON = bindparam("their_person", type_=String)
+_NOW = bindparam("their_now", type_=UtcDateTime)
+_QUORUM = bindparam("their_quorum", type_=Integer)
+
+# The accounts of an approver; None for all.
+_Accounts = frozenset[str] | None
+
+
 def _awaits(awaiting: Awaiting) -> ColumnElement[bool]:
+    return _condition(_votes_in(awaiting), _limits(awaiting.directory))
+
+
+# Built once for each kind of reader, since building takes longer than most lists.
+@lru_cache(maxsize=64)
+def _condition(votes_in: _Accounts, limits: tuple[tuple[str, frozenset[str]], ...]) -> ColumnElement[bool]:
     """Return the condition for lists that `actions` is for one request: this person may approve, execute or confirm it.
 
     Two cases are left to the request's own page. An action may require a fresher sign-in. And a request that is blocked
     because its requester or recipient was lost still waits for somebody to reject or withdraw it.
     """
-    person, now = awaiting.person, awaiting.now
-    decided = exists().where(_counts(awaiting), decisions.c.person == person)
-    has_quorum = _has_quorum(awaiting)
+    counts = _counts(limits)
+    decided = exists().where(counts, decisions.c.person == _PERSON)
+    # `Standing.has_quorum` for lists. It never decides whether a request may run.
+    counted = select(func.count()).select_from(decisions).where(counts).scalar_subquery()
+    has_quorum = and_(counted >= _QUORUM, counted >= requests.c.quorum)
     may_decide = and_(
-        _votes_now(awaiting),
-        requests.c.requester != person,
-        requests.c.recipient != person,
+        true() if votes_in is None else requests.c.account_id.in_(sorted(votes_in)),
+        requests.c.requester != _PERSON,
+        requests.c.recipient != _PERSON,
     )
     executes = and_(
         requests.c.run_on_approval.is_(False),
         has_quorum,
         or_(
-            requests.c.recipient == person,
-            and_(requests.c.operation != OperationName.CREATE_ACCESS_KEY, requests.c.requester == person),
+            requests.c.recipient == _PERSON,
+            and_(requests.c.operation != OperationName.CREATE_ACCESS_KEY, requests.c.requester == _PERSON),
         ),
     )
-    receives = and_(requests.c.recipient == person, requests.c.unconfirmed_at.is_(None))
+    receives = and_(requests.c.recipient == _PERSON, requests.c.unconfirmed_at.is_(None))
     # A CASE by status: for one condition of many ORs, PostgreSQL would scan several indexes and sort.
     return case(
         # If votes suffice again after some were void, it takes one more vote, even a repeated one, to approve it.
-        (requests.c.status == Status.PENDING, and_(requests.c.approve_by > now, may_decide, or_(~decided, has_quorum))),
+        (
+            requests.c.status == Status.PENDING,
+            and_(requests.c.approve_by > _NOW, may_decide, or_(~decided, has_quorum)),
+        ),
         (
             requests.c.status == Status.APPROVED,
-            and_(requests.c.execute_by > now, or_(executes, and_(may_decide, ~decided, ~has_quorum))),
+            and_(requests.c.execute_by > _NOW, or_(executes, and_(may_decide, ~decided, ~has_quorum))),
         ),
         (requests.c.status == Status.DELIVERED, receives),
         else_=false(),
     )
 
 
-def _votes_now(awaiting: Awaiting) -> ColumnElement[bool]:
-    """Return the condition that a vote by this person would count now."""
+def _votes_in(awaiting: Awaiting) -> _Accounts:
+    """Return the accounts in which a vote by this person would count now."""
     member = awaiting.directory.get(awaiting.person)
-    if member is None or (member.votes_since is not None and awaiting.now < member.votes_since):
-        return false()
-    return _approves(awaiting.directory, awaiting.person)
-
-
-def _approves(directory: Directory, person: str) -> ColumnElement[bool]:
-    """Return the condition that this person is an approver of the request's account today."""
-    member = directory.get(person)
     if member is None or not member.approves:
-        return false()
-    limit = member.limits.get(Role.APPROVER)
-    return true() if limit is None else requests.c.account_id.in_(limit)
+        return frozenset()
+    if member.votes_since is not None and awaiting.now < member.votes_since:
+        return frozenset()
+    return member.limits.get(Role.APPROVER)
 
 
-def _has_quorum(awaiting: Awaiting) -> ColumnElement[bool]:
-    """Return `Standing.has_quorum` as a condition for lists. It never decides whether a request may run."""
-    counted = select(func.count()).select_from(decisions).where(_counts(awaiting)).scalar_subquery()
-    return and_(counted >= awaiting.quorum, counted >= requests.c.quorum)
+def _limits(directory: Directory) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Return the approvers who are limited to some accounts, with these."""
+    members = ((who, directory.get(who)) for who in directory.all_approvers)
+    return tuple(
+        sorted(
+            (who, member.limits[Role.APPROVER])
+            for who, member in members
+            if member is not None and Role.APPROVER in member.limits
+        )
+    )
 
 
-def _counts(awaiting: Awaiting) -> ColumnElement[bool]:
+def _counts(limits: tuple[tuple[str, frozenset[str]], ...]) -> ColumnElement[bool]:
     """Return the condition that a row of decisions is an approval that counts. Constraints ensure the rest."""
+    person = decisions.c.person
     token_is_good = exists().where(
         api_tokens.c.id == decisions.c.credential,
-        api_tokens.c.subject == decisions.c.person,
+        api_tokens.c.subject == person,
         api_tokens.c.revoked_at.is_(None),
+    )
+    is_approver = or_(
+        person.in_(bindparam("approvers", expanding=True)),
+        *(and_(person == who, requests.c.account_id.in_(sorted(accounts))) for who, accounts in limits),
     )
     return and_(
         decisions.c.request_id == requests.c.id,
         decisions.c.decision == Verdict.APPROVE,
-        or_(*_is_of_an_approver(awaiting.directory)),
+        is_approver,
         ~_is_void(),
         or_(decisions.c.credential.startswith(SIGN_IN_PREFIX), token_is_good),
     )
-
-
-def _is_of_an_approver(directory: Directory) -> Iterator[ColumnElement[bool]]:
-    """Yield the conditions that its person is an approver of the account today.
-
-    Most approvers have no limits; they share a list.
-    """
-    person, members = decisions.c.person, {who: directory.get(who) for who in directory.all_approvers}
-    limits = {who: member.limits[Role.APPROVER] for who, member in members.items() if member and _is_limited(member)}
-    yield person.in_(sorted(members.keys() - limits.keys()))
-    for who, accounts in sorted(limits.items()):
-        yield and_(person == who, requests.c.account_id.in_(accounts))
-
-
-def _is_limited(member: Member) -> bool:
-    return Role.APPROVER in member.limits
 
 
 def _is_void() -> ColumnElement[bool]:
