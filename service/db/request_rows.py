@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -106,8 +107,14 @@ def _filing(row: RowMapping) -> Filing:
         request_id=row["id"],
         operation=Operation(OperationName(row["operation"]), row["target"] or None),
         requester_kind=ActorKind(row["requester_kind"]),
-        observed=RootCredentials.from_document(json.loads(row["observed"])),
+        observed=_observed(row["observed"]),
     )
+
+
+# It never changes, and the same requests are read again and again. A thousand take some megabytes.
+@lru_cache(maxsize=1024)
+def _observed(document: str) -> RootCredentials:
+    return RootCredentials.from_document(json.loads(document))
 
 
 def _result(row: RowMapping) -> Result | None:
