@@ -132,7 +132,10 @@ class _SiemHandler(BaseHTTPRequestHandler):
     server: Siem
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            return  # the sender was killed meanwhile
         self.server.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
         self.send_response(self.server.status)
         for name, value in self.server.headers.items():
