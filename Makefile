@@ -14,11 +14,12 @@ test: .venv/ready browser pgbouncer nginx jq roundup node clients go openssl
 # For the inner loop, in less than a minute: the rules, the workflow, the API with its contract, the settings and the
 # verifier, all of it in the tests' own process and on SQLite. It leaves out PostgreSQL, browsers, products of others,
 # commands, fuzzing, and the modules that take longest.
-FAST = domain workflow api contract verifier signing outbound test_docs.py test_logs.py test_patterns.py test_settings.py
+FAST = domain workflow api contract verifier signing outbound test_docs.py test_patterns.py test_settings.py
 LONGEST = workflow/test_lifetime workflow/test_member_operations workflow/test_verify workflow/test_memory \
 	workflow/test_stuck workflow/test_canary workflow/test_races workflow/test_rollback workflow/test_failures \
-	workflow/test_wire domain/test_second_implementation signing/test_second_implementation signing/test_timestamps \
-	contract/test_schemathesis api/test_awaiting api/test_actions api/test_browser_sign_in api/test_hooks api/test_head
+	workflow/test_wire workflow/test_today workflow/test_deliver workflow/test_drift workflow/test_recorded domain/test_second_implementation signing/test_second_implementation signing/test_timestamps \
+	contract/test_schemathesis api/test_awaiting api/test_actions api/test_browser_sign_in api/test_hooks api/test_head \
+	api/test_execution
 
 test-fast: .venv/ready
 	$(BIN)/pytest -n auto -k "not postgresql" $(addprefix tests/,$(FAST)) $(patsubst %,--ignore tests/%.py,$(LONGEST)) $(ARGS)
