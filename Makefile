@@ -17,7 +17,8 @@ test: .venv/ready browser pgbouncer nginx jq roundup node clients go openssl
 FAST = domain workflow api contract verifier signing outbound test_docs.py test_patterns.py test_settings.py
 LONGEST = workflow/test_lifetime workflow/test_member_operations workflow/test_verify workflow/test_memory \
 	workflow/test_stuck workflow/test_canary workflow/test_races workflow/test_rollback workflow/test_failures \
-	workflow/test_wire workflow/test_today workflow/test_deliver workflow/test_drift workflow/test_recorded domain/test_second_implementation signing/test_second_implementation signing/test_timestamps \
+	workflow/test_wire workflow/test_today workflow/test_deliver workflow/test_drift workflow/test_recorded \
+	domain/test_second_implementation signing/test_second_implementation signing/test_timestamps \
 	contract/test_schemathesis api/test_awaiting api/test_actions api/test_browser_sign_in api/test_hooks api/test_head \
 	api/test_execution
 
