@@ -19,7 +19,7 @@ from service.db.request_rows import (
     listed_of,
     request_of,
 )
-from service.db.selection import conditions, seen_by, values
+from service.db.selection import conditions, seen_by
 from service.db.tables import decisions, is_open, requests
 from service.domain.errors import Superseded
 from service.domain.operation import Operation
@@ -166,15 +166,15 @@ def save(tx: Tx, before: OperationRequest, after: OperationRequest) -> None:
 
 def select_page(tx: Tx, selection: Selection, *, after: Cursor | None, limit: int) -> list[Listed]:
     """Return at most `limit` requests after the cursor, newest first."""
-    wanted = select(*LISTED).where(*conditions(selection))
+    where, values = conditions(selection)
+    wanted = select(*LISTED).where(*where)
     if after is not None:
         wanted = wanted.where(tuple_(requests.c.filed_at, requests.c.id) < (after.filed_at, after.request_id))
     newest_first = wanted.order_by(requests.c.filed_at.desc(), requests.c.id.desc()).limit(limit)
-    given = values(selection)
     if selection.reader is None:
-        rows = list(tx.execute(newest_first, given).mappings())
+        rows = list(tx.execute(newest_first, values).mappings())
     else:
-        parts = [tx.execute(newest_first.where(part), given).mappings().all() for part in seen_by(selection.reader)]
+        parts = [tx.execute(newest_first.where(part), values).mappings().all() for part in seen_by(selection.reader)]
         rows = list(islice(merge(*parts, key=lambda row: (row["filed_at"], row["id"]), reverse=True), limit))
     return [listed_of(row) for row in rows]
 

@@ -15,8 +15,8 @@ from service.domain.selection import Awaiting, Reader, Selection
 _FEW = 20
 
 
-def conditions(selection: Selection) -> list[ColumnElement[bool]]:
-    """Return the conditions of a selection, except for its reader (see `seen_by`)."""
+def conditions(selection: Selection) -> tuple[list[ColumnElement[bool]], dict[str, object]]:
+    """Return the conditions of a selection, except for its reader (see `seen_by`), and their parameters' values."""
     columns = {
         requests.c.status: selection.status,
         requests.c.account_id: selection.account_id,
@@ -26,9 +26,10 @@ def conditions(selection: Selection) -> list[ColumnElement[bool]]:
         requests.c.recipient: selection.recipient,
     }
     found: list[ColumnElement[bool]] = [column == value for column, value in columns.items() if value is not None]
-    if selection.awaiting is not None:
-        found += [requests.c.ended_at.is_(None), _awaits(selection.awaiting)]
-    return found
+    if selection.awaiting is None:
+        return found, {}
+    awaits, values = _awaits(selection.awaiting)
+    return [*found, requests.c.ended_at.is_(None), awaits], values
 
 
 def seen_by(reader: Reader) -> list[ColumnElement[bool]]:
@@ -45,20 +46,6 @@ def seen_by(reader: Reader) -> list[ColumnElement[bool]]:
     return [files, and_(receives, ~files), *(and_(of, ~files, ~receives) for of in of_accounts)]
 
 
-def values(selection: Selection) -> dict[str, object]:
-    """Return the values of the parameters in the conditions of a selection."""
-    awaiting = selection.awaiting
-    if awaiting is None:
-        return {}
-    approvers = awaiting.directory.all_approvers.difference(who for who, _ in _limits(awaiting.directory))
-    return {
-        "their_person": awaiting.person,
-        "their_now": awaiting.now,
-        "their_quorum": awaiting.quorum,
-        "approvers": sorted(approvers),
-    }
-
-
 _PERSON = bindparam("their_person", type_=String)
 _NOW = bindparam("their_now", type_=UtcDateTime)
 _QUORUM = bindparam("their_quorum", type_=Integer)
@@ -67,8 +54,14 @@ _QUORUM = bindparam("their_quorum", type_=Integer)
 _Accounts = frozenset[str] | None
 
 
-def _awaits(awaiting: Awaiting) -> ColumnElement[bool]:
-    return _condition(_votes_in(awaiting), _limits(awaiting.directory))
+def _awaits(awaiting: Awaiting) -> tuple[ColumnElement[bool], dict[str, object]]:
+    limits = _limits(awaiting.directory)
+    return _condition(_votes_in(awaiting), limits), {
+        "their_person": awaiting.person,
+        "their_now": awaiting.now,
+        "their_quorum": awaiting.quorum,
+        "approvers": sorted(awaiting.directory.all_approvers.difference(who for who, _ in limits)),
+    }
 
 
 # Built once for each kind of reader, since building takes longer than most lists.
