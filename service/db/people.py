@@ -43,11 +43,8 @@ def held(tx: Tx, subject: str, name: str) -> Person:
 
 
 def some(tx: Tx, subjects: Collection[str]) -> Sequence[Person]:
-    """Return the known people among `subjects`, by subject."""
-    if not subjects:
-        return []
-    query = select(people).where(people.c.subject.in_(subjects)).order_by(people.c.subject)
-    return [person_of(row) for row in tx.execute(query).mappings()]
+    """Return the known people among `subjects`."""
+    return concerned(tx, subjects) if subjects else []
 
 
 def concerned(
@@ -58,8 +55,9 @@ def concerned(
     groups: Collection[tuple[str, str]] = (),
     limit: int | None = None,
 ) -> Sequence[Person]:
-    """Return the known people among `subjects`, those of `approvers` who are suspended, and at most `limit` people, all
-    for None, who are in one of the `groups` (issuer, group) and not suspended.
+    """Return the known people among `subjects`, and those of `approvers` who are suspended.
+
+    Add people who are in one of the `groups` (issuer, group) and not suspended: at most `limit`, all for None.
     """
     query = _CONCERNED[bool(approvers), bool(groups), limit is None]
     values = {"subjects": list(subjects), "approvers": list(approvers), "groups": sorted(groups), "most": limit}
