@@ -22,10 +22,7 @@ def faults_of_destinations(settings: Settings) -> Iterator[str]:
 
 def _faults_of_webhooks(settings: Settings) -> Iterator[str]:
     for name, webhook in settings.webhooks.items():
-        try:
-            check_url(webhook.url, settings.notify.allowed_hosts)
-        except ValueError as error:
-            yield f"webhooks.{name}.url: {error}."
+        yield from _faults_of_url(f"webhooks.{name}", webhook.url, settings)
         yield from _faults_of_secrets(f"webhooks.{name}", webhook, signer)
 
 
@@ -41,20 +38,14 @@ def _faults_of_chats(settings: Settings) -> Iterator[str]:
         if not url:
             yield f"chats.{name}: url or url_file is missing."
             continue
-        try:
-            check_url(url, settings.notify.allowed_hosts)
-        except ValueError as error:
-            yield f"chats.{name}.url: {error}."
+        yield from _faults_of_url(f"chats.{name}", url, settings)
 
 
 def _faults_of_trackers(settings: Settings) -> Iterator[str]:
     for name, tracker in settings.trackers.items():
         if name in settings.webhooks.keys() | settings.chats.keys():
             yield f"trackers.{name}: a webhook or a chat has the same name."
-        try:
-            check_url(tracker.url, settings.notify.allowed_hosts)
-        except ValueError as error:
-            yield f"trackers.{name}.url: {error}."
+        yield from _faults_of_url(f"trackers.{name}", tracker.url, settings)
         if {"?", "#"} & set(tracker.url):
             yield f"trackers.{name}.url: it must not have a query or a fragment; paths are appended to it."
         try:
@@ -63,6 +54,13 @@ def _faults_of_trackers(settings: Settings) -> Iterator[str]:
         except (OSError, UnicodeError):
             yield f"trackers.{name}.password_file: it cannot be read."
         yield from _faults_of_product(name, tracker)
+
+
+def _faults_of_url(place: str, url: str, settings: Settings) -> Iterator[str]:
+    try:
+        check_url(url, settings.notify.allowed_hosts)
+    except ValueError as error:
+        yield f"{place}.url: {error}."
 
 
 def _faults_of_product(name: str, tracker: TrackerSettings) -> Iterator[str]:
