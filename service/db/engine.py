@@ -93,18 +93,18 @@ def begin(engine: Engine) -> Iterator[Tx]:
 @contextmanager
 def read(engine: Engine) -> Iterator[Tx]:
     """Begin a read-only transaction on one snapshot, which never waits for a writer. Raise Unavailable."""
-    with translated(engine), _begun(engine, **{_READ_ONLY: True}) as tx:
+    with translated(engine), _begun(engine, read_only=True) as tx:
         yield tx
 
 
 @contextmanager
-def _begun(engine: Engine, **options: Any) -> Iterator[Tx]:
+def _begun(engine: Engine, *, read_only: bool = False) -> Iterator[Tx]:
     """Begin a transaction, on another connection if the database has closed this one since its last use.
 
     Nothing is lost with a BEGIN that fails, so it needs no ping before.
     """
     with engine.connect() as connection:
-        tx = connection.execution_options(**options)
+        tx = connection.execution_options(**{_READ_ONLY: read_only})
         try:
             transaction = tx.begin()
         except DBAPIError as error:

@@ -41,11 +41,11 @@ def change(
     cannot sign in; Unavailable.
     """
     try:
-        return _change(ctx, caller, request_id, step, *incidents, denied=denied, check=check_no_vote_is_lost)
+        return _change(ctx, caller, request_id, step, *incidents, denied=denied)
     except VotesLost:
         # In a transaction of its own, since people are locked before the log. Either way a lost vote does not count.
         void_lost_votes(ctx, request_id)
-        return _change(ctx, caller, request_id, step, *incidents, denied=denied, check=None)
+        return _change(ctx, caller, request_id, step, *incidents, denied=denied, votes_are_void=True)
 
 
 @retried
@@ -57,7 +57,7 @@ def _change(
     step: Step,
     *incidents: Event,
     denied: EventName | None,
-    check: Callable[[OperationRequest, Standing], None] | None,
+    votes_are_void: bool = False,
 ) -> Shown:
     refusal: ServiceError | None = None
     with ctx.begin() as tx:
@@ -70,8 +70,8 @@ def _change(
             standing = standing_of(ctx, tx, before, actor, held=True)
             if before.is_overdue(now):
                 raise Conflict(Code.EXPIRED)
-            if check is not None:
-                check(before, standing)
+            if not votes_are_void:
+                check_no_vote_is_lost(before, standing)
             after = step(before, standing, actor, now)
         except ServiceError as error:
             refusal = error
