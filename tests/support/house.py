@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import Dialect, Engine, event
+from sqlalchemy import Dialect, Engine, event, text
 from support.builders import (
     ACCOUNT,
     ACCOUNTS,
@@ -36,7 +36,7 @@ from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot
 from service.aws.sources import FixedSource
 from service.db import audit, requests
-from service.db.engine import connect, read
+from service.db.engine import begin, connect, read
 from service.domain.account import Account, SourceKind
 from service.domain.actor import WORKER, Actor, Directory, Role
 from service.domain.capability import Plan
@@ -210,6 +210,11 @@ class House:
             yield sent
         finally:
             event.remove(self.ctx.engine, "before_cursor_execute", note)
+
+    def is_blocked(self) -> bool:
+        """Return whether a session waits for a lock. For PostgreSQL only."""
+        with begin(self.owner) as tx:
+            return bool(tx.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one())
 
     def spare_key(self) -> str:
         """Create a second root key, by somebody else, as a target for requests."""

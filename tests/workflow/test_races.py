@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from unittest.mock import patch
 
-from sqlalchemy import text
 from support.builders import DEACTIVATE, DELETE, OTHER_ACCOUNT
 from support.house import House
 
@@ -156,7 +155,7 @@ def test_a_settlement_without_a_key_and_a_claim_of_the_same_account_do_not_wait_
         save_really(*args)
         if args[2].filing.request_id == first.filing.request_id and args[2].settled_at is not None:
             waiting.set()
-            wait_until(lambda: bool(claims) or is_blocked(house), what="the claim, or its wait")
+            wait_until(lambda: bool(claims) or house.is_blocked(), what="the claim, or its wait")
 
     save_really = requests.save
     other = threading.Thread(target=claim)
@@ -165,8 +164,3 @@ def test_a_settlement_without_a_key_and_a_claim_of_the_same_account_do_not_wait_
         assert house.execute(first)[0].status == "succeeded"
     other.join()
     assert len(claims) == 1
-
-
-def is_blocked(house: House) -> bool:
-    with begin(house.owner) as tx:
-        return bool(tx.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one())

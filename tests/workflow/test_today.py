@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
 from support.builders import ACCOUNT, DEACTIVATE, ISSUER, MEMBERS, login, policy_of
 from support.house import House
 
@@ -354,16 +353,11 @@ def test_what_is_judged_stays_so_until_the_commit(postgres_house: House) -> None
     house = postgres_house
     request, rita = house.approved(recipient="rita"), house.actor("rita")
     revoking = threading.Thread(target=lambda: revoke_token(house.ctx, WORKER, rita.credential))
-    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-
-    def is_waiting() -> bool:
-        with begin(house.owner) as other:
-            return bool(other.execute(waiting).scalar_one())
 
     with begin(house.ctx.engine) as tx:
         assert rita.credential in standing_of(house.ctx, tx, request, rita, held=True).good
         revoking.start()
-        wait_until(lambda: is_waiting() or not revoking.is_alive(), what="the revocation, or its wait")
+        wait_until(lambda: house.is_blocked() or not revoking.is_alive(), what="the revocation, or its wait")
         assert rita.credential in standing_of(house.ctx, tx, request, rita).good
         assert revoking.is_alive()
     revoking.join()
