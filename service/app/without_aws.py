@@ -1,4 +1,4 @@
-"""What stands in the Context for commands that do not call AWS, and so need not load its SDK."""
+"""Fills the places of AWS in the Context of commands that do not call it, and so need not load its SDK."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager

@@ -1,4 +1,4 @@
-"""What most commands need before they begin: the settings, the operator, and a database that is ready."""
+"""Prepares what most commands need first: the settings, the operator, and a database that is ready."""
 
 import getpass
 import os

@@ -1,4 +1,4 @@
-"""What `serve` and `worker`, the two commands that keep running, do first."""
+"""Prepares `serve` and `worker`, the two commands that keep running."""
 
 import os
 from pathlib import Path

@@ -161,7 +161,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What would otherwise take a search through all members in the settings."""
+    """Answers about the settings' members that would otherwise take a search through all of them."""
 
     members: Mapping[str, Member]
     machines: Mapping[tuple[str, str], Member]

@@ -41,7 +41,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """What one tracker needs.
+    """Describes one tracker.
 
     `connect` sends nothing yet. `pattern` matches the keys of its tickets; it is made from the setting `repository`.
     `needs` are the settings that it requires beside those of all trackers.
@@ -103,7 +103,7 @@ PRODUCTS: Mapping[Kind, Product] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hook:
-    """What one kind of hook needs.
+    """Describes one kind of hook.
 
     `source` reads its messages; it is made from the secrets and the setting `repository`.
     `check_secret` raises ValueError for a secret that this kind cannot use.
