@@ -1,7 +1,7 @@
 """An AWS account and the observed state of its root credentials."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -50,6 +50,10 @@ class Account:
 
     `state` comes from AWS Organizations, and is `ACTIVE` if it was not asked. `organization` names the settings' table
     through which sts:AssumeRoot reaches the account; None if it does not.
+
+    `units` are the ids of the organization's root (`r-…`) and of all organizational units (`ou-…`) above the account.
+    `tags` are its tags, empty if it has none. Both come unchanged from AWS Organizations; None means that they are not
+    known. A comparison counts `tags`, the hash does not.
     """
 
     account_id: str
@@ -59,6 +63,8 @@ class Account:
     organization: str | None = None
     is_management: bool = False
     state: str = "ACTIVE"
+    units: frozenset[str] | None = None
+    tags: Mapping[str, str] | None = field(default=None, hash=False)
 
     @property
     def sources(self) -> tuple[SourceKind, ...]:
