@@ -19,9 +19,11 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from datetime import time as clock
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, TypeGuard
+from zoneinfo import ZoneInfo
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -371,6 +373,8 @@ _NEVER_SEEN = {"not_recorded", "secret_withheld"}
 _BY_DECISION = {_APPROVED, "request.rejected"}
 _BEFORE_AN_END = {*_BY_DECISION, "request.withdrawn", "request.expired", _STARTED}
 ENDS = {name for name, (reached, _) in LIFE.items() if not any(reached in before for _, before in LIFE.values())}
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_LETTING_IN = {"create_access_key", "allow_password_recovery"}
 _WORKER = ("service", "rootquorum")
 _SIGN_IN = "oidc-"  # begins the credential of a sign-in at a provider; any other is the id of an API token
 
@@ -422,12 +426,14 @@ class _Request:
     requester: tuple[str, str]
     recipient: str
     is_create: bool
+    lets_in: bool
     runs_by_itself: bool
     quorum: int
     window: int
     receipt_window: int
     grace: int
     lifetime: int | None
+    demands: "_Demands"
     deadline: int
     last: int
     at: int
@@ -438,6 +444,15 @@ class _Request:
     executor: set[bytes] = field(default_factory=set)
     known_keys: set[str] = field(default_factory=set)
     key: "_Key | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Demands:
+    """What rules demand: how many of each group, methods of which a sign-in has one for each rule, and a comment."""
+
+    approvals: dict[str, int]
+    methods: tuple[frozenset[str], ...] = ()
+    comment: bool = False
 
 
 @dataclass(slots=True)
@@ -593,23 +608,21 @@ class Replay:
         if filing["filed_at"] != event["at"]:
             text = f"it says that it was filed at {shown(filing['filed_at'])}, and was at {event['at']}"
             yield Finding("time-contradicts", place, text)
-        policy = data.get("policy")
-        in_force = policy.get("quorum") if isinstance(policy, dict) else None
-        if "policy" in data and (type(in_force) is not int or in_force > filing["quorum"]):
-            text = f"expected the quorum in force, {shown(in_force)}, or more, found {filing['quorum']}"
-            yield Finding("wrong-quorum", place, text)
-        lifetime = _duration(filing, "lifetime_seconds")
+        lifetime, demands = _duration(filing, "lifetime_seconds"), _demands(filing)
+        yield from _check_asked(event, filing, demands)
         self.open[request_id] = request = _Request(
             digest=digest,
             requester=(filing["requester_kind"], filing["requester"]),
             recipient=filing["recipient"],
             is_create=filing["operation"] == "create_access_key",
+            lets_in=filing["operation"] in _LETTING_IN,
             runs_by_itself=filing["run_on_approval"],
             quorum=filing["quorum"],
             window=filing["execution_window_seconds"] * _SECOND,
             receipt_window=_duration(filing, "receipt_window_seconds") or 0,
             grace=_duration(filing, "rollback_grace_seconds") or 0,
             lifetime=lifetime,
+            demands=demands or _Demands({}),
             deadline=deadline,
             last=event["seq"],
             at=_moment(event),
@@ -662,6 +675,8 @@ class Replay:
             yield Finding("too-late", place, "a decision after the time for it was over")
         if self._is_suspended(str(data.get("person")), at):
             yield Finding("suspended", place, f"{shown(data.get('person'))} was suspended")
+        if data.get("decision") == "approve":
+            yield from _check_manner(event, request.demands)
 
     def _step(self, event: Event, request: _Request) -> Told:
         """A request goes on from where a step leads, even a wrong one; but nothing takes an execution back."""
@@ -787,6 +802,7 @@ class Replay:
             yield Finding("wrong-result", place, f"expected the ids of the keys that there were, found {shown(known)}")
         request.executor, request.known_keys = {_who(event)}, _texts(known)
         yield from _check_fresh(event, request)
+        yield from _check_hours(event, request)
         if at >= request.deadline + _TOLERANCE:
             yield Finding("too-late", place, "an execution after the time for it was over")
         for who in sorted({request.requester[1], request.recipient}):
@@ -805,6 +821,10 @@ class Replay:
         elif event["event"] == _STARTED and type(in_force) is not int:
             yield Finding("no-policy", place, "it does not say which quorum was in force")
         needed = max(_LEAST_QUORUM, request.quorum, in_force if type(in_force) is int else 0)
+        of_groups = dict(request.demands.approvals)
+        if event["event"] == _STARTED:
+            for group, count in _counts(policy.get("approvals") if isinstance(policy, dict) else None).items():
+                of_groups[group] = max(of_groups.get(group, 0), count)
         voided = {person: self._void_at(person, vote) for person, vote in request.approvals.items()}
         counting = [person for person, void in voided.items() if void is None]
         # What voided them may have been at work at the same time, and have come into the log a moment before.
@@ -812,7 +832,15 @@ class Replay:
         if len(counting) + len(perhaps) < needed:
             text = f"expected {needed} others who approved this digest, found {shown(sorted(counting + perhaps))}"
             yield Finding("no-quorum", place, text)
-        elif len(counting) < needed:
+            return
+        said = event["data"].get("groups")
+        groups = {person: _texts(said.get(person)) if isinstance(said, dict) else set() for person in voided}
+        # The log says who is in which group when an execution begins; before that the service alone knows it.
+        demanded = of_groups if event["event"] == _STARTED else {}
+        if _met(demanded, {person: groups[person] for person in counting + perhaps}) < sum(demanded.values()):
+            text = f"expected {shown(demanded)} of these groups, each another person, found {shown(said)}"
+            yield Finding("no-quorum", place, text)
+        elif len(counting) < needed or _met(demanded, {who: groups[who] for who in counting}) < sum(demanded.values()):
             yield f"{place}: the approvals of {shown(sorted(perhaps))} became void within a minute of {event['event']}"
 
     def _void_at(self, person: str, vote: _Vote) -> int | None:
@@ -855,6 +883,109 @@ class Replay:
             yield Finding("wrong-credential", _place(event), text)
         elif token.revoked_at is not None and abs(_moment(event) - token.revoked_at) >= _TOLERANCE:
             yield Finding("wrong-credential", _place(event), f"the token {shown(credential)} had been revoked")
+
+
+def _demands(filing: dict[str, Any]) -> _Demands | None:
+    """Return what the rules of a filing demand of decisions, None if that is not what demands look like."""
+    said = filing.get("demands", [])
+    if not isinstance(said, list) or not all(isinstance(each, dict) for each in said):
+        return None
+    approvals: dict[str, int] = {}
+    for demand in said:
+        for group, count in _counts(demand.get("approvals")).items():
+            approvals[group] = max(approvals.get(group, 0), count)
+    return _Demands(
+        approvals=approvals,
+        methods=tuple(frozenset(_texts(demand["decision_amr"])) for demand in said if "decision_amr" in demand),
+        comment=any(demand.get("approval_comment") is True for demand in said),
+    )
+
+
+def _counts(value: object) -> dict[str, int]:
+    return {name: count for name, count in value.items() if type(count) is int} if isinstance(value, dict) else {}
+
+
+def _met(demanded: dict[str, int], groups: dict[str, set[str]]) -> int:
+    """How many of the demanded approvals there are if each person stands for one: a maximum matching."""
+    places = [group for group, count in demanded.items() for _ in range(count)]
+    taken: dict[int, str] = {}
+
+    def seat(person: str, tried: set[int]) -> bool:
+        for place, group in enumerate(places):
+            if group in groups[person] and place not in tried:
+                tried.add(place)
+                if place not in taken or seat(taken[place], tried):
+                    taken[place] = person
+                    return True
+        return False
+
+    return sum(seat(person, set()) for person in sorted(groups))
+
+
+def _check_asked(event: Event, filing: dict[str, Any], demands: _Demands | None) -> Told:
+    """That what was filed is what the policy of the same event allows, and demands what its rules demand."""
+    place, data, policy = _place(event), event["data"], event["data"].get("policy")
+    said = policy if isinstance(policy, dict) else {}
+    in_force = said.get("quorum")
+    if "policy" in data and (type(in_force) is not int or in_force > filing["quorum"]):
+        text = f"expected the quorum in force, {shown(in_force)}, or more, found {filing['quorum']}"
+        yield Finding("wrong-quorum", place, text)
+    if demands is None:
+        yield Finding("not-filed", place, f"these are no demands of rules: {shown(filing.get('demands'))}")
+        return
+    if sum(demands.approvals.values()) > filing["quorum"]:
+        text = f"expected as many as the groups have to give, {shown(demands.approvals)}, found {filing['quorum']}"
+        yield Finding("wrong-quorum", place, text)
+    longest, asked = _duration(said, "max_lifetime"), _duration(filing, "lifetime_seconds")
+    if filing["operation"] == "create_access_key" and longest is not None and (asked is None or asked > longest):
+        found = shown(filing.get("lifetime_seconds"))
+        yield Finding(
+            "not-allowed", place, f"expected a lifetime of at most {longest // _SECOND} seconds, found {found}"
+        )
+    if said.get("ticket_required") is True and filing.get("ticket") is None:
+        yield Finding("not-allowed", place, "expected a ticket")
+    rules = sorted(str(each.get("rule")) for each in filing.get("demands", []))
+    if rules != sorted(_texts(said.get("rules"))):
+        yield Finding("not-allowed", place, f"expected the rules {shown(said.get('rules'))}, found {shown(rules)}")
+
+
+def _check_hours(event: Event, request: _Request) -> Told:
+    """That what lets somebody in began within all hours that the policy of the same event has."""
+    policy = event["data"].get("policy")
+    hours = policy.get("hours") if isinstance(policy, dict) else None
+    if not request.lets_in or hours is None:
+        return
+    try:
+        outside = [each for each in hours if not _is_open(each, _moment(event))]
+    except (LookupError, TypeError, ValueError, AttributeError):
+        yield Finding("outside-hours", _place(event), f"these are no hours, or of a zone unknown here: {shown(hours)}")
+        return
+    if outside:
+        yield Finding("outside-hours", _place(event), f"expected it within {shown(outside)}")
+
+
+def _is_open(hours: dict[str, Any], at: int) -> bool:
+    """Whether a time is within hours. Raise LookupError, TypeError or ValueError if these are none."""
+    local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).astimezone(ZoneInfo(hours["zone"]))
+    opens, closes = clock.fromisoformat(hours["opens"]), clock.fromisoformat(hours["closes"])
+    began = local.date()
+    if opens >= closes and local.time() < opens:
+        if local.time() >= closes or began.isoformat() in hours["closed_on"]:
+            return False
+        began -= timedelta(days=1)
+    elif not opens <= local.time() or (opens < closes and local.time() >= closes):
+        return False
+    return _DAYS[began.weekday()] in hours["days"] and began.isoformat() not in hours["closed_on"]
+
+
+def _check_manner(event: Event, demands: _Demands) -> Told:
+    """That an approval was made as the rules of the filing demand: with a comment, by a strong sign-in."""
+    proof = event["actor"].get("proof")
+    amr = _texts(proof.get("amr")) if isinstance(proof, dict) else set()
+    if demands.comment and not event["data"].get("comment"):
+        yield Finding("no-comment", _place(event), "the rules demand a comment that says why")
+    if any(methods.isdisjoint(amr) for methods in demands.methods):
+        yield Finding("stale-sign-in", _place(event), "the sign-in was weaker than the rules demand")
 
 
 def _is_worker(event: Event) -> bool:
@@ -934,7 +1065,9 @@ def _check_fresh(event: Event, request: _Request) -> Told:
     strong = not wanted["acr"].isdisjoint(_texts([said.get("acr")])) or not wanted["amr"].isdisjoint(
         _texts(said.get("amr"))
     )
-    if any(wanted.values()) and not strong:
+    methods = policy.get("methods")
+    is_weak = isinstance(methods, list) and any(_texts(each).isdisjoint(_texts(said.get("amr"))) for each in methods)
+    if (any(wanted.values()) and not strong) or is_weak:
         yield Finding("stale-sign-in", _place(event), "the sign-in was weaker than the policy demands")
     signed_in_at, longest = _time(said.get("auth_time")), _duration(policy, "decision_max_auth_age")
     if policy.get("decision_requires_auth_time") and signed_in_at is None:

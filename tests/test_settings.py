@@ -54,7 +54,7 @@ def faults(text: str) -> list[str]:
 def test_good_settings_load() -> None:
     settings = read(GOOD)
     assert settings.directory().all_approvers == {"bob", "carol"}
-    assert settings.rules().quorum == 2
+    assert settings.policy_in_force().quorum == 2
     assert settings.configured_accounts()["111122223333"].root_arn == "arn:aws:iam::111122223333:root"
 
 

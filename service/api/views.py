@@ -11,18 +11,21 @@ from service.domain.briefing import Caution, effect, few_approvers, warnings
 from service.domain.canonical import seconds
 from service.domain.capability import plan
 from service.domain.delivery import Delivery
+from service.domain.demands import Demand
 from service.domain.drift import DriftFinding, Expectation
 from service.domain.errors import Conflict
 from service.domain.filing import Filing
 from service.domain.operation import OperationName
 from service.domain.outcome import CreatedKey
-from service.domain.request import OperationRequest
+from service.domain.request import OperationRequest, Status
 from service.domain.selection import Listed
 from service.workflow.drift import DriftCheck
 from service.workflow.read import Shown
 
 # Maps an account's id, or a subject, to its name.
 NameOf = Callable[[str], str]
+
+_MOST_NAMED = 10
 
 
 def request_out(account_name: NameOf, shown: Shown) -> out.RequestOut:
@@ -47,7 +50,9 @@ def request_out(account_name: NameOf, shown: Shown) -> out.RequestOut:
         accept_lockout=filing.accept_lockout,
         observed=observed,
         clocks=_clocks(request),
-        quorum=out.QuorumOut(needed=shown.standing.needed(request), counted=shown.standing.approvals(request)),
+        demands=[_demand(demand) for demand in filing.demands],
+        quorum=_quorum(shown),
+        could_approve=_could_approve(shown),
         decisions=_decisions(shown),
         executed_by=_actor(directory, request.claimed_by) if request.claimed_by else None,
         source=request.source,
@@ -201,6 +206,51 @@ def _requester(directory: Directory, filing: Filing) -> out.RequesterOut:
 def _warnings(filing: Filing, *others: Caution | None) -> list[out.WarningOut]:
     found = [*warnings(filing.operation, filing.observed, accept_lockout=filing.accept_lockout), *others]
     return [out.WarningOut.model_validate(caution, from_attributes=True) for caution in found if caution is not None]
+
+
+def _demand(demand: Demand) -> out.DemandOut:
+    return out.DemandOut(
+        rule=demand.rule,
+        approvals=dict(demand.approvals),
+        quorum=demand.quorum,
+        max_lifetime=demand.max_lifetime,
+        require_root_mfa=demand.require_root_mfa,
+        ticket_required=demand.ticket_required,
+        approval_comment=demand.approval_comment,
+        decision_amr=sorted(demand.decision_amr),
+        hours=None if demand.hours is None else out.HoursOut.model_validate(demand.hours.document()),
+    )
+
+
+def _quorum(shown: Shown) -> out.QuorumOut:
+    request, standing = shown.request, shown.standing
+    missing = [out.MissingOut(groups=list(each.groups), count=each.count) for each in standing.missing(request)]
+    return out.QuorumOut(
+        needed=standing.needed(request),
+        counted=standing.approvals(request),
+        missing=missing,
+        rules=list(standing.policy.rules),
+    )
+
+
+def _could_approve(shown: Shown) -> list[out.CouldApproveOut]:
+    request, standing = shown.request, shown.standing
+    if request.status not in {Status.PENDING, Status.APPROVED}:
+        return []
+    known = (standing.directory.get(person) for person in standing.waited_for(request))
+    people = sorted(
+        (member for member in known if member is not None), key=lambda member: (member.name, member.subject)
+    )
+    return [
+        out.CouldApproveOut(
+            subject=member.subject,
+            name=member.name,
+            groups=sorted(member.groups & standing.policy.approvals.keys()),
+            last_seen_at=member.seen_at,
+            away_until=member.away_until,
+        )
+        for member in people[:_MOST_NAMED]
+    ]
 
 
 def _decisions(shown: Shown) -> list[out.DecisionOut]:

@@ -22,6 +22,7 @@ from service.auth.oidc import Verifier
 from service.auth.provider import new_client
 from service.settings import Settings, load
 from service.worker import Worker
+from service.workflow.announce import announce
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -39,6 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
             gc.freeze()
             app.state.ctx, app.state.sign_ins = ctx, sign_ins(settings, http)
             app.state.hooks, app.state.places = hooks(settings), Places(threads)
+            await anyio.to_thread.run_sync(announce, ctx)
             if not settings.worker.enabled:
                 yield
                 return

@@ -38,6 +38,8 @@ class ConfiguredAccounts:
     def get(self, account_id: str) -> Account | None:
         return self._configured.get(account_id)
 
+    known = get
+
     def every(self) -> Sequence[Account]:
         return [self._configured[account_id] for account_id in sorted(self._configured)]
 

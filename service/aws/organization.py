@@ -236,6 +236,15 @@ class KnownAccounts:
         found = self._organizations[organization].accounts()
         return [_merged(self._configured.get(account_id), found[account_id]) for account_id in sorted(found)]
 
+    def known(self, account_id: str) -> Account | None:
+        """Return the account, or None, without asking AWS."""
+        configured = self._configured.get(account_id)
+        for organization in self._organizations.values():
+            listed = organization.at_hand().get(account_id)
+            if listed is not None:
+                return _merged(configured, listed)
+        return configured
+
     def at_hand(self) -> Sequence[Account]:
         """Return the accounts that are known without asking AWS, sorted by id."""
         found = dict(self._configured)

@@ -12,6 +12,7 @@ from service.app.working import new_worker
 from service.cli.common import plainly
 from service.cli.staying import check_may_be_several, staying_settings
 from service.settings import Settings
+from service.workflow.announce import announce
 from service.workflow.context import Context
 from service.workflow.health import check_ready, check_writes
 
@@ -26,6 +27,7 @@ def worker(ctx: typer.Context) -> None:
         with plainly():
             check_ready(context)
             check_writes(context)
+            announce(context)
         _work(context, settings)
 
 

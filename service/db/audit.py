@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, text, update
 
 from service.db import tree
 from service.db.columns import INSERT
@@ -13,7 +13,7 @@ from service.db.engine import Tx
 from service.db.tables import audit_events, audit_head, audit_reads, audit_tree
 from service.domain.actor import Actor
 from service.domain.canonical import canonical
-from service.domain.event_table import REFUSALS
+from service.domain.event_table import POLICY_CHANGED, REFUSALS
 from service.domain.events import Event, record
 from service.domain.merkle import leaf_hash
 
@@ -94,6 +94,12 @@ class Row:
     event: str
     request_id: str | None
     content: str
+
+
+def last_policy(tx: Tx) -> str | None:
+    """Return the last `policy.changed` in canonical JSON, None if there was none."""
+    query = select(audit_events.c.content).where(text(f"event = '{POLICY_CHANGED}'"))  # as the index says it
+    return tx.execute(query.order_by(audit_events.c.seq.desc()).limit(1)).scalar_one_or_none()
 
 
 def last(tx: Tx) -> int:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Executable, RowMapping, bindparam, insert, select, tuple_, union_all, update
@@ -52,38 +53,34 @@ def concerned(
     subjects: Collection[str],
     *,
     approvers: Collection[str] = (),
-    groups: Collection[tuple[str, str]] = (),
+    groups: Sequence[Collection[tuple[str, str]]] = (),
     limit: int | None = None,
 ) -> Sequence[Person]:
-    """Return the known people among `subjects`, and those of `approvers` who are suspended.
+    """Return the known people among `subjects` and `approvers`. Without a `limit`, return only suspended approvers.
 
-    Add people who are in one of the `groups` (issuer, group) and not suspended: at most `limit`, all for None.
+    For each set of `groups` (issuer, group) add people who are in one of them and not suspended: at most `limit`, all
+    for None. Somebody may be returned more than once.
     """
-    query = _CONCERNED[bool(approvers), bool(groups), limit is None]
-    values = {"subjects": list(subjects), "approvers": list(approvers), "groups": sorted(groups), "most": limit}
-    return [person_of(row) for row in tx.execute(query, values).mappings()]
-
-
-def _concerned(*, approvers: bool, groups: bool, everybody: bool) -> Executable:
-    parts = [select(people).where(people.c.subject.in_(bindparam("subjects", expanding=True)))]
-    if approvers:
-        suspended = people.c.suspended_at.is_not(None)
-        parts.append(select(people).where(suspended, people.c.subject.in_(bindparam("approvers", expanding=True))))
-    if groups:
-        pair = tuple_(person_groups.c.issuer, person_groups.c.group)
-        of_groups = select(person_groups.c.subject).where(pair.in_(bindparam("groups", expanding=True)))
-        members = select(people).where(people.c.suspended_at.is_(None), people.c.subject.in_(of_groups))
-        parts.append(select((members if everybody else members.limit(bindparam("most"))).subquery()))
-    return parts[0] if len(parts) == 1 else union_all(*parts)
+    groups = [each for each in groups if each]
+    query = _concerned(bool(approvers), len(groups), limit is None)
+    values = {"subjects": list(subjects), "approvers": list(approvers), "most": limit}
+    sets = {f"groups_{number}": sorted(each) for number, each in enumerate(groups)}
+    return [person_of(row) for row in tx.execute(query, values | sets).mappings()]
 
 
 # Built once, since building takes longer than executing.
-_CONCERNED = {
-    (approvers, groups, everybody): _concerned(approvers=approvers, groups=groups, everybody=everybody)
-    for approvers in (False, True)
-    for groups in (False, True)
-    for everybody in (False, True)
-}
+@lru_cache(maxsize=64)
+def _concerned(approvers: bool, groups: int, everybody: bool) -> Executable:  # noqa: FBT001  # a key of the cache
+    parts = [select(people).where(people.c.subject.in_(bindparam("subjects", expanding=True)))]
+    if approvers:
+        named = select(people).where(people.c.subject.in_(bindparam("approvers", expanding=True)))
+        parts.append(named.where(people.c.suspended_at.is_not(None)) if everybody else named)
+    pair = tuple_(person_groups.c.issuer, person_groups.c.group)
+    for number in range(groups):
+        of_groups = select(person_groups.c.subject).where(pair.in_(bindparam(f"groups_{number}", expanding=True)))
+        members = select(people).where(people.c.suspended_at.is_(None), people.c.subject.in_(of_groups))
+        parts.append(select((members if everybody else members.limit(bindparam("most"))).subquery()))
+    return parts[0] if len(parts) == 1 else union_all(*parts)
 
 
 def every(tx: Tx) -> Sequence[Person]:

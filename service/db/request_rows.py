@@ -13,9 +13,11 @@ from service.db.tables import requests
 from service.domain.account import RootCredentials, SourceKind
 from service.domain.actor import ActorKind
 from service.domain.canonical import canonical, seconds
+from service.domain.demands import Demand
 from service.domain.filing import Filing
 from service.domain.operation import Operation, OperationName
 from service.domain.request import Decision, OperationRequest, Result, Status, Verdict
+from service.domain.rules import Placement
 from service.domain.selection import Listed
 
 _DURATIONS = ("execution_window", "receipt_window", "rollback_grace", "lifetime")
@@ -26,7 +28,7 @@ def _alike(of: type, *others: str) -> tuple[str, ...]:
     return tuple(field.name for field in fields(of) if field.name in requests.c and field.name not in others)
 
 
-_FILED = _alike(Filing, "operation", "requester_kind", "observed")
+_FILED = _alike(Filing, "operation", "requester_kind", "observed", "demands", "placement")
 _LIFE = _alike(OperationRequest, "digest", "status", "known_key_ids", "source")
 _RESULT = {
     "code": "result_code",
@@ -50,7 +52,17 @@ def filed_columns(request: OperationRequest) -> dict[str, object]:
         "target": filing.operation.target or "",
         "requester_kind": filing.requester_kind,
         "observed": canonical(filing.observed.document()).decode(),
+        **_ruled_columns(filing),
         "digest": request.digest,
+    }
+
+
+def _ruled_columns(filing: Filing) -> dict[str, object]:
+    if filing.placement is None:
+        return {"demands": None, "placement": None}
+    return {
+        "demands": canonical([demand.document() for demand in filing.demands]).decode(),
+        "placement": canonical(filing.placement.document()).decode(),
     }
 
 
@@ -87,7 +99,8 @@ LISTED = [
     for name in (
         *_FILED,
         *(f"{name}_seconds" for name in _DURATIONS),
-        *("id", "operation", "target", "requester_kind", "observed", "digest", "status", "execute_by"),
+        *("id", "operation", "target", "requester_kind", "observed", "demands", "placement", "digest", "status"),
+        "execute_by",
     )
 ]
 
@@ -108,7 +121,15 @@ def _filing(row: RowMapping) -> Filing:
         operation=Operation(OperationName(row["operation"]), row["target"] or None),
         requester_kind=ActorKind(row["requester_kind"]),
         observed=_observed(row["observed"]),
+        demands=() if row["demands"] is None else _demands(row["demands"]),
+        placement=None if row["placement"] is None else Placement.from_document(json.loads(row["placement"])),
     )
+
+
+# Few texts, since they come from the settings, and each is read again and again.
+@lru_cache(maxsize=1024)
+def _demands(document: str) -> tuple[Demand, ...]:
+    return tuple(Demand.from_document(each) for each in json.loads(document))
 
 
 # It never changes, and the same requests are read again and again. A thousand take some megabytes.

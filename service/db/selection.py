@@ -2,7 +2,21 @@
 
 from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Integer, String, and_, bindparam, case, exists, false, func, or_, select, true
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Integer,
+    String,
+    and_,
+    bindparam,
+    case,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    true,
+)
 
 from service.db.columns import UtcDateTime
 from service.db.tables import api_tokens, decisions, people, requests
@@ -49,6 +63,7 @@ def seen_by(reader: Reader) -> list[ColumnElement[bool]]:
 _PERSON = bindparam("their_person", type_=String)
 _NOW = bindparam("their_now", type_=UtcDateTime)
 _QUORUM = bindparam("their_quorum", type_=Integer)
+_ARE_RULED = bindparam("are_ruled", type_=Boolean)
 
 # The accounts of an approver; None for all.
 _Accounts = frozenset[str] | None
@@ -60,6 +75,7 @@ def _awaits(awaiting: Awaiting) -> tuple[ColumnElement[bool], dict[str, object]]
         "their_person": awaiting.person,
         "their_now": awaiting.now,
         "their_quorum": awaiting.quorum,
+        "are_ruled": awaiting.are_ruled,
         "approvers": sorted(awaiting.directory.all_approvers.difference(who for who, _ in limits)),
     }
 
@@ -70,13 +86,15 @@ def _condition(votes_in: _Accounts, limits: tuple[tuple[str, frozenset[str]], ..
     """Return the condition for lists that `actions` is for one request: this person may approve, execute or confirm it.
 
     Two cases are left to the request's own page. An action may require a fresher sign-in. And a request that is blocked
-    because its requester or recipient was lost still waits for somebody to reject or withdraw it.
+    because its requester or recipient was lost still waits for somebody to reject or withdraw it. With rules, it finds
+    too many (see `Awaiting`).
     """
     counts = _counts(limits)
     decided = exists().where(counts, decisions.c.person == _PERSON)
     # `Standing.has_quorum` for lists. It never decides whether a request may run.
     counted = select(func.count()).select_from(decisions).where(counts).scalar_subquery()
     has_quorum = and_(counted >= _QUORUM, counted >= requests.c.quorum)
+    is_ruled = or_(_ARE_RULED, requests.c.placement.is_not(None))
     may_decide = and_(
         true() if votes_in is None else requests.c.account_id.in_(sorted(votes_in)),
         requests.c.requester != _PERSON,
@@ -100,7 +118,10 @@ def _condition(votes_in: _Accounts, limits: tuple[tuple[str, frozenset[str]], ..
         ),
         (
             requests.c.status == Status.APPROVED,
-            and_(requests.c.execute_by > _NOW, or_(executes, and_(may_decide, ~decided, ~has_quorum))),
+            and_(
+                requests.c.execute_by > _NOW,
+                or_(executes, and_(may_decide, ~decided, or_(is_ruled, ~has_quorum))),
+            ),
         ),
         (requests.c.status == Status.DELIVERED, receives),
         else_=false(),

@@ -25,6 +25,7 @@ from service.domain.account import SourceKind
 from service.domain.actor import ActorKind
 from service.domain.delivery import DeliveryStatus
 from service.domain.drift import DriftKind
+from service.domain.event_table import POLICY_CHANGED
 from service.domain.operation import TARGET_OF, OperationName
 from service.domain.policy import SMALLEST_QUORUM
 from service.domain.request import OPEN, TERMINAL, Status, Verdict
@@ -59,6 +60,9 @@ requests = Table(
     Column("rollback_grace_seconds", Integer, nullable=False),
     Column("lifetime_seconds", Integer),
     Column("observed", Text, nullable=False),
+    # JSON; NULL if there were no rules.
+    Column("demands", Text),
+    Column("placement", Text),
     Column("digest", String(64), nullable=False),
     Column("idempotency_key", String(255)),
     Column("idempotency_hash", String(64)),
@@ -309,6 +313,9 @@ drifts = Table(
     ),
 )
 
+# Few of all events; each process looks for the last of them when it starts.
+_OF_POLICY = text(f"event = '{POLICY_CHANGED}'")
+
 audit_events = Table(
     "audit_events",
     metadata,
@@ -320,6 +327,7 @@ audit_events = Table(
     Column("content", Text, nullable=False),
     CheckConstraint("seq >= 1", name="seq"),
     Index("ix_audit_events_request_id_seq", "request_id", "seq"),
+    Index("ix_audit_events_policy", "seq", sqlite_where=_OF_POLICY, postgresql_where=_OF_POLICY),
 )
 
 # Events for destinations, staged with the audit event, in its transaction.

@@ -1,11 +1,12 @@
 """Actors (people, machines, the service itself), and the directory of who is known with which roles today."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from service.domain.canonical import Document, Json
 from service.domain.proof import Proof
 
 # A person's subject, from the settings or from a claim: visible ASCII without `#`. For people without such a name, `#`
@@ -66,13 +67,17 @@ class Member(_Bearer):
     """A person or machine from the settings, or a person whom a provider has authenticated.
 
     Only machines have a `login`: the issuer's name and the subject of the machine's tokens. `is_named` says whether the
-    settings name this member. Votes before `votes_since` are void.
+    settings name this member. Votes before `votes_since` are void. `groups` are those that rules name. Until
+    `away_until` nobody waits for this member.
     """
 
     login: tuple[str, str] | None = None
     is_named: bool = True
     votes_since: datetime | None = None
     is_suspended: bool = False
+    groups: frozenset[str] = frozenset()
+    away_until: datetime | None = None
+    seen_at: datetime | None = None
 
     @property
     def is_let_in(self) -> bool:
@@ -85,9 +90,11 @@ class Member(_Bearer):
         return self.kind is ActorKind.PERSON and Role.APPROVER in self.roles and not self.is_suspended
 
     def approves_less_than(self, other: "Member") -> bool:
-        """Return whether `other` is an approver of an account that this member is not an approver of."""
+        """Return whether `other` is an approver of an account, or in a group, that this member is not one of."""
         if not other.approves or not self.approves:
             return other.approves
+        if not other.groups <= self.groups:
+            return True
         mine, theirs = self.limits.get(Role.APPROVER), other.limits.get(Role.APPROVER)
         return mine is not None and (theirs is None or not theirs <= mine)
 
@@ -99,6 +106,26 @@ class Grant:
     group: str
     roles: frozenset[Role]
     accounts: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Approvers by their subjects, and by the groups (issuer, group) that their provider states."""
+
+    people: frozenset[str] = frozenset()
+    provider_groups: frozenset[tuple[str, str]] = frozenset()
+
+    def has(self, person: "Person") -> bool:
+        return person.subject in self.people or any(
+            group in word.groups for issuer, word in person.said.items() for group in self._stated_by(issuer)
+        )
+
+    def _stated_by(self, issuer: str) -> Iterator[str]:
+        return (group for of_issuer, group in self.provider_groups if of_issuer == issuer)
+
+    def document(self) -> Document:
+        stated: list[Json] = [{"issuer": issuer, "group": group} for issuer, group in sorted(self.provider_groups)]
+        return {"people": list[Json](sorted(self.people)), "provider_groups": stated}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +213,13 @@ class Directory:
     are found here. There may be more records than the directory was given (see `workflow/standing.py`).
 
     A member named in the settings has the roles from the settings, however they sign in. All others get their roles
-    from `grants`: each issuer's grants apply to the groups that this issuer states.
+    from `grants`: each issuer's grants apply to the groups that this issuer states. `groups` are those that rules name;
+    the members of them whom the settings name have them already.
     """
 
     members: Mapping[str, Member]
     grants: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
     seen: Mapping[str, Member] = field(default_factory=dict)
     _index: Index | None = field(default=None, repr=False, compare=False)
 
@@ -252,11 +281,25 @@ class Directory:
                 limits={role: limit for role in roles if (limit := _limit(role, held)) is not None},
                 is_named=False,
             )
-        return replace(named, votes_since=person.votes_since, is_suspended=person.suspended_at is not None)
+        return replace(
+            named,
+            votes_since=person.votes_since,
+            is_suspended=person.suspended_at is not None,
+            groups=named.groups.union(name for name, group in self.groups.items() if group.has(person)),
+            seen_at=person.seen_at,
+        )
 
     def known_groups(self, issuer: str) -> frozenset[str]:
-        """Return the groups of a provider that have grants here."""
-        return frozenset(grant.group for grant in self.grants.get(issuer, ()))
+        """Return the groups of a provider that have grants, or are in groups, here."""
+        granted = frozenset(grant.group for grant in self.grants.get(issuer, ()))
+        return granted.union(
+            stated for group in self.groups.values() for of, stated in group.provider_groups if of == issuer
+        )
+
+    def groups_of(self, subject: str) -> frozenset[str]:
+        """Return the groups that rules name and that this person is in today."""
+        member = self.get(subject)
+        return frozenset() if member is None else member.groups
 
     def is_taken(self, subject: str) -> bool:
         """Return whether a person cannot take this subject: a machine has it, or one differs by case alone."""
@@ -265,6 +308,11 @@ class Directory:
     def is_suspended(self, subject: str) -> bool:
         member = self.get(subject)
         return member is not None and member.is_suspended
+
+    def is_away(self, subject: str, at: datetime) -> bool:
+        """Return whether nobody waits for this person at that time. A vote of theirs counts all the same."""
+        member = self.get(subject)
+        return member is not None and member.away_until is not None and at < member.away_until
 
     def may_ask(self, subject: str, kind: ActorKind, account_id: str) -> bool:
         """Return whether a requester of this kind could still file a request for this account."""
@@ -306,6 +354,11 @@ class Directory:
     def may_grow(self) -> bool:
         """Return whether a sign-in can make somebody an approver, not only the settings."""
         return any(Role.APPROVER in grant.roles for grants in self.grants.values() for grant in grants)
+
+    @property
+    def growing_groups(self) -> frozenset[str]:
+        """Return the groups that a sign-in can put somebody into."""
+        return frozenset(name for name, group in self.groups.items() if group.provider_groups)
 
 
 def _limit(role: Role, held: Iterable[Grant]) -> frozenset[str] | None:

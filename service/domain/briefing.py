@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from service.domain.account import ACTIVE, AccessKey, RootCredentials
 from service.domain.actor import ActorKind
+from service.domain.demands import listed
 from service.domain.filing import Filing
 from service.domain.operation import Operation, OperationName
 from service.domain.permissions import Standing
@@ -102,7 +103,7 @@ CAUTIONS: Mapping[CautionCode, str] = {
     CautionCode.LAST_ACTIVE_KEY: "it is the root user's only active key",
     CautionCode.STILL_ACTIVE: "a key that is still active is deleted",
     CautionCode.ACCEPTS_LOCKOUT: "the requester accepts that the service may be locked out",
-    CautionCode.FEW_APPROVERS: "fewer approvers are known than are needed; not in lists",
+    CautionCode.FEW_APPROVERS: "too few approvers are known; not in lists",
 }
 
 
@@ -136,12 +137,15 @@ def warnings(operation: Operation, observed: RootCredentials, *, accept_lockout:
 
 
 def few_approvers(request: OperationRequest, standing: Standing) -> Caution | None:
-    """Warn while fewer approvers are known than needed. A provider's approvers are known after their first sign-in."""
-    known, needed = len(standing.approvers_of(request)), standing.needed(request)
-    if known >= needed or request.status not in {Status.PENDING, Status.APPROVED}:
+    """Warn while too few approvers are known. A provider's approvers are known after their first sign-in."""
+    if request.status not in {Status.PENDING, Status.APPROVED}:
         return None
-    detail = f"{needed} approvals are needed, from people of whom {known} are known here. Others have to sign in first."
-    return Caution(CautionCode.FEW_APPROVERS, detail)
+    known = standing.approvers_of(request)
+    lacking = standing.missing_even_with(request, known)
+    if not lacking:
+        return None
+    detail = f"If all {len(known)} approvers approve who are known here, what is missing is {listed(lacking)}."
+    return Caution(CautionCode.FEW_APPROVERS, f"{detail} Others have to sign in first.")
 
 
 def _about_target(operation: Operation, key: AccessKey, observed: RootCredentials) -> list[Caution]:

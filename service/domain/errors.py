@@ -70,7 +70,7 @@ class Code(StrEnum):
         "A machine that asks for a key must name the person who receives it.",
         "recipient",
     )
-    COMMENT_REQUIRED = ("comment_required", "A rejection requires a comment that says why.", "comment")
+    COMMENT_REQUIRED = ("comment_required", "{what} requires a comment that says why.", "comment")
     LIFETIME_REQUIRED = ("lifetime_required", "This service requires a lifetime for a new key.", "lifetime")
     LIFETIME_TOO_LONG = (
         "lifetime_too_long",
@@ -99,7 +99,7 @@ class Code(StrEnum):
     )
     NO_QUORUM = (
         "no_quorum",
-        "This account has fewer than {quorum} approvers besides the requester and the recipient.",
+        "This account has too few approvers besides the requester and the recipient. It lacks {missing}.",
     )
     DUPLICATE_REQUEST = (
         "duplicate_request",
@@ -111,6 +111,12 @@ class Code(StrEnum):
     EXPIRED = ("expired", "The request has expired. File a new one.")
     ALREADY_DECIDED = ("already_decided", "You have already decided on this request. One person has one vote.")
     ALREADY_APPROVED = ("already_approved", "The request already has all the approvals it needs.")
+    NOT_NEEDED = ("not_needed", "Your approval would not help: what is missing is {missing}, and you are not in there.")
+    OUTSIDE_HOURS = ("outside_hours", "The rules let nobody in as root at this time. The next time {again}.")
+    ACCOUNT_MOVED = (
+        "account_moved",
+        "The account was renamed, moved or tagged since this was filed, so other rules apply. File a new request.",
+    )
     ALREADY_EXECUTED = ("already_executed", "The request was already executed. A request runs once.")
     NO_FILE = ("no_file", "This request makes no key, so there is no file to return. Nothing was run.")
     WRONG_DIGEST = ("wrong_digest", "The digest does not match this request. Read the request again.")
@@ -120,7 +126,7 @@ class Code(StrEnum):
     )
     QUORUM_LOST = (
         "quorum_lost",
-        "Only {counted} of the {needed} required approvals count today. Another approver has to approve.",
+        "Only {counted} of the {needed} required approvals count today. What is missing is {missing}.",
     )
     PARTICIPANT_SUSPENDED = ("participant_suspended", "The requester or the recipient is suspended.")
     REQUESTER_LOST_ROLE = ("requester_lost_role", "The requester no longer has the requester role for this account.")

@@ -135,6 +135,14 @@ TOKEN_CREATED = _of_person("token.created", "API token created", before_executio
 TOKEN_REVOKED = _of_person("token.revoked", "API token revoked", before_execution=True)
 LOG_READ = _of_person("log.read", "Audit log read", before_execution=True)
 
+# The rules.
+POLICY_CHANGED = _of_service(
+    "policy.changed",
+    "A process began with other rules than the last one",
+    before_execution=True,
+    published=True,
+)
+
 # Destinations.
 DELIVERY_FAILED = _of_service(
     "delivery.failed",

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from service.domain.account import RootCredentials
 from service.domain.actor import ActorKind
 from service.domain.canonical import Document, Json, seconds, timestamp
+from service.domain.demands import Demand
 from service.domain.operation import Operation
+from service.domain.rules import Placement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +17,7 @@ class Filing:
 
     `execution_window` starts with the approval. `receipt_window` and `lifetime` start with the delivery of a secret.
     `rollback_grace` starts when a key is deactivated because its receipt did not come or its lifetime has ended.
+    `demands` are those of the rules that applied. `placement` is what they could match; None if there were no rules.
     Raise ValueError for a create that would run on approval, with nobody there to take the secret; and for a lifetime
     without a new key.
     """
@@ -37,19 +40,28 @@ class Filing:
     rollback_grace: timedelta
     lifetime: timedelta | None
     observed: RootCredentials
+    demands: tuple[Demand, ...] = ()
+    placement: Placement | None = None
 
     def __post_init__(self) -> None:
         if self.operation.is_create and self.run_on_approval:
             raise ValueError("a create cannot run on approval: somebody has to take the secret")
         if self.lifetime is not None and not self.operation.is_create:
             raise ValueError("only a new key has a lifetime")
+        if self.demands and self.placement is None:
+            raise ValueError("demands come from rules, which match a placement")
 
     def document(self) -> Document:
         """Return the JSON document whose RFC 8785 form is hashed. Times are RFC 3339 in UTC, durations in seconds.
 
-        It omits `lifetime_seconds` if there is none. So requests filed before lifetimes existed keep their digest.
+        It omits `lifetime_seconds` if there is none, and `demands` and `placement` if there were no rules. So requests
+        filed before lifetimes and rules existed keep their digest.
         """
         lifetime: dict[str, Json] = {} if self.lifetime is None else {"lifetime_seconds": seconds(self.lifetime)}
+        ruled: dict[str, Json] = {}
+        if self.placement is not None:
+            ruled["demands"] = [demand.document() for demand in self.demands]
+            ruled["placement"] = self.placement.document()
         return {
             "id": self.request_id,
             "account_id": self.account_id,
@@ -68,5 +80,6 @@ class Filing:
             "receipt_window_seconds": seconds(self.receipt_window),
             "rollback_grace_seconds": seconds(self.rollback_grace),
             **lifetime,
+            **ruled,
             "observed": self.observed.document(),
         }

@@ -11,9 +11,10 @@ from typing import Literal, NamedTuple
 
 from service.domain.actor import WORKER, Actor, ActorKind, Directory, Member, Role
 from service.domain.canonical import timestamp
+from service.domain.demands import Missing, Tally, listed
 from service.domain.errors import Code, Conflict, Forbidden, Invalid, NoRole, NotFound, ServiceError, bad_token
 from service.domain.operation import Operation
-from service.domain.policy import FreshExecutions, Policy, check_fresh
+from service.domain.policy import ApprovalComment, FreshExecutions, Policy, check_fresh, check_hours
 from service.domain.request import STOPPED, Decision, OperationRequest, Status, Verdict
 from service.domain.sign_in_checks import RoleCheck
 from service.domain.times import contradiction
@@ -21,15 +22,17 @@ from service.domain.times import contradiction
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The facts of today: the directory with roles, the owner of each unrevoked credential, and the rules in force.
+    """The facts of today: the directory with roles, the owner of each unrevoked credential, and the policy in force.
 
-    `good` are the credentials with which the present actor could sign in now.
+    The policy is that of one request, with the demands of the rules. `good` are the credentials with which the present
+    actor could sign in now. `has_moved` says that other rules apply because the account was renamed, moved or tagged.
     """
 
     directory: Directory
     owners: Mapping[str, str]
     policy: Policy
     good: frozenset[str] = frozenset()
+    has_moved: bool = False
 
     def void_because(self, request: OperationRequest, decision: Decision) -> str | None:
         """Explain why a decision does not count today. Return None if it counts."""
@@ -57,10 +60,11 @@ class Standing:
         }
 
     def waited_for(self, request: OperationRequest) -> frozenset[str]:
-        """Return who could still add an approval that counts. Nobody can if a participant is lost."""
+        """Return whose approval would meet one more demand. Nobody's would if a participant is lost."""
         if self.lost_participant(request) is not None:
             return frozenset()
-        return self.approvers_of(request) - self._approvers_so_far(request)
+        others, tally = self.approvers_of(request) - self._approvers_so_far(request), self._tally(request)
+        return frozenset(person for person in others if tally.helps(self.directory.groups_of(person)))
 
     def lost_participant(self, request: OperationRequest) -> Conflict | None:
         """Return why the requester or the recipient can no longer take part; None if both still can."""
@@ -90,8 +94,35 @@ class Standing:
         """Return the quorum in the filing, or today's if that is stricter."""
         return max(self.policy.quorum, request.filing.quorum)
 
+    def missing(self, request: OperationRequest) -> tuple[Missing, ...]:
+        """Return the approvals that are still missing, of groups and of anybody; empty with a quorum."""
+        return self._tally(request).missing
+
     def has_quorum(self, request: OperationRequest) -> bool:
-        return self.approvals(request) >= self.needed(request)
+        """Return whether the approvals that count are as many as needed, and from the groups that are demanded."""
+        return not self.missing(request)
+
+    def would_help(self, request: OperationRequest, person: str) -> bool:
+        """Return whether this person's approval would meet a demand that the others' do not meet."""
+        return self._tally(request, without=person).helps(self.directory.groups_of(person))
+
+    def missing_even_with(self, request: OperationRequest, others: frozenset[str]) -> tuple[Missing, ...]:
+        """Return the approvals that would still be missing if all these approved, too."""
+        return self._tally(request, others).missing
+
+    def demanded_groups(self, request: OperationRequest) -> Mapping[str, list[str]]:
+        """Return the people whose approvals count today, each with those of their groups that are demanded."""
+        demanded = self.policy.approvals.keys()
+        return {
+            person: sorted(self.directory.groups_of(person) & demanded) for person in self._approvers_so_far(request)
+        }
+
+    def _tally(
+        self, request: OperationRequest, others: frozenset[str] = frozenset(), *, without: str | None = None
+    ) -> Tally:
+        people = (self._approvers_so_far(request) | others) - {without}
+        groups = {person: self.directory.groups_of(person) for person in people}
+        return Tally(self.policy.approvals, self.needed(request), groups)
 
 
 # Roles that see all requests of an account, without taking part in them.
@@ -203,18 +234,30 @@ def recipient_of(directory: Directory, actor: Actor, operation: Operation, named
     return actor.subject
 
 
-def check_quorum_possible(people: set[str], account_id: str, directory: Directory, quorum: int) -> None:
-    """Raise Conflict if fewer than `quorum` approvers remain besides the requester and the recipient.
+def check_quorum_possible(people: set[str], account_id: str, directory: Directory, policy: Policy) -> None:
+    """Raise Conflict if the approvers besides the requester and the recipient cannot meet the policy.
 
-    Do not raise if a sign-in can make somebody an approver: then a warning must do.
+    Where a sign-in can make somebody an approver, or put them into a group, assume that enough people will.
     """
-    if not directory.may_grow and len(directory.approvers_of(account_id) - people) < quorum:
-        raise Conflict(Code.NO_QUORUM, quorum=quorum)
+    growing = directory.growing_groups
+    others = directory.approvers_of(account_id) - people
+    groups = {person: directory.groups_of(person) | growing for person in others}
+    if directory.may_grow:
+        # No subject has a blank, so these are nobody.
+        groups |= {f" {number}": growing for number in range(policy.quorum)}
+    missing = Tally(policy.approvals, policy.quorum, groups).missing
+    if missing:
+        raise Conflict(Code.NO_QUORUM, missing=listed(missing))
 
 
-def check_comment(verdict: Verdict, comment: str | None) -> None:
-    if verdict is Verdict.REJECT and not comment:
-        raise Invalid(Code.COMMENT_REQUIRED)
+def check_comment(verdict: Verdict, comment: str | None, policy: Policy | None = None) -> None:
+    """Raise Invalid if there is no comment, and a rejection requires one, or the policy does for an approval."""
+    if comment:
+        return
+    if verdict is Verdict.REJECT:
+        raise Invalid(Code.COMMENT_REQUIRED, what="A rejection")
+    if policy is not None and policy.approval_comment is ApprovalComment.REQUIRED:
+        raise Invalid(Code.COMMENT_REQUIRED, what="An approval of this request")
 
 
 def check_may_approve(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
@@ -227,6 +270,8 @@ def check_may_approve(request: OperationRequest, actor: Actor, standing: Standin
         raise Conflict(Code.ALREADY_DECIDED)
     if request.status is Status.APPROVED and standing.has_quorum(request):
         raise Conflict(Code.ALREADY_APPROVED)
+    if not (standing.has_quorum(request) or standing.would_help(request, actor.subject)):
+        raise Conflict(Code.NOT_NEEDED, missing=listed(standing.missing(request)))
     check_fresh(actor, standing.policy, now, what="A decision")
 
 
@@ -272,8 +317,11 @@ def check_may_execute(request: OperationRequest, actor: Actor, standing: Standin
     _check_step(request, Status.EXECUTING, now)
     _check_intact(request)
     _check_may_go_on(request, standing, now)
-    if not standing.has_quorum(request):
-        raise Conflict(Code.QUORUM_LOST, counted=standing.approvals(request), needed=standing.needed(request))
+    missing = standing.missing(request)
+    if missing:
+        counted, needed = standing.approvals(request), standing.needed(request)
+        raise Conflict(Code.QUORUM_LOST, counted=counted, needed=needed, missing=listed(missing))
+    check_hours(standing.policy, request.filing.operation, now)
     is_fresh_for_all = standing.policy.execution_sign_in is FreshExecutions.ALL and actor != WORKER
     if request.filing.operation.is_create or is_fresh_for_all:
         check_fresh(actor, standing.policy, now, what="This execution")
@@ -359,6 +407,17 @@ def _check_may_go_on(request: OperationRequest, standing: Standing, now: datetim
     lost = standing.lost_participant(request)
     if lost is not None:
         raise lost
+    if standing.has_moved:
+        raise Conflict(Code.ACCOUNT_MOVED)
+
+
+def is_awaited(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> bool:
+    """Return whether this actor could approve or execute it now, once they have signed in as fresh as required."""
+    fresh = replace(standing, policy=standing.policy.for_any_sign_in())
+    return (
+        _judged("approve", lambda: check_may_approve(request, actor, fresh, now)).allowed
+        or _judged("execute", lambda: check_may_execute(request, actor, fresh, now)).allowed
+    )
 
 
 ActionName = Literal["approve", "reject", "withdraw", "execute", "confirm_receipt"]

@@ -1,14 +1,16 @@
-"""The rules in force, and their checks of an operation, an account, a ticket and a sign-in."""
+"""The policy in force, and its checks of an operation, an account, a ticket and a sign-in."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from service.domain.account import RootCredentials
 from service.domain.actor import Actor
-from service.domain.canonical import Document, Json, seconds
+from service.domain.canonical import Document, Json, seconds, timestamp
+from service.domain.demands import Demand, strictest
 from service.domain.errors import Code, Conflict, Invalid, SignInAgain
+from service.domain.hours import Hours, are_open, next_opening
 from service.domain.operation import Operation
 
 SMALLEST_QUORUM = 2
@@ -23,9 +25,18 @@ class FreshExecutions(StrEnum):
     ALL = "all"
 
 
+class ApprovalComment(StrEnum):
+    """Whether an approval requires a comment that says why. A rejection always does."""
+
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The rules in force. Every window is at least a second; the quorum is two people or more. Raise ValueError.
+    """The policy. Every window is at least a second; the quorum is two people or more. Raise ValueError.
+
+    The fields after `escalate_to` come from rules alone; `under` sets them.
 
     With `max_lifetime` None, a new key needs no lifetime, unless `lifetime_required`. A decision requires a sign-in no
     older than `decision_max_auth_age`. If `decision_acr` or `decision_amr` have values, the sign-in must have one of
@@ -51,6 +62,7 @@ class Policy:
     decision_requires_auth_time: bool = True
     decision_acr: frozenset[str] = frozenset()
     decision_amr: frozenset[str] = frozenset()
+    approval_comment: ApprovalComment = ApprovalComment.OPTIONAL
     execution_sign_in: FreshExecutions = FreshExecutions.CREATES
     # A ticket's key must match `ticket_pattern` in full. `ticket_states` None means any state.
     ticket_required: bool = False
@@ -61,6 +73,12 @@ class Policy:
     ticket_unchecked: bool = False
     # Destinations for the last reminder of a request that waits for approvers, and for one with too few approvers left.
     escalate_to: frozenset[str] = frozenset()
+    # The names of the rules, how many of each group have to approve, the methods of which a sign-in must have one (for
+    # each rule), and the hours for what lets somebody in.
+    rules: tuple[str, ...] = ()
+    approvals: Mapping[str, int] = field(default_factory=dict)
+    methods: tuple[frozenset[str], ...] = ()
+    hours: tuple[Hours, ...] = ()
 
     def __post_init__(self) -> None:
         if self.quorum < SMALLEST_QUORUM:
@@ -79,9 +97,48 @@ class Policy:
         if min(windows) < timedelta(seconds=1):
             raise ValueError("every window is at least a second")
 
+    def under(self, demands: Iterable[Demand]) -> "Policy":
+        """Return the policy with these demands: of each value the strictest. The order of demands means nothing."""
+        demands = sorted(demands, key=lambda demand: demand.rule)
+        if not demands:
+            return self
+        approvals = strictest([self.approvals, *(demand.approvals for demand in demands)])
+        lifetimes = [self.max_lifetime, *(demand.max_lifetime for demand in demands)]
+        methods = {demand.decision_amr for demand in demands if demand.decision_amr}.union(self.methods)
+        hours = {demand.hours: None for demand in demands if demand.hours is not None}
+        is_commented = any(demand.approval_comment for demand in demands)
+        return replace(
+            self,
+            quorum=max(self.quorum, sum(approvals.values()), *(demand.quorum or 0 for demand in demands)),
+            max_lifetime=min((lifetime for lifetime in lifetimes if lifetime is not None), default=None),
+            require_root_mfa=self.require_root_mfa or any(demand.require_root_mfa for demand in demands),
+            ticket_required=self.ticket_required or any(demand.ticket_required for demand in demands),
+            approval_comment=ApprovalComment.REQUIRED if is_commented else self.approval_comment,
+            rules=tuple(sorted({*self.rules, *(demand.rule for demand in demands)})),
+            approvals=approvals,
+            methods=tuple(sorted(methods, key=sorted)),
+            hours=tuple(dict.fromkeys([*self.hours, *hours])),
+        )
+
+    def for_any_sign_in(self) -> "Policy":
+        """Return the policy without what it requires of a sign-in. Nobody may do anything by it."""
+        none: frozenset[str] = frozenset()
+        return replace(
+            self,
+            decision_requires_auth_time=False,
+            decision_max_auth_age=timedelta.max,
+            decision_acr=none,
+            decision_amr=none,
+            methods=(),
+        )
+
     def document(self) -> Document:
-        """Return all rules by name, durations in seconds, sets sorted."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        """Return all values by name, durations in seconds, sets sorted. It omits what no rule demands."""
+        named = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: _plain(value) for name, value in named.items() if value or name not in _OF_RULES}
+
+
+_OF_RULES = {"rules", "approvals", "methods", "hours"}
 
 
 def _plain(value: object) -> Json:
@@ -90,6 +147,12 @@ def _plain(value: object) -> Json:
             return seconds(value)
         case frozenset():
             return sorted(value)
+        case tuple():
+            return [_plain(each) for each in value]
+        case Mapping():
+            return {str(name): _plain(each) for name, each in value.items()}
+        case Hours():
+            return value.document()
         case bool() | int() | str() | None:
             return value
         case _:
@@ -139,6 +202,14 @@ def check_root_mfa(
         raise Conflict(Code.ROOT_MFA_REQUIRED)
 
 
+def check_hours(policy: Policy, operation: Operation, now: datetime) -> None:
+    """Raise Conflict if the operation lets somebody in as root, and the rules let none in now."""
+    if not operation.kind.lets_somebody_in or are_open(policy.hours, now):
+        return
+    opens = next_opening(policy.hours, now)
+    raise Conflict(Code.OUTSIDE_HOURS, again="is not known" if opens is None else f"is {timestamp(opens)}")
+
+
 def check_fresh(actor: Actor, policy: Policy, now: datetime, *, what: str) -> None:
     """Raise SignInAgain if `what` requires a fresher or a stronger sign-in.
 
@@ -147,12 +218,13 @@ def check_fresh(actor: Actor, policy: Policy, now: datetime, *, what: str) -> No
     proof = actor.proof
     age = int(policy.decision_max_auth_age.total_seconds())
     acr_values = " ".join(sorted(policy.decision_acr))
+    of_rules = [proof is not None and not methods.isdisjoint(proof.amr) for methods in policy.methods]
 
     def refusal(detail: str) -> SignInAgain:
         return SignInAgain(detail, max_age=age, acr_values=acr_values)
 
     strong = proof is not None and (proof.acr in policy.decision_acr or not policy.decision_amr.isdisjoint(proof.amr))
-    if policy.decision_acr | policy.decision_amr and not strong:
+    if (policy.decision_acr | policy.decision_amr and not strong) or not all(of_rules):
         raise refusal(f"{what} requires a stronger sign-in than yours.")
     if policy.decision_requires_auth_time and (proof is None or proof.auth_time is None):
         raise refusal(f"{what} requires a token that says when you signed in (auth_time).")

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from service.domain.canonical import Json, timestamp
+from service.domain.demands import listed
 from service.domain.event_table import REQUEST_STUCK, REQUEST_WAITING
 from service.domain.events import Event
 from service.domain.filing import Filing
@@ -44,12 +45,12 @@ def look(request: OperationRequest, standing: Standing, now: datetime) -> tuple[
     events = []
     if past and (request.reminded_at is None or request.reminded_at < past[-1]):
         looked = replace(looked, reminded_at=now)
-        events.append(Event(REQUEST_WAITING, _about(request, standing, len(past))))
+        events.append(Event(REQUEST_WAITING, _about(request, standing, len(past), now)))
     if not _is_stuck(request, standing, is_late=bool(past)):
         return replace(looked, stuck_at=None), events
     if request.stuck_at is None:
         looked = replace(looked, stuck_at=now)
-        events.append(Event(REQUEST_STUCK, _about(request, standing, len(past))))
+        events.append(Event(REQUEST_STUCK, _about(request, standing, len(past), now)))
     return looked, events
 
 
@@ -60,15 +61,24 @@ def is_escalated(event: Event) -> bool:
 
 def _is_stuck(request: OperationRequest, standing: Standing, *, is_late: bool) -> bool:
     # If sign-ins make approvers, some are unknown until they sign in. They get half the approval window to do so.
-    can_tell = is_late or not standing.directory.may_grow
-    return can_tell and standing.approvals(request) + len(standing.waited_for(request)) < standing.needed(request)
+    directory = standing.directory
+    may_grow = directory.may_grow or not directory.growing_groups.isdisjoint(standing.policy.approvals)
+    if may_grow and not is_late:
+        return False
+    others = frozenset() if standing.lost_participant(request) is not None else standing.approvers_of(request)
+    here = frozenset(who for who in others if not directory.is_away(who, request.filing.approve_by))
+    return bool(standing.missing_even_with(request, here))
 
 
-def _about(request: OperationRequest, standing: Standing, reminder: int) -> dict[str, Json]:
-    names = sorted(standing.directory.name_of(person) for person in standing.waited_for(request))
+def _about(request: OperationRequest, standing: Standing, reminder: int, now: datetime) -> dict[str, Json]:
+    directory = standing.directory
+    here = (who for who in standing.waited_for(request) if not directory.is_away(who, now))
+    names = sorted(directory.name_of(person) for person in here)
+    missing = standing.missing(request)
     return {
         "reminder": reminder,
-        "missing": max(0, standing.needed(request) - standing.approvals(request)),
+        "missing": sum(each.count for each in missing),
+        "demands": listed(missing),
         "people": list[Json](names[:_MOST_NAMES]),
         "others": max(0, len(names) - _MOST_NAMES),
         "approve_by": timestamp(request.filing.approve_by),

@@ -33,12 +33,21 @@ class Awaiting:
 
     `directory` and `quorum` are today's; they show whether an approved request has lost its quorum. Of the people with
     a stored record, the directory has `person` and those whose groups make them approvers.
+
+    With rules (`are_ruled`), the number of votes does not tell whom a request waits for. Then the selection has too
+    many requests, and each that `is_ruled` has to be judged by itself.
     """
 
     person: str
     directory: Directory
     quorum: int
     now: datetime
+    are_ruled: bool = False
+
+    def is_ruled(self, listed: Listed) -> bool:
+        """Return whether this request has to be judged by itself."""
+        is_undecided = listed.status in {Status.PENDING, Status.APPROVED}
+        return is_undecided and (self.are_ruled or listed.filing.placement is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ def message(notice: Notice) -> Message:
         "Account": data.get("account_id"),
         "By": actor.get("name"),
         "At": notice.document["timestamp"],
+        "Missing": _mapping(data.get("waiting")).get("demands"),
         "Waiting for": _people(_mapping(data.get("waiting"))),
         "Approve by": _mapping(data.get("waiting")).get("approve_by"),
         "Destination": _mapping(data.get("delivery") or data.get("disabled")).get("destination"),

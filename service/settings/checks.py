@@ -1,8 +1,10 @@
 """Checks of a single value. No sentence here quotes the value."""
 
 import re
+from datetime import time
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic_core import PydanticCustomError
 from sqlalchemy import URL, make_url
@@ -53,6 +55,20 @@ def check_path(path: Path) -> Path:
     if not str(path).isprintable():
         raise wrong("a path must not contain control characters")
     return path
+
+
+def check_clock(clock: time) -> time:
+    if clock.tzinfo is not None or clock.second or clock.microsecond:
+        raise wrong("it has to be a time of day in hours and minutes, such as 08:30")
+    return clock
+
+
+def check_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise wrong("it has to be an IANA time zone, such as Europe/Zurich or UTC") from None
+    return name
 
 
 def check_database(url: str) -> str:

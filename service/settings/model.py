@@ -5,8 +5,11 @@ from dataclasses import replace
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.domain.account import Account
-from service.domain.actor import ActorKind, Directory, Grant, Member, Role
-from service.domain.policy import Policy
+from service.domain.actor import ActorKind, Directory, Grant, Group, Member, Role
+from service.domain.demands import Demand
+from service.domain.hours import DAYS, Hours
+from service.domain.policy import ApprovalComment, Policy
+from service.domain.rules import Rule, Rules
 from service.settings.sections import (
     AccountId,
     AccountSettings,
@@ -15,7 +18,9 @@ from service.settings.sections import (
     ChatSettings,
     DatabaseSettings,
     DestinationName,
+    GroupSettings,
     HookSettings,
+    HoursSettings,
     IssuerSettings,
     LogSettings,
     MachineSettings,
@@ -24,6 +29,7 @@ from service.settings.sections import (
     PersonId,
     PersonSettings,
     PolicySettings,
+    RuleSettings,
     ServerSettings,
     SubjectId,
     TrackerSettings,
@@ -46,6 +52,8 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()
     policy: PolicySettings = PolicySettings()
+    rules: tuple[RuleSettings, ...] = ()
+    groups: dict[SubjectId, GroupSettings] = {}
     aws: AwsSettings = AwsSettings()
     organizations: dict[SubjectId, OrganizationSettings] = {}
     accounts: dict[AccountId, AccountSettings] = {}
@@ -59,11 +67,25 @@ class Settings(BaseSettings):
     people: dict[PersonId, PersonSettings] = {}
     machines: dict[SubjectId, MachineSettings] = {}
 
-    def rules(self) -> Policy:
+    def policy_in_force(self) -> Policy:
         return Policy(**self.policy.model_dump())
 
+    def rules_in_force(self) -> Rules:
+        return Rules([_rule(rule) for rule in self.rules])
+
     def directory(self) -> Directory:
-        people = {subject: _member(ActorKind.PERSON, subject, person) for subject, person in self.people.items()}
+        groups = {
+            name: Group(group.people, frozenset((stated.issuer, stated.group) for stated in group.provider_groups))
+            for name, group in self.groups.items()
+        }
+        people = {
+            subject: replace(
+                _member(ActorKind.PERSON, subject, person),
+                groups=frozenset(name for name, group in groups.items() if subject in group.people),
+                away_until=person.away_until,
+            )
+            for subject, person in self.people.items()
+        }
         machines = {
             subject: replace(
                 _member(ActorKind.MACHINE, subject, machine),
@@ -75,7 +97,7 @@ class Settings(BaseSettings):
             name: tuple(Grant(grant.group, grant.roles, grant.accounts) for grant in issuer.grants)
             for name, issuer in self.issuers.items()
         }
-        return Directory(people | machines, grants)
+        return Directory(people | machines, grants, groups)
 
     def configured_accounts(self) -> dict[str, Account]:
         return {
@@ -88,6 +110,38 @@ class Settings(BaseSettings):
             )
             for account_id, account in self.accounts.items()
         }
+
+
+def _rule(rule: RuleSettings) -> Rule:
+    demand = Demand(
+        rule=rule.name,
+        approvals={approval.group: approval.at_least for approval in rule.approvals},
+        quorum=rule.quorum,
+        max_lifetime=rule.max_lifetime,
+        require_root_mfa=rule.require_root_mfa,
+        ticket_required=rule.ticket_required,
+        approval_comment=rule.approval_comment is ApprovalComment.REQUIRED,
+        decision_amr=rule.decision_amr,
+        hours=None if rule.hours is None else _hours(rule.hours),
+    )
+    return Rule(
+        demand=demand,
+        accounts=rule.accounts,
+        names=rule.names,
+        units=rule.organizational_units,
+        tags={key: frozenset({tag}) if isinstance(tag, str) else tag for key, tag in rule.tags.items()},
+        operations=rule.operations,
+    )
+
+
+def _hours(hours: HoursSettings) -> Hours:
+    return Hours(
+        days=frozenset(map(DAYS.index, hours.days)),
+        opens=hours.opens,
+        closes=hours.closes,
+        zone=hours.zone,
+        closed_on=hours.closed_on,
+    )
 
 
 def _member(kind: ActorKind, subject: str, named: PersonSettings | MachineSettings) -> Member:

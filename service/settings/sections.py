@@ -1,22 +1,25 @@
 """The tables of the settings: their values with defaults, and the checks of each value."""
 
-from datetime import timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from service.domain.account import Partition
 from service.domain.actor import SUBJECT_PATTERN, Role
 from service.domain.event_table import PUBLISHED
-from service.domain.policy import SMALLEST_QUORUM, FreshExecutions, Policy
+from service.domain.operation import OperationName
+from service.domain.policy import SMALLEST_QUORUM, ApprovalComment, FreshExecutions, Policy
 from service.notify.kinds import HookKind, Kind
 from service.settings import patterns
-from service.settings.checks import check_database, check_path, split_url, wrong
+from service.settings.checks import check_clock, check_database, check_path, check_zone, split_url, wrong
 
 _RULES = Policy()
 
 AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
+# An organization's root, or one of its organizational units (AWS Organizations API reference).
+UnitId = Annotated[str, StringConstraints(pattern=r"^(r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32})$")]
 # Lower case only, because two spellings of one name would be two people.
 SubjectId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}$")]
 # People are named exactly as their provider spells them, so that nobody is mistaken for another.
@@ -97,6 +100,7 @@ class PolicySettings(_Section):
     decision_requires_auth_time: bool = _RULES.decision_requires_auth_time
     decision_acr: frozenset[Name] = _RULES.decision_acr
     decision_amr: frozenset[Name] = _RULES.decision_amr
+    approval_comment: ApprovalComment = _RULES.approval_comment
     execution_sign_in: FreshExecutions = _RULES.execution_sign_in
     ticket_required: bool = _RULES.ticket_required
     ticket_pattern: Annotated[str, AfterValidator(patterns.check)] | None = _RULES.ticket_pattern
@@ -105,6 +109,69 @@ class PolicySettings(_Section):
     ticket_states: frozenset[Name] | None = _RULES.ticket_states
     ticket_unchecked: bool = _RULES.ticket_unchecked
     escalate_to: frozenset[DestinationName] = _RULES.escalate_to
+
+
+class ProviderGroupSettings(_Section):
+    """A group that an issuer states. `group` is a value of the issuer's groups claim."""
+
+    issuer: str
+    group: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+class GroupSettings(_Section):
+    """A group of approvers, for rules. It gives nobody a role."""
+
+    people: frozenset[PersonId] = frozenset()
+    provider_groups: tuple[ProviderGroupSettings, ...] = ()
+
+
+class ApprovalSettings(_Section):
+    """How many people of a group have to approve."""
+
+    group: SubjectId
+    at_least: int = Field(default=1, ge=1, le=100)
+
+
+Clock = Annotated[time, AfterValidator(check_clock)]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class HoursSettings(_Section):
+    """The hours in which what lets somebody in as root may run: from `opens` until just before `closes`.
+
+    `closes` is on the next day if it is not later. `zone` is an IANA time zone. On the dates in `closed_on` nothing may
+    run.
+    """
+
+    days: Annotated[frozenset[Day], Field(min_length=1)] = frozenset(get_args(Day))
+    opens: Clock = time(0)
+    closes: Clock = time(0)
+    zone: Annotated[str, AfterValidator(check_zone)]
+    closed_on: frozenset[date] = frozenset()
+
+
+Tag = Annotated[str, StringConstraints(max_length=256)]
+
+
+class RuleSettings(_Section):
+    """A rule. It applies to the accounts that one of `accounts`, `names`, `organizational_units` and `tags` selects, or
+    to all; and to `operations`, or to all. All rules that apply count, and the strictest of each value.
+    """
+
+    name: Name
+    accounts: frozenset[AccountId] = frozenset()
+    names: tuple[Annotated[str, StringConstraints(min_length=1, max_length=100)], ...] = ()
+    organizational_units: frozenset[UnitId] = frozenset()
+    tags: dict[Annotated[str, StringConstraints(min_length=1, max_length=128)], Tag | frozenset[Tag]] = {}
+    operations: frozenset[OperationName] = frozenset()
+    approvals: tuple[ApprovalSettings, ...] = ()
+    quorum: int | None = Field(default=None, ge=SMALLEST_QUORUM, le=100)
+    max_lifetime: Lifetime | None = None
+    require_root_mfa: bool = False
+    ticket_required: bool = False
+    approval_comment: ApprovalComment = ApprovalComment.OPTIONAL
+    decision_amr: frozenset[Name] = frozenset()
+    hours: HoursSettings | None = None
 
 
 class AwsSettings(_Section):
@@ -405,11 +472,15 @@ class AuditSettings(_Section):
 
 
 class PersonSettings(_Section):
-    """A person, keyed by the value of `person_claim`. `accounts`, if given, limits the roles to these accounts."""
+    """A person, keyed by the value of `person_claim`. `accounts`, if given, limits the roles to these accounts.
+
+    Until `away_until`, reminders do not name the person. Their votes count all the same.
+    """
 
     name: Name
     roles: frozenset[Role] = frozenset()
     accounts: frozenset[AccountId] | None = None
+    away_until: AwareDatetime | None = None
 
 
 class MachineSettings(_Section):

@@ -37,6 +37,8 @@ _WANTED_KINDS = {
     "bool_": "it has to be true or false",
     "string_": "it has to be a text",
     "time_delta_": "it has to be a duration, such as PT8H",
+    "date_": "it has to be a date, such as 2026-12-25",
+    "time_": "it has to be a time of day, such as 08:30",
     "datetime_": "it has to be a time, such as 2026-01-31T12:00:00Z",
     "path_": "it has to be a path",
     "frozen_set_": _LIST,
@@ -54,6 +56,8 @@ _FORMS = {
     rf"^{SUBJECT_PATTERN}$": "1 to 255 visible ASCII characters without #",
     r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$": "an owner, a slash and a name",
     r"^(/[A-Za-z0-9._~-]+)*$": "a path that begins with a slash and ends with none",
+    r"^(r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32})$": "the id of an organizational unit or root, such as "
+    "ou-abcd-12345678",
     r"^[a-z]{2}(-[a-z]+)+-[0-9]$": "an AWS region, such as us-east-1",
 }
 _CLOSE = 0.75

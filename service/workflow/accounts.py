@@ -78,15 +78,15 @@ def _check(ctx: Context, account: Account, source: SourceKind, features: Feature
     except ServiceError as error:
         return SourceCheck(account=account, source=source, fault=error.cause, features=enabled, refused=refused)
     if OperationName.CREATE_ACCESS_KEY not in refused:
-        refused |= _create_refused(ctx, observed)
+        refused |= _create_refused(ctx, account, observed)
     return SourceCheck(account=account, source=source, observed=observed, features=enabled, refused=refused)
 
 
-def _create_refused(ctx: Context, observed: RootCredentials) -> dict[OperationName, str]:
+def _create_refused(ctx: Context, account: Account, observed: RootCredentials) -> dict[OperationName, str]:
     create = Operation(OperationName.CREATE_ACCESS_KEY)
     try:
         check_can_run(create, observed, accept_lockout=False)
-        check_root_mfa(ctx.policy, create, observed)
+        check_root_mfa(ctx.policy_for(account.account_id, create.name), create, observed)
     except Conflict as refusal:
         return {create.name: refusal.detail}
     return {}

@@ -77,7 +77,7 @@ def _change(
             refusal = error
         # Not within the `try`: what cannot be recorded must not be committed.
         if refusal is None:
-            record(ctx, tx, actor, before, after, *incidents, at=now)
+            record(ctx, tx, actor, before, after, *incidents, at=now, standing=standing)
         elif before.is_overdue(now) and refusal.code is Code.EXPIRED:
             record(ctx, tx, WORKER, before, before.expire(now), at=now)
         elif denied is not None:
@@ -140,8 +140,10 @@ def record(
     after: OperationRequest,
     *incidents: Event,
     at: datetime,
+    standing: Standing | None = None,
 ) -> None:
-    """Save a changed request with the events that describe the change, then the incidents."""
+    """Save a changed request with the events that describe the change, then the incidents. A claim has a `standing`."""
     if after is not before:
         requests.save(tx, before, after)
-    tell(ctx, tx, *between(before, after), *incidents, actor=actor, at=at, request=after)
+    happened = [*between(before, after), *incidents]
+    tell(ctx, tx, *happened, actor=actor, at=at, request=after, standing=standing)

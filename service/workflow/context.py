@@ -16,11 +16,13 @@ from service.domain.account import Account, Part, RootCredentials
 from service.domain.actor import Directory
 from service.domain.capability import Plan, plan
 from service.domain.delivery import Attempt, Notice
+from service.domain.demands import Demand
 from service.domain.errors import Code, Invalid, Unavailable
 from service.domain.evidence import LogKey
 from service.domain.operation import Operation, OperationName
 from service.domain.outcome import Outcome
 from service.domain.policy import Policy
+from service.domain.rules import Placement, Rules
 from service.signing.notes import Signer
 
 
@@ -66,6 +68,9 @@ class Accounts(Protocol):
 
     def at_hand(self) -> Sequence[Account]:
         """Return the accounts that are known without a call to AWS."""
+
+    def known(self, account_id: str) -> Account | None:
+        """Return the account if it is known without a call to AWS."""
 
     def listed(self, organization: str) -> Sequence[Account]:
         """Return the accounts that an organization lists, ordered by id. Raise Unavailable."""
@@ -120,7 +125,7 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """All external dependencies of the workflow: database, AWS, people, policy, clock and ids.
+    """All external dependencies of the workflow: database, AWS, people, policy and rules, clock and ids.
 
     `lease` is the worker's lease on its current work, if there could be another worker. `public_url` is the base of
     links. `has_form` tells whether a pattern from the settings matches a whole text. `delivery_retention` is how long
@@ -132,6 +137,7 @@ class Context:
     accounts: Accounts
     directory: Directory
     policy: Policy
+    rules: Rules
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     has_form: Callable[[str, str], bool]
@@ -157,6 +163,18 @@ class Context:
         if account is None:
             raise Invalid(Code.UNKNOWN_ACCOUNT)
         return account
+
+    def placement(self, account_id: str) -> Placement:
+        """Return what rules can match of an account, without a call to AWS. Of an unknown account it is nothing."""
+        return Placement.of(self.accounts.known(account_id))
+
+    def demands(self, account_id: str, name: OperationName) -> tuple[Demand, ...]:
+        """Return the demands of today's rules for this operation on this account."""
+        return tuple(rule.demand for rule in self.rules.matching(account_id, self.placement(account_id), name))
+
+    def policy_for(self, account_id: str, name: OperationName, *filed: Demand) -> Policy:
+        """Return today's policy for this operation on this account, with the demands of rules and those `filed`."""
+        return self.policy.under([*filed, *self.demands(account_id, name)])
 
     def account_name(self, account_id: str) -> str:
         """Return the account's name, or its id if it has left the settings or its name cannot be known now."""

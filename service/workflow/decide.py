@@ -47,6 +47,7 @@ def decide(
             check_may_repeat(request, actor, standing, now)
         elif verdict is Verdict.APPROVE:
             check_may_approve(request, actor, standing, now)
+            check_comment(verdict, comment, standing.policy)
         else:
             check_may_reject(request, actor, standing, now)
         if digest != request.digest:

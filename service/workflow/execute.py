@@ -25,7 +25,7 @@ from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import Step, change, deny, record
 from service.workflow.context import Context, RootSession
 from service.workflow.read import show
-from service.workflow.standing import standing_of
+from service.workflow.standing import policy_of, standing_of
 from service.workflow.ticket import check_at_execution
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
 
     def judge(request: OperationRequest, standing: Standing, actor: Actor, now: datetime) -> OperationRequest:
         check_may_execute(request, actor, standing, now)
-        check_lifetime(ctx.policy, request.filing.operation, request.filing.lifetime)
+        check_lifetime(standing.policy, request.filing.operation, request.filing.lifetime)
         return request
 
     # Judged twice: now, so that a refusal costs no call to AWS, and again in the claim, which is what counts.
@@ -88,7 +88,7 @@ def _judged(ctx: Context, actor: Actor, request_id: str, judge: Step) -> Operati
 def _check_ticket(ctx: Context, actor: Actor, approved: OperationRequest) -> None:
     """Check the ticket outside of any transaction, because a tracker can be slow. Audit a refusal like any other."""
     try:
-        check_at_execution(ctx, approved.filing.ticket)
+        check_at_execution(ctx, policy_of(ctx, approved), approved.filing.ticket)
     except Unavailable:
         raise
     except ServiceError as refusal:
@@ -106,7 +106,7 @@ def _act(ctx: Context, root: RootSession, claimed: OperationRequest) -> Outcome:
                 code=ResultCode.ACCOUNT_CHANGED, detail=f"The account has changed since the approval: {changed}."
             )
         check_can_run(filing.operation, found, accept_lockout=filing.accept_lockout)
-        check_root_mfa(ctx.policy, filing.operation, found, approved_on=filing.observed)
+        check_root_mfa(policy_of(ctx, claimed), filing.operation, found, approved_on=filing.observed)
     except ServiceError as refusal:
         if refusal.exact != refusal.detail:
             logger.warning("%s", refusal.exact)  # the outcome has only what callers may read

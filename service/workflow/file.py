@@ -16,7 +16,7 @@ from service.domain.events import filed
 from service.domain.filing import Filing
 from service.domain.operation import Operation, check_can_run
 from service.domain.permissions import check_may_file, check_may_still_file, check_quorum_possible, recipient_of
-from service.domain.policy import check_lifetime, check_root_mfa
+from service.domain.policy import Policy, check_lifetime, check_root_mfa
 from service.domain.reminder import next_look
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
@@ -69,18 +69,19 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
         replayed = _replay(ctx, actor, draft, idempotency_key)
         if replayed is not None:
             return replayed
-    check_lifetime(ctx.policy, draft.operation, draft.lifetime)
-    check_at_filing(ctx, draft.ticket)
     account = ctx.account(draft.account_id)
+    policy = ctx.policy_for(draft.account_id, draft.operation.name)
+    check_lifetime(policy, draft.operation, draft.lifetime)
+    check_at_filing(ctx, policy, draft.ticket)
     planned = plan(account, draft.operation.name)
-    recipient, is_open = _look(ctx, actor, draft)
+    recipient, is_open = _look(ctx, actor, draft, policy)
     if is_open:
         return _twin(ctx, actor, draft, idempotency_key)
     # Nothing is done now, so nothing that could do it signs in.
     with ctx.roots.sign_in(account, Plan(planned.source)) as root:
         observed = root.observe(ctx.now(), *(set(Part) - {Part.SIGNER}), *draft.operation.kind.reads)
     check_can_run(draft.operation, observed, accept_lockout=draft.accept_lockout)
-    check_root_mfa(ctx.policy, draft.operation, observed)
+    check_root_mfa(policy, draft.operation, observed)
     filing = _filing(ctx, actor, draft, recipient, observed)
     request = replace(OperationRequest.file(filing), look_at=next_look(filing, filing.filed_at))
     try:
@@ -92,13 +93,13 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
 
 
 @retried
-def _look(ctx: Context, actor: Actor, draft: Draft) -> tuple[str, bool]:
+def _look(ctx: Context, actor: Actor, draft: Draft, policy: Policy) -> tuple[str, bool]:
     """Return the recipient, and whether the same request is open already. Raise Invalid, Unavailable."""
     with read(ctx.engine) as tx:
         people = {actor.subject, draft.recipient or actor.subject}
-        directory = directory_for(ctx, tx, people, account_id=draft.account_id, approvers=ctx.policy.quorum)
+        directory = directory_for(ctx, tx, people, policy, account_id=draft.account_id)
         recipient = recipient_of(directory, actor, draft.operation, draft.recipient)
-        check_quorum_possible({actor.subject, recipient}, draft.account_id, directory, ctx.policy.quorum)
+        check_quorum_possible({actor.subject, recipient}, draft.account_id, directory, policy)
         return recipient, requests.open_for(tx, draft.account_id, draft.operation)
 
 
@@ -122,7 +123,7 @@ def _store(ctx: Context, actor: Actor, request: OperationRequest, draft: Draft, 
         # Judged with the log held, so after the insert, which may wait for another of the same thing.
         standing = standing_of(ctx, tx, request, actor, held=True)
         check_may_still_file(request, actor, standing)
-        tell(ctx, tx, filed(request), actor=actor, at=request.filing.filed_at, request=request)
+        tell(ctx, tx, filed(request), actor=actor, at=request.filing.filed_at, request=request, standing=standing)
     return Shown(request, standing, actor, ctx.now())
 
 
@@ -139,7 +140,10 @@ def _replay(ctx: Context, actor: Actor, draft: Draft, key: str) -> Shown | None:
 
 
 def _filing(ctx: Context, actor: Actor, draft: Draft, recipient: str, observed: RootCredentials) -> Filing:
+    """Make the filing with the demands of now: AWS may have told of another name or tag of the account meanwhile."""
     now = ctx.now()
+    placement = ctx.placement(draft.account_id) if ctx.rules else None
+    demands = ctx.demands(draft.account_id, draft.operation.name)
     return Filing(
         request_id=ctx.new_id(),
         account_id=draft.account_id,
@@ -151,7 +155,7 @@ def _filing(ctx: Context, actor: Actor, draft: Draft, recipient: str, observed: 
         ticket=draft.ticket,
         run_on_approval=draft.run_on_approval,
         accept_lockout=draft.accept_lockout,
-        quorum=ctx.policy.quorum,
+        quorum=ctx.policy.under(demands).quorum,
         filed_at=now,
         approve_by=now + ctx.policy.approval_window,
         execution_window=ctx.policy.execution_window,
@@ -159,4 +163,6 @@ def _filing(ctx: Context, actor: Actor, draft: Draft, recipient: str, observed: 
         rollback_grace=ctx.policy.rollback_grace,
         lifetime=draft.lifetime,
         observed=observed,
+        demands=demands,
+        placement=placement,
     )

@@ -1,21 +1,22 @@
 """Reads: what a caller may see, and the actions that they may take."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from service.db import expectations, people, requests
-from service.db.engine import read, retried
+from service.db.engine import Tx, read, retried
 from service.domain.account import Account, Part, RootCredentials
 from service.domain.actor import Actor, Directory
 from service.domain.capability import plan
 from service.domain.drift import Expectation
 from service.domain.errors import Code, NotFound, no_such_account
-from service.domain.permissions import SEE_ALL, Action, Standing, actions, check_may_see
+from service.domain.permissions import SEE_ALL, Action, Standing, actions, check_may_see, is_awaited
 from service.domain.request import OperationRequest
 from service.domain.selection import Awaiting, Cursor, Listed, Reader, Selection
 from service.workflow.context import Context
 from service.workflow.sign_in import Caller, recording_sign_ins, signed_in
-from service.workflow.standing import standing_of
+from service.workflow.standing import standing_of, standings_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +66,47 @@ def list_requests(
         actor = signed_in(ctx, tx, caller)
         selection = replace(selection, reader=_reader(actor))
         if awaiting_me:
-            approvers = people.concerned(tx, [actor.subject], groups=ctx.directory.approver_groups())
-            directory = ctx.directory.joined(approvers)
-            awaiting = Awaiting(actor.subject, directory, quorum=ctx.policy.quorum, now=ctx.now())
-            selection = replace(selection, awaiting=awaiting)
-        found = requests.select_page(tx, selection, after=after, limit=limit + 1)
+            selection = replace(selection, awaiting=_awaiting(ctx, tx, actor))
+        found = _found(ctx, tx, actor, selection, after=after, limit=limit + 1)
         following = None
         if len(found) > limit:
             found, last = found[:limit], found[limit - 1].filing
             following = Cursor(last.filed_at, last.request_id)
         named = {who for request in found for who in (request.filing.requester, request.filing.recipient)}
         return Page(found, ctx.directory.joined(people.some(tx, named)), following)
+
+
+def _awaiting(ctx: Context, tx: Tx, actor: Actor) -> Awaiting:
+    approvers = people.concerned(tx, [actor.subject], groups=[ctx.directory.approver_groups()])
+    directory = ctx.directory.joined(approvers)
+    return Awaiting(actor.subject, directory, quorum=ctx.policy.quorum, now=ctx.now(), are_ruled=bool(ctx.rules))
+
+
+def _found(
+    ctx: Context, tx: Tx, actor: Actor, selection: Selection, *, after: Cursor | None, limit: int
+) -> list[Listed]:
+    """Return at most `limit` requests after the cursor, newest first. Those under rules are judged one by one."""
+    found: list[Listed] = []
+    while True:
+        page = requests.select_page(tx, selection, after=after, limit=limit)
+        left_out = _not_awaited(ctx, tx, actor, selection.awaiting, page)
+        found += [listed for listed in page if listed.filing.request_id not in left_out]
+        if len(page) < limit or len(found) >= limit:
+            return found[:limit]
+        after = Cursor(page[-1].filing.filed_at, page[-1].filing.request_id)
+
+
+def _not_awaited(ctx: Context, tx: Tx, actor: Actor, awaiting: Awaiting | None, page: Sequence[Listed]) -> set[str]:
+    """Return the ids of the requests that do not wait for this actor after all."""
+    ruled = [listed.filing.request_id for listed in page if awaiting is not None and awaiting.is_ruled(listed)]
+    if awaiting is None or not ruled:
+        return set()
+    judged = requests.by_ids(tx, ruled)
+    return {
+        request.filing.request_id
+        for request, standing in zip(judged, standings_of(ctx, tx, judged, actor), strict=True)
+        if not is_awaited(request, actor, standing, awaiting.now)
+    }
 
 
 def _reader(actor: Actor) -> Reader | None:

@@ -1,17 +1,18 @@
 """The standing of a request today: the people, tokens and rules by which it is judged."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 
 from service.db import audit, people, tokens
 from service.db.engine import Tx
-from service.domain.actor import WORKER, Actor, ActorKind, Directory
+from service.domain.actor import WORKER, Actor, ActorKind, Directory, Group
 from service.domain.permissions import Standing
+from service.domain.policy import Policy
 from service.domain.proof import is_sign_in
-from service.domain.request import OperationRequest
+from service.domain.request import Decision, OperationRequest
 from service.workflow.context import Context
 
-# So many approvers more than needed are read, since some of them may not count after all.
-_SPARE = 5
+# So many approvers more than needed are read: some of them may not count after all, and answers name them.
+_SPARE = 8
 
 
 def standing_of(
@@ -30,52 +31,94 @@ def standing_of(
     """
     if held:
         audit.hold(tx)
-    filing = request.filing
+    filing, policy = request.filing, policy_of(ctx, request)
     concerned = {filing.requester, filing.recipient, *(decision.person for decision in request.decisions)}
     concerned |= {subject for subject in (request.claimed_by, actor.subject if actor else None) if subject}
-    owners, good = _credentials(ctx, tx, request, None if actor == WORKER else actor)
+    owners, good = _credentials(ctx, tx, request.decisions, None if actor == WORKER else actor)
     directory = directory_for(
-        ctx,
-        tx,
-        concerned,
-        account_id=filing.account_id,
-        approvers=None if all_approvers else max(ctx.policy.quorum, filing.quorum),
+        ctx, tx, concerned, policy, account_id=filing.account_id, quorum=filing.quorum, all_approvers=all_approvers
     )
-    return Standing(directory, owners, ctx.policy, good)
+    return Standing(directory, owners, policy, good, has_moved=_has_moved(ctx, request))
+
+
+def standings_of(ctx: Context, tx: Tx, found: Sequence[OperationRequest], actor: Actor) -> list[Standing]:
+    """Return the standing of each of these requests, to judge what `actor` may do. It knows no other approvers."""
+    made = [decision for request in found for decision in request.decisions]
+    filings = [request.filing for request in found]
+    concerned = {who for filing in filings for who in (filing.requester, filing.recipient)}
+    concerned |= {actor.subject, *(decision.person for decision in made)}
+    directory = ctx.directory.joined(people.some(tx, concerned))
+    owners, good = _credentials(ctx, tx, made, actor)
+    return [
+        Standing(directory, owners, policy_of(ctx, request), good, has_moved=_has_moved(ctx, request))
+        for request in found
+    ]
+
+
+def policy_of(ctx: Context, request: OperationRequest) -> Policy:
+    """Return today's policy for a request, with the demands of today's rules and with those that were filed."""
+    filing = request.filing
+    return ctx.policy_for(filing.account_id, filing.operation.name, *filing.demands)
+
+
+def _has_moved(ctx: Context, request: OperationRequest) -> bool:
+    filing = request.filing
+    return filing.placement is not None and ctx.rules.has_moved(
+        filing.account_id, filing.placement, ctx.placement(filing.account_id), filing.operation.name
+    )
 
 
 def directory_for(
-    ctx: Context, tx: Tx, subjects: Collection[str], *, account_id: str, approvers: int | None
+    ctx: Context,
+    tx: Tx,
+    subjects: Collection[str],
+    policy: Policy,
+    *,
+    account_id: str,
+    quorum: int = 0,
+    all_approvers: bool = False,
 ) -> Directory:
-    """Return the directory with these people, and with so many approvers of the account besides them, all for None.
+    """Return the directory with these people, and besides them with as many approvers of the account as are needed.
 
-    If there are fewer, it has them all. Of other approvers in the settings it does not know who is suspended.
+    It has as many of each group that the policy demands. If there are fewer, or with `all_approvers`, it has them all.
+    Of other approvers in the settings it does not know who is suspended.
     """
+    needed = max(policy.quorum, quorum)
     others = ctx.directory.approvers_of(account_id).difference(subjects)
     named = [subject for subject in ctx.directory.index.approvers if subject in others]
-    groups = ctx.directory.approver_groups(account_id)
+    # Those in the settings, and the providers' groups: of all approvers, and of each group that is demanded.
+    wanted = {"": (named, ctx.directory.approver_groups(account_id))} | {
+        name: ([who for who in named if name in ctx.directory.groups_of(who)], group.provider_groups)
+        for name, group in ctx.directory.groups.items()
+        if name in policy.approvals
+    }
 
     def first(limit: int | None) -> tuple[Directory, bool]:
-        found = people.concerned(tx, subjects, approvers=named[:limit], groups=groups, limit=limit)
+        asked = dict.fromkeys(who for members, _ in wanted.values() for who in members[:limit])
+        stated = [groups for _, groups in wanted.values()]
+        found = people.concerned(tx, subjects, approvers=asked, groups=stated, limit=limit)
         directory = ctx.directory.joined(found)
         if limit is None:
             return directory, True
-        is_whole = max(len(named), len(found) if groups else 0) < limit
-        known = directory.approvers_of(account_id).difference(subjects, named[limit:])
-        return directory, is_whole or len(known) >= (approvers or 0)
+        known = directory.approvers_of(account_id).difference(subjects, set(named).difference(asked))
+        return directory, all(
+            sum(not name or name in directory.groups_of(who) for who in known) >= needed
+            or (len(members) <= limit and sum(map(Group(provider_groups=groups).has, found)) < limit)
+            for name, (members, groups) in wanted.items()
+        )
 
-    directory, is_enough = first(None if approvers is None else approvers + _SPARE)
+    directory, is_enough = first(None if all_approvers else needed + _SPARE)
     return directory if is_enough else first(None)[0]
 
 
 def _credentials(
-    ctx: Context, tx: Tx, request: OperationRequest, actor: Actor | None
+    ctx: Context, tx: Tx, made: Iterable[Decision], actor: Actor | None
 ) -> tuple[dict[str, str], frozenset[str]]:
     """Return the owner of each credential that is good for a vote, and the actor's if it could sign in now.
 
     A provider's sign-in was proved when it was used; the directory has its person's current state.
     """
-    used = {decision.credential: decision.person for decision in request.decisions}
+    used = {decision.credential: decision.person for decision in made}
     if actor is not None:
         used[actor.credential] = actor.subject
     owners = {credential: person for credential, person in used.items() if is_sign_in(credential)}

@@ -12,21 +12,28 @@ from service.domain.canonical import Document, Json, canonical, timestamp
 from service.domain.delivery import GIVE_UP_AFTER, Delivery, DeliveryStatus
 from service.domain.event_table import DELIVERY_FAILED, JUDGED, PUBLISHED, SHOWN
 from service.domain.events import Event
+from service.domain.permissions import Standing
 from service.domain.reminder import ESCALATING, is_escalated
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
 
 
 def tell(
-    ctx: Context, tx: Tx, *events: Event, actor: Actor, at: datetime, request: OperationRequest | None = None
+    ctx: Context,
+    tx: Tx,
+    *events: Event,
+    actor: Actor,
+    at: datetime,
+    request: OperationRequest | None = None,
+    standing: Standing | None = None,
 ) -> None:
     """Audit events, in order, and stage their deliveries. `request` is their request after the change, if they have
-    one.
+    one, and `standing` is that by which it was judged.
     """
     if not events:
         return
     request_id = None if request is None else request.filing.request_id
-    told = [_with_policy(ctx, event) if event.name in JUDGED else event for event in events]
+    told = [_judged(event, request, standing) if event.name in JUDGED else event for event in events]
     appended = audit.append(tx, *told, actor=actor, at=at, request_id=request_id)
     staged = [
         delivery
@@ -41,8 +48,14 @@ def tell(
         outbox.add(tx, staged)
 
 
-def _with_policy(ctx: Context, event: Event) -> Event:
-    return replace(event, data={**event.data, "policy": ctx.policy.document()})
+def _judged(event: Event, request: OperationRequest | None, standing: Standing | None) -> Event:
+    """Add the policy in force to an event, and the groups of those whose approvals counted, if groups are demanded."""
+    if request is None or standing is None:
+        raise ValueError(f"{event.name} was not judged")
+    judged: dict[str, Json] = {"policy": standing.policy.document()}
+    if standing.policy.approvals:
+        judged["groups"] = {person: list[Json](groups) for person, groups in standing.demanded_groups(request).items()}
+    return replace(event, data={**event.data, **judged})
 
 
 def _deliveries(

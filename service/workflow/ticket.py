@@ -4,21 +4,21 @@ It is an additional condition. A ticket in the right state approves nothing.
 """
 
 from service.domain.errors import Code, Unavailable
-from service.domain.policy import check_ticket, check_ticket_state
+from service.domain.policy import Policy, check_ticket, check_ticket_state
 from service.workflow.context import Context
 
 
-def check_at_filing(ctx: Context, ticket: str | None) -> None:
+def check_at_filing(ctx: Context, policy: Policy, ticket: str | None) -> None:
     """Raise Invalid, Conflict, or Unavailable if the tracker is unreachable and the policy does not allow that."""
-    check_ticket(ctx.policy, ticket, ctx.has_form)
-    if ticket is not None and ctx.policy.ticket_check:
+    check_ticket(policy, ticket, ctx.has_form)
+    if ticket is not None and policy.ticket_check:
         _check_live(ctx, ticket)
 
 
-def check_at_execution(ctx: Context, ticket: str | None) -> None:
+def check_at_execution(ctx: Context, policy: Policy, ticket: str | None) -> None:
     """Check the ticket again before the execution. Raise Invalid, Conflict, Unavailable."""
-    check_ticket(ctx.policy, ticket, ctx.has_form)
-    if ticket is not None and ctx.policy.ticket_check_at_execution:
+    check_ticket(policy, ticket, ctx.has_form)
+    if ticket is not None and policy.ticket_check_at_execution:
         _check_live(ctx, ticket)
 
 

@@ -18,6 +18,7 @@ from service.domain.actor import WORKER
 from service.domain.outcome import CreatedKey, Done, InDoubt, Refused, Secret, of_aws
 from service.domain.request import OperationRequest, Result, Status
 from service.workflow.change import record
+from service.workflow.standing import standing_of
 
 
 def id_of(request: OperationRequest) -> str:
@@ -76,7 +77,8 @@ def reach(house: House, status: Status, filing: dict[str, Any]) -> OperationRequ
     for step in steps:
         after = step(request, house)
         with begin(house.ctx.engine) as tx:
-            record(house.ctx, tx, WORKER, request, after, at=house.clock())
+            standing = standing_of(house.ctx, tx, request)
+            record(house.ctx, tx, WORKER, request, after, at=house.clock(), standing=standing)
         request = after
     return request
 

@@ -231,8 +231,8 @@ def test_request_is_read_in_the_order_in_which_one_decides(house: House) -> None
     assert list(shown) == [
         *("id", "status", "operation", "effect", "account", "target", "access_key", "warnings"),
         *("requester", "recipient", "justification", "ticket"),
-        *("run_on_approval", "accept_lockout", "observed", "clocks", "quorum", "decisions", "executed_by", "source"),
-        *("result", "digest", "actions"),
+        *("run_on_approval", "accept_lockout", "observed", "clocks", "demands", "quorum", "could_approve"),
+        *("decisions", "executed_by", "source", "result", "digest", "actions"),
     ]
 
 
@@ -262,7 +262,7 @@ def test_decision_that_no_longer_counts_says_why(house: House) -> None:
 
     shown = house.client("carol").get(f"/v1/requests/{id_of(request)}").json()
 
-    assert shown["quorum"] == {"needed": 2, "counted": 1}
+    assert shown["quorum"] == {"needed": 2, "counted": 1, "missing": [{"groups": [], "count": 1}], "rules": []}
     assert [decision["void_because"] for decision in shown["decisions"]] == [
         "This person is no longer an approver of this account.",
         None,

@@ -90,7 +90,7 @@ def claims(provider_name: str, whose: str, **changes: Any) -> Claims:
 @contextmanager
 def signing_in(house: House, settings: Settings) -> Iterator[Any]:
     """What the service makes of claims, with the settings of the page."""
-    house.change(directory=settings.directory(), policy=settings.rules())
+    house.change(directory=settings.directory(), policy=settings.policy_in_force())
     with httpx.Client(transport=httpx.MockTransport(answer)) as http:
         verifier = sign_ins(settings, http).verifier
 

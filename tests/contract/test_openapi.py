@@ -44,6 +44,7 @@ from service.simulated_aws import ConnectionLostAfter, Refuse
 from service.worker import run_pass
 from service.workflow.context import Log
 from service.workflow.people import suspend
+from service.workflow.standing import standing_of
 from service.workflow.tell import tell
 
 COMMITTED = Path(__file__).parents[2] / "openapi" / "openapi.json"
@@ -627,6 +628,7 @@ _DATA: Mapping[PublishedData, Document] = {
     PublishedData.WAITING: {
         "reminder": 1,
         "missing": 2,
+        "demands": "1 of security and 1 more",
         "people": ["Bob"],
         "others": 0,
         "approve_by": "2026-11-24T12:00:00Z",
@@ -653,7 +655,8 @@ def test_what_destinations_are_sent_is_what_the_webhook_says(house: House, name:
         data = {**data, "account_id": ACCOUNT}
     request = house.file() if row.about is About.REQUEST else None
     with begin(house.ctx.engine) as tx:
-        tell(house.ctx, tx, Event(name, data), actor=WORKER, at=house.clock(), request=request)
+        standing = None if request is None else standing_of(house.ctx, tx, request)
+        tell(house.ctx, tx, Event(name, data), actor=WORKER, at=house.clock(), request=request, standing=standing)
     run_pass(house.ctx)
     run_pass(house.ctx)
     assert name in post.events  # which the destination has held against the schema

@@ -44,6 +44,7 @@ TAKEN_BACK = {"receipt_by": LATER, "unconfirmed_at": LATER, "deactivated_at": LA
 
 NEW_COLUMNS = ("lifetime_seconds", "source", "expires_at", "expiry_announced_at", "expiry_failed_at", "retired_at")
 SINCE_0006 = ("look_at", "reminded_at", "stuck_at")
+SINCE_0010 = ("demands", "placement")
 
 
 def filed(name: str, status: str, operation: str, access_key_id: str, **life: object) -> Row:
@@ -195,7 +196,7 @@ def tables(engine: Engine) -> set[str]:
         query = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name <> 'alembic_version'"
         created = tx.execute(text(query)).all()
     # Added columns stand behind the last one, on its line.
-    broken = [(name, re.sub(r"( DATETIME| NOT NULL), ", r"\1,\n", sql).splitlines()[1:]) for name, sql in created]
+    broken = [(name, re.sub(r"( DATETIME| NOT NULL| TEXT), ", r"\1,\n", sql).splitlines()[1:]) for name, sql in created]
     lines = {f"{name}: {line.strip().rstrip(', ')}" for name, sql in broken for line in sql if line.strip()}
     return lines | selected(engine, "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
 
@@ -220,7 +221,7 @@ def enforces_foreign_keys(engine: Engine) -> bool:
 def test_what_was_stored_is_all_there(old: Engine) -> None:
     expected = rows(old)
     for row in expected["requests"]:
-        row.update(target=row.pop("access_key_id"), **dict.fromkeys(NEW_COLUMNS + SINCE_0006))
+        row.update(target=row.pop("access_key_id"), **dict.fromkeys(NEW_COLUMNS + SINCE_0006 + SINCE_0010))
     schema.migrate(old)
     assert rows(old) == expected
 

@@ -15,6 +15,7 @@ from support.builders import (
     approved,
     decision,
     filing,
+    policy_of,
     request,
     standing,
 )
@@ -213,8 +214,8 @@ def test_filing_and_auditing_take_their_roles() -> None:
 
 def test_requester_and_recipient_do_not_count_as_possible_approvers() -> None:
     known = standing("bob", "carol").directory
-    check_quorum_possible({"alice", "rita"}, ACCOUNT, known, 2)
-    assert refusal(lambda: check_quorum_possible({"bob"}, ACCOUNT, known, 2)) is Code.NO_QUORUM
+    check_quorum_possible({"alice", "rita"}, ACCOUNT, known, policy_of())
+    assert refusal(lambda: check_quorum_possible({"bob"}, ACCOUNT, known, policy_of())) is Code.NO_QUORUM
 
 
 def test_machines_are_never_approvers() -> None:

@@ -8,12 +8,14 @@ from support.builders import ACTIVATE, NOON, OTHER_ACCOUNT, approved, decision, 
 
 from service.domain.account import SourceKind
 from service.domain.actor import ActorKind
+from service.domain.demands import Demand
 from service.domain.errors import Code, Conflict
 from service.domain.events import EVENT_OF, between
 from service.domain.filing import Filing
 from service.domain.operation import TARGET_OF, Operation, OperationName
 from service.domain.outcome import CreatedKey, Done, InDoubt, Refused, Secret, of_aws
 from service.domain.request import NEXT, TERMINAL, OperationRequest, Result, Status, Verdict
+from service.domain.rules import Placement
 
 _KEY = "AKIAEXAMPLE000000001"
 _DONE = Done(signer_key_id="AKIASIGNER", aws_request_id="r-1")
@@ -133,13 +135,15 @@ _CHANGED: dict[str, object] = {
     "rollback_grace": timedelta(hours=25),
     "lifetime": timedelta(days=30),
     "observed": observed(key(_KEY, "Inactive")),
+    "demands": (Demand(rule="two teams", quorum=3),),
+    "placement": Placement(name="production"),
 }
 
 
 @pytest.mark.parametrize("changed", [field.name for field in fields(Filing)])
 def test_whatever_is_filed_is_in_the_digest(changed: str) -> None:
     # On a key operation, so that run_on_approval may be changed by itself; only a create has a lifetime.
-    before = filing() if changed == "lifetime" else filing(operation=Operation(ACTIVATE, _KEY))
+    before = filing() if changed == "lifetime" else filing(operation=Operation(ACTIVATE, _KEY), placement=Placement())
     after = replace(before, **{changed: _CHANGED[changed]})  # type: ignore[arg-type]  # a field of Filing
     assert OperationRequest.file(before).digest != OperationRequest.file(after).digest
 

@@ -7,7 +7,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from service.domain.account import AccessKey, Account, RootCredentials
-from service.domain.actor import Actor, ActorKind, Directory, Grant, Member, Role
+from service.domain.actor import Actor, ActorKind, Directory, Grant, Group, Member, Role
+from service.domain.demands import Demand
 from service.domain.evidence import LogKey
 from service.domain.filing import Filing
 from service.domain.operation import Operation, OperationName
@@ -15,6 +16,7 @@ from service.domain.permissions import Standing
 from service.domain.policy import Policy
 from service.domain.proof import Login, Proof
 from service.domain.request import Decision, OperationRequest, Verdict
+from service.domain.rules import Rule, Rules
 from service.signing.ed25519 import Ed25519Signer
 from service.workflow.context import Log
 
@@ -144,6 +146,21 @@ _FILING = Filing(
 def policy_of(**changes: Any) -> Policy:
     """Return a policy without drift checks, and without the requirement of a fresh sign-in for decisions."""
     return Policy(**{"drift_checks": False, "decision_requires_auth_time": False} | changes)
+
+
+def grouped(directory: Directory, **groups: str) -> Directory:
+    """Return the directory with these groups of people, each named by people with blanks between."""
+    made = {name: Group(people=frozenset(people.split())) for name, people in groups.items()}
+    members = {
+        subject: replace(found, groups=frozenset(name for name, group in made.items() if subject in group.people))
+        for subject, found in directory.members.items()
+    }
+    return replace(directory, members=members, groups=made)
+
+
+def rules(*demands: Demand, **selects: Any) -> Rules:
+    """Return a rule for each demand; all of them select the same."""
+    return Rules([Rule(demand=demand, **selects) for demand in demands])
 
 
 def filing(**changes: object) -> Filing:

@@ -45,6 +45,7 @@ from service.domain.outcome import CreatedKey
 from service.domain.policy import Policy
 from service.domain.proof import ApiToken
 from service.domain.request import OperationRequest, Verdict
+from service.domain.rules import Rules
 from service.settings import patterns
 from service.simulated_aws import Credential, SimulatedAws
 from service.verifier import Replay
@@ -91,6 +92,7 @@ class House:
                 accounts=KnownAccounts(accounts, {"main": Organization("main", manager)}),
                 directory=Directory(dict(MEMBERS), GRANTS),
                 policy=policy or policy_of(),
+                rules=Rules(),
                 now=clock,
                 new_id=lambda: str(uuid.uuid4()),
                 log=LOG,

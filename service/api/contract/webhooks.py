@@ -70,7 +70,8 @@ class Waiting(BaseModel):
 
     reminder: Literal[0, 1, 2] = Field(description="1 at half of the approval window, 2 at nine tenths; 0 before.")
     missing: int = Field(description="How many approvals are missing.")
-    people: list[str] = Field(description="Names of people who can still approve it, at most twenty.")
+    demands: str = Field(description="Of whom they are missing, such as `1 of security and 1 more`.")
+    people: list[str] = Field(description="Names of people whose approval would help, at most twenty.")
     others: int = Field(description="How many more people can approve it.")
     approve_by: datetime
 

@@ -36,6 +36,8 @@ router = APIRouter(prefix="/v1/requests/{request_id}")
         Code.WRONG_DIGEST,
         Code.ALREADY_DECIDED,
         Code.ALREADY_APPROVED,
+        Code.NOT_NEEDED,
+        Code.ACCOUNT_MOVED,
         Code.WRONG_STATUS,
         Code.EXPIRED,
         Code.PARTICIPANT_SUSPENDED,

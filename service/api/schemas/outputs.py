@@ -1,6 +1,6 @@
 """Response bodies. No field has a default, so the contract marks all of them as `required`."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr, WithJsonSchema
@@ -163,11 +163,57 @@ class DecisionOut(BaseModel):
     void_because: str | None = Field(description="Why it does not count now; null if it does.")
 
 
+class MissingOut(BaseModel):
+    """Approvals that are missing: `count` of people in one of these groups or, without groups, of anybody."""
+
+    groups: list[str]
+    count: int
+
+
 class QuorumOut(BaseModel):
-    """How many approvals are needed, and how many count now."""
+    """How many approvals are needed, how many count now, and of whom they are missing.
+
+    All of it is evaluated at every read, and again before the execution.
+    """
 
     needed: int
-    counted: int = Field(description="Evaluated at every read, and again before the execution.")
+    counted: int
+    missing: list[MissingOut] = Field(description="Empty with a quorum. One person meets one demand.")
+    rules: list[str] = Field(
+        description="The rules in force for this request: those of today, and those of the filing."
+    )
+
+
+class DemandOut(BaseModel):
+    """What a rule demanded when the request was filed; part of the digest. Today's rules may demand more."""
+
+    rule: str
+    approvals: dict[str, int] = Field(description="How many people of each group have to approve.")
+    quorum: int | None
+    max_lifetime: timedelta | None
+    require_root_mfa: bool
+    ticket_required: bool
+    approval_comment: bool
+    decision_amr: list[str] = Field(description="A decision requires a sign-in by one of these methods.")
+    hours: "HoursOut | None" = Field(description="Null: what lets somebody in may run at any time.")
+
+
+class HoursOut(BaseModel):
+    """The hours in which what lets somebody in as root may run."""
+
+    days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]]
+    opens: str = Field(description="By the clocks of the zone, such as `08:00`.")
+    closes: str = Field(description="Until just before this time; on the next day if it is not later.")
+    zone: str = Field(description="An IANA time zone.")
+    closed_on: list[date] = Field(description="Dates on which nothing may run.")
+
+
+class CouldApproveOut(ActorOut):
+    """Somebody whose approval would help."""
+
+    groups: list[str] = Field(description="Their groups that the rules demand.")
+    last_seen_at: datetime | None = Field(description="Null if a provider has never signed them in here.")
+    away_until: datetime | None
 
 
 class ClocksOut(BaseModel):
@@ -264,7 +310,11 @@ class RequestOut(BaseModel):
         description="The account's credentials when the request was filed; part of the digest."
     )
     clocks: ClocksOut
+    demands: list[DemandOut]
     quorum: QuorumOut
+    could_approve: list[CouldApproveOut] = Field(
+        description="People whose approval would help, at most ten of them. Empty once nothing is missing."
+    )
     decisions: list[DecisionOut]
     executed_by: ActorOut | None
     source: SourceKind | None = Field(description="The credential source of the execution.")

@@ -1,0 +1,116 @@
+"""The rulebook: everything that says who may do what. Its digest names it, and its document can be compared."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from service.domain.actor import Directory, Member
+from service.domain.canonical import Document, Json, sha256
+from service.domain.event_table import POLICY_CHANGED
+from service.domain.events import Event
+from service.domain.policy import Policy
+from service.domain.rules import Rules
+
+# More differences than anybody reads at once.
+_MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """The policy, the rules, and the people with their roles and groups, as in the settings."""
+
+    policy: Policy
+    rules: Rules
+    directory: Directory
+
+    def document(self) -> Document:
+        """Return it as JSON. Lists of named things are ordered by their names."""
+        directory = self.directory
+        grants: list[Json] = [
+            {
+                "issuer": issuer,
+                "group": grant.group,
+                "roles": list[Json](sorted(grant.roles)),
+                "accounts": None if grant.accounts is None else list[Json](sorted(grant.accounts)),
+            }
+            for issuer, granted in sorted(directory.grants.items())
+            for grant in sorted(granted, key=lambda grant: (grant.group, sorted(grant.roles)))
+        ]
+        return {
+            "policy": self.policy.document(),
+            "rules": self.rules.document(),
+            "groups": {name: group.document() for name, group in directory.groups.items()},
+            "members": {subject: _member(member) for subject, member in directory.members.items()},
+            "grants": grants,
+        }
+
+
+def _member(member: Member) -> Document:
+    limits = {role.value: list[Json](sorted(accounts)) for role, accounts in member.limits.items()}
+    login = None if member.login is None else list[Json](member.login)
+    return {"kind": member.kind.value, "roles": list[Json](sorted(member.roles)), "accounts": limits, "login": login}
+
+
+def change(before: Document | None, now: Document) -> Event | None:
+    """Return the event that these rules differ from the ones before, None if they do not."""
+    digest = sha256(now)
+    previous = None if before is None else sha256(before)
+    if digest == previous:
+        return None
+    changes = list(differences({} if before is None else before, now))
+    return Event(
+        POLICY_CHANGED,
+        {
+            "digest": digest,
+            "previous": previous,
+            "changes": list[Json](changes[:_MOST]),
+            "others": max(0, len(changes) - _MOST),
+            "rulebook": now,
+        },
+    )
+
+
+def differences(before: Json, now: Json, where: str = "") -> Iterator[str]:
+    """Yield a line for each value that differs, such as `policy.quorum: 2, then 3`."""
+    old, new = _named(before), _named(now)
+    # No list of named things differs from one of some.
+    old, new = {} if new and not before else old, {} if old and not now else new
+    if old is None or new is None:
+        if before != now:
+            yield f"{where}: {_shown(before)}, then {_shown(now)}"
+        return
+    for name in sorted(old.keys() | new.keys()):
+        place = f"{where}.{name}" if where else name
+        if name not in old:
+            yield f"{place}: new, {_shown(new[name])}" if where else f"{place}: new"
+        elif name not in new:
+            yield f"{place}: gone; it was {_shown(old[name])}"
+        else:
+            yield from differences(old[name], new[name], place)
+
+
+def _named(value: Json) -> Mapping[str, Json] | None:
+    """Return a mapping as it is, and a list of rules or grants by their names; None for anything else."""
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value):
+        return {_name(each): each for each in value}
+    return None
+
+
+def _name(value: Any) -> str:
+    return str(value["rule"]) if "rule" in value else _shown(value)
+
+
+def _shown(value: Json) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return ", ".join(map(_shown, value)) or "none"
+        case Mapping():
+            return "; ".join(f"{name} {_shown(value[name])}" for name in sorted(value)) or "none"
+        case _:
+            return str(value)

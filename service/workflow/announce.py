@@ -1,0 +1,32 @@
+"""Records the rules of a process that starts, so that the log says under which rules each request ran."""
+
+import json
+
+from service.db import audit
+from service.db.engine import begin, read, retried
+from service.domain.actor import WORKER
+from service.domain.canonical import Document
+from service.domain.rulebook import Rulebook, change
+from service.workflow.context import Context
+from service.workflow.tell import tell
+
+
+@retried
+def announce(ctx: Context) -> None:
+    """Audit the rules of this process, unless the last ones in the log are the same. Raise Unavailable."""
+    now = Rulebook(ctx.policy, ctx.rules, ctx.directory).document()
+    with read(ctx.engine) as tx:
+        if change(_last(audit.last_policy(tx)), now) is None:
+            return
+    with begin(ctx.engine) as tx:
+        audit.hold(tx)  # another process may be starting, too
+        event = change(_last(audit.last_policy(tx)), now)
+        if event is not None:
+            tell(ctx, tx, event, actor=WORKER, at=ctx.now())
+
+
+def _last(content: str | None) -> Document | None:
+    if content is None:
+        return None
+    rulebook: Document = json.loads(content)["data"]["rulebook"]
+    return rulebook
