@@ -23,7 +23,15 @@ _MANAGER_POLICY = {
     "Version": "2012-10-17",
     "Statement": {
         "Effect": "Allow",
-        "Action": ["sts:AssumeRoot", "iam:ListOrganizationsFeatures", "organizations:ListAccounts"],
+        "Action": [
+            "sts:AssumeRoot",
+            "iam:ListOrganizationsFeatures",
+            "organizations:ListAccounts",
+            "organizations:ListAccountsForParent",
+            "organizations:ListOrganizationalUnitsForParent",
+            "organizations:ListRoots",
+            "organizations:ListTagsForResource",
+        ],
         "Resource": "*",
     },
 }
@@ -66,10 +74,11 @@ class Accounts:
         self.delegate = self._create_manager(delegated_administrator)
 
     def concerned(self, incoming: Incoming) -> frozenset[str]:
-        """Return the accounts that a call concerns: the signer's, if known, and AssumeRoot's target."""
+        """Return the accounts that a call concerns: the signer's, if known, AssumeRoot's target, and the tagged one."""
         signer = self.keyring.account_of(incoming.access_key_id)
         target = find_target(incoming) if incoming.action == "AssumeRoot" else None
-        return frozenset(filter(None, (signer, target)))
+        tagged = incoming.parameters.get("ResourceId") if incoming.action == "ListTagsForResource" else None
+        return frozenset(filter(None, (signer, target, tagged)))
 
     def perform(self, incoming: Incoming) -> Response:
         """Authenticate, authorize and perform a request.
@@ -92,9 +101,10 @@ class Accounts:
         return perform_iam(incoming, account, signer, features, self.page_size)
 
     def _perform_organizations(self, incoming: Incoming, signer: Signer) -> Response:
-        if incoming.action != "ListAccounts":
+        page = self.organization.list_page(incoming, signer, self.page_size)
+        if page is None:
             raise unknown_action(incoming.action)
-        return json_answer(self.organization.list_accounts(incoming, signer))
+        return json_answer(page)
 
     def _perform_sts(self, incoming: Incoming, signer: Signer, account: Account) -> Response:
         if incoming.action == "GetCallerIdentity":

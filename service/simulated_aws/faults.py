@@ -115,7 +115,7 @@ class _PlannedHook(_Planned):
 class Plan:
     """The faults and hooks that wait for calls. Thread-safe.
 
-    A fault or hook for an account waits for calls that concern it: signed from it, or assuming its root.
+    A fault or hook for an account waits for calls that concern it: signed from it, assuming its root, or for its tags.
     """
 
     def __init__(self) -> None:

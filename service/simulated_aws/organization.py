@@ -1,9 +1,10 @@
-"""The organization: who manages it, its accounts and their states, and who may assume root."""
+"""The organization: who manages it, its accounts, their states, units and tags, and who may assume root."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from service.simulated_aws.answers import AwsError
@@ -16,9 +17,18 @@ from service.simulated_aws.wire import Incoming
 ROOT_CREDENTIALS_MANAGEMENT = "RootCredentialsManagement"
 ROOT_SESSIONS = "RootSessions"
 _ID = "o-simulated00"
-_LARGEST_PAGE = 20  # botocore's model of ListAccounts
+_ROOT_ID = "r-sim0"
+_LARGEST_PAGE = 20  # botocore's model of all lists but that of tags, which has no MaxResults
+_MOST_TAGS = 50  # on one account (AWS documentation of tags)
 _TOKEN = re.compile(r"(empty|from)-(\d{1,9})")
 _NO_MEMBER = "Your account is not a member of an organization."
+
+
+@dataclass(frozen=True)
+class _Unit:
+    id: str
+    name: str
+    parent_id: str
 
 
 class Organization:
@@ -39,6 +49,19 @@ class Organization:
         self._accounts = accounts
         self._management_account = management_account
         self._administrators = frozenset(filter(None, (management_account, delegated_administrator)))
+        self.units: dict[str, _Unit] = {}
+        self.parents = dict.fromkeys(accounts, _ROOT_ID)
+        self.tags: dict[str, dict[str, str]] = {account_id: {} for account_id in accounts}
+
+    @property
+    def root_id(self) -> str:
+        return _ROOT_ID
+
+    def add_unit(self, name: str, parent_id: str) -> str:
+        """Add an organizational unit and return its id."""
+        unit_id = f"ou-{_ROOT_ID.removeprefix('r-')}-{len(self.units):08}"
+        self.units[unit_id] = _Unit(unit_id, name, parent_id)
+        return unit_id
 
     def enabled_features(self, signer: Signer) -> dict[str, Any]:
         """Answer ListOrganizationsFeatures.
@@ -74,34 +97,70 @@ class Organization:
             arn = f"arn:{self._partition.name}:iam::{grant.account_id}:root"
             raise AwsError("AccessDenied", f"Access denied to sts:AssumeRoot on resource: {arn}", 403)
 
-    def list_accounts(self, incoming: Incoming, signer: Signer) -> dict[str, Any]:
-        """Answer one page of ListAccounts.
+    def list_page(self, incoming: Incoming, signer: Signer, largest: int | None) -> dict[str, Any] | None:
+        """Answer one page of a list, of at most `largest` items. Return None for an unknown action.
 
         AWS documents that a page can be empty although more follow. Here the second page always is.
 
         Raise AwsError: AWSOrganizationsNotInUseException; AccessDenied for a caller that is root or not in an
-        administrating account; InvalidInputException for a bad MaxResults or NextToken.
+        administrating account; InvalidInputException for a bad MaxResults or NextToken; ParentNotFoundException;
+        TargetNotFoundException.
         """
+        read = {
+            "ListAccounts": self._list_accounts,
+            "ListAccountsForParent": self._list_accounts_for_parent,
+            "ListOrganizationalUnitsForParent": self._list_units_for_parent,
+            "ListRoots": self._list_roots,
+            "ListTagsForResource": self._list_tags,
+        }.get(incoming.action)
+        if read is None:
+            return None
         if self._management_account is None:
             raise AwsError("AWSOrganizationsNotInUseException", _NO_MEMBER, 400)
         if signer.is_root or signer.account_id not in self._administrators:
             raise AwsError("AccessDenied", "You don't have permissions to access this resource.", 403)
-        size = _page_size(incoming)
-        start, is_empty = _page_start(incoming)
-        if is_empty:
-            return {"Accounts": [], "NextToken": f"from-{start}"}
-        page: dict[str, Any] = {
-            "Accounts": [self._describe(account) for account in list(self._accounts.values())[start : start + size]]
-        }
-        if start + size < len(self._accounts):
-            page["NextToken"] = f"{'from' if start else 'empty'}-{start + size}"
-        return page
+        wanted = _MOST_TAGS if incoming.action == "ListTagsForResource" else _page_size(incoming)
+        name, items = read(incoming)
+        return _page(name, items, min(wanted, largest or wanted), incoming)
+
+    def _list_accounts(self, _incoming: Incoming) -> tuple[str, list[dict[str, Any]]]:
+        return "Accounts", [self._describe(account) for account in self._accounts.values()]
+
+    def _list_accounts_for_parent(self, incoming: Incoming) -> tuple[str, list[dict[str, Any]]]:
+        parent = self._parent(incoming)
+        return "Accounts", [self._describe(each) for id_, each in self._accounts.items() if self.parents[id_] == parent]
+
+    def _list_units_for_parent(self, incoming: Incoming) -> tuple[str, list[dict[str, Any]]]:
+        parent = self._parent(incoming)
+        return "OrganizationalUnits", [
+            {"Id": unit.id, "Arn": self._arn("ou", unit.id), "Name": unit.name}
+            for unit in self.units.values()
+            if unit.parent_id == parent
+        ]
+
+    def _list_roots(self, _incoming: Incoming) -> tuple[str, list[dict[str, Any]]]:
+        return "Roots", [{"Id": _ROOT_ID, "Arn": self._arn("root", _ROOT_ID), "Name": "Root", "PolicyTypes": []}]
+
+    def _list_tags(self, incoming: Incoming) -> tuple[str, list[dict[str, Any]]]:
+        tags = self.tags.get(incoming.parameters.get("ResourceId", ""))
+        if tags is None:
+            raise AwsError("TargetNotFoundException", "You specified a target that doesn't exist.", 400)
+        return "Tags", [{"Key": key, "Value": value} for key, value in tags.items()]
+
+    def _parent(self, incoming: Incoming) -> str:
+        parent = incoming.parameters.get("ParentId", "")
+        if parent != _ROOT_ID and parent not in self.units:
+            raise AwsError("ParentNotFoundException", "You specified parent that doesn't exist.", 400)
+        return parent
+
+    def _arn(self, kind: str, id_: str) -> str:
+        return f"arn:{self._partition.name}:organizations::{self._management_account}:{kind}/{_ID}/{id_}"
 
     def _describe(self, account: Account) -> dict[str, Any]:
         account_id, manager = account.account_id, self._management_account
         return {
             "Id": account_id,
-            "Arn": f"arn:{self._partition.name}:organizations::{manager}:account/{_ID}/{account_id}",
+            "Arn": self._arn("account", account_id),
             "Email": f"account-{account_id}@example.com",
             "Name": account.name,
             # Status, the older field, has no CLOSED; it says SUSPENDED instead (API reference of CloseAccount).
@@ -110,6 +169,16 @@ class Organization:
             "JoinedMethod": "INVITED" if account_id == manager else "CREATED",
             "JoinedTimestamp": round(account.created_at.timestamp(), 3),
         }
+
+
+def _page(name: str, items: Sequence[Mapping[str, Any]], size: int, incoming: Incoming) -> dict[str, Any]:
+    start, is_empty = _page_start(incoming)
+    if is_empty:
+        return {name: [], "NextToken": f"from-{start}"}
+    page: dict[str, Any] = {name: items[start : start + size]}
+    if start + size < len(items):
+        page["NextToken"] = f"{'from' if start else 'empty'}-{start + size}"
+    return page
 
 
 def _page_size(incoming: Incoming) -> int:

@@ -52,8 +52,8 @@ class SimulatedAws(State):
 
     `management_account`, if given, makes all accounts an organization; `delegated_administrator` is a member
     of it. Each of the two has an IAM user who may call sts:AssumeRoot into the members,
-    iam:ListOrganizationsFeatures and organizations:ListAccounts. They need not be among `account_ids`; if they are
-    not, their root users have no key.
+    iam:ListOrganizationsFeatures, organizations:ListAccounts, and the lists of units and tags. They need not be among
+    `account_ids`; if they are not, their root users have no key.
 
     `names` are the accounts' names in the organization; the default is `account-` and four digits. In the
     `partition` `aws-us-gov`, root users have keys but no password and no MFA device; in `aws-cn` there are no root
@@ -146,8 +146,9 @@ class SimulatedAws(State):
     def fault(self, action: str, fault: Fault, *, times: int = 1, account_id: str | None = None) -> None:
         """Inject a fault into the next `times` calls of an action, by any account or only by one.
 
-        A call belongs to the account that signed it. AssumeRoot also belongs to its target, so a fault for either
-        the managing account or the target applies. A call meets one fault, the one that was added first.
+        A call belongs to the account that signed it. AssumeRoot also belongs to its target, and ListTagsForResource
+        to the account whose tags they are, so a fault for either the managing account or that one applies. A call
+        meets one fault, the one that was added first.
         """
         self._plan.add_fault(action, fault, times, account_id)
 
@@ -163,7 +164,7 @@ class SimulatedAws(State):
 
     @property
     def page_size(self) -> int | None:
-        """The maximum of access keys, MFA devices or certificates on one page; None for as many as requested."""
+        """The maximum of items on one page of a list; None for as many as requested."""
         return self._accounts.page_size
 
     @page_size.setter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from service.simulated_aws.accounts import Accounts
@@ -14,7 +14,7 @@ from service.simulated_aws.root import Account, AccountState
 class State:
     """The state that tests compare with, and changes to it without a call.
 
-    Every method raises KeyError for an unknown account. Without a root user (`aws-cn`), adding any of its
+    Every method raises KeyError for an unknown account or unit. Without a root user (`aws-cn`), adding any of its
     credentials raises LookupError. Where root cannot sign in (`aws-us-gov`), adding a password or an MFA device
     raises ValueError.
     """
@@ -137,6 +137,30 @@ class State:
         """
         with self._lock:
             self._accounts.organization.features = frozenset(features)
+
+    @property
+    def organization_root(self) -> str:
+        """The id of the organization's root, in which every account is initially."""
+        return self._accounts.organization.root_id
+
+    def add_unit(self, name: str, parent: str | None = None) -> str:
+        """Add an organizational unit below another one, or below the root. Return its id."""
+        with self._lock:
+            organization = self._accounts.organization
+            if parent is not None and parent != organization.root_id:
+                parent = organization.units[parent].id
+            return organization.add_unit(name, parent or organization.root_id)
+
+    def move_account(self, account_id: str, unit: str) -> None:
+        """Move an account into an organizational unit."""
+        with self._lock:
+            organization = self._accounts.organization
+            organization.parents[self._accounts.by_id[account_id].account_id] = organization.units[unit].id
+
+    def set_tags(self, account_id: str, tags: Mapping[str, str]) -> None:
+        """Give an account exactly these tags. AWS would refuse some characters; here all are accepted."""
+        with self._lock:
+            self._accounts.organization.tags[self._accounts.by_id[account_id].account_id] = dict(tags)
 
     def expire_root_sessions(self) -> None:
         """Make all AssumeRoot sessions expire now."""

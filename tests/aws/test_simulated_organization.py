@@ -1,4 +1,4 @@
-"""organizations:ListAccounts at the simulated AWS, the states of accounts, and who administers."""
+"""AWS Organizations at the simulated AWS: its lists, the states of accounts, and who administers."""
 
 from __future__ import annotations
 
@@ -95,6 +95,95 @@ def test_bad_page_is_refused(organizations: Any, arguments: dict[str, Any]) -> N
     assert refusal(partial(organizations.list_accounts, **arguments)) == ("InvalidInputException", 400)
 
 
+# --- units and tags ---
+
+
+def test_root_holds_units_and_the_accounts_beside_them(aws: SimulatedAws, organizations: Any) -> None:
+    (root,) = organizations.list_roots()["Roots"]
+    assert (root["Id"], root["Arn"]) == (
+        aws.organization_root,
+        f"arn:aws:organizations::{MANAGEMENT}:root/o-simulated00/{aws.organization_root}",
+    )
+    outer = aws.add_unit("outer")
+    inner = aws.add_unit("inner", outer)
+    aws.move_account(ACCOUNT, inner)
+    (unit,) = organizations.list_organizational_units_for_parent(ParentId=root["Id"])["OrganizationalUnits"]
+    assert unit == {
+        "Id": outer,
+        "Name": "outer",
+        "Arn": f"arn:aws:organizations::{MANAGEMENT}:ou/o-simulated00/{outer}",
+    }
+    members = {
+        parent: [each["Id"] for each in organizations.list_accounts_for_parent(ParentId=parent)["Accounts"]]
+        for parent in (root["Id"], outer, inner)
+    }
+    assert members == {root["Id"]: [OTHER, MANAGEMENT], outer: [], inner: [ACCOUNT]}
+
+
+def test_tags_are_listed_as_they_were_set(aws: SimulatedAws, organizations: Any) -> None:
+    aws.set_tags(ACCOUNT, {"env": "prod", "café": ""})
+    tags = organizations.list_tags_for_resource(ResourceId=ACCOUNT)["Tags"]
+    assert tags == [{"Key": "env", "Value": "prod"}, {"Key": "café", "Value": ""}]
+    assert organizations.list_tags_for_resource(ResourceId=OTHER)["Tags"] == []
+
+
+@pytest.mark.parametrize("name", ["list_roots", "list_organizational_units_for_parent", "list_accounts_for_parent"])
+def test_every_list_has_pages_with_an_empty_one_between_them(aws: SimulatedAws, organizations: Any, name: str) -> None:
+    for number in range(3):
+        aws.add_unit(f"unit {number}")
+    aws.page_size = 1
+    arguments = {} if name == "list_roots" else {"ParentId": aws.organization_root}
+    pages = [len(page[_ITEMS[name]]) for page in organizations.get_paginator(name).paginate(**arguments)]
+    assert pages == ([1] if name == "list_roots" else [1, 0, 1, 1])
+
+
+_ITEMS = {
+    "list_roots": "Roots",
+    "list_organizational_units_for_parent": "OrganizationalUnits",
+    "list_accounts_for_parent": "Accounts",
+}
+
+
+def test_tags_have_pages_too(aws: SimulatedAws, organizations: Any) -> None:
+    aws.set_tags(ACCOUNT, {"a": "1", "b": "2"})
+    aws.page_size = 1
+    pages = organizations.get_paginator("list_tags_for_resource").paginate(ResourceId=ACCOUNT)
+    assert [[tag["Key"] for tag in page["Tags"]] for page in pages] == [["a"], [], ["b"]]
+
+
+def test_unknown_parents_and_targets_are_refused(organizations: Any) -> None:
+    for call in (organizations.list_accounts_for_parent, organizations.list_organizational_units_for_parent):
+        assert refusal(partial(call, ParentId="ou-sim0-99999999")) == ("ParentNotFoundException", 400)
+    unknown = partial(organizations.list_tags_for_resource, ResourceId="999999999999")
+    assert refusal(unknown) == ("TargetNotFoundException", 400)
+
+
+def test_a_fault_of_an_account_meets_only_the_call_for_its_tags(aws: SimulatedAws, organizations: Any) -> None:
+    aws.fault("ListTagsForResource", Throttle(), account_id=ACCOUNT)
+    assert organizations.list_tags_for_resource(ResourceId=OTHER)["Tags"] == []
+    throttled = partial(organizations.list_tags_for_resource, ResourceId=ACCOUNT)
+    assert refusal(throttled) == ("TooManyRequestsException", 400)
+
+
+def test_unknown_accounts_and_units_are_key_errors(aws: SimulatedAws) -> None:
+    unit = aws.add_unit("unit")
+    for change in (
+        partial(aws.move_account, ACCOUNT, "ou-sim0-99999999"),
+        partial(aws.move_account, "999999999999", unit),
+        partial(aws.set_tags, "999999999999", {}),
+        partial(aws.add_unit, "inner", "ou-sim0-99999999"),
+    ):
+        with pytest.raises(KeyError):
+            change()
+
+
+@pytest.mark.parametrize("account_id", [ACCOUNT, OTHER])
+def test_root_may_not_read_units_or_tags(aws: SimulatedAws, account_id: str) -> None:
+    root = client(aws, "organizations", aws.root_credential(account_id))
+    assert refusal(root.list_roots) == ("AccessDeniedException", 400)
+    assert refusal(partial(root.list_tags_for_resource, ResourceId=account_id)) == ("AccessDeniedException", 400)
+
+
 # --- who may ---
 
 
@@ -176,7 +265,7 @@ def test_wrong_secret_is_refused_in_the_words_of_a_json_service(aws: SimulatedAw
     assert refusal(organizations.list_accounts) == ("InvalidSignatureException", 400)
 
 
-def test_of_organizations_only_the_listing_is_simulated(aws: SimulatedAws) -> None:
+def test_of_organizations_only_lists_are_simulated(aws: SimulatedAws) -> None:
     root = client(aws, "organizations", aws.root_credential(ACCOUNT))
     assert refusal(root.describe_organization) == ("UnknownOperationException", 400)
 
