@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from service.aws.descriptions import Description
 from service.aws.organization import KnownAccounts, Listing, Organization
 from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot
@@ -24,28 +25,39 @@ _SIMULATED_MANAGEMENT = "999999999999"
 def reached(settings: Settings) -> Iterator[tuple[AwsRoots, KnownAccounts]]:
     """Provide the sign-in as root of every account, and the known accounts."""
     with _sources(settings) as (profiles, organizations):
-        yield (
-            AwsRoots(
-                profiles,
-                {
-                    name: AssumedRoot(source, settings.organizations[name].region)
-                    for name, source in organizations.items()
-                },
-            ),
-            KnownAccounts(
-                settings.configured_accounts(),
-                {
-                    name: Organization(name, source, _listing(settings.organizations[name]))
-                    for name, source in organizations.items()
-                },
-            ),
+        roots = AwsRoots(
+            profiles,
+            {name: AssumedRoot(source, settings.organizations[name].region) for name, source in organizations.items()},
         )
+        accounts = KnownAccounts(
+            settings.configured_accounts(),
+            {
+                name: Organization(
+                    name, source, _listing(settings.organizations[name]), description=_description(settings, name)
+                )
+                for name, source in organizations.items()
+            },
+        )
+        with closing(accounts):
+            yield roots, accounts
 
 
 def _listing(organization: OrganizationSettings) -> Listing | None:
     if not organization.list_accounts:
         return None
     return Listing(refresh=organization.refresh, allow=organization.allow, deny=organization.deny)
+
+
+def _description(settings: Settings, name: str) -> Description | None:
+    organization = settings.organizations[name]
+    if not organization.read_units and not organization.read_tags:
+        return None
+    return Description(
+        units=organization.read_units,
+        tags=organization.read_tags,
+        refresh=organization.refresh,
+        named={account_id for account_id, account in settings.accounts.items() if account.organization == name},
+    )
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import NoReturn
 
-from service.domain.account import Account
+from service.domain.account import Account, Reading
 from service.domain.capability import Plan
 from service.domain.errors import Code, Unavailable
 from service.workflow.context import RootSession
@@ -54,6 +54,11 @@ class ConfiguredAccounts:
         return False
 
     def features(self, organization: str) -> frozenset[str]:
+        """Raise Unavailable."""
+        del organization
+        _refuse()
+
+    def readings(self, organization: str) -> Sequence[Reading]:
         """Raise Unavailable."""
         del organization
         _refuse()

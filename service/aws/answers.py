@@ -20,6 +20,13 @@ WORD = re.compile(r"[A-Za-z_]{1,32}", re.ASCII)
 # The name of a service or a region, in lower case. Both are `N/A` if AWS knows of no use.
 SERVICE = re.compile(r"[\w./ -]{1,64}", re.ASCII)
 ACCOUNT_ID = re.compile(r"[0-9]{12}", re.ASCII)
+# The ids of an organization's root and of its units (botocore's model).
+ROOT_ID = re.compile(r"r-[0-9a-z]{4,32}", re.ASCII)
+UNIT_ID = re.compile(r"ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}", re.ASCII)
+# A tag, with the model's lengths. Its characters are left as they are, but half a surrogate pair is no character: no
+# answer of ours could contain it.
+TAG_KEY = re.compile(r"[^\ud800-\udfff]{1,128}")
+TAG_VALUE = re.compile(r"[^\ud800-\udfff]{0,256}")
 ARN = re.compile(r"arn:aws[a-z-]*:[\w+=/:,.@-]{1,512}", re.ASCII)
 # A secret or a session token. The model only says that they have no blanks.
 OPAQUE = re.compile(r"[!-~]{16,8192}", re.ASCII)
@@ -29,6 +36,9 @@ PAGED = ("ListAccessKeys", "ListMFADevices", "ListSigningCertificates")
 _MARKER = re.compile(r"[\x20-\xff]{1,4096}")  # the model's pattern; its length is less
 # Far more than a root user can fill. AWS may put fewer items on a page than it could.
 _MOST_PAGES = 100
+_TOKEN = re.compile(r"[\s\S]{1,100000}")  # the pattern and length in the model of Organizations
+# A page has twenty accounts or fewer, even none (API reference). AWS's largest organizations have tens of thousands.
+_MOST_TOKENS = 10_000
 
 
 class NotOfAws(Exception):  # a statement, not an error
@@ -96,6 +106,26 @@ def every_page(call: Callable[..., Any], name: str) -> list[Mapping[str, Any]]:
             break
         marker = {"Marker": following}
     raise NotOfAws("Marker")
+
+
+def every_token_page(call: Callable[..., Any], name: str, **arguments: str) -> list[Mapping[str, Any]]:
+    """Return the items under `name` from all pages of a list of Organizations. The last page has no `NextToken`.
+
+    Raise NotOfAws, also if the pages do not end.
+    """
+    found: list[Mapping[str, Any]] = []
+    token: dict[str, str] = {}
+    seen: set[str] = set()
+    for _ in range(_MOST_TOKENS):
+        page = call(**arguments, **token)
+        found += members(page, name)
+        if page.get("NextToken") is None:
+            return found
+        token = {"NextToken": text(page, "NextToken", _TOKEN)}
+        if token["NextToken"] in seen:
+            break
+        seen.add(token["NextToken"])
+    raise NotOfAws("NextToken")
 
 
 def check_truncation(**event: Any) -> None:

@@ -7,6 +7,7 @@ from botocore.config import Config
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 10
 _ATTEMPTS = 3
+_PATIENT_ATTEMPTS = 5
 _LONGEST_BACK_OFF_SECONDS = 20  # the longest wait between two tries in botocore's standard mode, which has jitter
 
 # A create has no idempotency token. Sent twice, it makes two keys, and one secret is lost.
@@ -16,8 +17,10 @@ ONCE = Config(
     retries={"total_max_attempts": 1, "mode": "standard"},
 )
 REPEATABLE = ONCE.merge(Config(retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"}))
+# For reads of which nobody waits for a single one. AWS throttles AWS Organizations soonest.
+PATIENT = ONCE.merge(Config(retries={"total_max_attempts": _PATIENT_ATTEMPTS, "mode": "standard"}))
 
-# The longest time that one call can take, including retries.
+# The longest time that one call can take, including retries. `PATIENT` is no part of an execution.
 LONGEST_CALL = timedelta(
     seconds=_ATTEMPTS * (_CONNECT_SECONDS + _READ_SECONDS) + (_ATTEMPTS - 1) * _LONGEST_BACK_OFF_SECONDS
 )

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from service.aws.answers import ACCOUNT_ID, WORD, NotOfAws, members, text
+from service.aws.answers import ACCOUNT_ID, WORD, NotOfAws, every_token_page, text
 from service.aws.calls import REPEATABLE
+from service.aws.descriptions import Describer, Description
 from service.aws.errors import asked
 from service.aws.signer import REGION, UNREAD, Signer
 from service.aws.sources import Source
-from service.domain.account import Account, Partition
+from service.domain.account import Account, Partition, Reading
 from service.domain.errors import Code, Unavailable
 from service.domain.text import visible
 
@@ -31,9 +32,6 @@ NOT_LISTED = "The organization's accounts cannot be listed now."
 # arn:aws:organizations::{management account}:account/{organization}/{account} (API reference)
 _ARN = r"arn:aws[a-z-]*:organizations::([0-9]{12}):account/o-[a-z0-9]{10,32}/"
 _MANAGER = re.compile(_ARN, re.ASCII)
-_TOKEN = re.compile(r"[\s\S]{1,100000}")  # the model's pattern and length
-# A page has twenty accounts or fewer, even none (API reference). AWS's largest organizations have tens of thousands.
-_MOST_PAGES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,8 @@ class Listing:
 class Organization:
     """An organization, read with a profile of the management account or of a delegated administrator.
 
-    With `listing` None nothing is listed, and the organization reaches only accounts that the settings name.
+    With `listing` None nothing is listed, and the organization reaches only accounts that the settings name. With
+    `description` None no organizational units and no tags are read.
     """
 
     def __init__(
@@ -71,6 +70,7 @@ class Organization:
         source: Source,
         listing: Listing | None = None,
         *,
+        description: Description | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
@@ -82,6 +82,8 @@ class Organization:
         self._again_at = 0.0
         # The text of the last failure, to raise it again. An exception would keep its frames, and so a credential.
         self._failure: _Failure | None = None
+        self._named = frozenset(description.named if description else ())
+        self._describer = Describer(self._about, source, description, monotonic) if description else None
 
     def accounts(self) -> Mapping[str, Account]:
         """Return the accounts by id: at most `refresh` old while AWS answers, else the last known.
@@ -93,23 +95,50 @@ class Organization:
         first = self._listed is None and self._failure is None
         if self._listing is not None and self._lock.acquire(timeout=_FIRST_WAIT_SECONDS if first else 0):
             try:
-                if self.is_due():
+                if self._is_listing_due():
                     self._refresh(self._listing)
             finally:
                 self._lock.release()
+        self.describe()
         if self._listed is None:
             if self._failure is None:
                 raise Unavailable(Code.ACCOUNT_UNREACHABLE, f"{NOT_LISTED} They are being listed for the first time.")
             raise self._failure.error()
-        return self._listed
+        return self.at_hand()
 
     def at_hand(self) -> Mapping[str, Account]:
         """Return the last listing, without asking AWS."""
-        return self._listed or {}
+        listed = self._listed or {}
+        return listed if self._describer is None else self._describer.add_to_all(listed)
+
+    def describe(self) -> None:
+        """Begin to read units and tags, if it is time. Wait for the very first read alone, and not for long."""
+        was_tried = self._listed is not None or self._failure is not None
+        if self._describer is not None and was_tried:
+            self._describer.begin(self._served)
+
+    def described(self, account: Account) -> Account:
+        """Return an account that the settings name as this organization's, with the units and tags that are known."""
+        return account if self._describer is None else self._describer.add_to(account)
+
+    def readings(self) -> Sequence[Reading]:
+        """Return the results of the last read of units and tags. Wait for one that is due or going on."""
+        return () if self._describer is None else self._describer.readings(self._served)
+
+    def close(self) -> None:
+        """Begin no more calls for units and tags."""
+        if self._describer is not None:
+            self._describer.close()
 
     def is_due(self) -> bool:
-        """Return whether it is time to list again."""
+        """Return whether it is time to ask AWS again."""
+        return self._is_listing_due() or (self._describer is not None and self._describer.is_due())
+
+    def _is_listing_due(self) -> bool:
         return self._listing is not None and self._monotonic() >= self._again_at
+
+    def _served(self) -> Collection[str]:
+        return self._named | (self._listed or {}).keys()
 
     def features(self) -> frozenset[str]:
         """Return AWS's names of the enabled features of centralized root access. Raise Unavailable."""
@@ -139,6 +168,8 @@ class Organization:
         else:
             self._failure = None
             self._again_at = self._monotonic() + listing.refresh.total_seconds()
+            if self._describer is not None:
+                self._describer.expire()
 
     def _list(self, listing: Listing) -> dict[str, Account]:
         with (
@@ -180,22 +211,11 @@ class Organization:
 
 def _every_account(list_accounts: Callable[..., Any]) -> list[Mapping[str, Any]]:
     """Return all pages. Raise NotOfAws, also if the management account, which every ARN names, is not listed."""
-    found: list[Mapping[str, Any]] = []
-    token: dict[str, str] = {}
-    seen: set[str] = set()
-    for _ in range(_MOST_PAGES):
-        page = list_accounts(**token)
-        found += members(page, "Accounts")
-        if page.get("NextToken") is None:
-            managers = {match[1] for each in found if (match := _MANAGER.match(str(each.get("Arn"))))}
-            if not managers & {str(each.get("Id")) for each in found}:
-                raise NotOfAws("Accounts")
-            return found
-        token = {"NextToken": text(page, "NextToken", _TOKEN)}
-        if token["NextToken"] in seen:
-            break
-        seen.add(token["NextToken"])
-    raise NotOfAws("NextToken")
+    found = every_token_page(list_accounts, "Accounts")
+    managers = {match[1] for each in found if (match := _MANAGER.match(str(each.get("Arn"))))}
+    if not managers & {str(each.get("Id")) for each in found}:
+        raise NotOfAws("Accounts")
+    return found
 
 
 class KnownAccounts:
@@ -211,11 +231,14 @@ class KnownAccounts:
         """Return the account, or None. Raise Unavailable if only a never listed organization could have it."""
         configured = self._configured.get(account_id)
         for organization in self._organizations.values():
-            # An account in the settings never waits for a listing.
-            accounts = organization.accounts() if configured is None else organization.at_hand()
+            if configured is None:
+                accounts = organization.accounts()
+            else:  # an account in the settings never waits for a listing
+                organization.describe()
+                accounts = organization.at_hand()
             if account_id in accounts:
                 return _merged(configured, accounts[account_id])
-        return configured
+        return None if configured is None else self._described(configured)
 
     def every(self) -> Sequence[Account]:
         """Return all accounts, sorted by id. Raise Unavailable if an organization was never listed."""
@@ -247,7 +270,7 @@ class KnownAccounts:
 
     def at_hand(self) -> Sequence[Account]:
         """Return the accounts that are known without asking AWS, sorted by id."""
-        found = dict(self._configured)
+        found = {account_id: self._described(account) for account_id, account in self._configured.items()}
         for organization in self._organizations.values():
             for account_id, listed in organization.at_hand().items():
                 found[account_id] = _merged(found.get(account_id), listed)
@@ -264,6 +287,19 @@ class KnownAccounts:
     def features(self, organization: str) -> frozenset[str]:
         """Return the enabled features of the organization with that name. Raise Unavailable."""
         return self._organizations[organization].features()
+
+    def readings(self, organization: str) -> Sequence[Reading]:
+        """Return the results of reading units and tags of one organization, once they are there."""
+        return self._organizations[organization].readings()
+
+    def close(self) -> None:
+        """Begin no more calls for units and tags."""
+        for organization in self._organizations.values():
+            organization.close()
+
+    def _described(self, configured: Account) -> Account:
+        reaching = self._organizations.get(configured.organization or "")
+        return configured if reaching is None else reaching.described(configured)
 
 
 def _merged(configured: Account | None, listed: Account) -> Account:

@@ -71,8 +71,8 @@ class Signer:
     def iam(self, config: Config) -> "IAMClient":
         return self._client("iam", config)  # type: ignore[no-any-return]
 
-    def organizations(self) -> "OrganizationsClient":
-        return self._client("organizations")  # type: ignore[no-any-return]
+    def organizations(self, config: Config = REPEATABLE) -> "OrganizationsClient":
+        return self._client("organizations", config)  # type: ignore[no-any-return]
 
     def kms(self) -> "KMSClient":
         return self._client("kms")  # type: ignore[no-any-return]

@@ -78,6 +78,21 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The result of reading one thing about an organization's accounts.
+
+    `what` is `organizational units` or `tags`. It is known of `known` of the `accounts` that the service serves.
+    `fault` says why not of all; None if it is. `permissions` are IAM's names of what the read needs.
+    """
+
+    what: str
+    known: int
+    accounts: int
+    fault: str | None
+    permissions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessKey:
     """A root access key as AWS lists it.
 

@@ -189,7 +189,7 @@ class OrganizationSettings(_Section):
     """An organization. `profile` is a boto3 profile in the management account, or in the delegated admin's for IAM.
 
     With `list_accounts`, its accounts are served without being named: those in `allow`, or all if that is empty, but
-    never those in `deny`.
+    never those in `deny`. `read_units` and `read_tags` concern all accounts that it reaches.
     """
 
     profile: Profile | None = None
@@ -197,6 +197,8 @@ class OrganizationSettings(_Section):
     list_accounts: bool = False
     allow: frozenset[AccountId] = frozenset()
     deny: frozenset[AccountId] = frozenset()
+    read_units: bool = False
+    read_tags: bool = False
     refresh: Window = timedelta(minutes=15)
 
 

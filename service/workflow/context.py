@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from service.db import leases
 from service.db.engine import Tx, begin
 from service.db.leases import Lease
-from service.domain.account import Account, Part, RootCredentials
+from service.domain.account import Account, Part, Reading, RootCredentials
 from service.domain.actor import Directory
 from service.domain.capability import Plan, plan
 from service.domain.delivery import Attempt, Notice
@@ -83,6 +83,9 @@ class Accounts(Protocol):
 
     def features(self, organization: str) -> frozenset[str]:
         """Return the centralized root access features that are enabled in an organization. Raise Unavailable."""
+
+    def readings(self, organization: str) -> Sequence[Reading]:
+        """Return what was read of the units and tags of an organization's accounts. Wait until it was."""
 
 
 class Destination(Protocol):

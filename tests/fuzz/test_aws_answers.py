@@ -33,6 +33,7 @@ from support.builders import (
 )
 from support.house import House, manager_of, source_of
 
+from service.aws.descriptions import Description
 from service.aws.organization import Listing, Organization
 from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot
@@ -69,6 +70,7 @@ _ACTS = {
     DEACTIVATE_MFA: "DeactivateMFADevice",
     DELETE_CERTIFICATE: "DeleteSigningCertificate",
 }
+_DESCRIBING = ("ListRoots", "ListOrganizationalUnitsForParent", "ListAccountsForParent", "ListTagsForResource")
 _NAMES = [CREATE] * 5 + list(_ACTS)  # the one whose answer holds a secret above all
 _BY_KEY = frozenset({CREATE, DEACTIVATE, ACTIVATE})
 
@@ -172,7 +174,23 @@ def list_organization(aws: SimulatedAws, wire: Wire) -> str:
     return repr(organization.features())
 
 
-_TRIES: tuple[Callable[[SimulatedAws, Wire], str], ...] = (act, act, act, look, look, list_organization)
+def describe_organization(aws: SimulatedAws, wire: Wire) -> str:
+    """A read of units and tags of which some answers are mangled."""
+    aws.set_tags(ACCOUNT, {"env": _CANARY})
+    for call in wire.random.sample(_DESCRIBING, 2):
+        aws.fault(call, wire.fault(), times=wire.random.choice((1, 9)))
+    refresh = timedelta(minutes=15)
+    description = Description(units=True, tags=True, refresh=refresh)
+    organization = Organization("main", manager_of(aws), Listing(refresh=refresh), description=description)
+    organization.accounts()
+    return repr(organization.readings())
+
+
+_TRIES: tuple[Callable[[SimulatedAws, Wire], str], ...] = (
+    *(act, act, act, look, look),
+    list_organization,
+    describe_organization,
+)
 
 
 @pytest.mark.parametrize("batch", BATCHES)
