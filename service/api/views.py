@@ -127,7 +127,16 @@ def created_key_out(request: OperationRequest, key: CreatedKey) -> out.CreatedKe
 
 
 def account_out(account: Account) -> out.ConfiguredAccountOut:
-    return out.ConfiguredAccountOut.model_validate(account, from_attributes=True)
+    return out.ConfiguredAccountOut(
+        account_id=account.account_id,
+        name=account.name,
+        partition=account.partition,
+        state=account.state,
+        is_management=account.is_management,
+        sources=list(account.sources),
+        organizational_units=None if account.units is None else sorted(account.units),
+        tags=None if account.tags is None else dict(account.tags),
+    )
 
 
 def account_detail_out(account: Account, expectation: Expectation | None) -> out.AccountDetailOut:

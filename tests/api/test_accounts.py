@@ -59,3 +59,14 @@ def test_accounts_are_listed_with_their_sources(house: House) -> None:
         MEMBER: ["assume_root"],
         BOTH: ["assume_root", "profile"],
     }
+
+
+def test_units_and_tags_are_shown_as_they_are_known(house: House) -> None:
+    units, tags = frozenset({"r-ab12", "ou-ab12-00000001"}), {"\u00e9nv\u202e": "pr\u0000od\n", "a": ""}
+    described = replace(ACCOUNTS[ACCOUNT], units=units, tags=tags)
+    house.change(accounts=KnownAccounts({ACCOUNT: described, MEMBER: replace(ACCOUNTS[MEMBER], units=frozenset())}))
+    alice = house.client("alice")
+    for shown in (alice.get(f"/v1/accounts/{ACCOUNT}").json(), alice.get("/v1/accounts").json()[0]):
+        assert (shown["organizational_units"], shown["tags"]) == (sorted(units), tags)
+    unknown = alice.get(f"/v1/accounts/{MEMBER}").json()
+    assert (unknown["organizational_units"], unknown["tags"]) == ([], None)

@@ -19,7 +19,8 @@ def test_the_configured_accounts_are_those_known_without_an_organization() -> No
 
 
 def test_an_organization_is_not_asked() -> None:
-    for ask in (ConfiguredAccounts(ACCOUNTS).listed, ConfiguredAccounts(ACCOUNTS).features):
+    ours = ConfiguredAccounts(ACCOUNTS)
+    for ask in (ours.listed, ours.features, ours.readings):
         with pytest.raises(Unavailable):
             ask("main")
 

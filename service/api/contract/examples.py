@@ -255,7 +255,13 @@ def _file(name: FileName) -> str:
     return FILES[name].write(_KEY, profile_of(life.ACCOUNT.account_id))
 
 
-_LISTED = views.account_out(life.ACCOUNT)
+_ACCOUNT = replace(
+    life.ACCOUNT,
+    organization="main",
+    units=frozenset({"r-ab12", "ou-ab12-workload", "ou-ab12-prod0001"}),
+    tags={"env": "prod", "owner": "platform"},
+)
+_LISTED = views.account_out(_ACCOUNT)
 
 ANSWERS = named(
     filed=_whole("As Carol sees it", life.shown_to(life.CAROL, _REQUEST)),
@@ -287,7 +293,9 @@ ANSWERS = named(
         ),
     ),
     accounts=("One account", [_LISTED.model_dump(mode="json")]),
-    account=_whole("An account with its own root key", views.account_detail_out(life.ACCOUNT, _EXPECTED)),
+    account=_whole(
+        "An account of an organization, with its own root key", views.account_detail_out(_ACCOUNT, _EXPECTED)
+    ),
     live=_whole(
         "After the rotation",
         outputs.AccountCredentialsOut(account=_LISTED, root_credentials=views.credentials_out(_LATER)),

@@ -15,6 +15,8 @@ def _bounded(longest: int, pattern: str | None = None) -> WithJsonSchema:
 
 Uuid = Annotated[str, _bounded(36, r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 AccountId = Annotated[str, _bounded(12, r"^[0-9]{12}$")]
+# An organizational unit or the root, by the model of Organizations.
+UnitId = Annotated[str, _bounded(68)]
 Digest = Annotated[str, _bounded(64, r"^[0-9a-f]{64}$")]
 # The longest ids in AWS's own model of IAM: 128 for a key and 256 for an MFA device.
 AccessKeyId = Annotated[str, _bounded(128)]

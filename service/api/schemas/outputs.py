@@ -27,6 +27,14 @@ class ConfiguredAccountOut(AccountOut):
     state: str = Field(description="The state in AWS Organizations; `ACTIVE` if that was not queried.")
     is_management: bool
     sources: list[SourceKind] = Field(description="The credential sources for the account, the least powerful first.")
+    organizational_units: list[ids.UnitId] | None = Field(
+        description="The ids of the organization's root and of all organizational units above the account, in no order "
+        "of the tree. Null if they are not known."
+    )
+    tags: dict[str, str] | None = Field(
+        description="The account's tags in AWS Organizations, unchanged. Empty if it has none; null if they are not "
+        "known."
+    )
 
 
 class CapabilityOut(BaseModel):
