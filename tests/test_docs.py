@@ -29,6 +29,7 @@ from service.domain.policy import Policy, check_root_mfa
 from service.notify.kinds import HookKind, Kind, Need
 from service.notify.products import HOOKS, PRODUCTS
 from service.settings import Settings, load
+from service.simulated_aws import SimulatedAws
 from service.workflow.due import STEPS
 
 _ROOT = Path(__file__).parents[1]
@@ -122,6 +123,12 @@ def test_settings_of_the_walk_through_load(monkeypatch: pytest.MonkeyPatch, tmp_
     file.write_text(found[1])
 
     assert load(file).aws.simulated
+
+
+def test_the_readme_names_every_permission_of_the_organizations_profile() -> None:
+    manager = SimulatedAws([], management_account="999900001111")._accounts.by_id["999900001111"]
+    (policy,) = manager.policy_documents("root-access-manager")
+    assert set(policy["Statement"]["Action"]) <= set(re.findall(r'["`]([a-z]+:[A-Za-z]+)["`]', _page("README.md")))
 
 
 @pytest.mark.parametrize("code", Code)

@@ -45,7 +45,7 @@ _CALLS = {UNITS: (_LIST_ROOTS, _LIST_UNITS, _LIST_MEMBERS), TAGS: (_LIST_TAGS,)}
 
 # How long callers wait for the very first read, from its start. It is enough for a small organization.
 _FIRST_WAIT_SECONDS = 2.0
-# Five times the units that an organization may have without asking AWS for more (AWS documentation of its quotas).
+# Far more than AWS allows. It only ends a walk that goes on for ever.
 _MOST_UNITS = 10_000
 # A right that is missing fails for every account. So many are asked for before the rest is left alone.
 _MOST_FAILURES_IN_A_ROW = 20

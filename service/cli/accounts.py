@@ -1,6 +1,6 @@
 """`rootquorum accounts check` and `rootquorum drift`: check every account from this host."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -11,7 +11,7 @@ from service.cli.common import console, errors, fail, plainly, print_whole
 from service.cli.prepared import load_settings, operator
 from service.cli.side_by_side import for_each_account
 from service.cli.terminal import Table
-from service.domain.account import Account
+from service.domain.account import Account, Reading
 from service.domain.capability import is_readable
 from service.domain.drift import DriftFinding
 from service.domain.errors import ServiceError
@@ -27,10 +27,14 @@ Parallel = Annotated[int, typer.Option(min=1, max=64, help="How many accounts at
 
 @app.command()
 def check(ctx: typer.Context, parallel: Parallel = 16) -> None:
-    """Sign in to each account with each source, reading only. Exit 1 if any configured account cannot serve."""
+    """Sign in to each account with each source, reading only.
+
+    Exit 1 if any configured account cannot serve, or if units or tags that the settings ask for are not known.
+    """
     settings = load_settings(ctx.obj)
     with plainly(), compose(settings) as context:
         accounts, all_listed = _known(context)
+        readings = {name: context.accounts.readings(name) for name in settings.organizations}
         features = organization_features(context, accounts)
         found = for_each_account(
             accounts, lambda account: check_account(context, account, features), parallel=parallel, what="Accounts"
@@ -38,10 +42,11 @@ def check(ctx: typer.Context, parallel: Parallel = 16) -> None:
         configured = {account.account_id: is_hopeless(account) for account in context.accounts.configured()}
     checks = [source for sources in found for source in sources]
     _print_checks(checks)
+    all_read = _print_readings(readings)
     hopeless = {account_id: why for account_id, why in configured.items() if why is not None}
     for account_id, why in hopeless.items():
         errors.print(f"{account_id} is configured, but nothing can be done there: {why}", style="red", soft_wrap=True)
-    if hopeless or not all_listed or any(source.fault for source in checks):
+    if hopeless or not all_listed or not all_read or any(source.fault for source in checks):
         raise typer.Exit(1)
 
 
@@ -79,6 +84,23 @@ def _print_checks(checks: Iterable[SourceCheck]) -> None:
     print_whole(table)
     for sentence, number in notes.items():
         console.print(f"({number}) {sentence}", soft_wrap=True)
+
+
+def needed(reading: Reading) -> str:
+    """Return what the organization's profile must be allowed for a read."""
+    *first, last = reading.permissions
+    return f"Its profile needs {', '.join(first)} and {last}." if first else f"Its profile needs {last}."
+
+
+def _print_readings(readings: Mapping[str, Sequence[Reading]]) -> bool:
+    """Print a line for each reading, and return whether everything is known."""
+    for name, read in readings.items():
+        for reading in read:
+            if reading.fault is None:
+                console.print(f"organization {name}: {reading.what} of {reading.known} accounts read", soft_wrap=True)
+            else:
+                errors.print(f"{reading.fault} {needed(reading)}", style="red", soft_wrap=True)
+    return all(reading.fault is None for read in readings.values() for reading in read)
 
 
 def _refused(found: SourceCheck) -> Iterable[str]:

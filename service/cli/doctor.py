@@ -17,6 +17,7 @@ from service.auth.keys import ALGORITHMS
 from service.auth.provider import Provider, new_client
 from service.aws.profiles import shadowing
 from service.cli import premises
+from service.cli.accounts import needed
 from service.cli.common import console, plainly
 from service.cli.premises import spelled
 from service.cli.prepared import load_settings
@@ -106,6 +107,7 @@ def _findings(settings: Settings, file: Path | None, context: Context) -> Iterat
     for name, organization in settings.organizations.items():
         if organization.list_accounts:
             yield _listing(context, name)
+        yield from _readings(context, name)
     accounts = list(context.accounts.configured())
     features = organization_features(context, accounts)
     for account in accounts:
@@ -291,6 +293,14 @@ def _listing(context: Context, name: str) -> Remark:
     except ServiceError as error:
         return Remark(subject, error.exact, "Check the organization's profile.")
     return Remark(f"{subject}: {len(found)} accounts; `rootquorum accounts check` checks each")
+
+
+def _readings(context: Context, name: str) -> Iterator[Remark]:
+    for reading in context.accounts.readings(name):
+        if reading.fault is None:
+            yield Remark(f"organization {name}: {reading.what} of {reading.known} accounts read")
+        else:
+            yield Remark(f"organization {name}", reading.fault, needed(reading))
 
 
 def _on_or_off(flag: bool | None) -> str:  # noqa: FBT001  # a value to show, not a switch

@@ -211,3 +211,51 @@ def test_doctor_sees_a_key_that_signs_in_the_place_of_a_program(folder: Path, aw
     assert "root proved" in done.stdout
     assert re.search(r"fault  profile prod-root: .*win over its credential_process .*which may be stale", done.stdout)
     assert key.secret_access_key not in done.stdout
+
+
+UNITS_AND_TAGS = {
+    "ListRoots",
+    "ListOrganizationalUnitsForParent",
+    "ListAccountsForParent",
+    "ListTagsForResource",
+}
+
+
+@pytest.fixture
+def describing(folder: Path) -> Path:
+    """The same, with units and tags."""
+    settings = (folder / "rootquorum.toml").read_text()
+    wanted = "list_accounts = true\nread_units = true\nread_tags = true"
+    (folder / "rootquorum.toml").write_text(settings.replace("list_accounts = true", wanted))
+    return folder
+
+
+@pytest.mark.parametrize("command", [("accounts", "check"), ("doctor",)])
+def test_units_and_tags_are_read_and_counted(describing: Path, aws: SimulatedAws, command: tuple[str, ...]) -> None:
+    done = run(describing, *command)
+    for what in ("organizational units", "tags"):
+        assert f"organization main: {what} of {len(MEMBERS) + 2} accounts read" in done.stdout
+    assert {call.action for call in aws.calls} == READING | UNITS_AND_TAGS
+
+
+@pytest.mark.parametrize("command", [("accounts", "check"), ("doctor",)])
+@pytest.mark.parametrize("call", sorted(UNITS_AND_TAGS))
+def test_a_permission_that_is_missing_for_units_or_tags_is_named(
+    describing: Path, aws: SimulatedAws, command: tuple[str, ...], call: str
+) -> None:
+    aws.fault(call, Refuse("AccessDeniedException", 400), times=1000)
+    done = run(describing, *command)
+    assert done.returncode == 1
+    said = done.stdout + done.stderr
+    what = "tags" if call == "ListTagsForResource" else "organizational units"
+    assert f"The {what} of the accounts cannot be read now. {call}: AWS denied the call" in said
+    assert f"They are not known of {len(MEMBERS) + 2} of {len(MEMBERS) + 2} accounts. Its profile needs " in said
+    assert f"organizations:{call}" in said
+
+
+def test_tags_that_are_not_known_of_one_account_are_exit_1(describing: Path, aws: SimulatedAws) -> None:
+    aws.fault("ListTagsForResource", Refuse("AccessDeniedException", 400), account_id=MEMBERS[0])
+    done = run(describing, "accounts", "check")
+    assert done.returncode == 1
+    assert f"They are not known of 1 of {len(MEMBERS) + 2} accounts." in done.stderr
+    assert all(row.startswith(("yes", "- (")) for row in rows(done).values())
