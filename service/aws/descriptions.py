@@ -5,7 +5,6 @@ is, not known: an earlier value is never kept in its place.
 """
 
 import logging
-import math
 import re
 import threading
 import time
@@ -99,6 +98,7 @@ class Describer:
         self._closed = threading.Event()
         self._began_at = 0.0
         self._again_at = 0.0
+        self._is_expired = False
         self._found = _Found()
         self._added: tuple[Mapping[str, Account], _Found, Mapping[str, Account]] = {}, self._found, {}
 
@@ -117,18 +117,18 @@ class Describer:
 
     def is_due(self) -> bool:
         """Return whether it is time for a read, and none is going on."""
-        is_time = self._monotonic() >= self._again_at and not self._closed.is_set()
-        return is_time and not self._reading.locked()
+        is_time = self._is_expired or self._monotonic() >= self._again_at
+        return is_time and not self._closed.is_set() and not self._reading.locked()
 
     def expire(self) -> None:
-        """Make the next read due now."""
-        self._again_at = 0.0
+        """Make a read due now, or as soon as the present one is over."""
+        self._is_expired = True
 
     def begin(self, account_ids: Callable[[], Collection[str]]) -> None:
         """Begin a read if it is due. Wait only for the very first one, and not for long."""
         if self.is_due() and self._reading.acquire(blocking=False):
             self._began_at = self._monotonic()
-            self._again_at = math.inf
+            self._is_expired = False
             try:
                 threading.Thread(target=self._run, args=(account_ids(),), name="descriptions", daemon=True).start()
             except BaseException:
@@ -158,8 +158,7 @@ class Describer:
             self._found = _Found()
             raise
         finally:
-            if self._again_at == math.inf:  # no new listing meanwhile
-                self._again_at = self._monotonic() + self._wanted.refresh.total_seconds()
+            self._again_at = self._monotonic() + self._wanted.refresh.total_seconds()
             self._reading.release()
             self._first.set()
 
@@ -219,7 +218,8 @@ class Describer:
             units = self._ids(
                 _LIST_UNITS, client.list_organizational_units_for_parent, "OrganizationalUnits", UNIT_ID, parent
             )
-            waiting += [(unit, above | {unit}) for unit in units]
+            # A unit can be on two pages, if somebody adds another one between them.
+            waiting += [(unit, above | {unit}) for unit in dict.fromkeys(units)]
             accounts = self._ids(_LIST_MEMBERS, client.list_accounts_for_parent, "Accounts", ACCOUNT_ID, parent)
             moved |= found.keys() & set(accounts)
             found |= dict.fromkeys(accounts, above)

@@ -54,6 +54,18 @@ def organization(
     return Organization("main", manager_of(aws), listing, description=description, monotonic=watch or Watch())
 
 
+class Hanging:
+    """The next read of tags hangs until `go_on` is set."""
+
+    def __init__(self, aws: SimulatedAws) -> None:
+        self.arrived, self.go_on = threading.Event(), threading.Event()
+        aws.on("ListTagsForResource", self._hang)
+
+    def _hang(self) -> None:
+        self.arrived.set()
+        assert self.go_on.wait(30)
+
+
 def read(found: Organization) -> Mapping[str, Account]:
     """List, and wait until units and tags are read."""
     found.accounts()
@@ -115,6 +127,12 @@ def test_characters_stay_as_they_are_and_come_into_no_log(aws: SimulatedAws, cap
     assert caplog.records[0].getMessage().isprintable()
 
 
+def test_a_unit_on_two_pages_is_one_unit(aws: SimulatedAws) -> None:
+    twice = json.dumps({"OrganizationalUnits": [{"Id": "ou-sim0-00000001"}, {"Id": "ou-sim0-00000001"}]})
+    aws.fault("ListOrganizationalUnitsForParent", Rewritten(on_body(lambda _: twice)))
+    assert read(organization(aws))[SANDBOX].units == frozenset({"r-sim0", "ou-sim0-00000001"})
+
+
 # --- calls ---
 
 
@@ -151,6 +169,26 @@ def test_units_and_tags_are_kept_until_they_are_old(aws: SimulatedAws) -> None:
     watch.seconds = REFRESH.total_seconds()
     assert read(found)[PRODUCTION].tags == {"env": "other"}
     assert (aws.count("ListRoots"), aws.count("ListTagsForResource")) == (2, 2 * len(EVERYBODY))
+
+
+def test_a_listing_during_a_read_is_followed_by_another_read(
+    aws: SimulatedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account that was listed meanwhile does not wait until the next but one."""
+    monkeypatch.setattr("service.aws.descriptions._FIRST_WAIT_SECONDS", 0.01)
+    watch, hanging = Watch(), Hanging(aws)
+    found = organization(aws, watch=watch, listing=Listing(refresh=timedelta(seconds=1)))
+    found.accounts()
+    assert hanging.arrived.wait(30)
+    watch.seconds = 1
+    found.accounts()
+    assert not found.is_due()
+    hanging.go_on.set()
+    found.readings()
+    assert found.is_due()
+    found.readings()
+    assert aws.count("ListTagsForResource") == 2 * len(EVERYBODY)
+    assert not found.is_due()
 
 
 # --- what fails is not known ---
@@ -381,18 +419,6 @@ def test_an_account_that_has_left_the_organization_is_not_known(aws: SimulatedAw
 
 
 # --- nobody waits ---
-
-
-class Hanging:
-    """The next read of tags hangs until `go_on` is set."""
-
-    def __init__(self, aws: SimulatedAws) -> None:
-        self.arrived, self.go_on = threading.Event(), threading.Event()
-        aws.on("ListTagsForResource", self._hang)
-
-    def _hang(self) -> None:
-        self.arrived.set()
-        assert self.go_on.wait(30)
 
 
 def test_nobody_waits_long_for_the_first_read_and_until_then_nothing_is_known(

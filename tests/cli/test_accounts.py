@@ -259,3 +259,13 @@ def test_tags_that_are_not_known_of_one_account_are_exit_1(describing: Path, aws
     assert done.returncode == 1
     assert f"They are not known of 1 of {len(MEMBERS) + 2} accounts." in done.stderr
     assert all(row.startswith(("yes", "- (")) for row in rows(done).values())
+
+
+def test_an_account_that_only_the_settings_name_is_described_too(describing: Path, aws: SimulatedAws) -> None:
+    settings = (describing / "rootquorum.toml").read_text().replace("list_accounts = true\n", "")
+    named = 'profile = "prod-root"\norganization = "main"'
+    (describing / "rootquorum.toml").write_text(settings.replace('profile = "prod-root"', named))
+    done = run(describing, "doctor")
+    for what in ("organizational units", "tags"):
+        assert f"organization main: {what} of 1 accounts read" in done.stdout
+    assert (aws.count("ListAccounts"), aws.count("ListTagsForResource")) == (0, 1)
