@@ -17,7 +17,7 @@ ONCE = Config(
     retries={"total_max_attempts": 1, "mode": "standard"},
 )
 REPEATABLE = ONCE.merge(Config(retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"}))
-# For reads of which nobody waits for a single one. AWS throttles AWS Organizations soonest.
+# For thousands of reads in a row, which AWS may throttle. Nobody waits for a single one.
 PATIENT = ONCE.merge(Config(retries={"total_max_attempts": _PATIENT_ATTEMPTS, "mode": "standard"}))
 
 # The longest time that one call can take, including retries. `PATIENT` is no part of an execution.

@@ -317,6 +317,22 @@ def test_without_a_credential_nothing_is_known(aws: SimulatedAws) -> None:
     assert (account.units, account.tags) == (None, None)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_after_a_crash_nothing_is_known_and_the_next_read_is_made(
+    aws: SimulatedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch()
+    found = organization(aws, watch=watch)
+    read(found)
+    watch.seconds = REFRESH.total_seconds()
+    with monkeypatch.context() as broken:
+        broken.setattr("service.aws.descriptions.Describer._tags_of", None)
+        account = read(found)[PRODUCTION]
+    assert (account.units, account.tags) == (None, None)
+    watch.seconds *= 2
+    assert read(found)[PRODUCTION].tags == {"env": "prod", "owner": "platform"}
+
+
 # --- answers that are not AWS's ---
 
 
@@ -457,7 +473,10 @@ def test_a_later_read_is_waited_for_by_nobody_and_the_last_one_counts_meanwhile(
     assert read(found)[PRODUCTION].tags == {}
 
 
-def test_the_first_caller_finds_a_small_organization_described(aws: SimulatedAws) -> None:
+def test_the_first_caller_finds_a_small_organization_described(
+    aws: SimulatedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.aws.descriptions._FIRST_WAIT_SECONDS", 30.0)
     assert organization(aws).accounts()[PRODUCTION].tags == {"env": "prod", "owner": "platform"}
 
 
