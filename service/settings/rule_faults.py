@@ -42,9 +42,16 @@ def _faults_of_rule(settings: Settings, rule: RuleSettings) -> Iterator[str]:
     selectors = [rule.accounts, rule.names, rule.organizational_units, rule.tags]
     if sum(map(bool, selectors)) > 1:
         yield ": only one of accounts, names, organizational_units and tags may be set. Write a rule for each."
-    lists_accounts = any(organization.list_accounts for organization in settings.organizations.values())
-    if not lists_accounts and rule.accounts - settings.accounts.keys():
+    organizations = settings.organizations.values()
+    if (
+        not any(organization.list_accounts for organization in organizations)
+        and rule.accounts - settings.accounts.keys()
+    ):
         yield ".accounts: one of them is not configured."
+    if rule.organizational_units and not any(organization.read_units for organization in organizations):
+        yield ".organizational_units: without read_units in an organization it would apply to all accounts."
+    if rule.tags and not any(organization.read_tags for organization in organizations):
+        yield ".tags: without read_tags in an organization it would apply to all accounts."
     if rule.decision_amr and not settings.issuers:
         yield ".decision_amr: without an issuer nobody can have such a sign-in."
     if rule.hours is not None and rule.operations and not any(KINDS[name].lets_somebody_in for name in rule.operations):
