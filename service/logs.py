@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import sys
+from datetime import UTC, datetime
 from typing import Literal
 
 import structlog
@@ -26,10 +27,10 @@ _ESCAPED = re.compile(r"%(?:25)*(2[DEde]|3[0-9Dd]|4[1-9A-Fa-f]|5[0-9AFaf]|6[1-9A
 _ROUNDS = 3
 # `{"alg":"RS256"}` has 20 characters of Base64; anything much shorter names no algorithm.
 _SHORTEST_HEADER = 12
-# Without one of these no run holds a JWT. Nearly every line is without.
-_MAY_HOLD_A_JWT = re.compile(
-    rf"[\w=-]{{{_SHORTEST_HEADER}}}\.|\.[\w=-]{{{_SHORTEST_HEADER}}}|[\r\n]|\\[rn]|%0|%25", re.ASCII
-)
+# Without a long part before or after a dot, or one of these, no run holds a JWT. Nearly every line is without. The dot
+# comes first in the pattern, since a search for a literal is ten times as fast.
+_LONG_PART = re.compile(rf"\.(?:(?<=[\w=-]{{{_SHORTEST_HEADER}}}\.)|(?=[\w=-]{{{_SHORTEST_HEADER}}}))", re.ASCII)
+_PARTS_OF_BREAKS = ("\r", "\n", "\\r", "\\n", "%0", "%25")
 # The arguments of uvicorn's access log: client, method, path with query, HTTP version, status (uvicorn/protocols/http).
 _ACCESS_ARGUMENTS = 5
 _LONGEST_PATH = 1000
@@ -43,6 +44,27 @@ class _Redacting(structlog.stdlib.ProcessorFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return redacted(super().format(record))
+
+
+class _RedactingJson(_Redacting):
+    """Writes a library's plain line without structlog, which takes several times as long for the same bytes.
+
+    Each call writes one into the access log.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        is_plain = not (isinstance(record.msg, dict) or record.exc_info or record.stack_info)
+        return redacted(_plain_line(record)) if is_plain else super().format(record)
+
+
+def _plain_line(record: logging.LogRecord) -> str:
+    line = {
+        "event": record.getMessage(),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+    }
+    return json.dumps(line)
 
 
 class _PathsOnly(logging.Filter):
@@ -75,7 +97,11 @@ def redacted(text: str) -> str:
 
 def _without_tokens(text: str) -> str:
     text = PATTERN.sub("[redacted]", text)
-    return _RUN.sub(_shown, text) if _MAY_HOLD_A_JWT.search(text) else text
+    return _RUN.sub(_shown, text) if _may_hold_a_jwt(text) else text
+
+
+def _may_hold_a_jwt(text: str) -> bool:
+    return _LONG_PART.search(text) is not None or any(part in text for part in _PARTS_OF_BREAKS)
 
 
 def _shown(run: re.Match[str]) -> str:
@@ -105,17 +131,15 @@ def _is_object(part: str) -> bool:
 def configure(*, level: str, log_format: LogFormat) -> None:
     """Send the root logger's records and structlog's to stderr. `level` is a name such as `INFO`."""
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         # The plain traceback: richer ones print local variables, and a local variable may be a secret.
         structlog.processors.format_exc_info,
     ]
+    is_json = log_format == "json"
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -125,11 +149,13 @@ def configure(*, level: str, log_format: LogFormat) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        _Redacting(
+        (_RedactingJson if is_json else _Redacting)(
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    # No line says which thread or process wrote it.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)

@@ -3,11 +3,14 @@
 import base64
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import pytest
+import structlog
 
 from service import logs
 from service.auth.api_tokens import mint
@@ -134,6 +137,38 @@ def test_the_access_log_has_no_query_string_and_no_endless_path(capsys: pytest.C
     assert len(second) < 1100
 
 
+def test_no_token_is_in_the_access_log(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured():
+        for secret in SECRETS.values():
+            path = f"/v1/requests/{secret}"
+            logging.getLogger("uvicorn.access").info('%s - "%s %s HTTP/%s" %d', "10.0.0.1:1", "GET", path, "1.1", 404)
+    lines = capsys.readouterr().err.splitlines()
+    assert [json.loads(line)["event"] for line in lines] == [
+        '10.0.0.1:1 - "GET /v1/requests/[redacted] HTTP/1.1" 404'
+    ] * len(SECRETS)
+
+
+@pytest.mark.parametrize("message", ["plain", 'é "quoted" \\ \n %s', "\ud800", "\x1b[31m"], ids=ascii)
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
+def test_a_library_s_line_is_what_structlog_would_write(message: str, level: str) -> None:
+    with configured():
+        [handler] = logging.getLogger().handlers
+    number = logging.getLevelNamesMapping()[level]
+    record = logging.LogRecord("library.part", number, __file__, 1, message, ("x",) if "%s" in message else (), None)
+    by_structlog = structlog.stdlib.ProcessorFormatter.format(cast("Any", handler.formatter), record)
+    ours = handler.format(record)
+    assert list(json.loads(ours)) == ["event", "level", "logger", "timestamp"]
+    without_time = [re.sub(r'"timestamp": "[-\d]{10}T[:\d]{8}\.\d{6}Z"', "", line) for line in (ours, by_structlog)]
+    assert without_time[0] == without_time[1] != ours
+
+
+def test_a_library_s_traceback_is_in_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured():
+        logging.getLogger("library").error("failed", exc_info=ValueError("of no use"))
+    [line] = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["exception"].endswith("ValueError: of no use")
+
+
 HOSTILE: dict[str, Callable[[int], str]] = {
     "headers in headers": lambda n: "eyJ" * (n // 3),
     "headers and dots": lambda n: "eyJ." * (n // 4),
@@ -153,6 +188,7 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "short lines": lambda n: "a.\n" * (n // 3),
     "lines and blanks": lambda n: ("a\n" + " " * 98) * (n // 100),
     "padding": lambda n: "a=." * (n // 3),
+    "dots between parts": lambda n: ("a" * 11 + ".") * (n // 12),
 }
 
 
