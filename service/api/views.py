@@ -1,6 +1,7 @@
 """Converts domain objects into response bodies, with names beside subjects. It decides nothing."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from pydantic import SecretStr
 
@@ -86,7 +87,8 @@ def page_out(
     account_name: NameOf, directory: Directory, found: Sequence[Listed], next_cursor: str | None
 ) -> out.RequestPageOut:
     """Convert a list. It is validated in one pass, since a model for each part would take most of the time."""
-    items = [_summary(account_name, directory.name_of, listed) for listed in found]
+    name_of = cache(directory.name_of)
+    items = [_summary(account_name, name_of, listed) for listed in found]
     return out.RequestPageOut.model_validate({"items": items, "next_cursor": next_cursor})
 
 

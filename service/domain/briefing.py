@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from service.domain.account import ACTIVE, AccessKey, RootCredentials
 from service.domain.actor import ActorKind
@@ -70,6 +71,8 @@ def _person(subject: str, name_of: Callable[[str], str]) -> str:
     return quoted(subject) if name == subject else f"{quoted(name)} ({quoted(subject)})"
 
 
+# A list has the same few durations again and again.
+@lru_cache(maxsize=256)
 def in_words(duration: timedelta) -> str:
     """Write a duration exactly to the second, such as `1 day 2 hours`."""
     minutes, seconds = divmod(duration // timedelta(seconds=1), 60)

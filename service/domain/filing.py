@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from service.domain.account import RootCredentials
 from service.domain.actor import ActorKind
-from service.domain.canonical import Document, Json, seconds, timestamp
+from service.domain.canonical import Document, Json, seconds, sha256, timestamp
 from service.domain.demands import Demand
 from service.domain.operation import Operation
 from service.domain.rules import Placement
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots, which a cached property cannot have
 class Filing:
     """What was filed and will be acted on. It is immutable, and the digest covers all of it.
 
@@ -50,6 +51,11 @@ class Filing:
             raise ValueError("only a new key has a lifetime")
         if self.demands and self.placement is None:
             raise ValueError("demands come from rules, which match a placement")
+
+    @cached_property
+    def digest(self) -> str:
+        """Compute the digest once per value: several actions are judged by it."""
+        return sha256(self.document())
 
     def document(self) -> Document:
         """Return the JSON document whose RFC 8785 form is hashed. Times are RFC 3339 in UTC, durations in seconds.

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from service.domain.account import SourceKind
-from service.domain.canonical import Document, sha256
+from service.domain.canonical import Document
 from service.domain.errors import Code, Conflict
 from service.domain.filing import Filing
 from service.domain.outcome import Done, InDoubt, Outcome, Refused, ResultCode
@@ -129,12 +129,12 @@ class OperationRequest:
 
     @classmethod
     def file(cls, filing: Filing) -> "OperationRequest":
-        return cls(filing=filing, digest=sha256(filing.document()))
+        return cls(filing=filing, digest=filing.digest)
 
     @property
     def is_intact(self) -> bool:
         """Compute the digest again, and return whether the stored filing is still what was filed."""
-        return sha256(self.filing.document()) == self.digest
+        return self.filing.digest == self.digest
 
     def is_overdue(self, now: datetime) -> bool:
         """Return whether the deadline of its present status has passed, so that it must expire."""

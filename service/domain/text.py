@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 # Invisible letters, marks and a symbol: Unicode's Default_Ignorable_Code_Point beyond the categories below, and the
 # blank of Braille.
@@ -29,6 +30,8 @@ def visible(name: str, *, longest: int = 100) -> str:
     return "".join(seen)[:longest].strip()
 
 
+# A list names the same people again and again.
+@lru_cache(maxsize=1024)
 def quoted(name: str) -> str:
     """Quote a name for a sentence of ours. Its beginning and end are clear, and nothing in it is markup."""
     bare = name.translate(_MARKUP)
