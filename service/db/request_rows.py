@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import timedelta
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -93,16 +94,15 @@ def request_of(row: RowMapping, decisions_of: Mapping[str, Sequence[Decision]]) 
     )
 
 
+_COLUMNS_OF_FILING = (
+    *_FILED,
+    *(f"{name}_seconds" for name in _DURATIONS),
+    *("id", "operation", "target", "requester_kind", "observed", "demands", "placement"),
+)
+_filed_of = itemgetter(*_COLUMNS_OF_FILING)
+
 # The columns of a list.
-LISTED = [
-    requests.c[name]
-    for name in (
-        *_FILED,
-        *(f"{name}_seconds" for name in _DURATIONS),
-        *("id", "operation", "target", "requester_kind", "observed", "demands", "placement", "digest", "status"),
-        "execute_by",
-    )
-]
+LISTED = [requests.c[name] for name in (*_COLUMNS_OF_FILING, "digest", "status", "execute_by")]
 
 
 def listed_of(row: RowMapping) -> Listed:
@@ -111,6 +111,14 @@ def listed_of(row: RowMapping) -> Listed:
 
 
 def _filing(row: RowMapping) -> Filing:
+    return _filing_of(_filed_of(row))
+
+
+# It is made of all that was filed, which never changes, and the same requests are read again and again. A thousand take
+# some megabytes.
+@lru_cache(maxsize=1024)
+def _filing_of(filed: tuple[Any, ...]) -> Filing:
+    row = dict(zip(_COLUMNS_OF_FILING, filed, strict=True))
     values: dict[str, Any] = {name: row[name] for name in _FILED}
     for name in _DURATIONS:
         length = row[f"{name}_seconds"]
@@ -120,22 +128,10 @@ def _filing(row: RowMapping) -> Filing:
         request_id=row["id"],
         operation=Operation(OperationName(row["operation"]), row["target"] or None),
         requester_kind=ActorKind(row["requester_kind"]),
-        observed=_observed(row["observed"]),
-        demands=() if row["demands"] is None else _demands(row["demands"]),
+        observed=RootCredentials.from_document(json.loads(row["observed"])),
+        demands=tuple(Demand.from_document(each) for each in json.loads(row["demands"] or "[]")),
         placement=None if row["placement"] is None else Placement.from_document(json.loads(row["placement"])),
     )
-
-
-# Few texts, since they come from the settings, and each is read again and again.
-@lru_cache(maxsize=1024)
-def _demands(document: str) -> tuple[Demand, ...]:
-    return tuple(Demand.from_document(each) for each in json.loads(document))
-
-
-# It never changes, and the same requests are read again and again. A thousand take some megabytes.
-@lru_cache(maxsize=1024)
-def _observed(document: str) -> RootCredentials:
-    return RootCredentials.from_document(json.loads(document))
 
 
 def _result(row: RowMapping) -> Result | None:
@@ -149,5 +145,5 @@ def decision_columns(decision: Decision) -> dict[str, object]:
     return {name: getattr(decision, name) for name in _DECISION} | {"decision": decision.verdict}
 
 
-def decision_of(row: RowMapping) -> Decision:
+def decision_of(row: RowMapping | Mapping[str, Any]) -> Decision:
     return Decision(**{name: row[name] for name in _DECISION}, person=row["person"], verdict=Verdict(row["decision"]))
