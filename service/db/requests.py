@@ -6,9 +6,10 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, insert, or_, select, tuple_, update
+from sqlalchemy import RowMapping, String, bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
+from service.db.columns import UtcDateTime
 from service.db.engine import Tx
 from service.db.request_rows import (
     LISTED,
@@ -61,7 +62,11 @@ def _breaks(error: IntegrityError, name: str, *columns: str) -> bool:
 
 
 def get(tx: Tx, request_id: str) -> OperationRequest | None:
-    return _one(tx, _BY_ID, request_id)
+    rows = tx.execute(_WITH_DECISIONS, {"request_id": request_id}).mappings().all()
+    if not rows:
+        return None
+    made = [{name: row[label] for name, label in _OF_DECISION.items()} for row in rows]
+    return request_of(rows[0], _by_request(decision for decision in made if decision["person"] is not None))
 
 
 def lock(tx: Tx, request_id: str) -> OperationRequest | None:
@@ -69,12 +74,19 @@ def lock(tx: Tx, request_id: str) -> OperationRequest | None:
 
     Without the lock, two simultaneous approvals would each see one vote, and the request would stay pending. SQLite
     has no row locks; there BEGIN IMMEDIATE has locked everything already.
+
+    The decisions are read after that: PostgreSQL would join the row as it is after a wait with decisions from before.
     """
-    return _one(tx, _LOCKED, request_id)
+    row = tx.execute(_LOCKED, {"request_id": request_id}).mappings().one_or_none()
+    return request_of(row, _decisions_of(tx, [request_id])) if row else None
 
 
+_OF_DECISION = {column.name: f"of_decision_{column.name}" for column in decisions.c}
 _BY_ID = select(requests).where(requests.c.id == bindparam("request_id"))
 _LOCKED = _BY_ID.with_for_update()
+_WITH_DECISIONS = _BY_ID.outerjoin(decisions, decisions.c.request_id == requests.c.id).add_columns(
+    *(decisions.c[name].label(label) for name, label in _OF_DECISION.items())
+)
 
 
 def by_idempotency_key(tx: Tx, requester: str, key: str) -> tuple[OperationRequest, str] | None:
@@ -167,10 +179,11 @@ def save(tx: Tx, before: OperationRequest, after: OperationRequest) -> None:
 def select_page(tx: Tx, selection: Selection, *, after: Cursor | None, limit: int) -> list[Listed]:
     """Return at most `limit` requests after the cursor, newest first."""
     where, values = conditions(selection)
-    wanted = select(*LISTED).where(*where)
+    newest_first = _NEWEST_FIRST.where(*where) if where else _NEWEST_FIRST
     if after is not None:
-        wanted = wanted.where(tuple_(requests.c.filed_at, requests.c.id) < (after.filed_at, after.request_id))
-    newest_first = wanted.order_by(requests.c.filed_at.desc(), requests.c.id.desc()).limit(limit)
+        newest_first = newest_first.where(_AFTER)
+        values |= {"last_filed_at": after.filed_at, "last_id": after.request_id}
+    values |= {"most": limit}
     if selection.reader is None:
         rows = list(tx.execute(newest_first, values).mappings())
     else:
@@ -179,14 +192,19 @@ def select_page(tx: Tx, selection: Selection, *, after: Cursor | None, limit: in
     return [listed_of(row) for row in rows]
 
 
-def _one(tx: Tx, query: Select[Any], request_id: str) -> OperationRequest | None:
-    row = tx.execute(query, {"request_id": request_id}).mappings().one_or_none()
-    return request_of(row, _decisions_of(tx, [request_id])) if row else None
+# Built once, since building takes longer than executing.
+_NEWEST_FIRST = select(*LISTED).order_by(requests.c.filed_at.desc(), requests.c.id.desc()).limit(bindparam("most"))
+_LAST = bindparam("last_filed_at", type_=UtcDateTime), bindparam("last_id", type_=String)
+_AFTER = tuple_(requests.c.filed_at, requests.c.id) < tuple_(*_LAST)
 
 
 def _decisions_of(tx: Tx, request_ids: Iterable[str]) -> dict[str, list[Decision]]:
+    return _by_request(tx.execute(_DECISIONS, {"request_ids": list(request_ids)}).mappings())
+
+
+def _by_request(rows: Iterable[RowMapping | dict[str, Any]]) -> dict[str, list[Decision]]:
+    """Build the decisions of each request, in the order in which they were made."""
     found: dict[str, list[Decision]] = {}
-    rows = tx.execute(_DECISIONS, {"request_ids": list(request_ids)}).mappings()
     for row in sorted(rows, key=lambda row: (row["decided_at"], row["person"])):
         found.setdefault(row["request_id"], []).append(decision_of(row))
     return found

@@ -53,7 +53,8 @@ def show(ctx: Context, caller: Caller, request_id: str) -> Shown:
         if request is None:
             raise NotFound(Code.NOT_FOUND)
         check_may_see(request, actor)
-        return Shown(request, standing_of(ctx, tx, request, actor), actor, ctx.now())
+        standing = standing_of(ctx, tx, request, actor, just_signed_in=actor is not caller)
+        return Shown(request, standing, actor, ctx.now())
 
 
 @retried

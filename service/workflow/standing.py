@@ -23,10 +23,12 @@ def standing_of(
     *,
     held: bool = False,
     all_approvers: bool = False,
+    just_signed_in: bool = False,
 ) -> Standing:
     """Return today's people, tokens and policy, to judge this request and what `actor` does to it.
 
     Of those who could still decide it has as many as the quorum needs, if there are so many, or `all_approvers`.
+    `just_signed_in` says that the actor's credential was checked in this snapshot of the database.
     `held` blocks suspensions and token revocations until the transaction ends. Take every other lock before.
     """
     if held:
@@ -34,7 +36,9 @@ def standing_of(
     filing, policy = request.filing, policy_of(ctx, request)
     concerned = {filing.requester, filing.recipient, *(decision.person for decision in request.decisions)}
     concerned |= {subject for subject in (request.claimed_by, actor.subject if actor else None) if subject}
-    owners, good = _credentials(ctx, tx, request.decisions, None if actor == WORKER else actor)
+    owners, good = _credentials(ctx, tx, request.decisions, None if just_signed_in or actor == WORKER else actor)
+    if actor is not None and just_signed_in:
+        good = frozenset({actor.credential})
     directory = directory_for(
         ctx, tx, concerned, policy, account_id=filing.account_id, quorum=filing.quorum, all_approvers=all_approvers
     )
