@@ -84,7 +84,7 @@ def request_of(row: RowMapping, decisions_of: Mapping[str, Sequence[Decision]]) 
     known = row["known_key_ids"]
     return OperationRequest(
         **{name: row[name] for name in _LIFE},
-        filing=_filing(row),
+        filing=_filing_of(_filed_of(row)),
         digest=row["digest"],
         status=Status(row["status"]),
         decisions=tuple(decisions_of.get(row["id"], ())),
@@ -105,13 +105,10 @@ _filed_of = itemgetter(*_COLUMNS_OF_FILING)
 LISTED = [requests.c[name] for name in (*_COLUMNS_OF_FILING, "digest", "status", "execute_by")]
 
 
-def listed_of(row: RowMapping) -> Listed:
+def listed_of(row: tuple[Any, ...]) -> Listed:
     """Build a list's entry from a row with the columns of a list."""
-    return Listed(_filing(row), row["digest"], Status(row["status"]), row["execute_by"])
-
-
-def _filing(row: RowMapping) -> Filing:
-    return _filing_of(_filed_of(row))
+    *filed, digest, status, execute_by = row
+    return Listed(_filing_of(tuple(filed)), digest, Status(status), execute_by)
 
 
 # It is made of all that was filed, which never changes, and the same requests are read again and again. A thousand take

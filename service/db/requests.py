@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import RowMapping, String, bindparam, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, Select, String, bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from service.db.columns import UtcDateTime
@@ -179,21 +180,26 @@ def save(tx: Tx, before: OperationRequest, after: OperationRequest) -> None:
 def select_page(tx: Tx, selection: Selection, *, after: Cursor | None, limit: int) -> list[Listed]:
     """Return at most `limit` requests after the cursor, newest first."""
     where, values = conditions(selection)
-    newest_first = _NEWEST_FIRST.where(*where) if where else _NEWEST_FIRST
     if after is not None:
-        newest_first = newest_first.where(_AFTER)
+        where = [*where, _AFTER]
         values |= {"last_filed_at": after.filed_at, "last_id": after.request_id}
     values |= {"most": limit}
+    newest_first = _newest_first(tuple(where))
     if selection.reader is None:
-        rows = list(tx.execute(newest_first, values).mappings())
+        rows = tx.execute(newest_first, values).all()
     else:
-        parts = [tx.execute(newest_first.where(part), values).mappings().all() for part in seen_by(selection.reader)]
-        rows = list(islice(merge(*parts, key=lambda row: (row["filed_at"], row["id"]), reverse=True), limit))
+        parts = [tx.execute(newest_first.where(part), values).all() for part in seen_by(selection.reader)]
+        rows = list(islice(merge(*parts, key=lambda row: (row.filed_at, row.id), reverse=True), limit))
     return [listed_of(row) for row in rows]
 
 
-# Built once, since building takes longer than executing.
-_NEWEST_FIRST = select(*LISTED).order_by(requests.c.filed_at.desc(), requests.c.id.desc()).limit(bindparam("most"))
+# Built once for each kind of list, since building takes longer than executing. There are few different conditions.
+@lru_cache(maxsize=256)
+def _newest_first(where: tuple[ColumnElement[bool], ...]) -> Select[Any]:
+    newest_first = requests.c.filed_at.desc(), requests.c.id.desc()
+    return select(*LISTED).where(*where).order_by(*newest_first).limit(bindparam("most"))
+
+
 _LAST = bindparam("last_filed_at", type_=UtcDateTime), bindparam("last_id", type_=String)
 _AFTER = tuple_(requests.c.filed_at, requests.c.id) < tuple_(*_LAST)
 

@@ -28,22 +28,25 @@ from service.domain.selection import Awaiting, Reader, Selection
 
 _FEW = 20
 
+_FILTERS: dict[str, ColumnElement[bool]] = {
+    name: requests.c[name] == bindparam(f"wanted_{name}")
+    for name in ("status", "account_id", "operation", "requester", "ticket", "recipient")
+}
+_IS_OPEN = requests.c.ended_at.is_(None)
+
 
 def conditions(selection: Selection) -> tuple[list[ColumnElement[bool]], dict[str, object]]:
-    """Return the conditions of a selection, except for its reader (see `seen_by`), and their parameters' values."""
-    columns = {
-        requests.c.status: selection.status,
-        requests.c.account_id: selection.account_id,
-        requests.c.operation: selection.operation,
-        requests.c.requester: selection.requester,
-        requests.c.ticket: selection.ticket,
-        requests.c.recipient: selection.recipient,
-    }
-    found: list[ColumnElement[bool]] = [column == value for column, value in columns.items() if value is not None]
+    """Return the conditions of a selection, except for its reader (see `seen_by`), and their parameters' values.
+
+    Each condition is the same object every time, so that a query can be kept for them.
+    """
+    wanted = {name: value for name in _FILTERS if (value := getattr(selection, name)) is not None}
+    found = [_FILTERS[name] for name in wanted]
+    values: dict[str, object] = {f"wanted_{name}": value for name, value in wanted.items()}
     if selection.awaiting is None:
-        return found, {}
-    awaits, values = _awaits(selection.awaiting)
-    return [*found, requests.c.ended_at.is_(None), awaits], values
+        return found, values
+    awaits, theirs = _awaits(selection.awaiting)
+    return [*found, _IS_OPEN, awaits], values | theirs
 
 
 def seen_by(reader: Reader) -> list[ColumnElement[bool]]:

@@ -35,6 +35,7 @@ _WITH_OWNER = (
     .outerjoin(people, people.c.subject == api_tokens.c.subject)
     .where(api_tokens.c.token_hash == bindparam("token_hash"))
 )
+_COLUMNS = api_tokens.c.keys()
 _SOME = select(api_tokens).where(api_tokens.c.id.in_(bindparam("ids", expanding=True)))
 
 
@@ -44,11 +45,11 @@ def add(tx: Tx, token: Token) -> None:
 
 def with_owner(tx: Tx, token_hash: str) -> tuple[Token, Person | None] | None:
     """Return the token with this hash, and its owner's record, if there is one."""
-    row = tx.execute(_WITH_OWNER, {"token_hash": token_hash}).mappings().one_or_none()
+    row = tx.execute(_WITH_OWNER, {"token_hash": token_hash}).one_or_none()
     if row is None:
         return None
-    token = _token({column.name: row[column] for column in api_tokens.c})
-    owner = {column.name: row[column] for column in people.c}
+    token = _token(dict(zip(_COLUMNS, row, strict=False)))
+    owner = dict(zip(people.c.keys(), row[len(_COLUMNS) :], strict=True))
     return token, None if owner["subject"] is None else person_of(owner)
 
 

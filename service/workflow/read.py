@@ -74,6 +74,7 @@ def list_requests(
             found, last = found[:limit], found[limit - 1].filing
             following = Cursor(last.filed_at, last.request_id)
         named = {who for request in found for who in (request.filing.requester, request.filing.recipient)}
+        named -= ctx.directory.members.keys()  # the settings name these
         return Page(found, ctx.directory.joined(people.some(tx, named)), following)
 
 
