@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 import botocore.session
 
 from service.aws.answers import KEY_ID
-from service.aws.profile_files import FaultyProfile, Files, read_files
+from service.aws.profile_files import Files, read_files
+from service.aws.sections import FaultyProfile
 from service.domain.text import visible
 
 _ID, _SECRET = "aws_access_key_id", "aws_secret_access_key"  # names of options
@@ -133,11 +134,11 @@ def _missing(files: Files, name: str) -> str:
     shown = visible(name)
     for file, sections, wrong, right in (
         (files.config, files.config_sections, name, f"profile {shown}"),
-        (files.credentials, files.in_credentials, f"profile {name}", shown),
+        (files.credentials, files.credentials_profiles, f"profile {name}", shown),
     ):
         if wrong in sections:
             return f"The section [{visible(wrong)}] in {file} is no profile: there it has to be called [{right}]."
-    known = {*files.in_config, *files.in_credentials}
+    known = {*files.config_profiles, *files.credentials_profiles}
     alike = [other for other in known if other.lower() == name.lower()] or get_close_matches(name, known, n=1)
     hint = f' There is "{visible(alike[0])}".' if alike else ""
     places = " nor in ".join(

@@ -7,10 +7,17 @@ import subprocess
 from typing import Any
 
 import botocore.session
-from botocore.credentials import Credentials, ProcessProvider, ProfileProviderBuilder
+from botocore.credentials import (
+    ConfigProvider,
+    Credentials,
+    ProcessProvider,
+    ProfileProviderBuilder,
+    SharedCredentialProvider,
+)
 from botocore.exceptions import CredentialRetrievalError
 
-from service.aws.profile_files import FaultyProfile
+from service.aws.profile_files import Files
+from service.aws.sections import FaultyProfile
 from service.domain.text import visible
 
 # The time limit of a program.
@@ -34,14 +41,33 @@ class Program(ProcessProvider):
 
 
 class Builder(ProfileProviderBuilder):
-    """Builds the providers of source profiles, so that their programs are bounded as well."""
+    """Builds the providers of source profiles, so that their programs are bounded as well, and no file is read again.
 
-    def __init__(self, session: botocore.session.Session, region: str | None) -> None:
+    `files` has the source profiles too.
+    """
+
+    def __init__(self, session: botocore.session.Session, region: str | None, files: Files) -> None:
         super().__init__(session, {}, region)
-        self._for_programs = session
+        self._for_programs, self._files = session, files
 
     def _create_process_provider(self, profile_name: str) -> ProcessProvider:
         return Program(self._for_programs, profile_name)
+
+    def _create_shared_credential_provider(self, profile_name: str) -> SharedCredentialProvider:
+        return of_credentials(self._files, profile_name)
+
+    def _create_config_provider(self, profile_name: str) -> ConfigProvider:
+        return of_config(self._files, profile_name)
+
+
+def of_credentials(files: Files, profile: str) -> SharedCredentialProvider:
+    """Return botocore's provider of the keys in the credentials file, with what was read of that."""
+    return SharedCredentialProvider(files.credentials, profile, ini_parser=lambda _: files.in_credentials)
+
+
+def of_config(files: Files, profile: str) -> ConfigProvider:
+    """Return botocore's provider of the keys in the configuration file, with what was read of that."""
+    return ConfigProvider(files.config, profile, config_parser=lambda _: {"profiles": files.in_config})
 
 
 class _Ended(Exception):

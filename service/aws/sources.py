@@ -28,9 +28,10 @@ from botocore.loaders import Loader
 from service.aws.answers import PAGED, check_truncation, parse_time
 from service.aws.calls import REPEATABLE
 from service.aws.errors import explain
-from service.aws.profile_files import FaultyProfile, read_files
+from service.aws.profile_files import read_files
 from service.aws.profiles import check, check_bundle, without_credential
-from service.aws.programs import Builder, Program
+from service.aws.programs import Builder, Program, of_config, of_credentials
+from service.aws.sections import FaultyProfile
 from service.domain.text import visible
 
 # The service models are megabytes of JSON. They are read once, not at each sign-in.
@@ -118,13 +119,17 @@ class ProfileSource:
             check(files, name)
         check_bundle(session)
         resolver = session.get_component("credential_provider")
+        profile = name or "default"
+        ours = {
+            each.METHOD: each
+            for each in (Program(session, profile), of_credentials(files, profile), of_config(files, profile))
+        }
         for place, provider in enumerate(resolver.providers):
-            if provider.METHOD == Program.METHOD:
-                resolver.providers[place] = Program(session, name or "default")
-            elif provider.METHOD == "assume-role":
+            resolver.providers[place] = ours.get(provider.METHOD, provider)
+            if provider.METHOD == "assume-role":
                 provider._prompter = _ask_nobody  # noqa: SLF001  # botocore asks on the terminal
                 region = provider._profile_provider_builder._region_name  # noqa: SLF001
-                provider._profile_provider_builder = Builder(session, region)  # noqa: SLF001
+                provider._profile_provider_builder = Builder(session, region, files)  # noqa: SLF001
         return boto3.Session(botocore_session=session)
 
     def explain(self, error: Exception) -> tuple[str, str]:

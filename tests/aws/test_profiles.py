@@ -8,11 +8,13 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.answers import CANARY, PAGES
 from support.builders import ACCOUNT
 
+from service.aws import profile_files, sections
 from service.aws.profiles import shadowing
 from service.aws.root import AwsRoots
 from service.aws.sources import FixedSource, ProfileSource
@@ -45,6 +47,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     return tmp_path
+
+
+@pytest.fixture(autouse=True, params=["the whole files", "parts of the files"])
+def _read(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the second reading on, only the parts of a file that concern the profile are parsed."""
+    if request.param == "parts of the files":
+        monkeypatch.setattr(sections, "_is_at_rest", lambda _: True)
+        read = sections.read_part
+
+        def read_again(*args: Any, **options: Any) -> sections.Part:
+            read(*args, **options)
+            return read(*args, **options)
+
+        monkeypatch.setattr(profile_files, "read_part", read_again)
 
 
 def refusal(profile: str | None = "prod-root") -> Unavailable:
