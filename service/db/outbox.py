@@ -3,10 +3,26 @@
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, RowMapping, delete, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    RowMapping,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
+from service.db.columns import UtcDateTime
 from service.db.engine import Tx
 from service.db.tables import deliveries, destinations
 from service.domain.delivery import Delivery, DeliveryStatus
@@ -106,9 +122,17 @@ def _due(tx: Tx, destination: str, now: datetime, limit: int, which: ColumnEleme
 
 def destinations_due(tx: Tx, now: datetime) -> list[DueThere]:
     """Return the destinations with due deliveries."""
+    return [
+        DueThere(name, fewest == 0, most > 0) for name, fewest, most in tx.execute(_destinations_due(), {"now": now})
+    ]
+
+
+# Built once, as the query of `is_old`: each pass of the worker asks both.
+@cache
+def _destinations_due() -> Select[Any]:
     name, attempts = deliveries.c.destination, deliveries.c.attempts
-    query = select(name, func.min(attempts), func.max(attempts)).where(*_is_due(now)).group_by(name).order_by(name)
-    return [DueThere(name, fewest == 0, most > 0) for name, fewest, most in tx.execute(query)]
+    is_due = _is_due(bindparam("now", type_=UtcDateTime))
+    return select(name, func.min(attempts), func.max(attempts)).where(*is_due).group_by(name).order_by(name)
 
 
 def disabled(tx: Tx) -> frozenset[str]:
@@ -140,8 +164,13 @@ def enable_forgotten(tx: Tx) -> None:
 
 def is_old(tx: Tx, before: datetime, named: Collection[str]) -> bool:
     """Return whether a deletable delivery ended before then. `named` are the destinations in the settings."""
-    first = tx.execute(select(func.min(deliveries.c.ended_at)).where(*_is_over(named))).scalar_one()
+    first = tx.execute(_first_over(), {"named": list(named)}).scalar_one()
     return first is not None and first < before
+
+
+@cache
+def _first_over() -> Select[Any]:
+    return select(func.min(deliveries.c.ended_at)).where(*_is_over(bindparam("named", expanding=True)))
 
 
 def delete_ended(tx: Tx, before: datetime, named: Collection[str], limit: int) -> None:
@@ -151,7 +180,7 @@ def delete_ended(tx: Tx, before: datetime, named: Collection[str], limit: int) -
     tx.execute(delete(deliveries).where(deliveries.c.id.in_(old)))
 
 
-def _is_over(named: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+def _is_over(named: Collection[str] | BindParameter[Any]) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions for deletable deliveries.
 
     Those of a disabled destination are kept, because resending one enables it again. A destination that is not in the
@@ -161,7 +190,7 @@ def _is_over(named: Collection[str]) -> tuple[ColumnElement[bool], ...]:
     return (deliveries.c.ended_at.is_not(None), deliveries.c.destination.not_in(those))
 
 
-def _is_due(now: datetime) -> tuple[ColumnElement[bool], ...]:
+def _is_due(now: datetime | BindParameter[datetime]) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions for due deliveries. Only the first unended one of each stream is due; the rest wait."""
     earlier = deliveries.alias("earlier")
     waits = exists().where(
