@@ -44,10 +44,16 @@ CHANGES: dict[str, Callable[[Any], object]] = {
     "operation": lambda _: "delete_login_profile",
     "requester_kind": lambda _: "machine",
     "observed": lambda old: old.replace('"mfa_enabled":true', '"mfa_enabled":false'),
+    "demands": lambda _: '[{"rule":"another"}]',
+    "placement": lambda _: '{"name":"another","tags":null,"units":null}',
 }
 
 
-REFUSED = {"target": "target", "run_on_approval": "a create cannot run on approval"}
+REFUSED = {
+    "target": "target",
+    "run_on_approval": "a create cannot run on approval",
+    "demands": "demands come from rules",
+}
 
 
 def test_each_filed_column_can_be_changed_here() -> None:
