@@ -3,12 +3,12 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test test-fast browser pgbouncer nginx jq roundup node clients go openssl test-browser check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check clean
+.PHONY: demo test test-fast browser pgbouncer nginx jq roundup node clients go openssl openssh test-browser check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
 
-test: .venv/ready browser pgbouncer nginx jq roundup node clients go openssl
+test: .venv/ready browser pgbouncer nginx jq roundup node clients go openssl openssh
 	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 # For the inner loop, in less than a minute: the rules, the workflow, the API with its contract, the settings and the
@@ -60,6 +60,10 @@ go: .venv/ready
 # The time-stamp authority of tests/notify, if the machine has none.
 openssl:
 	command -v openssl > /dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends openssl; }
+
+# ssh-keygen for tests/signing, if the machine has none.
+openssh: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m support.products.openssh
 
 test-browser: .venv/ready browser
 	$(BIN)/pytest tests/browser $(ARGS)
