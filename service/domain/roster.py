@@ -114,7 +114,7 @@ class Rules:
 
     def __post_init__(self) -> None:
         if self.quorum < SMALLEST_QUORUM:
-            raise ValueError("the quorum is two people or more")
+            raise ValueError("rules with a quorum of fewer than two people")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

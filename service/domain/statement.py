@@ -26,6 +26,7 @@ _SERVICE = re.compile(r"[!-*,-~]{1,200}")
 _REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
 _LONGEST_PERSON = 1024
+_NO_VERDICT = "the decision is to approve or to reject"
 # The kind and the Base64 of an OpenSSH public key. `service/signing/public_keys.py` reads what is in it.
 _KEY = re.compile(r"[a-z0-9@.-]{1,64} [A-Za-z0-9+/]{1,8192}={0,2}")
 
@@ -103,7 +104,7 @@ class DecisionStatement(_Statement):
         _check(_REQUEST_ID, self.request_id, "the request is named by its UUID in lower case")
         _check(_HEX_SHA256, self.digest, "the digest is a SHA-256 in lower-case hex")
         if not isinstance(self.verdict, Verdict):
-            raise NotAStatement("the decision is to approve or to reject")
+            raise NotAStatement(_NO_VERDICT)
         _check_person(self.person)
 
     def document(self) -> Document:
@@ -127,7 +128,7 @@ class RegistrationStatement(_Statement):
     def __post_init__(self) -> None:
         _Statement.__post_init__(self)
         _check_person(self.person)
-        _check(_KEY, self.key, "the key is an OpenSSH public key without a comment")
+        _check_key(self.key)
 
     def document(self) -> Document:
         return {
@@ -150,7 +151,7 @@ class EnrolmentStatement(_Statement):
         _Statement.__post_init__(self)
         for each in (self.endorser, self.person):
             _check_person(each)
-        _check(_KEY, self.key, "the key is an OpenSSH public key without a comment")
+        _check_key(self.key)
 
     def document(self) -> Document:
         return {
@@ -206,10 +207,11 @@ def _parse(data: bytes, make: Callable[[dict[str, Any], dict[str, Any]], AnyStat
     return statement
 
 
-def _verdict(value: object) -> Verdict:
-    if value not in {"approve", "reject"}:
-        raise NotAStatement("the decision is to approve or to reject")
-    return Verdict(value)
+def _verdict(value: Any) -> Verdict:
+    try:
+        return Verdict(value)
+    except ValueError:
+        raise NotAStatement(_NO_VERDICT) from None
 
 
 def _check(pattern: re.Pattern[str], text: object, otherwise: str) -> None:
@@ -220,6 +222,10 @@ def _check(pattern: re.Pattern[str], text: object, otherwise: str) -> None:
 def _check_person(subject: object) -> None:
     if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_PERSON or any(map(is_unseen, subject)):
         raise NotAStatement("a person is named by their subject")
+
+
+def _check_key(text: object) -> None:
+    _check(_KEY, text, "the key is an OpenSSH public key without a comment")
 
 
 def _instant(at: datetime) -> str:

@@ -1,1 +1,1 @@
-"""Signed notes and time-stamps for the audit log's head."""
+"""Signed notes and time-stamps for the log's head, and the signatures that people make."""

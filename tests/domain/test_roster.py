@@ -226,7 +226,7 @@ def test_a_larger_quorum_asks_for_more_endorsers_of_everybody() -> None:
 
 
 def test_a_quorum_of_one_makes_no_rules() -> None:
-    with pytest.raises(ValueError, match="two people"):
+    with pytest.raises(ValueError, match="fewer than two"):
         replace(_RULES, quorum=1)
 
 
