@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test test-fast browser pgbouncer nginx jq roundup node clients go openssl openssh test-browser check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check clean
+.PHONY: demo test test-fast browser pgbouncer nginx jq roundup node clients go openssl openssh conformance test-browser check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
@@ -64,6 +64,10 @@ openssl:
 # ssh-keygen for tests/signing, if the machine has none.
 openssh: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m support.products.openssh
+
+# The vectors for other verifiers, except those that were recorded.
+conformance: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m support.vectors
 
 test-browser: .venv/ready browser
 	$(BIN)/pytest tests/browser $(ARGS)
