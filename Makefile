@@ -18,7 +18,7 @@ FAST = domain workflow api contract verifier signing outbound test_docs.py test_
 LONGEST = workflow/test_lifetime workflow/test_member_operations workflow/test_verify workflow/test_memory \
 	workflow/test_stuck workflow/test_canary workflow/test_races workflow/test_rollback workflow/test_failures \
 	workflow/test_wire workflow/test_today workflow/test_deliver workflow/test_drift workflow/test_recorded \
-	domain/test_second_implementation signing/test_second_implementation signing/test_timestamps \
+	domain/test_second_implementation signing/test_second_implementation signing/test_timestamps signing/test_openssh \
 	contract/test_schemathesis api/test_awaiting api/test_actions api/test_browser_sign_in api/test_hooks api/test_head \
 	api/test_execution
 
@@ -69,7 +69,7 @@ openssh: .venv/ready
 conformance: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m support.vectors
 
-test-browser: .venv/ready browser
+test-browser: .venv/ready browser openssh
 	$(BIN)/pytest tests/browser $(ARGS)
 
 check: .venv/ready

@@ -1,6 +1,7 @@
 """What a signature must prove beyond its key. OpenSSH asks for none of this: `ssh-keygen -Y verify` accepts them all.
 
-So whoever checks with `ssh-keygen` alone knows which key signed, and not that somebody touched it.
+So whoever checks with `ssh-keygen` alone knows which key signed, and not that somebody touched it. All of it is the
+word of the authenticator and of the browser. There is no attestation: whoever registers a key could have made up both.
 """
 
 from collections.abc import Iterator

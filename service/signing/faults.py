@@ -18,6 +18,7 @@ class Fault(StrEnum):
     # what is signed
     NOT_A_STATEMENT = ("not-a-statement", "The signed bytes are not a statement of this type.")
     ANOTHER_SERVICE = ("another-service", "The statement is for another installation.")
+    ANOTHER_LOG = ("another-log", "The statement names a head that this log never had.")
 
     # the signature itself
     MALFORMED = ("malformed", "The signature is not in the form that OpenSSH writes.")
@@ -29,7 +30,7 @@ class Fault(StrEnum):
     WRONG_SIGNATURE = ("wrong-signature", "The signature is not of these bytes by this key.")
 
     # how it was made
-    NOT_HARDWARE = ("not-hardware", "The key is not in an authenticator.")
+    NOT_HARDWARE = ("not-hardware", "The key is not one of an authenticator.")
     NOT_TOUCHED = ("not-touched", "Nobody touched the authenticator.")
     NOT_VERIFIED = ("not-verified", "The authenticator did not verify its user, by a PIN or a fingerprint.")
     NOT_DEVICE_BOUND = ("not-device-bound", "The key can be copied to other devices.")

@@ -6,13 +6,16 @@ take back what people proved before. A `position` is where the log has the event
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from service.domain.roster import Endorsement, Key, Registration
 from service.domain.statement import (
     DecisionStatement,
+    EnrolmentStatement,
     Namespace,
     NotAStatement,
+    RegistrationStatement,
     parse_decision,
     parse_enrolment,
     parse_registration,
@@ -26,6 +29,14 @@ from service.signing.sshsig import Signed
 _Statement = TypeVar("_Statement")
 
 
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The audit log: its name, and its root in lower-case hex at a size. None for a size that it does not have."""
+
+    origin: str
+    root_at: Callable[[int], str | None]
+
+
 def decision(statement: bytes, signature: str, wanted: Demands) -> tuple[DecisionStatement, Signed]:
     """Return what was decided, and by which key. Whose key that is, the roster says.
 
@@ -34,10 +45,10 @@ def decision(statement: bytes, signature: str, wanted: Demands) -> tuple[Decisio
     return _parsed(statement, parse_decision), _signed(statement, signature, Namespace.DECISION, wanted)
 
 
-def registration(statement: bytes, signature: str, service: str, wanted: Demands, *, position: int) -> Registration:
+def registration(statement: bytes, signature: str, log: Log, wanted: Demands, *, position: int) -> Registration:
     """Return the key that its person registered and signed with."""
     said = _parsed(statement, parse_registration)
-    _check_service(said.service, service)
+    _check_log(said, log)
     key = parse_public_key(said.key)
     signed = _signed(statement, signature, Namespace.REGISTRATION, wanted)
     if signed.key != key:
@@ -45,10 +56,10 @@ def registration(statement: bytes, signature: str, service: str, wanted: Demands
     return Registration(person=said.person, key=key.text, position=position)
 
 
-def endorsement(statement: bytes, signature: str, service: str, wanted: Demands, *, position: int) -> Endorsement:
+def endorsement(statement: bytes, signature: str, log: Log, wanted: Demands, *, position: int) -> Endorsement:
     """Return who endorsed whose key."""
     said = _parsed(statement, parse_enrolment)
-    _check_service(said.service, service)
+    _check_log(said, log)
     key = parse_public_key(said.key)
     signed = _signed(statement, signature, Namespace.ENROLMENT, wanted)
     return Endorsement(
@@ -79,6 +90,8 @@ def _parsed(statement: bytes, parse: Callable[[bytes], _Statement]) -> _Statemen
         raise BadSignature(Fault.NOT_A_STATEMENT) from None
 
 
-def _check_service(said: str, service: str) -> None:
-    if said != service:
+def _check_log(said: RegistrationStatement | EnrolmentStatement, log: Log) -> None:
+    if said.service != log.origin:
         raise BadSignature(Fault.ANOTHER_SERVICE)
+    if said.head.root != log.root_at(said.head.size):
+        raise BadSignature(Fault.ANOTHER_LOG)

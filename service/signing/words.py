@@ -1,8 +1,8 @@
 """Words for bytes, to be read aloud: the PGP word list.
 
-P. Juola and P. Zimmermann, "Whole-word phonetic distances and the PGPfone alphabet", ICSLP 1996. The list is in the
-public domain. Words at even places have two syllables and those at odd places three. So a listener notices a word that
-is left out, repeated or exchanged.
+P. Juola and P. Zimmermann, "Whole-word phonetic distances and the PGPfone alphabet", ICSLP 1996. Words at even
+places have two syllables and those at odd places three. So a listener notices a word that is left out, repeated or
+exchanged.
 """
 
 _TWO_SYLLABLES = """

@@ -31,6 +31,7 @@ from service.domain.statement import Expected, Namespace, StatementFault
 from service.signing import demands, proofs, sshsig
 from service.signing.demands import Demands
 from service.signing.faults import BadSignature, Fault
+from service.signing.proofs import Log
 
 
 def _read(name: str) -> Any:
@@ -114,7 +115,8 @@ def test_a_statement_agrees_with_what_its_vector_says(case: dict[str, Any]) -> N
 @_named(_STATEMENTS["proofs"])
 def test_a_signed_statement_proves_what_its_vector_says(case: dict[str, Any]) -> None:
     prove = proofs.registration if case["namespace"] == Namespace.REGISTRATION else proofs.endorsement
-    arguments = (case["statement"].encode(), case["signature"], case["service"], _demands(case))
+    log = Log(case["service"], lambda _: case["head_root"])
+    arguments = (case["statement"].encode(), case["signature"], log, _demands(case))
     if case["fault"] is None:
         prove(*arguments, position=1)
     else:

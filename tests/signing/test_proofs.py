@@ -21,8 +21,10 @@ from service.domain.statement import (
 from service.signing import proofs
 from service.signing.demands import Demands
 from service.signing.faults import BadSignature, Fault
+from service.signing.proofs import Log
 
 _SERVICE, _HEAD, _AT = "rootquorum.example.com/log", LogHead(4711, "ab" * 32), datetime(2026, 11, 27, tzinfo=UTC)
+_LOG = Log(_SERVICE, {4711: _HEAD.root}.get)
 _DEMANDS = Demands(origins=frozenset({ORIGIN}), rp_id=RP_ID)
 _DECISION = DecisionStatement(
     service=_SERVICE,
@@ -41,12 +43,12 @@ _ENROLMENT = EnrolmentStatement(
 
 def registered(said: RegistrationStatement, signer: Signer, namespace: str = Namespace.REGISTRATION) -> Registration:
     data = said.bytes()
-    return proofs.registration(data, signer.sign(data, namespace), _SERVICE, _DEMANDS, position=4711)
+    return proofs.registration(data, signer.sign(data, namespace), _LOG, _DEMANDS, position=4711)
 
 
 def endorsed(said: EnrolmentStatement, signer: Signer, namespace: str = Namespace.ENROLMENT) -> Endorsement:
     data = said.bytes()
-    return proofs.endorsement(data, signer.sign(data, namespace), _SERVICE, _DEMANDS, position=4712)
+    return proofs.endorsement(data, signer.sign(data, namespace), _LOG, _DEMANDS, position=4712)
 
 
 def the_fault(act: Callable[[], object]) -> Fault:
@@ -82,6 +84,12 @@ def test_a_statement_for_another_installation_proves_nothing_here() -> None:
     there = "test.example.com/log"
     assert the_fault(lambda: registered(replace(_REGISTRATION, service=there), PASSKEY)) is Fault.ANOTHER_SERVICE
     assert the_fault(lambda: endorsed(replace(_ENROLMENT, service=there), ED25519)) is Fault.ANOTHER_SERVICE
+
+
+@pytest.mark.parametrize("head", [LogHead(4711, "ac" * 32), LogHead(4712, _HEAD.root)])
+def test_a_statement_over_a_head_that_the_log_never_had_proves_nothing(head: LogHead) -> None:
+    assert the_fault(lambda: registered(replace(_REGISTRATION, head=head), PASSKEY)) is Fault.ANOTHER_LOG
+    assert the_fault(lambda: endorsed(replace(_ENROLMENT, head=head), ED25519)) is Fault.ANOTHER_LOG
 
 
 @pytest.mark.parametrize("namespace", Namespace)

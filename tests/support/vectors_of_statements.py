@@ -129,6 +129,7 @@ def _proofs() -> Iterator[dict[str, Any]]:
             "name": name,
             "namespace": kind,
             "service": DECISION.service,
+            "head_root": DECISION.head.root,
             "statement": statement.bytes().decode(),
             "signature": signer.sign(statement.bytes(), namespace or kind),
             "demands": DEMANDS,
@@ -139,6 +140,8 @@ def _proofs() -> Iterator[dict[str, Any]]:
     yield vector("a-registration-by-another-key", _REGISTRATION, ED25519, Fault.ANOTHER_KEY)
     elsewhere = replace(_REGISTRATION, service="test.example.com/log")
     yield vector("a-registration-elsewhere", elsewhere, PASSKEY, Fault.ANOTHER_SERVICE)
+    forked = replace(_REGISTRATION, head=LogHead(DECISION.head.size, "0" * 64))
+    yield vector("a-registration-over-another-log", forked, PASSKEY, Fault.ANOTHER_LOG)
     purpose = Namespace.ENROLMENT
     yield vector("a-registration-as-something-else", _REGISTRATION, PASSKEY, Fault.ANOTHER_NAMESPACE, purpose)
     yield vector("an-endorsement", _ENROLMENT, ED25519)
