@@ -67,7 +67,7 @@ openssh: .venv/ready
 
 # The vectors for other verifiers, except those that were recorded.
 conformance: .venv/ready
-	PYTHONPATH=tests $(BIN)/python -m support.vectors
+	PYTHONPATH=tests $(BIN)/python -m support.vectors.write
 
 test-browser: .venv/ready browser openssh
 	$(BIN)/pytest tests/browser $(ARGS)

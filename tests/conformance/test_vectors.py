@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import vectors, vectors_of_rosters, vectors_of_statements
 from support.products import openssh
+from support.vectors import rosters, signatures
+from support.vectors import statements as of_statements
+from support.vectors.common import FOLDER
 
 from service.domain import statement as statements
 from service.domain.request import Verdict
@@ -35,7 +37,7 @@ from service.signing.proofs import Log
 
 
 def _read(name: str) -> Any:
-    return json.loads((vectors.FOLDER / f"{name}.json").read_text())
+    return json.loads((FOLDER / f"{name}.json").read_text())
 
 
 _STATEMENTS = _read("statements")
@@ -50,9 +52,9 @@ def _named(cases: Any) -> pytest.MarkDecorator:
 @pytest.mark.parametrize(
     ("name", "make"),
     [
-        ("signatures", vectors.signatures),
-        ("statements", vectors_of_statements.statements),
-        ("rosters", vectors_of_rosters.rosters),
+        ("signatures", signatures.signatures),
+        ("statements", of_statements.statements),
+        ("rosters", rosters.rosters),
     ],
 )
 def test_the_vectors_are_made_the_same_again(name: str, make: Any) -> None:

@@ -70,6 +70,9 @@ def test_flags_that_contradict_what_is_there_are_refused(flags_and_extensions: t
     flags, extensions = flags_and_extensions
     odd = replace(PASSKEY, flags=PRESENT | VERIFIED | flags, extensions=extensions)
     assert packed_fault(odd.answer(_CHALLENGE), odd) is Fault.MALFORMED
+    with pytest.raises(BadSignature) as refusal:
+        verify(odd.sign_blindly(_MESSAGE, _NAMESPACE), _MESSAGE, _NAMESPACE)
+    assert refusal.value.fault is Fault.MALFORMED
 
 
 def test_an_assertion_for_another_relying_party_is_not_packed() -> None:

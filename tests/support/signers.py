@@ -134,6 +134,18 @@ class Passkey:
     def sign(self, message: bytes, namespace: str) -> str:
         return pack(self.answer(to_be_signed(message, namespace)), self.public, namespace)
 
+    def sign_blindly(self, message: bytes, namespace: str, client_data: bytes | None = None) -> str:
+        """Sign whatever a browser might say, without the checks of `pack`."""
+        assertion = self.answer(to_be_signed(message, namespace), client_data)
+        r, s = decode_dss_signature(assertion.signature)
+        inner = (
+            string(b"webauthn-sk-ecdsa-sha2-nistp256@openssh.com")
+            + string(mpint(r) + mpint(s))
+            + assertion.authenticator_data[32:37]
+            + b"".join(string(part) for part in (self.origin.encode(), assertion.client_data, self.extensions))
+        )
+        return armor(self.public, namespace, inner)
+
 
 Signer = FileKey | Authenticator | Passkey
 

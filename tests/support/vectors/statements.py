@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from support.signers import ED25519, PASSKEY, Signer
-from support.vectors import DECISION, DEMANDS
+from support.vectors.common import DECISION, DEMANDS
 
 from service.domain.request import Verdict
 from service.domain.statement import (

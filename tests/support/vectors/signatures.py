@@ -1,16 +1,10 @@
-"""The vectors in `conformance/`, for whoever writes another verifier. Run as a script it writes them.
-
-They are the same each time: every key comes from a seed, and every signature is deterministic.
-"""
+"""The vectors of signatures: what each proves, and what OpenSSH says of it."""
 
 import base64
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -18,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from support.signers import (
+    ATTESTED,
     BACKUP_ELIGIBLE,
     ECDSA,
     ED25519,
@@ -37,50 +32,12 @@ from support.signers import (
     raw_signature,
     text_of,
 )
+from support.vectors.common import DEMANDS, MESSAGE, NAMESPACE, rsa_of
 
-from service.domain.request import Verdict
-from service.domain.statement import DecisionStatement, LogHead, Namespace
+from service.domain.statement import Namespace
 from service.signing.faults import Fault
 from service.signing.sshsig import to_be_signed
 from service.signing.wire import mpint, string
-
-FOLDER = Path(__file__).parents[2] / "conformance"
-DECISION = DecisionStatement(
-    service="rootquorum.example.com/log",
-    head=LogHead(4711, hashlib.sha256(b"a log").hexdigest()),
-    at=datetime(2026, 11, 27, 10, 15, tzinfo=UTC),
-    request_id="5f8a3c52-1c6b-4e0f-9d4b-0a1b2c3d4e5f",
-    digest=hashlib.sha256(b"a filing").hexdigest(),
-    verdict=Verdict.APPROVE,
-    person="dave",
-)
-MESSAGE, NAMESPACE = DECISION.bytes(), Namespace.DECISION.value
-DEMANDS: Mapping[str, Any] = {
-    "origins": [ORIGIN],
-    "rp_id": RP_ID,
-    "user_verified": True,
-    "only_hardware": False,
-    "only_device_bound": False,
-}
-
-
-def rsa_of(seed: bytes, bits: int, exponent: int = 65537) -> rsa.RSAPrivateKey:
-    """Make a key of RSA from a seed. It is for vectors only: everybody can make it."""
-    p, q = (_prime(seed + name, bits // 2, exponent) for name in (b"p", b"q"))
-    d = pow(exponent, -1, (p - 1) * (q - 1))
-    public = rsa.RSAPublicNumbers(exponent, p * q)
-    crt = (rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q))
-    return rsa.RSAPrivateNumbers(p, q, d, *crt, public).private_key()
-
-
-def _prime(seed: bytes, bits: int, exponent: int) -> int:
-    """Return a prime with its two highest bits set, probably: it passes Fermat's test with four bases."""
-    start = int.from_bytes(hashlib.shake_256(seed).digest(bits // 8), "big") | 3 << bits - 2 | 1
-    for candidate in range(start, start + 2 * bits * bits, 2):
-        is_likely = all(candidate % small for small in range(3, 2000, 2)) and (candidate - 1) % exponent
-        if is_likely and all(pow(base, candidate - 1, candidate) == 1 for base in (2, 3, 5, 7)):
-            return candidate
-    raise AssertionError("no prime")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +130,19 @@ def _bad() -> Iterator[SignatureVector]:
     said = doubled.client_data(to_be_signed(MESSAGE, NAMESPACE))[:-1]
     yield _of_browser("passkey-with-a-repeated-name", said + b',"x":1,"x":2}', Fault.MALFORMED)
     yield _of_browser("passkey-with-no-json", said, Fault.MALFORMED)
+    for name, flags, extensions in (
+        ("passkey-without-its-extensions", EXTENDED, b""),
+        ("passkey-with-extensions-unsaid", 0, b"\xa0"),
+        ("passkey-with-a-new-key", ATTESTED, b""),
+    ):
+        odd = replace(PASSKEY, flags=PRESENT | VERIFIED | flags, extensions=extensions)
+        yield SignatureVector(
+            name=name,
+            signature=odd.sign_blindly(MESSAGE, NAMESPACE),
+            key=odd.public.text,
+            faults=(Fault.MALFORMED,),
+            openssh=False,
+        )
     yield _another_curve()
     yield _weak_rsa("rsa-2048", rsa_of(b"small", 2048))
     yield _weak_rsa("rsa-with-exponent-3", rsa_of(b"three", 3072, 3))
@@ -233,19 +203,9 @@ def _leading_zero() -> SignatureVector:
 
 def _of_browser(name: str, client_data: bytes, fault: Fault) -> SignatureVector:
     """Return a signature by a passkey over whatever a browser might say. OpenSSH reads only its beginning."""
-    assertion = PASSKEY.answer(to_be_signed(MESSAGE, NAMESPACE), client_data)
-    der = decode_dss_signature(assertion.signature)
-    inner = (
-        string(b"webauthn-sk-ecdsa-sha2-nistp256@openssh.com")
-        + string(mpint(der[0]) + mpint(der[1]))
-        + assertion.authenticator_data[32:]
-        + string(ORIGIN.encode())
-        + string(client_data)
-        + string(b"")
-    )
     return SignatureVector(
         name=name,
-        signature=_armored(PASSKEY.public.blob, inner),
+        signature=PASSKEY.sign_blindly(MESSAGE, NAMESPACE, client_data),
         key=PASSKEY.public.text,
         faults=(fault,),
         openssh=True,
@@ -302,19 +262,3 @@ def _over_sha256() -> str:
     signed = b"SSHSIG" + b"".join(string(part) for part in parts)
     raw = raw_signature(ED25519.private, signed)
     return _armored(ED25519.public.blob, string(b"ssh-ed25519") + string(raw), b"sha256")
-
-
-def main() -> None:
-    from support import vectors_of_rosters, vectors_of_statements  # noqa: PLC0415
-
-    written = {
-        "signatures": signatures(),
-        "statements": vectors_of_statements.statements(),
-        "rosters": vectors_of_rosters.rosters(),
-    }
-    for name, vectors in written.items():
-        (FOLDER / f"{name}.json").write_text(json.dumps(vectors, indent=1, ensure_ascii=False) + "\n")
-
-
-if __name__ == "__main__":
-    main()
