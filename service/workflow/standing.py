@@ -46,13 +46,17 @@ def standing_of(
 
 
 def standings_of(ctx: Context, tx: Tx, found: Sequence[OperationRequest], actor: Actor) -> list[Standing]:
-    """Return the standing of each of these requests, to judge what `actor` may do. It knows no other approvers."""
+    """Return the standing of each of these requests, to list what waits for `actor`, who has just signed in.
+
+    It knows no other approvers.
+    """
     made = [decision for request in found for decision in request.decisions]
     filings = [request.filing for request in found]
     concerned = {who for filing in filings for who in (filing.requester, filing.recipient)}
     concerned |= {actor.subject, *(decision.person for decision in made)}
     directory = ctx.directory.joined(people.some(tx, concerned))
-    owners, good = _credentials(ctx, tx, made, actor)
+    owners, _ = _credentials(ctx, tx, made, None)
+    good = frozenset({actor.credential})
     return [
         Standing(directory, owners, policy_of(ctx, request), good, has_moved=_has_moved(ctx, request))
         for request in found

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from httpx2 import Response
-from support.builders import ACCOUNT
+from support.builders import ACCOUNT, grouped, rules
 from support.house import House
 
 from service.db import people, tree
 from service.db.engine import begin, read
 from service.domain.actor import Directory, Person, Word
+from service.domain.demands import Demand
 from service.workflow.standing import standing_of
 
 
@@ -62,6 +63,25 @@ def test_each_step_of_a_life_costs_few_statements(house: House) -> None:
     assert cost(house, decides(house, "carol", filed)) == Cost(1, 1, 12)
     assert cost(house, lambda: alice.post(f"{path}/execution")) == Cost(4, 2, 23)
     assert cost(house, lambda: alice.post(f"{path}/receipt")) == Cost(1, 1, 10)
+
+
+def test_rules_cost_no_statement_and_a_list_of_requests_under_rules_three(house: House) -> None:
+    both_teams = Demand(rule="both teams", approvals={"security": 1, "platform": 1})
+    grouped_people = grouped(house.ctx.directory, security="bob", platform="carol")
+    house.change(directory=grouped_people, rules=rules(both_teams, names=("prod*",)))
+    alice, bob = house.client("alice"), house.client("bob")
+    for person in ("carol", "dave"):
+        house.token(person)
+    assert cost(house, lambda: alice.post("/v1/requests", json=FILING), 201) == Cost(3, 1, 10)
+    [filed] = alice.get("/v1/requests").json()["items"]
+    path = f"/v1/requests/{filed['id']}"
+    assert cost(house, lambda: bob.get("/v1/requests")) == Cost(1, 0, 2)
+    # The requests with their decisions, and the people who take part in them.
+    assert cost(house, lambda: bob.get("/v1/requests", params={"awaiting": "me"})) == Cost(1, 0, 6)
+    assert cost(house, lambda: bob.get(path)) == Cost(1, 0, 3)
+    assert cost(house, decides(house, "bob", filed)) == Cost(1, 1, 12)
+    assert cost(house, decides(house, "carol", filed)) == Cost(1, 1, 12)
+    assert cost(house, lambda: alice.post(f"{path}/execution")) == Cost(4, 2, 23)
 
 
 def test_a_withdrawal_is_one_transaction(house: House) -> None:
