@@ -108,10 +108,17 @@ def _findings(settings: Settings, file: Path | None, context: Context) -> Iterat
         if organization.list_accounts:
             yield _listing(context, name)
         yield from _readings(context, name)
+    yield from _idle_rules(context)
     accounts = list(context.accounts.configured())
     features = organization_features(context, accounts)
     for account in accounts:
         yield from _account(context, account, features, compare=unusable is None)
+
+
+def _idle_rules(context: Context) -> Iterator[Remark]:
+    """Warn of rules with a misspelt name, say: they protect nothing, and nobody would notice."""
+    for rule in context.rules.idle(context.accounts.at_hand()):
+        yield Remark(f"rule {visible(rule.name)}: it applies to no account that is known now", is_warning=True)
 
 
 _MIGRATE = "Check database.url, then run `rootquorum migrate`."

@@ -5,7 +5,7 @@ Every rule that matches applies, and the strictest of each value wins. So a rule
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import translate
 from typing import Any
@@ -108,6 +108,14 @@ class Rules:
             and (not rule.units or placement.units is None or not rule.units.isdisjoint(placement.units))
             and (not wanted or tags is None or all(not tags.get(key, _NONE).isdisjoint(wanted[key]) for key in wanted))
         )
+
+    def idle(self, accounts: Collection[Account]) -> Iterator[Rule]:
+        """Yield the rules that apply to none of these accounts."""
+        placed = [(account.account_id, Placement.of(account)) for account in accounts]
+        for rule in self.rules:
+            alone, operation = Rules([rule]), next(iter(rule.operations), OperationName.CREATE_ACCESS_KEY)
+            if not any(alone.matching(account_id, placement, operation) for account_id, placement in placed):
+                yield rule
 
     def has_moved(self, account_id: str, before: Placement, now: Placement, operation: OperationName) -> bool:
         """Return whether other rules match because the account was renamed, moved or tagged.

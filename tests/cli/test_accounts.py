@@ -49,6 +49,9 @@ def folder(tmp_path: Path, aws: SimulatedAws) -> Path:
     return tmp_path
 
 
+RULE = '[[rules]]\nname = "{0}"\nnames = ["{0}*"]\nquorum = 2\n'
+
+
 def run(
     folder: Path, *arguments: str, by: Callable[..., subprocess.CompletedProcess[str]] = commanded
 ) -> subprocess.CompletedProcess[str]:
@@ -269,3 +272,12 @@ def test_an_account_that_only_the_settings_name_is_described_too(describing: Pat
     for what in ("organizational units", "tags"):
         assert f"organization main: {what} of 1 accounts read" in done.stdout
     assert (aws.count("ListAccounts"), aws.count("ListTagsForResource")) == (0, 1)
+
+
+def test_doctor_warns_of_a_rule_that_applies_to_no_account(folder: Path) -> None:
+    settings = folder / "rootquorum.toml"
+    settings.write_text(settings.read_text() + RULE.format("prodution") + RULE.format("production"))
+    run(folder, "migrate")
+    done = run(folder, "doctor")
+    assert "warn   rule prodution: it applies to no account that is known now\n" in done.stdout
+    assert "rule production" not in done.stdout
