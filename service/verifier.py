@@ -448,11 +448,19 @@ class _Request:
 
 @dataclass(frozen=True, slots=True)
 class _Demands:
-    """What rules demand: how many of each group, methods of which a sign-in has one for each rule, and a comment."""
+    """What the rules of a filing demand: how many of each group, at least so many people, methods of which a sign-in
+    has one for each rule, a comment, hours, a lifetime of at most that in microseconds, a ticket, MFA for a new key.
+    """
 
-    approvals: dict[str, int]
+    rules: list[str] = field(default_factory=list)
+    approvals: dict[str, int] = field(default_factory=dict)
+    quorum: int = 0
     methods: tuple[frozenset[str], ...] = ()
     comment: bool = False
+    hours: tuple[dict[str, Any], ...] = ()
+    lifetime: int | None = None
+    ticket: bool = False
+    mfa: bool = False
 
 
 @dataclass(slots=True)
@@ -622,7 +630,7 @@ class Replay:
             receipt_window=_duration(filing, "receipt_window_seconds") or 0,
             grace=_duration(filing, "rollback_grace_seconds") or 0,
             lifetime=lifetime,
-            demands=demands or _Demands({}),
+            demands=demands or _Demands(),
             deadline=deadline,
             last=event["seq"],
             at=_moment(event),
@@ -823,7 +831,10 @@ class Replay:
         needed = max(_LEAST_QUORUM, request.quorum, in_force if type(in_force) is int else 0)
         of_groups = dict(request.demands.approvals)
         if event["event"] == _STARTED:
-            for group, count in _counts(policy.get("approvals") if isinstance(policy, dict) else None).items():
+            asked = _counts(policy.get("approvals", {})) if isinstance(policy, dict) else {}
+            if asked is None:
+                yield Finding("no-policy", place, f"these are no demands of groups: {shown(policy)}")
+            for group, count in (asked or {}).items():
                 of_groups[group] = max(of_groups.get(group, 0), count)
         voided = {person: self._void_at(person, vote) for person, vote in request.approvals.items()}
         counting = [person for person, void in voided.items() if void is None]
@@ -885,41 +896,87 @@ class Replay:
             yield Finding("wrong-credential", _place(event), f"the token {shown(credential)} had been revoked")
 
 
+def _is_part(name: str, value: object) -> bool:
+    """Whether a demand may have a part of this name with this value."""
+    match name:
+        case "rule":
+            return isinstance(value, str)
+        case "approvals":
+            return _counts(value) is not None
+        case "quorum" | "max_lifetime_seconds":
+            return type(value) is int
+        case "require_root_mfa" | "ticket_required" | "approval_comment":
+            return value is True
+        case "decision_amr":
+            return isinstance(value, list) and bool(value) and len(_texts(value)) == len(value)
+        case _:
+            return name == "hours" and _are_hours(value)
+
+
 def _demands(filing: dict[str, Any]) -> _Demands | None:
-    """Return what the rules of a filing demand of decisions, None if that is not what demands look like."""
+    """Return what the rules of a filing demand, None if that is not what demands look like."""
     said = filing.get("demands", [])
-    if not isinstance(said, list) or not all(isinstance(each, dict) for each in said):
+    if not isinstance(said, list) or not all(
+        isinstance(each, dict) and "rule" in each and all(_is_part(name, value) for name, value in each.items())
+        for each in said
+    ):
         return None
     approvals: dict[str, int] = {}
     for demand in said:
-        for group, count in _counts(demand.get("approvals")).items():
+        for group, count in demand.get("approvals", {}).items():
             approvals[group] = max(approvals.get(group, 0), count)
+    lifetimes = [demand["max_lifetime_seconds"] * _SECOND for demand in said if "max_lifetime_seconds" in demand]
     return _Demands(
+        rules=sorted(demand["rule"] for demand in said),
         approvals=approvals,
-        methods=tuple(frozenset(_texts(demand["decision_amr"])) for demand in said if "decision_amr" in demand),
-        comment=any(demand.get("approval_comment") is True for demand in said),
+        quorum=max((demand.get("quorum", 0) for demand in said), default=0),
+        methods=tuple(frozenset(demand["decision_amr"]) for demand in said if "decision_amr" in demand),
+        comment=any("approval_comment" in demand for demand in said),
+        hours=tuple(demand["hours"] for demand in said if "hours" in demand),
+        lifetime=min(lifetimes, default=None),
+        ticket=any("ticket_required" in demand for demand in said),
+        mfa=any("require_root_mfa" in demand for demand in said),
     )
 
 
-def _counts(value: object) -> dict[str, int]:
-    return {name: count for name, count in value.items() if type(count) is int} if isinstance(value, dict) else {}
+# More of a group than anybody would demand.
+_MOST_OF_A_GROUP = 1000
+
+
+def _counts(value: object) -> dict[str, int] | None:
+    """Return how many of each group are demanded; None for what says something else."""
+    if not isinstance(value, dict) or not all(
+        type(count) is int and 0 < count <= _MOST_OF_A_GROUP for count in value.values()
+    ):
+        return None
+    return value
 
 
 def _met(demanded: dict[str, int], groups: dict[str, set[str]]) -> int:
     """How many of the demanded approvals there are if each person stands for one: a maximum matching."""
-    places = [group for group, count in demanded.items() for _ in range(count)]
+    places = [group for group, count in demanded.items() for _ in range(min(count, len(groups)))]
     taken: dict[int, str] = {}
+    return sum(_seat(person, places, groups, taken) for person in sorted(groups))
 
-    def seat(person: str, tried: set[int]) -> bool:
+
+def _seat(person: str, places: list[str], groups: dict[str, set[str]], taken: dict[int, str]) -> bool:
+    """Find a place for one more person, by moving others if necessary. Breadth first, so that nothing recurses."""
+    came_from: dict[int, tuple[int | None, str]] = {}
+    waiting: list[tuple[int | None, str]] = [(None, person)]
+    for left, who in waiting:  # it grows meanwhile
         for place, group in enumerate(places):
-            if group in groups[person] and place not in tried:
-                tried.add(place)
-                if place not in taken or seat(taken[place], tried):
-                    taken[place] = person
-                    return True
-        return False
-
-    return sum(seat(person, set()) for person in sorted(groups))
+            if group not in groups[who] or place in came_from:
+                continue
+            came_from[place] = left, who
+            if place in taken:
+                waiting.append((place, taken[place]))
+                continue
+            free: int | None = place
+            while free is not None:
+                before, taken[free] = came_from[free]
+                free = before
+            return True
+    return False
 
 
 def _check_asked(event: Event, filing: dict[str, Any], demands: _Demands | None) -> Told:
@@ -933,39 +990,70 @@ def _check_asked(event: Event, filing: dict[str, Any], demands: _Demands | None)
     if demands is None:
         yield Finding("not-filed", place, f"these are no demands of rules: {shown(filing.get('demands'))}")
         return
-    if sum(demands.approvals.values()) > filing["quorum"]:
-        text = f"expected as many as the groups have to give, {shown(demands.approvals)}, found {filing['quorum']}"
+    least = max(sum(demands.approvals.values()), demands.quorum)
+    if least > filing["quorum"]:
+        text = f"expected a quorum of {least}, as the demands of the rules say, found {filing['quorum']}"
         yield Finding("wrong-quorum", place, text)
-    longest, asked = _duration(said, "max_lifetime"), _duration(filing, "lifetime_seconds")
-    if filing["operation"] == "create_access_key" and longest is not None and (asked is None or asked > longest):
+    limits = [each for each in (_duration(said, "max_lifetime"), demands.lifetime) if each is not None]
+    longest, asked = min(limits, default=None), _duration(filing, "lifetime_seconds")
+    is_create = filing["operation"] == "create_access_key"
+    if is_create and longest is not None and (asked is None or asked > longest):
         found = shown(filing.get("lifetime_seconds"))
         yield Finding(
             "not-allowed", place, f"expected a lifetime of at most {longest // _SECOND} seconds, found {found}"
         )
-    if said.get("ticket_required") is True and filing.get("ticket") is None:
+    if (said.get("ticket_required") is True or demands.ticket) and filing.get("ticket") is None:
         yield Finding("not-allowed", place, "expected a ticket")
-    rules = sorted(str(each.get("rule")) for each in filing.get("demands", []))
-    if rules != sorted(_texts(said.get("rules"))):
-        yield Finding("not-allowed", place, f"expected the rules {shown(said.get('rules'))}, found {shown(rules)}")
+    observed = filing.get("observed")
+    if is_create and demands.mfa and not (isinstance(observed, dict) and observed.get("mfa_enabled") is True):
+        yield Finding("not-allowed", place, "expected that the root user has MFA")
+    if demands.rules != sorted(_texts(said.get("rules"))):
+        text = f"expected the rules {shown(said.get('rules'))}, found {shown(demands.rules)}"
+        yield Finding("not-allowed", place, text)
 
 
 def _check_hours(event: Event, request: _Request) -> Told:
-    """That what lets somebody in began within all hours that the policy of the same event has."""
+    """That what lets somebody in began within all hours that were filed, and that the policy of the event has."""
     policy = event["data"].get("policy")
-    hours = policy.get("hours") if isinstance(policy, dict) else None
-    if not request.lets_in or hours is None:
+    in_force = policy.get("hours", []) if isinstance(policy, dict) else []
+    if not request.lets_in:
         return
-    try:
-        outside = [each for each in hours if not _is_open(each, _moment(event))]
-    except (LookupError, TypeError, ValueError, AttributeError):
-        yield Finding("outside-hours", _place(event), f"these are no hours, or of a zone unknown here: {shown(hours)}")
+    if not isinstance(in_force, list) or not all(map(_are_hours, in_force)):
+        yield Finding("outside-hours", _place(event), f"these are no hours: {shown(in_force)}")
         return
-    if outside:
-        yield Finding("outside-hours", _place(event), f"expected it within {shown(outside)}")
+    for hours in [*request.demands.hours, *in_force]:
+        try:
+            is_open = _is_open(hours, _moment(event))
+        except (LookupError, ValueError, OSError):
+            yield f"{_place(event)}: {shown(hours['zone'])} is not among the time zones here: its hours were not judged"
+        except OverflowError:
+            yield Finding("outside-hours", _place(event), f"{event['at']} is no time of that zone")
+        else:
+            if not is_open:
+                yield Finding("outside-hours", _place(event), f"expected it within {shown(hours)}")
+
+
+_CLOCK, _DATE = re.compile(r"[0-2][0-9]:[0-5][0-9]"), re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _are_hours(value: object) -> bool:
+    if not isinstance(value, dict) or value.keys() != {"days", "opens", "closes", "zone", "closed_on"}:
+        return False
+    days, dates = value["days"], value["closed_on"]
+    return (
+        isinstance(days, list)
+        and _texts(days) <= set(_DAYS)
+        and len(_texts(days)) == len(days) > 0
+        and isinstance(dates, list)
+        and len(_texts(dates)) == len(dates)
+        and all(_DATE.fullmatch(day) for day in dates)
+        and all(isinstance(value[name], str) and _CLOCK.fullmatch(value[name]) for name in ("opens", "closes"))
+        and isinstance(value["zone"], str)
+    )
 
 
 def _is_open(hours: dict[str, Any], at: int) -> bool:
-    """Whether a time is within hours. Raise LookupError, TypeError or ValueError if these are none."""
+    """Whether a time is within hours. Raise LookupError or ValueError for a zone that is not here, OverflowError."""
     local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).astimezone(ZoneInfo(hours["zone"]))
     opens, closes = clock.fromisoformat(hours["opens"]), clock.fromisoformat(hours["closes"])
     began = local.date()
@@ -1066,7 +1154,8 @@ def _check_fresh(event: Event, request: _Request) -> Told:
         _texts(said.get("amr"))
     )
     methods = policy.get("methods")
-    is_weak = isinstance(methods, list) and any(_texts(each).isdisjoint(_texts(said.get("amr"))) for each in methods)
+    wanted_of_rules = [*request.demands.methods, *(map(_texts, methods) if isinstance(methods, list) else ())]
+    is_weak = any(each.isdisjoint(_texts(said.get("amr"))) for each in wanted_of_rules)
     if (any(wanted.values()) and not strong) or is_weak:
         yield Finding("stale-sign-in", _place(event), "the sign-in was weaker than the policy demands")
     signed_in_at, longest = _time(said.get("auth_time")), _duration(policy, "decision_max_auth_age")

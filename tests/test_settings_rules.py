@@ -184,6 +184,38 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
         (rule('hours = { zone = "UTC", opens = "08:00Z" }'),),
         "rules.0.hours.opens: it has to be a time of day in hours and minutes, such as 08:30.",
     ),
+    "a zone of the host": (
+        (rule('hours = { zone = "localtime" }'),),
+        "rules.0.hours.zone: it has to be an IANA time zone, such as Europe/Zurich or UTC.",
+    ),
+    "a number for a date": (
+        (rule('hours = { zone = "UTC", closed_on = [0] }'),),
+        "rules.0.hours.closed_on.0: it has to be a date, such as 2026-12-25.",
+    ),
+    "a tag without values": (
+        (ORGANIZATION.format(units="true", tags="true"), rule("quorum = 3", "tags = { env = [] }")),
+        "rules.0.tags.env: it has to be a text, or it has to hold 1 or more.",
+    ),
+    "a tag that nobody sees": (
+        (ORGANIZATION.format(units="true", tags="true"), rule("quorum = 3", 'tags = { env = "\\u200b" }')),
+        "rules.0.tags.env: it has to have a visible character, or it has to be a list.",
+    ),
+    "a pattern that nobody sees": (
+        (rule("quorum = 3", 'names = ["\\u3164"]'),),
+        "rules.0.names.0: it has to have a visible character.",
+    ),
+    "a name with a turn": (
+        (rule("quorum = 3", name="a\\u202erule"),),
+        "rules.0.name: it must not contain invisible or control characters, nor blanks at its ends.",
+    ),
+    "a name that looks the same": (
+        (rule("quorum = 3", name="R"), rule("quorum = 3", name="r")),
+        "rules.1.name: another rule has the same name.",
+    ),
+    "nothing demanded but said": (
+        (rule("require_root_mfa = false", "approvals = []"),),
+        "rules.0: it demands nothing.",
+    ),
     "no days": ((rule('hours = { zone = "UTC", days = [] }'),), "rules.0.hours.days: it has to hold 1 or more."),
     "hours for what never waits": (
         (rule('operations = ["delete_access_key"]', 'hours = { zone = "UTC" }'),),

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import islice
 
 from pydantic import SecretStr
 
 from service.api.schemas import outputs as out
 from service.domain.account import Account, RootCredentials
 from service.domain.actor import Directory
-from service.domain.briefing import Caution, effect, few_approvers, warnings
+from service.domain.briefing import Caution, closed_too_long, effect, few_approvers, warnings
 from service.domain.canonical import seconds
 from service.domain.capability import plan
 from service.domain.delivery import Delivery
@@ -26,7 +27,7 @@ from service.workflow.read import Shown
 # Maps an account's id, or a subject, to its name.
 NameOf = Callable[[str], str]
 
-_MOST_NAMED = 10
+_MOST_NAMED, _MOST_OF_A_GROUP = 10, 3
 
 
 def request_out(account_name: NameOf, shown: Shown) -> out.RequestOut:
@@ -42,7 +43,9 @@ def request_out(account_name: NameOf, shown: Shown) -> out.RequestOut:
         account=_account(account_name, filing.account_id),
         target=filing.operation.target,
         access_key=next((key for key in observed.keys if key.access_key_id == key_id), None),
-        warnings=_warnings(filing, few_approvers(request, shown.standing)),
+        warnings=_warnings(
+            filing, few_approvers(request, shown.standing), closed_too_long(request, shown.standing, shown.now)
+        ),
         requester=_requester(directory, filing),
         recipient=_actor(directory, filing.recipient),
         justification=filing.justification,
@@ -249,9 +252,14 @@ def _could_approve(shown: Shown) -> list[out.CouldApproveOut]:
     if request.status not in {Status.PENDING, Status.APPROVED}:
         return []
     known = (standing.directory.get(person) for person in standing.waited_for(request))
-    people = sorted(
-        (member for member in known if member is not None), key=lambda member: (member.name, member.subject)
-    )
+    by_name = sorted((member for member in known if member is not None), key=lambda each: (each.name, each.subject))
+    # Some of each group that is missing, then the others.
+    of_groups = [
+        member
+        for missing in standing.missing(request)
+        for member in [each for each in by_name if not each.groups.isdisjoint(missing.groups)][:_MOST_OF_A_GROUP]
+    ]
+    people = {member.subject: member for member in [*of_groups, *by_name]}
     return [
         out.CouldApproveOut(
             subject=member.subject,
@@ -260,7 +268,7 @@ def _could_approve(shown: Shown) -> list[out.CouldApproveOut]:
             last_seen_at=member.seen_at,
             away_until=member.away_until,
         )
-        for member in people[:_MOST_NAMED]
+        for member in islice(people.values(), _MOST_NAMED)
     ]
 
 

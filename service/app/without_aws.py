@@ -43,7 +43,7 @@ class ConfiguredAccounts:
     def every(self) -> Sequence[Account]:
         return [self._configured[account_id] for account_id in sorted(self._configured)]
 
-    at_hand = configured = every
+    at_hand = configured = named = every
 
     def listed(self, organization: str) -> Sequence[Account]:
         """Raise Unavailable."""

@@ -83,6 +83,9 @@ class _Found:
         return replace(account, units=self.units.get(account.account_id), tags=self.tags.get(account.account_id))
 
 
+_NOTHING = _Found()
+
+
 class Describer:
     """Reads units and tags, and adds them to accounts. Thread-safe."""
 
@@ -104,12 +107,17 @@ class Describer:
 
     def add_to(self, account: Account) -> Account:
         """Return the account with what is known. Ask nobody."""
-        return self._found.add_to(account)
+        return self._known().add_to(account)
+
+    def _known(self) -> _Found:
+        """Return what was read, unless it is so old that several reads must have been missed."""
+        oldest = self._again_at + self._wanted.refresh.total_seconds() + _LONGEST_SECONDS
+        return self._found if self._monotonic() < oldest else _NOTHING
 
     def add_to_all(self, listed: Mapping[str, Account]) -> Mapping[str, Account]:
         """Return a listing with what is known. Ask nobody. Thousands of accounts are made only after a change."""
         added_to, added, result = self._added
-        found = self._found
+        found = self._known()
         if added_to is not listed or added is not found:
             result = {account_id: found.add_to(account) for account_id, account in listed.items()}
             self._added = listed, found, result
@@ -124,7 +132,7 @@ class Describer:
         """Make a read due now, or as soon as the present one is over."""
         self._is_expired = True
 
-    def begin(self, account_ids: Callable[[], Collection[str]]) -> None:
+    def begin(self, account_ids: Callable[[], Collection[str]], *, wait: bool = True) -> None:
         """Begin a read if it is due. Wait only for the very first one, and not for long."""
         if self.is_due() and self._reading.acquire(blocking=False):
             self._began_at = self._monotonic()
@@ -135,7 +143,7 @@ class Describer:
                 self._again_at = self._began_at + self._wanted.refresh.total_seconds()
                 self._reading.release()
                 raise
-        if not self._first.is_set():
+        if wait and not self._first.is_set():
             self._first.wait(max(0.0, self._began_at + _FIRST_WAIT_SECONDS - self._monotonic()))
 
     def readings(self, account_ids: Callable[[], Collection[str]]) -> tuple[Reading, ...]:

@@ -111,11 +111,11 @@ class Organization:
         listed = self._listed or {}
         return listed if self._describer is None else self._describer.add_to_all(listed)
 
-    def describe(self) -> None:
+    def describe(self, *, wait: bool = True) -> None:
         """Begin to read units and tags, if it is time. Wait for the very first read alone, and not for long."""
         was_tried = self._listed is not None or self._failure is not None
         if self._describer is not None and was_tried:
-            self._describer.begin(self._served)
+            self._describer.begin(self._served, wait=wait)
 
     def described(self, account: Account) -> Account:
         """Return an account that the settings name as this organization's, with the units and tags that are known."""
@@ -260,13 +260,14 @@ class KnownAccounts:
         return [_merged(self._configured.get(account_id), found[account_id]) for account_id in sorted(found)]
 
     def known(self, account_id: str) -> Account | None:
-        """Return the account, or None, without asking AWS."""
+        """Return the account, or None, without waiting for AWS. A read of units and tags begins, if it is time."""
         configured = self._configured.get(account_id)
         for organization in self._organizations.values():
+            organization.describe(wait=False)
             listed = organization.at_hand().get(account_id)
             if listed is not None:
                 return _merged(configured, listed)
-        return configured
+        return None if configured is None else self._described(configured)
 
     def at_hand(self) -> Sequence[Account]:
         """Return the accounts that are known without asking AWS, sorted by id."""
@@ -283,6 +284,10 @@ class KnownAccounts:
     def configured(self) -> Sequence[Account]:
         """Return the accounts that the settings name, merged with what is listed of them."""
         return [account for account_id in sorted(self._configured) if (account := self.get(account_id)) is not None]
+
+    def named(self) -> Sequence[Account]:
+        """Return the accounts as the settings name them, sorted by id."""
+        return [self._configured[account_id] for account_id in sorted(self._configured)]
 
     def features(self, organization: str) -> frozenset[str]:
         """Return the enabled features of the organization with that name. Raise Unavailable."""

@@ -5,7 +5,19 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Executable, RowMapping, bindparam, insert, select, tuple_, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    insert,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
 
 from service.db.columns import INSERT
 from service.db.engine import Tx
@@ -53,34 +65,48 @@ def concerned(
     subjects: Collection[str],
     *,
     approvers: Collection[str] = (),
-    groups: Sequence[Collection[tuple[str, str]]] = (),
+    groups: Collection[tuple[str, str]] = (),
+    among: Sequence[Collection[tuple[str, str]]] = (),
+    named: Collection[str] = (),
     limit: int | None = None,
 ) -> Sequence[Person]:
     """Return the known people among `subjects` and `approvers`. Without a `limit`, return only suspended approvers.
 
-    For each set of `groups` (issuer, group) add people who are in one of them and not suspended: at most `limit`, all
-    for None. Somebody may be returned more than once.
+    Add people who are in one of `groups` (issuer, group) and not suspended. For each set in `among`, add those of them,
+    and of the people in `named`, who are in one of its groups. Each addition has at most `limit` people, all for None.
+    Somebody may be returned more than once.
     """
-    groups = [each for each in groups if each]
-    query = _concerned(bool(approvers), len(groups), limit is None)
-    values = {"subjects": list(subjects), "approvers": list(approvers), "most": limit}
-    sets = {f"groups_{number}": sorted(each) for number, each in enumerate(groups)}
-    return [person_of(row) for row in tx.execute(query, values | sets).mappings()]
+    among = [each for each in among if each]
+    query = _concerned(bool(approvers), bool(groups), len(among), limit is None)
+    values = {"subjects": list(subjects), "approvers": list(approvers), "groups": sorted(groups), "most": limit}
+    sets = {f"among_{number}": sorted(each) for number, each in enumerate(among)}
+    return [person_of(row) for row in tx.execute(query, {**values, **sets, "named": list(named)}).mappings()]
 
 
 # Built once, since building takes longer than executing.
 @lru_cache(maxsize=64)
-def _concerned(approvers: bool, groups: int, everybody: bool) -> Executable:  # noqa: FBT001  # a key of the cache
+def _concerned(approvers: bool, groups: bool, among: int, everybody: bool) -> Executable:  # noqa: FBT001  # the cache's key
     parts = [select(people).where(people.c.subject.in_(bindparam("subjects", expanding=True)))]
     if approvers:
-        named = select(people).where(people.c.subject.in_(bindparam("approvers", expanding=True)))
-        parts.append(named.where(people.c.suspended_at.is_not(None)) if everybody else named)
-    pair = tuple_(person_groups.c.issuer, person_groups.c.group)
-    for number in range(groups):
-        of_groups = select(person_groups.c.subject).where(pair.in_(bindparam(f"groups_{number}", expanding=True)))
-        members = select(people).where(people.c.suspended_at.is_(None), people.c.subject.in_(of_groups))
+        asked = select(people).where(people.c.subject.in_(bindparam("approvers", expanding=True)))
+        parts.append(asked.where(people.c.suspended_at.is_not(None)) if everybody else asked)
+    of_groups = people.c.subject.in_(_members("groups"))
+    conditions: list[ColumnElement[bool]] = [of_groups] if groups else []
+    is_named = people.c.subject.in_(bindparam("named", expanding=True))
+    for number in range(among):
+        # A look-up for each approver: a group can have many people who are none.
+        is_in = _members(f"among_{number}").where(person_groups.c.subject == people.c.subject).exists()
+        conditions += [and_(is_in, each) for each in ([of_groups, is_named] if groups else [is_named])]
+    for condition in conditions:
+        members = select(people).where(people.c.suspended_at.is_(None), condition)
         parts.append(select((members if everybody else members.limit(bindparam("most"))).subquery()))
     return parts[0] if len(parts) == 1 else union_all(*parts)
+
+
+def _members(groups: str) -> Select[str]:
+    """Return who is in one of the groups in this parameter."""
+    pair = tuple_(person_groups.c.issuer, person_groups.c.group)
+    return select(person_groups.c.subject).where(pair.in_(bindparam(groups, expanding=True)))
 
 
 def every(tx: Tx) -> Sequence[Person]:

@@ -18,7 +18,7 @@ from service.domain.demands import Demand
 from service.domain.filing import Filing
 from service.domain.operation import Operation, OperationName
 from service.domain.request import Decision, OperationRequest, Result, Status, Verdict
-from service.domain.rules import Placement
+from service.domain.rules import UNKNOWN, Placement
 from service.domain.selection import Listed
 
 _DURATIONS = ("execution_window", "receipt_window", "rollback_grace", "lifetime")
@@ -126,9 +126,21 @@ def _filing_of(filed: tuple[Any, ...]) -> Filing:
         operation=Operation(OperationName(row["operation"]), row["target"] or None),
         requester_kind=ActorKind(row["requester_kind"]),
         observed=RootCredentials.from_document(json.loads(row["observed"])),
-        demands=tuple(Demand.from_document(each) for each in json.loads(row["demands"] or "[]")),
-        placement=None if row["placement"] is None else Placement.from_document(json.loads(row["placement"])),
+        **_ruled(row["demands"], row["placement"]),
     )
+
+
+def _ruled(demands: str | None, placement: str | None) -> dict[str, Any]:
+    """Return demands and placement of a filing. Without them, where they cannot be read, its digest is another."""
+    if demands is None and placement is None:
+        return {"demands": (), "placement": None}
+    try:
+        return {
+            "demands": tuple(Demand.from_document(each) for each in json.loads(demands or "[]")),
+            "placement": UNKNOWN if placement is None else Placement.from_document(json.loads(placement)),
+        }
+    except (ValueError, TypeError, LookupError, AttributeError):  # of a later version, or tampered with
+        return {"demands": (), "placement": None}
 
 
 def _result(row: RowMapping) -> Result | None:

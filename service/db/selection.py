@@ -117,13 +117,13 @@ def _condition(votes_in: _Accounts, limits: tuple[tuple[str, frozenset[str]], ..
         # If votes suffice again after some were void, it takes one more vote, even a repeated one, to approve it.
         (
             requests.c.status == Status.PENDING,
-            and_(requests.c.approve_by > _NOW, may_decide, or_(~decided, has_quorum)),
+            and_(requests.c.approve_by > _NOW, may_decide, or_(~decided, has_quorum, is_ruled)),
         ),
         (
             requests.c.status == Status.APPROVED,
             and_(
                 requests.c.execute_by > _NOW,
-                or_(executes, and_(may_decide, ~decided, or_(is_ruled, ~has_quorum))),
+                or_(executes, and_(may_decide, or_(is_ruled, and_(~decided, ~has_quorum)))),
             ),
         ),
         (requests.c.status == Status.DELIVERED, receives),

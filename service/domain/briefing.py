@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
 from service.domain.account import ACTIVE, AccessKey, RootCredentials
 from service.domain.actor import ActorKind
+from service.domain.canonical import timestamp
 from service.domain.demands import listed
 from service.domain.filing import Filing
+from service.domain.hours import are_open, next_opening
 from service.domain.operation import Operation, OperationName
 from service.domain.permissions import Standing
 from service.domain.request import OperationRequest, Status
@@ -95,6 +97,7 @@ class CautionCode(StrEnum):
     STILL_ACTIVE = "still_active"
     ACCEPTS_LOCKOUT = "accepts_lockout"
     FEW_APPROVERS = "few_approvers"
+    CLOSED_TOO_LONG = "closed_too_long"
 
 
 CAUTIONS: Mapping[CautionCode, str] = {
@@ -107,6 +110,7 @@ CAUTIONS: Mapping[CautionCode, str] = {
     CautionCode.STILL_ACTIVE: "a key that is still active is deleted",
     CautionCode.ACCEPTS_LOCKOUT: "the requester accepts that the service may be locked out",
     CautionCode.FEW_APPROVERS: "too few approvers are known; not in lists",
+    CautionCode.CLOSED_TOO_LONG: "the rules let nobody in before an approval of now expires; not in lists",
 }
 
 
@@ -149,6 +153,22 @@ def few_approvers(request: OperationRequest, standing: Standing) -> Caution | No
         return None
     detail = f"If all {len(known)} approvers approve who are known here, what is missing is {listed(lacking)}."
     return Caution(CautionCode.FEW_APPROVERS, f"{detail} Others have to sign in first.")
+
+
+def closed_too_long(request: OperationRequest, standing: Standing, now: datetime) -> Caution | None:
+    """Warn if the hours of the rules begin only when an approval of now, or the one that there is, has expired."""
+    filing, hours = request.filing, standing.policy.hours
+    if request.status not in {Status.PENDING, Status.APPROVED} or not filing.operation.kind.lets_somebody_in:
+        return None
+    ends = request.execute_by or now + filing.execution_window
+    opens = None if are_open(hours, now) else next_opening(hours, now)
+    if are_open(hours, now) or (opens is not None and opens < ends):
+        return None
+    begin = "never" if opens is None else f"at {timestamp(opens)}"
+    return Caution(
+        CautionCode.CLOSED_TOO_LONG,
+        f"The hours of the rules begin {begin}; an approval of now is good until {timestamp(ends)}.",
+    )
 
 
 def _about_target(operation: Operation, key: AccessKey, observed: RootCredentials) -> list[Caution]:

@@ -77,27 +77,32 @@ class Tally:
         self._people = {person: sorted(approvals.keys() & set(people[person])) for person in sorted(people)}
         self._assigned: dict[str, set[str]] = {group: set() for group in sorted(approvals)}
         for person in self._people:
-            self._assign(person, set())
+            self._assign(person)
         assigned = sum(map(len, self._assigned.values()))
         anybody = quorum - sum(approvals.values())
         self._missing_of_anybody = max(0, anybody - (len(self._people) - assigned))
 
-    def _assign(self, person: str, tried: set[str]) -> bool:
-        """Assign one more person, by reassigning others if necessary. Return whether that was possible."""
-        for group in self._people[person]:
-            if group in tried:
-                continue
-            tried.add(group)
-            assigned = self._assigned[group]
-            if len(assigned) < self._approvals[group]:
-                assigned.add(person)
-                return True
-            for other in sorted(assigned):
-                if self._assign(other, tried):
-                    assigned.remove(other)
-                    assigned.add(person)
-                    return True
-        return False
+    def _assign(self, newcomer: str) -> None:
+        """Assign one more person, by reassigning others if necessary. Breadth first, so that nothing recurses."""
+        came_from: dict[str, tuple[str | None, str]] = {}
+        waiting: list[tuple[str | None, str]] = [(None, newcomer)]
+        for left, person in waiting:  # it grows meanwhile
+            for group in self._people[person]:
+                if group in came_from:
+                    continue
+                came_from[group] = left, person
+                if len(self._assigned[group]) < self._approvals[group]:
+                    self._move(group, came_from)
+                    return
+                waiting += [(group, other) for other in sorted(self._assigned[group])]
+
+    def _move(self, into: str | None, came_from: Mapping[str, tuple[str | None, str]]) -> None:
+        while into is not None:
+            left, person = came_from[into]
+            self._assigned[into].add(person)
+            if left is not None:
+                self._assigned[left].remove(person)
+            into = left
 
     @property
     def missing(self) -> tuple[Missing, ...]:

@@ -111,7 +111,7 @@ class Code(StrEnum):
     EXPIRED = ("expired", "The request has expired. File a new one.")
     ALREADY_DECIDED = ("already_decided", "You have already decided on this request. One person has one vote.")
     ALREADY_APPROVED = ("already_approved", "The request already has all the approvals it needs.")
-    NOT_NEEDED = ("not_needed", "Your approval would not help: what is missing is {missing}, and you are not in there.")
+    NOT_NEEDED = ("not_needed", "Your approval would not help, since {missing} has to approve.")
     OUTSIDE_HOURS = ("outside_hours", "The rules let nobody in as root at this time. The next time {again}.")
     ACCOUNT_MOVED = (
         "account_moved",

@@ -14,7 +14,7 @@ from service.domain.canonical import timestamp
 from service.domain.demands import Missing, Tally, listed
 from service.domain.errors import Code, Conflict, Forbidden, Invalid, NoRole, NotFound, ServiceError, bad_token
 from service.domain.operation import Operation
-from service.domain.policy import ApprovalComment, FreshExecutions, Policy, check_fresh, check_hours
+from service.domain.policy import FreshExecutions, Policy, check_fresh, check_hours
 from service.domain.request import STOPPED, Decision, OperationRequest, Status, Verdict
 from service.domain.sign_in_checks import RoleCheck
 from service.domain.times import contradiction
@@ -45,8 +45,14 @@ class Standing:
             return "This person lost the role, or was suspended, after it was made."
         if self.owners.get(decision.credential) != decision.person:
             return "The credential that it was made with was revoked, or is not this person's."
+        return self._wrong_in(request, decision)
+
+    def _wrong_in(self, request: OperationRequest, decision: Decision) -> str | None:
+        """Explain why a decision does not count, whoever made it."""
         if decision.digest != request.digest:
             return "It was made on another digest than that of the request."
+        if decision.verdict is Verdict.APPROVE and self.policy.lacks_comment(decision.comment):
+            return "It has no comment, which an approval of this request requires now."
         return None
 
     def approvers_of(self, request: OperationRequest) -> frozenset[str]:
@@ -60,11 +66,18 @@ class Standing:
         }
 
     def waited_for(self, request: OperationRequest) -> frozenset[str]:
-        """Return whose approval would meet one more demand. Nobody's would if a participant is lost."""
-        if self.lost_participant(request) is not None:
+        """Return whose approval would bring it on. Nobody's would if it is barred."""
+        if self.barred_because(request) is not None:
             return frozenset()
+        if request.status is Status.PENDING and self.has_quorum(request):
+            # Votes suffice again after some were void. One more is needed, even a repeated one.
+            return self.approvers_of(request)
         others, tally = self.approvers_of(request) - self._approvers_so_far(request), self._tally(request)
         return frozenset(person for person in others if tally.helps(self.directory.groups_of(person)))
+
+    def barred_because(self, request: OperationRequest) -> Conflict | None:
+        """Return why the request cannot go on, whoever approves it. None if it can."""
+        return self.lost_participant(request) or (Conflict(Code.ACCOUNT_MOVED) if self.has_moved else None)
 
     def lost_participant(self, request: OperationRequest) -> Conflict | None:
         """Return why the requester or the recipient can no longer take part; None if both still can."""
@@ -106,9 +119,19 @@ class Standing:
         """Return whether this person's approval would meet a demand that the others' do not meet."""
         return self._tally(request, without=person).helps(self.directory.groups_of(person))
 
-    def missing_even_with(self, request: OperationRequest, others: frozenset[str]) -> tuple[Missing, ...]:
-        """Return the approvals that would still be missing if all these approved, too."""
-        return self._tally(request, others).missing
+    def missing_even_with(
+        self, request: OperationRequest, others: frozenset[str], *, may_grow: bool = False
+    ) -> tuple[Missing, ...]:
+        """Return the approvals that would still be missing if all these approved, too.
+
+        With `may_grow`, so would enough people whom a provider's groups can still bring (see `with_growth`).
+        """
+        people = self._approvers_so_far(request) | others
+        groups = {person: self.directory.groups_of(person) for person in people}
+        needed = self.needed(request)
+        if may_grow:
+            groups = with_growth(groups, self.directory, needed)
+        return Tally(self.policy.approvals, needed, groups).missing
 
     def demanded_groups(self, request: OperationRequest) -> Mapping[str, list[str]]:
         """Return the people whose approvals count today, each with those of their groups that are demanded."""
@@ -117,10 +140,8 @@ class Standing:
             person: sorted(self.directory.groups_of(person) & demanded) for person in self._approvers_so_far(request)
         }
 
-    def _tally(
-        self, request: OperationRequest, others: frozenset[str] = frozenset(), *, without: str | None = None
-    ) -> Tally:
-        people = (self._approvers_so_far(request) | others) - {without}
+    def _tally(self, request: OperationRequest, *, without: str | None = None) -> Tally:
+        people = self._approvers_so_far(request) - {without}
         groups = {person: self.directory.groups_of(person) for person in people}
         return Tally(self.policy.approvals, self.needed(request), groups)
 
@@ -239,15 +260,18 @@ def check_quorum_possible(people: set[str], account_id: str, directory: Director
 
     Where a sign-in can make somebody an approver, or put them into a group, assume that enough people will.
     """
-    growing = directory.growing_groups
-    others = directory.approvers_of(account_id) - people
-    groups = {person: directory.groups_of(person) | growing for person in others}
-    if directory.may_grow:
-        # No subject has a blank, so these are nobody.
-        groups |= {f" {number}": growing for number in range(policy.quorum)}
-    missing = Tally(policy.approvals, policy.quorum, groups).missing
+    groups = {person: directory.groups_of(person) for person in directory.approvers_of(account_id) - people}
+    missing = Tally(policy.approvals, policy.quorum, with_growth(groups, directory, policy.quorum)).missing
     if missing:
         raise Conflict(Code.NO_QUORUM, missing=listed(missing))
+
+
+def with_growth(groups: Mapping[str, frozenset[str]], directory: Directory, needed: int) -> dict[str, frozenset[str]]:
+    """Return people with the groups into which a sign-in can put them, and `needed` more if it can make approvers."""
+    growing = directory.growing_groups
+    grown = {person: of | growing for person, of in groups.items()}
+    # No subject has a blank, so these are nobody.
+    return grown | {f" {number}": growing for number in range(needed if directory.may_grow else 0)}
 
 
 def check_comment(verdict: Verdict, comment: str | None, policy: Policy | None = None) -> None:
@@ -256,7 +280,7 @@ def check_comment(verdict: Verdict, comment: str | None, policy: Policy | None =
         return
     if verdict is Verdict.REJECT:
         raise Invalid(Code.COMMENT_REQUIRED, what="A rejection")
-    if policy is not None and policy.approval_comment is ApprovalComment.REQUIRED:
+    if policy is not None and policy.lacks_comment(comment):
         raise Invalid(Code.COMMENT_REQUIRED, what="An approval of this request")
 
 
@@ -404,11 +428,9 @@ def _check_may_go_on(request: OperationRequest, standing: Standing, now: datetim
     wrong = contradiction(request, now)
     if wrong is not None:
         raise Conflict(Code.CONTRADICTORY_TIMES, contradiction=wrong)
-    lost = standing.lost_participant(request)
-    if lost is not None:
-        raise lost
-    if standing.has_moved:
-        raise Conflict(Code.ACCOUNT_MOVED)
+    barred = standing.barred_because(request)
+    if barred is not None:
+        raise barred
 
 
 def is_awaited(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> bool:

@@ -120,6 +120,10 @@ class Policy:
             hours=tuple(dict.fromkeys([*self.hours, *hours])),
         )
 
+    def lacks_comment(self, comment: str | None) -> bool:
+        """Return whether an approval with this comment, or with none, lacks one."""
+        return self.approval_comment is ApprovalComment.REQUIRED and not comment
+
     def for_any_sign_in(self) -> "Policy":
         """Return the policy without what it requires of a sign-in. Nobody may do anything by it."""
         none: frozenset[str] = frozenset()

@@ -60,14 +60,14 @@ def is_escalated(event: Event) -> bool:
 
 
 def _is_stuck(request: OperationRequest, standing: Standing, *, is_late: bool) -> bool:
-    # If sign-ins make approvers, some are unknown until they sign in. They get half the approval window to do so.
+    if standing.barred_because(request) is not None:
+        return True
     directory = standing.directory
-    may_grow = directory.may_grow or not directory.growing_groups.isdisjoint(standing.policy.approvals)
-    if may_grow and not is_late:
-        return False
-    others = frozenset() if standing.lost_participant(request) is not None else standing.approvers_of(request)
-    here = frozenset(who for who in others if not directory.is_away(who, request.filing.approve_by))
-    return bool(standing.missing_even_with(request, here))
+    here = frozenset(
+        who for who in standing.approvers_of(request) if not directory.is_away(who, request.filing.approve_by)
+    )
+    # If sign-ins make approvers, some are unknown until they sign in. They get half the approval window to do so.
+    return bool(standing.missing_even_with(request, here, may_grow=not is_late))
 
 
 def _about(request: OperationRequest, standing: Standing, reminder: int, now: datetime) -> dict[str, Json]:
@@ -78,7 +78,7 @@ def _about(request: OperationRequest, standing: Standing, reminder: int, now: da
     return {
         "reminder": reminder,
         "missing": sum(each.count for each in missing),
-        "demands": listed(missing),
+        "demands": listed(missing) or "one more vote, even a repeated one",
         "people": list[Json](names[:_MOST_NAMES]),
         "others": max(0, len(names) - _MOST_NAMES),
         "approve_by": timestamp(request.filing.approve_by),

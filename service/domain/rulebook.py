@@ -1,7 +1,7 @@
 """The rulebook: everything that says who may do what. Its digest names it, and its document can be compared."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from service.domain.actor import Directory, Member
@@ -17,11 +17,15 @@ _MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """The policy, the rules, and the people with their roles and groups, as in the settings."""
+    """The policy, the rules, and the people with their roles and groups, as in the settings.
+
+    `accounts` maps the accounts in the settings to their names, which rules can match.
+    """
 
     policy: Policy
     rules: Rules
     directory: Directory
+    accounts: Mapping[str, str] = field(default_factory=dict)
 
     def document(self) -> Document:
         """Return it as JSON. Lists of named things are ordered by their names."""
@@ -42,6 +46,7 @@ class Rulebook:
             "groups": {name: group.document() for name, group in directory.groups.items()},
             "members": {subject: _member(member) for subject, member in directory.members.items()},
             "grants": grants,
+            "accounts": dict(self.accounts),
         }
 
 

@@ -14,6 +14,7 @@ from service.domain.account import Account
 from service.domain.canonical import Document, Json
 from service.domain.demands import Demand
 from service.domain.operation import OperationName
+from service.domain.text import is_unseen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,11 @@ class Placement:
     @classmethod
     def of(cls, account: Account | None) -> "Placement":
         """Return the placement of an account. Of an unknown one nothing is known."""
-        return UNKNOWN if account is None else cls(name=account.name, units=account.units, tags=account.tags)
+        if account is None:
+            return UNKNOWN
+        # An account without a name is called by its id.
+        name = None if account.name == account.account_id else account.name
+        return cls(name=name, units=account.units, tags=account.tags)
 
     def document(self) -> Document:
         """Return the JSON form. Tags are a list, because their keys can have any letters."""
@@ -122,7 +127,7 @@ class Rules:
 
         What was not known before, or is not known now, is no change: then the rule applies.
         """
-        if not self.rules:
+        if not self.rules or before == now:
             return False
         known = Placement(
             name=now.name if before.name is None or now.name is None else before.name,
@@ -136,9 +141,9 @@ class Rules:
 
 
 def folded(name: str) -> str:
-    """Return a name as patterns see it: without case, width, accents' encoding and invisible characters."""
-    whole = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(each for each in unicodedata.normalize("NFKC", whole) if unicodedata.category(each) != "Cf")
+    """Return a name as rules compare it: without case, width, invisible characters and blanks at its ends."""
+    seen = "".join(letter for letter in unicodedata.normalize("NFKC", name) if not is_unseen(letter))
+    return unicodedata.normalize("NFKC", seen.lower()).strip()
 
 
 def _pattern(names: Collection[str]) -> re.Pattern[str] | None:

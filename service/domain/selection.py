@@ -34,8 +34,8 @@ class Awaiting:
     `directory` and `quorum` are today's; they show whether an approved request has lost its quorum. Of the people with
     a stored record, the directory has `person` and those whose groups make them approvers.
 
-    With rules (`are_ruled`), the number of votes does not tell whom a request waits for. Then the selection has too
-    many requests, and each that `is_ruled` has to be judged by itself.
+    Where rules say who has to approve and how (`are_ruled`), the number of votes does not tell whom a request waits
+    for. Then the selection has too many requests, and each that `is_ruled` has to be judged by itself.
     """
 
     person: str

@@ -1,7 +1,7 @@
 """Checks of a single value. No sentence here quotes the value."""
 
 import re
-from datetime import time
+from datetime import date, time
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -10,7 +10,12 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from service.domain.rules import folded
+from service.domain.text import visible
+
 _DRIVERS = {"sqlite": {"sqlite", "sqlite+pysqlite"}, "postgresql": {"postgresql", "postgresql+psycopg"}}
+_NO_ZONE = "it has to be an IANA time zone, such as Europe/Zurich or UTC"
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _BEGINNING = "it has to begin with sqlite:/// or postgresql://"
 # Like SQLAlchemy: the user ends at the first colon, the password at the first @ after that.
 _USER = re.compile("[^:/]*(?::[^@]*)?@")
@@ -63,11 +68,33 @@ def check_clock(clock: time) -> time:
     return clock
 
 
+def check_comparable(text: str) -> str:
+    if not folded(text):
+        raise wrong("it has to have a visible character")
+    return text
+
+
+def check_visible(name: str) -> str:
+    if visible(name) != name:
+        raise wrong("it must not contain invisible or control characters, nor blanks at its ends")
+    return name
+
+
+def check_date(value: object) -> object:
+    """Check that a date is written as one. pydantic would take a number for seconds."""
+    if type(value) is date or (isinstance(value, str) and _DATE.fullmatch(value)):
+        return value
+    raise wrong("it has to be a date, such as 2026-12-25")
+
+
 def check_zone(name: str) -> str:
+    # These are files of the time zone database, but not zones, or depend on the host.
+    if name in {"localtime", "posixrules", "Factory"} or name.startswith(("right/", "posix/")):
+        raise wrong(_NO_ZONE)
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise wrong("it has to be an IANA time zone, such as Europe/Zurich or UTC") from None
+        raise wrong(_NO_ZONE) from None
     return name
 
 

@@ -71,7 +71,7 @@ class Settings(BaseSettings):
         return Policy(**self.policy.model_dump())
 
     def rules_in_force(self) -> Rules:
-        return Rules([_rule(rule) for rule in self.rules])
+        return Rules([rule_of(rule) for rule in self.rules])
 
     def directory(self) -> Directory:
         groups = {
@@ -112,7 +112,8 @@ class Settings(BaseSettings):
         }
 
 
-def _rule(rule: RuleSettings) -> Rule:
+def rule_of(rule: RuleSettings) -> Rule:
+    """Return the rule of the domain."""
     demand = Demand(
         rule=rule.name,
         approvals={approval.group: approval.at_least for approval in rule.approvals},

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from service.domain.actor import Directory
-from service.domain.demands import Tally, listed
+from service.domain.demands import Demand, Tally, listed
 from service.domain.operation import KINDS
-from service.settings.model import Settings
+from service.domain.rules import folded
+from service.settings.model import Settings, rule_of
 from service.settings.sections import RuleSettings
 
 
@@ -13,10 +14,10 @@ def faults_of_rules(settings: Settings) -> Iterator[str]:
     directory = settings.directory()
     for name in sorted(settings.groups):
         yield from _faults_of_group(settings, name)
-    names = [rule.name for rule in settings.rules]
+    names = [folded(rule.name) for rule in settings.rules]
     for number, rule in enumerate(settings.rules):
         place = f"rules.{number}"
-        if names.index(rule.name) < number:
+        if names.index(folded(rule.name)) < number:
             yield f"{place}.name: another rule has the same name."
         yield from (f"{place}{fault}" for fault in _faults_of_rule(settings, rule))
         yield from (f"{place}.approvals: {fault}" for fault in _faults_of_approvals(settings, rule, directory))
@@ -56,7 +57,7 @@ def _faults_of_rule(settings: Settings, rule: RuleSettings) -> Iterator[str]:
         yield ".decision_amr: without an issuer nobody can have such a sign-in."
     if rule.hours is not None and rule.operations and not any(KINDS[name].lets_somebody_in for name in rule.operations):
         yield ".hours: they have no effect on these operations, which let nobody in."
-    if len(rule.model_fields_set - {"name", "accounts", "names", "organizational_units", "tags", "operations"}) == 0:
+    if rule_of(rule).demand == Demand(rule=rule.name):
         yield ": it demands nothing."
 
 

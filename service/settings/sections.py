@@ -4,7 +4,16 @@ from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+)
 
 from service.domain.account import Partition
 from service.domain.actor import SUBJECT_PATTERN, Role
@@ -13,7 +22,17 @@ from service.domain.operation import OperationName
 from service.domain.policy import SMALLEST_QUORUM, ApprovalComment, FreshExecutions, Policy
 from service.notify.kinds import HookKind, Kind
 from service.settings import patterns
-from service.settings.checks import check_clock, check_database, check_path, check_zone, split_url, wrong
+from service.settings.checks import (
+    check_clock,
+    check_comparable,
+    check_database,
+    check_date,
+    check_path,
+    check_visible,
+    check_zone,
+    split_url,
+    wrong,
+)
 
 _RULES = Policy()
 
@@ -147,10 +166,11 @@ class HoursSettings(_Section):
     opens: Clock = time(0)
     closes: Clock = time(0)
     zone: Annotated[str, AfterValidator(check_zone)]
-    closed_on: frozenset[date] = frozenset()
+    closed_on: frozenset[Annotated[date, BeforeValidator(check_date)]] = frozenset()
 
 
-Tag = Annotated[str, StringConstraints(max_length=256)]
+Tag = Annotated[str, StringConstraints(max_length=256), AfterValidator(check_comparable)]
+Tags = Annotated[frozenset[Tag], Field(min_length=1)]
 
 
 class RuleSettings(_Section):
@@ -158,11 +178,11 @@ class RuleSettings(_Section):
     to all; and to `operations`, or to all. All rules that apply count, and the strictest of each value.
     """
 
-    name: Name
+    name: Annotated[Name, AfterValidator(check_visible)]
     accounts: frozenset[AccountId] = frozenset()
-    names: tuple[Annotated[str, StringConstraints(min_length=1, max_length=100)], ...] = ()
+    names: tuple[Annotated[str, StringConstraints(max_length=100), AfterValidator(check_comparable)], ...] = ()
     organizational_units: frozenset[UnitId] = frozenset()
-    tags: dict[Annotated[str, StringConstraints(min_length=1, max_length=128)], Tag | frozenset[Tag]] = {}
+    tags: dict[Annotated[str, StringConstraints(max_length=128), AfterValidator(check_comparable)], Tag | Tags] = {}
     operations: frozenset[OperationName] = frozenset()
     approvals: tuple[ApprovalSettings, ...] = ()
     quorum: int | None = Field(default=None, ge=SMALLEST_QUORUM, le=100)

@@ -37,7 +37,6 @@ _WANTED_KINDS = {
     "bool_": "it has to be true or false",
     "string_": "it has to be a text",
     "time_delta_": "it has to be a duration, such as PT8H",
-    "date_": "it has to be a date, such as 2026-12-25",
     "time_": "it has to be a time of day, such as 08:30",
     "datetime_": "it has to be a time, such as 2026-01-31T12:00:00Z",
     "path_": "it has to be a path",

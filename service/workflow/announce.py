@@ -14,7 +14,8 @@ from service.workflow.tell import tell
 @retried
 def announce(ctx: Context) -> None:
     """Audit the rules of this process, unless the last ones in the log are the same. Raise Unavailable."""
-    now = Rulebook(ctx.policy, ctx.rules, ctx.directory).document()
+    names = {account.account_id: account.name for account in ctx.accounts.named()}
+    now = Rulebook(ctx.policy, ctx.rules, ctx.directory, names).document()
     with read(ctx.engine) as tx:
         if change(_last(audit.last_policy(tx)), now) is None:
             return

@@ -70,7 +70,7 @@ class Accounts(Protocol):
         """Return the accounts that are known without a call to AWS."""
 
     def known(self, account_id: str) -> Account | None:
-        """Return the account if it is known without a call to AWS."""
+        """Return the account if it is known without waiting for AWS."""
 
     def listed(self, organization: str) -> Sequence[Account]:
         """Return the accounts that an organization lists, ordered by id. Raise Unavailable."""
@@ -80,6 +80,9 @@ class Accounts(Protocol):
 
     def configured(self) -> Sequence[Account]:
         """Return the accounts in the settings."""
+
+    def named(self) -> Sequence[Account]:
+        """Return the accounts in the settings as they are there, without asking anybody."""
 
     def features(self, organization: str) -> frozenset[str]:
         """Return the centralized root access features that are enabled in an organization. Raise Unavailable."""
@@ -168,12 +171,13 @@ class Context:
         return account
 
     def placement(self, account_id: str) -> Placement:
-        """Return what rules can match of an account, without a call to AWS. Of an unknown account it is nothing."""
+        """Return what rules can match of an account, without waiting for AWS. Of an unknown account it is nothing."""
         return Placement.of(self.accounts.known(account_id))
 
-    def demands(self, account_id: str, name: OperationName) -> tuple[Demand, ...]:
-        """Return the demands of today's rules for this operation on this account."""
-        return tuple(rule.demand for rule in self.rules.matching(account_id, self.placement(account_id), name))
+    def demands(self, account_id: str, name: OperationName, placement: Placement | None = None) -> tuple[Demand, ...]:
+        """Return the demands of today's rules for this operation on this account, by its placement or that of now."""
+        placement = self.placement(account_id) if placement is None else placement
+        return tuple(rule.demand for rule in self.rules.matching(account_id, placement, name))
 
     def policy_for(self, account_id: str, name: OperationName, *filed: Demand) -> Policy:
         """Return today's policy for this operation on this account, with the demands of rules and those `filed`."""

@@ -70,7 +70,9 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
         if replayed is not None:
             return replayed
     account = ctx.account(draft.account_id)
-    policy = ctx.policy_for(draft.account_id, draft.operation.name)
+    placement = ctx.placement(draft.account_id)
+    demands = ctx.demands(draft.account_id, draft.operation.name, placement)
+    policy = ctx.policy.under(demands)
     check_lifetime(policy, draft.operation, draft.lifetime)
     check_at_filing(ctx, policy, draft.ticket)
     planned = plan(account, draft.operation.name)
@@ -82,7 +84,12 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
         observed = root.observe(ctx.now(), *(set(Part) - {Part.SIGNER}), *draft.operation.kind.reads)
     check_can_run(draft.operation, observed, accept_lockout=draft.accept_lockout)
     check_root_mfa(policy, draft.operation, observed)
-    filing = _filing(ctx, actor, draft, recipient, observed)
+    filing = replace(
+        _filing(ctx, actor, draft, recipient, observed),
+        quorum=policy.quorum,
+        demands=demands,
+        placement=placement if ctx.rules else None,
+    )
     request = replace(OperationRequest.file(filing), look_at=next_look(filing, filing.filed_at))
     try:
         return _store(ctx, actor, request, draft, idempotency_key)
@@ -123,7 +130,9 @@ def _store(ctx: Context, actor: Actor, request: OperationRequest, draft: Draft, 
         # Judged with the log held, so after the insert, which may wait for another of the same thing.
         standing = standing_of(ctx, tx, request, actor, held=True)
         check_may_still_file(request, actor, standing)
-        tell(ctx, tx, filed(request), actor=actor, at=request.filing.filed_at, request=request, standing=standing)
+        # The account may have been tagged since the demands were worked out. Then the next step refuses.
+        as_filed = replace(standing, policy=ctx.policy.under(request.filing.demands))
+        tell(ctx, tx, filed(request), actor=actor, at=request.filing.filed_at, request=request, standing=as_filed)
     return Shown(request, standing, actor, ctx.now())
 
 
@@ -140,10 +149,7 @@ def _replay(ctx: Context, actor: Actor, draft: Draft, key: str) -> Shown | None:
 
 
 def _filing(ctx: Context, actor: Actor, draft: Draft, recipient: str, observed: RootCredentials) -> Filing:
-    """Make the filing with the demands of now: AWS may have told of another name or tag of the account meanwhile."""
     now = ctx.now()
-    placement = ctx.placement(draft.account_id) if ctx.rules else None
-    demands = ctx.demands(draft.account_id, draft.operation.name)
     return Filing(
         request_id=ctx.new_id(),
         account_id=draft.account_id,
@@ -155,7 +161,7 @@ def _filing(ctx: Context, actor: Actor, draft: Draft, recipient: str, observed: 
         ticket=draft.ticket,
         run_on_approval=draft.run_on_approval,
         accept_lockout=draft.accept_lockout,
-        quorum=ctx.policy.under(demands).quorum,
+        quorum=ctx.policy.quorum,
         filed_at=now,
         approve_by=now + ctx.policy.approval_window,
         execution_window=ctx.policy.execution_window,
@@ -163,6 +169,4 @@ def _filing(ctx: Context, actor: Actor, draft: Draft, recipient: str, observed: 
         rollback_grace=ctx.policy.rollback_grace,
         lifetime=draft.lifetime,
         observed=observed,
-        demands=demands,
-        placement=placement,
     )

@@ -18,6 +18,9 @@ from service.workflow.context import Context
 from service.workflow.sign_in import Caller, recording_sign_ins, signed_in
 from service.workflow.standing import standing_of, standings_of
 
+# Requests under rules are judged in chunks of this size, and so many chunks at most in one call.
+_CHUNK, _MOST_CHUNKS = 100, 10
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -68,46 +71,61 @@ def list_requests(
         selection = replace(selection, reader=_reader(actor))
         if awaiting_me:
             selection = replace(selection, awaiting=_awaiting(ctx, tx, actor))
-        found = _found(ctx, tx, actor, selection, after=after, limit=limit + 1)
-        following = None
-        if len(found) > limit:
-            found, last = found[:limit], found[limit - 1].filing
-            following = Cursor(last.filed_at, last.request_id)
+        found, following = _found(ctx, tx, actor, selection, after=after, limit=limit)
         named = {who for request in found for who in (request.filing.requester, request.filing.recipient)}
         named -= ctx.directory.members.keys()  # the settings name these
         return Page(found, ctx.directory.joined(people.some(tx, named)), following)
 
 
 def _awaiting(ctx: Context, tx: Tx, actor: Actor) -> Awaiting:
-    approvers = people.concerned(tx, [actor.subject], groups=[ctx.directory.approver_groups()])
-    directory = ctx.directory.joined(approvers)
-    return Awaiting(actor.subject, directory, quorum=ctx.policy.quorum, now=ctx.now(), are_ruled=bool(ctx.rules))
+    approvers = people.concerned(tx, [actor.subject], groups=ctx.directory.approver_groups())
+    return Awaiting(
+        actor.subject,
+        ctx.directory.joined(approvers),
+        quorum=ctx.policy.quorum,
+        now=ctx.now(),
+        are_ruled=bool(ctx.rules) or ctx.policy.lacks_comment(None),
+    )
 
 
 def _found(
     ctx: Context, tx: Tx, actor: Actor, selection: Selection, *, after: Cursor | None, limit: int
-) -> list[Listed]:
-    """Return at most `limit` requests after the cursor, newest first. Those under rules are judged one by one."""
+) -> tuple[list[Listed], Cursor | None]:
+    """Return at most `limit` requests after the cursor, newest first, and the cursor of the next page.
+
+    Those under rules are judged one by one, and so many at most in one call. So a page may hold fewer.
+    """
+    if selection.awaiting is None:
+        page = requests.select_page(tx, selection, after=after, limit=limit + 1)
+        return page[:limit], _cursor(page[limit - 1]) if len(page) > limit else None
     found: list[Listed] = []
-    while True:
-        page = requests.select_page(tx, selection, after=after, limit=limit)
-        left_out = _not_awaited(ctx, tx, actor, selection.awaiting, page)
-        found += [listed for listed in page if listed.filing.request_id not in left_out]
-        if len(page) < limit or len(found) >= limit:
-            return found[:limit]
-        after = Cursor(page[-1].filing.filed_at, page[-1].filing.request_id)
+    for _ in range(_MOST_CHUNKS):
+        chunk = requests.select_page(tx, selection, after=after, limit=max(limit + 1, _CHUNK))
+        left_out = _not_awaited(ctx, tx, actor, selection.awaiting, chunk)
+        found += [listed for listed in chunk if listed.filing.request_id not in left_out]
+        if len(found) > limit:
+            return found[:limit], _cursor(found[limit - 1])
+        if len(chunk) < max(limit + 1, _CHUNK):
+            return found, None
+        after = _cursor(chunk[-1])
+    return found, after
 
 
-def _not_awaited(ctx: Context, tx: Tx, actor: Actor, awaiting: Awaiting | None, page: Sequence[Listed]) -> set[str]:
+def _cursor(last: Listed) -> Cursor:
+    return Cursor(last.filing.filed_at, last.filing.request_id)
+
+
+def _not_awaited(ctx: Context, tx: Tx, actor: Actor, awaiting: Awaiting, page: Sequence[Listed]) -> set[str]:
     """Return the ids of the requests that do not wait for this actor after all."""
-    ruled = [listed.filing.request_id for listed in page if awaiting is not None and awaiting.is_ruled(listed)]
-    if awaiting is None or not ruled:
+    ruled = [listed.filing.request_id for listed in page if awaiting.is_ruled(listed)]
+    if not ruled:
         return set()
     judged = requests.by_ids(tx, ruled)
     return {
         request.filing.request_id
         for request, standing in zip(judged, standings_of(ctx, tx, judged, actor), strict=True)
-        if not is_awaited(request, actor, standing, awaiting.now)
+        # A request that is barred stays in the list, so that somebody rejects or withdraws it.
+        if not (standing.barred_because(request) or is_awaited(request, actor, standing, awaiting.now))
     }
 
 

@@ -40,7 +40,7 @@ _NO_GROUPS = {
 class _Shown:
     """A person as a token shows them. `spelled` is the subject as in the token, `subject` the person's stored subject.
 
-    `word` is the token's groups; None if it has none, or if the settings have no grants for this issuer.
+    `word` is the token's groups; None if it has none, or if the settings name no groups of this issuer.
     """
 
     login: Login
@@ -154,7 +154,7 @@ def _check_subject(ctx: Context, subject: str) -> None:
 
 def _shown(ctx: Context, login: Login, spelled: str, subject: str) -> _Shown:
     word = None
-    if not isinstance(login.groups, Unsaid) and ctx.directory.grants.get(login.issuer):
+    if not isinstance(login.groups, Unsaid) and ctx.directory.known_groups(login.issuer):
         word = Word(ctx.directory.known_groups(login.issuer) & login.groups, login.proof.issued_at)
     return _Shown(login=login, spelled=spelled, subject=subject, word=word)
 

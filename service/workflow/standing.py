@@ -103,8 +103,8 @@ def directory_for(
 
     def first(limit: int | None) -> tuple[Directory, bool]:
         asked = dict.fromkeys(who for members, _ in wanted.values() for who in members[:limit])
-        stated = [groups for _, groups in wanted.values()]
-        found = people.concerned(tx, subjects, approvers=asked, groups=stated, limit=limit)
+        granted, *among = (groups for _, groups in wanted.values())
+        found = people.concerned(tx, subjects, approvers=asked, groups=granted, among=among, named=named, limit=limit)
         directory = ctx.directory.joined(found)
         if limit is None:
             return directory, True

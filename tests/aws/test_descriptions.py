@@ -499,3 +499,38 @@ def test_after_the_end_nothing_more_is_asked(aws: SimulatedAws) -> None:
     aws.on("ListTagsForResource", found.close, times=2)
     assert {account.tags for account in read(found).values()} == {None}
     assert aws.count("ListTagsForResource") == 1
+
+
+# --- what rules match ---
+
+
+def test_what_was_read_long_ago_is_not_known_any_more(aws: SimulatedAws) -> None:
+    """Otherwise an account that was tagged since would escape its rules in a process that nobody asks to read."""
+    watch = Watch()
+    found = organization(aws, watch=watch)
+    known = KnownAccounts({}, {"main": found})
+    read(found)
+    hanging = Hanging(aws)
+    watch.seconds += 2 * REFRESH.total_seconds() + 1801
+
+    account = known.known(PRODUCTION)
+
+    assert account is not None
+    assert (account.units, account.tags) == (None, None)
+    hanging.go_on.set()
+    found.readings()
+    assert known.known(PRODUCTION) == found.accounts()[PRODUCTION]
+
+
+def test_an_account_of_the_settings_is_known_with_its_units_and_tags(aws: SimulatedAws) -> None:
+    named = Account(account_id=PRODUCTION, name="prod", has_profile=False, organization="main")
+    found = organization(aws, listing=None, named=frozenset({PRODUCTION}))
+    known = KnownAccounts({PRODUCTION: named}, {"main": found})
+    known.get(PRODUCTION)
+    found.readings()
+
+    account = known.known(PRODUCTION)
+
+    assert account == known.get(PRODUCTION)
+    assert account is not None
+    assert account.tags == {"env": "prod", "owner": "platform"}

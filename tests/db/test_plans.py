@@ -129,7 +129,12 @@ LISTS: dict[str, Callable[[Tx], object]] = {
     "a token": lambda tx: tokens.with_owner(tx, "hash of bob"),
     "tokens of votes": lambda tx: tokens.some(tx, ["token-of-bob", "token-of-carol"]),
     "people of a request": lambda tx: people.concerned(
-        tx, ["bob", "alice"], approvers=["carol"], groups=[{("corp", "approvers")}], limit=8
+        tx,
+        ["bob", "alice"],
+        approvers=["carol"],
+        groups={("corp", "approvers")},
+        among=[{("corp", "requesters")}],
+        limit=8,
     ),
 }
 LISTS |= {

@@ -52,7 +52,6 @@ CHANGES: dict[str, Callable[[Any], object]] = {
 REFUSED = {
     "target": "target",
     "run_on_approval": "a create cannot run on approval",
-    "demands": "demands come from rules",
 }
 
 

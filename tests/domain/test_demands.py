@@ -84,6 +84,12 @@ def test_a_chain_of_people_in_two_groups_is_resolved() -> None:
     assert Tally(demands, 4, people | {"four": {"d"}}).is_met
 
 
+def test_a_chain_of_any_length_is_resolved() -> None:
+    people = {str(number): {str(number), str(number + 1)} for number in range(1_500)}
+
+    assert Tally({str(number): 1 for number in range(1_501)}, 1_501, people | {"last": {"0"}}).is_met
+
+
 _NAMES = st.sampled_from("abcd")
 PEOPLE = st.dictionaries(st.sampled_from([f"person {n}" for n in range(7)]), st.frozensets(_NAMES, max_size=3))
 DEMANDS = st.dictionaries(_NAMES, st.integers(1, 3), max_size=4)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.domain.account import Account
 from service.domain.demands import Demand, Tally
 from service.domain.operation import OperationName
 from service.domain.policy import ApprovalComment, Policy
@@ -54,13 +55,38 @@ def test_a_rule_applies_to_an_account_of_which_it_is_not_known_whether_it_does(s
 
 @pytest.mark.parametrize(
     "name",
-    ["PROD-eu", "\uff30rod-eu", "prod\u200b-eu", "pro\u00add-eu", "\U0001d429rod-eu"],
-    ids=["capitals", "full width", "zero width space", "soft hyphen", "bold"],
+    [
+        "PROD-eu",
+        "\uff30rod-eu",
+        "prod\u200b-eu",
+        "pro\u00add-eu",
+        "\U0001d429rod-eu",
+        " prod-eu ",
+        "p\u3164rod-eu",
+        "pro\ufe0fd-eu",
+    ],
+    ids=["capitals", "full width", "zero width space", "soft hyphen", "bold", "blanks", "Hangul filler", "selector"],
 )
 def test_a_name_that_looks_the_same_does_not_escape_a_rule(name: str) -> None:
     rules = Rules([rule(names=("prod-*",)), rule("tagged", tags={"Env": frozenset({"PROD-EU"})})])
 
     assert len(rules.matching(ACCOUNT, Placement(name=name, tags={"eNv": name}), CREATE)) == 2
+
+
+def test_an_accent_is_the_same_however_it_is_encoded() -> None:
+    rules = Rules([rule(names=("caf\u00e9-*",))])
+
+    assert rules.matching(ACCOUNT, Placement(name="cafe\u200d\u0301-1"), CREATE)
+
+
+def test_an_account_that_is_called_by_its_id_has_no_known_name() -> None:
+    assert Placement.of(Account(account_id=ACCOUNT, name=ACCOUNT)).name is None
+
+
+def test_a_rule_that_applies_to_none_of_the_accounts_is_idle() -> None:
+    rules = Rules([rule("misspelt", names=("prodd-*",)), rule("right", names=("prod-*",))])
+
+    assert [each.name for each in rules.idle([Account(account_id=ACCOUNT, name="prod-eu")])] == ["misspelt"]
 
 
 def test_an_account_has_moved_when_other_rules_match_it_and_not_when_the_settings_have_changed() -> None:

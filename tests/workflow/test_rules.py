@@ -4,28 +4,43 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, time, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
-from support.builders import ACCOUNT, ACCOUNTS, ALLOW_PASSWORD, DEACTIVATE, GRANTS, NOON, grouped, rules
+from support.builders import (
+    ACCOUNT,
+    ACCOUNTS,
+    ALLOW_PASSWORD,
+    BOTH,
+    DEACTIVATE,
+    GRANTS,
+    NOON,
+    OTHER_ACCOUNT,
+    grouped,
+    login,
+    rules,
+)
 from support.house import House
 from support.past_triggers import as_its_owner, contents
 
 from service.aws.organization import KnownAccounts
 from service.db.engine import read
-from service.domain.actor import Actor, Directory, Group
+from service.domain.actor import Actor, ActorKind, Directory, Group, Member, Role
 from service.domain.canonical import timestamp
 from service.domain.demands import Demand
 from service.domain.errors import Code, ServiceError
 from service.domain.hours import Hours
 from service.domain.operation import Operation
 from service.domain.policy import Policy, check_hours
+from service.domain.reminder import LOOK_EVERY
 from service.domain.request import OperationRequest, Status, Verdict
 from service.domain.rules import Rules
 from service.worker import run_pass
 from service.workflow.announce import announce
 from service.workflow.decide import decide
 from service.workflow.read import show
+from service.workflow.sign_in import sign_in
 
 BOTH_TEAMS = Demand(rule="both teams", approvals={"security": 1, "platform": 1})
 
@@ -363,3 +378,132 @@ def test_an_execution_records_the_groups_by_which_it_was_judged(ruled: House) ->
     assert started["data"]["groups"] == {"bob": ["security"], "dave": ["platform"]}
     assert started["data"]["policy"]["approvals"] == {"platform": 1, "security": 1}
     assert started["data"]["policy"]["rules"] == ["both teams"]
+
+
+# --- what a hostile reader found ---
+
+
+def test_a_vote_without_the_comment_that_a_rule_demands_since_does_not_count(house: House) -> None:
+    request = house.approved()
+    house.change(rules=rules(Demand(rule="say why", approval_comment=True)))
+
+    assert code_of(lambda: house.execute(request)) is Code.QUORUM_LOST
+
+
+def test_a_provider_whose_groups_give_no_role_says_who_is_in_a_group_of_rules(house: House) -> None:
+    by_corp = {"security": Group(provider_groups=frozenset({("corp", "sec")}))}
+    house.change(directory=Directory(house.ctx.directory.members, {}, by_corp))
+    house.change(rules=rules(Demand(rule="security", approvals={"security": 1})))
+    request, now = house.file(), house.clock()
+    bob = sign_in(house.ctx, replace(login("bob", "sec", at=now), subject="bob"))
+
+    assert approving(house, request, bob) is None
+    assert house.now(request).decisions[0].person == "bob"
+
+
+def test_a_request_of_an_account_that_has_moved_is_stuck_and_names_nobody(house: House) -> None:
+    house.change(rules=rules(Demand(rule="production", quorum=3), tags={"env": frozenset({"prod"})}))
+    called(house, "production", tags={"env": "prod"})
+    request = house.file()
+    called(house, "production", tags={"env": "dev"})
+
+    assert reminded(house, request)["people"] == []
+    assert "request.stuck" in [json.loads(content)["event"] for content in house.events(request)]
+    shown = house.client("bob").get(f"/v1/requests/{request.filing.request_id}").json()
+    assert shown["could_approve"] == []
+    assert house.client("bob").get("/v1/requests?awaiting=me").json()["items"] != []  # for somebody to reject it
+
+
+def test_what_was_judged_at_the_filing_is_what_was_filed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody tags the account while AWS is asked. The filing keeps what it was judged by, and cannot go on."""
+    house.change(rules=rules(Demand(rule="production", quorum=3), tags={"env": frozenset({"prod"})}))
+    called(house, "production", tags={"env": "dev"})
+    accounts = house.ctx.accounts
+    roots = house.ctx.roots
+    asked = roots.sign_in
+
+    def tagged_meanwhile(*arguments: Any) -> Any:
+        retagged = replace(ACCOUNTS[ACCOUNT], tags={"env": "prod"})
+        monkeypatch.setattr(accounts, "_configured", ACCOUNTS | {ACCOUNT: retagged})
+        return asked(*arguments)
+
+    monkeypatch.setattr(roots, "sign_in", tagged_meanwhile)
+    request = house.file()
+
+    assert (request.filing.quorum, request.filing.demands) == (2, ())
+    assert code_of(lambda: house.approve(request, "bob")) is Code.ACCOUNT_MOVED
+
+
+def test_votes_that_suffice_again_name_those_who_could_vote_once_more(ruled: House) -> None:
+    request = ruled.approve(ruled.file(), "bob")
+    ruled.change(directory=grouped(ruled.ctx.directory, platform="dave"))
+    ruled.approve(request, "dave")
+    ruled.change(directory=grouped(ruled.ctx.directory, security="bob", platform="dave"))
+
+    data = reminded(ruled, request)
+
+    assert (data["missing"], data["demands"]) == (0, "one more vote, even a repeated one")
+    assert data["people"] == ["Bob", "Carol", "Dave"]
+
+
+def test_a_group_that_can_never_be_met_again_is_stuck_at_once(ruled: House) -> None:
+    request = ruled.file()
+    ruled.without_role("dave", Role.APPROVER)
+    ruled.clock.advance(LOOK_EVERY)
+    run_pass(ruled.ctx)
+
+    assert "request.stuck" in [json.loads(content)["event"] for content in ruled.events(request)]
+
+
+def test_some_of_each_missing_group_are_named_among_many(house: House) -> None:
+    approver = frozenset({Role.APPROVER})
+    many = {
+        f"p{n:02}": Member(kind=ActorKind.PERSON, subject=f"p{n:02}", name=f"P{n:02}", roles=approver)
+        for n in range(12)
+    }
+    zoe = Member(kind=ActorKind.PERSON, subject="zoe", name="Zoe", roles=approver)
+    members = {**house.ctx.directory.members, **many, "zoe": zoe}
+    directory = replace(house.ctx.directory, members=members)
+    house.change(directory=grouped(directory, security="zoe", platform=" ".join(many)), rules=rules(BOTH_TEAMS))
+    request = house.file()
+
+    shown = house.client("alice").get(f"/v1/requests/{request.filing.request_id}").json()
+
+    assert "Zoe" in [who["name"] for who in shown["could_approve"]]
+    assert len(shown["could_approve"]) == 10
+
+
+def test_approvers_are_warned_of_hours_that_begin_when_an_approval_has_expired(house: House) -> None:
+    window = house.ctx.policy.execution_window
+    house.change(rules=in_hours(house, window + HOUR, window + 2 * HOUR))
+    request = house.file()
+
+    shown = house.client("bob").get(f"/v1/requests/{request.filing.request_id}").json()
+
+    assert "closed_too_long" in [warning["code"] for warning in shown["warnings"]]
+
+
+def test_a_row_with_demands_that_this_version_cannot_read_stops_that_request_alone(ruled: House) -> None:
+    request, other = ruled.file(), ruled.file(DEACTIVATE, ruled.spare_key())
+    with as_its_owner(ruled) as tx:
+        of_later = '[{"rule":"both teams","of a later version":1}]'
+        tx.execute(
+            text("UPDATE requests SET demands = :demands WHERE id = :id"),
+            {"demands": of_later, "id": request.filing.request_id},
+        )
+
+    assert code_of(lambda: ruled.approve(request, "bob")) is Code.ALTERED
+    assert len(ruled.client("bob").get("/v1/requests").json()["items"]) == 2
+    ruled.approve(other, "bob")
+
+
+def test_a_list_under_rules_is_judged_in_chunks_however_small_its_pages_are(ruled: House) -> None:
+    for account_id in (ACCOUNT, OTHER_ACCOUNT, BOTH):
+        ruled.file(account_id=account_id)
+    carol = ruled.client("carol")  # she is in no group, so none of them waits for her
+
+    with ruled.statements() as sent:
+        answer = carol.get("/v1/requests?awaiting=me&limit=1").json()
+
+    assert (answer["items"], answer["next_cursor"]) == ([], None)
+    assert len([statement for statement, _ in sent if not statement.startswith("BEGIN")]) <= 6
