@@ -20,6 +20,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, TypeGuard
@@ -59,16 +60,25 @@ def shown(value: object) -> str:
 # JSON. RFC 8785's form of a value without floats, and with ASCII names, is the sorted compact one.
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
 def canonical(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode(errors="surrogatepass")
+    return _ENCODER.encode(value).encode(errors="surrogatepass")
+
+
+def are_same(one: object, other: object) -> bool:
+    """To Python, true is the same as 1."""
+    return (type(one) is type(other) is int and one == other) or canonical(one) == canonical(other)
 
 
 def read_json(data: bytes, place: str, *, exact: bool = True) -> Any:
     """A value that every reader reads alike; `exact` is for one in its canonical form."""
     try:
-        value = json.loads(
-            data.decode(), object_pairs_hook=_members, parse_int=_integer, parse_float=_float, parse_constant=_float
-        )
+        # The canonical form has a name once, and what is ASCII has ASCII names. So nearly all need no look at each.
+        if exact and data.isascii() and data == canonical(value := _DECODER.decode(data.decode())):
+            return value
+        value = _CHECKING_DECODER.decode(data.decode())
         form = canonical(value)
     except (ValueError, RecursionError) as error:
         raise Finding("not-json", place, shown(str(error))) from None
@@ -92,6 +102,12 @@ def _integer(text: str) -> int:
 
 def _float(text: str) -> None:
     raise ValueError(f"expected an integer, found {shown(text)}")
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=_float)
+_CHECKING_DECODER = json.JSONDecoder(
+    object_pairs_hook=_members, parse_int=_integer, parse_float=_float, parse_constant=_float
+)
 
 
 def difference(expected: bytes, found: bytes) -> str:
@@ -390,8 +406,11 @@ def is_event(value: object) -> TypeGuard[Event]:
 
 def _time(text: object) -> int | None:
     """Microseconds since 1970 of a time in the log's one form."""
-    if not isinstance(text, str) or not _TIME.fullmatch(text):
-        return None
+    return _microseconds(text) if isinstance(text, str) and _TIME.fullmatch(text) else None
+
+
+@lru_cache(maxsize=256)  # each event is asked for its own several times; whatever gets here is short
+def _microseconds(text: str) -> int | None:
     try:
         return (datetime.fromisoformat(text) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     except ValueError:
@@ -639,7 +658,7 @@ class Replay:
 
     def _continue(self, event: Event, request: _Request) -> Told:
         place, data, at = _place(event), event["data"], _moment(event)
-        if self._knows_others and canonical(event.get("previous", request.last)) != canonical(request.last):
+        if self._knows_others and not are_same(event.get("previous", request.last), request.last):
             text = f"expected {request.last} before it, it says {shown(event['previous'])}"
             yield Finding("left-out", place, text)
         if at < request.at - _TOLERANCE:
@@ -1317,7 +1336,7 @@ def _check_chain(events: Sequence[Event]) -> Told:
             yield Finding("foreign-event", place, f"expected {shown(request_id)}, found {shown(event['request_id'])}")
         if before is not None and before >= seq:
             yield Finding("out-of-order", place, f"it stands behind seq {before}")
-        if canonical(event.get("previous", before)) != canonical(before):
+        if not are_same(event.get("previous", before), before):
             yield Finding("left-out", place, f"expected {before} before it, it says {shown(event['previous'])}")
         before = seq
     if unchained := sum("previous" not in event for event in events):
