@@ -55,6 +55,9 @@ _ACTIONS = [{"action": name, "allowed": True, "code": None, "reason": None} for 
     for name in ("withdraw", "execute", "confirm_receipt")
 ]
 _AT = "2026-01-01T00:00:00Z"
+_COULD_APPROVE = [
+    {"subject": who, "name": who, "groups": [], "last_seen_at": None, "away_until": None} for who in ("bob", "carol")
+]
 
 
 def _observed(account_id: str) -> dict[str, Any]:
@@ -193,7 +196,14 @@ def _answer(row: Row[Any], decided: list[Row[Any]]) -> Response:
                 "executed_at": row.claimed_at,
                 "lifetime": None,
             },
-            "quorum": {"needed": row.quorum, "counted": len(decided)},
+            "demands": [],
+            "quorum": {
+                "needed": row.quorum,
+                "counted": len(decided),
+                "missing": [{"groups": [], "count": row.quorum - len(decided)}] if len(decided) < row.quorum else [],
+                "rules": [],
+            },
+            "could_approve": _COULD_APPROVE if len(decided) < row.quorum else [],
             "decisions": [
                 {
                     "person": {"subject": each.person, "name": each.person},
