@@ -55,7 +55,7 @@ _ACTIONS = [{"action": name, "allowed": True, "code": None, "reason": None} for 
     for name in ("withdraw", "execute", "confirm_receipt")
 ]
 _AT = "2026-01-01T00:00:00Z"
-_COULD_APPROVE = [
+_COULD_APPROVE: list[dict[str, Any]] = [
     {"subject": who, "name": who, "groups": [], "last_seen_at": None, "away_until": None} for who in ("bob", "carol")
 ]
 
