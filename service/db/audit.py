@@ -45,11 +45,12 @@ def append(tx: Tx, *events: Event, actor: Actor, at: datetime, request_id: str |
         rows.append({"seq": seq, "at": at, "event": event.name, "request_id": request_id, "content": written.decode()})
         leaves.append(leaf_hash(written))
         previous = None if request_id is None else seq
-    tx.execute(insert(audit_events), rows)
+    tx.execute(_ADD, rows)
     roots = tree.grow(tx, before, leaves, tree.Head(grown.tree_size, grown.tree_root))
     return [Appended(seq, root) for seq, root in enumerate(roots, start=before + 1)]
 
 
+_ADD = insert(audit_events)
 # Linking an event to the previous one of its request shows when one is left out.
 _GROW = (
     update(audit_head)

@@ -165,11 +165,8 @@ def save(tx: Tx, before: OperationRequest, after: OperationRequest) -> None:
     """
     columns, columns_before = life_columns(after), life_columns(before)
     changed = {name: value for name, value in columns.items() if value != columns_before[name]}
-    saved = tx.execute(
-        update(requests)
-        .where(requests.c.id == before.filing.request_id, requests.c.version == before.version)
-        .values(**changed)
-    )
+    of_before = {"id_before": before.filing.request_id, "version_before": before.version}
+    saved = tx.execute(_SAVE, changed | of_before)
     if saved.rowcount != 1:
         raise Superseded
     for decision in after.decisions:
@@ -220,18 +217,19 @@ _DECISIONS = select(decisions).where(decisions.c.request_id.in_(bindparam("reque
 
 
 def _save_decision(tx: Tx, request: OperationRequest, decision: Decision, *, replaces: bool) -> None:
-    values = decision_columns(decision)
-    filing = request.filing
+    values, filing = decision_columns(decision), request.filing
     if replaces:
-        of_person = (decisions.c.request_id == filing.request_id) & (decisions.c.person == decision.person)
-        tx.execute(update(decisions).where(of_person).values(**values))
+        tx.execute(_REPLACE_DECISION, values | {"of_request": filing.request_id, "of_person": decision.person})
     else:
-        tx.execute(
-            insert(decisions).values(
-                request_id=filing.request_id,
-                person=decision.person,
-                requester=filing.requester,
-                recipient=filing.recipient,
-                **values,
-            )
-        )
+        of_request = {"request_id": filing.request_id, "requester": filing.requester, "recipient": filing.recipient}
+        tx.execute(_ADD_DECISION, values | of_request | {"person": decision.person})
+
+
+# Built once, as all that a decision needs. The columns to set are those that are given.
+_SAVE = update(requests).where(
+    requests.c.id == bindparam("id_before"), requests.c.version == bindparam("version_before")
+)
+_ADD_DECISION = insert(decisions)
+_REPLACE_DECISION = update(decisions).where(
+    decisions.c.request_id == bindparam("of_request"), decisions.c.person == bindparam("of_person")
+)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import ColumnElement, Engine, func, insert, select, update
+from sqlalchemy import ColumnElement, Engine, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.db.engine import Tx
@@ -82,16 +82,18 @@ def grow(tx: Tx, before: int, leaves: Sequence[bytes], known: Head) -> list[byte
         fresh |= completed
         roots.append(frontier.root())
     rows = [{"seq": seq_of(node), "level": node.level, "hash": found.hex()} for node, found in fresh.items()]
-    is_smaller = audit_tree.c.size < frontier.size
     try:
         if rows:
-            tx.execute(insert(audit_nodes), rows)
-        tx.execute(update(audit_tree).where(is_smaller).values(size=frontier.size, root=roots[-1].hex()))
+            tx.execute(_ADD, rows)
+        tx.execute(_MOVE, {"size": frontier.size, "root": roots[-1].hex(), "up_to": frontier.size})
     except IntegrityError:
         raise _not_of_its_events() from None
     _EDGES[tx.engine] = frontier
     return roots
 
+
+_ADD = insert(audit_nodes)
+_MOVE = update(audit_tree).where(audit_tree.c.size < bindparam("up_to"))
 
 # The tree's right edge after what this process appended last. It is used only if its root is the stored root, so an
 # append that was rolled back does no harm.
