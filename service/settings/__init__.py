@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
 
 from service.settings.environment import FILE_VARIABLE, faults_of_environment, faults_of_json
-from service.settings.faults import faults_of, faults_of_log
+from service.settings.faults import faults_of, faults_of_log, faults_of_rulebook
 from service.settings.model import PREFIX, Settings
 from service.settings.places import secrets_in
 from service.settings.sections import (
@@ -38,6 +38,7 @@ __all__ = [
     "holds_secret",
     "load",
     "load_for_audit",
+    "load_for_policy",
     "load_values",
     "path_of",
     "settings_file",
@@ -70,6 +71,22 @@ class _Read(Settings):
         return env_settings, InitSettingsSource(settings_cls, init_settings()["document"])
 
 
+class _OfFile(Settings):
+    """Settings from `document` alone, whatever the environment has."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del env_settings, dotenv_settings, file_secret_settings
+        return (InitSettingsSource(settings_cls, init_settings()["document"]),)
+
+
 def load(file: Path | None = None) -> Settings:
     """Read the file (`file`, else `ROOTQUORUM_CONFIG`, else `rootquorum.toml` if there) and the environment.
 
@@ -78,7 +95,7 @@ def load(file: Path | None = None) -> Settings:
     settings = load_values(file)
     faults = list(faults_of(settings))
     if faults and settings_file(file) is None:
-        faults.insert(0, f"There is no {_DEFAULT_FILE} here, and {FILE_VARIABLE} names no other file.")
+        faults.insert(0, _no_file())
     if faults:
         raise FaultySettings(faults)
     return settings
@@ -97,6 +114,24 @@ def load_for_audit(file: Path | None = None) -> Settings:
     return Settings.model_construct(database=settings.database, audit=audit)
 
 
+def load_for_policy(file: Path | None = None, *, file_alone: bool = False) -> Settings:
+    """Read the settings, of which only those need to be possible that say who may approve what.
+
+    Nothing that they refer to is read. With `file_alone`, the environment overrides nothing. Raise FaultySettings.
+    """
+    settings = load_values(file, file_alone=file_alone)
+    faults = [*([] if file_alone else faults_of_environment()), *faults_of_rulebook(settings)]
+    if faults and settings_file(file) is None:
+        faults.insert(0, _no_file())
+    if faults:
+        raise FaultySettings(faults)
+    return settings
+
+
+def _no_file() -> str:
+    return f"There is no {_DEFAULT_FILE} here, and {FILE_VARIABLE} names no other file."
+
+
 def settings_file(file: Path | None = None) -> Path | None:
     """Return the settings file, or None if all settings come from the environment."""
     named = _named(file)
@@ -108,8 +143,11 @@ def holds_secret(file: Path) -> bool:
     return any(True for _ in secrets_in(read_toml(file)))
 
 
-def load_values(file: Path | None = None) -> Settings:
-    """Read settings and check each value alone; the combination may still be impossible. Raise FaultySettings."""
+def load_values(file: Path | None = None, *, file_alone: bool = False) -> Settings:
+    """Read settings and check each value alone; the combination may still be impossible. Raise FaultySettings.
+
+    With `file_alone`, the environment overrides nothing.
+    """
     named = _named(file)
     chosen = named or _DEFAULT_FILE
     try:
@@ -122,7 +160,7 @@ def load_values(file: Path | None = None) -> Settings:
         raise FaultySettings([str(error)]) from None
 
     try:
-        return _Read(document=document)  # type: ignore[call-arg]  # only for its sources
+        return (_OfFile if file_alone else _Read)(document=document)  # type: ignore[call-arg]  # for its sources
     except ValidationError as error:
         raise FaultySettings([*faults_in(error, chosen)]) from None
     except (SettingsError, RecursionError):

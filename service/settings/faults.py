@@ -19,7 +19,7 @@ from service.settings.sections import (
 
 def faults_of(settings: Settings) -> Iterator[str]:
     yield from faults_of_environment()
-    yield from _faults_of_people(settings)
+    yield from faults_of_rulebook(settings)
     yield from _faults_of_issuers(settings)
     yield from _faults_of_accounts(settings)
     yield from _faults_of_organizations(settings)
@@ -38,6 +38,11 @@ def faults_of(settings: Settings) -> Iterator[str]:
         yield (
             "database.connections: too few. The worker uses worker.parallel plus one, and the API needs at least one."
         )
+
+
+def faults_of_rulebook(settings: Settings) -> Iterator[str]:
+    """Yield the faults of what says who may approve what, whatever else the settings have."""
+    yield from _faults_of_people(settings)
 
 
 def _faults_of_people(settings: Settings) -> Iterator[str]:

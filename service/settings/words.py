@@ -81,18 +81,18 @@ _TOML_PLACE = re.compile(r"(?P<what>.*) \(at (?P<place>line \d+, column \d+|end 
 
 
 class Unreadable(Exception):
-    """The settings file cannot be read; the text is the sentence that says why."""
+    """The file cannot be read; the text is the sentence that says why."""
 
 
 def read_toml(file: Path) -> dict[str, Any]:
-    """Read a settings file. Raise FileNotFoundError, Unreadable."""
+    """Read a TOML file. Raise FileNotFoundError, Unreadable."""
     try:
         # Editors on Windows add a byte order mark.
         return tomllib.loads(file.read_bytes().decode().removeprefix("\ufeff"))
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise Unreadable(f"The settings file {file} cannot be read: {error.strerror}.") from None
+        raise Unreadable(f"{file} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
         line = bytes(error.object)[: error.start].count(b"\n") + 1
         raise Unreadable(f"{file}, line {line}: the file is not UTF-8.") from None
@@ -120,10 +120,10 @@ def faults_in(error: ValidationError, file: Path) -> Iterator[str]:
         if fault["type"] == "extra_forbidden":
             yield _unknown(location, file)
         elif location[-1:] == ("[key]",):
-            yield f"{_place(location[:-2])}: a name{_lines(location[-2], file)}: {_wanted(fault)}."
+            yield f"{_place(location[:-2])}: a name{_lines(location[-2], file)}: {requirement(fault)}."
         else:
             # A value with a union type has a fault for each member.
-            wanted.setdefault(_place(location), []).append(_wanted(fault))
+            wanted.setdefault(_place(location), []).append(requirement(fault))
     for place, all_wanted in wanted.items():
         yield f"{place}: {', or '.join(dict.fromkeys(all_wanted))}."
 
@@ -133,7 +133,8 @@ def _place(location: Location) -> str:
     return named(location) if variable is None else f"{named(location)} ({variable})"
 
 
-def _wanted(fault: ErrorDetails) -> str:
+def requirement(fault: ErrorDetails) -> str:
+    """Return what a value has to be, in our words and without the value."""
     context = fault.get("ctx", {})
     if fault["type"] == "rule":
         return fault["msg"]
