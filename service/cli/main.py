@@ -33,6 +33,9 @@ app.later("demo", "service.cli.demo:demo", "Run the main workflow, as four peopl
 app.later("token", "service.cli.token:app", "API tokens: create, list, revoke. Tokens of a provider: explain.")
 app.later("person", "service.cli.person:app", "The people that the service knows: list, suspend, reinstate.")
 app.later("accounts", "service.cli.accounts:app", "Accounts: check whether they can serve.")
+app.later(
+    "policy", "service.cli.policy:app", "Rules, from files alone: explain, check expectations, compare two files."
+)
 app.later("notify", "service.cli.notify:app", "Destinations of events.")
 app.later("audit", "service.cli.audit:app", "The audit log: keys, anchors, verification.")
 

@@ -33,6 +33,7 @@ NEEDY: dict[str, tuple[str, ...]] = {
 # Tried in processes of their own: they configure the log.
 STAYING = {"serve", "worker"}
 NEED_NONE = {"openapi", "token explain", "demo", "accounts check", "notify test", "notify key", "audit key"}
+NEED_NONE |= {"policy explain", "policy check", "policy diff"}
 
 
 @pytest.fixture

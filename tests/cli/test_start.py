@@ -82,6 +82,16 @@ def test_a_token_is_created_without_the_api_aws_and_migrations(tmp_path: Path) -
     assert not {name for name in found if name.startswith(("service.api", "service.aws", "service.notify.products"))}
 
 
+def test_rules_are_explained_without_a_database_and_aws(tmp_path: Path) -> None:
+    (tmp_path / "rootquorum.toml").write_text(_SETTINGS)
+
+    found = loaded(tmp_path, run("policy", "explain", "production", "create_access_key"))
+
+    assert found & _LARGE == {"pydantic", "sqlalchemy"}  # the settings' model
+    layers = ("service.api", "service.app", "service.auth", "service.aws", "service.db", "service.workflow")
+    assert not {name for name in found if name.startswith(layers)}
+
+
 def test_the_worker_loads_no_server(tmp_path: Path) -> None:
     assert loaded(tmp_path, "import service.cli.worker") & {"alembic", "fastapi", "moto", "uvicorn"} == set()
 
