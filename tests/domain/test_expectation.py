@@ -282,6 +282,30 @@ def test_the_only_requester_is_needed() -> None:
     assert [finding.what for finding in found] == ["nobody can get it approved without rita"]
 
 
+def test_a_machine_files_a_create_only_for_somebody_who_can_receive_it() -> None:
+    """What it files for itself needs nobody else. A new key needs a person, who then does not approve."""
+    robo = Member(kind=ActorKind.MACHINE, subject="robo", name="robo", roles=frozenset({Role.REQUESTER}))
+    approvers = [member(name, roles=[Role.APPROVER]) for name in ("bob", "carol")]
+    alone = realm_with(*approvers, robo)
+
+    assert held(alone, possible=True, operations=frozenset({DELETE}))
+    assert not held(alone, possible=True, operations=frozenset({CREATE}))
+    assert held(realm_with(*approvers, robo, member("rita", roles=[])), possible=True)
+
+
+def test_of_a_providers_groups_any_may_make_a_member() -> None:
+    """Bob stands for red by the group `second`, which puts him into no other group; `first` would into blue."""
+    red, blue = {"red": ["first", "second"]}, {"blue": ["first"]}
+    rules = [rule("red", {"red": 1})]
+    realm = realm_with(member("bob"), member("carol"), rules=rules, provider_groups=red | blue)
+
+    assert not held(realm, needs={"blue": 1})
+    assert held(
+        realm_with(member("bob"), member("carol"), rules=rules, provider_groups={"red": ["first"]} | blue),
+        needs={"blue": 1},
+    )
+
+
 def test_it_can_be_expected_that_nobody_approves_it() -> None:
     locked = rule("locked", {"nobody": 1}, accounts=frozenset({ACCOUNT}))
 
