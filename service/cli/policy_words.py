@@ -39,13 +39,13 @@ def say(text: str, indent: int = 0) -> None:
         console.print(line, soft_wrap=True)
 
 
-def several(names: Collection[str], most: int = MOST_NAMES) -> str:
+def several(names: Collection[str], word: str = "and", most: int = MOST_NAMES) -> str:
     """Name some of them, and count the others."""
     some = list(names)[:most]
     left = len(names) - len(some)
     if left:
-        return f"{', '.join(some)} and {left:,} more"
-    return " and ".join(filter(None, [", ".join(some[:-1]), *some[-1:]]))
+        return f"{', '.join(some)} {word} {left:,} more"
+    return f" {word} ".join(filter(None, [", ".join(some[:-1]), *some[-1:]]))
 
 
 def part_document(part: Part, electors: Electors, within: str | None = None) -> Document:
@@ -67,7 +67,7 @@ def part_text(part: Mapping[str, Any]) -> str:
     if not people:
         who = f"{number} {'person' if number == 1 else 'people'}"
     else:
-        who = several(people) if len(people) == number else f"{number} of {several(people)}"
+        who = several(people) if len(people) == number else f"{number} of {several(people, 'or')}"
     signed = [
         " or ".join(f"group {each['group']} of issuer {each['issuer']}" for each in some)
         for some in part["signed_in_with"]
@@ -83,7 +83,10 @@ def people_text(parts: Iterable[Mapping[str, Any]]) -> str:
         who = str((part["people"], part["signed_in_with"]))
         first = alike.setdefault(who, {**part, "number": 0})
         first["number"] += part["number"]
-    return " and ".join(map(part_text, alike.values()))
+    simple = [part for part in alike.values() if len(part["people"]) == part["number"] and not part["signed_in_with"]]
+    names = sorted(who for part in simple for who in part["people"])
+    others = [part_text(part) for part in alike.values() if part not in simple]
+    return "; and ".join([*([several(names)] if names else []), *others])
 
 
 def places_document(places: Iterable[tuple[Site, OperationName]]) -> list[Json]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from service.domain.actor import Directory, Group, Role
+from service.domain.actor import Directory, Group, Member, Role
 from service.domain.policy import ApprovalComment, FreshExecutions, Policy
 from service.domain.rulebook import Rulebook
 from service.domain.rules import Rule
@@ -125,12 +125,22 @@ def role_changes(old: Directory, new: Directory) -> Iterator[Change]:
             yield Change(f"{who} is {role} {_in(had)}, then {_in(has)}", is_looser)
     for subject, member in old.members.items():
         other = new.members.get(subject)
-        if other is None and any(new.grants.values()):
-            yield Change(
-                f"{subject} is no longer named, and has the roles that a provider's groups give", is_looser=True
-            )
+        if other is None:
+            granted = ((grant, role) for grants in new.grants.values() for grant in grants for role in grant.roles)
+            for role in sorted({role for grant, role in granted if _adds(grant.accounts, member, role)}):
+                yield Change(
+                    f"{subject} is no longer named, so a provider's groups may make them {role}", is_looser=True
+                )
         elif other is not None and (other.kind, other.login) != (member.kind, member.login):
             yield Change(f"{subject} signs in otherwise", is_looser=True)
+
+
+def _adds(accounts: frozenset[str] | None, member: Member, role: Role) -> bool:
+    """Return whether a role in these accounts, or in all, is more than the member had."""
+    if role not in member.roles:
+        return True
+    limit = member.limits.get(role)
+    return limit is not None and (accounts is None or not accounts <= limit)
 
 
 def _rights(directory: Directory) -> _Rights:

@@ -334,6 +334,21 @@ def test_more_of_a_role_is_looser_and_less_is_not() -> None:
     assert not list(role_changes(auditor, auditor))
 
 
+def test_somebody_who_is_no_longer_named_gains_only_roles_that_they_had_not() -> None:
+    nobody, approvers, all_roles = (
+        realm_with(grants=(Grant("staff", frozenset(roles)),) if roles else ()).rulebook.directory
+        for roles in ((), (Role.APPROVER,), (Role.APPROVER, Role.AUDITOR))
+    )
+    ann = realm_with(member("ann")).rulebook.directory
+
+    def gained(new: Directory) -> list[str]:
+        old = replace(ann, grants=new.grants)
+        return [each.what for each in role_changes(old, new) if each.is_looser]
+
+    assert gained(nobody) == gained(approvers) == []
+    assert gained(all_roles) == ["ann is no longer named, so a provider's groups may make them auditor"]
+
+
 def test_what_is_too_much_to_look_through_counts_as_looser() -> None:
     rules = [
         Rule(demand=Demand(rule=f"{at}", approvals={f"g{at}": 1}), tags={f"t{at}": frozenset({"yes"})})
