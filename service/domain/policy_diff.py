@@ -16,7 +16,7 @@ from service.domain.situations import Book
 from service.domain.strictness import Change, is_plainly_no_looser, policy_changes
 
 # Pairs of rules that are looked at, for all accounts and operations, and names. This takes seconds.
-_MOST_PAIRS = 200_000
+_MOST_PAIRS = 100_000
 _MOST_NAMES = 3_000
 
 _Placed = tuple[frozenset[str] | None, Mapping[str, str] | None]

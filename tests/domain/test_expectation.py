@@ -20,7 +20,7 @@ from service.domain.rulebook import Rulebook
 from service.domain.rules import Placement, Rule, Rules
 from service.domain.situations import Book, reason
 
-_REALMS = settings(max_examples=150)
+_REALMS = settings(max_examples=80)
 
 
 @_REALMS
