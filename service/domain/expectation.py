@@ -23,6 +23,8 @@ _MOST_SETS = 4
 GAVE_UP = "There are too many cases to look through; name fewer accounts, patterns or tags."
 TAKES_NONE = "It takes no account of the settings, and none that an organization may list."
 
+_NO_GROUP = "the settings have no group"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
@@ -69,11 +71,11 @@ def faults(book: Book, expectations: Collection[Expectation], apart: Collection[
     directory = book.realm.rulebook.directory
     groups = directory.groups.keys()
     for group in sorted(frozenset().union(*apart) - groups):
-        yield f"assume.apart: the settings have no group {group}."
+        yield f"assume.apart: {_NO_GROUP} {group}."
     for each in expectations:
         where = f'"{each.selector.name}"'
         for group in sorted(each.groups - groups):
-            yield f"{where}: the settings have no group {group}."
+            yield f"{where}: {_NO_GROUP} {group}."
         for who in sorted(frozenset().union(*each.never)):
             member = directory.members.get(who)
             if member is None or member.kind is not ActorKind.PERSON:
