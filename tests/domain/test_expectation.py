@@ -190,6 +190,24 @@ def test_an_account_whose_name_misses_the_rule_is_found() -> None:
     assert held(realm, needs={"security": 1}, names=("PROD-*",))
 
 
+def test_a_name_for_which_another_rule_applies_is_found() -> None:
+    """Each name that begins with p has one of two rules; no name has neither."""
+    rules = [rule("short", {"platform": 1}, names=("p",)), rule("longer", {"security": 1}, names=("p?*",))]
+    realm = realm_with(*_PEOPLE, rules=rules, accounts={}, listings=(Listing(),), has_organizations=True)
+
+    assert not held(realm, needs={"platform": 1}, names=("p*",))
+    assert not held(realm, needs={"security": 1}, names=("p*",))
+    assert held(realm, needs={"security": 1}, names=("p?*",))
+
+
+def test_a_rule_for_one_unit_is_not_counted_on_in_another() -> None:
+    by_unit = rule("by unit", {"security": 1}, units=frozenset({"ou-a"}))
+    realm = realm_with(*_PEOPLE, rules=[by_unit], has_organizations=True)
+
+    assert held(realm, needs={"security": 1}, units=frozenset({"ou-a"}))
+    assert not held(realm, needs={"security": 1}, units=frozenset({"ou-a", "ou-b"}))
+
+
 def test_an_account_that_no_organization_lists_is_not_looked_at() -> None:
     by_name = rule("by name", {"security": 1}, names=("prod*",))
     only_one = Listing(allow=frozenset({OTHER_ACCOUNT}))
@@ -249,6 +267,14 @@ def test_it_stays_possible_without_any_one_person() -> None:
     more = realm_with(*_PEOPLE, member("erin", "security"), rules=[_BOTH])
     assert held(more, possible=True, also_without_any=1)
     assert not held(more, possible=True, also_without_any=2)
+
+
+def test_whoever_is_needed_is_found_among_all_who_suffice() -> None:
+    realm = realm_with(member("zoe", "security"), *_PEOPLE[1:], rules=[_BOTH])
+
+    found = contradictions(Book(realm), expecting(possible=True, also_without_any=1))
+
+    assert [finding.what for finding in found] == ["nobody can get it approved without zoe"]
 
 
 def test_what_only_a_provider_makes_possible_is_not_possible_with_named_people() -> None:

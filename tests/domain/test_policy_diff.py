@@ -166,6 +166,17 @@ def test_a_rule_that_takes_fewer_tags_is_looser_where_it_no_longer_applies() -> 
     assert not compare(new, old).is_looser
 
 
+def test_a_policy_is_looser_where_no_rule_by_tag_applies() -> None:
+    three = Rule(demand=Demand(rule="three", quorum=3), tags={"env": frozenset({"prod"})})
+    old, new = (
+        realm_with(*_TEAMS, rules=[three], has_organizations=True, policy=Policy(quorum=quorum)) for quorum in (3, 2)
+    )
+
+    ((_, where),) = compare(old, new).possible.items()
+
+    assert [site.placement.tags for site in where.places.values()] == [{}] * len(OperationName)
+
+
 def test_a_name_that_a_pattern_no_longer_takes_is_found() -> None:
     old, new = (
         realm_with(*_TEAMS, rules=[Rule(demand=_SECURITY, names=(name,))], listings=(Listing(),))
@@ -386,6 +397,34 @@ def test_nobody_suffices_anew_where_each_part_is_stricter(
 
     if is_plainly_no_looser(old.rulebook, new.rulebook):
         assert next(_gained(old, new, placement, name), None) is None
+
+
+@pytest.mark.parametrize(
+    "selects",
+    [
+        {"accounts": frozenset({ACCOUNT})},
+        {"names": ("prod*",)},
+        {"units": frozenset({"ou-a"})},
+        {"tags": {"env": frozenset({"prod"})}},
+        {"operations": frozenset({CREATE})},
+    ],
+    ids=lambda selects: next(iter(selects)),
+)
+def test_a_rule_for_less_is_not_plainly_as_strict(selects: dict[str, Any]) -> None:
+    everywhere, somewhere = (
+        realm_with(*_TEAMS, rules=[Rule(demand=_SECURITY, **some)]).rulebook for some in ({}, selects)
+    )
+
+    assert not is_plainly_no_looser(everywhere, somewhere)
+    assert is_plainly_no_looser(somewhere, everywhere)
+
+
+def test_another_issuer_is_not_plainly_as_strict() -> None:
+    """A group may name a provider's group before there is such a provider."""
+    old = realm_with(*_TEAMS).rulebook
+    grants = {**old.directory.grants, "other": ()}
+
+    assert not is_plainly_no_looser(old, replace(old, directory=replace(old.directory, grants=grants)))
 
 
 def test_thousands_of_accounts_and_rules_are_few_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
