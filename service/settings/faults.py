@@ -8,7 +8,7 @@ from service.domain.actor import WORKER
 from service.domain.checkpoint import VerifierKey, parse_verifier_key
 from service.settings.environment import faults_of_environment
 from service.settings.model import Settings
-from service.settings.rule_faults import faults_of_rules
+from service.settings.rule_faults import faults_of_readings, faults_of_rules
 from service.settings.sections import (
     AuditSettings,
     IssuerSettings,
@@ -24,7 +24,7 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from _faults_of_accounts(settings)
     yield from _faults_of_organizations(settings)
     yield from _faults_of_policy(settings)
-    yield from faults_of_rules(settings)
+    yield from faults_of_readings(settings)
     if settings.webhooks or settings.chats or settings.trackers or settings.hooks:
         from service.settings.destination_faults import faults_of_destinations
 
@@ -43,6 +43,7 @@ def faults_of(settings: Settings) -> Iterator[str]:
 def faults_of_rulebook(settings: Settings) -> Iterator[str]:
     """Yield the faults of what says who may approve what, whatever else the settings have."""
     yield from _faults_of_people(settings)
+    yield from faults_of_rules(settings)
 
 
 def _faults_of_people(settings: Settings) -> Iterator[str]:

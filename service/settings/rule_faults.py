@@ -23,6 +23,17 @@ def faults_of_rules(settings: Settings) -> Iterator[str]:
         yield from (f"{place}.approvals: {fault}" for fault in _faults_of_approvals(settings, rule, directory))
 
 
+def faults_of_readings(settings: Settings) -> Iterator[str]:
+    """Yield a fault for each rule by something that no organization reads."""
+    organizations = settings.organizations.values()
+    for number, rule in enumerate(settings.rules):
+        place = f"rules.{number}"
+        if rule.organizational_units and not any(organization.read_units for organization in organizations):
+            yield f"{place}.organizational_units: without read_units in an organization it would apply to all accounts."
+        if rule.tags and not any(organization.read_tags for organization in organizations):
+            yield f"{place}.tags: without read_tags in an organization it would apply to all accounts."
+
+
 def _faults_of_group(settings: Settings, name: str) -> Iterator[str]:
     group, place = settings.groups[name], f"groups.{name}"
     if not group.people and not group.provider_groups:
@@ -49,10 +60,6 @@ def _faults_of_rule(settings: Settings, rule: RuleSettings) -> Iterator[str]:
         and rule.accounts - settings.accounts.keys()
     ):
         yield ".accounts: one of them is not configured."
-    if rule.organizational_units and not any(organization.read_units for organization in organizations):
-        yield ".organizational_units: without read_units in an organization it would apply to all accounts."
-    if rule.tags and not any(organization.read_tags for organization in organizations):
-        yield ".tags: without read_tags in an organization it would apply to all accounts."
     if rule.decision_amr and not settings.issuers:
         yield ".decision_amr: without an issuer nobody can have such a sign-in."
     if rule.hours is not None and rule.operations and not any(KINDS[name].lets_somebody_in for name in rule.operations):

@@ -369,7 +369,7 @@ def test_a_stricter_rule_is_exit_1(folder: Path) -> None:
     [
         ('{ group = "security", at_least = 1 }, ', "", "  bob and carol (before: 1 needed for security)"),
         ('max_lifetime = "P7D"', "", "  looser: max_lifetime: P7D, then none"),
-        ("ticket_required = true", "", "  looser: ticket_required: yes, then no"),
+        ("ticket_required = true", "quorum = 2", "  looser: ticket_required: yes, then no"),
         ('roles = ["approver"]\n[people.c', 'roles = ["auditor"]\n[people.c', "  looser: bob is auditor in none, then"),
         (', accounts = ["444455556666"] }]', "}]", "  looser: group root-approvers of issuer corp is approver in 4444"),
         ("https://login", "https://other", "  looser: issuer corp was changed: it may say of others who signs in"),
