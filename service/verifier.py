@@ -1,11 +1,14 @@
 """Checks what Rootquorum's audit log says, without Rootquorum and without trusting it.
 
-    python verifier.py --key KEY [--anchor FILE] [--head SIZE:ROOT] [--consistency FILE] [--expect KIND] FILE …
+    python verifier.py --key KEY [--anchor FILE] [--head SIZE:ROOT] [--consistency FILE] [--expect KIND]
+        [--signers FILE | --founders FILE] [--all-signed] [--extract DIR] FILE …
 
 A file is an export of the log, the evidence of one request, or a checkpoint; docs/audit-log.md says what is in them.
 This one file needs Python 3.11 and `cryptography`, and nothing else of the service. In its order: JSON, the tree, the
-signed head, the rules, an export, evidence, the command. It ends with 0 when all is well, 1 after a finding, 2 when
-misused.
+signed head, people's signatures, their statements, whose key counts, the rules, an export, evidence, the command. It
+ends with 0 when all is well, 1 after a finding, 2 when misused.
+
+It is one file although it is long: whoever checks copies and reads one thing, and no half of it can be left behind.
 """
 
 import argparse
@@ -13,29 +16,41 @@ import base64
 import hashlib
 import json
 import re
+import shlex
+import shutil
 import sys
+import tempfile
+import unicodedata
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock
 from functools import lru_cache
-from itertools import chain
+from heapq import merge
+from itertools import chain, groupby
 from pathlib import Path
-from typing import Any, BinaryIO, TypeGuard
+from typing import Any, BinaryIO, TypeGuard, TypeVar
 from zoneinfo import ZoneInfo
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256, SHA512
 
 _LARGEST_INTEGER = 2**53 - 1
 _LONGEST_LINE, _LONGEST_DOCUMENT = 1 << 24, 1 << 28
 _LONGEST_SHOWN, _SHOWN_OF_A_KIND = 120, 5
 _MOST_SIGNATURES = 100  # C2SP's signed-note asks readers for 16 at least
 
-_EVIDENCE = "rootquorum-evidence/1"
 _MEMBERS = {"format", "request", "digest", "decisions", "policy", "outcome", "events", "checkpoint", "keys"}
+_SIGNED_MEMBERS, _HEAD = {"signing", "heads"}, {"size", "proof"}
+_EVIDENCE_1, _EVIDENCE_2 = "rootquorum-evidence/1", "rootquorum-evidence/2"
 
 
 class Finding(Exception):
@@ -213,10 +228,13 @@ class Head:
 
 @dataclass(frozen=True)
 class Kept:
-    """What is known from elsewhere: heads, and by their two sizes the proofs that one log begins with another."""
+    """What is known from elsewhere: heads, by their two sizes the proofs that one log begins with another, and whose
+    signatures count.
+    """
 
     heads: list[Head]
     proofs: dict[tuple[int, int], list[bytes]]
+    trust: "Trust" = field(default_factory=lambda: Trust())  # noqa: PLW0108  # it is defined further down
 
 
 def from_base64(text: object, length: int) -> bytes:
@@ -329,6 +347,619 @@ def compare_one(kept: Kept, signed: Head) -> Told:
             yield Finding("rewritten", f"sequence numbers 1 to {smaller.size}", f"{head.source}: {error}")
 
 
+# Signatures: OpenSSH's of files (its PROTOCOL.sshsig), and those of passkeys in the same form (its PROTOCOL.u2f). What
+# OpenSSH reads but does not write is refused, so that two readers cannot disagree. conformance/README.md has the rules.
+
+# Each fault is a finding of the same name.
+FAULTS = {
+    "malformed": "it is not in the form that OpenSSH writes",
+    "unsupported-key": "keys of this kind are not accepted",
+    "weak-key": "the key is too weak",
+    "another-namespace": "it was made for another purpose",
+    "another-hash": "it is not over SHA-512",
+    "wrong-signature": "it is not of these bytes by this key",
+    "not-hardware": "the key is not one of an authenticator",
+    "not-touched": "nobody touched the authenticator",
+    "not-verified": "the authenticator did not verify its user",
+    "not-device-bound": "the key can be copied to other devices",
+    "wrong-site": "it was made for another site",
+    "not-a-statement": "these bytes are not a statement of this type",
+    "another-service": "the statement is for another log",
+    "another-request": "the statement is about another request",
+    "another-digest": "the statement is about another filing",
+    "another-decision": "the statement says another decision",
+    "another-person": "the statement is another person's",
+    "another-key": "the statement, the signature and the event are not all of one key",
+    "another-log": "this log did not have the head that the statement names",
+    "too-old": "the head that the statement names was too old",
+    "wrong-time": "the statement's time contradicts the log",
+    "unregistered": "nothing says that the key is theirs",
+    "revoked": "the key was revoked",
+    "claimed-twice": "two people claim the key",
+    "not-endorsed": "too few people whose keys count endorsed the key",
+    "of-oneself": "nobody endorses their own key",
+    "ahead-of-the-log": "the endorsement names a head that was still to come",
+    "by-no-key-that-counts": "the endorser's key did not count",
+}
+
+_DECISION, _REGISTRATION, _ENROLMENT = (f"{kind}@rootquorum" for kind in ("decision", "registration", "enrolment"))
+_ED25519_BYTES, _POINT_BYTES = 32, 65  # uncompressed
+_SMALLEST_RSA_BITS, _LARGEST_RSA_BITS, _RSA_EXPONENT = 3072, 16384, 65537
+_P = 2**255 - 19
+_Y8 = 2707385501144840649318225287225658788936804267575313519463743609750303021454
+# Ed25519's points of small order, without the sign of x: anybody can sign as such a "key".
+_SMALL_ORDER = {0, 1, _P - 1, _Y8, _P - _Y8}
+_WEBAUTHN = "webauthn-sk-ecdsa-sha2-nistp256@openssh.com"
+_ARMOR = ("-----BEGIN SSH SIGNATURE-----\n", "-----END SSH SIGNATURE-----\n")
+_LONGEST_SIGNED = 16 * 1024  # a statement, or the text of a signature
+_LONGEST_APPLICATION = 255
+# The flags of an authenticator (W3C Web Authentication, section 6.1).
+_TOUCHED, _VERIFIED, _COPYABLE, _ATTESTED, _EXTENDED = 0x01, 0x04, 0x08 | 0x10, 0x40, 0x80
+
+
+class Bad(Exception):
+    """A signature, a key or a statement proves nothing, because of one of FAULTS."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(FAULTS[fault])
+        self.fault = fault
+
+
+class _Reader:
+    """Reads the SSH protocol's types of data (RFC 4251, section 5). Raises Bad if the bytes are not there."""
+
+    def __init__(self, data: bytes) -> None:
+        self._rest = data
+
+    def take(self, count: int) -> bytes:
+        if len(self._rest) < count:
+            raise Bad("malformed")
+        taken, self._rest = self._rest[:count], self._rest[count:]
+        return taken
+
+    def number(self, count: int) -> int:
+        return int.from_bytes(self.take(count))
+
+    def string(self) -> bytes:
+        return self.take(self.number(4))
+
+    def text(self) -> str:
+        """Read visible ASCII and spaces."""
+        text = self.string().decode("latin-1")
+        if not text.isascii() or not text.isprintable():
+            raise Bad("malformed")
+        return text
+
+    def positive(self) -> int:
+        """Read a number above zero in its one encoding."""
+        encoded = self.string()
+        number = int.from_bytes(encoded, signed=True)
+        if number <= 0 or number.to_bytes(number.bit_length() // 8 + 1) != encoded:
+            raise Bad("malformed")
+        return number
+
+    def end(self) -> None:
+        if self._rest:
+            raise Bad("malformed")
+
+
+def _string(data: bytes) -> bytes:
+    return len(data).to_bytes(4) + data
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A key that people sign with. `application` is empty unless the private key is in an authenticator."""
+
+    kind: str
+    blob: bytes
+    application: str
+    material: Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey = field(repr=False, compare=False)
+
+    @property
+    def text(self) -> str:
+        return f"{self.kind} {to_base64(self.blob)}"
+
+
+def read_public_key(text: str) -> PublicKey:
+    """Read the kind and the Base64 of a key, in its one form. Raise Bad."""
+    try:
+        key = _public_key(base64.b64decode(text.partition(" ")[2], validate=True))
+    except ValueError:
+        raise Bad("malformed") from None
+    if key.text != text:
+        raise Bad("malformed")
+    return key
+
+
+def _public_key(blob: bytes) -> PublicKey:
+    reader = _Reader(blob)
+    material: Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey
+    match kind := reader.text():
+        case "ssh-ed25519" | "sk-ssh-ed25519@openssh.com":
+            material = _ed25519(reader.string())
+        case "ecdsa-sha2-nistp256" | "sk-ecdsa-sha2-nistp256@openssh.com":
+            material = _p256(reader.text(), reader.string())
+        case "ssh-rsa":
+            material = _rsa(reader.positive(), reader.positive())
+        case _:
+            raise Bad("unsupported-key")
+    application = ""
+    if kind.startswith("sk-"):
+        application = reader.text()
+        if not 0 < len(application) <= _LONGEST_APPLICATION or " " in application:
+            raise Bad("malformed")
+    reader.end()
+    return PublicKey(kind, blob, application, material)
+
+
+def _ed25519(raw: bytes) -> Ed25519PublicKey:
+    y = int.from_bytes(raw, "little") % 2**255
+    if len(raw) != _ED25519_BYTES or y >= _P:
+        raise Bad("malformed")
+    if y in _SMALL_ORDER:
+        raise Bad("weak-key")
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
+def _p256(curve: str, point: bytes) -> EllipticCurvePublicKey:
+    if curve != "nistp256" or len(point) != _POINT_BYTES:
+        raise Bad("malformed")
+    try:
+        return EllipticCurvePublicKey.from_encoded_point(SECP256R1(), point)
+    except ValueError:
+        raise Bad("malformed") from None
+
+
+def _rsa(exponent: int, modulus: int) -> RSAPublicKey:
+    if not _SMALLEST_RSA_BITS <= modulus.bit_length() <= _LARGEST_RSA_BITS or exponent != _RSA_EXPONENT:
+        raise Bad("weak-key")
+    try:
+        return RSAPublicNumbers(exponent, modulus).public_key()
+    except ValueError:
+        raise Bad("malformed") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """What an authenticator says of a signature. `origin` is the page that asked for it, None for a terminal."""
+
+    flags: int
+    origin: str | None
+    is_framed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What a signature has to prove beyond its key; OpenSSH asks for none of it. Without `rp_id` no passkey will do."""
+
+    rp_id: str | None = None
+    origins: frozenset[str] = frozenset()
+    user_verified: bool = True
+    only_hardware: bool = False
+    only_device_bound: bool = False
+
+
+def verify_signature(armored: str, message: bytes, namespace: str) -> tuple[PublicKey, Assertion | None]:
+    """Return the key that signed the message and, if it is in an authenticator, what that says. Raise Bad."""
+    reader = _Reader(_unarmored(armored))
+    if reader.take(10) != b"SSHSIG\0\0\0\1":
+        raise Bad("malformed")
+    blob, own_namespace, reserved, hash_name, signature = (reader.string() for _ in range(5))
+    reader.end()
+    if reserved:
+        raise Bad("malformed")
+    key = _public_key(blob)
+    if own_namespace != namespace.encode():
+        raise Bad("another-namespace")
+    if hash_name != b"sha512":
+        raise Bad("another-hash")
+    parts = (own_namespace, b"", hash_name, hashlib.sha512(message).digest())
+    return key, _verify(key, _Reader(signature), b"SSHSIG" + b"".join(map(_string, parts)))
+
+
+def _unarmored(text: str) -> bytes:
+    """The bytes of a signature, if the text is exactly what OpenSSH writes for them."""
+    begin, end = _ARMOR
+    try:
+        inner = text.removeprefix(begin).removesuffix(end).replace("\n", "")
+        blob = b"" if len(text) > _LONGEST_SIGNED else base64.b64decode(inner, validate=True)
+    except ValueError:
+        raise Bad("malformed") from None
+    encoded = to_base64(blob)
+    lines = [encoded[at : at + 70] + "\n" for at in range(0, len(encoded), 70)]
+    if text != begin + "".join(lines) + end:
+        raise Bad("malformed")
+    return blob
+
+
+def _verify(key: PublicKey, reader: _Reader, signed: bytes) -> Assertion | None:
+    algorithm, raw = reader.text(), reader.string()
+    in_browser = algorithm == _WEBAUTHN and key.kind == "sk-ecdsa-sha2-nistp256@openssh.com"
+    if not in_browser and algorithm != ("rsa-sha2-512" if key.kind == "ssh-rsa" else key.kind):
+        raise Bad("malformed")
+    if not key.application:
+        reader.end()
+        _check_raw(key, raw, signed)
+        return None
+    flags, counter = reader.take(1), reader.take(4)
+    origin, client_data, extensions = (
+        (reader.text(), reader.string(), reader.string()) if in_browser else (None, signed, b"")
+    )
+    reader.end()
+    if flags[0] & _ATTESTED or bool(flags[0] & _EXTENDED) != bool(extensions):
+        raise Bad("malformed")
+    is_framed = origin is not None and _is_framed(client_data, origin, signed)
+    head = hashlib.sha256(key.application.encode()).digest() + flags + counter
+    _check_raw(key, raw, head + extensions + hashlib.sha256(client_data).digest())
+    return Assertion(flags[0], origin, is_framed)
+
+
+def _check_raw(key: PublicKey, raw: bytes, signed: bytes) -> None:
+    try:
+        match key.material:
+            case Ed25519PublicKey() as ed25519:
+                if len(raw) != 2 * _ED25519_BYTES:
+                    raise Bad("malformed")
+                ed25519.verify(raw, signed)
+            case EllipticCurvePublicKey() as p256:
+                reader = _Reader(raw)
+                r, s = reader.positive(), reader.positive()
+                reader.end()
+                p256.verify(encode_dss_signature(r, s), signed, ECDSA(SHA256()))
+            case rsa:
+                if len(raw) != (rsa.key_size + 7) // 8:
+                    raise Bad("malformed")
+                rsa.verify(raw, signed, PKCS1v15(), SHA512())
+    except InvalidSignature:
+        raise Bad("wrong-signature") from None
+
+
+def _is_framed(client_data: bytes, origin: str, challenge: bytes) -> bool:
+    """Whether the page stood inside another one, in what a browser says of this challenge and origin. Raise Bad.
+
+    It begins with type, challenge and origin (W3C Web Authentication, section 5.8.1.1). OpenSSH ignores the rest.
+    """
+    if {'"', "\\"} & {*origin}:
+        raise Bad("malformed")
+    encoded = base64.urlsafe_b64encode(challenge).decode().rstrip("=")
+    if not client_data.startswith(f'{{"type":"webauthn.get","challenge":"{encoded}","origin":"{origin}"'.encode()):
+        raise Bad("wrong-signature")
+    try:
+        said = json.loads(client_data.decode(), object_pairs_hook=_unrepeated, parse_constant=_float)
+    except (ValueError, RecursionError):
+        raise Bad("malformed") from None
+    return said.get("crossOrigin", False) is not False or "topOrigin" in said
+
+
+def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name is there twice")
+    return members
+
+
+def unmet(key: PublicKey, assertion: Assertion | None, demands: Demands) -> list[str]:
+    """The faults of a good signature that does not prove what is demanded."""
+    if assertion is None:
+        return ["not-hardware"] if demands.only_hardware or demands.only_device_bound else []
+    flags, origin = assertion.flags, assertion.origin
+    in_terminal = origin is None and key.application.startswith("ssh:")
+    on_site = key.application == demands.rp_id and origin in demands.origins and not assertion.is_framed
+    return [
+        *(["not-touched"] if not flags & _TOUCHED else []),
+        *(["not-verified"] if demands.user_verified and not flags & _VERIFIED else []),
+        *(["not-device-bound"] if demands.only_device_bound and flags & _COPYABLE else []),
+        *(["wrong-site"] if not in_terminal and not on_site else []),
+    ]
+
+
+# Statements: what people sign.
+
+_SKEW = 30 * 1_000_000  # how far the signer's clock, or another of a fleet, may be off; in microseconds
+_LONGEST_PERSON = 1024
+_HEX = "[0-9a-f]{64}"
+_FORMS = {
+    "service": "[!-*,-~]{1,200}",
+    "at": "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z",
+    "request_id": "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "digest": _HEX,
+    "decision": "approve|reject",
+    "key": "[a-z0-9@.-]{1,64} [A-Za-z0-9+/]{1,8192}={0,2}",
+}
+_MEMBERS_OF = {
+    _DECISION: {"request_id", "digest", "decision", "person"},
+    _REGISTRATION: {"person", "key"},
+    _ENROLMENT: {"endorser", "person", "key"},
+}
+# Invisible letters, marks and a symbol beyond the categories below: Unicode's Default_Ignorable_Code_Point.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
+)
+
+
+def read_statement(data: bytes, namespace: str) -> dict[str, Any]:
+    """Read what is signed in a namespace, if it is its own canonical form with exactly the members. Raise Bad."""
+    try:
+        said = read_json(data if len(data) <= _LONGEST_SIGNED else b"", "the statement")
+        is_statement = _is_statement(said, namespace)
+    except (ValueError, Finding):
+        is_statement = False
+    if not is_statement:
+        raise Bad("not-a-statement")
+    return said  # type: ignore[no-any-return]  # a statement is an object
+
+
+def _is_statement(said: Any, namespace: str) -> bool:
+    """Whether a value has the members of a statement, each in its form. Raise ValueError for a thirteenth month."""
+    if not isinstance(said, dict) or said.keys() != {"type", "service", "log", "at", *_MEMBERS_OF[namespace]}:
+        return False
+    log = said["log"]
+    is_head = isinstance(log, dict) and log.keys() == {"size", "root"} and type(log["size"]) is int
+    return (
+        is_head
+        and log["size"] >= 0
+        and _has_form(_HEX, log["root"])
+        and said["type"] == f"rootquorum-{namespace.partition('@')[0]}/1"
+        and all(_is_member(name, value) for name, value in said.items() if name not in {"type", "log"})
+        and datetime.fromisoformat(said["at"]).isoformat(timespec="seconds") == said["at"].replace("Z", "+00:00")
+    )
+
+
+def _has_form(pattern: str, value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def _is_member(name: str, value: object) -> bool:
+    if name in {"person", "endorser"}:
+        return isinstance(value, str) and 0 < len(value) <= _LONGEST_PERSON and not any(map(_is_unseen, value))
+    return _has_form(_FORMS[name], value)
+
+
+def _is_unseen(letter: str) -> bool:
+    return unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn"} or _UNSEEN.match(letter) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the statement of a decision has to say. Times are in microseconds since 1970.
+
+    `oldest_size` is the smallest size that was not too old. `had_head` says whether the log had the head that the
+    statement names, and `head_at` is the time of the last event that is known to be in it, None if none is known.
+    """
+
+    service: str | None
+    request_id: str
+    digest: str
+    decision: str
+    person: str
+    oldest_size: int
+    had_head: bool
+    head_at: int | None
+    recorded_at: int
+
+
+def disagreements(said: dict[str, Any], expected: Expected) -> list[str]:
+    """The faults of a decision's statement that says something else."""
+    at = _microseconds(said["at"]) or 0
+    earliest = None if expected.head_at is None else expected.head_at // _SECOND * _SECOND - _SKEW
+    wrong = {
+        "another-service": said["service"] != expected.service,
+        "another-request": said["request_id"] != expected.request_id,
+        "another-digest": said["digest"] != expected.digest,
+        "another-decision": said["decision"] != expected.decision,
+        "another-person": said["person"] != expected.person,
+        "another-log": not expected.had_head,
+        "too-old": said["log"]["size"] < expected.oldest_size,
+        "wrong-time": at > expected.recorded_at + _SKEW or (earliest is not None and at < earliest),
+    }
+    return [fault for fault, is_wrong in wrong.items() if is_wrong]
+
+
+# Whose key counts: founders', and those that a quorum of others endorsed whose keys counted. Positions are indexes of
+# leaves; the head `n` contains the positions below `n`.
+
+Holder = tuple[str, str]  # a person, and the text of their key
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What rules in force from a position on say of keys."""
+
+    position: int
+    quorum: int
+    founders: frozenset[Holder]
+
+
+@dataclass(frozen=True, slots=True)
+class Endorsement:
+    position: int
+    head: int
+    endorser: Holder
+    holder: Holder
+
+
+@dataclass(slots=True)
+class Facts:
+    """What the log says of keys until now, in its order. `revoked` has the first heads at which keys do not count."""
+
+    rules: list[Rules] = field(default_factory=list)
+    registered: list[tuple[int, Holder]] = field(default_factory=list)
+    endorsements: list[Endorsement] = field(default_factory=list)
+    revoked: list[tuple[str, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The person of each key that counts, why the other keys do not count, and why endorsements do not.
+
+    `enrolled` are the people who have a key that counts, or had one until it was revoked or disputed: a forged
+    revocation takes the key, and leaves the duty to sign.
+    """
+
+    owners: dict[str, str]
+    faults: dict[Holder, str]
+    void: dict[Endorsement, str]
+    enrolled: frozenset[str]
+
+    def fault(self, holder: Holder) -> str | None:
+        """Why this person's key does not count, None if it does."""
+        return None if self.owners.get(holder[1]) == holder[0] else self.faults.get(holder, "unregistered")
+
+
+def roster_at(at: int, facts: Facts) -> Roster:
+    """Judge every key at a head that contains all the facts, anew each time, from signatures."""
+    registered = _earliest((holder, position + 1) for position, holder in facts.registered)
+    founded = ((holder, rules.position + 1) for rules in facts.rules for holder in rules.founders)
+    claimed = _earliest(chain(registered.items(), founded))
+    revoked = _earliest(facts.revoked)
+    claims = dict[str, list[int]]()
+    for (_, key), head in claimed.items():
+        claims.setdefault(key, []).append(head)
+    disputed = {key: sorted(heads)[1] for key, heads in claims.items() if len(heads) > 1}
+    positions, endorsers = [rules.position for rules in facts.rules], dict[Holder, set[str]]()
+
+    def is_vouched_for(holder: Holder, head: int) -> bool:
+        in_force = bisect_left(positions, head)
+        rules = facts.rules[in_force - 1] if in_force else Rules(-1, _LEAST_QUORUM, frozenset())
+        return holder in rules.founders or len(endorsers.get(holder, ())) >= rules.quorum
+
+    def fault(holder: Holder, head: int) -> str | None:
+        in_force = bisect_left(positions, head)
+        is_founder = in_force > 0 and holder in facts.rules[in_force - 1].founders
+        if not is_founder and registered.get(holder, head + 1) > head:
+            return "unregistered"
+        if revoked.get(holder[1], head + 1) <= head:
+            return "revoked"
+        if disputed.get(holder[1], head + 1) <= head:
+            return "claimed-twice"
+        return None if is_vouched_for(holder, head) else "not-endorsed"
+
+    void = dict[Endorsement, str]()
+    for _, together in groupby(facts.endorsements, key=lambda each: each.position):
+        judged = [(each, _void_because(each, fault)) for each in together]
+        void |= {each: why for each, why in judged if why is not None}
+        for each in (each for each, why in judged if why is None):
+            endorsers.setdefault(each.holder, set()).add(each.endorser[0])
+    verdicts = {holder: fault(holder, at) for holder in claimed}
+    lost = {holder for holder, why in verdicts.items() if why in {"revoked", "claimed-twice"}}
+    return Roster(
+        owners={key: person for (person, key), why in verdicts.items() if why is None},
+        faults={holder: why for holder, why in verdicts.items() if why is not None},
+        void=void,
+        enrolled=frozenset(
+            holder[0]
+            for holder, why in verdicts.items()
+            if why is None or (holder in lost and is_vouched_for(holder, at))
+        ),
+    )
+
+
+def _void_because(each: Endorsement, fault: Callable[[Holder, int], str | None]) -> str | None:
+    if each.endorser[0] == each.holder[0]:
+        return "of-oneself"
+    if each.head > each.position:
+        return "ahead-of-the-log"
+    return None if fault(each.endorser, each.position) is None else "by-no-key-that-counts"
+
+
+_Named = TypeVar("_Named", bound=Hashable)
+
+
+def _earliest(heads: Iterable[tuple[_Named, int]]) -> dict[_Named, int]:
+    earliest = dict[_Named, int]()
+    for name, head in heads:
+        earliest[name] = min(head, earliest.get(name, head))
+    return earliest
+
+
+class Past:
+    """What is known of the log as it was: roots at the sizes that statements name, and times of events."""
+
+    def __init__(self, wanted: Iterable[int] = ()) -> None:
+        self._wanted, self._roots = frozenset(wanted), {0: Tree().root().hex()}
+        self._times = list[tuple[int, int]]()
+
+    def note(self, size: int, event: Event, root: Callable[[], bytes]) -> None:
+        """Remember the event that made the log this large, if a statement names the size."""
+        if size in self._wanted:
+            self._roots[size] = root().hex()
+        if (size in self._wanted or size - 1 in self._wanted) and (at := _time(event.get("at"))) is not None:
+            self._times.append((size, at))
+
+    def had(self, size: int, root: str) -> bool:
+        return self._roots.get(size) == root
+
+    def last_within(self, size: int) -> int | None:
+        """The time of the last known event that a log of this size has."""
+        at = bisect_left(self._times, (size + 1, 0))
+        return self._times[at - 1][1] if at else None
+
+    def first_beyond(self, size: int) -> int | None:
+        at = bisect_left(self._times, (size + 1, 0))
+        return self._times[at][1] if at < len(self._times) else None
+
+
+class _PastOfEvidence(Past):
+    """The same, by proofs that the signed log begins with the logs that statements name."""
+
+    def __init__(self, signed: Head, proofs: dict[int, list[bytes]], events: Iterable[Event]) -> None:
+        super().__init__()
+        self._signed, self._proofs = signed, proofs
+        self._times = sorted((event["seq"], _moment(event)) for event in events)
+
+    def had(self, size: int, root: str) -> bool:
+        if not size:
+            return super().had(size, root)
+        try:
+            proof = self._proofs.get(size, [])
+            check_consistency(size, self._signed.size, bytes.fromhex(root), self._signed.root, proof)
+        except ValueError:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the auditor knows of keys, and demands. Where it is None, the log's own word is taken.
+
+    `signers` are all keys that count. `founders` are those that others' endorsements have to lead to. Of `demands`,
+    those that are stricter than the log's hold, and its site if it names one. `all_signed` demands that every approval
+    is signed, whatever the requests say.
+    """
+
+    signers: frozenset[Holder] | None = None
+    founders: frozenset[Holder] | None = None
+    demands: Demands | None = None
+    all_signed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """What signatures are held against: the name of this log, what it was, and what the auditor trusts.
+
+    `extract` is the folder into which good approvals are written.
+    """
+
+    service: str | None = None
+    past: Past = field(default_factory=Past)
+    trust: Trust = Trust()
+    extract: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A good decision: its bytes, its signature, by which key of whose, and the size of the log that it names."""
+
+    request_id: str
+    seq: int
+    person: str
+    key: str
+    head: int
+    statement: str
+    signature: str
+
+
 # The rules: what may become of a request, as its events tell it. Evidence, an export and the service's own check of its
 # database are all held against this.
 
@@ -356,6 +987,10 @@ _DELIVERED, _SUCCEEDED, _ROLLED_BACK = "execution.delivered", "execution.succeed
 _RECEIVED, _SUSPENDED, _REINSTATED = "receipt.confirmed", "person.suspended", "person.reinstated"
 _OF_PEOPLE = {"person.seen", "person.changed", _SUSPENDED, _REINSTATED}
 _OF_TOKENS = {"token.created", "token.revoked"}
+_REGISTERED, _ENDORSED, _RULES_CHANGED = "signing_key.registered", "signing_key.endorsed", "policy.changed"
+_OF_SIGNING = {_REGISTERED, _ENDORSED, "signing_key.revoked", _RULES_CHANGED}
+# Whether approvals have to be signed: nobody's, those of people who have a key, everybody's.
+_STRICTNESS = ("off", "enrolled", "required")
 _UNDECIDED = ("pending", "approved")
 # The status that each event leads to, and those that it may follow.
 LIFE = {
@@ -392,6 +1027,7 @@ ENDS = {name for name, (reached, _) in LIFE.items() if not any(reached in before
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LETTING_IN = {"create_access_key", "allow_password_recovery"}
 _WORKER = ("service", "rootquorum")
+_LONGEST_SIGN_IN = "decision_max_auth_age"  # in seconds; and how old the head may be that a signed decision names
 _SIGN_IN = "oidc-"  # begins the credential of a sign-in at a provider; any other is the id of an API token
 
 
@@ -427,11 +1063,17 @@ def _place(event: Event) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Vote:
-    """An approval that counts, until something makes it void."""
+    """An approval that counts, until something makes it void.
+
+    A signed one has the `key`, and the size of the log that its signer knew; both are None where it was not judged.
+    """
 
     seq: int
     at: int
     credential: str
+    is_signed: bool
+    key: str | None
+    head: int | None
 
 
 @dataclass(slots=True)
@@ -453,6 +1095,7 @@ class _Request:
     grace: int
     lifetime: int | None
     demands: "_Demands"
+    longest_sign_in: int | None
     deadline: int
     last: int
     at: int
@@ -468,7 +1111,8 @@ class _Request:
 @dataclass(frozen=True, slots=True)
 class _Demands:
     """What the rules of a filing demand: how many of each group, at least so many people, methods of which a sign-in
-    has one for each rule, a comment, hours, a lifetime of at most that in microseconds, a ticket, MFA for a new key.
+    has one for each rule, a comment, hours, a lifetime of at most that in microseconds, a ticket, MFA for a new key,
+    and signatures (one of `_STRICTNESS`).
     """
 
     rules: list[str] = field(default_factory=list)
@@ -480,6 +1124,7 @@ class _Demands:
     lifetime: int | None = None
     ticket: bool = False
     mfa: bool = False
+    signed: str = "off"
 
 
 @dataclass(slots=True)
@@ -498,9 +1143,11 @@ class _Person:
     """What voided somebody's votes, in order, and since when they are suspended.
 
     `marks` void all votes of before them in the log: number and time. `since` void all votes of before these times.
+    `suspensions` are marks that also void what was signed without knowing of them.
     """
 
     marks: list[tuple[int, int]] = field(default_factory=list)
+    suspensions: list[tuple[int, int]] = field(default_factory=list)
     since: list[int] = field(default_factory=list)
     suspended_at: int | None = None
 
@@ -509,7 +1156,9 @@ class _Person:
         self.count_from(at)
         if not suspended:
             self.suspended_at = None
-        elif self.suspended_at is None:
+            return
+        self.suspensions.append((seq, at))
+        if self.suspended_at is None:
             self.suspended_at = at
 
     def count_from(self, since: int) -> None:
@@ -520,6 +1169,7 @@ class _Person:
         """Return when the vote became void."""
         mark, since = bisect_left(self.marks, (vote.seq, 0)), bisect_right(self.since, vote.at)
         times = [at for _, at in self.marks[mark : mark + 1]] + self.since[since : since + 1]
+        times += [at for seq, at in self.suspensions if vote.head is not None and seq > vote.head]
         return min(times, default=self.suspended_at)
 
 
@@ -531,16 +1181,199 @@ class _Token:
     revoked_at: int | None = None
 
 
+class Signatures:
+    """Judges what people signed, and keeps whose keys count as the log goes on."""
+
+    def __init__(self, signing: Signing) -> None:
+        trust = signing.trust
+        self._signing, self._trust, self._facts = signing, trust, Facts()
+        self._given = trust.founders if trust.signers is None else trust.signers
+        if self._given is not None:
+            self._facts.rules.append(Rules(-1, _LEAST_QUORUM, self._given))
+        self._roster: Roster | None = None  # None after another fact
+        self._demands = _stricter(Demands(), trust.demands)
+        self._longest: int | None = None
+        self._position, self._is_whole, self._believed_the_log = 0, True, False
+
+    @property
+    def roster(self) -> Roster:
+        if self._roster is None:
+            self._roster = roster_at(self._position, self._facts)
+        return self._roster
+
+    def key_fault(self, person: str, key: str) -> str | None:
+        """Why a key does not count for a person. None if it does, or if events are missing that might say it."""
+        return self.roster.fault((person, key)) if self._is_whole or self._trust.signers is not None else None
+
+    def lose(self) -> None:
+        """Take note that events are missing: heads are not compared, and only `signers` says whose keys count."""
+        self._is_whole = False
+
+    def notes(self) -> Iterator[str]:
+        if self._believed_the_log:
+            yield (
+                "whose keys count is as the log says that the settings said: "
+                "--signers or --founders FILE says it from elsewhere"
+            )
+
+    def learn(self, event: Event) -> Told:
+        """Remember what an event says of keys, as far as signatures prove it."""
+        name, data, position = event["event"], event["data"], event["seq"] - 1
+        self._position, self._roster = event["seq"], None
+        if name == _RULES_CHANGED:
+            yield from self._change_rules(event)
+        elif name in {_REGISTERED, _ENDORSED}:
+            faults = list(self._believe(event))
+            yield from _found(event, faults)
+        elif isinstance(key := data.get("key"), str):
+            since = data.get("since")
+            is_earlier = data.get("reason") == "compromised" and type(since) is int and since <= position
+            self._facts.revoked.append((key, since if is_earlier else position + 1))
+
+    def _change_rules(self, event: Event) -> Told:
+        book = _object(event["data"], "rulebook")
+        policy, said = _object(book, "policy"), _object(book, "signing")
+        self._longest, quorum = _duration(policy, _LONGEST_SIGN_IN), policy.get("quorum")
+        self._demands = _stricter(_demands_of_log(said), self._trust.demands)
+        if self._trust.signers is not None:
+            return
+        holders = set(self._given or ())
+        for person, keys in _object(said, "founders").items() if self._given is None else ():
+            for key in sorted(_texts(keys)):
+                try:
+                    holders.add((person, read_public_key(key).text))
+                except Bad as bad:
+                    yield from _found(event, [bad.fault])
+        least = max(_LEAST_QUORUM, quorum if type(quorum) is int else 0)
+        self._facts.rules.append(Rules(event["seq"] - 1, least, frozenset(holders)))
+
+    def _believe(self, event: Event) -> Iterator[str]:
+        """Add a registration or an endorsement to the facts. Yield what is wrong with it, and then do not."""
+        data, position, is_endorsement = event["data"], event["seq"] - 1, event["event"] == _ENDORSED
+        try:
+            # Stricter rules about keys do not undo what was proved before.
+            demands = replace(self._demands, only_hardware=False, only_device_bound=False)
+            said, key, faults = _proved(event, _ENROLMENT if is_endorsement else _REGISTRATION, demands)
+            of = read_public_key(said["key"]).text
+        except Bad as bad:
+            yield bad.fault
+            return
+        holder, head = (said["person"], of), said["log"]["size"]
+        if said["service"] != self._signing.service:
+            faults.append("another-service")
+        if self._is_whole and not self._had(said, event):
+            faults.append("another-log")
+        if any(data.get(name) != said[name] for name in ("person", "endorser") if name in said):
+            faults.append("another-person")
+        if data.get("key") != of or (not is_endorsement and key.text != of):
+            faults.append("another-key")
+        yield from faults
+        if faults or self._trust.signers is not None:
+            return
+        if not is_endorsement:
+            self._facts.registered.append((position, holder))
+            return
+        endorsement = Endorsement(position, head, (said["endorser"], key.text), holder)
+        self._facts.endorsements.append(endorsement)
+        void = roster_at(position + 1, self._facts).void.get(endorsement)
+        if void is not None and self._is_whole:
+            yield void
+
+    def _had(self, said: dict[str, Any], event: Event) -> bool:
+        """Whether the log had the head that a statement names, when it was recorded."""
+        size = said["log"]["size"]
+        return size < event["seq"] and self._signing.past.had(size, said["log"]["root"])
+
+    def judge(self, event: Event, request: _Request) -> tuple[list[str], Signed | None]:
+        """The faults of a signed decision, and what is signed if there are none."""
+        data = event["data"]
+        try:
+            said, key, faults = _proved(event, _DECISION, self._demands)
+        except Bad as bad:
+            return [bad.fault], None
+        size = said["log"]["size"]
+        expected = Expected(
+            service=self._signing.service,
+            request_id=event["request_id"],
+            digest=request.digest,
+            decision=str(data.get("decision")),
+            person=str(data.get("person")),
+            oldest_size=size + 1 if self._is_whole and self._is_old(size, event, request) else 0,
+            had_head=self._had(said, event) or not self._is_whole,
+            head_at=self._signing.past.last_within(size) if self._is_whole else None,
+            recorded_at=_moment(event),
+        )
+        faults += disagreements(said, expected)
+        of_key = self.key_fault(said["person"], key.text)
+        faults += [] if of_key is None else [of_key]
+        self._believed_the_log |= self._given is None
+        if faults:
+            return faults, None
+        about = (event["request_id"], event["seq"], said["person"], key.text, size)
+        return [], Signed(*about, data["statement"], data["signature"])
+
+    def _is_old(self, size: int, event: Event, request: _Request) -> bool:
+        """Whether the log had grown beyond this size longer ago than a sign-in may be."""
+        known = [each for each in (self._longest, request.longest_sign_in) if each is not None]
+        beyond = self._signing.past.first_beyond(size)
+        return bool(known) and beyond is not None and beyond <= _moment(event) - max(known) - _TOLERANCE
+
+
+def _proved(event: Event, namespace: str, demands: Demands) -> tuple[dict[str, Any], PublicKey, list[str]]:
+    """What was signed, by which key, and which demands the signature does not meet. Raise Bad."""
+    statement, signature = event["data"].get("statement"), event["data"].get("signature")
+    data = statement.encode(errors="surrogatepass") if isinstance(statement, str) else b""
+    said = read_statement(data, namespace)
+    key, assertion = verify_signature(signature if isinstance(signature, str) else "", data, namespace)
+    return said, key, unmet(key, assertion, demands)
+
+
+def _object(document: dict[str, Any], name: str) -> dict[str, Any]:
+    return found if isinstance(found := document.get(name), dict) else {}
+
+
+def _found(event: Event, faults: Iterable[str]) -> Iterator[Finding]:
+    for fault in faults:
+        yield Finding(fault, _place(event), f"{event['event']}: {FAULTS[fault]}")
+
+
+def _demands_of_log(said: dict[str, Any]) -> Demands:
+    rp_id = said.get("rp_id")
+    return Demands(
+        rp_id=rp_id if isinstance(rp_id, str) else None,
+        origins=frozenset(_texts(said.get("origins"))),
+        user_verified=said.get("user_verified") is not False,
+        only_hardware=said.get("only_hardware") is True,
+        only_device_bound=said.get("only_device_bound") is True,
+    )
+
+
+def _stricter(of_log: Demands, given: Demands | None) -> Demands:
+    if given is None:
+        return of_log
+    site = of_log if given.rp_id is None else given
+    return Demands(
+        rp_id=site.rp_id,
+        origins=site.origins,
+        user_verified=of_log.user_verified or given.user_verified,
+        only_hardware=of_log.only_hardware or given.only_hardware,
+        only_device_bound=of_log.only_device_bound or given.only_device_bound,
+    )
+
+
 class Replay:
     """Holds events against the rules, one after the other.
 
-    It remembers requests that have not ended, those whose key has a lifetime that has not ended, people and tokens.
+    It remembers requests that have not ended, those whose key has a lifetime that has not ended, people and tokens;
+    and with `signing`, all that is said of keys that people sign with. Without it, signatures are not judged.
 
     A log has all events, evidence those of one request: then nothing is known of people, of tokens and of numbers.
     """
 
-    def __init__(self, *, is_log: bool) -> None:
+    def __init__(self, *, is_log: bool, signing: Signing | None = None) -> None:
         self.open = dict[str, _Request]()
+        self._signing, self._signatures = signing, None if signing is None else Signatures(signing)
+        self._unsigned = 0
         self._knows_filings, self._knows_others = True, is_log
         self._people, self._tokens = dict[str, _Person](), dict[str, _Token]()
         self._strangers, self._unjudged = set[str](), 0
@@ -552,6 +1385,8 @@ class Replay:
         self._unjudged += len(self.open)
         self._strangers |= self.open.keys()
         self.open.clear()
+        if self._signatures is not None:
+            self._signatures.lose()
 
     def take(self, event: Event) -> Told:
         """Yield what the next event breaks."""
@@ -560,8 +1395,10 @@ class Replay:
             self.lose()
             return
         name, request = event["event"], self.open.get(event["request_id"])
-        if name in _OF_PEOPLE | _OF_TOKENS:
+        if name in _OF_PEOPLE | _OF_TOKENS | _OF_SIGNING:
             self._learn(event)
+            if name in _OF_SIGNING and self._signatures is not None:
+                yield from self._signatures.learn(event)
             if event["request_id"] is not None:
                 yield Finding("wrong-request", _place(event), f"{name} is about no request")
         if name == _FILED:
@@ -580,6 +1417,10 @@ class Replay:
                 f"{self._without_policy} executions are of a version that did not say which quorum was in force: "
                 "judged by the quorum that was filed"
             )
+        if self._unsigned:
+            yield f"{self._unsigned} approvals are not signed, and did not have to be: --all-signed demands it"
+        if self._signatures is not None:
+            yield from self._signatures.notes()
 
     def _learn(self, event: Event) -> None:
         """Remember what an event says about people and tokens."""
@@ -650,6 +1491,7 @@ class Replay:
             grace=_duration(filing, "rollback_grace_seconds") or 0,
             lifetime=lifetime,
             demands=demands or _Demands(),
+            longest_sign_in=_duration(_object(data, "policy"), _LONGEST_SIGN_IN),
             deadline=deadline,
             last=event["seq"],
             at=_moment(event),
@@ -678,14 +1520,44 @@ class Replay:
         """A decision counts that nothing is wrong with."""
         data = event["data"]
         person, credential = str(data.get("person")), str(data.get("credential"))
-        broken = [*self._check_decision(event, request), *self._check_credential(event)]
+        found, signed = self._check_signature(event, request)
+        broken = [*self._check_decision(event, request), *self._check_credential(event), *found]
         yield from broken
         request.deciders.add(_who(event))
         request.approvals.pop(person, None)
         if data.get("decision") != "approve":
             request.rejections.add(person)
         elif not broken:
-            request.approvals[person] = _Vote(event["seq"], _moment(event), credential)
+            key, head = (None, None) if signed is None else (signed.key, signed.head)
+            request.approvals[person] = _Vote(event["seq"], _moment(event), credential, _is_signed(event), key, head)
+            if signed is not None and self._signing is not None and self._signing.extract is not None:
+                yield extracted(signed, self._signing.extract)
+
+    def _check_signature(self, event: Event, request: _Request) -> tuple[list[Finding], Signed | None]:
+        """The findings about a decision's signature, and what is signed. A rejection need not be."""
+        person, is_approval = event["data"].get("person"), event["data"].get("decision") == "approve"
+        signatures, trust = self._signatures, Trust() if self._signing is None else self._signing.trust
+        if _is_signed(event):
+            faults, signed = ([], None) if signatures is None else signatures.judge(event, request)
+            return [*_found(event, faults)], signed
+        if is_approval and self._has_to_sign(person, "required" if trust.all_signed else request.demands.signed):
+            return [Finding("unsigned", _place(event), f"{shown(person)} did not sign it")], None
+        self._unsigned += is_approval and (trust.signers or trust.founders) is not None
+        return [], None
+
+    def _has_to_sign(self, person: object, wanted: object) -> bool:
+        enrolled = frozenset[str]() if self._signatures is None else self._signatures.roster.enrolled
+        is_enrolled = isinstance(person, str) and person in enrolled
+        return wanted == "required" or (wanted == "enrolled" and is_enrolled)
+
+    def _is_signed_enough(self, person: str, vote: _Vote, wanted: Iterable[object]) -> bool:
+        """Whether an approval is signed by a key that still counts, or need not be signed.
+
+        The service locks the log before it judges. So no key was revoked at the same time.
+        """
+        if not vote.is_signed:
+            return not any(self._has_to_sign(person, each) for each in wanted)
+        return self._signatures is None or vote.key is None or self._signatures.key_fault(person, vote.key) is None
 
     def _check_decision(self, event: Event, request: _Request) -> Told:
         place, data, by, at = _place(event), event["data"], event["actor"], _moment(event)
@@ -855,7 +1727,9 @@ class Replay:
                 yield Finding("no-policy", place, f"these are no demands of groups: {shown(policy)}")
             for group, count in (asked or {}).items():
                 of_groups[group] = max(of_groups.get(group, 0), count)
-        voided = {person: self._void_at(person, vote) for person, vote in request.approvals.items()}
+        wanted = [request.demands.signed, _object(event["data"], "policy").get("signed_approvals")]
+        votes = {who: vote for who, vote in request.approvals.items() if self._is_signed_enough(who, vote, wanted)}
+        voided = {person: self._void_at(person, vote) for person, vote in votes.items()}
         counting = [person for person, void in voided.items() if void is None]
         # What voided them may have been at work at the same time, and have come into the log a moment before.
         perhaps = [person for person, void in voided.items() if void is not None and abs(at - void) < _TOLERANCE]
@@ -929,7 +1803,8 @@ def _is_part(name: str, value: object) -> bool:
         case "decision_amr":
             return isinstance(value, list) and bool(value) and len(_texts(value)) == len(value)
         case _:
-            return name == "hours" and _are_hours(value)
+            is_strictness = name == "signed_approvals" and value in _STRICTNESS
+            return is_strictness or (name == "hours" and _are_hours(value))
 
 
 def _demands(filing: dict[str, Any]) -> _Demands | None:
@@ -939,6 +1814,9 @@ def _demands(filing: dict[str, Any]) -> _Demands | None:
         isinstance(each, dict) and "rule" in each and all(_is_part(name, value) for name, value in each.items())
         for each in said
     ):
+        return None
+    signed = [each.get("signed_approvals", "off") for each in (filing, *said)]
+    if any(each not in _STRICTNESS for each in signed):
         return None
     approvals: dict[str, int] = {}
     for demand in said:
@@ -955,6 +1833,7 @@ def _demands(filing: dict[str, Any]) -> _Demands | None:
         lifetime=min(lifetimes, default=None),
         ticket=any("ticket_required" in demand for demand in said),
         mfa=any("require_root_mfa" in demand for demand in said),
+        signed=max(signed, key=_STRICTNESS.index),
     )
 
 
@@ -1095,6 +1974,10 @@ def _check_manner(event: Event, demands: _Demands) -> Told:
         yield Finding("stale-sign-in", _place(event), "the sign-in was weaker than the rules demand")
 
 
+def _is_signed(event: Event) -> bool:
+    return any(event["data"].get(name) is not None for name in ("statement", "signature"))
+
+
 def _is_worker(event: Event) -> bool:
     by = event["actor"]
     return (by.get("kind"), by.get("subject")) == _WORKER and (by.get("credential"), by.get("proof")) == (
@@ -1177,7 +2060,7 @@ def _check_fresh(event: Event, request: _Request) -> Told:
     is_weak = any(each.isdisjoint(_texts(said.get("amr"))) for each in wanted_of_rules)
     if (any(wanted.values()) and not strong) or is_weak:
         yield Finding("stale-sign-in", _place(event), "the sign-in was weaker than the policy demands")
-    signed_in_at, longest = _time(said.get("auth_time")), _duration(policy, "decision_max_auth_age")
+    signed_in_at, longest = _time(said.get("auth_time")), _duration(policy, _LONGEST_SIGN_IN)
     if policy.get("decision_requires_auth_time") and signed_in_at is None:
         yield Finding("stale-sign-in", _place(event), "it does not say when they signed in")
     elif proof is not None and longest is not None:
@@ -1210,9 +2093,43 @@ def _misstep(event: Event, request: _Request) -> Finding:
 # An export: a line for each event, from the first, and the checkpoint over just these as the last line.
 
 
-def check_export(lines: Iterable[bytes], keys: Sequence[Key], heads: Sequence[Head]) -> Told:
-    """Each line once, and no more of them in memory than `Replay` remembers."""
-    tree, seq, end, replay = Tree(), 0, None, Replay(is_log=True)
+def signed_sizes(leaves: Iterable[bytes]) -> Iterator[int]:
+    """The sizes of the log that statements in its events name: heads to remember when the events are checked."""
+    for leaf in leaves:
+        if b'"statement":"' in leaf:
+            try:
+                size = json.loads(json.loads(leaf)["data"]["statement"])["log"]["size"]
+            except (ValueError, LookupError, TypeError, RecursionError):
+                continue
+            if type(size) is int:
+                yield size
+
+
+def _origin(note: object) -> str | None:
+    return note.partition("\n")[0] if isinstance(note, str) else None
+
+
+def _signing_of(lines: Iterable[bytes], trust: Trust, extract: Path | None) -> Signing:
+    """Read an export for what has to be known when it is checked: its log's name, and the heads that people signed."""
+    service: str | None = None
+
+    def leaves() -> Iterator[bytes]:
+        nonlocal service
+        for line in lines:
+            if line.startswith(b'{"checkpoint":'):
+                with suppress(ValueError, RecursionError):
+                    service = _origin(json.loads(line)["checkpoint"])
+            yield line
+
+    return Signing(past=Past(signed_sizes(leaves())), service=service, trust=trust, extract=extract)
+
+
+def check_export(
+    lines: Iterable[bytes], keys: Sequence[Key], heads: Sequence[Head], signing: Signing | None = None
+) -> Told:
+    """Each line once, and no more of them in memory than `Replay` remembers. No signature is good without `signing`."""
+    signing = Signing() if signing is None else signing
+    tree, seq, end, replay = Tree(), 0, None, Replay(is_log=True, signing=signing)
     sizes = {head.size for head in heads}
     yield from compare(heads, 0, tree.root())
     for number, line in enumerate(lines, 1):
@@ -1220,6 +2137,7 @@ def check_export(lines: Iterable[bytes], keys: Sequence[Key], heads: Sequence[He
         if end is not None:
             yield Finding("trailing-garbage", place, "the checkpoint is not the last line")
             break
+        event: Event = {}
         try:
             event = _read_line(line, place)
         except Finding as finding:
@@ -1232,11 +2150,11 @@ def check_export(lines: Iterable[bytes], keys: Sequence[Key], heads: Sequence[He
                 continue
             seq = yield from _take(event, seq + 1, place, replay)
         tree.append(line.removesuffix(b"\n"))
+        signing.past.note(tree.size, event, tree.root)
         if tree.size in sizes:
             yield from compare(heads, tree.size, tree.root())
-    for head in heads:
-        if head.size > tree.size:
-            yield Finding("cut", "the end", f"{head.source} is of {head.size} events, and only {tree.size} are here")
+    for head in (each for each in heads if each.size > tree.size):
+        yield Finding("cut", "the end", f"{head.source} is of {head.size} events, and only {tree.size} are here")
     yield from replay.notes()
     if end is None:
         raise Finding("missing-checkpoint", "the end", "expected a line with the checkpoint")
@@ -1274,14 +2192,9 @@ def _check_total(tree: Tree, signed: Head) -> None:
 # Evidence: one request's events, each proved to be in the log, and what they say of it.
 
 
-def check_evidence(data: bytes, keys: Sequence[Key], kept: Kept) -> Told:
+def check_evidence(data: bytes, keys: Sequence[Key], kept: Kept, extract: Path | None = None) -> Told:
     """The events are the truth: first that they are the log's, then that nothing else is told, then the rules."""
-    document = read_json(data, "the document", exact=False)
-    if not isinstance(document, dict) or document.keys() != _MEMBERS:
-        found = shown(sorted(document) if isinstance(document, dict) else document)
-        raise Finding("wrong-members", "the document", f"expected {sorted(_MEMBERS)}, found {found}")
-    if document["format"] != _EVIDENCE:
-        raise Finding("unknown-format", "the document", f"expected {_EVIDENCE}, found {shown(document['format'])}")
+    document = _read_document(data)
     signed = open_checkpoint(document["checkpoint"], keys, "the checkpoint")
     yield from compare_one(kept, signed)
     entries, events = document["events"] if isinstance(document["events"], list) else [], list[Event]()
@@ -1295,16 +2208,35 @@ def check_evidence(data: bytes, keys: Sequence[Key], kept: Kept) -> Told:
     yield from _check_chain(events)
     if events[0]["event"] != _FILED:
         raise Finding("not-filed", _place(events[0]), f"expected {_FILED}, found {shown(events[0]['event'])}")
-    for name, expected in _retold(events).items():
+    signing = yield from _read_signing(document, signed)
+    if document["format"] == _EVIDENCE_1 and any(event["event"] == _DECIDED and _is_signed(event) for event in events):
+        yield Finding("unknown-format", "the document", f"expected {_EVIDENCE_2} for signed decisions")
+    for name, expected in _retold(events, document["format"]).items():
         if canonical(expected) != canonical(document[name]):
             text = difference(canonical(expected), canonical(document[name]))
             yield Finding(f"{name}-differs", "the document", f"{name}: {text}")
-    replay = Replay(is_log=False)
-    for event in events:
+    past = _PastOfEvidence(signed, _read_heads(document), [*signing, *events])
+    held = Signing(_origin(document["checkpoint"]), past, kept.trust, extract)
+    replay = Replay(is_log=False, signing=held)
+    for event in merge(signing, events, key=lambda event: event["seq"]):
         yield from replay.take(event)
     yield from replay.notes()
     yield from _strange_keys(document["keys"], {key.text for key in keys})
     yield f"request {shown(events[0]['request_id'])}, {len(events)} events, in the log of {signed.size}"
+
+
+def _read_document(data: bytes) -> dict[str, Any]:
+    document = read_json(data, "the document", exact=False)
+    members = (
+        _MEMBERS | _SIGNED_MEMBERS if isinstance(document, dict) and _SIGNED_MEMBERS & document.keys() else _MEMBERS
+    )
+    if not isinstance(document, dict) or document.keys() != members:
+        found = shown(sorted(document) if isinstance(document, dict) else document)
+        raise Finding("wrong-members", "the document", f"expected {sorted(members)}, found {found}")
+    known = _EVIDENCE_1 if members == _MEMBERS else _EVIDENCE_2
+    if document["format"] != known:
+        raise Finding("unknown-format", "the document", f"expected {known}, found {shown(document['format'])}")
+    return document
 
 
 def _read_event(entry: object, signed: Head, place: str) -> Event:
@@ -1327,6 +2259,33 @@ def _read_event(entry: object, signed: Head, place: str) -> Event:
     return event
 
 
+def _read_signing(document: dict[str, Any], signed: Head) -> Generator[Finding, None, list[Event]]:
+    """The events that say whose keys count, each of them in the log, in its order."""
+    entries, found = document.get("signing", []), list[Event]()
+    if not isinstance(entries, list):
+        raise Finding("wrong-members", "signing", f"expected a list, found {shown(entries)}")
+    for number, entry in enumerate(entries, 1):
+        event = _read_event(entry, signed, f"event {number} of signing")
+        if event["event"] not in _OF_SIGNING:
+            yield Finding("foreign-event", f"seq {event['seq']}", f"it says nothing of keys: {shown(event['event'])}")
+        elif found and found[-1]["seq"] >= event["seq"]:
+            yield Finding("out-of-order", f"seq {event['seq']}", f"it stands behind seq {found[-1]['seq']}")
+        else:
+            found.append(event)
+    return found
+
+
+def _read_heads(document: dict[str, Any]) -> dict[int, list[bytes]]:
+    """The proofs that the signed log begins with the logs that statements name, by their sizes."""
+    heads = document.get("heads", [])
+    if not isinstance(heads, list) or any(not isinstance(head, dict) or head.keys() != _HEAD for head in heads):
+        raise Finding("wrong-members", "heads", f"expected a list of {sorted(_HEAD)}, found {shown(heads)}")
+    try:
+        return {int(head["size"]): [from_base64(each, 32) for each in head["proof"]] for head in heads}
+    except (TypeError, ValueError) as error:
+        raise Finding("wrong-members", "heads", f"expected sizes and proofs: {shown(str(error))}") from None
+
+
 def _check_chain(events: Sequence[Event]) -> Told:
     """That these are one request's events in their order, and that none between them was left out."""
     request_id, before = events[0]["request_id"], None
@@ -1343,8 +2302,10 @@ def _check_chain(events: Sequence[Event]) -> Told:
         yield f"{unchained} events are of a version that did not name the one before: gaps do not show"
 
 
-def _retold(events: Sequence[Event]) -> dict[str, Any]:
+def _retold(events: Sequence[Event], version: str) -> dict[str, Any]:
     """Build the rest of the document from the events alone."""
+    told = ["person", "decision", "digest", "comment", "credential"]
+    told += ["statement", "signature"] if version == _EVIDENCE_2 else []
     filed = events[0]
     started = [event["data"] for event in events if event["event"] == _STARTED]
     reached = [(event["data"]["status"], event["at"]) for event in events if "status" in event["data"]]
@@ -1355,7 +2316,7 @@ def _retold(events: Sequence[Event]) -> dict[str, Any]:
         "digest": filed["data"].get("digest"),
         "decisions": [
             {
-                **{name: event["data"].get(name) for name in ("person", "decision", "digest", "comment", "credential")},
+                **{name: event["data"].get(name) for name in told},
                 "decided_at": event["at"],
                 "proof": event["actor"].get("proof"),
             }
@@ -1380,8 +2341,58 @@ def _strange_keys(listed: object, believed: set[str]) -> Told:
 # The command.
 
 
-def check_file(file: BinaryIO, keys: Sequence[Key], kept: Kept, expected: str | None = None) -> Told:
+def read_signers(path: Path) -> frozenset[Holder]:
+    """Read a file of OpenSSH's allowed signers, whose lines are people, the kind of a key, and the key. Each person is
+    one, so neither patterns nor options are read. Raise OSError, ValueError.
+    """
+    owners = dict[str, str]()
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        parts = re.fullmatch(r'\s*(?:"([^"]+)"|([^\s"]+))\s+(\S+)\s+(\S+)(?:\s.*)?', line)
+        people = [] if parts is None else (parts[1] or parts[2]).split(",")
+        if parts is None or not all(people) or any({*"*?!"} & {*person} for person in people):
+            raise ValueError(
+                f"{path}: line {number}: expected people, the kind of a key, and the key, without patterns"
+            )
+        try:
+            key = read_public_key(f"{parts[3]} {parts[4]}").text
+        except Bad as bad:
+            text = f"{path}: line {number}: {bad}; options are not read"
+            raise ValueError(text) from None
+        if len(people) > 1 or owners.setdefault(key, people[0]) != people[0]:
+            raise ValueError(f"{path}: line {number}: a key is one person's")
+    return frozenset((person, key) for key, person in owners.items())
+
+
+def extracted(signed: Signed, folder: Path) -> str:
+    """Write an approval for `ssh-keygen` into a folder of its own, and say how it verifies it. Raise OSError.
+
+    Letters of the person that would mean something to OpenSSH or to a shell are written as `_`, but not in the
+    statement.
+    """
+    own = folder / f"{signed.request_id}-{signed.seq}"
+    own.mkdir(parents=True, exist_ok=True)
+    name = re.sub("^[#-]|[^A-Za-z0-9@._:/#+=-]", "_", signed.person)
+    (own / "statement").write_bytes(signed.statement.encode())
+    (own / "statement.sig").write_bytes(signed.signature.encode())
+    (own / "allowed_signers").write_bytes(f"{name} {signed.key}\n".encode())
+    command = (
+        f"ssh-keygen -Y verify -f allowed_signers -I {shlex.quote(name)} -n {_DECISION} -s statement.sig < statement"
+    )
+    return f"(cd {shlex.quote(str(own))} && {command})"
+
+
+def check_file(
+    file: BinaryIO, keys: Sequence[Key], kept: Kept, expected: str | None = None, extract: Path | None = None
+) -> Told:
     """Check a file of any of the three kinds; its first line shows which. Anchors help most with an export."""
+    if not file.seekable():  # an export is read twice
+        with tempfile.TemporaryFile() as copy:
+            shutil.copyfileobj(file, copy)
+            copy.seek(0)
+            yield from check_file(copy, keys, kept, expected, extract)
+        return
     first = file.readline(_LONGEST_LINE)
     kind = "checkpoint" if not first.startswith(b"{") else "evidence" if _is_evidence(first) else "export"
     if expected not in {None, kind}:
@@ -1391,9 +2402,15 @@ def check_file(file: BinaryIO, keys: Sequence[Key], kept: Kept, expected: str | 
         yield from compare_one(kept, signed)
         yield f"a checkpoint of {signed.size} events, root {to_base64(signed.root)}"
     elif kind == "evidence":
-        yield from check_evidence(first + file.read(_LONGEST_DOCUMENT), keys, kept)
+        yield from check_evidence(first + file.read(_LONGEST_DOCUMENT), keys, kept, extract)
     else:
-        yield from check_export(chain([first], iter(lambda: file.readline(_LONGEST_LINE), b"")), keys, kept.heads)
+        signing = _signing_of(chain([first], _lines(file)), kept.trust, extract)
+        file.seek(0)
+        yield from check_export(_lines(file), keys, kept.heads, signing)
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: file.readline(_LONGEST_LINE), b"")
 
 
 def _is_evidence(first: bytes) -> bool:
@@ -1420,10 +2437,30 @@ def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[
         "--consistency", action="append", default=[], type=Path, help="a proof for heads of another size"
     )
     parser.add_argument("--expect", choices=("export", "evidence", "checkpoint"), help="what each file has to be")
+    whose = parser.add_mutually_exclusive_group()
+    whose.add_argument("--signers", type=Path, help="whose keys count: a file of OpenSSH's allowed signers")
+    whose.add_argument("--founders", type=Path, help="the same of those whom endorsements have to lead to")
+    parser.add_argument("--all-signed", action="store_true", help="every approval has to be signed")
+    parser.add_argument("--rp-id", help="the RP id of passkeys, instead of the log's")
+    parser.add_argument("--origin", action="append", default=[], help="the address of their page, such as https://…")
+    parser.add_argument("--user-verified", action="store_true", help="authenticators have to verify their users")
+    parser.add_argument("--only-hardware", action="store_true", help="keys have to be in authenticators")
+    parser.add_argument("--only-device-bound", action="store_true", help="and not on any other device")
+    parser.add_argument("--extract", type=Path, metavar="DIR", help="write signed approvals for ssh-keygen")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
+    if (options.rp_id is None) == bool(options.origin):
+        parser.error("--rp-id and --origin belong together")
+    demands = Demands(
+        rp_id=options.rp_id,
+        origins=frozenset(options.origin),
+        user_verified=options.user_verified,
+        only_hardware=options.only_hardware,
+        only_device_bound=options.only_device_bound,
+    )
     try:
-        return options, read_keys(options.key), read_kept(options.head, options.consistency)
+        trust = read_trust(options.signers, options.founders, demands=demands, all_signed=options.all_signed)
+        return options, read_keys(options.key), read_kept(options.head, options.consistency, trust)
     except (OSError, ValueError) as error:
         parser.error(str(error))
 
@@ -1434,19 +2471,34 @@ def read_keys(texts: Iterable[str]) -> list[Key]:
     return [read_key(text) for text in chain.from_iterable(listed)]
 
 
-def read_kept(heads: Iterable[str], proofs: Iterable[Path]) -> Kept:
+def read_trust(
+    signers: Path | None, founders: Path | None, *, demands: Demands | None = None, all_signed: bool = False
+) -> Trust:
+    """Files of allowed signers. Raise OSError, ValueError."""
+    people, first = (None if path is None else read_signers(path) for path in (signers, founders))
+    return Trust(people, first, demands, all_signed)
+
+
+def read_kept(heads: Iterable[str], proofs: Iterable[Path], trust: Trust | None = None) -> Kept:
     """Heads as tickets have them, and files of proofs of consistency. Raises OSError, ValueError."""
-    return Kept([read_head(text) for text in heads], dict(read_consistency(path.read_bytes()) for path in proofs))
+    proved = dict(read_consistency(path.read_bytes()) for path in proofs)
+    return Kept([read_head(text) for text in heads], proved, trust or Trust())
 
 
 def _checks(
-    files: Iterable[Path], anchors: Iterable[Path], keys: Sequence[Key], kept: Kept, expected: str | None
+    files: Iterable[Path],
+    anchors: Iterable[Path],
+    keys: Sequence[Key],
+    kept: Kept,
+    expected: str | None,
+    *,
+    extract: Path | None,
 ) -> Iterator[tuple[Path, Told]]:
     for path in anchors:
         yield path, _anchor(path, keys, kept.heads)
     for path in files:
         with path.open("rb") as file:
-            yield path, check_file(file, keys, kept, expected)
+            yield path, check_file(file, keys, kept, expected, extract)
 
 
 def _anchor(path: Path, keys: Sequence[Key], heads: list[Head]) -> Told:
@@ -1481,11 +2533,17 @@ def _print(path: Path, told: Told) -> int:
 
 
 def report(
-    files: Iterable[Path], anchors: Iterable[Path], keys: Sequence[Key], kept: Kept, expected: str | None = None
+    files: Iterable[Path],
+    anchors: Iterable[Path],
+    keys: Sequence[Key],
+    kept: Kept,
+    expected: str | None = None,
+    *,
+    extract: Path | None = None,
 ) -> int:
     """0 when all is well, 1 after a finding, 2 when a file cannot be read."""
     try:
-        return min(1, sum([_print(*check) for check in _checks(files, anchors, keys, kept, expected)]))
+        return min(1, sum([_print(*check) for check in _checks(files, anchors, keys, kept, expected, extract=extract)]))
     except OSError as error:
         print(error, file=sys.stderr)
         return 2
@@ -1493,7 +2551,7 @@ def report(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options, keys, kept = _options(arguments)
-    return report(options.files, options.anchor, keys, kept, options.expect)
+    return report(options.files, options.anchor, keys, kept, options.expect, extract=options.extract)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from support.builders import NOON
 from support.ledger import SIGNER, STRANGER, executed, executed_otherwise
+from support.signed_ledger import KEYS, STRANGERS, Draft, Story, evidence_of
 from support.tampering import KEY
 
 from service import verifier
@@ -168,6 +169,24 @@ def test_the_file_alone_runs_in_an_empty_folder(folder: Path, bare: Path, file: 
     assert (done.returncode, "Traceback" in done.stderr) == (code, False)
 
 
+def test_the_file_alone_judges_signed_approvals_by_a_list_of_signers(folder: Path, bare: Path) -> None:
+    """It needs neither the service nor its word: the log's key, the evidence, and whose keys are whose."""
+    shutil.copy(_SOURCE, folder / "verifier.py")
+    for name, story in (("good", Story()), ("forged", Story(change=by_a_stranger))):
+        (folder / name).write_text(json.dumps(evidence_of(*story.told())))
+    (folder / "signers").write_text("".join(f"{person} {by.public.text}\n" for person, by in KEYS.items()))
+    told = {}
+    for name in ("good", "forged"):
+        command = [str(bare), "-I", "verifier.py", "--key", "@key", "--signers", "signers", "--all-signed", name]
+        done = subprocess.run(command, cwd=folder, env={}, capture_output=True, text=True, check=False)
+        told[name] = (done.returncode, "unregistered" in done.stdout, done.stderr)
+    assert told == {"good": (0, False, ""), "forged": (1, True, "")}
+
+
+def by_a_stranger(draft: Draft) -> None:
+    draft.signer = STRANGERS
+
+
 def _events(count: int) -> Iterator[bytes]:
     for seq in range(1, count + 1):
         known: Document = {"at": timestamp(NOON), "event": "log.read", "request_id": None, "actor": {}}
@@ -203,6 +222,7 @@ def test_every_finding_is_documented_and_every_documented_one_is_found() -> None
         for argument in ast.walk(node.args[0])
         if isinstance(argument, ast.Constant) and argument.value != "-differs"
     }
+    made |= verifier.FAULTS.keys()  # of signatures: `_found` makes these
     made |= {f"{part}-differs" for part in ("request", "digest", "decisions", "policy", "outcome")}
     assert set(re.findall("`([a-z-]+)`", page)) == made
 
