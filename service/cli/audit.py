@@ -223,6 +223,17 @@ def verify_(
         typer.Option(help="The answer of /v1/audit/proofs/consistency, for a head whose size differs from a file's."),
     ] = None,
     expect: Annotated[_Kind | None, typer.Option(help="What each file must be.")] = None,
+    signers: Annotated[
+        Path | None,
+        typer.Option(help="Whose signatures count, instead of what the log says: OpenSSH's allowed_signers."),
+    ] = None,
+    founders: Annotated[
+        Path | None, typer.Option(help="The same for founders, to whom endorsements in the log must lead.")
+    ] = None,
+    all_signed: Annotated[bool, typer.Option("--all-signed", help="Every approval must be signed.")] = False,
+    extract: Annotated[
+        Path | None, typer.Option(help="A folder for the signed approvals in files, to verify with ssh-keygen.")
+    ] = None,
     database: Annotated[bool, typer.Option("--database", help="Check the log in the database.")] = False,
 ) -> None:
     """Check exports, evidence and checkpoints offline, or the log in the database. Exit 1 if something is wrong."""
@@ -230,10 +241,15 @@ def verify_(
         fail("Give either files or --database.")
     if not database and not key:
         fail("Give the key to trust with --key: files are not checked with the keys in the settings.")
+    if signers and founders:
+        fail("Give either --signers or --founders.")
+    if extract and database:
+        fail("--extract needs a file: an export, or evidence.")
     with _in_one_line():
-        given, kept = verifier.read_keys(key or ()), verifier.read_kept(head or (), consistency or ())
+        trust = verifier.read_trust(signers, founders, all_signed=all_signed)
+        given, kept = verifier.read_keys(key or ()), verifier.read_kept(head or (), consistency or (), trust)
     if not database:
-        raise typer.Exit(verifier.report(files or (), anchor or (), given, kept, expect))
+        raise typer.Exit(verifier.report(files or (), anchor or (), given, kept, expect, extract=extract))
     # An auditor has neither the service's secrets nor a role that can write.
     with plainly(), compose(load_settings(ctx.obj, load_for_audit), with_aws=False, read_only=True) as context:
         check_readable(context)
@@ -241,19 +257,23 @@ def verify_(
             believed = given if key else verifier.read_keys(each.verifier_key for each in context.log.keys)
             heads = [verifier.open_checkpoint(file.read_text(), believed, str(file)) for file in anchor or ()]
         anchors = [Anchor(head.size, head.root, head.source) for head in (*kept.heads, *heads)]
-        found = _faults(context, anchors)
+        found = _faults(context, anchors, trust)
     if found:
         fail(f"The log is NOT as it should be: {found} faults.")
     console.print(f"The log is as it should be, by itself and by {len(anchors)} heads that were kept elsewhere.")
 
 
-def _faults(context: Context, anchors: Sequence[Anchor]) -> int:
+def _faults(context: Context, anchors: Sequence[Anchor], trust: verifier.Trust) -> int:
     """Return the number of faults. Print the first ones, and everything that could not be checked."""
     columns = (TextColumn("events"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     found = 0
     with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
         task = bar.add_task("events", total=None)
-        for fault in verify(context, anchors, lambda done, every: bar.update(task, completed=done, total=every)):
+
+        def progress(done: int, every: int) -> None:
+            bar.update(task, completed=done, total=every)
+
+        for fault in verify(context, anchors, progress, trust):
             if isinstance(fault, str):
                 console.print(fault, markup=False, soft_wrap=True)
                 continue

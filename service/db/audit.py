@@ -127,6 +127,12 @@ def rows_between(tx: Tx, after: int, until: int) -> Sequence[Row]:
     return [Row(**row) for row in tx.execute(query.order_by(audit_events.c.seq)).mappings()]
 
 
+def signed_between(tx: Tx, after: int, until: int) -> Sequence[str]:
+    """Return the canonical JSON of those of these events that hold something that people signed."""
+    query = select(audit_events.c.content).where(audit_events.c.seq > after, audit_events.c.seq <= until)
+    return tx.execute(query.where(audit_events.c.content.contains('"statement":"', autoescape=True))).scalars().all()
+
+
 def of_requests(tx: Tx, request_ids: Collection[str]) -> Mapping[str, list[str]]:
     """Return the canonical JSON of each request's events, oldest first; without refusals, whose number has no limit."""
     query = select(audit_events.c.request_id, audit_events.c.content).where(

@@ -64,14 +64,17 @@ Found = Fault | verifier.Finding | str
 
 
 def verify(
-    ctx: Context, anchors: Sequence[Anchor], progress: Callable[[int, int], None] = lambda _done, _all: None
+    ctx: Context,
+    anchors: Sequence[Anchor],
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    trust: verifier.Trust | None = None,
 ) -> Iterator[Found]:
     """Yield the faults of the log as it was at the start. Memory holds one batch and what `Replay` keeps.
 
-    Call `progress(checked, all)` after each batch. An unreadable row is a fault and ends that part of the check. Raise
-    Unavailable.
+    Call `progress(checked, all)` after each batch. An unreadable row is a fault and ends that part of the check.
+    Without `trust`, the log says whose signatures count. Raise Unavailable.
     """
-    yield from _readable("the log", _check_log(ctx, anchors, progress))
+    yield from _readable("the log", _check_log(ctx, anchors, progress, trust or verifier.Trust()))
     yield from _readable("the requests", _check_requests(ctx))
 
 
@@ -98,7 +101,9 @@ def _reading(ctx: Context) -> Iterator[Tx]:
         raise
 
 
-def _check_log(ctx: Context, anchors: Sequence[Anchor], progress: Callable[[int, int], None]) -> Iterator[Found]:
+def _check_log(
+    ctx: Context, anchors: Sequence[Anchor], progress: Callable[[int, int], None], trust: verifier.Trust
+) -> Iterator[Found]:
     with _reading(ctx) as tx:
         first, last, head, filed = audit.first(tx), audit.last(tx), audit.head(tx), requests.count(tx)
         stored, strays = tree.head(tx), tree.strays(tx, last, _STRAYS)
@@ -112,19 +117,34 @@ def _check_log(ctx: Context, anchors: Sequence[Anchor], progress: Callable[[int,
         if anchor.size > last:
             yield Fault("the end of the log", f"{anchor.size} events at least, by {anchor.source}", f"{last}")
     yield from _check_nodes({}, strays)
-    filed_in_log = yield from _check_events(ctx, last, stored, anchors, progress)
+    signing = verifier.Signing(ctx.log.origin, verifier.Past(_signed_sizes(ctx, last)), trust)
+    filed_in_log = yield from _check_events(ctx, last, stored, anchors, progress, signing=signing)
     if filed_in_log is not None and filed_in_log != filed:
         yield Fault("the requests", f"{filed_in_log}, as the log says were filed", f"{filed}")
 
 
+def _signed_sizes(ctx: Context, last: int) -> Iterator[int]:
+    """Yield the sizes of the log that people signed. Their roots are noted when its events are checked."""
+    for after in range(0, last, _BATCH):
+        with _reading(ctx) as tx:
+            contents = audit.signed_between(tx, after, min(after + _BATCH, last))
+        yield from verifier.signed_sizes(content.encode() for content in contents)
+
+
 def _check_events(
-    ctx: Context, last: int, stored: tree.Head, anchors: Sequence[Anchor], progress: Callable[[int, int], None]
+    ctx: Context,
+    last: int,
+    stored: tree.Head,
+    anchors: Sequence[Anchor],
+    progress: Callable[[int, int], None],
+    *,
+    signing: verifier.Signing,
 ) -> Generator[Found, None, int | None]:
     """Check every event. Return the number of filings, or None if an event is missing."""
     by_size = defaultdict[int, list[Anchor]](list)
     for anchor in anchors:
         by_size[anchor.size].append(anchor)
-    grown, filed, replay = EMPTY, 0, verifier.Replay(is_log=True)
+    grown, filed, replay = EMPTY, 0, verifier.Replay(is_log=True, signing=signing)
     yield from _against(by_size[0], grown)
     for after in range(0, last, _BATCH):
         until = min(after + _BATCH, last)
@@ -136,8 +156,9 @@ def _check_events(
                 # Nothing can be said of the tree beyond a hole.
                 yield Fault(f"sequence number {seq}", "an event", "none" if row is None else f"that of {row.seq}")
                 return None
-            yield from _check_row(row, replay)
+            content = yield from _check_row(row, replay)
             grown, nodes_of_it = grown.append(leaf_hash(row.content.encode()))
+            signing.past.note(seq, content, grown.root)
             completed |= nodes_of_it
             filed += row.event == FILED
             yield from _against(by_size.get(seq, ()), grown)
@@ -149,8 +170,8 @@ def _check_events(
     return filed
 
 
-def _check_row(row: audit.Row, replay: verifier.Replay) -> Iterator[Found]:
-    """Check that the other columns agree with the content, then replay the event."""
+def _check_row(row: audit.Row, replay: verifier.Replay) -> Generator[Found, None, dict[str, Any]]:
+    """Check that the other columns agree with the content, then replay the event. Return it, empty if it is none."""
     place = f"sequence number {row.seq}"
     try:
         content = json.loads(row.content)
@@ -158,16 +179,17 @@ def _check_row(row: audit.Row, replay: verifier.Replay) -> Iterator[Found]:
     except (ValueError, TypeError, RecursionError):
         yield Fault(place, "canonical JSON", "none")
         replay.lose()
-        return
+        return {}
     if not is_canonical or not isinstance(content, dict):
         yield Fault(place, "an object in canonical JSON", "another form")
         replay.lose()
-        return
+        return {}
     columns = {"seq": row.seq, "at": timestamp(row.at), "event": row.event, "request_id": row.request_id}
     for name, value in columns.items():
         if content.get(name) != value:
             yield Fault(f"{place}, column {name}", repr(content.get(name)), repr(value))
     yield from replay.take(content)
+    return content
 
 
 def _against(anchors: Sequence[Anchor], grown: Frontier) -> Iterator[Fault]:

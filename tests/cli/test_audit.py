@@ -1,5 +1,6 @@
 """`rootquorum audit`, as an operator and as an auditor run it: keys, anchors, and whether the log is as it was."""
 
+import json
 import os
 import re
 import shutil
@@ -18,10 +19,12 @@ from sqlalchemy import make_url, text
 from support.builders import DEACTIVATE, ORIGIN, SIGNER
 from support.house import House
 from support.installation import commanded, rootquorum
+from support.ledger import SIGNER as LEDGERS_SIGNER
 from support.past_triggers import as_its_owner, contents, rewritten
 from support.products.authority import Authority, serving
 from support.products.postgres import Postgres, as_owner
 from support.products.storage import Storage, running_storage
+from support.signed_ledger import KEYS, Story, evidence_of
 
 from service.db.engine import begin, connect
 from service.domain.checkpoint import VerifierKey
@@ -271,6 +274,10 @@ def test_keys_may_be_in_a_file_for_the_database_too(folder: Path) -> None:
         (("log.key", "--key", "nonsense"), "'' is no Base64 of 33 bytes"),
         (("log.key", "--key", "@absent"), "absent: No such file or directory."),
         (("log.key", "--key", "@log.key", "--head", "05:x"), "'05:x' is no size and root"),
+        (("log.key", "--key", "@log.key", "--signers", "absent"), "absent: No such file or directory."),
+        (("log.key", "--key", "@log.key", "--founders", "log.key"), "log.key: line 1: expected people, the kind of"),
+        (("log.key", "--key", "@log.key", "--signers", "a", "--founders", "a"), "Give either --signers or --founders."),
+        (("--database", "--extract", "out"), "--extract needs a file: an export, or evidence."),
     ],
 )
 def test_misuse_of_the_verifier_is_one_sentence_of_this_program(
@@ -515,3 +522,15 @@ def test_what_the_database_does_not_let_judge_is_said_and_is_no_fault(lived: Hou
     assert (done.returncode, done.stderr) == (0, "")
     note, _ = done.stdout.splitlines()
     assert note.startswith("1 executions are of a version that did not say which quorum was in force")
+
+
+def test_signed_approvals_are_judged_by_the_auditors_own_list_and_extracted(folder: Path) -> None:
+    ledger, request_id = Story().told()
+    (folder / "evidence.json").write_text(json.dumps(evidence_of(ledger, request_id)))
+    (folder / "signers").write_text("".join(f"{person} {by.public.text}\n" for person, by in KEYS.items()))
+    known = ("--key", LEDGERS_SIGNER.verifier_key, "--signers", "signers", "--all-signed", "--extract", "out")
+    done = commanded(folder, "audit", "verify", *known, "evidence.json")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("ssh-keygen -Y verify") == len([*(folder / "out").iterdir()]) == 2
+    (folder / "signers").write_text(f"bob {KEYS['bob'].public.text}\n")
+    assert commanded(folder, "audit", "verify", *known, "evidence.json").returncode == 1

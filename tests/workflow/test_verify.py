@@ -6,6 +6,7 @@ What is rewritten with every hash that goes with it can only be told by a head t
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ import pytest
 from sqlalchemy import Connection, delete, insert, select, text, update
 from support.builders import BOTH, CREATE, DEACTIVATE, OTHER_ACCOUNT, filing
 from support.house import House
+from support.ledger import ORIGIN
 from support.past_triggers import as_its_owner, contents, rewritten
+from support.signed_ledger import KEYS, STRANGERS, Draft, Story
 
 from service.db import requests as db_requests
 from service.db import tree
@@ -23,6 +26,7 @@ from service.db.tables import audit_events, audit_head, audit_nodes, audit_tree,
 from service.domain.account import Part
 from service.domain.canonical import canonical
 from service.domain.request import OperationRequest
+from service.verifier import Finding, Trust
 from service.workflow.verify import Anchor, verify
 
 MOMENT, SECOND, MINUTE = timedelta(microseconds=1), timedelta(seconds=1), timedelta(minutes=1)
@@ -466,3 +470,33 @@ def test_what_a_row_says_is_shown_so_that_no_terminal_obeys_it(log: House) -> No
         tx.execute(update(audit_nodes).where(audit_nodes.c.seq == 2).values(hash="\x1b[8m\u202e".ljust(64, "0")))
     (fault,) = faults(log)
     assert fault.isprintable()
+
+
+def by_a_stranger(draft: Draft) -> None:
+    draft.signer = STRANGERS
+
+
+def over_another_log(draft: Draft) -> None:
+    draft.said["log"]["root"] = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("story", "expected"),
+    [
+        (Story(), set()),
+        (Story(change=by_a_stranger), {"unregistered", "no-quorum"}),
+        (Story(change=over_another_log), {"another-log", "no-quorum"}),
+        (Story(unsigned=("bob",)), {"unsigned", "no-quorum"}),
+    ],
+    ids=["good", "by a stranger", "over another log", "unsigned"],
+)
+def test_signed_approvals_in_the_database_are_judged_as_in_an_export(
+    house: House, story: Story, expected: set[str]
+) -> None:
+    request_id = house.file().filing.request_id
+    with as_its_owner(house) as tx:
+        rewritten(tx, replace(story, request_id=request_id).told()[0].leaves)
+    ctx = replace(house.ctx, log=replace(house.ctx.log, origin=ORIGIN))
+    for trust in (None, Trust(signers=frozenset((person, signer.public.text) for person, signer in KEYS.items()))):
+        found = {each.name for each in verify(ctx, [], trust=trust) if isinstance(each, Finding)}
+        assert found == expected
