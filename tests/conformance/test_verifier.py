@@ -1,14 +1,18 @@
 """The verifier that outsiders run conforms too: it shares no code with the service, and finds the same."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.signers import bytes_of, text_of
 from support.vectors.common import FOLDER
 
 from service import verifier
+from service.domain import roster
 from service.signing import demands, sshsig
 from service.signing.faults import BadSignature
 from service.verifier import Bad, Demands, Endorsement, Expected, Facts, Rules
@@ -123,12 +127,12 @@ def test_a_roster_has_the_keys_that_its_vector_says(case: dict[str, Any]) -> Non
         + [_revoked(each, rule["position"]) for rule in chain for each in rule["revoked"]],
     )
 
-    roster = verifier.roster_at(at, facts)
+    judged = verifier.roster_at(at, facts)
 
-    assert roster.owners == case["owners"]
+    assert judged.owners == case["owners"]
     for each in case["faults"]:
-        assert roster.fault((each["person"], each["key"])) == each["fault"]
-    assert sorted(roster.void.values()) == case["void"]
+        assert judged.fault((each["person"], each["key"])) == each["fault"]
+    assert sorted(judged.void.values()) == case["void"]
 
 
 def _revoked(each: dict[str, Any], position: int) -> tuple[str, int]:
@@ -154,3 +158,78 @@ def _faults_of_the_service(case: dict[str, Any], signature: str) -> list[str]:
     except BadSignature as refusal:
         return [refusal.fault]
     return [*demands.faults(signed, wanted)]
+
+
+_PEOPLE, _QUORUMS = ("ann", "ben", "cid", "dave", "eve"), st.integers(2, 3)
+_HOLDERS = st.tuples(st.sampled_from(_PEOPLE), st.sampled_from([f"{person}'s" for person in _PEOPLE]))
+_OWN = st.sampled_from([(person, f"{person}'s") for person in _PEOPLE])  # mostly, or nobody would ever count
+_ENDORSEMENTS = st.tuples(st.integers(0, 20), _OWN | _HOLDERS, _OWN)
+# Of what makes keys count there is more, or none would.
+_TRUE = [
+    *(("registered", (person, f"{person}'s")) for person in ("cid", "dave", "eve")),
+    *(
+        ("endorsed", (0, (by, f"{by}'s"), (person, f"{person}'s")))
+        for by, person in (
+            ("ann", "cid"),
+            ("ben", "cid"),
+            ("ann", "dave"),
+            ("cid", "dave"),
+            ("dave", "eve"),
+            ("cid", "eve"),
+        )
+    ),
+]
+_ODD = (
+    st.tuples(st.just("registered"), _OWN | _HOLDERS)
+    | st.tuples(st.just("endorsed"), _ENDORSEMENTS)
+    | st.tuples(st.just("revoked"), st.tuples(_HOLDERS, st.sampled_from(roster.Reason), st.integers(0, 20)))
+    | st.tuples(st.just("rules"), st.tuples(_QUORUMS, st.frozensets(_OWN, min_size=2, max_size=3)))
+)
+_FACTS = st.tuples(
+    st.permutations(_TRUE) | st.just(_TRUE),
+    st.lists(st.tuples(st.integers(0, 9), _ODD | st.sampled_from(_TRUE)), max_size=6),
+).map(lambda drawn: _mixed(*drawn))
+
+
+def _mixed(facts: Sequence[Any], more: Sequence[tuple[int, Any]]) -> list[Any]:
+    mixed = [*facts]
+    for place, fact in more:
+        mixed.insert(place, fact)
+    return mixed
+
+
+@settings(max_examples=300)
+@given(_FACTS)
+def test_it_judges_any_log_of_keys_as_the_service_does(facts: list[tuple[str, Any]]) -> None:
+    mine, chain = Facts(), list[roster.RulesEvent]()
+    registrations, endorsements, revocations = list[Any](), list[Any](), list[Any]()
+    founding = ("rules", (2, frozenset({("ann", "ann's"), ("ben", "ben's")})))
+    for position, (kind, fact) in enumerate([founding, *facts]):
+        match kind, fact:
+            case "registered", (person, key):
+                mine.registered.append((position, (person, key)))
+                registrations.append(roster.Registration(person=person, key=key, position=position))
+            case "endorsed", (head, (endorser, by_key), (person, key)):
+                mine.endorsements.append(Endorsement(position, head, (endorser, by_key), (person, key)))
+                endorsements.append(
+                    roster.Endorsement(
+                        person=person, key=key, endorser=endorser, by_key=by_key, head=head, position=position
+                    )
+                )
+            case "revoked", ((_, key), reason, since):
+                by = roster.RevokedBy.OPERATOR
+                revocation = roster.Revocation(key=key, reason=reason, since=since, by=by, position=position)
+                mine.revoked.append((key, revocation.end))
+                revocations.append(revocation)
+            case "rules", (quorum, founders):
+                mine.rules.append(Rules(position, quorum, founders))
+                rules = roster.Rules(version=1, digest="", previous=None, quorum=quorum, founders=founders)
+                chain.append(roster.RulesEvent(rules=rules, signers=frozenset(), position=position))
+    at = len(facts) + 1
+    whole = roster.Facts(
+        registrations=tuple(registrations), endorsements=tuple(endorsements), revocations=tuple(revocations)
+    )
+    theirs, ours = roster.roster_at(at, chain, whole), verifier.roster_at(at, mine)
+    assert ours.owners == theirs.owners
+    assert ours.faults == theirs.faults
+    assert sorted(ours.void.values()) == sorted(fault for _, fault in theirs.void)
