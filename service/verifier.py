@@ -892,12 +892,15 @@ class Past:
 
     def last_within(self, size: int) -> int | None:
         """The time of the last known event that a log of this size has."""
-        at = bisect_left(self._times, (size + 1, 0))
+        at = self._count_within(size)
         return self._times[at - 1][1] if at else None
 
     def first_beyond(self, size: int) -> int | None:
-        at = bisect_left(self._times, (size + 1, 0))
+        at = self._count_within(size)
         return self._times[at][1] if at < len(self._times) else None
+
+    def _count_within(self, size: int) -> int:
+        return bisect_right(self._times, size, key=lambda known: known[0])
 
 
 class _PastOfEvidence(Past):
@@ -1334,7 +1337,8 @@ def _object(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _found(event: Event, faults: Iterable[str]) -> Iterator[Finding]:
     for fault in faults:
-        yield Finding(fault, _place(event), f"{event['event']}: {FAULTS[fault]}")
+        person = shown(event["data"].get("person"))
+        yield Finding(fault, _place(event), f"{event['event']} of {person}: {FAULTS[fault]}")
 
 
 def _demands_of_log(said: dict[str, Any]) -> Demands:
@@ -2341,15 +2345,19 @@ def _strange_keys(listed: object, believed: set[str]) -> Told:
 # The command.
 
 
+_SIGNER = re.compile(r'[ \t]*(?:"([^"\r]+)"|([^ \t\r"]+))[ \t]+([^ \t\r]+)[ \t]+([^ \t\r]+)(?:[ \t][^\r]*)?')
+
+
 def read_signers(path: Path) -> frozenset[Holder]:
     """Read a file of OpenSSH's allowed signers, whose lines are people, the kind of a key, and the key. Each person is
     one, so neither patterns nor options are read. Raise OSError, ValueError.
     """
     owners = dict[str, str]()
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
+    # Whatever else ends a line elsewhere, such as U+2028, does not for OpenSSH.
+    for number, line in enumerate(path.read_bytes().decode().split("\n"), 1):
+        if not line.strip() or line.lstrip(" \t").startswith("#"):
             continue
-        parts = re.fullmatch(r'\s*(?:"([^"]+)"|([^\s"]+))\s+(\S+)\s+(\S+)(?:\s.*)?', line)
+        parts = _SIGNER.fullmatch(line.removesuffix("\r"))
         people = [] if parts is None else (parts[1] or parts[2]).split(",")
         if parts is None or not all(people) or any({*"*?!"} & {*person} for person in people):
             raise ValueError(

@@ -174,6 +174,8 @@ FILES: dict[str, str] = {
     "another kind": "bob ecdsa-sha2-nistp384 AAAA",
     "a key cut short": GOOD[:-8],
     "nobody": f",{ED25519.public.text}",
+    "another line for some readers": f"{GOOD}\rdave {ECDSA.public.text}",
+    "a person in other spaces": f"bob\u00a0{ED25519.public.text}",
 }
 
 
@@ -196,6 +198,13 @@ def test_a_file_of_signers_is_read_as_openssh_reads_it(tmp_path: Path) -> None:
         ("Bob B.", ED25519.public.text),
         ("dave", ECDSA.public.text),
     }
+
+
+def test_a_comment_of_a_signer_adds_no_other(tmp_path: Path) -> None:
+    """Some readers end a line where OpenSSH does not."""
+    for end in ("\u2028", "\x0b", "\x1c", "\u0085"):
+        (tmp_path / "signers").write_text(f"{GOOD} laptop{end}dave {ECDSA.public.text}\n")
+        assert verifier.read_signers(tmp_path / "signers") == {("bob", ED25519.public.text)}
 
 
 def test_a_file_of_signers_without_a_key_counts_none(tmp_path: Path) -> None:
