@@ -11,7 +11,7 @@ GRANT UPDATE (
     unconfirmed_at, deactivated_at, expires_at, expiry_announced_at, expiry_failed_at, retired_at, look_at,
     reminded_at, stuck_at, ended_at
 ) ON requests TO :"role";
-GRANT UPDATE (digest, decision, comment, credential, decided_at) ON decisions TO :"role";
+GRANT UPDATE (digest, decision, comment, credential, decided_at, statement, signature) ON decisions TO :"role";
 GRANT UPDATE (size) ON audit_head TO :"role";
 GRANT UPDATE (size, root) ON audit_tree TO :"role";
 GRANT UPDATE (hour) ON audit_reads TO :"role";

@@ -48,6 +48,7 @@ _TABLES = {
     "people": "<name>",
     "machines": "<name>",
     "groups": "<name>",
+    "founders": "<name>",
 }
 # Lists of tables whose settings have rows of their own. A variable holds the whole list.
 _LISTS = {"rules"}

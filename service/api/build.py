@@ -12,7 +12,18 @@ from service.api import links, problems
 from service.api.contract import examples, webhooks
 from service.api.headers import SingleHeaders
 from service.api.middleware import BodyLimit, Head, SecurityHeaders
-from service.api.routes import accounts, audit, decisions, deliveries, drift, execution, health, hooks, requests
+from service.api.routes import (
+    accounts,
+    audit,
+    decisions,
+    deliveries,
+    drift,
+    execution,
+    health,
+    hooks,
+    requests,
+    signing,
+)
 from service.api.sign_ins import SignIns
 from service.api.swagger import page, sign_in
 from service.api.waiting import Places
@@ -27,6 +38,7 @@ Read a request before you decide on it. Your decision sends back its `digest`.
 _TAGS = [
     {"name": "Requests", "description": "File, read, withdraw."},
     {"name": "Decisions", "description": "Two people decide on exactly what they have read."},
+    {"name": "Signing", "description": "Approvals signed with keys of their approvers, and whose key counts."},
     {"name": "Execution", "description": "Run an approved request once. A new key's secret is shown once."},
     {"name": "Accounts", "description": "The configured accounts, and the live state of their root credentials."},
     {"name": "Drift", "description": "Changes to root credentials that no executed request explains."},
@@ -75,7 +87,20 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
     problems.install(app)
     routers = [
         module.router
-        for module in (requests, decisions, execution, accounts, drift, deliveries, hooks, audit, health, sign_in, page)
+        for module in (
+            requests,
+            decisions,
+            signing,
+            execution,
+            accounts,
+            drift,
+            deliveries,
+            hooks,
+            audit,
+            health,
+            sign_in,
+            page,
+        )
     ]
     for router in routers:
         app.include_router(router)

@@ -231,6 +231,7 @@ def _demand(demand: Demand) -> out.DemandOut:
         require_root_mfa=demand.require_root_mfa,
         ticket_required=demand.ticket_required,
         approval_comment=demand.approval_comment,
+        signed_approvals=demand.signed_approvals,
         decision_amr=sorted(demand.decision_amr),
         hours=None if demand.hours is None else out.HoursOut.model_validate(demand.hours.document()),
     )
@@ -243,6 +244,7 @@ def _quorum(shown: Shown) -> out.QuorumOut:
         needed=standing.needed(request),
         counted=standing.approvals(request),
         missing=missing,
+        signed_approvals=standing.signed_approvals(request),
         rules=list(standing.policy.rules),
     )
 
@@ -280,6 +282,8 @@ def _decisions(shown: Shown) -> list[out.DecisionOut]:
             digest=decision.digest,
             comment=decision.comment,
             decided_at=decision.decided_at,
+            statement=decision.statement,
+            signature=decision.signature,
             void_because=shown.standing.void_because(shown.request, decision),
         )
         for decision in shown.request.decisions

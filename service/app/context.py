@@ -41,6 +41,7 @@ def compose(settings: Settings, *, with_aws: bool = True, read_only: bool = Fals
                 public_url=settings.server.public_url,
                 delivery_retention=settings.notify.retention,
                 log=_log(settings.audit),
+                signing=settings.signing_in_force(),
                 has_form=patterns.matches,
             )
     finally:

@@ -89,6 +89,7 @@ def _findings(settings: Settings, file: Path | None, context: Context) -> Iterat
     yield from [unusable] if unusable else [_rights(context), _worker(context)]
     if unusable is None and not settings.issuers:
         yield _approvers(context)
+    yield from _founders(settings)
     yield from _issuers(settings)
     yield from _claims(settings)
     if unusable is None:
@@ -165,6 +166,21 @@ def _approvers(context: Context) -> Remark:
         advice = f"Run `rootquorum token create` for: {', '.join(missing)}."
         return Remark("approvers", "Too few of them have a token to sign in with.", advice)
     return Remark("approvers")
+
+
+def _founders(settings: Settings) -> Iterator[Remark]:
+    """Warn where the loss of one key would leave too few people to sign, or to endorse another key."""
+    people, quorum = len(settings.founders), settings.policy.quorum
+    if not people:
+        return
+    if people <= quorum:
+        yield Remark(
+            f"founders: {people} people for a quorum of {quorum}. Without one of them, nobody endorses a new key",
+            is_warning=True,
+        )
+    single = sorted(name for name, founder in settings.founders.items() if len(founder.keys) == 1)
+    if single:
+        yield Remark(f"founders with one key: {visible(', '.join(single))}", is_warning=True)
 
 
 def _issuers(settings: Settings) -> Iterator[Remark]:

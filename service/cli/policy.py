@@ -50,7 +50,12 @@ class DiffExit(IntEnum):
 def realm_of(settings: Settings) -> Realm:
     """Return what the settings say of people, rules and accounts."""
     return Realm(
-        Rulebook(settings.policy_in_force(), settings.rules_in_force(), settings.directory()),
+        Rulebook(
+            settings.policy_in_force(),
+            settings.rules_in_force(),
+            settings.directory(),
+            signing=settings.signing_in_force().document(),
+        ),
         accounts={account_id: account.name for account_id, account in settings.accounts.items()},
         listings=tuple(
             Listing(allow=each.allow, deny=each.deny) for each in settings.organizations.values() if each.list_accounts

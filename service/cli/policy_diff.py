@@ -14,7 +14,7 @@ from service.domain.strictness import Change, role_changes
 from service.settings import Settings
 
 # Tables whose differences are told above, or are nobody's right.
-_JUDGED = {"policy", "rules", "groups", "people", "machines"}
+_JUDGED = {"policy", "rules", "groups", "people", "machines", "signing", "founders"}
 # The settings of an issuer for signing in from a browser. They do not say whose tokens are trusted.
 _OF_CLIENTS = {"client_id", "client_secret", "scopes", "sends", "authorization_parameters", "token_parameters"}
 
@@ -87,7 +87,12 @@ def _accounts_told(old: Realm, new: Realm) -> Iterator[str]:
 
 
 def _sign_in_changes(old: Settings, new: Settings) -> Iterator[Change]:
-    """Yield the providers whose tokens are trusted otherwise. Who signs in by them cannot be told from settings."""
+    """Yield the providers whose tokens are trusted otherwise. Who signs in by them cannot be told from settings.
+
+    Also yield whether other keys or other signatures count.
+    """
+    if old.signing_in_force() != new.signing_in_force():
+        yield Change("founders, or what signatures have to prove, are others", is_looser=True)
     for name in sorted(old.issuers.keys() | new.issuers.keys()):
         before, now = old.issuers.get(name), new.issuers.get(name)
         if now is None:

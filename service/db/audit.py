@@ -8,12 +8,12 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, insert, select, text, update
 
 from service.db import tree
-from service.db.columns import INSERT
+from service.db.columns import INSERT, one_of
 from service.db.engine import Tx
 from service.db.tables import audit_events, audit_head, audit_reads, audit_tree
 from service.domain.actor import Actor
 from service.domain.canonical import canonical
-from service.domain.event_table import POLICY_CHANGED, REFUSALS
+from service.domain.event_table import OF_KEYS, POLICY_CHANGED, REFUSALS
 from service.domain.events import Event, record
 from service.domain.merkle import leaf_hash
 
@@ -101,6 +101,24 @@ def last_policy(tx: Tx) -> str | None:
     """Return the last `policy.changed` in canonical JSON, None if there was none."""
     query = select(audit_events.c.content).where(text(f"event = '{POLICY_CHANGED}'"))  # as the index says it
     return tx.execute(query.order_by(audit_events.c.seq.desc()).limit(1)).scalar_one_or_none()
+
+
+def policies(tx: Tx) -> Sequence[tuple[int, str]]:
+    """Return the number and canonical JSON of every `policy.changed`, oldest first."""
+    query = select(audit_events.c.seq, audit_events.c.content).where(text(f"event = '{POLICY_CHANGED}'"))
+    return [(row.seq, row.content) for row in tx.execute(query.order_by(audit_events.c.seq))]
+
+
+def of_keys(tx: Tx) -> tuple[tuple[int, str, str], ...]:
+    """Return the number, name and canonical JSON of each event that decides whose signature counts, oldest first."""
+    return tuple((row.seq, row.event, row.content) for row in tx.execute(_ABOUT_KEYS))
+
+
+_ABOUT_KEYS = (
+    select(audit_events.c.seq, audit_events.c.event, audit_events.c.content)
+    .where(text(one_of("event", OF_KEYS)))  # as the index says it
+    .order_by(audit_events.c.seq)
+)
 
 
 def last(tx: Tx) -> int:

@@ -14,7 +14,7 @@ from service.db.tables import requests
 from service.domain.account import RootCredentials, SourceKind
 from service.domain.actor import ActorKind
 from service.domain.canonical import canonical, seconds
-from service.domain.demands import Demand
+from service.domain.demands import Demand, SignedApprovals
 from service.domain.filing import Filing
 from service.domain.operation import Operation, OperationName
 from service.domain.request import Decision, OperationRequest, Result, Status, Verdict
@@ -29,7 +29,7 @@ def _alike(of: type, *others: str) -> tuple[str, ...]:
     return tuple(field.name for field in fields(of) if field.name in requests.c and field.name not in others)
 
 
-_FILED = _alike(Filing, "operation", "requester_kind", "observed", "demands", "placement")
+_FILED = _alike(Filing, "operation", "requester_kind", "observed", "demands", "placement", "signed_approvals")
 _LIFE = _alike(OperationRequest, "digest", "status", "known_key_ids", "source")
 _RESULT = {
     "code": "result_code",
@@ -38,7 +38,7 @@ _RESULT = {
     "signer_key_id": "signer_key_id",
     "aws_request_id": "aws_request_id",
 }
-_DECISION = ("digest", "comment", "credential", "decided_at")
+_DECISION = ("digest", "comment", "credential", "decided_at", "statement", "signature")
 
 
 def filed_columns(request: OperationRequest) -> dict[str, object]:
@@ -54,6 +54,7 @@ def filed_columns(request: OperationRequest) -> dict[str, object]:
         "requester_kind": filing.requester_kind,
         "observed": canonical(filing.observed.document()).decode(),
         **_ruled_columns(filing),
+        "signed_approvals": None if filing.signed_approvals is SignedApprovals.OFF else filing.signed_approvals,
         "digest": request.digest,
     }
 
@@ -97,7 +98,7 @@ def request_of(row: RowMapping, decisions_of: Mapping[str, Sequence[Decision]]) 
 _COLUMNS_OF_FILING = (
     *_FILED,
     *(f"{name}_seconds" for name in _DURATIONS),
-    *("id", "operation", "target", "requester_kind", "observed", "demands", "placement"),
+    *("id", "operation", "target", "requester_kind", "observed", "demands", "placement", "signed_approvals"),
 )
 _filed_of = itemgetter(*_COLUMNS_OF_FILING)
 
@@ -127,6 +128,7 @@ def _filing_of(filed: tuple[Any, ...]) -> Filing:
         requester_kind=ActorKind(row["requester_kind"]),
         observed=RootCredentials.from_document(json.loads(row["observed"])),
         **_ruled(row["demands"], row["placement"]),
+        signed_approvals=_level(row["signed_approvals"]),
     )
 
 
@@ -141,6 +143,14 @@ def _ruled(demands: str | None, placement: str | None) -> dict[str, Any]:
         }
     except (ValueError, TypeError, LookupError, AttributeError):  # of a later version, or tampered with
         return {"demands": (), "placement": None}
+
+
+def _level(stored: str | None) -> SignedApprovals:
+    """Return which approvals had to be signed. What cannot be read is the strictest: its digest is another anyway."""
+    try:
+        return SignedApprovals(stored or SignedApprovals.OFF)
+    except ValueError:
+        return SignedApprovals.REQUIRED
 
 
 def _result(row: RowMapping) -> Result | None:

@@ -89,15 +89,15 @@ def _condition(votes_in: _Accounts, limits: tuple[tuple[str, frozenset[str]], ..
     """Return the condition for lists that `actions` is for one request: this person may approve, execute or confirm it.
 
     Two cases are left to the request's own page. An action may require a fresher sign-in. And a request that is blocked
-    because its requester or recipient was lost still waits for somebody to reject or withdraw it. With rules, it finds
-    too many (see `Awaiting`).
+    because its requester or recipient was lost still waits for somebody to reject or withdraw it. With rules or
+    signed approvals, it finds too many (see `Awaiting`).
     """
     counts = _counts(limits)
     decided = exists().where(counts, decisions.c.person == _PERSON)
     # `Standing.has_quorum` for lists. It never decides whether a request may run.
     counted = select(func.count()).select_from(decisions).where(counts).scalar_subquery()
     has_quorum = and_(counted >= _QUORUM, counted >= requests.c.quorum)
-    is_ruled = or_(_ARE_RULED, requests.c.placement.is_not(None))
+    is_ruled = or_(_ARE_RULED, requests.c.placement.is_not(None), requests.c.signed_approvals.is_not(None))
     may_decide = and_(
         true() if votes_in is None else requests.c.account_id.in_(sorted(votes_in)),
         requests.c.requester != _PERSON,

@@ -24,8 +24,9 @@ from service.db.columns import metadata as metadata  # noqa: PLC0414  # with all
 from service.domain.account import SourceKind
 from service.domain.actor import ActorKind
 from service.domain.delivery import DeliveryStatus
+from service.domain.demands import SignedApprovals
 from service.domain.drift import DriftKind
-from service.domain.event_table import POLICY_CHANGED
+from service.domain.event_table import OF_KEYS, POLICY_CHANGED
 from service.domain.operation import TARGET_OF, OperationName
 from service.domain.policy import SMALLEST_QUORUM
 from service.domain.request import OPEN, TERMINAL, Status, Verdict
@@ -63,6 +64,14 @@ requests = Table(
     # JSON; NULL if there were no rules.
     Column("demands", Text),
     Column("placement", Text),
+    # NULL if no approval had to be signed.
+    Column(
+        "signed_approvals",
+        String(10),
+        CheckConstraint(
+            one_of("signed_approvals", {SignedApprovals.ENROLLED, SignedApprovals.REQUIRED}), name="signed_approvals"
+        ),
+    ),
     Column("digest", String(64), nullable=False),
     Column("idempotency_key", String(255)),
     Column("idempotency_hash", String(64)),
@@ -203,6 +212,9 @@ decisions = Table(
     Column("comment", Text),
     Column("credential", String(64), nullable=False),
     Column("decided_at", UtcDateTime, nullable=False),
+    # What was signed, and the signature; NULL if it is not signed. Neither is believed before it is verified.
+    Column("statement", Text),
+    Column("signature", Text, CheckConstraint("(statement IS NULL) = (signature IS NULL)", name="signed_whole")),
     ForeignKeyConstraint(
         ["request_id", "requester", "recipient", "digest"],
         ["requests.id", "requests.requester", "requests.recipient", "requests.digest"],
@@ -315,6 +327,8 @@ drifts = Table(
 
 # Few of all events; each process looks for the last of them when it starts.
 _OF_POLICY = text(f"event = '{POLICY_CHANGED}'")
+# Few, too. Whose key counts is worked out from them.
+_OF_KEYS = text(one_of("event", OF_KEYS))
 
 audit_events = Table(
     "audit_events",
@@ -327,6 +341,7 @@ audit_events = Table(
     Column("content", Text, nullable=False),
     CheckConstraint("seq >= 1", name="seq"),
     Index("ix_audit_events_request_id_seq", "request_id", "seq"),
+    Index("ix_audit_events_keys", "seq", sqlite_where=_OF_KEYS, postgresql_where=_OF_KEYS),
     Index("ix_audit_events_policy", "seq", sqlite_where=_OF_POLICY, postgresql_where=_OF_POLICY),
 )
 

@@ -5,17 +5,20 @@ the whole tree can be changed, so nothing is derived from them; they are only co
 PostgreSQL a trigger recomputes each node, so that not even the service's own role can store a wrong one.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import ColumnElement, Engine, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Engine, bindparam, func, insert, literal, select, union_all, update
 from sqlalchemy.exc import IntegrityError
 
 from service.db.engine import Tx
 from service.db.tables import audit_events, audit_nodes, audit_tree
+from service.domain.canonical import parse_timestamp
 from service.domain.errors import Code, Unavailable
 from service.domain.merkle import Frontier, Node, leaf_hash, nodes_of, root_of
 
@@ -117,6 +120,58 @@ def head(tx: Tx) -> Head:
     """Return the stored head. It covers all events, unless an earlier version appended the last."""
     row = tx.execute(select(audit_tree.c.size, audit_tree.c.root)).one()
     return Head(row.size, row.root)
+
+
+@dataclass(frozen=True, slots=True)
+class PastHead:
+    """What the log says of a size that it had: its root in hex, the time of the last event in it, and that of the next
+    one. Either time is None if there is no such event.
+    """
+
+    root: str
+    at: datetime | None
+    next_at: datetime | None
+
+
+def past_heads(tx: Tx, sizes: Collection[int]) -> Mapping[int, PastHead]:
+    """Return the log's head at each of these sizes, with one statement for a hundred. A size that the log does not have
+    is left out. Raise Unavailable if a row is missing.
+    """
+    wanted, found = sorted(set(sizes)), dict[int, PastHead]()
+    for start in range(0, len(wanted), _HEADS_AT_ONCE):
+        found |= _past_heads(tx, wanted[start : start + _HEADS_AT_ONCE])
+    return found
+
+
+# Each takes up to a hundred parameters.
+_HEADS_AT_ONCE = 100
+
+
+def _past_heads(tx: Tx, sizes: Sequence[int]) -> dict[int, PastHead]:
+    nodes = {node for size in sizes for node in nodes_of(size)}
+    seqs = {seq for size in sizes for seq in (size, size + 1)} | {seq_of(node) for node in nodes if node.level == 0}
+    interior = {(seq_of(node), node.level): node for node in nodes if node.level > 0}
+    leaves = select(audit_events.c.seq, literal(0).label("level"), audit_events.c.content.label("value"))
+    stored = select(audit_nodes.c.seq, audit_nodes.c.level, audit_nodes.c.hash)
+    query = union_all(
+        leaves.where(audit_events.c.seq.in_(seqs)),
+        stored.where(audit_nodes.c.seq.in_({seq for seq, _ in interior})),
+    )
+    hashes, times = dict[Node, bytes](), dict[int, datetime]()
+    try:
+        for row in tx.execute(query):
+            if row.level == 0:
+                hashes[Node(0, row.seq - 1)] = leaf_hash(row.value.encode())
+                times[row.seq] = parse_timestamp(json.loads(row.value)["at"])
+            elif (row.seq, row.level) in interior:
+                hashes[interior[row.seq, row.level]] = bytes.fromhex(row.value)
+        return {
+            size: PastHead(root_of(size, lambda _: hashes).hex(), times.get(size), times.get(size + 1))
+            for size in sizes
+            if size == 0 or size in times
+        }
+    except (ValueError, TypeError, LookupError, RecursionError):
+        raise _not_of_its_events() from None
 
 
 def rows_between(tx: Tx, after: int, until: int) -> NodeRows:

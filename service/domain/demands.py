@@ -3,10 +3,24 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from service.domain.canonical import Document, Json, seconds
 from service.domain.hours import Hours
+
+
+class SignedApprovals(StrEnum):
+    """Which approvals count only with a signature by their approver's own key. The later value is the stricter one."""
+
+    OFF = "off"
+    # Those of people who have a key that counts. So nobody who signs can be passed over.
+    ENROLLED = "enrolled"
+    REQUIRED = "required"
+
+    @classmethod
+    def strictest(cls, wanted: Iterable["SignedApprovals"]) -> "SignedApprovals":
+        return max(wanted, key=[*cls].index, default=cls.OFF)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +39,7 @@ class Demand:
     approval_comment: bool = False
     decision_amr: frozenset[str] = frozenset()
     hours: Hours | None = None
+    signed_approvals: SignedApprovals = SignedApprovals.OFF
 
     def document(self) -> Document:
         """Return what it demands, durations in seconds. It omits what it does not demand."""
@@ -37,6 +52,7 @@ class Demand:
             "approval_comment": self.approval_comment,
             "decision_amr": list[Json](sorted(self.decision_amr)),
             "hours": None if self.hours is None else self.hours.document(),
+            "signed_approvals": None if self.signed_approvals is SignedApprovals.OFF else self.signed_approvals.value,
         }
         return {"rule": self.rule, **{name: value for name, value in said.items() if value}}
 
@@ -49,6 +65,7 @@ class Demand:
             max_lifetime=None if lifetime is None else timedelta(seconds=lifetime),
             decision_amr=frozenset(said.pop("decision_amr", ())),
             hours=None if hours is None else Hours.from_document(hours),
+            signed_approvals=SignedApprovals(said.pop("signed_approvals", SignedApprovals.OFF)),
             **said,  # named as in `document`; an unknown name is a TypeError
         )
 

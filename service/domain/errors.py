@@ -47,6 +47,12 @@ class Code(StrEnum):
     )
     NOT_THE_EXECUTOR = ("not_the_executor", "Only the requester or the recipient may execute this request.")
     LOG_NOT_SIGNED = ("log_not_signed", "This service has no key to sign the head of the audit log.")
+    SIGNATURE_REQUIRED = (
+        "signature_required",
+        "An approval of this request has to be signed with a key of your own, which others have endorsed.",
+    )
+    KEY_NOT_ENDORSED = ("key_not_endorsed", "You have no signing key that counts.")
+    SELF_ENDORSEMENT = ("self_endorsement", "Nobody endorses a key of their own.")
     # the input
     INVALID_REQUEST = ("invalid_request", "The request does not have the documented form.")
     DOUBLED_HEADER = ("doubled_header", "A header was sent twice, so neither value can be trusted.")
@@ -71,6 +77,8 @@ class Code(StrEnum):
         "recipient",
     )
     COMMENT_REQUIRED = ("comment_required", "{what} requires a comment that says why.", "comment")
+    WRONG_SIGNATURE = ("wrong_signature", "{why} So the signature does not count.", "signature")
+    WRONG_KEY = ("wrong_key", "{why} Use another public key.", "key")
     LIFETIME_REQUIRED = ("lifetime_required", "This service requires a lifetime for a new key.", "lifetime")
     LIFETIME_TOO_LONG = (
         "lifetime_too_long",
@@ -120,6 +128,17 @@ class Code(StrEnum):
     ALREADY_EXECUTED = ("already_executed", "The request was already executed. A request runs once.")
     NO_FILE = ("no_file", "This request makes no key, so there is no file to return. Nothing was run.")
     WRONG_DIGEST = ("wrong_digest", "The digest does not match this request. Read the request again.")
+    STATEMENT_TOO_OLD = (
+        "statement_too_old",
+        "The statement was made too long ago, by the audit log. Read a new one, and sign that.",
+    )
+    KEY_REVOKED = ("key_revoked", "This signing key was revoked, for good. Register another one.")
+    KEY_TAKEN = ("key_taken", "This signing key is another person's.")
+    TOO_MANY_KEYS = ("too_many_keys", "You have registered {most} signing keys, and nobody may register more.")
+    LOG_WITHOUT_NAME = (
+        "log_without_name",
+        "The settings give the audit log no name, so nothing can be signed for this service.",
+    )
     RECEIPT_TOO_LATE = (
         "receipt_too_late",
         "The receipt came too late, and the key is being rolled back. File a new request.",

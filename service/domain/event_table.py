@@ -133,6 +133,9 @@ PERSON_SUSPENDED = _of_person("person.suspended", "Person suspended", before_exe
 PERSON_REINSTATED = _of_person("person.reinstated", "Person reinstated", before_execution=True)
 TOKEN_CREATED = _of_person("token.created", "API token created", before_execution=True)
 TOKEN_REVOKED = _of_person("token.revoked", "API token revoked", before_execution=True)
+KEY_REGISTERED = _of_person("signing_key.registered", "Signing key registered", before_execution=True)
+KEY_ENDORSED = _of_person("signing_key.endorsed", "Signing key endorsed", before_execution=True)
+KEY_REVOKED = _of_person("signing_key.revoked", "Signing key revoked", before_execution=True)
 LOG_READ = _of_person("log.read", "Audit log read", before_execution=True)
 
 # The rules.
@@ -169,6 +172,8 @@ PUBLISHED = frozenset(row.name for row in EVENTS.values() if row.published)
 BEFORE_EXECUTION = frozenset(row.name for row in EVENTS.values() if row.before_execution)
 JUDGED = frozenset(row.name for row in EVENTS.values() if row.is_judged)
 REFUSALS = frozenset(row.name for row in EVENTS.values() if row.is_refusal)
+# What decides whose signature counts. The index over these is in a migration: a change needs another one.
+OF_KEYS = frozenset({KEY_REGISTERED, KEY_ENDORSED, KEY_REVOKED, PERSON_SUSPENDED})
 TITLES: Mapping[str, str] = {row.name: row.title for row in EVENTS.values()}
 # The name under which destinations receive an event's own data.
 SHOWN: Mapping[str, str] = {row.name: row.data.value for row in EVENTS.values() if row.data is not None}

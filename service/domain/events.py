@@ -33,7 +33,7 @@ from service.domain.event_table import (
     EventName,
 )
 from service.domain.outcome import Done
-from service.domain.request import NEXT, OperationRequest, Status
+from service.domain.request import NEXT, Decision, OperationRequest, Status
 
 REACHED: Mapping[Status, EventName] = {
     Status.APPROVED: REQUEST_APPROVED,
@@ -163,6 +163,7 @@ def between(before: OperationRequest, after: OperationRequest) -> tuple[Event, .
                 "digest": decision.digest,
                 "comment": decision.comment,
                 "credential": decision.credential,
+                **_signed(decision),
             },
         )
         for decision in after.decisions
@@ -177,6 +178,12 @@ def between(before: OperationRequest, after: OperationRequest) -> tuple[Event, .
     if after.status is not before.status:
         happened.append(Event(EVENT_OF[before.status, after.status], _about(after)))
     return tuple(happened)
+
+
+def _signed(decision: Decision) -> Document:
+    if decision.statement is None:
+        return {}
+    return {"statement": decision.statement, "signature": decision.signature}
 
 
 def _about(request: OperationRequest) -> Document:

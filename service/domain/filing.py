@@ -7,7 +7,7 @@ from functools import cached_property
 from service.domain.account import RootCredentials
 from service.domain.actor import ActorKind
 from service.domain.canonical import Document, Json, seconds, sha256, timestamp
-from service.domain.demands import Demand
+from service.domain.demands import Demand, SignedApprovals
 from service.domain.operation import Operation
 from service.domain.rules import Placement
 
@@ -43,6 +43,7 @@ class Filing:
     observed: RootCredentials
     demands: tuple[Demand, ...] = ()
     placement: Placement | None = None
+    signed_approvals: SignedApprovals = SignedApprovals.OFF
 
     def __post_init__(self) -> None:
         if self.operation.is_create and self.run_on_approval:
@@ -60,14 +61,17 @@ class Filing:
     def document(self) -> Document:
         """Return the JSON document whose RFC 8785 form is hashed. Times are RFC 3339 in UTC, durations in seconds.
 
-        It omits `lifetime_seconds` if there is none, and `demands` and `placement` if there were no rules. So requests
-        filed before lifetimes and rules existed keep their digest.
+        It omits `lifetime_seconds` if there is none, `demands` and `placement` if there were no rules, and
+        `signed_approvals` if it was off. So requests filed before these existed keep their digest.
         """
         lifetime: dict[str, Json] = {} if self.lifetime is None else {"lifetime_seconds": seconds(self.lifetime)}
         ruled: dict[str, Json] = {}
         if self.placement is not None:
             ruled["demands"] = [demand.document() for demand in self.demands]
             ruled["placement"] = self.placement.document()
+        signed: dict[str, Json] = {}
+        if self.signed_approvals is not SignedApprovals.OFF:
+            signed["signed_approvals"] = self.signed_approvals.value
         return {
             "id": self.request_id,
             "account_id": self.account_id,
@@ -87,5 +91,6 @@ class Filing:
             "rollback_grace_seconds": seconds(self.rollback_grace),
             **lifetime,
             **ruled,
+            **signed,
             "observed": self.observed.document(),
         }

@@ -11,12 +11,13 @@ from typing import Literal, NamedTuple
 
 from service.domain.actor import WORKER, Actor, ActorKind, Directory, Member, Role
 from service.domain.canonical import timestamp
-from service.domain.demands import Missing, Tally, listed
+from service.domain.demands import Missing, SignedApprovals, Tally, listed
 from service.domain.errors import Code, Conflict, Forbidden, Invalid, NoRole, NotFound, ServiceError, bad_token
 from service.domain.operation import Operation
 from service.domain.policy import FreshExecutions, Policy, check_fresh, check_hours
 from service.domain.request import STOPPED, Decision, OperationRequest, Status, Verdict
 from service.domain.sign_in_checks import RoleCheck
+from service.domain.signed import NOTHING_SIGNED, Objection, Signatures
 from service.domain.times import contradiction
 
 
@@ -26,6 +27,7 @@ class Standing:
 
     The policy is that of one request, with the demands of the rules. `good` are the credentials with which the present
     actor could sign in now. `has_moved` says that other rules apply because the account was renamed, moved or tagged.
+    `signatures` is what the log holds of keys, and what was proved of the decisions' signatures.
     """
 
     directory: Directory
@@ -33,6 +35,7 @@ class Standing:
     policy: Policy
     good: frozenset[str] = frozenset()
     has_moved: bool = False
+    signatures: Signatures = NOTHING_SIGNED
 
     def void_because(self, request: OperationRequest, decision: Decision) -> str | None:
         """Explain why a decision does not count today. Return None if it counts."""
@@ -53,17 +56,36 @@ class Standing:
             return "It was made on another digest than that of the request."
         if decision.verdict is Verdict.APPROVE and self.policy.lacks_comment(decision.comment):
             return "It has no comment, which an approval of this request requires now."
-        return None
+        objection = self._objection(request, decision) if decision.verdict is Verdict.APPROVE else None
+        return None if objection is None else objection.why
+
+    def _objection(self, request: OperationRequest, decision: Decision) -> Objection | None:
+        return self.signatures.objection(
+            request, decision, self.signed_approvals(request), self.policy.decision_max_auth_age
+        )
+
+    def signed_approvals(self, request: OperationRequest) -> SignedApprovals:
+        """Return which approvals have to be signed: by the filing, or by today's policy if that is stricter."""
+        return SignedApprovals.strictest([self.policy.signed_approvals, request.filing.signed_approvals])
+
+    def check_signed(self, request: OperationRequest, decision: Decision) -> None:
+        """Raise why the signature of a new decision, or its absence, does not do: Forbidden, Invalid or Conflict."""
+        objection = self._objection(request, decision)
+        if objection is not None:
+            raise objection.refusal()
 
     def approvers_of(self, request: OperationRequest) -> frozenset[str]:
-        """Return who could decide on it: approvers of its account, without its requester and its recipient.
+        """Return who could approve it: approvers of its account, without its requester and its recipient, and without
+        those who have to sign and have no key that counts.
 
         These are the known ones; `workflow/standing.py` says how many of them a standing has.
         """
-        return self.directory.approvers_of(request.filing.account_id) - {
+        level = self.signed_approvals(request)
+        others = self.directory.approvers_of(request.filing.account_id) - {
             request.filing.requester,
             request.filing.recipient,
         }
+        return frozenset(person for person in others if self.signatures.can_approve(person, level))
 
     def waited_for(self, request: OperationRequest) -> frozenset[str]:
         """Return whose approval would bring it on. Nobody's would if it is barred."""
@@ -166,13 +188,16 @@ TO_SEE_DRIFT = Need("read drift", SEE_ALL)
 TO_CHECK_DRIFT = Need("check for drift", (Role.OPERATOR,))
 TO_ACCEPT_DRIFT = Need("accept drift", (Role.OPERATOR,))
 TO_DECIDE = Need("decide", (Role.APPROVER,))
+TO_HOLD_A_KEY = Need("have or endorse a signing key", (Role.APPROVER,))
+TO_SEE_KEYS = Need("see everybody's signing keys", SEE_ALL)
+TO_REVOKE_A_KEY = Need("revoke others' signing keys", (Role.OPERATOR,))
 
 
-def role_required(need: Need, *, everywhere: bool = False) -> Forbidden:
-    """Name the required roles, for the account in question or for all."""
+def role_required(need: Need, *, everywhere: bool = False, anywhere: bool = False) -> Forbidden:
+    """Name the required roles, for the account in question, for all, or for any."""
     *others, last = need.any_of
     roles = f"{', '.join(others)} or {last}" if others else last
-    accounts = "all accounts" if everywhere else "this account"
+    accounts = "any account" if anywhere else "all accounts" if everywhere else "this account"
     return Forbidden(Code.ROLE_REQUIRED, roles=roles, accounts=accounts, task=need.task)
 
 
@@ -240,6 +265,35 @@ def check_may_accept_drift(actor: Actor, account_id: str | None) -> None:
         raise only_people_accept_drift()
 
 
+def check_signs(actor: Actor) -> None:
+    """Raise Forbidden unless it is a person, who may have signing keys."""
+    if actor.kind is not ActorKind.PERSON:
+        raise only_people_sign()
+
+
+def only_people_sign() -> Forbidden:
+    return Forbidden(Code.MACHINE_MAY_NOT_DECIDE, "Only people have signing keys.")
+
+
+def check_may_hold_key(actor: Actor) -> None:
+    check_signs(actor)
+    _check_role_somewhere(actor, TO_HOLD_A_KEY)
+
+
+def check_may_see_keys(actor: Actor) -> None:
+    _check_role_somewhere(actor, TO_SEE_KEYS)
+
+
+def check_may_revoke_keys(actor: Actor) -> None:
+    _check_role(actor, TO_REVOKE_A_KEY, on=None)
+
+
+def _check_role_somewhere(actor: Actor, need: Need) -> None:
+    """Check a role where it does not matter for which accounts somebody has it."""
+    if actor.roles.isdisjoint(need.any_of):
+        raise role_required(need, anywhere=True)
+
+
 def only_people_accept_drift() -> Forbidden:
     return Forbidden(Code.MACHINE_MAY_NOT_DECIDE, "Only people may accept drift. A machine may check for it.")
 
@@ -296,6 +350,7 @@ def check_may_approve(request: OperationRequest, actor: Actor, standing: Standin
         raise Conflict(Code.ALREADY_APPROVED)
     if not (standing.has_quorum(request) or standing.would_help(request, actor.subject)):
         raise Conflict(Code.NOT_NEEDED, missing=listed(standing.missing(request)))
+    standing.signatures.check_can_approve(actor.subject, standing.signed_approvals(request))
     check_fresh(actor, standing.policy, now, what="A decision")
 
 
@@ -314,7 +369,15 @@ def is_repeated(request: OperationRequest, decision: Decision, standing: Standin
     earlier = request.decision_of(decision.person)
     if earlier is None or standing.void_because(request, earlier) is not None:
         return False
-    if replace(decision, credential=earlier.credential, decided_at=earlier.decided_at) != earlier:
+    # Whoever signs the same thing again does so over another head of the log.
+    said = replace(
+        decision,
+        credential=earlier.credential,
+        decided_at=earlier.decided_at,
+        statement=earlier.statement,
+        signature=earlier.signature,
+    )
+    if said != earlier:
         return False
     if decision.verdict is Verdict.REJECT:
         return request.status is Status.REJECTED

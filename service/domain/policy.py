@@ -8,7 +8,7 @@ from enum import StrEnum
 from service.domain.account import RootCredentials
 from service.domain.actor import Actor
 from service.domain.canonical import Document, Json, seconds, timestamp
-from service.domain.demands import Demand, strictest
+from service.domain.demands import Demand, SignedApprovals, strictest
 from service.domain.errors import Code, Conflict, Invalid, SignInAgain
 from service.domain.hours import Hours, are_open, next_opening
 from service.domain.operation import Operation
@@ -63,6 +63,7 @@ class Policy:
     decision_acr: frozenset[str] = frozenset()
     decision_amr: frozenset[str] = frozenset()
     approval_comment: ApprovalComment = ApprovalComment.OPTIONAL
+    signed_approvals: SignedApprovals = SignedApprovals.OFF
     execution_sign_in: FreshExecutions = FreshExecutions.CREATES
     # A ticket's key must match `ticket_pattern` in full. `ticket_states` None means any state.
     ticket_required: bool = False
@@ -114,6 +115,9 @@ class Policy:
             require_root_mfa=self.require_root_mfa or any(demand.require_root_mfa for demand in demands),
             ticket_required=self.ticket_required or any(demand.ticket_required for demand in demands),
             approval_comment=ApprovalComment.REQUIRED if is_commented else self.approval_comment,
+            signed_approvals=SignedApprovals.strictest(
+                [self.signed_approvals, *(demand.signed_approvals for demand in demands)]
+            ),
             rules=tuple(sorted({*self.rules, *(demand.rule for demand in demands)})),
             approvals=approvals,
             methods=tuple(sorted(methods, key=sorted)),
@@ -137,8 +141,14 @@ class Policy:
         )
 
     def document(self) -> Document:
-        """Return all values by name, durations in seconds, sets sorted. It omits what no rule demands."""
+        """Return all values by name, durations in seconds, sets sorted.
+
+        It omits what no rule demands, and `signed_approvals` if off: so the same policy has the same document in the
+        version before.
+        """
         named = {each.name: getattr(self, each.name) for each in fields(self)}
+        if self.signed_approvals is SignedApprovals.OFF:
+            del named["signed_approvals"]
         return {name: _plain(value) for name, value in named.items() if value or name not in _OF_RULES}
 
 

@@ -41,6 +41,7 @@ _DATED_BEFORE = {
     "retired_at": {KEY_RETIRED},
     "ended_at": {name for (_, after), name in EVENT_OF.items() if after in TERMINAL},
 }
+_OF_DECISION = ("digest", "comment", "credential", "statement", "signature")
 _CLOCK_ASKED_TWICE = timedelta(minutes=1)
 _LONGEST_WAIT = timedelta(minutes=5)  # for all tries to write one step
 
@@ -101,8 +102,8 @@ def _times(request: OperationRequest, recorded: Sequence[Recorded]) -> Iterator[
 
 def _decision(person: object, logged: Recorded | None, stored: Decision | None) -> Iterator[Difference]:
     """Compare a decision, including its time: a vote before a suspension is void, one after it counts."""
-    expected = logged and tuple(logged["data"].get(name) for name in ("decision", "digest", "comment", "credential"))
-    found = stored and (stored.verdict.value, stored.digest, stored.comment, stored.credential)
+    expected = logged and tuple(logged["data"].get(name) for name in ("decision", *_OF_DECISION))
+    found = stored and (stored.verdict.value, *(getattr(stored, name) for name in _OF_DECISION))
     if expected != found:
         yield Difference(f"decision of {person}", repr(expected), repr(found))
     elif logged and stored and not _is_at(logged, stored.decided_at, _tolerance(logged)):

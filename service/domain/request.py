@@ -57,7 +57,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """One person's decision on exactly what `digest` covers. `credential` names what they authenticated with."""
+    """One person's decision on exactly what `digest` covers. `credential` names what they authenticated with.
+
+    If it is signed, `statement` is the text that was signed, and `signature` OpenSSH's armored signature of it.
+    """
 
     person: str
     verdict: Verdict
@@ -65,6 +68,8 @@ class Decision:
     comment: str | None
     credential: str
     decided_at: datetime
+    statement: str | None = None
+    signature: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,15 +17,17 @@ _MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """The policy, the rules, and the people with their roles and groups, as in the settings.
+    """The policy, the rules, the people with their roles and groups, and what signatures have to prove.
 
-    `accounts` maps the accounts in the settings to their names, which rules can match.
+    `accounts` maps the accounts in the settings to their names, which rules can match. `signing` includes the founders.
+    It is empty if the settings say nothing of it.
     """
 
     policy: Policy
     rules: Rules
     directory: Directory
     accounts: Mapping[str, str] = field(default_factory=dict)
+    signing: Document = field(default_factory=dict)
 
     def document(self) -> Document:
         """Return it as JSON. Lists of named things are ordered by their names."""
@@ -47,6 +49,7 @@ class Rulebook:
             "members": {subject: _member(member) for subject, member in directory.members.items()},
             "grants": grants,
             "accounts": dict(self.accounts),
+            **({"signing": self.signing} if self.signing else {}),
         }
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.domain.actor import Directory
+from service.domain.demands import SignedApprovals
 from service.domain.filing import Filing
 from service.domain.operation import OperationName
 from service.domain.request import Status
@@ -34,8 +35,8 @@ class Awaiting:
     `directory` and `quorum` are today's; they show whether an approved request has lost its quorum. Of the people with
     a stored record, the directory has `person` and those whose groups make them approvers.
 
-    Where rules say who has to approve and how (`are_ruled`), the number of votes does not tell whom a request waits
-    for. Then the selection has too many requests, and each that `is_ruled` has to be judged by itself.
+    Where rules or signatures say who has to approve and how (`are_ruled`), the number of votes does not tell whom a
+    request waits for. Then the selection has too many requests, and each that `is_ruled` has to be judged by itself.
     """
 
     person: str
@@ -47,7 +48,9 @@ class Awaiting:
     def is_ruled(self, listed: Listed) -> bool:
         """Return whether this request has to be judged by itself."""
         is_undecided = listed.status in {Status.PENDING, Status.APPROVED}
-        return is_undecided and (self.are_ruled or listed.filing.placement is not None)
+        filing = listed.filing
+        is_of_its_own = filing.placement is not None or filing.signed_approvals is not SignedApprovals.OFF
+        return is_undecided and (self.are_ruled or is_of_its_own)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from service.domain.actor import Directory, Group, Member, Role
+from service.domain.demands import SignedApprovals
 from service.domain.policy import ApprovalComment, FreshExecutions, Policy
 from service.domain.rulebook import Rulebook
 from service.domain.rules import Rule
@@ -89,6 +90,9 @@ LOOSER: Mapping[str, _IsLooser] = {
     "approval_comment": lambda old, new: (
         (old.approval_comment, new.approval_comment) == (ApprovalComment.REQUIRED, ApprovalComment.OPTIONAL)
     ),
+    "signed_approvals": lambda old, new: (
+        SignedApprovals.strictest([old.signed_approvals, new.signed_approvals]) is not new.signed_approvals
+    ),
     "execution_sign_in": lambda old, new: (
         (old.execution_sign_in, new.execution_sign_in) == (FreshExecutions.ALL, FreshExecutions.CREATES)
     ),
@@ -172,6 +176,7 @@ def is_plainly_no_looser(old: Rulebook, new: Rulebook) -> bool:
     none = Group()
     return (
         new.policy.quorum >= old.policy.quorum
+        and new.signing == old.signing
         and not any(change.is_looser for change in policy_changes(old.policy, new.policy))
         and not any(change.is_looser for change in role_changes(before, now))
         and now.grants.keys() <= before.grants.keys()

@@ -25,6 +25,10 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from _faults_of_organizations(settings)
     yield from _faults_of_policy(settings)
     yield from faults_of_readings(settings)
+    if settings.model_fields_set & {"founders", "signing"} or settings.wants_signatures():
+        from service.settings.signing_faults import faults_of_signing
+
+        yield from faults_of_signing(settings)
     if settings.webhooks or settings.chats or settings.trackers or settings.hooks:
         from service.settings.destination_faults import faults_of_destinations
 

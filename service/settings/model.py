@@ -6,10 +6,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.domain.account import Account
 from service.domain.actor import ActorKind, Directory, Grant, Group, Member, Role
-from service.domain.demands import Demand
+from service.domain.demands import Demand, SignedApprovals
 from service.domain.hours import DAYS, Hours
 from service.domain.policy import ApprovalComment, Policy
+from service.domain.roster import Holder
 from service.domain.rules import Rule, Rules
+from service.domain.signed import Signing
 from service.settings.sections import (
     AccountId,
     AccountSettings,
@@ -18,6 +20,8 @@ from service.settings.sections import (
     ChatSettings,
     DatabaseSettings,
     DestinationName,
+    FounderId,
+    FounderSettings,
     GroupSettings,
     HookSettings,
     HoursSettings,
@@ -31,6 +35,7 @@ from service.settings.sections import (
     PolicySettings,
     RuleSettings,
     ServerSettings,
+    SigningSettings,
     SubjectId,
     TrackerSettings,
     WebhookSettings,
@@ -64,6 +69,8 @@ class Settings(BaseSettings):
     trackers: dict[DestinationName, TrackerSettings] = {}
     hooks: dict[DestinationName, HookSettings] = {}
     audit: AuditSettings = AuditSettings()
+    signing: SigningSettings = SigningSettings()
+    founders: dict[FounderId, FounderSettings] = {}
     people: dict[PersonId, PersonSettings] = {}
     machines: dict[SubjectId, MachineSettings] = {}
 
@@ -72,6 +79,20 @@ class Settings(BaseSettings):
 
     def rules_in_force(self) -> Rules:
         return Rules([rule_of(rule) for rule in self.rules])
+
+    def wants_signatures(self) -> bool:
+        """Return whether an approval ever has to be signed."""
+        wanted = [self.policy.signed_approvals, *(rule.signed_approvals for rule in self.rules)]
+        return SignedApprovals.strictest(wanted) is not SignedApprovals.OFF
+
+    def signing_in_force(self) -> Signing:
+        return Signing(**self.signing.model_dump(), founders=self.founders_keys())
+
+    def founders_keys(self) -> frozenset[Holder]:
+        """Return each founder with each of their keys, without comments."""
+        return frozenset(
+            (person, " ".join(line.split()[:2])) for person, founder in self.founders.items() for line in founder.keys
+        )
 
     def directory(self) -> Directory:
         groups = {
@@ -124,6 +145,7 @@ def rule_of(rule: RuleSettings) -> Rule:
         approval_comment=rule.approval_comment is ApprovalComment.REQUIRED,
         decision_amr=rule.decision_amr,
         hours=None if rule.hours is None else _hours(rule.hours),
+        signed_approvals=rule.signed_approvals,
     )
     return Rule(
         demand=demand,

@@ -17,6 +17,7 @@ from pydantic import (
 
 from service.domain.account import Partition
 from service.domain.actor import SUBJECT_PATTERN, Role
+from service.domain.demands import SignedApprovals
 from service.domain.event_table import PUBLISHED
 from service.domain.operation import OperationName
 from service.domain.policy import SMALLEST_QUORUM, ApprovalComment, FreshExecutions, Policy
@@ -120,6 +121,7 @@ class PolicySettings(_Section):
     decision_acr: frozenset[Name] = _RULES.decision_acr
     decision_amr: frozenset[Name] = _RULES.decision_amr
     approval_comment: ApprovalComment = _RULES.approval_comment
+    signed_approvals: SignedApprovals = _RULES.signed_approvals
     execution_sign_in: FreshExecutions = _RULES.execution_sign_in
     ticket_required: bool = _RULES.ticket_required
     ticket_pattern: Annotated[str, AfterValidator(patterns.check)] | None = _RULES.ticket_pattern
@@ -190,8 +192,39 @@ class RuleSettings(_Section):
     require_root_mfa: bool = False
     ticket_required: bool = False
     approval_comment: ApprovalComment = ApprovalComment.OPTIONAL
+    signed_approvals: SignedApprovals = SignedApprovals.OFF
     decision_amr: frozenset[Name] = frozenset()
     hours: HoursSettings | None = None
+
+
+# A browser's origin, which is compared letter by letter.
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.:\[\]-]{1,255}$")]
+# A host's name, without a port (W3C Web Authentication, section 5.1.2).
+RelyingParty = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+
+
+class SigningSettings(_Section):
+    """What a signature has to prove beyond its key. Without `rp_id` and `origins` no passkey signs."""
+
+    rp_id: RelyingParty | None = None
+    origins: frozenset[Origin] = frozenset()
+    user_verified: bool = True
+    only_hardware: bool = False
+    only_device_bound: bool = False
+
+
+# An OpenSSH public key, with or without a comment.
+PublicKeyLine = Annotated[str, StringConstraints(min_length=20, max_length=4096)]
+
+
+# Somebody whom a provider signs in is named by issuer and subject.
+FounderId = Annotated[str, StringConstraints(pattern=rf"^{SUBJECT_PATTERN}(#[!-~]{{1,255}})?$", max_length=255)]
+
+
+class FounderSettings(_Section):
+    """A person whose keys count without anybody's endorsement."""
+
+    keys: Annotated[tuple[PublicKeyLine, ...], Field(min_length=1, max_length=20)]
 
 
 class AwsSettings(_Section):

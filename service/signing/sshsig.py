@@ -91,6 +91,13 @@ def verify(armored: str, message: bytes, namespace: str) -> Signed:
     return Signed(key, _verify(key, Reader(signature), to_be_signed(message, namespace)))
 
 
+def key_of(armored: str) -> PublicKey:
+    """Return the key that a signature names. This verifies nothing. Raise BadSignature."""
+    reader = Reader(_blob(armored))
+    reader.take(len(_PREAMBLE) + 4)  # and the version
+    return from_blob(reader.string())
+
+
 def to_be_signed(message: bytes, namespace: str) -> bytes:
     """Return what a key signs for this message (PROTOCOL.sshsig, section 3). For a passkey it is the challenge."""
     digest = hashlib.sha512(message).digest()

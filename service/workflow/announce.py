@@ -15,7 +15,7 @@ from service.workflow.tell import tell
 def announce(ctx: Context) -> None:
     """Audit the rules of this process, unless the last ones in the log are the same. Raise Unavailable."""
     names = {account.account_id: account.name for account in ctx.accounts.named()}
-    now = Rulebook(ctx.policy, ctx.rules, ctx.directory, names).document()
+    now = Rulebook(ctx.policy, ctx.rules, ctx.directory, names, ctx.signing.document()).document()
     with read(ctx.engine) as tx:
         if change(_last(audit.last_policy(tx)), now) is None:
             return

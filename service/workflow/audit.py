@@ -13,12 +13,14 @@ from service.domain.actor import Actor
 from service.domain.canonical import Document, canonical
 from service.domain.checkpoint import Checkpoint
 from service.domain.errors import Code, Invalid, NotFound, Unavailable
+from service.domain.event_table import DECIDED
 from service.domain.events import log_read
-from service.domain.evidence import ProvedLeaf, evidence
+from service.domain.evidence import OfSignatures, ProvedLeaf, evidence
 from service.domain.merkle import Frontier, Node, consistency_proof, inclusion_proof, inclusion_proofs
 from service.domain.permissions import check_may_audit, check_may_have_evidence, check_may_see, is_participant
 from service.signing.notes import sign_note
 from service.workflow.context import Context
+from service.workflow.key_events import events_about_keys, sizes_in
 from service.workflow.tell import tell
 
 _BATCH = 1000
@@ -99,13 +101,13 @@ def evidence_of(ctx: Context, actor: Actor, request_id: str) -> Document:
     _check_signed(ctx)
     if not takes_part:
         _note_reading(ctx, actor, "evidence")
-    head, leaves = _proved(ctx, request_id)
+    head, leaves, signatures = _proved(ctx, request_id)
     if not leaves:
         raise Unavailable(
             Code.UNAVAILABLE,
             "The audit log has no event of this request; run `rootquorum audit verify --database`.",
         )
-    return evidence(leaves, _signed(ctx, head), ctx.log.keys)
+    return evidence(leaves, _signed(ctx, head), ctx.log.keys, signatures)
 
 
 @retried
@@ -124,14 +126,29 @@ def _takes_part(ctx: Context, actor: Actor, request_id: str) -> bool:
 
 
 @retried
-def _proved(ctx: Context, request_id: str) -> tuple[Frontier, list[ProvedLeaf]]:
-    """Return all events of a request, each with its proof to the same head, from one snapshot."""
+def _proved(ctx: Context, request_id: str) -> tuple[Frontier, list[ProvedLeaf], OfSignatures | None]:
+    """Return all events of a request, each with its proof to the same head, from one snapshot; and what judges its
+    signatures, if there are any.
+    """
     with read(ctx.engine) as tx:
-        now, events = tree.over(tx, audit.head(tx)), audit.of_request(tx, request_id)
-        proofs = inclusion_proofs([seq - 1 for seq, _ in events], now.frontier.size, now.hashes)
-    return now.frontier, [
-        ProvedLeaf(content, json.loads(content), proof) for (_, content), proof in zip(events, proofs, strict=True)
-    ]
+        now = tree.over(tx, audit.head(tx))
+        leaves = _with_proofs(now, audit.of_request(tx, request_id))
+        decisions = [leaf.event["data"] for leaf in leaves if leaf.event["event"] == DECIDED]
+        if not any("statement" in made for made in decisions):
+            return now.frontier, leaves, None
+        about_keys = _with_proofs(now, events_about_keys(tx, decisions))
+        sizes = sizes_in([*decisions, *(leaf.event["data"] for leaf in about_keys)])
+        heads = {
+            size: consistency_proof(size, now.frontier.size, now.hashes)
+            for size in sizes
+            if 0 < size <= now.frontier.size
+        }
+        return now.frontier, leaves, OfSignatures(about_keys, heads)
+
+
+def _with_proofs(now: tree.Tree, events: Sequence[tuple[int, str]]) -> list[ProvedLeaf]:
+    proofs = inclusion_proofs([seq - 1 for seq, _ in events], now.frontier.size, now.hashes)
+    return [ProvedLeaf(content, json.loads(content), proof) for (_, content), proof in zip(events, proofs, strict=True)]
 
 
 @retried

@@ -7,14 +7,17 @@ from typing import NoReturn
 from service.db import audit, requests
 from service.db.engine import Tx, retried
 from service.domain.actor import WORKER, Actor
+from service.domain.demands import SignedApprovals
 from service.domain.errors import Code, Conflict, NotFound, ServiceError, Superseded
 from service.domain.event_table import EventName
 from service.domain.events import Event, between
 from service.domain.permissions import Standing, check_may_see
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
+from service.workflow.doubts import check_told
 from service.workflow.read import Shown
 from service.workflow.sign_in import Caller, recording_sign_ins, signed_in
+from service.workflow.signatures import Pair
 from service.workflow.standing import standing_of
 from service.workflow.tell import tell
 from service.workflow.void import VotesLost, check_no_vote_is_lost, void_lost_votes
@@ -30,22 +33,43 @@ _SOMEBODY_WAS_QUICKER = {Code.WRONG_STATUS, Code.ALREADY_EXECUTED}
 
 
 def change(
-    ctx: Context, caller: Caller, request_id: str, step: Step, *incidents: Event, denied: EventName | None = None
+    ctx: Context,
+    caller: Caller,
+    request_id: str,
+    step: Step,
+    *incidents: Event,
+    denied: EventName | None = None,
+    presented: Pair | None = None,
+    against_log: bool = False,
 ) -> Shown:
     """Apply `step` to the locked request and return the changed request. The step and its records share one time.
 
     An overdue request expires instead, and the caller gets Conflict. A refusal by the step is audited as the event
     `denied`, if given, and then raised. `incidents` are audited after the change. Votes of people who have lost the
-    role become void for good before the step, in a transaction of their own.
+    role become void for good before the step, in a transaction of their own. `presented` are the statement and the
+    signature of a decision that the step makes. With `against_log`, a request whose approvals have to be signed must be
+    what the log tells of it: rejections are not signed, so a row could forget one.
     Raise NotFound if the request does not exist or the actor may not see it; Unauthenticated or Forbidden if the caller
     cannot sign in; Unavailable.
     """
     try:
-        return _change(ctx, caller, request_id, step, *incidents, denied=denied)
+        return _change(
+            ctx, caller, request_id, step, *incidents, denied=denied, presented=presented, against_log=against_log
+        )
     except VotesLost:
         # In a transaction of its own, since people are locked before the log. Either way a lost vote does not count.
         void_lost_votes(ctx, request_id)
-        return _change(ctx, caller, request_id, step, *incidents, denied=denied, votes_are_void=True)
+        return _change(
+            ctx,
+            caller,
+            request_id,
+            step,
+            *incidents,
+            denied=denied,
+            presented=presented,
+            against_log=against_log,
+            votes_are_void=True,
+        )
 
 
 @retried
@@ -57,6 +81,8 @@ def _change(
     step: Step,
     *incidents: Event,
     denied: EventName | None,
+    presented: Pair | None,
+    against_log: bool,
     votes_are_void: bool = False,
 ) -> Shown:
     refusal: ServiceError | None = None
@@ -67,11 +93,13 @@ def _change(
             raise NotFound(Code.NOT_FOUND)
         try:
             check_may_see(before, actor)
-            standing = standing_of(ctx, tx, before, actor, held=True)
+            standing = standing_of(ctx, tx, before, actor, held=True, presented=presented)
             if before.is_overdue(now):
                 raise Conflict(Code.EXPIRED)
             if not votes_are_void:
                 check_no_vote_is_lost(before, standing)
+            if against_log and standing.signed_approvals(before) is not SignedApprovals.OFF:
+                check_told(tx, before, now)
             after = step(before, standing, actor, now)
         except ServiceError as error:
             refusal = error

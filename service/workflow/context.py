@@ -23,6 +23,7 @@ from service.domain.operation import Operation, OperationName
 from service.domain.outcome import Outcome
 from service.domain.policy import Policy
 from service.domain.rules import Placement, Rules
+from service.domain.signed import Signing
 from service.signing.notes import Signer
 
 
@@ -153,6 +154,7 @@ class Context:
     public_url: str | None = None
     delivery_retention: timedelta = timedelta(days=90)
     log: Log = Log()
+    signing: Signing = field(default_factory=Signing)
     pulse: Pulse = field(default_factory=Pulse)
 
     @contextmanager

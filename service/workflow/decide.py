@@ -21,17 +21,26 @@ from service.workflow.change import change
 from service.workflow.context import Context
 from service.workflow.read import Shown
 from service.workflow.sign_in import Caller
+from service.workflow.signatures import Pair
 
 
 def decide(
-    ctx: Context, caller: Caller, request_id: str, verdict: Verdict, *, digest: str, comment: str | None
+    ctx: Context,
+    caller: Caller,
+    request_id: str,
+    verdict: Verdict,
+    *,
+    digest: str,
+    comment: str | None,
+    signed: Pair | None = None,
 ) -> Shown:
     """Record one person's decision on exactly what `digest` covers. An identical repeat changes nothing.
 
-    Raise Forbidden, Conflict or Unauthenticated with the rule that refuses (audited), Invalid for a rejection without a
-    comment, NotFound, Unavailable.
+    `signed` are the statement and its armored signature. Raise Forbidden, Conflict, Invalid or Unauthenticated with the
+    rule that refuses (audited); Invalid for a rejection without a comment, NotFound, Unavailable.
     """
     check_comment(verdict, comment)
+    statement, signature = signed or (None, None)
 
     def step(request: OperationRequest, standing: Standing, actor: Actor, now: datetime) -> OperationRequest:
         decision = Decision(
@@ -41,6 +50,8 @@ def decide(
             comment=comment,
             credential=actor.credential,
             decided_at=now,
+            statement=statement,
+            signature=signature,
         )
         repeated = is_repeated(request, decision, standing)
         if repeated:
@@ -52,9 +63,11 @@ def decide(
             check_may_reject(request, actor, standing, now)
         if digest != request.digest:
             raise Conflict(Code.WRONG_DIGEST)
+        if not repeated:
+            standing.check_signed(request, decision)
         return request if repeated else request.decide(decision, standing.has_quorum)
 
-    return change(ctx, caller, request_id, step, denied=DECISION_DENIED)
+    return change(ctx, caller, request_id, step, denied=DECISION_DENIED, presented=signed)
 
 
 def withdraw(ctx: Context, caller: Caller, request_id: str) -> Shown:

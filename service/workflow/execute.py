@@ -62,7 +62,7 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
             )
 
         try:
-            claimed = change(ctx, actor, request_id, claim, denied=EXECUTION_DENIED).request
+            claimed = change(ctx, actor, request_id, claim, denied=EXECUTION_DENIED, against_log=True).request
         except IntegrityError as error:
             if not requests.is_busy(error):
                 raise

@@ -89,6 +89,7 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
         quorum=policy.quorum,
         demands=demands,
         placement=placement if ctx.rules else None,
+        signed_approvals=policy.signed_approvals,
     )
     request = replace(OperationRequest.file(filing), look_at=next_look(filing, filing.filed_at))
     try:

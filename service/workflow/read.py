@@ -9,9 +9,11 @@ from service.db.engine import Tx, read, retried
 from service.domain.account import Account, Part, RootCredentials
 from service.domain.actor import Actor, Directory
 from service.domain.capability import plan
+from service.domain.demands import SignedApprovals
 from service.domain.drift import Expectation
 from service.domain.errors import Code, NotFound, no_such_account
 from service.domain.permissions import SEE_ALL, Action, Standing, actions, check_may_see, is_awaited
+from service.domain.policy import Policy
 from service.domain.request import OperationRequest
 from service.domain.selection import Awaiting, Cursor, Listed, Reader, Selection
 from service.workflow.context import Context
@@ -84,8 +86,12 @@ def _awaiting(ctx: Context, tx: Tx, actor: Actor) -> Awaiting:
         ctx.directory.joined(approvers),
         quorum=ctx.policy.quorum,
         now=ctx.now(),
-        are_ruled=bool(ctx.rules) or ctx.policy.lacks_comment(None),
+        are_ruled=bool(ctx.rules) or ctx.policy.lacks_comment(None) or _has_to_sign(ctx.policy),
     )
+
+
+def _has_to_sign(policy: Policy) -> bool:
+    return policy.signed_approvals is not SignedApprovals.OFF
 
 
 def _found(

@@ -5,11 +5,14 @@ from collections.abc import Collection, Iterable, Sequence
 from service.db import audit, people, tokens
 from service.db.engine import Tx
 from service.domain.actor import WORKER, Actor, ActorKind, Directory, Group
+from service.domain.demands import SignedApprovals
 from service.domain.permissions import Standing
 from service.domain.policy import Policy
 from service.domain.proof import is_sign_in
 from service.domain.request import Decision, OperationRequest
+from service.domain.signed import NOTHING_SIGNED, Signatures
 from service.workflow.context import Context
+from service.workflow.signatures import Pair, pairs_of, signatures_of
 
 # So many approvers more than needed are read: some of them may not count after all, and answers name them.
 _SPARE = 8
@@ -24,12 +27,14 @@ def standing_of(
     held: bool = False,
     all_approvers: bool = False,
     just_signed_in: bool = False,
+    presented: Pair | None = None,
 ) -> Standing:
     """Return today's people, tokens and policy, to judge this request and what `actor` does to it.
 
     Of those who could still decide it has as many as the quorum needs, if there are so many, or `all_approvers`.
     `just_signed_in` says that the actor's credential was checked in this snapshot of the database.
     `held` blocks suspensions and token revocations until the transaction ends. Take every other lock before.
+    `presented` are the statement and the signature of a decision that the actor is about to make.
     """
     if held:
         audit.hold(tx)
@@ -39,10 +44,13 @@ def standing_of(
     owners, good = _credentials(ctx, tx, request.decisions, None if just_signed_in or actor == WORKER else actor)
     if actor is not None and just_signed_in:
         good = frozenset({actor.credential})
+    signatures = _signatures(ctx, tx, [request], presented)
+    if SignedApprovals.REQUIRED in {policy.signed_approvals, filing.signed_approvals}:
+        concerned |= signatures.holders  # nobody else can approve
     directory = directory_for(
         ctx, tx, concerned, policy, account_id=filing.account_id, quorum=filing.quorum, all_approvers=all_approvers
     )
-    return Standing(directory, owners, policy, good, has_moved=_has_moved(ctx, request))
+    return Standing(directory, owners, policy, good, has_moved=_has_moved(ctx, request), signatures=signatures)
 
 
 def standings_of(ctx: Context, tx: Tx, found: Sequence[OperationRequest], actor: Actor) -> list[Standing]:
@@ -57,10 +65,33 @@ def standings_of(ctx: Context, tx: Tx, found: Sequence[OperationRequest], actor:
     directory = ctx.directory.joined(people.some(tx, concerned))
     owners, _ = _credentials(ctx, tx, made, None)
     good = frozenset({actor.credential})
+    signatures = _signatures(ctx, tx, found)
     return [
-        Standing(directory, owners, policy_of(ctx, request), good, has_moved=_has_moved(ctx, request))
+        Standing(
+            directory,
+            owners,
+            policy_of(ctx, request),
+            good,
+            has_moved=_has_moved(ctx, request),
+            signatures=signatures,
+        )
         for request in found
     ]
+
+
+def _signatures(ctx: Context, tx: Tx, found: Sequence[OperationRequest], presented: Pair | None = None) -> Signatures:
+    """Read what judges the signatures of these requests' decisions. Nothing is read if none is there or demanded."""
+    pairs = pairs_of(decision for request in found for decision in request.decisions)
+    if presented is not None:
+        pairs.add(presented)
+    levels = {
+        level
+        for request in found
+        for level in (policy_of(ctx, request).signed_approvals, request.filing.signed_approvals)
+    }
+    if not pairs and levels <= {SignedApprovals.OFF}:
+        return NOTHING_SIGNED
+    return signatures_of(ctx, tx, pairs)
 
 
 def policy_of(ctx: Context, request: OperationRequest) -> Policy:

@@ -26,7 +26,7 @@ from service.domain.recorded import differences
 from service.domain.request import OperationRequest
 from service.domain.times import contradiction
 from service.workflow.context import Context
-from service.workflow.recorded import parsed
+from service.workflow.doubts import parsed
 
 _BATCH = 1000
 _REQUESTS = 200

@@ -9,11 +9,13 @@ import pytest
 from httpx2 import Response
 from support.builders import ACCOUNT, grouped, rules
 from support.house import House
+from support.signing import begin_signing, signed
 
 from service.db import people, tree
 from service.db.engine import begin, read
 from service.domain.actor import Directory, Person, Word
 from service.domain.demands import Demand
+from service.domain.request import OperationRequest
 from service.workflow.standing import standing_of
 
 
@@ -82,6 +84,23 @@ def test_rules_cost_no_statement_and_a_list_of_requests_under_rules_three(house:
     assert cost(house, decides(house, "bob", filed)) == Cost(1, 1, 12)
     assert cost(house, decides(house, "carol", filed)) == Cost(1, 1, 12)
     assert cost(house, lambda: alice.post(f"{path}/execution")) == Cost(4, 2, 23)
+
+
+def test_a_signed_decision_costs_two_statements_more(house: House) -> None:
+    """One reads what the log has of keys, the other the heads of the log that were signed."""
+    request = begin_signing(house).file()
+    path = f"/v1/requests/{request.filing.request_id}"
+    signed_by(house, request, "bob")()  # who has read the keys once
+    decides = signed_by(house, request, "carol")
+    assert cost(house, decides) == Cost(1, 1, 14)
+    assert cost(house, lambda: house.client("bob").get(path)) == Cost(1, 0, 6)
+
+
+def signed_by(house: House, request: OperationRequest, person: str) -> Callable[[], Response]:
+    statement, signature = signed(house, request, person)
+    decision = {"decision": "approve", "digest": request.digest, "statement": statement, "signature": signature}
+    client = house.client(person)
+    return lambda: client.post(f"/v1/requests/{request.filing.request_id}/decisions", json=decision)
 
 
 def test_a_withdrawal_is_one_transaction(house: House) -> None:

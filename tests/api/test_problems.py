@@ -310,7 +310,7 @@ WRONG: dict[str, tuple[str, str, Sent, tuple[str | int, ...], str]] = {
         f"{REQUEST}/decisions",
         {"json": {"decision": "approve", "digest": "0" * 64, "note": "x"}},
         ("body",),
-        unknown("decision", "digest", "comment"),
+        unknown("decision", "digest", "comment", "statement", "signature"),
     ),
     "an unknown parameter": (
         "GET",

@@ -262,7 +262,14 @@ def test_decision_that_no_longer_counts_says_why(house: House) -> None:
 
     shown = house.client("carol").get(f"/v1/requests/{id_of(request)}").json()
 
-    assert shown["quorum"] == {"needed": 2, "counted": 1, "missing": [{"groups": [], "count": 1}], "rules": []}
+    missing = [{"groups": [], "count": 1}]
+    assert shown["quorum"] == {
+        "needed": 2,
+        "counted": 1,
+        "missing": missing,
+        "signed_approvals": "off",
+        "rules": [],
+    }
     assert [decision["void_because"] for decision in shown["decisions"]] == [
         "This person is no longer an approver of this account.",
         None,

@@ -20,6 +20,8 @@ from support.builders import ACCOUNTS as ACCOUNTS_BY_ID
 from support.closings import KINDS
 from support.destinations import SECRET, Post
 from support.house import House
+from support.signers import SK_ED25519
+from support.signing import BOB, DAVE, begin_signing, enrol
 
 from service.api import middleware
 from service.api.build import build
@@ -37,6 +39,8 @@ from service.domain.event_table import EVENTS, FILED, PUBLISHED, About, EventNam
 from service.domain.events import Event
 from service.domain.permissions import ActionName
 from service.domain.request import Status, Verdict
+from service.domain.roster import Reason, RevokedBy
+from service.domain.statement import Namespace
 from service.notify import webhooks
 from service.notify.inbound import StandardSource
 from service.settings import Settings
@@ -44,6 +48,8 @@ from service.simulated_aws import ConnectionLostAfter, Refuse
 from service.worker import run_pass
 from service.workflow.context import Log
 from service.workflow.people import suspend
+from service.workflow.sign import endorsement_to_sign, registration_to_sign
+from service.workflow.signing_keys import revoke
 from service.workflow.standing import standing_of
 from service.workflow.tell import tell
 
@@ -93,6 +99,15 @@ OPERATION_IDS = {
     "POST /v1/requests/{request_id}/execution": "execute",
     "POST /v1/requests/{request_id}/execution/{file}": "executeIntoFile",
     "POST /v1/requests/{request_id}/receipt": "confirmReceipt",
+    "GET /v1/requests/{request_id}/statement": "readStatement",
+    "GET /v1/me/signing-keys": "listOwnSigningKeys",
+    "POST /v1/me/signing-keys/statement": "readRegistrationStatement",
+    "POST /v1/me/signing-keys": "registerSigningKey",
+    "POST /v1/me/signing-keys/{fingerprint}/revocation": "revokeOwnSigningKey",
+    "GET /v1/signing-keys": "listSigningKeys",
+    "POST /v1/signing-keys/{fingerprint}/endorsement/statement": "readEndorsementStatement",
+    "POST /v1/signing-keys/{fingerprint}/endorsement": "endorseSigningKey",
+    "POST /v1/signing-keys/{fingerprint}/revocation": "revokeSigningKey",
     "GET /v1/me": "whoAmI",
     "GET /v1/accounts": "listAccounts",
     "GET /v1/accounts/{account_id}": "readAccount",
@@ -291,11 +306,30 @@ EXPORT = "GET /v1/audit/export"
 LOG_KEYS = "GET /v1/audit/keys"
 EVIDENCE = "GET /v1/requests/{request_id}/evidence"
 LIVEZ, READYZ = "GET /livez", "GET /readyz"
+STATEMENT = "GET /v1/requests/{request_id}/statement"
+OWN_KEYS, KEYS = "GET /v1/me/signing-keys", "GET /v1/signing-keys"
+KEY_STATEMENT, REGISTER = "POST /v1/me/signing-keys/statement", "POST /v1/me/signing-keys"
+REVOKE_OWN = "POST /v1/me/signing-keys/{fingerprint}/revocation"
+ENDORSE_STATEMENT = "POST /v1/signing-keys/{fingerprint}/endorsement/statement"
+ENDORSE = "POST /v1/signing-keys/{fingerprint}/endorsement"
+REVOKE = "POST /v1/signing-keys/{fingerprint}/revocation"
+OF_SIGNING = (STATEMENT, OWN_KEYS, KEY_STATEMENT, REGISTER, REVOKE_OWN, KEYS, ENDORSE_STATEMENT, ENDORSE, REVOKE)
 
 ABSENT = "6f1c9a52-6a55-4b8e-9d5c-2f6f0f6f2b11"
 FILING = {"operation": "create_access_key", "account_id": ACCOUNT, "justification": JUSTIFICATION}
 APPROVAL = {"decision": "approve", "digest": "0" * 64}
-BODIES = {FILE: FILING, DECIDE: APPROVAL, ACCEPT: {"comment": "A known one."}}
+SIGNED = {"statement": "{}", "signature": SK_ED25519.sign(b"{}", "decision@rootquorum")}
+RETIRED = {"reason": "retired"}
+BODIES = {
+    FILE: FILING,
+    DECIDE: APPROVAL,
+    ACCEPT: {"comment": "A known one."},
+    KEY_STATEMENT: {"key": SK_ED25519.public.text},
+    REGISTER: SIGNED | {"name": "YubiKey"},
+    ENDORSE: SIGNED,
+    REVOKE: RETIRED,
+    REVOKE_OWN: RETIRED,
+}
 LARGE: dict[str, Any] = {"content": b"x" * (64 * 1024 + 1), "headers": {"Content-Type": "application/json"}}
 
 Scenario = Callable[[House], Response]
@@ -312,6 +346,7 @@ def call(
     finding: str = ABSENT,
     delivery: str = ABSENT,
     file: str = "rootkey.csv",
+    fingerprint: str = "x" * 43,
     **sent: Any,
 ) -> Response:
     method, path = operation.split()
@@ -319,7 +354,9 @@ def call(
         sent["json"] = BODIES[operation]
     client: TestClient = house.client(by)
     names = {"request_id": request_id, "account_id": account, "finding_id": finding, "delivery_id": delivery}
-    return client.request(method, path.format(**names, source="desk", file=file), follow_redirects=False, **sent)
+    return client.request(
+        method, path.format(**names, source="desk", file=file, fingerprint=fingerprint), follow_redirects=False, **sent
+    )
 
 
 def seen(operation: str, status: int) -> Callable[[Scenario], Scenario]:
@@ -384,7 +421,17 @@ def guessing(house: House, operation: str) -> Response:
 
 
 def mistaken(house: House, operation: str) -> Response:
-    return call(house, operation, request_id="x", account="x", finding="x", delivery="x", json={}, params={"limit": 0})
+    return call(
+        house,
+        operation,
+        request_id="x",
+        account="x",
+        finding="x",
+        delivery="x",
+        fingerprint="x",
+        json={},
+        params={"limit": 0},
+    )
 
 
 for each in OPERATIONS:
@@ -415,15 +462,22 @@ for each in (
     INCLUSION,
     CONSISTENCY,
     EVIDENCE,
+    STATEMENT,
+    KEY_STATEMENT,
+    REGISTER,
+    REVOKE_OWN,
+    ENDORSE_STATEMENT,
+    ENDORSE,
+    REVOKE,
 ):
     SCENARIOS[each, 422] = partial(mistaken, operation=each)
 for each in (READ, DECIDE, WITHDRAW, RECEIVE, EXECUTE, INTO_FILE, EVIDENCE):
     SCENARIOS[each, 404] = partial(call, operation=each, by="bob")
 for each in (LIST, ME, ACCOUNTS, ACCOUNT_READ, LIVE, LIVEZ, READYZ, CHECKPOINT, LOG_KEYS):
     SCENARIOS[each, 200] = partial(call, operation=each)
-for each in (FILE, DECIDE, ACCEPT):
+for each in (FILE, DECIDE, ACCEPT, KEY_STATEMENT, REGISTER, REVOKE_OWN, ENDORSE, REVOKE):
     SCENARIOS[each, 413] = partial(call, operation=each, **LARGE)
-for each in (FILE, DECIDE, ACCEPT, HOOK):
+for each in (FILE, DECIDE, ACCEPT, HOOK, KEY_STATEMENT, REGISTER, REVOKE_OWN, ENDORSE, REVOKE):
     SCENARIOS[each, 408] = partial(unfinished, operation=each, _SLOWEST_BODY_SECONDS=0.01)
 
 
@@ -476,6 +530,73 @@ SCENARIOS |= {
     (EXECUTE, 409): lambda house: call(house, EXECUTE, request_id=pending(house)),
     (RECEIVE, 200): lambda house: call(house, RECEIVE, request_id=delivered(house)),
     (RECEIVE, 409): lambda house: call(house, RECEIVE, request_id=approved(house)),
+}
+
+
+def signing(house: House, operation: str, by: str = "bob", **sent: Any) -> Response:
+    return call(begin_signing(house), operation, by, **sent)
+
+
+def registration(house: House, person: str) -> Document:
+    begin_signing(house)
+    said = registration_to_sign(house.ctx, house.actor(person), DAVE.public).statement
+    return {"name": "laptop", "statement": said, "signature": DAVE.sign(said.encode(), Namespace.REGISTRATION)}
+
+
+def endorsement(house: House, key_id: str) -> Document:
+    said = endorsement_to_sign(house.ctx, house.actor("bob"), key_id)[0].statement
+    return {"statement": said, "signature": BOB.sign(said.encode(), Namespace.ENROLMENT)}
+
+
+def of_dave(house: House, operation: str, by: str = "bob", **sent: Any) -> Response:
+    """Call it about a key that Dave has registered."""
+    return call(house, operation, by, fingerprint=enrol(begin_signing(house), "dave"), **sent)
+
+
+def endorsed(house: House) -> Response:
+    key_id = enrol(begin_signing(house), "dave")
+    return call(house, ENDORSE, "bob", fingerprint=key_id, json=endorsement(house, key_id))
+
+
+def revoked(house: House, operation: str) -> Response:
+    """Call it about a key that was revoked in the meantime."""
+    key_id = enrol(begin_signing(house), "dave")
+    json = endorsement(house, key_id)
+    revoke(house.ctx, house.actor("dave"), key_id, Reason.RETIRED, by=RevokedBy.PERSON)
+    return call(house, operation, "bob", fingerprint=key_id, json=json if operation == ENDORSE else None)
+
+
+def taken(house: House) -> Response:
+    enrol(begin_signing(house), "dave")
+    return call(house, REGISTER, "bob", json=registration(house, "bob"))
+
+
+def nameless(house: House, operation: str) -> Response:
+    request_id = pending(house)
+    house.change(log=Log())
+    return call(house, operation, "bob", request_id=request_id)
+
+
+SCENARIOS |= {
+    (STATEMENT, 200): lambda house: signing(house, STATEMENT, request_id=pending(house), params={"size": 1}),
+    (STATEMENT, 404): lambda house: signing(house, STATEMENT),
+    (STATEMENT, 409): lambda house: nameless(house, STATEMENT),
+    (OWN_KEYS, 200): lambda house: signing(house, OWN_KEYS),
+    (KEYS, 200): lambda house: signing(house, KEYS),
+    (KEY_STATEMENT, 200): lambda house: signing(house, KEY_STATEMENT),
+    (KEY_STATEMENT, 409): lambda house: nameless(house, KEY_STATEMENT),
+    (REGISTER, 200): lambda house: call(house, REGISTER, "dave", json=registration(house, "dave")),
+    (REGISTER, 409): taken,
+    (REVOKE_OWN, 200): lambda house: of_dave(house, REVOKE_OWN, "dave"),
+    (REVOKE_OWN, 404): lambda house: of_dave(house, REVOKE_OWN),
+    (ENDORSE_STATEMENT, 200): lambda house: of_dave(house, ENDORSE_STATEMENT),
+    (ENDORSE_STATEMENT, 404): lambda house: signing(house, ENDORSE_STATEMENT),
+    (ENDORSE_STATEMENT, 409): lambda house: revoked(house, ENDORSE_STATEMENT),
+    (ENDORSE, 200): endorsed,
+    (ENDORSE, 404): lambda house: signing(house, ENDORSE),
+    (ENDORSE, 409): lambda house: revoked(house, ENDORSE),
+    (REVOKE, 200): lambda house: of_dave(house, REVOKE, "oscar"),
+    (REVOKE, 404): lambda house: signing(house, REVOKE, "oscar"),
 }
 
 

@@ -14,7 +14,7 @@ from support.rulebooks import STATED, changes, placements, realms
 
 from service.domain import electors, policy_diff
 from service.domain.actor import ActorKind, Directory, Grant, Group, Member, Person, Role, Word
-from service.domain.demands import Demand, Tally
+from service.domain.demands import Demand, SignedApprovals, Tally
 from service.domain.hours import Hours
 from service.domain.operation import OperationName
 from service.domain.policy import ApprovalComment, FreshExecutions, Policy
@@ -276,6 +276,7 @@ _VALUES: dict[str, tuple[Any, Any]] = {
     "ticket_check_at_execution": (False, True),
     "ticket_states": (frozenset({"open", "done"}), frozenset({"open"})),
     "ticket_unchecked": (True, False),
+    "signed_approvals": (SignedApprovals.ENROLLED, SignedApprovals.REQUIRED),
     "escalate_to": (frozenset(), frozenset({"ops"})),
     "methods": ((frozenset({"hwk", "mfa"}),), (frozenset({"hwk"}),)),
     "hours": ((), (_NINE_TO_FIVE,)),

@@ -8,7 +8,7 @@ from support.builders import ACTIVATE, NOON, OTHER_ACCOUNT, approved, decision, 
 
 from service.domain.account import SourceKind
 from service.domain.actor import ActorKind
-from service.domain.demands import Demand
+from service.domain.demands import Demand, SignedApprovals
 from service.domain.errors import Code, Conflict
 from service.domain.events import EVENT_OF, between
 from service.domain.filing import Filing
@@ -137,6 +137,7 @@ _CHANGED: dict[str, object] = {
     "observed": observed(key(_KEY, "Inactive")),
     "demands": (Demand(rule="two teams", quorum=3),),
     "placement": Placement(name="production"),
+    "signed_approvals": SignedApprovals.REQUIRED,
 }
 
 

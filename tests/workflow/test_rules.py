@@ -96,6 +96,7 @@ def test_a_request_says_what_is_missing_and_who_could_give_it_to_its_requester_t
         "needed": 2,
         "counted": 1,
         "missing": [{"groups": ["platform"], "count": 1}],
+        "signed_approvals": "off",
         "rules": ["both teams"],
     }
     assert [(who["name"], who["groups"]) for who in shown["could_approve"]] == [("Dave", ["platform"])]

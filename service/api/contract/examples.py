@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from service.api import views
 from service.api.contract import life, log_examples
+from service.api.contract.signing_examples import SigningExamples
 from service.api.key_files import FILES, FileName, profile_of
 from service.api.paging import encode_cursor, encode_sequence
 from service.api.schemas import inputs, log_outputs, outputs
@@ -25,6 +26,7 @@ from service.domain.operation import OperationName
 from service.domain.outcome import CreatedKey, Done, InDoubt, Secret
 from service.domain.request import Verdict
 from service.domain.selection import Cursor, Listed
+from service.domain.statement import LogHead
 from service.workflow.drift import DriftCheck
 
 Json = dict[str, Any]
@@ -147,10 +149,19 @@ _LOST = InDoubt(detail=LOST, signer_key_id=_OLD_KEY)
 _NO = "The old key is still in use."
 _ACTIVATED = "An old key was activated"
 
+_SIGNING = SigningExamples(_REQUEST, LogHead(9, "ab" * 32), life.at("03-02T09:30:00"))
 DECISIONS = named(
     approve=("Approve", {"decision": "approve", "digest": _REQUEST.digest}),
+    signed=(
+        "Approve, with a signature",
+        {"decision": "approve", "digest": _REQUEST.digest, **_SIGNING.decision()},
+    ),
     reject=("Reject, with a reason", {"decision": "reject", "digest": _REQUEST.digest, "comment": _NO}),
 )
+
+_BODIES = {group: named(**bodies) for group, bodies in _SIGNING.bodies().items()}
+KEYS_TO_REGISTER, NEW_KEYS = _BODIES["keys_to_register"], _BODIES["new_keys"]
+ENDORSEMENTS, REVOCATIONS = _BODIES["endorsements"], _BODIES["revocations"]
 
 # Two weeks later the old key is inactive, and the service signs with the new one.
 _NEW = AccessKey(
@@ -311,6 +322,7 @@ ANSWERS = named(
     redelivery=_whole("Redelivered by Heidi", views.delivery_out(_AGAIN)),
     events=_whole("A request until its approval", _events()),
     **log_examples.answers(_LOG),
+    **_SIGNING.answers(),
     ok=_whole("Ready", outputs.HealthOut(status="ok")),
     alive=_whole("Alive", outputs.AliveOut(status="ok", version=version("rootquorum"))),
 )

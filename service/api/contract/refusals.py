@@ -8,6 +8,10 @@ from service.domain.capability import unreadable_because
 from service.domain.errors import Code, ServiceError
 from service.domain.permissions import TO_DECIDE, role_required
 from service.domain.request import Status
+from service.domain.signed import OF_STATEMENT
+from service.domain.statement import StatementFault
+from service.signing.faults import Fault
+from service.workflow.signing_keys import MOST_KEYS
 
 _SUSPENDED = Account(account_id="111122223333", name="production", state="SUSPENDED")
 
@@ -24,6 +28,9 @@ _FILLED_IN: Mapping[Code, ServiceError] = {
         ServiceError(Code.ALREADY_IN_STATUS, status=INACTIVE),
         ServiceError(Code.NO_QUORUM, missing="1 of security and 1 more"),
         ServiceError(Code.COMMENT_REQUIRED, what="A rejection"),
+        ServiceError(Code.WRONG_SIGNATURE, why=OF_STATEMENT[StatementFault.ANOTHER_DIGEST]),
+        ServiceError(Code.WRONG_KEY, why=Fault.WEAK_KEY.sentence),
+        ServiceError(Code.TOO_MANY_KEYS, most=MOST_KEYS),
         ServiceError(Code.NOT_NEEDED, missing="1 of security"),
         ServiceError(Code.OUTSIDE_HOURS, again="is 2026-11-25T08:00:00.000000Z"),
         ServiceError(Code.WRONG_STATUS, status=Status.SUCCEEDED),

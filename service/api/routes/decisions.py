@@ -34,6 +34,10 @@ router = APIRouter(prefix="/v1/requests/{request_id}")
         Code.VOTE_NOT_COUNTED,
         Code.NOT_FOUND,
         Code.WRONG_DIGEST,
+        Code.SIGNATURE_REQUIRED,
+        Code.KEY_NOT_ENDORSED,
+        Code.WRONG_SIGNATURE,
+        Code.STATEMENT_TOO_OLD,
         Code.ALREADY_DECIDED,
         Code.ALREADY_APPROVED,
         Code.NOT_NEEDED,
@@ -58,9 +62,13 @@ def post_decision(
 ) -> Response:
     """Approve or reject exactly what the digest covers; each person has one vote. A rejection ends the request, even if
     it is already approved. Requires the role `approver`; machines, the requester and the recipient may not decide. An
-    identical repeat returns the request and changes nothing.
+    identical repeat returns the request and changes nothing. Where `quorum.signed_approvals` says so, an approval has
+    to be signed; `GET …/statement` returns what to sign.
     """
-    shown = decide(ctx, caller, request_id, Verdict(body.decision), digest=body.digest, comment=body.comment)
+    signed = None if body.statement is None or body.signature is None else (body.statement, body.signature)
+    shown = decide(
+        ctx, caller, request_id, Verdict(body.decision), digest=body.digest, comment=body.comment, signed=signed
+    )
     return answer(request_out(ctx.account_name, shown))
 
 

@@ -159,7 +159,7 @@ def get_request(
     "/{request_id}/evidence",
     operation_id="readEvidence",
     summary="Read a request's evidence",
-    response_model=log_outputs.EvidenceOut,
+    response_model=log_outputs.EvidenceOut | log_outputs.SignedEvidenceOut,
     responses=examples.answer("The evidence.", "evidence")
     | documented(
         Code.ROLE_REQUIRED,

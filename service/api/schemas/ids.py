@@ -27,4 +27,6 @@ Subject = Annotated[str, _bounded(255)]
 Credential = Annotated[str, _bounded(64)]
 EventName = Annotated[str, _bounded(64, r"^[a-z_]+\.[a-z_]+$")]
 Destination = Annotated[str, _bounded(40)]
+# A SHA-256 in Base64 for paths.
+KeyId = Annotated[str, _bounded(43, r"^[A-Za-z0-9_-]{43}$")]
 Cursor = Annotated[str, _bounded(200)]

@@ -3,7 +3,16 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from service.domain.delivery import DeliveryStatus
@@ -84,14 +93,28 @@ Comment = Annotated[
 ]
 
 
-class _Input(BaseModel):
+# What was signed, and OpenSSH's armored signature of it. No statement is as long, and no signature longer.
+Statement = Annotated[str, StringConstraints(min_length=2, max_length=16 * 1024)]
+Signature = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^-----BEGIN SSH SIGNATURE-----\n[A-Za-z0-9+/=\n]+\n-----END SSH SIGNATURE-----\n$",
+        max_length=16 * 1024,
+    ),
+]
+KeyName = Annotated[str, StringConstraints(pattern=rf"^{_LINE}+$", max_length=100), _Visible]
+
+
+class Input(BaseModel):
+    """A body, or all parameters of a query: no other names."""
+
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 EXAMPLE_JUSTIFICATION = "Rotation of the break-glass key, due this quarter."
 
 
-class _Filing(_Input):
+class _Filing(Input):
     account_id: AccountId = Field(description="The AWS account, 12 digits.", examples=["111122223333"])
     justification: Justification = Field(
         description="The reason, for the approvers: 10 to 2,000 characters, no control characters.",
@@ -195,27 +218,39 @@ NewRequest = Annotated[
 ]
 
 
-class NewDecision(_Input):
-    """A decision. A rejection requires a comment."""
+class NewDecision(Input):
+    """A decision. A rejection requires a comment. An approval may have to be signed; then it has both last fields."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"dependentRequired": {"statement": ["signature"], "signature": ["statement"]}}
+    )
 
     decision: Literal["approve", "reject"]
     digest: Digest = Field(description="The `digest` of the request as you read it.")
     comment: Comment | None = Field(default=None, description="For the requester and the log.")
+    statement: Statement | None = Field(default=None, description="What you signed: the `statement` as it was given.")
+    signature: Signature | None = Field(default=None, description="OpenSSH's armored signature of the statement.")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "NewDecision":
+        if (self.statement is None) != (self.signature is None):
+            raise PydanticCustomError("of_ours", "A statement and its signature belong together.")
+        return self
 
 
-class Acceptance(_Input):
+class Acceptance(Input):
     """The reason to accept a finding."""
 
     comment: Comment
 
 
-class DriftFilter(_Input):
+class DriftFilter(Input):
     """Filters for drift."""
 
     account_id: AccountId | None = None
 
 
-class RequestFilter(_Input):
+class RequestFilter(Input):
     """Filters for requests."""
 
     awaiting: Literal["me"] | None = Field(
@@ -231,7 +266,7 @@ class RequestFilter(_Input):
     limit: int = Field(default=20, ge=1, le=100)
 
 
-class DeliveryFilter(_Input):
+class DeliveryFilter(Input):
     """Filters for deliveries."""
 
     status: DeliveryStatus | None = None
@@ -241,21 +276,21 @@ class DeliveryFilter(_Input):
     limit: int = Field(default=20, ge=1, le=100)
 
 
-class InclusionFilter(_Input):
+class InclusionFilter(Input):
     """The event, and the size of the log."""
 
     seq: LogNumber = Field(description="The event's sequence number.")
     size: LogNumber | None = Field(default=None, description="The log's size; by default its current size.")
 
 
-class ConsistencyFilter(_Input):
+class ConsistencyFilter(Input):
     """Two sizes of the log."""
 
     first: LogNumber = Field(description="The size that you know.")
     second: LogNumber | None = Field(default=None, description="The later size; by default the current one.")
 
 
-class AuditFilter(_Input):
+class AuditFilter(Input):
     """Filters for events."""
 
     request_id: RequestId | None = None

@@ -100,6 +100,20 @@ class EvidenceDecisionOut(BaseModel):
     proof: ProofOut | None
 
 
+class SignedDecisionOut(EvidenceDecisionOut):
+    """A decision in the log, signed if `statement` is there."""
+
+    statement: str | None
+    signature: str | None
+
+
+class EvidenceHeadOut(BaseModel):
+    """A size of the log that a statement names, and the proof that the checkpoint's log begins with that log."""
+
+    size: int
+    proof: list[str] = Field(description="Hashes in Base64 (RFC 9162, section 2.1.4).")
+
+
 class EvidencePolicyOut(BaseModel):
     """The policy at the filing and at the execution; null if that has not happened, or an older version recorded it."""
 
@@ -113,15 +127,27 @@ class EvidenceOutcomeOut(BaseModel):
     result: ResultOut | None
 
 
-class EvidenceOut(BaseModel):
-    """All that the log contains about one request. `rootquorum audit verify` checks it offline."""
-
-    format: Literal["rootquorum-evidence/1"]
+class _EvidenceOut(BaseModel):
     request: dict[str, object] = Field(description="The request as it was filed. The digest is over this.")
     digest: ids.Digest
-    decisions: list[EvidenceDecisionOut]
     policy: EvidencePolicyOut
     outcome: EvidenceOutcomeOut
     events: list[EvidenceEventOut]
     checkpoint: str
     keys: list[LogKeyOut]
+
+
+class EvidenceOut(_EvidenceOut):
+    """All that the log contains about one request. `rootquorum audit verify` checks it offline."""
+
+    format: Literal["rootquorum-evidence/1"]
+    decisions: list[EvidenceDecisionOut]
+
+
+class SignedEvidenceOut(_EvidenceOut):
+    """The same for a request with signed decisions."""
+
+    format: Literal["rootquorum-evidence/2"]
+    decisions: list[SignedDecisionOut]
+    signing: list[EvidenceEventOut] = Field(description="The events that say whose keys count, in their order.")
+    heads: list[EvidenceHeadOut]

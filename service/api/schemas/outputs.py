@@ -10,6 +10,7 @@ from service.domain.account import Partition, SourceKind
 from service.domain.actor import Role
 from service.domain.briefing import CAUTIONS, CautionCode
 from service.domain.delivery import DeliveryStatus
+from service.domain.demands import SignedApprovals
 from service.domain.drift import DriftKind, Origin
 from service.domain.errors import Code
 from service.domain.operation import OperationName
@@ -168,6 +169,8 @@ class DecisionOut(BaseModel):
     digest: ids.Digest = Field(description="The digest that was decided on.")
     comment: str | None
     decided_at: datetime
+    statement: str | None = Field(description="What was signed; null if it is not signed.")
+    signature: str | None = Field(description="OpenSSH's armored signature of the statement.")
     void_because: str | None = Field(description="Why it does not count now; null if it does.")
 
 
@@ -187,6 +190,9 @@ class QuorumOut(BaseModel):
     needed: int
     counted: int
     missing: list[MissingOut] = Field(description="Empty with a quorum. One person meets one demand.")
+    signed_approvals: SignedApprovals = Field(
+        description="Which approvals have to be signed: none, those of people who have a key that counts, or all."
+    )
     rules: list[str] = Field(
         description="The rules in force for this request: those of today, and those of the filing."
     )
@@ -202,6 +208,7 @@ class DemandOut(BaseModel):
     require_root_mfa: bool
     ticket_required: bool
     approval_comment: bool
+    signed_approvals: SignedApprovals
     decision_amr: list[str] = Field(description="A decision requires a sign-in by one of these methods.")
     hours: "HoursOut | None" = Field(description="Null: what lets somebody in may run at any time.")
 

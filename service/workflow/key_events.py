@@ -1,0 +1,63 @@
+"""The events that it takes to judge a request's signatures outside of the service. For evidence."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from service.db import audit
+from service.db.engine import Tx
+from service.domain.event_table import PERSON_SUSPENDED
+from service.signing.faults import BadSignature
+from service.signing.sshsig import key_of
+
+Data = Mapping[str, Any]
+
+
+def events_about_keys(tx: Tx, decisions: Sequence[Data]) -> list[tuple[int, str]]:
+    """Return number and canonical JSON of the events about the keys that signed, and about those of their endorsers,
+    and so on; and of the rules that said otherwise than those before who are founders, and what counts.
+    """
+    events = [(seq, content) for seq, name, content in audit.of_keys(tx) if name != PERSON_SUSPENDED]
+    parsed = {seq: json.loads(content)["data"] for seq, content in events}
+    concerned, more = set[str](), {key for made in decisions for key in _signer_of(made)}
+    while more:
+        concerned |= more
+        of_them = [data for data in parsed.values() if data.get("key") in more]
+        more = {key for data in of_them for key in _signer_of(data)} - concerned
+    about = [(seq, content) for seq, content in events if parsed[seq].get("key") in concerned]
+    return sorted([*about, *_rules(tx)])
+
+
+def sizes_in(said: Iterable[Data]) -> set[int]:
+    """Return the sizes of the log that statements name, as far as they can be read."""
+    return {size for data in said for size in size_in(data)}
+
+
+def size_in(data: Data) -> Iterable[int]:
+    """Yield the size of the log that the statement names, if there is one."""
+    try:
+        size = json.loads(data["statement"])["log"]["size"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return
+    if type(size) is int and 0 <= size < 2**53:
+        yield size
+
+
+def _signer_of(data: Data) -> Iterable[str]:
+    """Yield the key that says to have signed. Whether it did, nobody relies on here."""
+    try:
+        yield key_of(str(data.get("signature"))).text
+    except BadSignature:
+        return
+
+
+def _rules(tx: Tx) -> Iterable[tuple[int, str]]:
+    """Yield each `policy.changed` that differs from the one before in what judges signatures."""
+    before: object = None
+    for seq, content in audit.policies(tx):
+        rulebook = json.loads(content)["data"]["rulebook"]
+        policy = rulebook["policy"]
+        now = (rulebook.get("signing"), policy.get("quorum"), policy.get("decision_max_auth_age"))
+        if now != before:
+            yield seq, content
+        before = now

@@ -1,0 +1,259 @@
+"""What the log holds of signing keys, and what the signatures of decisions prove.
+
+Both are worked out from stored bytes each time. Of the last time, only what is proved of the very same rows, under the
+very same settings, is kept. A decision's signature is verified each time.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Engine
+
+from service.db import audit, tree
+from service.db.engine import Tx
+from service.db.tree import PastHead
+from service.domain.canonical import parse_timestamp
+from service.domain.event_table import KEY_ENDORSED, KEY_REGISTERED, KEY_REVOKED, PERSON_SUSPENDED
+from service.domain.request import Decision
+from service.domain.roster import (
+    Endorsement,
+    Facts,
+    Reason,
+    Registration,
+    Revocation,
+    RevokedBy,
+    Roster,
+    Rules,
+    RulesEvent,
+    roster_at,
+)
+from service.domain.signed import Proved, Signatures, Signing, Unproved, enrolled
+from service.domain.statement import DecisionStatement
+from service.signing import proofs
+from service.signing.demands import Demands
+from service.signing.faults import BadSignature
+from service.signing.sshsig import Signed
+from service.workflow.context import Context
+from service.workflow.key_events import size_in
+
+# A statement and its signature, as they were sent.
+Pair: TypeAlias = tuple[str, str]
+Row: TypeAlias = tuple[int, str, str]
+Fact: TypeAlias = Registration | Endorsement | Revocation
+
+# Before the first event: the settings name the founders.
+_BEFORE_ALL = -1
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEvent:
+    """An event about a key: its number, name, time and data, and what it proves.
+
+    `fact` is the reason if it proves nothing. `at` is None and `data` empty if the row cannot be read.
+    """
+
+    seq: int
+    name: str
+    at: datetime | None
+    data: Mapping[str, Any]
+    fact: Fact | str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """All events about keys, in order, and the roster that they make."""
+
+    events: tuple[KeyEvent, ...]
+    roster: Roster
+    enrolled: frozenset[str]
+    suspended: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    rows: tuple[Row, ...]
+    settings: tuple[object, ...]
+    keys: Keys
+
+
+_LAST: WeakKeyDictionary[Engine, _Known] = WeakKeyDictionary()
+
+
+def keys_of(ctx: Context, tx: Tx) -> Keys:
+    """Return what the log holds of keys. Raise Unavailable if the log cannot be read."""
+    return _read(ctx, tx, ())[0]
+
+
+def signatures_of(ctx: Context, tx: Tx, pairs: Collection[Pair]) -> Signatures:
+    """Return what the log holds of keys, and what each of these signatures proves. Raise Unavailable."""
+    wanted = demands_of(ctx.signing)
+    signed = {pair: _proved(pair, wanted) for pair in pairs}
+    said = [found[0] for found in signed.values() if not isinstance(found, Unproved)]
+    keys, heads = _read(ctx, tx, {statement.head.size for statement in said})
+    return Signatures(
+        service=ctx.log.origin,
+        roster=keys.roster,
+        enrolled=keys.enrolled,
+        suspended=keys.suspended,
+        made={pair: _with_head(found, heads) for pair, found in signed.items()},
+    )
+
+
+def pairs_of(decisions: Iterable[Decision]) -> set[Pair]:
+    return {(made.statement, made.signature) for made in decisions if made.statement and made.signature}
+
+
+def demands_of(signing: Signing) -> Demands:
+    """Return what the settings ask of a new signature, and of that of a decision whenever it is judged."""
+    return Demands(
+        rp_id=signing.rp_id,
+        origins=signing.origins,
+        user_verified=signing.user_verified,
+        only_hardware=signing.only_hardware,
+        only_device_bound=signing.only_device_bound,
+    )
+
+
+def _demands_of_facts(signing: Signing) -> Demands:
+    """Return what a recorded registration or endorsement has to meet.
+
+    The kind of the key was checked when it was recorded. A stricter setting shall not undo what people have proved.
+    """
+    return replace(demands_of(signing), only_hardware=False, only_device_bound=False)
+
+
+def _read(ctx: Context, tx: Tx, sizes: Collection[int]) -> tuple[Keys, Mapping[int, PastHead]]:
+    """Read the keys, and the log's heads at these sizes."""
+    rows = audit.of_keys(tx)
+    settings = (ctx.log.origin, ctx.signing, ctx.policy.quorum)
+    last = _LAST.get(tx.engine)
+    if last is not None and last.settings == settings and last.rows == rows:
+        return last.keys, tree.past_heads(tx, sizes) if sizes else {}
+    proved = {}
+    if last is not None and last.settings == settings:
+        proved = dict(zip(last.rows, last.keys.events, strict=True))
+    fresh = {row: _parsed(row) for row in rows if row not in proved}
+    heads = tree.past_heads(tx, {*sizes, *(size for _, data in fresh.values() for size in size_in(data))})
+    events = tuple(proved.get(row) or _event(ctx, row, *fresh[row], heads) for row in rows)
+    keys = _keys(ctx, events)
+    _LAST[tx.engine] = _Known(rows, settings, keys)
+    return keys, heads
+
+
+def _parsed(row: Row) -> tuple[datetime | None, Mapping[str, Any]]:
+    """Return the event's time and data. A row whose content is not that event has none."""
+    seq, name, content = row
+    try:
+        event = json.loads(content)
+        at, data = parse_timestamp(event["at"]), event["data"]
+        is_it = event["seq"] == seq and event["event"] == name and isinstance(data, dict)
+    except (ValueError, TypeError, LookupError, RecursionError):
+        is_it = False
+    return (at, data) if is_it else (None, {})
+
+
+def _event(
+    ctx: Context, row: Row, at: datetime | None, data: Mapping[str, Any], heads: Mapping[int, PastHead]
+) -> KeyEvent:
+    seq, name, _ = row
+
+    def root_at(size: int) -> str | None:
+        # A statement over a head that came after it was signed ahead.
+        return heads[size].root if size < seq and size in heads else None
+
+    log = proofs.Log(ctx.log.origin, root_at)
+    return KeyEvent(seq, name, at, data, _fact(name, data, log, _demands_of_facts(ctx.signing), seq - 1))
+
+
+def _fact(name: str, data: Mapping[str, Any], log: proofs.Log, wanted: Demands, position: int) -> Fact | str:
+    """Return what an event proves, or the reason why it proves nothing."""
+    try:
+        if name == KEY_REGISTERED:
+            registered = proofs.registration(*_bytes(data), log, wanted, position=position)
+            return _same(registered, data, person=registered.person, key=registered.key)
+        if name == KEY_ENDORSED:
+            endorsed = proofs.endorsement(*_bytes(data), log, wanted, position=position)
+            about = {"person": endorsed.person, "key": endorsed.key, "endorser": endorsed.endorser}
+            return _same(endorsed, data, **about)
+        if name == KEY_REVOKED:
+            return Revocation(
+                key=str(data["key"]),
+                reason=Reason(data["reason"]),
+                since=_whole(data["since"]),
+                by=RevokedBy(data["by"]),
+                position=position,
+            )
+    except BadSignature as error:
+        return str(error)
+    except (ValueError, TypeError, LookupError):
+        return "The event is not in the form that the service writes."
+    return "The event proves nothing."
+
+
+def _whole(number: object) -> int:
+    if type(number) is not int:
+        raise TypeError("not a whole number")
+    return number
+
+
+def _same(fact: Fact, data: Mapping[str, Any], **about: str) -> Fact | str:
+    return fact if all(data.get(name) == value for name, value in about.items()) else "The event says another thing."
+
+
+def _bytes(data: Mapping[str, Any]) -> tuple[bytes, str]:
+    return encoded(str(data["statement"])), str(data["signature"])
+
+
+def encoded(text: str) -> bytes:
+    """Return the bytes of a text. Those of a lone surrogate are no UTF-8, so no reader takes them."""
+    return text.encode(errors="surrogatepass")
+
+
+def _keys(ctx: Context, events: tuple[KeyEvent, ...]) -> Keys:
+    roster = _roster(ctx, [event.fact for event in events], events[-1].seq if events else 0)
+    return Keys(
+        events=events,
+        roster=roster,
+        enrolled=enrolled(roster, ctx.signing.founders, ctx.policy.quorum),
+        suspended={str(each.data.get("person")): each.seq - 1 for each in events if each.name == PERSON_SUSPENDED},
+    )
+
+
+def _roster(ctx: Context, facts: Sequence[Fact | str], at: int) -> Roster:
+    founders, quorum = ctx.signing.founders, ctx.policy.quorum
+    rules = Rules(version=1, digest="", previous=None, quorum=quorum, founders=founders)
+    return roster_at(
+        at,
+        [RulesEvent(rules=rules, signers=frozenset(), position=_BEFORE_ALL)],
+        Facts(
+            registrations=tuple(fact for fact in facts if isinstance(fact, Registration)),
+            endorsements=tuple(fact for fact in facts if isinstance(fact, Endorsement)),
+            revocations=tuple(fact for fact in facts if isinstance(fact, Revocation)),
+        ),
+    )
+
+
+def _proved(pair: Pair, wanted: Demands) -> tuple[DecisionStatement, Signed] | Unproved:
+    statement, signature = pair
+    try:
+        return proofs.decision(encoded(statement), signature, wanted)
+    except BadSignature as error:
+        return Unproved(str(error))
+
+
+def _with_head(found: tuple[DecisionStatement, Signed] | Unproved, heads: Mapping[int, PastHead]) -> Proved | Unproved:
+    if isinstance(found, Unproved):
+        return found
+    statement, signed = found
+    head = heads.get(statement.head.size)
+    return Proved(
+        statement=statement,
+        key=signed.key.text,
+        head_root=None if head is None else head.root,
+        head_at=None if head is None else head.at,
+        next_at=None if head is None else head.next_at,
+    )
