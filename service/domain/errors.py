@@ -309,3 +309,8 @@ def bad_token(check: TokenCheck | None = None) -> Unauthenticated:
 def no_such_account() -> NotFound:
     """Refuse an unknown account in a path. In a body, it is `unknown_account`."""
     return NotFound(Code.NOT_FOUND, Code.UNKNOWN_ACCOUNT.sentence)
+
+
+def log_too_small(field: str) -> Invalid:
+    """Refuse a size of the audit log that it does not have yet."""
+    return Invalid(Code.INVALID_REQUEST, "The log is not that large.", field=field)

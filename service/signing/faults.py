@@ -3,6 +3,9 @@
 from enum import StrEnum
 from typing import Self
 
+from service.domain.signed import OF_STATEMENT
+from service.domain.statement import StatementFault
+
 
 class Fault(StrEnum):
     """What is wrong with a signature. Each has a sentence that is true and safe to show."""
@@ -17,8 +20,8 @@ class Fault(StrEnum):
 
     # what is signed
     NOT_A_STATEMENT = ("not-a-statement", "The signed bytes are not a statement of this type.")
-    ANOTHER_SERVICE = ("another-service", "The statement is for another installation.")
-    ANOTHER_LOG = ("another-log", "The statement names a head that this log never had.")
+    ANOTHER_SERVICE = ("another-service", OF_STATEMENT[StatementFault.ANOTHER_SERVICE])
+    ANOTHER_LOG = ("another-log", OF_STATEMENT[StatementFault.ANOTHER_LOG])
 
     # the signature itself
     MALFORMED = ("malformed", "The signature is not in the form that OpenSSH writes.")

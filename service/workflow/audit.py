@@ -12,7 +12,7 @@ from service.db.engine import begin, read, retried
 from service.domain.actor import Actor
 from service.domain.canonical import Document, canonical
 from service.domain.checkpoint import Checkpoint
-from service.domain.errors import Code, Invalid, NotFound, Unavailable
+from service.domain.errors import Code, Invalid, NotFound, Unavailable, log_too_small
 from service.domain.event_table import DECIDED
 from service.domain.events import log_read
 from service.domain.evidence import OfSignatures, ProvedLeaf, evidence
@@ -201,5 +201,5 @@ def _known_size(head: Frontier, size: int | None, name: str) -> int:
     if size is None:
         return head.size
     if size > head.size:
-        raise Invalid(Code.INVALID_REQUEST, "The log is not that large.", field=name)
+        raise log_too_small(name)
     return size

@@ -7,7 +7,7 @@ from service.db import audit, requests, tree
 from service.db.engine import Tx, read, retried
 from service.domain.actor import Actor
 from service.domain.canonical import canonical
-from service.domain.errors import Code, Invalid, NotFound
+from service.domain.errors import Code, Invalid, NotFound, log_too_small
 from service.domain.merkle import consistency_proof
 from service.domain.permissions import check_may_hold_key, check_may_see, check_signs
 from service.domain.request import Verdict
@@ -75,7 +75,7 @@ def decision_to_sign(
         origin, now = named_log(ctx), tree.over(tx, audit.head(tx))
         size = now.frontier.size
         if known_size is not None and known_size > size:
-            raise Invalid(Code.INVALID_REQUEST, "The log is not that large.", field="size")
+            raise log_too_small("size")
         statement = DecisionStatement(
             service=origin,
             head=LogHead(size, now.frontier.root().hex()),

@@ -14,7 +14,7 @@ from service.db import audit, people, tree
 from service.db.engine import Tx, begin, read, retried
 from service.domain.actor import Actor
 from service.domain.canonical import Document
-from service.domain.errors import Code, Conflict, Forbidden, Invalid, NotFound
+from service.domain.errors import Code, Conflict, Forbidden, Invalid, NotFound, log_too_small
 from service.domain.event_table import KEY_ENDORSED, KEY_REGISTERED, KEY_REVOKED
 from service.domain.events import Event
 from service.domain.permissions import check_may_hold_key, check_may_revoke_keys, check_may_see_keys, check_signs
@@ -227,7 +227,7 @@ def revoke(
         mine = [each for each in all_keys(ctx, tx) if by is RevokedBy.OPERATOR or each.person == actor.subject]
         found, size = _known(mine, key_id), audit.head(tx)
         if since is not None and since > size:
-            raise Invalid(Code.INVALID_REQUEST, "The log is not that large.", field="since")
+            raise log_too_small("since")
         first = size if reason is Reason.RETIRED else since or 0
         new = Revocation(key=found[0].key.text, reason=reason, since=first, by=by, position=size)
         earlier = found[0].revocations

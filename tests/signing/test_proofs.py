@@ -159,6 +159,7 @@ def test_only_proofs_make_facts_of_the_roster() -> None:
     makers = {
         file.relative_to(package).as_posix()
         for file in package.rglob("*.py")
+        if file.name != "verifier.py"  # it stands alone, and has classes of its own
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in {"Registration", "Endorsement"}
     }

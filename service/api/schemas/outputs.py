@@ -170,7 +170,7 @@ class DecisionOut(BaseModel):
     comment: str | None
     decided_at: datetime
     statement: str | None = Field(description="What was signed; null if it is not signed.")
-    signature: str | None = Field(description="OpenSSH's armored signature of the statement.")
+    signature: str | None = Field(description="Its signature, in OpenSSH's armor; null without one.")
     void_because: str | None = Field(description="Why it does not count now; null if it does.")
 
 
