@@ -8,12 +8,12 @@ from pydantic import SecretStr
 
 from service.api.schemas import outputs as out
 from service.domain.account import Account, RootCredentials
-from service.domain.actor import Directory
 from service.domain.briefing import Caution, closed_too_long, effect, few_approvers, warnings
 from service.domain.canonical import seconds
 from service.domain.capability import plan
 from service.domain.delivery import Delivery
 from service.domain.demands import Demand
+from service.domain.directory import Directory
 from service.domain.drift import DriftFinding, Expectation
 from service.domain.errors import Conflict
 from service.domain.filing import Filing

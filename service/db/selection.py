@@ -20,7 +20,8 @@ from sqlalchemy import (
 
 from service.db.columns import UtcDateTime
 from service.db.tables import api_tokens, decisions, people, requests
-from service.domain.actor import Directory, Role
+from service.domain.actor import Role
+from service.domain.directory import Directory
 from service.domain.operation import OperationName
 from service.domain.proof import SIGN_IN_PREFIX
 from service.domain.request import Status, Verdict

@@ -13,8 +13,8 @@ from service.domain.demands import listed
 from service.domain.filing import Filing
 from service.domain.hours import are_open, next_opening
 from service.domain.operation import Operation, OperationName
-from service.domain.permissions import Standing
 from service.domain.request import OperationRequest, Status
+from service.domain.standing import Standing
 from service.domain.text import quoted
 
 _ONE_PERSON = "Requester and recipient are one person."

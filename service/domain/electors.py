@@ -6,7 +6,8 @@ People who are alike to the rules are one kind. So questions about all sets of p
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from service.domain.actor import ActorKind, Directory, Group, Role
+from service.domain.actor import ActorKind, Group, Role
+from service.domain.directory import Directory
 
 # The place of an approval that no group has to give.
 ANYBODY = ""

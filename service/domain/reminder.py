@@ -9,8 +9,8 @@ from service.domain.demands import listed
 from service.domain.event_table import REQUEST_STUCK, REQUEST_WAITING
 from service.domain.events import Event
 from service.domain.filing import Filing
-from service.domain.permissions import Standing
 from service.domain.request import OperationRequest
+from service.domain.standing import Standing
 
 # Settings, sign-ins and suspensions change who can approve. A check is cheap, and nobody waits for it.
 LOOK_EVERY = timedelta(minutes=15)

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.domain.actor import Directory, Member
+from service.domain.actor import Member
 from service.domain.canonical import Document, Json, sha256
+from service.domain.directory import Directory
 from service.domain.event_table import POLICY_CHANGED
 from service.domain.events import Event
 from service.domain.policy import Policy

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from service.domain.actor import Directory
 from service.domain.demands import SignedApprovals
+from service.domain.directory import Directory
 from service.domain.filing import Filing
 from service.domain.operation import OperationName
 from service.domain.request import Status

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from service.domain.actor import Directory, Group, Member, Role
+from service.domain.actor import Group, Member, Role
 from service.domain.demands import SignedApprovals
+from service.domain.directory import Directory
 from service.domain.policy import ApprovalComment, FreshExecutions, Policy
 from service.domain.rulebook import Rulebook
 from service.domain.rules import Rule

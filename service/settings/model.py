@@ -5,8 +5,9 @@ from dataclasses import replace
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.domain.account import Account
-from service.domain.actor import ActorKind, Directory, Grant, Group, Member, Role
+from service.domain.actor import ActorKind, Grant, Group, Member, Role
 from service.domain.demands import Demand, SignedApprovals
+from service.domain.directory import Directory
 from service.domain.hours import DAYS, Hours
 from service.domain.policy import ApprovalComment, Policy
 from service.domain.roster import Holder

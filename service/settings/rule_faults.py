@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from service.domain.actor import Directory
 from service.domain.demands import Demand, Tally, listed
+from service.domain.directory import Directory
 from service.domain.operation import KINDS
 from service.domain.rules import folded
 from service.settings.model import Settings, rule_of

@@ -11,8 +11,9 @@ from service.domain.demands import SignedApprovals
 from service.domain.errors import Code, Conflict, NotFound, ServiceError, Superseded
 from service.domain.event_table import EventName
 from service.domain.events import Event, between
-from service.domain.permissions import Standing, check_may_see
+from service.domain.permissions import check_may_see
 from service.domain.request import OperationRequest
+from service.domain.standing import Standing
 from service.workflow.context import Context
 from service.workflow.doubts import check_told
 from service.workflow.read import Shown

@@ -13,10 +13,10 @@ from service.db import leases
 from service.db.engine import Tx, begin
 from service.db.leases import Lease
 from service.domain.account import Account, Part, Reading, RootCredentials
-from service.domain.actor import Directory
 from service.domain.capability import Plan, plan
 from service.domain.delivery import Attempt, Notice
 from service.domain.demands import Demand
+from service.domain.directory import Directory
 from service.domain.errors import Code, Invalid, Unavailable
 from service.domain.evidence import LogKey
 from service.domain.operation import Operation, OperationName

@@ -6,7 +6,6 @@ from service.domain.actor import Actor
 from service.domain.errors import Code, Conflict
 from service.domain.event_table import DECISION_DENIED
 from service.domain.permissions import (
-    Standing,
     check_comment,
     check_may_approve,
     check_may_receive,
@@ -17,6 +16,7 @@ from service.domain.permissions import (
     is_repeated,
 )
 from service.domain.request import Decision, OperationRequest, Status, Verdict
+from service.domain.standing import Standing
 from service.workflow.change import change
 from service.workflow.context import Context
 from service.workflow.read import Shown

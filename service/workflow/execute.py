@@ -19,9 +19,10 @@ from service.domain.event_table import EXECUTION_DENIED
 from service.domain.events import quarantined
 from service.domain.operation import Operation, OperationName, check_can_run, facts
 from service.domain.outcome import CreatedKey, Done, Outcome, Refused, ResultCode
-from service.domain.permissions import Standing, check_may_execute, check_still_signed_in
+from service.domain.permissions import check_may_execute, check_still_signed_in
 from service.domain.policy import check_lifetime, check_root_mfa
 from service.domain.request import OperationRequest, Result, Status
+from service.domain.standing import Standing
 from service.workflow.change import Step, change, deny, record
 from service.workflow.context import Context, RootSession
 from service.workflow.read import show

@@ -13,8 +13,8 @@ from service.domain.event_table import KEY_RETIRED
 from service.domain.events import expiry_failed, taken_away
 from service.domain.operation import OperationName
 from service.domain.outcome import Done, ResultCode
-from service.domain.permissions import Standing
 from service.domain.request import OperationRequest, Status
+from service.domain.standing import Standing
 from service.workflow.change import change, write_step
 from service.workflow.context import Context
 from service.workflow.recorded import refuse, stored

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from service.db import audit, people, requests
 from service.db.engine import begin, read, retried
-from service.domain.actor import Actor, ActorKind, Directory, Person
+from service.domain.actor import Actor, ActorKind, Person
+from service.domain.directory import Directory
 from service.domain.errors import Code, Conflict, NotFound
 from service.domain.event_table import PERSON_REINSTATED, PERSON_SUSPENDED
 from service.domain.events import Event

@@ -7,15 +7,17 @@ from datetime import datetime
 from service.db import expectations, people, requests
 from service.db.engine import Tx, read, retried
 from service.domain.account import Account, Part, RootCredentials
-from service.domain.actor import Actor, Directory
+from service.domain.actor import Actor
 from service.domain.capability import plan
 from service.domain.demands import SignedApprovals
+from service.domain.directory import Directory
 from service.domain.drift import Expectation
 from service.domain.errors import Code, NotFound, no_such_account
-from service.domain.permissions import SEE_ALL, Action, Standing, actions, check_may_see, is_awaited
+from service.domain.permissions import SEE_ALL, Action, actions, check_may_see, is_awaited
 from service.domain.policy import Policy
 from service.domain.request import OperationRequest
 from service.domain.selection import Awaiting, Cursor, Listed, Reader, Selection
+from service.domain.standing import Standing
 from service.workflow.context import Context
 from service.workflow.sign_in import Caller, recording_sign_ins, signed_in
 from service.workflow.standing import standing_of, standings_of

@@ -11,8 +11,8 @@ from service.domain.event_table import EXECUTION_UNRESOLVED
 from service.domain.events import Event, quarantined
 from service.domain.operation import Operation, OperationName, facts
 from service.domain.outcome import Done, InDoubt, Outcome, Refused, ResultCode
-from service.domain.permissions import Standing
 from service.domain.request import OperationRequest, Status
+from service.domain.standing import Standing
 from service.workflow.change import change, write_step
 from service.workflow.context import Context, RootSession
 from service.workflow.recorded import refuse, stored

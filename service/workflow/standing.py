@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterable, Sequence
 
 from service.db import audit, people, tokens
 from service.db.engine import Tx
-from service.domain.actor import WORKER, Actor, ActorKind, Directory, Group
+from service.domain.actor import WORKER, Actor, ActorKind, Group
 from service.domain.demands import SignedApprovals
-from service.domain.permissions import Standing
+from service.domain.directory import Directory
 from service.domain.policy import Policy
 from service.domain.proof import is_sign_in
 from service.domain.request import Decision, OperationRequest
 from service.domain.signed import NOTHING_SIGNED, Signatures
+from service.domain.standing import Standing
 from service.workflow.context import Context
 from service.workflow.signatures import Pair, pairs_of, signatures_of
 

@@ -12,9 +12,9 @@ from service.domain.canonical import Document, Json, canonical, timestamp
 from service.domain.delivery import GIVE_UP_AFTER, Delivery, DeliveryStatus
 from service.domain.event_table import DELIVERY_FAILED, JUDGED, PUBLISHED, SHOWN
 from service.domain.events import Event
-from service.domain.permissions import Standing
 from service.domain.reminder import ESCALATING, is_escalated
 from service.domain.request import OperationRequest
+from service.domain.standing import Standing
 from service.workflow.context import Context
 
 

@@ -11,11 +11,12 @@ from datetime import datetime
 from service.db import audit, backlog, people, requests
 from service.db.backlog import Due
 from service.db.engine import Tx, retried
-from service.domain.actor import WORKER, Directory, Person
+from service.domain.actor import WORKER, Person
+from service.domain.directory import Directory
 from service.domain.event_table import PERSON_CHANGED
 from service.domain.events import known_as
-from service.domain.permissions import Standing
 from service.domain.request import OperationRequest, Status, Verdict
+from service.domain.standing import Standing
 from service.workflow.context import Context
 from service.workflow.tell import tell
 

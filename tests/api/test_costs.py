@@ -13,8 +13,9 @@ from support.signing import begin_signing, signed
 
 from service.db import people, tree
 from service.db.engine import begin, read
-from service.domain.actor import Directory, Person, Word
+from service.domain.actor import Person, Word
 from service.domain.demands import Demand
+from service.domain.directory import Directory
 from service.domain.request import OperationRequest
 from service.workflow.standing import standing_of
 

@@ -8,7 +8,8 @@ import pytest
 from support.house import House
 
 from service.auth.api_tokens import fingerprint, mint
-from service.domain.actor import WORKER, ActorKind, Directory, Role
+from service.domain.actor import WORKER, ActorKind, Role
+from service.domain.directory import Directory
 from service.workflow.tokens import list_tokens, revoke_token
 
 FOREVER = timedelta(days=90)

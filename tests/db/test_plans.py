@@ -20,8 +20,8 @@ from service.db import audit, backlog, expectations, outbox, people, requests, t
 from service.db.engine import Tx, connect, read
 from service.db.outbox import Place, Wanted
 from service.db.schema import migrate
-from service.domain.actor import Directory
 from service.domain.delivery import DeliveryStatus
+from service.domain.directory import Directory
 from service.domain.operation import Operation, OperationName
 from service.domain.request import Status
 from service.domain.selection import Awaiting, Cursor, Reader, Selection

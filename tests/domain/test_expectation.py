@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from support.builders import ACCOUNT, CREATE, DEACTIVATE, DELETE, OTHER_ACCOUNT
 from support.rulebooks import GROUPS, Everybody, placements, realms, rules
 
-from service.domain.actor import ActorKind, Directory, Grant, Group, Member, Role
+from service.domain.actor import ActorKind, Grant, Group, Member, Role
 from service.domain.demands import Demand
+from service.domain.directory import Directory
 from service.domain.expectation import TAKES_NONE, Expectation, broken_assumptions, contradictions, faults
 from service.domain.operation import OperationName
 from service.domain.policy import Policy

@@ -20,7 +20,8 @@ from support.builders import (
     standing,
 )
 
-from service.domain.actor import WORKER, Actor, ActorKind, Directory, Member, Role
+from service.domain.actor import WORKER, Actor, ActorKind, Member, Role
+from service.domain.directory import Directory
 from service.domain.errors import Code, ServiceError
 from service.domain.operation import Operation
 from service.domain.permissions import (

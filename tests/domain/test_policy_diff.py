@@ -13,8 +13,9 @@ from support.builders import ACCOUNT, CREATE, DELETE, NOON, OTHER_ACCOUNT
 from support.rulebooks import STATED, changes, placements, realms
 
 from service.domain import electors, policy_diff
-from service.domain.actor import ActorKind, Directory, Grant, Group, Member, Person, Role, Word
+from service.domain.actor import ActorKind, Grant, Group, Member, Person, Role, Word
 from service.domain.demands import Demand, SignedApprovals, Tally
+from service.domain.directory import Directory
 from service.domain.hours import Hours
 from service.domain.operation import OperationName
 from service.domain.policy import ApprovalComment, FreshExecutions, Policy

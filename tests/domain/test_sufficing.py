@@ -11,12 +11,13 @@ from support.builders import ACCOUNT, CREATE, DELETE, NOON, decision, request
 from support.rulebooks import GROUPS, STATED, Everybody, directories, policies
 
 from service.domain import electors
-from service.domain.actor import ActorKind, Directory, Group, Member, Person, Role, Word
+from service.domain.actor import ActorKind, Group, Member, Person, Role, Word
 from service.domain.demands import Demand
+from service.domain.directory import Directory
 from service.domain.electors import Memberships, Part, electors_of
 from service.domain.operation import OperationName
-from service.domain.permissions import Standing
 from service.domain.policy import Policy
+from service.domain.standing import Standing
 from service.domain.sufficing import Case, Search
 
 _RULEBOOKS = settings(max_examples=60)

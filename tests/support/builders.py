@@ -7,16 +7,17 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from service.domain.account import AccessKey, Account, RootCredentials
-from service.domain.actor import Actor, ActorKind, Directory, Grant, Group, Member, Role
+from service.domain.actor import Actor, ActorKind, Grant, Group, Member, Role
 from service.domain.demands import Demand
+from service.domain.directory import Directory
 from service.domain.evidence import LogKey
 from service.domain.filing import Filing
 from service.domain.operation import Operation, OperationName
-from service.domain.permissions import Standing
 from service.domain.policy import Policy
 from service.domain.proof import Login, Proof
 from service.domain.request import Decision, OperationRequest, Verdict
 from service.domain.rules import Rule, Rules
+from service.domain.standing import Standing
 from service.signing.ed25519 import Ed25519Signer
 from service.workflow.context import Log
 

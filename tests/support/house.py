@@ -38,8 +38,9 @@ from service.aws.sources import FixedSource
 from service.db import audit, requests
 from service.db.engine import begin, connect, read
 from service.domain.account import Account, SourceKind
-from service.domain.actor import WORKER, Actor, Directory, Role
+from service.domain.actor import WORKER, Actor, Role
 from service.domain.capability import Plan
+from service.domain.directory import Directory
 from service.domain.operation import Operation, OperationName
 from service.domain.outcome import CreatedKey
 from service.domain.policy import Policy

@@ -12,8 +12,9 @@ from typing import Any
 from hypothesis import strategies as st
 from support.builders import ACCOUNT, CREATE, DELETE, NOON, OTHER_ACCOUNT
 
-from service.domain.actor import ActorKind, Directory, Grant, Group, Member, Person, Role, Word
+from service.domain.actor import ActorKind, Grant, Group, Member, Person, Role, Word
 from service.domain.demands import Demand, Tally
+from service.domain.directory import Directory
 from service.domain.policy import Policy
 from service.domain.realm import Listing, Realm
 from service.domain.rulebook import Rulebook

@@ -17,7 +17,8 @@ from support.tampering import findings_in, told_of
 
 from service import verifier
 from service.domain.account import SourceKind
-from service.domain.actor import WORKER, Actor, Directory, Person, Role
+from service.domain.actor import WORKER, Actor, Person, Role
+from service.domain.directory import Directory
 from service.domain.errors import ServiceError
 from service.domain.event_table import (
     DECISION_DENIED,
@@ -32,7 +33,6 @@ from service.domain.events import Event, between, filed, taken_away
 from service.domain.operation import Operation, OperationName
 from service.domain.outcome import CreatedKey, Done, InDoubt, Outcome, Refused, ResultCode, Secret
 from service.domain.permissions import (
-    Standing,
     check_may_approve,
     check_may_execute,
     check_may_receive,
@@ -40,6 +40,7 @@ from service.domain.permissions import (
     check_may_withdraw,
 )
 from service.domain.request import TERMINAL, Decision, OperationRequest, Status, Verdict
+from service.domain.standing import Standing
 
 Choose = Callable[..., int]
 # What a request has become, and what is told of it besides.

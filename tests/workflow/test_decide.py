@@ -14,7 +14,8 @@ from support.past_triggers import as_its_owner
 from service.db import people, requests, tree
 from service.db.engine import Tx
 from service.db.tables import audit_events, audit_nodes
-from service.domain.actor import WORKER, Directory, Person, Role
+from service.domain.actor import WORKER, Person, Role
+from service.domain.directory import Directory
 from service.domain.errors import Code, Forbidden, ServiceError, Unavailable
 from service.domain.request import OperationRequest, Verdict
 from service.workflow.decide import confirm_receipt, decide, withdraw

@@ -13,7 +13,8 @@ from support.house import House
 
 from service.db import audit, people
 from service.db.engine import read
-from service.domain.actor import WORKER, Actor, ActorKind, Directory, Grant, Role
+from service.domain.actor import WORKER, Actor, ActorKind, Grant, Role
+from service.domain.directory import Directory
 from service.domain.errors import Code, Forbidden, ServiceError
 from service.domain.proof import Unsaid
 from service.domain.request import OperationRequest, Verdict

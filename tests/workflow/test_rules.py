@@ -26,9 +26,10 @@ from support.past_triggers import as_its_owner, contents
 
 from service.aws.organization import KnownAccounts
 from service.db.engine import read
-from service.domain.actor import Actor, ActorKind, Directory, Group, Member, Role
+from service.domain.actor import Actor, ActorKind, Group, Member, Role
 from service.domain.canonical import timestamp
 from service.domain.demands import Demand
+from service.domain.directory import Directory
 from service.domain.errors import Code, ServiceError
 from service.domain.hours import Hours
 from service.domain.operation import Operation

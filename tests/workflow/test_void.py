@@ -14,7 +14,8 @@ from support.past_triggers import as_its_owner
 from service.db import audit, people
 from service.db.engine import read
 from service.db.tables import decisions
-from service.domain.actor import ActorKind, Directory, Grant, Role
+from service.domain.actor import ActorKind, Grant, Role
+from service.domain.directory import Directory
 from service.domain.errors import Code, ServiceError
 from service.domain.request import OperationRequest, Verdict
 from service.worker import run_pass

@@ -7,15 +7,16 @@ from service.api import views
 from service.api.schemas import outputs
 from service.api.schemas.inputs import duration
 from service.domain.account import AccessKey, Account, RootCredentials, SourceKind
-from service.domain.actor import Actor, ActorKind, Directory, Member, Role
+from service.domain.actor import Actor, ActorKind, Member, Role
 from service.domain.canonical import parse_timestamp
+from service.domain.directory import Directory
 from service.domain.filing import Filing
 from service.domain.operation import TARGET_OF, Operation, OperationName
 from service.domain.outcome import Done, InDoubt
-from service.domain.permissions import Standing
 from service.domain.policy import Policy
 from service.domain.proof import Proof
 from service.domain.request import Decision, OperationRequest, Verdict
+from service.domain.standing import Standing
 from service.workflow.read import Shown
 
 ACCOUNT = Account(account_id="111122223333", name="production")
