@@ -1,0 +1,96 @@
+"""The heads of audit logs that this person has signed over, in a file of their own.
+
+Each service that was met has its last head there, and each server the name of its service. So a server that shows this
+person another log than before is noticed.
+"""
+
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.client.refused import Refused
+from service.domain.statement import LogHead, NotAStatement
+
+_FORMAT = "rootquorum-heads/1"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptHeads:
+    """The file. It is only for its owner."""
+
+    file: Path
+
+    def service_at(self, url: str) -> str | None:
+        """Return the name of the service that this server was. Raise Refused if the file is damaged."""
+        name = self._read()["servers"].get(url)
+        return None if name is None else str(name)
+
+    def of(self, service: str) -> LogHead | None:
+        """Return the head of a service's log. Raise Refused if the file is damaged."""
+        return self._head(self._read(), service)
+
+    def keep(self, url: str, service: str, head: LogHead, *, compared_with: LogHead | None) -> None:
+        """Replace the head that the new one was compared with. Raise Refused if it is not kept any more; OSError."""
+        with self._locked():
+            document = self._read()
+            if self._head(document, service) != compared_with:
+                raise Refused("Another command kept a newer head meanwhile. Run this again.")
+            document["servers"][url] = service
+            document["heads"][service] = head.document()
+            self._write(document)
+
+    def _head(self, document: Mapping[str, Any], service: str) -> LogHead | None:
+        kept = document["heads"].get(service)
+        try:
+            return None if kept is None else LogHead.of(kept)
+        except NotAStatement:
+            raise self._damaged() from None
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            document = json.loads(self.file.read_bytes())
+        except FileNotFoundError:
+            return {"format": _FORMAT, "servers": {}, "heads": {}}
+        except (ValueError, RecursionError):
+            raise self._damaged() from None
+        if not isinstance(document, dict) or document.get("format") != _FORMAT:
+            raise self._damaged()
+        if not all(isinstance(document.get(name), dict) for name in ("servers", "heads")):
+            raise self._damaged()
+        return document
+
+    def _damaged(self) -> Refused:
+        return Refused(f"{self.file} is damaged. Without it nobody notices a log that was rewritten. Restore it.")
+
+    def _write(self, document: Mapping[str, Any]) -> None:
+        number, name = tempfile.mkstemp(dir=self.file.parent, prefix=f"{self.file.name}.")
+        try:
+            with os.fdopen(number, "w", encoding="utf-8") as new:
+                json.dump(document, new, indent=1, sort_keys=True)
+                new.flush()
+                os.fsync(new.fileno())
+            Path(name).replace(self.file)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        folder = os.open(self.file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # else the new name can be lost
+        finally:
+            os.close(folder)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(self.file.with_name(f"{self.file.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
