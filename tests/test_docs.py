@@ -246,7 +246,7 @@ def test_every_command_that_is_named_exists() -> None:
     for path, _ in every_command():
         commands.setdefault("".join(path[:1]), set()).update(path[1:])
     pages = "\n".join(page.read_text() for page in _PAGES)
-    named = set(re.findall(r"(?:`|^|\$ |do )rootquorum ([a-z]+)(?: ([a-z]+))?", pages, flags=re.MULTILINE))
+    named = set(re.findall(r"(?:`|^|\$ |do )rootquorum ([a-z][a-z-]*)(?: ([a-z]+))?", pages, flags=re.MULTILINE))
 
     assert ("token", "create") in named
     for command, argument in named:

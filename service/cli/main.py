@@ -36,6 +36,12 @@ app.later("accounts", "service.cli.accounts:app", "Accounts: check whether they 
 app.later(
     "policy", "service.cli.policy:app", "Rules, from files alone: explain, check expectations, compare two files."
 )
+app.later(
+    "approve",
+    "service.cli.approve:approve",
+    "Approve a request with your own key, after you have read what will happen.",
+)
+app.later("signing-key", "service.cli.signing_key:app", "Signing keys, over HTTP: list, add, endorse, revoke.")
 app.later("notify", "service.cli.notify:app", "Destinations of events.")
 app.later("audit", "service.cli.audit:app", "The audit log: keys, anchors, verification.")
 

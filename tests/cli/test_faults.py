@@ -34,6 +34,8 @@ NEEDY: dict[str, tuple[str, ...]] = {
 STAYING = {"serve", "worker"}
 NEED_NONE = {"openapi", "token explain", "demo", "accounts check", "notify test", "notify key", "audit key"}
 NEED_NONE |= {"policy explain", "policy check", "policy diff"}
+# Over HTTP.
+NEED_NONE |= {"approve", "signing-key list", "signing-key add", "signing-key endorse", "signing-key revoke"}
 
 
 @pytest.fixture

@@ -92,6 +92,14 @@ def test_rules_are_explained_without_a_database_and_aws(tmp_path: Path) -> None:
     assert not {name for name in found if name.startswith(layers)}
 
 
+def test_an_approver_loads_nothing_of_what_serves(tmp_path: Path) -> None:
+    found = loaded(tmp_path, "import service.cli.approve, service.cli.signing_key")
+
+    assert found & _LARGE == {"cryptography", "httpx"}
+    parts = {".".join(name.split(".")[:2]) for name in found if name.startswith("service.")}
+    assert parts == {"service.cli", "service.client", "service.domain", "service.signing", "service.verifier"}
+
+
 def test_the_worker_loads_no_server(tmp_path: Path) -> None:
     assert loaded(tmp_path, "import service.cli.worker") & {"alembic", "fastapi", "moto", "uvicorn"} == set()
 

@@ -1,0 +1,154 @@
+"""`rootquorum approve`: read what was filed, sign it with your own key, send it."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from service.cli.common import console, fail
+from service.cli.remotely import Key, Server, State, TokenFile, asking, connected, heads, misused
+from service.client import ssh
+from service.client.filed import digest_of, parse_filing
+from service.client.heads import KeptHeads
+from service.client.refused import Refused
+from service.client.remote import Remote, objects, text
+from service.client.statements import Checked, check, keep, me
+from service.domain.briefing import effect, warnings
+from service.domain.canonical import timestamp
+from service.domain.demands import Demand
+from service.domain.filing import Filing
+from service.domain.request import Verdict
+from service.domain.statement import DecisionStatement, Namespace, parse_decision
+from service.signing.public_keys import PublicKey
+
+_REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def approve(
+    request: Annotated[str, typer.Argument(help="The id of the request.")],
+    *,
+    key: Key,
+    server: Server,
+    token_file: TokenFile = None,
+    comment: Annotated[str | None, typer.Option(help="For requester and log; it is not signed.")] = None,
+    state: State = None,
+) -> None:
+    """Approve a request with your own key, after you have read what will happen.
+
+    Whatever is shown is computed here, from the filing whose digest is signed. Nothing is believed of the server.
+    """
+    if not _REQUEST_ID.fullmatch(request.lower()):
+        misused("The id of a request is a UUID.")
+    public, kept = _public_key(key), heads(state)
+    with connected(server, token_file) as remote:
+        found = _fetched(remote, kept, request.lower(), public)
+        with asking() as terminal:
+            terminal.show("You are about to approve:", _rows(remote, found, public))
+            if not terminal.is_answered_with_yes("Shall this happen?"):
+                fail("Nothing was signed.")
+        signature = ssh.sign(key, public, found.checked.text, Namespace.DECISION)
+        # First, so that no signature is out whose log this person does not remember.
+        keep(remote, kept, found.checked)
+        _send(remote, found, signature, comment)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    filing: Filing
+    checked: Checked[DecisionStatement]
+
+
+def _public_key(key: Path) -> PublicKey:
+    try:
+        return ssh.public_key(key)
+    except Refused as refused:
+        misused(str(refused))
+
+
+def _fetched(remote: Remote, kept: KeptHeads, request_id: str, public: PublicKey) -> _Found:
+    """Return what to sign, if it is this person's approval of exactly this request. Raise Refused."""
+    person = me(remote)
+    answer = remote.get(f"/v1/requests/{request_id}/statement", decision=Verdict.APPROVE.value)
+    filing = parse_filing(text(answer, "filing"))
+    if filing.request_id != request_id:
+        raise Refused("The server shows the filing of another request. Nothing was signed.")
+    checked = check(
+        remote,
+        kept,
+        text(answer, "statement"),
+        parse_decision,
+        request_id=request_id,
+        digest=digest_of(text(answer, "filing")),
+        verdict=Verdict.APPROVE,
+        person=person,
+    )
+    if all(each.get("key") != public.text for each in objects(answer, "keys")):
+        raise Refused(
+            f"Your key {public.fingerprint} does not count for {person} here. See `rootquorum signing-key list`."
+        )
+    return _Found(filing, checked)
+
+
+def _rows(remote: Remote, found: _Found, public: PublicKey) -> list[tuple[str, str]]:
+    """Return what is shown, what the request does last: right above the question."""
+    filing, said = found.filing, found.checked.said
+    placement = filing.placement
+    called = "" if placement is None or placement.name is None else f", called {placement.name}"
+    cautions = warnings(filing.operation, filing.observed, accept_lockout=filing.accept_lockout)
+    return [
+        ("server", remote.url),
+        ("service", said.service),
+        ("its log", found.checked.log),
+        ("you", said.person),
+        ("your key", f"{public.fingerprint} ({public.kind})"),
+        ("request", said.request_id),
+        ("digest", said.digest),
+        ("filed", f"{timestamp(filing.filed_at)}, to be approved by {timestamp(filing.approve_by)}"),
+        ("ticket", filing.ticket or "none"),
+        ("justification", filing.justification),
+        ("approvals", f"{filing.quorum} people; signatures: {filing.signed_approvals}"),
+        *(("demands", _demanded(demand)) for demand in filing.demands),
+        ("root keys", _keys(filing)),
+        ("requester", f"{filing.requester} ({filing.requester_kind})"),
+        ("recipient", filing.recipient),
+        *(("WARNING", caution.detail) for caution in cautions),
+        ("account", f"{filing.account_id}{called}"),
+        ("operation", filing.operation.name),
+        ("effect", effect(filing, lambda subject: subject)),
+    ]
+
+
+def _demanded(demand: Demand) -> str:
+    """Name each demand of a rule with its value."""
+    said = {name: value for name, value in demand.document().items() if name != "rule"}
+    return f"rule {demand.rule}: " + "; ".join(
+        f"{name.replace('_', ' ')} {_plain(value)}" for name, value in said.items()
+    )
+
+
+def _plain(value: Any) -> str:
+    match value:
+        case True:
+            return "yes"
+        case dict():
+            return ", ".join(f"{name}: {_plain(each)}" for name, each in value.items())
+        case list() | tuple():
+            return ", ".join(map(_plain, value))
+    return str(value)
+
+
+def _keys(filing: Filing) -> str:
+    listed = ", ".join(f"{key_id} {status}" for key_id, status in filing.observed.statuses.items()) or "none"
+    return f"{listed}, at {timestamp(filing.observed.observed_at)}"
+
+
+def _send(remote: Remote, found: _Found, signature: str, comment: str | None) -> None:
+    said = found.checked.said
+    body = {"decision": said.verdict.value, "digest": said.digest, "statement": found.checked.text}
+    answer = remote.post(
+        f"/v1/requests/{said.request_id}/decisions",
+        {**body, "signature": signature, **({} if comment is None else {"comment": comment})},
+    )
+    console.print(f"Approved. The request is {text(answer, 'status')}.", soft_wrap=True)

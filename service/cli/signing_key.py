@@ -1,0 +1,183 @@
+"""Commands for signing keys: list, add, endorse, revoke."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from service.cli.commands import Commands
+from service.cli.common import console, fail, print_whole
+from service.cli.remotely import Key, Server, State, TokenFile, asking, connected, heads, misused, refusing
+from service.cli.terminal import Table
+from service.client import ssh
+from service.client.refused import Refused
+from service.client.remote import Remote, items, objects, text
+from service.client.statements import check, keep, me
+from service.domain.roster import Reason
+from service.domain.statement import Namespace, parse_enrolment, parse_registration
+from service.signing.public_keys import PublicKey
+
+app = Commands()
+
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+
+Fingerprint = Annotated[str, typer.Argument(help="The fingerprint, as `signing-key list` prints it.")]
+
+
+@app.command("list")
+def list_(server: Server, token_file: TokenFile = None) -> None:
+    """List everybody's signing keys: whose they are, whether they count, and the words to read aloud."""
+    with connected(server, token_file) as remote:
+        table = Table(box=None)
+        for name in ("person", "name", "counts", "endorsed by", "fingerprint", "words"):
+            table.add_column(name, no_wrap=True)
+        for each in objects(remote.get("/v1/signing-keys"), "items"):
+            # The server's word is not taken for what people compare.
+            public = ssh.parsed(text(each, "key"))
+            endorsers = [text(endorser, "subject") for endorser in objects(each, "endorsers")]
+            table.add_row(
+                text(each, "person", "subject"),
+                str(each.get("name") or ""),
+                "yes" if each.get("counts") is True else str(each.get("fault") or "no"),
+                "founder" if each.get("is_founder") is True else ", ".join(endorsers),
+                public.fingerprint,
+                " ".join(public.words),
+            )
+    print_whole(table)
+
+
+@app.command()
+def add(
+    key: Annotated[Path, typer.Argument(help="The key, as for --key of `approve`.")],
+    *,
+    name: Annotated[str, typer.Option(help="Your name for it, such as `YubiKey, blue`.")],
+    server: Server,
+    token_file: TokenFile = None,
+    state: State = None,
+) -> None:
+    """Register a key as yours. It counts once enough others have endorsed it."""
+    kept = heads(state)
+    with refusing():
+        public = ssh.public_key(key)
+    with connected(server, token_file) as remote:
+        person = me(remote)
+        answer = remote.post("/v1/me/signing-keys/statement", {"key": public.text})
+        checked = check(remote, kept, text(answer, "statement"), parse_registration, person=person, key=public.text)
+        with asking() as terminal:
+            terminal.show(
+                "You are about to register:",
+                [*_place(remote, checked.said.service, checked.log), *_about(person, public)],
+            )
+            if not terminal.is_answered_with_yes("Is this your key?"):
+                fail("Nothing was signed.")
+        signature = ssh.sign(key, public, checked.text, Namespace.REGISTRATION)
+        keep(remote, kept, checked)
+        body = {"statement": checked.text, "signature": signature, "name": name}
+        done = remote.post("/v1/me/signing-keys", body)
+    console.print(_result("Registered.", done), soft_wrap=True)
+
+
+@app.command()
+def endorse(
+    fingerprint: Fingerprint,
+    *,
+    key: Key,
+    server: Server,
+    token_file: TokenFile = None,
+    state: State = None,
+) -> None:
+    """Vouch with your own key that another key is that of its person."""
+    key_id, kept = _id(fingerprint), heads(state)
+    with refusing():
+        own = ssh.public_key(key)
+    with connected(server, token_file) as remote:
+        endorser = me(remote)
+        answer = remote.post(f"/v1/signing-keys/{key_id}/endorsement/statement")
+        person, public = text(answer, "key", "person", "subject"), ssh.parsed(text(answer, "key", "key"))
+        if public.fingerprint != fingerprint:
+            raise Refused("The server shows another key than that of this fingerprint. Nothing was signed.")
+        checked = check(
+            remote,
+            kept,
+            text(answer, "statement"),
+            parse_enrolment,
+            endorser=endorser,
+            person=person,
+            key=public.text,
+        )
+        with asking() as terminal:
+            rows = [
+                *_place(remote, checked.said.service, checked.log),
+                ("you", endorser),
+                ("your key", own.fingerprint),
+            ]
+            terminal.show("You are about to endorse:", [*rows, *_about(person, public)])
+            asked = "Have you compared the fingerprint or the words with this person, by another way than this service?"
+            if not terminal.is_answered_with_yes(asked):
+                fail("Nothing was signed.")
+        signature = ssh.sign(key, own, checked.text, Namespace.ENROLMENT)
+        keep(remote, kept, checked)
+        done = remote.post(
+            f"/v1/signing-keys/{key_id}/endorsement", {"statement": checked.text, "signature": signature}
+        )
+    console.print(_result("Endorsed.", done), soft_wrap=True)
+
+
+@app.command()
+def revoke(
+    fingerprint: Fingerprint,
+    *,
+    reason: Annotated[Reason, typer.Option(help="What a retired key endorsed stays.")],
+    since: Annotated[
+        int | None, typer.Option(min=0, help="The size of the log before the key was stolen; else nothing of it stays.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask. To stop a key is always allowed.")] = False,
+    server: Server,
+    token_file: TokenFile = None,
+) -> None:
+    """Revoke a key of yours or, as an operator, anybody's. It is for good."""
+    key_id = _id(fingerprint)
+    if since is not None and reason is not Reason.COMPROMISED:
+        misused("--since is for a compromised key.")
+    with connected(server, token_file) as remote:
+        is_own = any(each.get("id") == key_id for each in objects(remote.get("/v1/me/signing-keys"), "items"))
+        if not yes:
+            with asking() as terminal:
+                whose = "a key of yours" if is_own else "a key of somebody else"
+                terminal.show(
+                    "You are about to revoke:", [("server", remote.url), ("key", fingerprint), ("it is", whose)]
+                )
+                if not terminal.is_answered_with_yes("It will never count again. Shall it be revoked?"):
+                    fail("Nothing was revoked.")
+        body = {"reason": reason.value} | ({} if since is None else {"since": since})
+        where = "/v1/me/signing-keys" if is_own else "/v1/signing-keys"
+        remote.post(f"{where}/{key_id}/revocation", body)
+    console.print("Revoked.")
+
+
+def _id(fingerprint: str) -> str:
+    """Return the key's id in paths: the fingerprint in the Base64 of URLs."""
+    if not _FINGERPRINT.fullmatch(fingerprint):
+        misused("A fingerprint is SHA256: and 43 characters, as `ssh-keygen -l` prints it.")
+    return fingerprint.removeprefix("SHA256:").replace("+", "-").replace("/", "_")
+
+
+def _place(remote: Remote, service: str, log: str) -> list[tuple[str, str]]:
+    return [("server", remote.url), ("service", service), ("its log", log)]
+
+
+def _about(person: str, public: PublicKey) -> list[tuple[str, str]]:
+    return [
+        ("person", person),
+        ("kind", public.kind),
+        ("fingerprint", public.fingerprint),
+        ("words", " ".join(public.words)),
+    ]
+
+
+def _result(done: str, answer: dict[str, Any]) -> str:
+    if answer.get("counts") is True:
+        return f"{done} The key counts."
+    count = len(items(answer, "endorsers"))
+    return f"{done} The key does not count yet: {count} of {answer.get('endorsements_needed')} have endorsed it."

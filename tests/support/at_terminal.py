@@ -1,0 +1,57 @@
+"""A person at the terminal of a command: what they read there, and what they answer."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+from service.cli import remotely
+
+_ASKED = b"Type yes or no: "
+
+
+class Person:
+    """Answers the question once it is there. `seen` is all that the terminal showed."""
+
+    def __init__(self, answer: str) -> None:
+        self._answer = answer.encode() + b"\n"
+        self._master, slave = os.openpty()
+        self.terminal = Path(os.ttyname(slave))
+        self._slave = slave
+        self._shown = b""
+        self._reading = threading.Thread(target=self._read)
+        self._reading.start()
+
+    @property
+    def seen(self) -> str:
+        return self._shown.decode().replace("\r\n", "\n")
+
+    def leave(self) -> None:
+        """Wait until all that was shown is read."""
+        os.close(self._slave)
+        self._reading.join()
+        os.close(self._master)
+
+    def _read(self) -> None:
+        while True:
+            try:
+                part = os.read(self._master, 4096)
+            except OSError:  # EIO: nobody has the terminal open any more
+                return
+            was_asked = _ASKED in self._shown
+            self._shown += part
+            if not was_asked and _ASKED in self._shown:
+                os.write(self._master, self._answer)
+
+
+@contextmanager
+def answering(answer: str) -> Iterator[Person]:
+    """Provide a person at the terminal of every command that runs in this process."""
+    person = Person(answer)
+    try:
+        with patch.object(remotely, "TERMINAL", str(person.terminal)):
+            yield person
+    finally:
+        person.leave()

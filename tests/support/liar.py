@@ -1,0 +1,46 @@
+"""A server between a client and the service that passes everything on, except what it lies about."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+
+# Takes the path and the answer, and returns the answer to give.
+Lie = Callable[[str, dict[str, Any]], dict[str, Any]]
+
+
+@contextmanager
+def lying(url: str, lie: Lie) -> Iterator[str]:
+    """Serve on loopback in front of `url`, and yield the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._pass_on(None)
+
+        def do_POST(self) -> None:
+            self._pass_on(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+        def _pass_on(self, body: bytes | None) -> None:
+            headers = {name: self.headers[name] for name in ("Authorization", "Content-Type") if name in self.headers}
+            answer = httpx.request(self.command, url + self.path, content=body, headers=headers, verify=False)
+            told = json.dumps(lie(self.path.partition("?")[0], answer.json())).encode()
+            self.send_response(answer.status_code)
+            self.send_header("Content-Length", str(len(told)))
+            self.end_headers()
+            self.wfile.write(told)
+
+        def log_message(self, *_: object) -> None:
+            """Be quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
