@@ -412,6 +412,12 @@ def test_an_environment_variable_that_names_no_setting_is_a_fault(monkeypatch: p
     )
 
 
+def test_what_an_approver_has_in_the_environment_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOTQUORUM_URL", "https://rootquorum.example.com")
+    monkeypatch.setenv("ROOTQUORUM_TOKEN", "rqp_x")
+    assert read(GOOD).people.keys() == {"bob", "carol"}
+
+
 def test_the_file_is_found_by_variable_or_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("rootquorum.toml").write_text(GOOD)
     assert load().people.keys() == {"bob", "carol"}

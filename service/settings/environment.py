@@ -12,6 +12,8 @@ from service.settings.model import PREFIX, Settings
 from service.settings.places import is_plain, kind_at, known_variables
 
 FILE_VARIABLE = f"{PREFIX}CONFIG"
+# Those of `rootquorum approve` and `signing-key`, which people may have in the environment of other commands too.
+_OF_CLIENTS = frozenset({f"{PREFIX}URL", f"{PREFIX}TOKEN"})
 
 # Variables that Kubernetes adds to each container for a service (https://kubernetes.io/docs/concepts/
 # services-networking/service/#environment-variables). If the service is named rootquorum, or rootquorum-something, they
@@ -34,7 +36,7 @@ def faults_of_environment() -> Iterator[str]:
     links = service_links(os.environ)
     for variable, value in sorted(os.environ.items()):
         name = variable.upper()  # pydantic-settings ignores case
-        if not name.startswith(PREFIX) or name == FILE_VARIABLE or variable in links:
+        if not name.startswith(PREFIX) or name in {FILE_VARIABLE, *_OF_CLIENTS} or variable in links:
             continue
         if _is_no_text(value):
             yield f"The environment variable {variable} is not UTF-8."
