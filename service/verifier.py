@@ -793,8 +793,8 @@ class Facts:
 class Roster:
     """The person of each key that counts, why the other keys do not count, and why endorsements do not.
 
-    `enrolled` are the people who have a key that counts, or had one until it was revoked or disputed: a forged
-    revocation takes the key, and leaves the duty to sign.
+    `enrolled` are the people who have a key that counts, or had one once: a forged revocation, of the key or of one
+    that endorsed it, leaves the duty to sign.
     """
 
     owners: dict[str, str]
@@ -842,17 +842,35 @@ def roster_at(at: int, facts: Facts) -> Roster:
         for each in (each for each, why in judged if why is None):
             endorsers.setdefault(each.holder, set()).add(each.endorser[0])
     verdicts = {holder: fault(holder, at) for holder in claimed}
-    lost = {holder for holder, why in verdicts.items() if why in {"revoked", "claimed-twice"}}
     return Roster(
         owners={key: person for (person, key), why in verdicts.items() if why is None},
         faults={holder: why for holder, why in verdicts.items() if why is not None},
         void=void,
         enrolled=frozenset(
-            holder[0]
-            for holder, why in verdicts.items()
-            if why is None or (holder in lost and is_vouched_for(holder, at))
+            person
+            for person, _ in _counted_once(
+                {holder for holder, why in verdicts.items() if why is None or is_vouched_for(holder, at)},
+                {holder: endorsers.get(holder, set()) for holder in verdicts},
+                [each for each, why in void.items() if why == "by-no-key-that-counts"],
+                facts.rules[-1].quorum if facts.rules else _LEAST_QUORUM,
+            )
         ),
     )
+
+
+def _counted_once(
+    once: set[Holder], endorsers: dict[Holder, set[str]], void: Iterable[Endorsement], least: int
+) -> set[Holder]:
+    """Whose key counts, or did: a revocation of it, or of a key that endorsed it, leaves the duty to sign."""
+    more = once
+    while more:
+        vouched = {holder: set(people) for holder, people in endorsers.items() if holder not in once}
+        for each in void:
+            if each.holder in vouched and each.endorser in once:
+                vouched[each.holder].add(each.endorser[0])
+        more = {holder for holder, people in vouched.items() if len(people) >= least}
+        once = once | more
+    return once
 
 
 def _void_because(each: Endorsement, fault: Callable[[Holder, int], str | None]) -> str | None:

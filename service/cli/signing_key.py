@@ -1,6 +1,7 @@
 """Commands for signing keys: list, add, endorse, revoke."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -152,8 +153,18 @@ def revoke(
                     fail("Nothing was revoked.")
         body = {"reason": reason.value} | ({} if since is None else {"since": since})
         where = "/v1/me/signing-keys" if is_own else "/v1/signing-keys"
-        remote.post(f"{where}/{key_id}/revocation", body)
+        _check_revoked(remote.post(f"{where}/{key_id}/revocation", body), key_id, reason, since)
     console.print("Revoked.")
+
+
+def _check_revoked(key: Mapping[str, Any], key_id: str, reason: Reason, since: int | None) -> None:
+    """Fail unless the server says that it recorded this revocation, or a stricter one."""
+    if key.get("id") == key_id and key.get("counts") is False:
+        for found in objects(key, "revocations"):
+            known_since = found.get("since") if found.get("reason") == Reason.COMPROMISED.value else None
+            if reason is Reason.RETIRED or (isinstance(known_since, int) and known_since <= (since or 0)):
+                return
+    fail("The server did not record this revocation. Look at `rootquorum signing-key list`, and tell the operators.")
 
 
 def _id(fingerprint: str) -> str:

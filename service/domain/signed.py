@@ -13,7 +13,7 @@ from service.domain.canonical import Document, Json
 from service.domain.demands import SignedApprovals
 from service.domain.errors import Code, Conflict, Forbidden, Invalid, ServiceError
 from service.domain.request import Decision, OperationRequest, Verdict
-from service.domain.roster import Holder, Key, KeyFault, Roster
+from service.domain.roster import EndorsementFault, Holder, Key, KeyFault, Roster
 from service.domain.statement import DecisionStatement, Expected, StatementFault, faults
 
 OF_STATEMENT: Mapping[StatementFault, str] = {
@@ -189,15 +189,26 @@ NOTHING_SIGNED = Signatures()
 
 
 def enrolled(roster: Roster, founders: Iterable[Holder], quorum: int) -> frozenset[str]:
-    """Return the people who have a key that counts, or had one that was revoked or is disputed.
+    """Return the people who have a key that counts, or had one once.
 
-    So nobody can be passed over by a forged revocation: it leaves them the duty to sign, and takes the key.
+    A revocation takes a key, of its person or of who endorsed it, and leaves the duty to sign. So nobody is passed over
+    by a forged one. An endorsement by a key that never counted adds nothing.
     """
-    founding = frozenset(founders)
-    lost = {KeyFault.REVOKED, KeyFault.CLAIMED_TWICE}
-    once = {
-        holder[0]
-        for holder, fault in roster.faults.items()
-        if fault in lost and (holder in founding or len(roster.endorsers.get(holder, ())) >= quorum)
-    }
-    return frozenset(once.union(roster.owners.values()))
+    vouched = {holder: set(people) for holder, people in roster.endorsers.items()}
+    void: dict[Holder, set[tuple[str, Key]]] = {}
+    for endorsement, fault in roster.void:
+        if fault is EndorsementFault.BY_NO_KEY_THAT_COUNTS:
+            void.setdefault((endorsement.person, endorsement.key), set()).add(
+                (endorsement.endorser, endorsement.by_key)
+            )
+    once: set[Holder] = {*founders, *((person, key) for key, person in roster.owners.items())}
+    more = once
+    while more:
+        more = {
+            holder
+            for holder in roster.faults.keys() - once
+            if len(vouched.get(holder, set()) | {who for who, _ in void.get(holder, set()) & once}) >= quorum
+        }
+        once |= more
+    known = roster.faults.keys() | {(person, key) for key, person in roster.owners.items()}
+    return frozenset(person for person, _ in once & known)

@@ -224,6 +224,9 @@ def revoke(
             check_may_revoke_keys(actor)
         else:
             check_signs(actor)
+        if reason is Reason.COMPROMISED:
+            # It reaches what the key endorsed, and so other people's keys. To retire a key is always easy.
+            check_fresh(actor, ctx.policy, ctx.now(), what="A revocation of a compromised key")
         mine = [each for each in all_keys(ctx, tx) if by is RevokedBy.OPERATOR or each.person == actor.subject]
         found, size = _known(mine, key_id), audit.head(tx)
         if since is not None and since > size:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +254,25 @@ def test_a_proof_of_another_form_proves_nothing(
         done = installed.approve("ben", request_, "--state", str(state), url=url)
     assert (done.code, len(done.error.splitlines()), installed.signings) == (1, 1, before)
     assert done.error.startswith("STOP. ")
+
+
+# The last one, since it does revoke the key.
+@pytest.mark.parametrize(
+    "lie",
+    [
+        lambda _answer: {},
+        lambda answer: answer | {"counts": True},
+        lambda answer: answer | {"revocations": []},
+        lambda answer: answer | {"revocations": [{"reason": "retired", "since": 1, "by": "person"}]},
+        lambda answer: answer | {"revocations": [{"reason": "compromised", "since": 9_999, "by": "person"}]},
+    ],
+    ids=["nothing", "it counts", "none recorded", "a weaker one", "a later one"],
+)
+def test_a_revocation_that_the_server_did_not_record_is_not_called_done(
+    installed: Installation, lie: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    key = ("signing-key", "revoke", installed.fingerprint("ben"), "--reason", "compromised", "--since", "5", "--yes")
+    with lying(installed.url, lambda path, answer: lie(answer) if path.endswith("/revocation") else answer) as url:
+        done = installed.run("ben", *key, url=url)
+    assert (done.code, done.out) == (1, "")
+    assert done.error.startswith("The server did not record this revocation.")

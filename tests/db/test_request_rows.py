@@ -45,6 +45,7 @@ CHANGES: dict[str, Callable[[Any], object]] = {
     "requester_kind": lambda _: "machine",
     "observed": lambda old: old.replace('"mfa_enabled":true', '"mfa_enabled":false'),
     "demands": lambda _: '[{"rule":"another"}]',
+    "signed_approvals": lambda _: "required",
     "placement": lambda _: '{"name":"another","tags":null,"units":null}',
 }
 

@@ -139,6 +139,19 @@ def test_with_enrolled_a_revoked_key_does_not_release_its_person_from_signing(ho
     assert code_of(lambda: house.approve(request, "dave")) is Code.KEY_NOT_ENDORSED
 
 
+def test_with_enrolled_a_revoked_endorser_does_not_release_others_from_signing(house: House) -> None:
+    """Otherwise whoever has a session of one founder could have unsigned approvals of others counted."""
+    begin_signing(house, ENROLLED)
+    enrol(house, "dave", None, "bob", "carol")
+    request = house.file()
+    [bobs] = own_keys(house.ctx, house.actor("bob")).keys
+    revoke(house.ctx, house.actor("bob"), bobs.id, Reason.COMPROMISED, by=RevokedBy.PERSON)
+
+    assert counting(house) == {"carol"}
+    assert code_of(lambda: house.approve(request, "dave")) is Code.KEY_NOT_ENDORSED
+    assert code_of(lambda: house.approve(request, "bob")) is Code.KEY_NOT_ENDORSED
+
+
 def test_what_was_filed_as_signed_stays_so_and_stricter_today_wins(house: House) -> None:
     strict = begin_signing(house, REQUIRED).file()
     restart(house, policy=policy_of())

@@ -141,6 +141,7 @@ def post_own_key(
     response_model=signing_outputs.SigningKeyOut,
     responses=examples.answer("The key.", "revoked_key")
     | documented(
+        Code.SIGN_IN_AGAIN,
         Code.MACHINE_MAY_NOT_DECIDE,
         Code.NOT_FOUND,
         *TAKING_BODY,
@@ -154,7 +155,9 @@ def post_own_revocation(
     fingerprint: signing_inputs.KeyId,
     body: Annotated[signing_inputs.KeyRevocation, Body(openapi_examples=examples.REVOCATIONS)],
 ) -> Response:
-    """Revoke it, for good. Approvals that it signed no longer count. A repeat changes nothing. For the key's person."""
+    """Revoke it, for good. Approvals that it signed no longer count. A repeat changes nothing. For the key's person. A
+    compromised key requires as fresh a sign-in as a decision: its revocation reaches the keys that it endorsed.
+    """
     return answer(key_out(revoke(ctx, caller, fingerprint, Reason(body.reason), body.since, by=RevokedBy.PERSON)))
 
 
@@ -235,6 +238,7 @@ def post_endorsement(
     response_model=signing_outputs.SigningKeyOut,
     responses=examples.answer("The key.", "revoked_key")
     | documented(
+        Code.SIGN_IN_AGAIN,
         Code.ROLE_REQUIRED,
         Code.NOT_FOUND,
         *TAKING_BODY,
@@ -249,7 +253,7 @@ def post_revocation(
     body: Annotated[signing_inputs.KeyRevocation, Body(openapi_examples=examples.REVOCATIONS)],
 ) -> Response:
     """Revoke it, for good. Approvals that it signed no longer count. A repeat changes nothing. Requires the role
-    `operator`.
+    `operator` and, for a compromised key, as fresh a sign-in as a decision.
     """
     return answer(key_out(revoke(ctx, caller, fingerprint, Reason(body.reason), body.since, by=RevokedBy.OPERATOR)))
 
