@@ -22,7 +22,7 @@ from service.domain.evidence import LogKey
 from service.domain.operation import Operation, OperationName
 from service.domain.outcome import Outcome
 from service.domain.policy import Policy
-from service.domain.rules import Placement, Rules
+from service.domain.rules import UNKNOWN, Placement, Rules
 from service.domain.signed import Signing
 from service.signing.notes import Signer
 
@@ -173,8 +173,11 @@ class Context:
         return account
 
     def placement(self, account_id: str) -> Placement:
-        """Return what rules can match of an account, without waiting for AWS. Of an unknown account it is nothing."""
-        return Placement.of(self.accounts.known(account_id))
+        """Return what rules can match of an account, without waiting for AWS.
+
+        Nothing is known of an unknown account, and nothing is looked up where there are no rules.
+        """
+        return Placement.of(self.accounts.known(account_id)) if self.rules else UNKNOWN
 
     def demands(self, account_id: str, name: OperationName, placement: Placement | None = None) -> tuple[Demand, ...]:
         """Return the demands of today's rules for this operation on this account, by its placement or that of now."""

@@ -107,15 +107,17 @@ def _found(
         page = requests.select_page(tx, selection, after=after, limit=limit + 1)
         return page[:limit], _cursor(page[limit - 1]) if len(page) > limit else None
     found: list[Listed] = []
+    # Without rules, the first chunk is the page.
+    size = max(limit + 1, _CHUNK) if selection.awaiting.are_ruled else limit + 1
     for _ in range(_MOST_CHUNKS):
-        chunk = requests.select_page(tx, selection, after=after, limit=max(limit + 1, _CHUNK))
+        chunk = requests.select_page(tx, selection, after=after, limit=size)
         left_out = _not_awaited(ctx, tx, actor, selection.awaiting, chunk)
         found += [listed for listed in chunk if listed.filing.request_id not in left_out]
         if len(found) > limit:
             return found[:limit], _cursor(found[limit - 1])
-        if len(chunk) < max(limit + 1, _CHUNK):
+        if len(chunk) < size:
             return found, None
-        after = _cursor(chunk[-1])
+        after, size = _cursor(chunk[-1]), max(limit + 1, _CHUNK)
     return found, after
 
 

@@ -39,19 +39,19 @@ def standing_of(
     """
     if held:
         audit.hold(tx)
-    filing, policy = request.filing, policy_of(ctx, request)
+    filing, (policy, has_moved) = request.filing, _under_rules(ctx, request)
     concerned = {filing.requester, filing.recipient, *(decision.person for decision in request.decisions)}
     concerned |= {subject for subject in (request.claimed_by, actor.subject if actor else None) if subject}
     owners, good = _credentials(ctx, tx, request.decisions, None if just_signed_in or actor == WORKER else actor)
     if actor is not None and just_signed_in:
         good = frozenset({actor.credential})
-    signatures = _signatures(ctx, tx, [request], presented)
+    signatures = _signatures(ctx, tx, [request], [policy], presented)
     if SignedApprovals.REQUIRED in {policy.signed_approvals, filing.signed_approvals}:
         concerned |= signatures.holders  # nobody else can approve
     directory = directory_for(
         ctx, tx, concerned, policy, account_id=filing.account_id, quorum=filing.quorum, all_approvers=all_approvers
     )
-    return Standing(directory, owners, policy, good, has_moved=_has_moved(ctx, request), signatures=signatures)
+    return Standing(directory, owners, policy, good, has_moved=has_moved, signatures=signatures)
 
 
 def standings_of(ctx: Context, tx: Tx, found: Sequence[OperationRequest], actor: Actor) -> list[Standing]:
@@ -66,30 +66,28 @@ def standings_of(ctx: Context, tx: Tx, found: Sequence[OperationRequest], actor:
     directory = ctx.directory.joined(people.some(tx, concerned))
     owners, _ = _credentials(ctx, tx, made, None)
     good = frozenset({actor.credential})
-    signatures = _signatures(ctx, tx, found)
+    ruled = [_under_rules(ctx, request) for request in found]
+    signatures = _signatures(ctx, tx, found, [policy for policy, _ in ruled])
     return [
-        Standing(
-            directory,
-            owners,
-            policy_of(ctx, request),
-            good,
-            has_moved=_has_moved(ctx, request),
-            signatures=signatures,
-        )
-        for request in found
+        Standing(directory, owners, policy, good, has_moved=has_moved, signatures=signatures)
+        for policy, has_moved in ruled
     ]
 
 
-def _signatures(ctx: Context, tx: Tx, found: Sequence[OperationRequest], presented: Pair | None = None) -> Signatures:
+def _signatures(
+    ctx: Context,
+    tx: Tx,
+    found: Sequence[OperationRequest],
+    policies: Iterable[Policy],
+    presented: Pair | None = None,
+) -> Signatures:
     """Read what judges the signatures of these requests' decisions. Nothing is read if none is there or demanded."""
     pairs = pairs_of(decision for request in found for decision in request.decisions)
     if presented is not None:
         pairs.add(presented)
-    levels = {
-        level
-        for request in found
-        for level in (policy_of(ctx, request).signed_approvals, request.filing.signed_approvals)
-    }
+    levels = {policy.signed_approvals for policy in policies}.union(
+        request.filing.signed_approvals for request in found
+    )
     if not pairs and levels <= {SignedApprovals.OFF}:
         return NOTHING_SIGNED
     return signatures_of(ctx, tx, pairs)
@@ -97,15 +95,16 @@ def _signatures(ctx: Context, tx: Tx, found: Sequence[OperationRequest], present
 
 def policy_of(ctx: Context, request: OperationRequest) -> Policy:
     """Return today's policy for a request, with the demands of today's rules and with those that were filed."""
-    filing = request.filing
-    return ctx.policy_for(filing.account_id, filing.operation.name, *filing.demands)
+    return _under_rules(ctx, request)[0]
 
 
-def _has_moved(ctx: Context, request: OperationRequest) -> bool:
+def _under_rules(ctx: Context, request: OperationRequest) -> tuple[Policy, bool]:
+    """Return today's policy for a request, and whether other rules apply because its account has moved."""
     filing = request.filing
-    return filing.placement is not None and ctx.rules.has_moved(
-        filing.account_id, filing.placement, ctx.placement(filing.account_id), filing.operation.name
-    )
+    account_id, name, placement = filing.account_id, filing.operation.name, ctx.placement(filing.account_id)
+    policy = ctx.policy.under([*filing.demands, *ctx.demands(account_id, name, placement)])
+    has_moved = filing.placement is not None and ctx.rules.has_moved(account_id, filing.placement, placement, name)
+    return policy, has_moved
 
 
 def directory_for(
