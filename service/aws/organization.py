@@ -16,7 +16,7 @@ from service.aws.descriptions import Describer, Description
 from service.aws.errors import asked
 from service.aws.signer import REGION, UNREAD, Signer
 from service.aws.sources import Source
-from service.domain.account import Account, Partition, Reading
+from service.domain.account import Account, ListedAccounts, Partition, Reading
 from service.domain.errors import Code, Unavailable
 from service.domain.text import visible
 
@@ -46,15 +46,10 @@ class _Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """The accounts to take from an organization: those in `allow`, or all if it is empty, except those in `deny`."""
+class Listing(ListedAccounts):
+    """The accounts to take from an organization, and how often to list them."""
 
     refresh: timedelta
-    allow: Collection[str] = ()
-    deny: Collection[str] = ()
-
-    def takes(self, account_id: str) -> bool:
-        return account_id not in self.deny and (not self.allow or account_id in self.allow)
 
 
 class Organization:

@@ -13,6 +13,7 @@ from service.cli.common import errors
 from service.cli.policy_diff import compared, say_compared
 from service.cli.policy_explain import Asked, explained, say_explained
 from service.cli.policy_words import MOST_FINDINGS, part_document, people_text, places_document, say, say_places
+from service.domain.account import ListedAccounts
 from service.domain.canonical import Document, Json
 from service.domain.expectation import (
     Expectation,
@@ -23,7 +24,7 @@ from service.domain.expectation import (
     relies_on_providers,
 )
 from service.domain.operation import OperationName
-from service.domain.realm import Listing, Realm
+from service.domain.realm import Realm
 from service.domain.rulebook import Rulebook
 from service.domain.situations import Book
 from service.settings import FaultySettings, Settings, load_for_policy
@@ -58,7 +59,9 @@ def realm_of(settings: Settings) -> Realm:
         ),
         accounts={account_id: account.name for account_id, account in settings.accounts.items()},
         listings=tuple(
-            Listing(allow=each.allow, deny=each.deny) for each in settings.organizations.values() if each.list_accounts
+            ListedAccounts(allow=each.allow, deny=each.deny)
+            for each in settings.organizations.values()
+            if each.list_accounts
         ),
         has_organizations=bool(settings.organizations),
     )

@@ -1,6 +1,7 @@
 """An AWS account and the observed state of its root credentials."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -90,6 +91,17 @@ class Reading:
     accounts: int
     fault: str | None
     permissions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedAccounts:
+    """The accounts to take from an organization: those in `allow`, or all if it is empty, except those in `deny`."""
+
+    allow: AbstractSet[str] = frozenset()
+    deny: AbstractSet[str] = frozenset()
+
+    def takes(self, account_id: str) -> bool:
+        return account_id not in self.deny and (not self.allow or account_id in self.allow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from service.domain.account import ListedAccounts
 from service.domain.globs import Globs, TooMany
 from service.domain.rulebook import Rulebook
 from service.domain.rules import Placement, Rule, folded
@@ -14,17 +15,6 @@ from service.domain.rules import Placement, Rule, folded
 # Steps through patterns of names, and accounts in one question. Either takes seconds.
 MOST_STEPS = 300_000
 MOST_SITES = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """The accounts that an organization may list: those in `allow`, or all if it is empty, but none in `deny`."""
-
-    allow: frozenset[str] = frozenset()
-    deny: frozenset[str] = frozenset()
-
-    def takes(self, account_id: str) -> bool:
-        return account_id not in self.deny and (not self.allow or account_id in self.allow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +35,7 @@ class Realm:
 
     rulebook: Rulebook
     accounts: Mapping[str, str] = field(default_factory=dict)
-    listings: tuple[Listing, ...] = ()
+    listings: tuple[ListedAccounts, ...] = ()
     has_organizations: bool = False
 
     def may_serve(self, account_id: str) -> bool:

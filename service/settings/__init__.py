@@ -4,6 +4,7 @@
 """
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -56,7 +57,7 @@ class FaultySettings(Exception):
 
 
 class _Read(Settings):
-    """Settings from the environment and from `document`, the content of the file; the environment overrides it."""
+    """Settings from `document`, the content of the file. The environment overrides it, unless `file_alone`."""
 
     @classmethod
     def settings_customise_sources(
@@ -68,23 +69,9 @@ class _Read(Settings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del dotenv_settings, file_secret_settings
-        return env_settings, InitSettingsSource(settings_cls, init_settings()["document"])
-
-
-class _OfFile(Settings):
-    """Settings from `document` alone, whatever the environment has."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        del env_settings, dotenv_settings, file_secret_settings
-        return (InitSettingsSource(settings_cls, init_settings()["document"]),)
+        given = init_settings()
+        of_file = InitSettingsSource(settings_cls, given["document"])
+        return (of_file,) if given["file_alone"] else (env_settings, of_file)
 
 
 def load(file: Path | None = None) -> Settings:
@@ -93,12 +80,7 @@ def load(file: Path | None = None) -> Settings:
     Raise FaultySettings.
     """
     settings = load_values(file)
-    faults = list(faults_of(settings))
-    if faults and settings_file(file) is None:
-        faults.insert(0, _no_file())
-    if faults:
-        raise FaultySettings(faults)
-    return settings
+    return _without_faults(settings, file, faults_of(settings))
 
 
 def load_for_audit(file: Path | None = None) -> Settings:
@@ -120,16 +102,18 @@ def load_for_policy(file: Path | None = None, *, file_alone: bool = False) -> Se
     Nothing that they refer to is read. With `file_alone`, the environment overrides nothing. Raise FaultySettings.
     """
     settings = load_values(file, file_alone=file_alone)
-    faults = [*([] if file_alone else faults_of_environment()), *faults_of_rulebook(settings)]
-    if faults and settings_file(file) is None:
-        faults.insert(0, _no_file())
-    if faults:
-        raise FaultySettings(faults)
+    of_environment = () if file_alone else faults_of_environment()
+    return _without_faults(settings, file, [*of_environment, *faults_of_rulebook(settings)])
+
+
+def _without_faults(settings: Settings, file: Path | None, faults: Iterable[str]) -> Settings:
+    """Return the settings. Raise FaultySettings if there are faults; one is that there is no file."""
+    found = list(faults)
+    if found and settings_file(file) is None:
+        found.insert(0, f"There is no {_DEFAULT_FILE} here, and {FILE_VARIABLE} names no other file.")
+    if found:
+        raise FaultySettings(found)
     return settings
-
-
-def _no_file() -> str:
-    return f"There is no {_DEFAULT_FILE} here, and {FILE_VARIABLE} names no other file."
 
 
 def settings_file(file: Path | None = None) -> Path | None:
@@ -160,7 +144,7 @@ def load_values(file: Path | None = None, *, file_alone: bool = False) -> Settin
         raise FaultySettings([str(error)]) from None
 
     try:
-        return (_OfFile if file_alone else _Read)(document=document)  # type: ignore[call-arg]  # for its sources
+        return _Read(document=document, file_alone=file_alone)  # type: ignore[call-arg]  # for its sources
     except ValidationError as error:
         raise FaultySettings([*faults_in(error, chosen)]) from None
     except (SettingsError, RecursionError):

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from service.db import audit, requests, tree
+from service.db import audit, tree
 from service.db.engine import begin, read, retried
 from service.domain.actor import Actor
 from service.domain.canonical import Document, canonical
@@ -17,10 +17,11 @@ from service.domain.event_table import DECIDED
 from service.domain.events import log_read
 from service.domain.evidence import OfSignatures, ProvedLeaf, evidence
 from service.domain.merkle import Frontier, Node, consistency_proof, inclusion_proof, inclusion_proofs
-from service.domain.permissions import check_may_audit, check_may_have_evidence, check_may_see, is_participant
+from service.domain.permissions import check_may_audit, check_may_have_evidence, is_participant
 from service.signing.notes import sign_note
 from service.workflow.context import Context
 from service.workflow.key_events import events_about_keys, sizes_in
+from service.workflow.read import request_for
 from service.workflow.tell import tell
 
 _BATCH = 1000
@@ -117,10 +118,7 @@ def _takes_part(ctx: Context, actor: Actor, request_id: str) -> bool:
     Raise NotFound, Forbidden if the actor may not have the evidence, Unavailable.
     """
     with read(ctx.engine) as tx:
-        request = requests.get(tx, request_id)
-    if request is None:
-        raise NotFound(Code.NOT_FOUND)
-    check_may_see(request, actor)
+        request = request_for(tx, actor, request_id)
     check_may_have_evidence(request, actor)
     return is_participant(request, actor)
 

@@ -56,12 +56,18 @@ def show(ctx: Context, caller: Caller, request_id: str) -> Shown:
     """Return a request that the caller may see. Raise NotFound, Unauthenticated, Forbidden, Unavailable."""
     with read(ctx.engine) as tx:
         actor = signed_in(ctx, tx, caller)
-        request = requests.get(tx, request_id)
-        if request is None:
-            raise NotFound(Code.NOT_FOUND)
-        check_may_see(request, actor)
+        request = request_for(tx, actor, request_id)
         standing = standing_of(ctx, tx, request, actor, just_signed_in=actor is not caller)
         return Shown(request, standing, actor, ctx.now())
+
+
+def request_for(tx: Tx, actor: Actor, request_id: str) -> OperationRequest:
+    """Return a request that the actor may see. Raise NotFound."""
+    request = requests.get(tx, request_id)
+    if request is None:
+        raise NotFound(Code.NOT_FOUND)
+    check_may_see(request, actor)
+    return request
 
 
 @retried

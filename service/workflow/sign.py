@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.db import audit, requests, tree
+from service.db import audit, tree
 from service.db.engine import Tx, read, retried
 from service.domain.actor import Actor
 from service.domain.canonical import canonical
-from service.domain.errors import Code, Invalid, NotFound, log_too_small
+from service.domain.errors import Code, Invalid, log_too_small
 from service.domain.merkle import consistency_proof
-from service.domain.permissions import check_may_hold_key, check_may_see, check_signs
+from service.domain.permissions import check_may_hold_key, check_signs
 from service.domain.request import Verdict
 from service.domain.statement import (
     AnyStatement,
@@ -23,6 +23,7 @@ from service.signing.faults import BadSignature
 from service.signing.public_keys import PublicKey, from_passkey, parse_public_key
 from service.signing.sshsig import to_be_signed
 from service.workflow.context import Context
+from service.workflow.read import request_for
 from service.workflow.sign_in import Caller, recording_sign_ins, signed_in
 from service.workflow.signing_keys import Listing, all_keys, endorsable, listing, named_log
 
@@ -67,10 +68,7 @@ def decision_to_sign(
     """
     with read(ctx.engine) as tx:
         actor = signed_in(ctx, tx, caller)
-        request = requests.get(tx, request_id)
-        if request is None:
-            raise NotFound(Code.NOT_FOUND)
-        check_may_see(request, actor)
+        request = request_for(tx, actor, request_id)
         check_signs(actor)
         origin, now = named_log(ctx), tree.over(tx, audit.head(tx))
         size = now.frontier.size

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from support.builders import ACCOUNT, CREATE, DEACTIVATE, DELETE, OTHER_ACCOUNT
 from support.rulebooks import GROUPS, Everybody, placements, realms, rules
 
+from service.domain.account import ListedAccounts
 from service.domain.actor import ActorKind, Grant, Group, Member, Role
 from service.domain.demands import Demand
 from service.domain.directory import Directory
 from service.domain.expectation import TAKES_NONE, Expectation, broken_assumptions, contradictions, faults
 from service.domain.operation import OperationName
 from service.domain.policy import Policy
-from service.domain.realm import Listing, Realm, Site, sites, unsaid
+from service.domain.realm import Realm, Site, sites, unsaid
 from service.domain.rulebook import Rulebook
 from service.domain.rules import Placement, Rule, Rules
 from service.domain.situations import Book, reason
@@ -182,7 +183,7 @@ def test_a_rule_by_tag_is_not_counted_on_where_an_organization_may_tell_other_ta
 def test_an_account_whose_name_misses_the_rule_is_found() -> None:
     """The expectation takes prod-1 and prod_1, the rule only the first."""
     by_name = rule("by name", {"security": 1}, names=("prod-*",))
-    realm = realm_with(*_PEOPLE, rules=[by_name], listings=(Listing(),), has_organizations=True)
+    realm = realm_with(*_PEOPLE, rules=[by_name], listings=(ListedAccounts(),), has_organizations=True)
 
     found = contradictions(Book(realm), expecting(needs={"security": 1}, names=("prod*",)))
 
@@ -194,7 +195,7 @@ def test_an_account_whose_name_misses_the_rule_is_found() -> None:
 def test_a_name_for_which_another_rule_applies_is_found() -> None:
     """Each name that begins with p has one of two rules; no name has neither."""
     rules = [rule("short", {"platform": 1}, names=("p",)), rule("longer", {"security": 1}, names=("p?*",))]
-    realm = realm_with(*_PEOPLE, rules=rules, accounts={}, listings=(Listing(),), has_organizations=True)
+    realm = realm_with(*_PEOPLE, rules=rules, accounts={}, listings=(ListedAccounts(),), has_organizations=True)
 
     assert not held(realm, needs={"platform": 1}, names=("p*",))
     assert not held(realm, needs={"security": 1}, names=("p*",))
@@ -211,7 +212,7 @@ def test_a_rule_for_one_unit_is_not_counted_on_in_another() -> None:
 
 def test_an_account_that_no_organization_lists_is_not_looked_at() -> None:
     by_name = rule("by name", {"security": 1}, names=("prod*",))
-    only_one = Listing(allow=frozenset({OTHER_ACCOUNT}))
+    only_one = ListedAccounts(allow=frozenset({OTHER_ACCOUNT}))
 
     assert held(realm_with(*_PEOPLE, rules=[by_name]), needs={"security": 1})
     assert not held(realm_with(*_PEOPLE, rules=[by_name], listings=(only_one,)), needs={"security": 1})
@@ -222,7 +223,7 @@ def test_an_account_that_no_organization_lists_is_not_looked_at() -> None:
 def test_an_approver_of_other_accounts_only_is_found_there() -> None:
     """Mallory approves nothing in the settings' account, but in one that an organization may list."""
     mallory = replace(member("mallory", "platform"), limits={Role.APPROVER: frozenset({OTHER_ACCOUNT})})
-    realm = realm_with(member("alice", "security"), member("bob", "platform"), mallory, listings=(Listing(),))
+    realm = realm_with(member("alice", "security"), member("bob", "platform"), mallory, listings=(ListedAccounts(),))
 
     found = contradictions(Book(realm), expecting(no_two_of=("platform",)))
 
@@ -389,7 +390,7 @@ def test_thousands_of_accounts_and_rules_are_few_cases(monkeypatch: pytest.Monke
     """Each of 1,000 rules is for some of 5,000 accounts; they demand the same, so one case of it is judged."""
     many = [rule(f"rule {at:03}", {"security": 1}, names=(f"team-{at:03}-*",)) for at in range(1_000)]
     accounts = {f"{at:012}": f"team-{at % 1_000:03}-{at}" for at in range(5_000)}
-    realm = realm_with(*_PEOPLE, rules=many, accounts=accounts, listings=(Listing(),), has_organizations=True)
+    realm = realm_with(*_PEOPLE, rules=many, accounts=accounts, listings=(ListedAccounts(),), has_organizations=True)
     judged: list[object] = []
     real = Book.case
 

@@ -13,6 +13,7 @@ from support.builders import ACCOUNT, CREATE, DELETE, NOON, OTHER_ACCOUNT
 from support.rulebooks import STATED, changes, placements, realms
 
 from service.domain import electors, policy_diff
+from service.domain.account import ListedAccounts
 from service.domain.actor import ActorKind, Grant, Group, Member, Person, Role, Word
 from service.domain.demands import Demand, SignedApprovals, Tally
 from service.domain.directory import Directory
@@ -20,7 +21,7 @@ from service.domain.hours import Hours
 from service.domain.operation import OperationName
 from service.domain.policy import ApprovalComment, FreshExecutions, Policy
 from service.domain.policy_diff import Differences, compare
-from service.domain.realm import Listing, Realm
+from service.domain.realm import Realm
 from service.domain.rulebook import Rulebook
 from service.domain.rules import Placement, Rule, Rules
 from service.domain.strictness import LOOSER, is_plainly_no_looser, policy_changes, role_changes
@@ -180,7 +181,7 @@ def test_a_policy_is_looser_where_no_rule_by_tag_applies() -> None:
 
 def test_a_name_that_a_pattern_no_longer_takes_is_found() -> None:
     old, new = (
-        realm_with(*_TEAMS, rules=[Rule(demand=_SECURITY, names=(name,))], listings=(Listing(),))
+        realm_with(*_TEAMS, rules=[Rule(demand=_SECURITY, names=(name,))], listings=(ListedAccounts(),))
         for name in ("prod*", "prod-*")
     )
 
@@ -249,7 +250,7 @@ def test_an_account_that_becomes_served_is_told() -> None:
 
     assert found.served == [OTHER_ACCOUNT]
     assert found.is_looser
-    assert compare(realm_with(*_TEAMS, listings=(Listing(),)), realm_with(*_TEAMS)).dropped
+    assert compare(realm_with(*_TEAMS, listings=(ListedAccounts(),)), realm_with(*_TEAMS)).dropped
 
 
 _NINE_TO_FIVE = Hours(days=frozenset({0}), opens=time(9), closes=time(17), zone="UTC")

@@ -12,11 +12,12 @@ from typing import Any
 from hypothesis import strategies as st
 from support.builders import ACCOUNT, CREATE, DELETE, NOON, OTHER_ACCOUNT
 
+from service.domain.account import ListedAccounts
 from service.domain.actor import ActorKind, Grant, Group, Member, Person, Role, Word
 from service.domain.demands import Demand, Tally
 from service.domain.directory import Directory
 from service.domain.policy import Policy
-from service.domain.realm import Listing, Realm
+from service.domain.realm import Realm
 from service.domain.rulebook import Rulebook
 from service.domain.rules import Placement, Rule, Rules
 
@@ -150,7 +151,7 @@ def realms(draw: st.DrawFn) -> Realm:
     """A rulebook with accounts in the settings, and perhaps an organization that lists others."""
     book = [draw(rules(f"rule {number}")) for number in range(draw(st.integers(0, 3)))]
     has_organizations = draw(st.booleans())
-    listing = Listing(allow=draw(st.frozensets(_IDS, max_size=1)), deny=draw(st.frozensets(_IDS, max_size=1)))
+    listing = ListedAccounts(allow=draw(st.frozensets(_IDS, max_size=1)), deny=draw(st.frozensets(_IDS, max_size=1)))
     return Realm(
         Rulebook(Policy(), Rules(book), draw(directories())),
         accounts={ACCOUNT: draw(_NAMES)} if draw(st.booleans()) else {},

@@ -1,17 +1,17 @@
 """A host's clock that was ahead, and was set right: what it wrote contradicts the present, and is not acted upon."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
 from support.builders import DEACTIVATE
 from support.house import House
+from support.refusals import code_of
 
 from service.db.engine import begin
 from service.db.tables import decisions
 from service.domain.actor import WORKER
-from service.domain.errors import Code, ServiceError
+from service.domain.errors import Code
 from service.domain.request import OperationRequest, Verdict
 from service.worker import run_pass
 from service.workflow.decide import decide, withdraw
@@ -20,14 +20,6 @@ from service.workflow.read import show
 from service.workflow.verify import verify
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
-
-
-def code_of(call: Callable[[], object]) -> Code | None:
-    try:
-        call()
-    except ServiceError as refusal:
-        return refusal.code
-    return None
 
 
 def told(house: House, on: OperationRequest, by: str, action: str) -> Code | None:

@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -10,12 +9,13 @@ from datetime import timedelta
 import pytest
 from support.builders import ACCOUNT, DEACTIVATE, ISSUER, MEMBERS, OTHER_ACCOUNT, login, policy_of
 from support.house import House
+from support.refusals import code_of
 
 from service.db import audit, people
 from service.db.engine import read
 from service.domain.actor import WORKER, Actor, ActorKind, Grant, Role
 from service.domain.directory import Directory
-from service.domain.errors import Code, Forbidden, ServiceError
+from service.domain.errors import Code, Forbidden
 from service.domain.proof import Unsaid
 from service.domain.request import OperationRequest, Verdict
 from service.domain.selection import Listed, Selection
@@ -29,14 +29,6 @@ from service.workflow.sign_in import sign_in
 
 MINUTE = timedelta(minutes=1)
 ERIN, FAY = f"{ISSUER}#erin", f"{ISSUER}#fay"
-
-
-def code_of(call: Callable[[], object]) -> Code | None:
-    try:
-        call()
-    except ServiceError as refusal:
-        return refusal.code
-    return None
 
 
 def approve(house: House, by: Actor, on: OperationRequest) -> OperationRequest:

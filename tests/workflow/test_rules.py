@@ -1,7 +1,6 @@
 """Requests under rules: whom they wait for, what they keep, and what today's rules add."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -23,6 +22,7 @@ from support.builders import (
 )
 from support.house import House
 from support.past_triggers import as_its_owner, contents
+from support.refusals import code_of
 
 from service.aws.organization import KnownAccounts
 from service.db.engine import read
@@ -30,7 +30,7 @@ from service.domain.actor import Actor, ActorKind, Group, Member, Role
 from service.domain.canonical import timestamp
 from service.domain.demands import Demand
 from service.domain.directory import Directory
-from service.domain.errors import Code, ServiceError
+from service.domain.errors import Code
 from service.domain.hours import Hours
 from service.domain.operation import Operation
 from service.domain.policy import Policy, check_hours
@@ -51,14 +51,6 @@ def ruled(house: House) -> House:
     """Bob is of security, dave of platform, carol of neither; every request needs one of each."""
     house.change(directory=grouped(house.ctx.directory, security="bob", platform="dave"), rules=rules(BOTH_TEAMS))
     return house
-
-
-def code_of(call: Callable[[], object]) -> Code | None:
-    try:
-        call()
-    except ServiceError as refusal:
-        return refusal.code
-    return None
 
 
 def called(house: House, name: str, **placed: object) -> None:

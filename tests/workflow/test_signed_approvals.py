@@ -11,13 +11,14 @@ from sqlalchemy import delete
 from support.builders import OTHER_ACCOUNT, SIGNER, policy_of, rules
 from support.house import House
 from support.past_triggers import as_its_owner
+from support.refusals import code_of
 from support.signing import DAVE, SIGNING, SPARE, approve, begin_signing, counting, enrol, restart, signed, vouch
 
 from service import verifier
 from service.db.tables import audit_events
 from service.domain.actor import WORKER
 from service.domain.demands import Demand, SignedApprovals
-from service.domain.errors import Code, ServiceError
+from service.domain.errors import Code
 from service.domain.request import Status, Verdict
 from service.domain.roster import Reason, RevokedBy
 from service.signing import proofs
@@ -28,14 +29,6 @@ from service.workflow.signing_keys import own_keys, revoke
 from service.workflow.verify import verify
 
 REQUIRED, ENROLLED, OFF = SignedApprovals.REQUIRED, SignedApprovals.ENROLLED, SignedApprovals.OFF
-
-
-def code_of(call: Callable[[], object]) -> Code | None:
-    try:
-        call()
-    except ServiceError as refusal:
-        return refusal.code
-    return None
 
 
 @pytest.fixture

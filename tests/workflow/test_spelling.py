@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -13,11 +12,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from support.builders import login, member
 from support.house import House
+from support.refusals import code_of
 
 from service.db import audit
 from service.db.engine import begin, read
 from service.domain.actor import WORKER, Actor, Role
-from service.domain.errors import Code, Forbidden, ServiceError
+from service.domain.errors import Code, Forbidden
 from service.domain.request import OperationRequest, Verdict
 from service.workflow.decide import decide
 from service.workflow.file import file
@@ -44,14 +44,6 @@ def known_before_0008(house: House, subject: str, *groups: str) -> None:
     )
     with begin(house.owner) as tx:
         tx.execute(text(statement), row)
-
-
-def code_of(call: Callable[[], object]) -> Code | None:
-    try:
-        call()
-    except ServiceError as refusal:
-        return refusal.code
-    return None
 
 
 def approve(house: House, by: Actor, on: OperationRequest) -> OperationRequest:

@@ -9,11 +9,12 @@ from datetime import timedelta
 import pytest
 from support.builders import ACCOUNT, DEACTIVATE, ISSUER, MEMBERS, login, policy_of
 from support.house import House
+from support.refusals import code_of
 
 from service.cli.waiting import wait_until
 from service.db.engine import begin
 from service.domain.actor import WORKER, Actor, Role
-from service.domain.errors import Code, ServiceError
+from service.domain.errors import Code
 from service.domain.policy import FreshExecutions
 from service.domain.request import OperationRequest, Verdict
 from service.worker import run_pass
@@ -28,14 +29,6 @@ from service.workflow.tokens import revoke_token
 
 MINUTE = timedelta(minutes=1)
 INES = f"{ISSUER}#ines"
-
-
-def code_of(call: Callable[[], object]) -> Code | None:
-    try:
-        call()
-    except ServiceError as refusal:
-        return refusal.code
-    return None
 
 
 def executing(house: House, on: OperationRequest, by: Actor) -> Code | None:

@@ -10,26 +10,19 @@ from sqlalchemy import update
 from support.builders import ACCOUNT, DEACTIVATE, ISSUER, OTHER_ACCOUNT
 from support.house import House
 from support.past_triggers import as_its_owner
+from support.refusals import code_of
 
 from service.db import audit, people
 from service.db.engine import read
 from service.db.tables import decisions
 from service.domain.actor import ActorKind, Grant, Role
 from service.domain.directory import Directory
-from service.domain.errors import Code, ServiceError
+from service.domain.errors import Code
 from service.domain.request import OperationRequest, Verdict
 from service.worker import run_pass
 from service.workflow.decide import decide, withdraw
 
 SECOND = timedelta(seconds=1)
-
-
-def code_of(call: Callable[[], object]) -> Code | None:
-    try:
-        call()
-    except ServiceError as refusal:
-        return refusal.code
-    return None
 
 
 def without(house: House, subject: str) -> None:

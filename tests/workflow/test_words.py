@@ -1,7 +1,6 @@
 """What each provider says of somebody's groups: only what is said takes a role, and each provider speaks for itself."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,11 +9,12 @@ import pytest
 from sqlalchemy import text
 from support.builders import ACCOUNT, GRANTS, MEMBERS, login
 from support.house import House
+from support.refusals import code_of
 
 from service.db import audit, people
 from service.db.engine import begin, read
 from service.domain.actor import WORKER, Actor, Grant, Person, Role
-from service.domain.errors import Code, Forbidden, ServiceError
+from service.domain.errors import Code, Forbidden
 from service.domain.proof import Login, Unsaid
 from service.domain.request import OperationRequest, Verdict
 from service.workflow.decide import decide
@@ -49,14 +49,6 @@ def at(house: House, issuer: str, *groups: str, **changes: Any) -> Login:
 def sign_in(house: House, issuer: str, *groups: str, **changes: Any) -> Actor:
     house.clock.advance(MINUTE)
     return actor_of(house.ctx, at(house, issuer, *groups, **changes))
-
-
-def code_of(call: Callable[[], object]) -> Code | None:
-    try:
-        call()
-    except ServiceError as refusal:
-        return refusal.code
-    return None
 
 
 def approve(house: House, by: Actor, on: OperationRequest) -> OperationRequest:
