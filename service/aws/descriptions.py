@@ -55,7 +55,7 @@ _LONGEST_SECONDS = 1800.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What to read about each account: every `refresh`, and after each listing.
+    """The parts to read about each account: every `refresh`, and after each listing.
 
     `named` are the accounts that the settings name as the organization's. They need not be in its listing.
     """
@@ -68,7 +68,7 @@ class Description:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """What was read, by account id. An account that is missing is not known."""
+    """The units and tags that were read, by account id. An account that is missing is not known."""
 
     units: Mapping[str, frozenset[str]] = field(default_factory=dict)
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -47,7 +47,7 @@ _Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """Where the sections of a file without faults are, as long as the file is in this state."""
+    """The places of the sections in a file without faults, as long as the file is in this state."""
 
     state: _State
     names: Collection[str]

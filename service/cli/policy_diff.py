@@ -1,4 +1,4 @@
-"""What differs between two settings files, as JSON and as text."""
+"""Writes the differences of two settings files as JSON and as text."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who could approve an operation on an account, as JSON and as text."""
+"""Writes who could approve an operation on an account, as JSON and as text."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from service.domain.sufficing import Case, Search
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked of an account. None means not known; units and tags are all that the account has."""
+    """The question about an account. None means not known; units and tags are all that the account has."""
 
     operation: OperationName
     requester: str | None

@@ -1,4 +1,4 @@
-"""What commands share that a person runs against a server: whose, where, and the question at the terminal."""
+"""The parts that commands against a server share: whose, where, and the question at the terminal."""
 
 import os
 import sys

@@ -124,7 +124,7 @@ def head(tx: Tx) -> Head:
 
 @dataclass(frozen=True, slots=True)
 class PastHead:
-    """What the log says of a size that it had: its root in hex, the time of the last event in it, and that of the next
+    """The log's word on a size that it had: its root in hex, the time of the last event in it, and that of the next
     one. Either time is None if there is no such event.
     """
 

@@ -25,7 +25,7 @@ class SignedApprovals(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What the rule of this name demands. `approvals` maps a group to how many of it have to approve.
+    """The demands of the rule of this name. `approvals` maps a group to how many of it have to approve.
 
     None, False and empty demand nothing. `decision_amr` are methods of which a sign-in must have one.
     """

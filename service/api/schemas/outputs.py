@@ -199,7 +199,7 @@ class QuorumOut(BaseModel):
 
 
 class DemandOut(BaseModel):
-    """What a rule demanded when the request was filed; part of the digest. Today's rules may demand more."""
+    """The demands of a rule when the request was filed; part of the digest. Today's rules may demand more."""
 
     rule: str
     approvals: dict[str, int] = Field(description="How many people of each group have to approve.")

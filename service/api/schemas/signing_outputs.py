@@ -48,7 +48,7 @@ class SigningKeysOut(BaseModel):
 
 
 class ToSignOut(BaseModel):
-    """What to sign. `ssh-keygen -Y sign -n NAMESPACE` signs the bytes of `statement`; a passkey gets `blob`."""
+    """A statement to sign. `ssh-keygen -Y sign -n NAMESPACE` signs the bytes of `statement`; a passkey gets `blob`."""
 
     statement: str = Field(description="RFC 8785 JSON. Send it back as it is.")
     namespace: Namespace
