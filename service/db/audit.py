@@ -7,13 +7,13 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, func, insert, select, text, update
 
-from service.db import tree
-from service.db.columns import INSERT, one_of
+from service.db import proved_log, tree
+from service.db.columns import INSERT
 from service.db.engine import Tx
 from service.db.tables import audit_events, audit_head, audit_reads, audit_tree
 from service.domain.actor import Actor
 from service.domain.canonical import canonical
-from service.domain.event_table import OF_KEYS, POLICY_CHANGED, REFUSALS
+from service.domain.event_table import POLICY_CHANGED, REFUSALS
 from service.domain.events import Event, record
 from service.domain.merkle import leaf_hash
 
@@ -37,6 +37,7 @@ def append(tx: Tx, *events: Event, actor: Actor, at: datetime, request_id: str |
     Every transaction takes this lock after those of rows, and before a row that is already there changes. So none waits
     for another while it holds this one.
     """
+    proved_log.appends(tx)
     grown = tx.execute(_GROW, {"more": len(events), "of_request": request_id}).one()
     before, previous, rows, leaves = grown.size - len(events), grown.previous, [], []
     for seq, event in enumerate(events, start=before + 1):
@@ -107,18 +108,6 @@ def policies(tx: Tx) -> Sequence[tuple[int, str]]:
     """Return the number and canonical JSON of every `policy.changed`, oldest first."""
     query = select(audit_events.c.seq, audit_events.c.content).where(text(f"event = '{POLICY_CHANGED}'"))
     return [(row.seq, row.content) for row in tx.execute(query.order_by(audit_events.c.seq))]
-
-
-def of_keys(tx: Tx) -> tuple[tuple[int, str, str], ...]:
-    """Return the number, name and canonical JSON of each event that decides whose signature counts, oldest first."""
-    return tuple((row.seq, row.event, row.content) for row in tx.execute(_ABOUT_KEYS))
-
-
-_ABOUT_KEYS = (
-    select(audit_events.c.seq, audit_events.c.event, audit_events.c.content)
-    .where(text(one_of("event", OF_KEYS)))  # as the index says it
-    .order_by(audit_events.c.seq)
-)
 
 
 def last(tx: Tx) -> int:

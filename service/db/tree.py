@@ -20,7 +20,7 @@ from service.db.engine import Tx
 from service.db.tables import audit_events, audit_nodes, audit_tree
 from service.domain.canonical import parse_timestamp
 from service.domain.errors import Code, Unavailable
-from service.domain.merkle import Frontier, Node, leaf_hash, nodes_of, root_of
+from service.domain.merkle import Frontier, Node, leaf_hash, nodes_between, nodes_of, root_of
 
 # Below the limit of parameters per statement in either database.
 _AT_ONCE = 5000
@@ -68,7 +68,7 @@ def over(tx: Tx, size: int) -> Tree:
         grown, completed = grown.append(leaf_hash(content.encode()))
         fresh |= completed
     if grown.size != size:
-        raise _not_of_its_events()
+        raise not_of_its_events()
     return Tree(tx, grown, fresh)
 
 
@@ -90,7 +90,7 @@ def grow(tx: Tx, before: int, leaves: Sequence[bytes], known: Head) -> list[byte
             tx.execute(_ADD, rows)
         tx.execute(_MOVE, {"size": frontier.size, "root": roots[-1].hex(), "up_to": frontier.size})
     except IntegrityError:
-        raise _not_of_its_events() from None
+        raise not_of_its_events() from None
     _EDGES[tx.engine] = frontier
     return roots
 
@@ -133,23 +133,30 @@ class PastHead:
     next_at: datetime | None
 
 
-def past_heads(tx: Tx, sizes: Collection[int]) -> Mapping[int, PastHead]:
+def past_heads(tx: Tx, sizes: Collection[int], now: Frontier) -> Mapping[int, PastHead]:
     """Return the log's head at each of these sizes, with one statement for a hundred. A size that the log does not have
-    is left out. Raise Unavailable if a row is missing.
+    is left out.
+
+    Each is proved to be one that the log `now` begins with, times included; so no changed row is believed. Raise
+    Unavailable if that fails, or a row is missing.
     """
-    wanted, found = sorted(set(sizes)), dict[int, PastHead]()
+    wanted, found = sorted(size for size in set(sizes) if size <= now.size), dict[int, PastHead]()
     for start in range(0, len(wanted), _HEADS_AT_ONCE):
-        found |= _past_heads(tx, wanted[start : start + _HEADS_AT_ONCE])
+        found |= _past_heads(tx, wanted[start : start + _HEADS_AT_ONCE], now)
     return found
 
 
-# Each takes up to a hundred parameters.
+# Each takes up to two hundred parameters.
 _HEADS_AT_ONCE = 100
 
 
-def _past_heads(tx: Tx, sizes: Sequence[int]) -> dict[int, PastHead]:
-    nodes = {node for size in sizes for node in nodes_of(size)}
-    seqs = {seq for size in sizes for seq in (size, size + 1)} | {seq_of(node) for node in nodes if node.level == 0}
+def _past_heads(tx: Tx, sizes: Sequence[int], now: Frontier) -> dict[int, PastHead]:
+    # The events on both sides of the head are appended by themselves, which proves their times.
+    around = {size: [each for each in (size, size + 1) if 0 < each <= now.size] for size in sizes}
+    before = {size: nodes_of(max(0, size - 1)) for size in sizes}
+    after = {size: nodes_between(min(size + 1, now.size), now.size) for size in sizes}
+    nodes = {node for ways in (before, after) for way in ways.values() for node in way}
+    seqs = {seq for pair in around.values() for seq in pair} | {seq_of(node) for node in nodes if node.level == 0}
     interior = {(seq_of(node), node.level): node for node in nodes if node.level > 0}
     leaves = select(audit_events.c.seq, literal(0).label("level"), audit_events.c.content.label("value"))
     stored = select(audit_nodes.c.seq, audit_nodes.c.level, audit_nodes.c.hash)
@@ -157,21 +164,29 @@ def _past_heads(tx: Tx, sizes: Sequence[int]) -> dict[int, PastHead]:
         leaves.where(audit_events.c.seq.in_(seqs)),
         stored.where(audit_nodes.c.seq.in_({seq for seq, _ in interior})),
     )
-    hashes, times = dict[Node, bytes](), dict[int, datetime]()
+    hashes, contents = dict[Node, bytes](), dict[int, str]()
     try:
         for row in tx.execute(query):
             if row.level == 0:
                 hashes[Node(0, row.seq - 1)] = leaf_hash(row.value.encode())
-                times[row.seq] = parse_timestamp(json.loads(row.value)["at"])
+                contents[row.seq] = row.value
             elif (row.seq, row.level) in interior:
                 hashes[interior[row.seq, row.level]] = bytes.fromhex(row.value)
-        return {
-            size: PastHead(root_of(size, lambda _: hashes).hex(), times.get(size), times.get(size + 1))
-            for size in sizes
-            if size == 0 or size in times
-        }
+        found = dict[int, PastHead]()
+        for size in sizes:
+            grown = Frontier(max(0, size - 1), tuple(hashes[node] for node in before[size]))
+            roots, times = {grown.size: grown.root()}, dict[int, datetime]()
+            for seq in around[size]:
+                grown, _ = grown.append(hashes[Node(0, seq - 1)])
+                roots[seq], times[seq] = grown.root(), parse_timestamp(json.loads(contents[seq])["at"])
+            for node in after[size]:
+                grown, _ = grown.append(hashes[node], node.level)
+            if grown != now:
+                raise not_of_its_events()
+            found[size] = PastHead(roots[size].hex(), times.get(size), times.get(size + 1))
     except (ValueError, TypeError, LookupError, RecursionError):
-        raise _not_of_its_events() from None
+        raise not_of_its_events() from None
+    return found
 
 
 def rows_between(tx: Tx, after: int, until: int) -> NodeRows:
@@ -194,7 +209,7 @@ def _stored(tx: Tx, nodes: Sequence[Node]) -> dict[Node, bytes]:
     for start in range(0, len(nodes), _AT_ONCE):
         found |= _stored_of(tx, nodes[start : start + _AT_ONCE])
     if len(found) < len(nodes):
-        raise _not_of_its_events()
+        raise not_of_its_events()
     return found
 
 
@@ -224,7 +239,8 @@ def _contents(tx: Tx, after: int, until: int) -> Iterable[str]:
     return tx.execute(query.order_by(audit_events.c.seq)).scalars()
 
 
-def _not_of_its_events() -> Unavailable:
+def not_of_its_events() -> Unavailable:
+    """Return the refusal where rows of the log contradict each other."""
     return Unavailable(
         Code.UNAVAILABLE, "The log's tree does not match its events; `rootquorum audit verify --database` says where."
     )

@@ -48,18 +48,21 @@ class Frontier:
         if self.size < 0 or len(self.hashes) != self.size.bit_count():
             raise ValueError(f"{len(self.hashes)} hashes are no frontier of {self.size} leaves")
 
-    def append(self, leaf: bytes) -> tuple["Frontier", dict[Node, bytes]]:
-        """Append a leaf, given its hash. Return the new frontier, and the interior nodes that this completed.
+    def append(self, root: bytes, level: int = 0) -> tuple["Frontier", dict[Node, bytes]]:
+        """Append a leaf, given its hash, or a perfect subtree of another level, given its root. Return the new
+        frontier, and the interior nodes that this completed. Raise ValueError if no such subtree can start here.
 
         It works like carrying in binary addition: join equal subtrees, from the smallest.
         """
+        if self.size & ((1 << level) - 1):
+            raise ValueError(f"no subtree of level {level} starts after {self.size} leaves")
         hashes, completed = list(self.hashes), {}
-        carried, level = leaf, 0
-        while self.size >> level & 1:
+        carried, joined = root, level
+        while self.size >> joined & 1:
             carried = node_hash(hashes.pop(), carried)
-            level += 1
-            completed[Node(level, self.size >> level)] = carried
-        return Frontier(self.size + 1, (*hashes, carried)), completed
+            joined += 1
+            completed[Node(joined, self.size >> joined)] = carried
+        return Frontier(self.size + (1 << level), (*hashes, carried)), completed
 
     def root(self) -> bytes:
         return _joined(self.hashes) if self.hashes else EMPTY_ROOT
@@ -70,7 +73,19 @@ EMPTY = Frontier(0, ())
 
 def nodes_of(size: int) -> list[Node]:
     """Return the nodes whose hashes form the frontier of `size` leaves, in its order."""
-    return _cover(0, size)
+    return nodes_between(0, size)
+
+
+def nodes_between(start: int, end: int) -> list[Node]:
+    """Return the largest perfect subtrees over leaves [`start`, `end`), in their order."""
+    nodes = []
+    while start < end:
+        level = (end - start).bit_length() - 1
+        if start:
+            level = min(level, (start & -start).bit_length() - 1)
+        nodes.append(Node(level, start >> level))
+        start += 1 << level
+    return nodes
 
 
 def root_of(size: int, hashes: Hashes) -> bytes:
@@ -139,19 +154,9 @@ def _siblings(start: int, end: int, size: int) -> list[tuple[int, int]]:
     return beside[::-1]
 
 
-def _cover(start: int, end: int) -> list[Node]:
-    """Return the perfect subtrees over leaves [`start`, `end`), largest first. One must be able to start there."""
-    nodes = []
-    while start < end:
-        level = (end - start).bit_length() - 1
-        nodes.append(Node(level, start >> level))
-        start += 1 << level
-    return nodes
-
-
 def _read(ranges: Sequence[tuple[int, int]], hashes: Hashes) -> list[bytes]:
     """Return the root over each range of leaves, with one call of `hashes` for all."""
-    covers = [_cover(start, end) for start, end in ranges]
+    covers = [nodes_between(start, end) for start, end in ranges]
     nodes = {node for cover in covers for node in cover}
     read = hashes(nodes) if nodes else {}
     return [_joined([read[node] for node in cover]) for cover in covers]

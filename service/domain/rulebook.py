@@ -6,6 +6,7 @@ from typing import Any
 
 from service.domain.actor import Member
 from service.domain.canonical import Document, Json, sha256
+from service.domain.demands import SignedApprovals
 from service.domain.directory import Directory
 from service.domain.event_table import POLICY_CHANGED
 from service.domain.events import Event
@@ -52,6 +53,15 @@ class Rulebook:
             "accounts": dict(self.accounts),
             **({"signing": self.signing} if self.signing else {}),
         }
+
+
+def strictest_signing(rulebook: Mapping[str, Any]) -> SignedApprovals:
+    """Return the strictest demand of signatures in the document of a rulebook, for any account.
+
+    Raise ValueError, TypeError or LookupError for anything else.
+    """
+    asked = [rulebook["policy"].get("signed_approvals"), *(rule.get("signed_approvals") for rule in rulebook["rules"])]
+    return SignedApprovals.strictest(SignedApprovals(each) for each in asked if each is not None)
 
 
 def _member(member: Member) -> Document:

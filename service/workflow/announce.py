@@ -4,6 +4,7 @@ import json
 
 from service.db import audit
 from service.db.engine import begin, read, retried
+from service.db.proved_log import read_log
 from service.domain.actor import WORKER
 from service.domain.canonical import Document
 from service.domain.rulebook import Rulebook, change
@@ -13,10 +14,15 @@ from service.workflow.tell import tell
 
 @retried
 def announce(ctx: Context) -> None:
-    """Audit the rules of this process, unless the last ones in the log are the same. Raise Unavailable."""
+    """Audit the rules of this process, unless the last ones in the log are the same. Raise Unavailable.
+
+    Where people sign, read the log as well: what judges signatures has to know all of it.
+    """
     names = {account.account_id: account.name for account in ctx.accounts.named()}
     now = Rulebook(ctx.policy, ctx.rules, ctx.directory, names, ctx.signing.document()).document()
     with read(ctx.engine) as tx:
+        if ctx.signing.founders:
+            read_log(tx)  # once, before anybody waits for it
         if change(_last(audit.last_policy(tx)), now) is None:
             return
     with begin(ctx.engine) as tx:

@@ -100,7 +100,7 @@ def _change(
             if not votes_are_void:
                 check_no_vote_is_lost(before, standing)
             if against_log and standing.signed_approvals(before) is not SignedApprovals.OFF:
-                check_told(tx, before, now)
+                check_told(ctx, tx, before, now)
             after = step(before, standing, actor, now)
         except ServiceError as error:
             refusal = error

@@ -6,16 +6,22 @@ earlier events, and the events that they append must keep to the rules.
 
 import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from service import verifier
 from service.db import audit
 from service.db.engine import Tx
+from service.db.proved_log import ProvedLog, digest_of, read_log
+from service.domain.demands import SignedApprovals
 from service.domain.errors import Code, Conflict
+from service.domain.event_table import EXECUTION_STARTED
 from service.domain.recorded import differences
-from service.domain.request import OperationRequest
+from service.domain.request import OperationRequest, Verdict
 from service.domain.times import contradiction
+from service.workflow.context import Context
+from service.workflow.signatures import signatures_at
+from service.workflow.standing import policy_of
 
 
 def parsed(contents: Iterable[str]) -> list[dict[str, Any]]:
@@ -32,17 +38,66 @@ def _parsed(content: str) -> dict[str, Any]:
     return event if is_event else {"event": None, "data": {}}
 
 
-def check_told(tx: Tx, request: OperationRequest, now: datetime) -> None:
+def check_told(ctx: Context, tx: Tx, request: OperationRequest, now: datetime) -> None:
     """Raise Conflict if the log tells otherwise of the request."""
-    doubt = doubt_of(tx, request, now)
+    doubt = doubt_of(ctx, tx, request, now)
     if doubt is not None:
         raise doubt
 
 
-def doubt_of(tx: Tx, request: OperationRequest, now: datetime) -> Conflict | None:
+def doubt_of(ctx: Context, tx: Tx, request: OperationRequest, now: datetime) -> Conflict | None:
     """Return the reason in a stable wording, which quotes nothing from the row but times."""
+    return _doubt(ctx, tx, request, _events_of(tx, request), now)
+
+
+def doubt_of_approval(ctx: Context, tx: Tx, request: OperationRequest, now: datetime) -> Conflict | None:
+    """Return why a request that was executed is not to be believed, as `doubt_of` does.
+
+    A key is taken away without a new approval. So where approvals have to be signed, those of the execution are proved
+    once more: nobody makes up a request from rows.
+    """
+    contents = _events_of(tx, request)
+    doubt = _doubt(ctx, tx, request, contents, now)
+    if doubt is not None or not ctx.signing.founders:
+        return doubt
+    log, events = read_log(tx), parsed(contents)
+    claimed = next((event["seq"] for event in events if event["event"] == EXECUTION_STARTED), None)
+    level = _level(ctx, request, log, log.lives[request.filing.request_id].filed)
+    if level is SignedApprovals.OFF:
+        return None
+    signatures = signatures_at(ctx, tx, request.decisions, claimed or 0)
+    filing = request.filing
+    approvers = {
+        made.person
+        for made in request.decisions
+        if made.verdict is Verdict.APPROVE and signatures.objection(request, made, level, timedelta.max) is None
+    }
+    if len(approvers - {filing.requester, filing.recipient}) < filing.quorum:
+        return _altered("It was executed without as many signed approvals as it needed.")
+    return None
+
+
+def _level(ctx: Context, request: OperationRequest, log: ProvedLog, filed: int) -> SignedApprovals:
+    """Return which of its approvals had to be signed.
+
+    Today's demand reaches back to the first rulebook that made it of any account, since a filing can be made up.
+    """
+    today = policy_of(ctx, request).signed_approvals
+    is_older = filed < log.asked_since.get(today, 0)
+    return SignedApprovals.strictest([request.filing.signed_approvals, SignedApprovals.OFF if is_older else today])
+
+
+def _events_of(tx: Tx, request: OperationRequest) -> list[str]:
     request_id = request.filing.request_id
-    recorded = parsed(audit.of_requests(tx, [request_id])[request_id])
+    return audit.of_requests(tx, [request_id])[request_id]
+
+
+def _doubt(ctx: Context, tx: Tx, request: OperationRequest, contents: list[str], now: datetime) -> Conflict | None:
+    if ctx.signing.founders:
+        life = read_log(tx).lives.get(request.filing.request_id)
+        if life is None or life.digest != digest_of(contents):
+            return _altered("The log's tree has other events of this request.")
+    recorded = parsed(contents)
     for difference in differences(request, recorded):
         return _altered(f"The log tells otherwise of this request: {difference.what}.")
     wrong = contradiction(request, now)

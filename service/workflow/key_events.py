@@ -6,6 +6,7 @@ from typing import Any
 
 from service.db import audit
 from service.db.engine import Tx
+from service.db.proved_log import read_log
 from service.domain.event_table import PERSON_SUSPENDED
 from service.signing.faults import BadSignature
 from service.signing.sshsig import key_of
@@ -17,7 +18,7 @@ def events_about_keys(tx: Tx, decisions: Sequence[Data]) -> list[tuple[int, str]
     """Return number and canonical JSON of the events about the keys that signed, and about those of their endorsers,
     and so on; and of the rules that said otherwise than those before who are founders, and what counts.
     """
-    events = [(seq, content) for seq, name, content in audit.of_keys(tx) if name != PERSON_SUSPENDED]
+    events = [(seq, content) for seq, name, content in read_log(tx).about_keys if name != PERSON_SUSPENDED]
     parsed = {seq: json.loads(content)["data"] for seq, content in events}
     concerned, more = set[str](), {key for made in decisions for key in _signer_of(made)}
     while more:

@@ -10,7 +10,7 @@ from service.domain.event_table import EXECUTION_DENIED
 from service.domain.request import OperationRequest
 from service.workflow.change import deny
 from service.workflow.context import Context
-from service.workflow.doubts import doubt_of
+from service.workflow.doubts import doubt_of_approval
 
 
 def stored(ctx: Context, request_id: str) -> tuple[OperationRequest | None, Conflict | None]:
@@ -20,7 +20,7 @@ def stored(ctx: Context, request_id: str) -> tuple[OperationRequest | None, Conf
     """
     with read(ctx.engine) as tx:
         request = requests.get(tx, request_id)
-        return request, None if request is None else doubt_of(tx, request, ctx.now())
+        return request, None if request is None else doubt_of_approval(ctx, tx, request, ctx.now())
 
 
 def refuse(ctx: Context, request: OperationRequest, doubt: Conflict) -> NoReturn:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.db import audit, tree
+from service.db import tree
 from service.db.engine import Tx, read, retried
+from service.db.proved_log import read_log
 from service.domain.actor import Actor
 from service.domain.canonical import canonical
 from service.domain.errors import Code, Invalid, log_too_small
@@ -70,13 +71,13 @@ def decision_to_sign(
         actor = signed_in(ctx, tx, caller)
         request = request_for(tx, actor, request_id)
         check_signs(actor)
-        origin, now = named_log(ctx), tree.over(tx, audit.head(tx))
-        size = now.frontier.size
+        origin, head = named_log(ctx), _head(ctx, tx)
+        size = head.size
         if known_size is not None and known_size > size:
             raise log_too_small("size")
         statement = DecisionStatement(
             service=origin,
-            head=LogHead(size, now.frontier.root().hex()),
+            head=head,
             at=ctx.now().replace(microsecond=0),
             request_id=request_id,
             digest=request.digest,
@@ -87,7 +88,7 @@ def decision_to_sign(
             to_sign=_to_sign(statement, Namespace.DECISION),
             filing=canonical(request.filing.document()).decode(),
             digest=request.digest,
-            consistency=None if known_size is None else consistency_proof(known_size, size, now.hashes),
+            consistency=None if known_size is None else consistency_proof(known_size, size, tree.over(tx, size).hashes),
             keys=listing(
                 ctx, tx, [each for each in all_keys(ctx, tx) if each.person == actor.subject and each.fault is None]
             ),
@@ -153,7 +154,7 @@ def key_from_passkey(ctx: Context, spki: bytes) -> PublicKey:
 
 def _head(ctx: Context, tx: Tx) -> LogHead:
     named_log(ctx)
-    frontier = tree.over(tx, audit.head(tx)).frontier
+    frontier = read_log(tx).frontier
     return LogHead(frontier.size, frontier.root().hex())
 
 

@@ -1,7 +1,7 @@
 """What the log holds of signing keys, and what the signatures of decisions prove.
 
-Both are worked out from stored bytes each time. Of the last time, only what is proved of the very same rows, under the
-very same settings, is kept. A decision's signature is verified each time.
+Both are worked out from stored bytes each time, which the tree of the log proves. Of the last time, only what is proved
+of the very same events, under the very same settings, is kept. A decision's signature is verified each time.
 """
 
 import json
@@ -13,8 +13,9 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine
 
-from service.db import audit, tree
+from service.db import tree
 from service.db.engine import Tx
+from service.db.proved_log import read_log
 from service.db.tree import PastHead
 from service.domain.canonical import parse_timestamp
 from service.domain.event_table import KEY_ENDORSED, KEY_REGISTERED, KEY_REVOKED, PERSON_SUSPENDED
@@ -90,10 +91,25 @@ def keys_of(ctx: Context, tx: Tx) -> Keys:
 
 def signatures_of(ctx: Context, tx: Tx, pairs: Collection[Pair]) -> Signatures:
     """Return what the log holds of keys, and what each of these signatures proves. Raise Unavailable."""
-    wanted = demands_of(ctx.signing)
+    return _signatures(ctx, tx, pairs, demands_of(ctx.signing))
+
+
+def signatures_at(ctx: Context, tx: Tx, decisions: Iterable[Decision], claimed: int) -> Signatures:
+    """Return what the signatures of these decisions proved when event `claimed` began the execution.
+
+    A key that was revoked later does not matter, nor settings that have become stricter. Raise Unavailable.
+    """
+    return _signatures(ctx, tx, pairs_of(decisions), _demands_of_facts(ctx.signing), claimed - 1)
+
+
+def _signatures(
+    ctx: Context, tx: Tx, pairs: Collection[Pair], wanted: Demands, position: int | None = None
+) -> Signatures:
     signed = {pair: _proved(pair, wanted) for pair in pairs}
     said = [found[0] for found in signed.values() if not isinstance(found, Unproved)]
     keys, heads = _read(ctx, tx, {statement.head.size for statement in said})
+    if position is not None:
+        keys = _keys(ctx, tuple(each for each in keys.events if each.seq <= position))
     return Signatures(
         service=ctx.log.origin,
         roster=keys.roster,
@@ -128,16 +144,17 @@ def _demands_of_facts(signing: Signing) -> Demands:
 
 def _read(ctx: Context, tx: Tx, sizes: Collection[int]) -> tuple[Keys, Mapping[int, PastHead]]:
     """Read the keys, and the log's heads at these sizes."""
-    rows = audit.of_keys(tx)
+    log = read_log(tx)
+    rows, now = log.about_keys, log.frontier
     settings = (ctx.log.origin, ctx.signing, ctx.policy.quorum)
     last = _LAST.get(tx.engine)
     if last is not None and last.settings == settings and last.rows == rows:
-        return last.keys, tree.past_heads(tx, sizes) if sizes else {}
+        return last.keys, tree.past_heads(tx, sizes, now) if sizes else {}
     proved = {}
     if last is not None and last.settings == settings:
         proved = dict(zip(last.rows, last.keys.events, strict=True))
     fresh = {row: _parsed(row) for row in rows if row not in proved}
-    heads = tree.past_heads(tx, {*sizes, *(size for _, data in fresh.values() for size in size_in(data))})
+    heads = tree.past_heads(tx, {*sizes, *(size for _, data in fresh.values() for size in size_in(data))}, now)
     events = tuple(proved.get(row) or _event(ctx, row, *fresh[row], heads) for row in rows)
     keys = _keys(ctx, events)
     _LAST[tx.engine] = _Known(rows, settings, keys)

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from service.db import audit, people, tree
 from service.db.engine import Tx, begin, read, retried
+from service.db.proved_log import read_log
 from service.domain.actor import Actor
 from service.domain.canonical import Document
 from service.domain.errors import Code, Conflict, Forbidden, Invalid, NotFound, log_too_small
@@ -147,7 +148,8 @@ def register(ctx: Context, caller: Caller, name: str, signed: Pair) -> Listing:
             raise _wrong(OF_STATEMENT[StatementFault.ANOTHER_PERSON])
         log, wanted = _log_of(ctx, tx, said), demands_of(ctx.signing)
         with _refusing_bad_signatures():
-            proved = proofs.registration(encoded(signed[0]), signed[1], log, wanted, position=audit.head(tx))
+            position = read_log(tx).frontier.size
+            proved = proofs.registration(encoded(signed[0]), signed[1], log, wanted, position=position)
         found = all_keys(ctx, tx)
         own = [each for each in found if each.key.text == proved.key]
         if any(each.person != actor.subject for each in own):
@@ -183,7 +185,7 @@ def endorse(ctx: Context, caller: Caller, key_id: str, signed: Pair) -> Listing:
             raise _wrong("The statement is about another key.")
         log, wanted = _log_of(ctx, tx, said), demands_of(ctx.signing)
         with _refusing_bad_signatures():
-            proved = proofs.endorsement(encoded(signed[0]), signed[1], log, wanted, position=audit.head(tx))
+            proved = proofs.endorsement(encoded(signed[0]), signed[1], log, wanted, position=read_log(tx).frontier.size)
         fault = keys.roster.fault(actor.subject, proved.by_key)
         if fault is not None:
             raise Forbidden(Code.KEY_NOT_ENDORSED, f"{Code.KEY_NOT_ENDORSED.sentence} {OF_KEY[fault]}")
@@ -228,7 +230,7 @@ def revoke(
             # It reaches what the key endorsed, and so other people's keys. To retire a key is always easy.
             check_fresh(actor, ctx.policy, ctx.now(), what="A revocation of a compromised key")
         mine = [each for each in all_keys(ctx, tx) if by is RevokedBy.OPERATOR or each.person == actor.subject]
-        found, size = _known(mine, key_id), audit.head(tx)
+        found, size = _known(mine, key_id), read_log(tx).frontier.size
         if since is not None and since > size:
             raise log_too_small("since")
         first = size if reason is Reason.RETIRED else since or 0
@@ -259,7 +261,7 @@ def _parsed(signed: Pair, parse: Callable[[bytes], AnyStatement]) -> AnyStatemen
 def _log_of(ctx: Context, tx: Tx, said: AnyStatement) -> proofs.Log:
     """Return the log, as far as a new statement needs it. Raise Conflict if it is too old, Invalid for its time."""
     origin, now, size = named_log(ctx), ctx.now(), said.head.size
-    head = tree.past_heads(tx, [size]).get(size)
+    head = tree.past_heads(tx, [size], read_log(tx).frontier).get(size)
     if head is not None and head.next_at is not None and now - head.next_at > ctx.policy.decision_max_auth_age:
         raise Conflict(Code.STATEMENT_TOO_OLD)
     if said.at > now + CLOCK_SKEW:

@@ -18,6 +18,7 @@ from service.domain.merkle import (
     inclusion_proof,
     leaf_hash,
     node_hash,
+    nodes_between,
     nodes_of,
     root_of,
 )
@@ -238,6 +239,21 @@ def test_an_append_completes_the_nodes_above_it_and_no_other() -> None:
         completed = log.append(leaf_hash(_LEAVES[index]))
         levels = range(1, (index + 1 & -(index + 1)).bit_length())  # as many as the new size has trailing zeros
         assert list(completed) == [Node(level, index >> level) for level in levels]
+
+
+@given(_PAIRS)
+def test_the_subtrees_between_two_sizes_lead_from_one_to_the_other(pair: tuple[int, int]) -> None:
+    first, second = pair
+    grown, between = _LOG.frontiers[first], nodes_between(first, second)
+    for node in between:
+        grown, _ = grown.append(_LOG.stored[node], node.level)
+    assert grown == _LOG.frontiers[second]
+    assert len(between) <= 2 * _LARGEST.bit_length()
+
+
+def test_a_subtree_starts_only_at_a_multiple_of_its_size() -> None:
+    with pytest.raises(ValueError, match="no subtree of level 2"):
+        _LOG.frontiers[6].append(b"\0" * 32, 2)
 
 
 @given(_PAIRS)

@@ -7,15 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete
 from support.builders import OTHER_ACCOUNT, SIGNER, policy_of, rules
 from support.house import House
-from support.past_triggers import as_its_owner
 from support.refusals import code_of
 from support.signing import DAVE, SIGNING, SPARE, approve, begin_signing, counting, enrol, restart, signed, vouch
 
 from service import verifier
-from service.db.tables import audit_events
 from service.domain.actor import WORKER
 from service.domain.demands import Demand, SignedApprovals
 from service.domain.errors import Code
@@ -262,14 +259,6 @@ def test_a_row_is_proved_once_and_again_under_other_settings(signing: House, mon
     restart(signing, signing=replace(signing.ctx.signing, user_verified=False))
     counting(signing)
     assert proved == ["registration", "endorsement"]
-
-
-def test_a_key_that_is_taken_out_of_the_log_no_longer_counts(signing: House) -> None:
-    enrol(signing, "dave", None, "bob", "carol")
-    assert "dave" in counting(signing)
-    with as_its_owner(signing) as tx:
-        tx.execute(delete(audit_events).where(audit_events.c.event == "signing_key.registered"))
-    assert "dave" not in counting(signing)
 
 
 # --- evidence ---
