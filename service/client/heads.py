@@ -1,14 +1,14 @@
 """The heads of audit logs that this person has signed over, in a file of their own.
 
-Each service that was met has its last head there, and each server the name of its service. So a server that shows this
-person another log than before is noticed.
+Each service that was met has its last head there, and the keys of its log; each server has the name of its service. So
+a server that shows this person another log than before is noticed.
 """
 
 import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,14 +35,33 @@ class KeptHeads:
         """Return the head of a service's log. Raise Refused if the file is damaged."""
         return self._head(self._read(), service)
 
-    def keep(self, url: str, service: str, head: LogHead, *, compared_with: LogHead | None) -> None:
-        """Replace the head that the new one was compared with. Raise Refused if it is not kept any more; OSError."""
+    def log_keys(self, service: str) -> tuple[str, ...]:
+        """Return the keys that a service's log was signed with. Raise Refused if the file is damaged."""
+        found = self._read()["keys"].get(service, [])
+        if not isinstance(found, list) or not all(isinstance(key, str) for key in found):
+            raise self._damaged()
+        return tuple(found)
+
+    def keep(
+        self,
+        url: str,
+        service: str,
+        head: LogHead,
+        *,
+        compared_with: LogHead | None,
+        log_keys: Sequence[str] = (),
+    ) -> None:
+        """Replace the head that the new one was compared with, and the keys of the log.
+
+        Raise Refused if that head is not kept any more; OSError.
+        """
         with self._locked():
             document = self._read()
             if self._head(document, service) != compared_with:
                 raise Refused("Another command kept a newer head meanwhile. Run this again.")
             document["servers"][url] = service
             document["heads"][service] = head.document()
+            document["keys"][service] = list(log_keys)
             self._write(document)
 
     def _head(self, document: Mapping[str, Any], service: str) -> LogHead | None:
@@ -56,12 +75,13 @@ class KeptHeads:
         try:
             document = json.loads(self.file.read_bytes())
         except FileNotFoundError:
-            return {"format": _FORMAT, "servers": {}, "heads": {}}
+            return {"format": _FORMAT, "servers": {}, "heads": {}, "keys": {}}
         except (ValueError, RecursionError):
             raise self._damaged() from None
         if not isinstance(document, dict) or document.get("format") != _FORMAT:
             raise self._damaged()
-        if not all(isinstance(document.get(name), dict) for name in ("servers", "heads")):
+        document.setdefault("keys", {})  # which earlier versions did not keep
+        if not all(isinstance(document.get(name), dict) for name in ("servers", "heads", "keys")):
             raise self._damaged()
         return document
 

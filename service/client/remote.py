@@ -39,16 +39,20 @@ class Remote:
 
     def get(self, path: str, **query: str | int) -> dict[str, Any]:
         """Return the object that is answered. Raise Refused with the problem's detail."""
-        return self._send("GET", path, params=query)
+        return _answered(self._send("GET", path, params=query))
+
+    def get_text(self, path: str) -> str:
+        """Return the text that is answered. Raise Refused with the problem's detail."""
+        return self._send("GET", path).decode("utf-8", "replace")
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Do the same with a body."""
-        return self._send("POST", path, json=body)
+        return _answered(self._send("POST", path, json=body))
 
     def close(self) -> None:
         self._http.close()
 
-    def _send(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+    def _send(self, method: str, path: str, **options: Any) -> bytes:
         content = bytearray()
         try:
             with self._http.stream(method, f"{self.url}{path}", **options) as answer:
@@ -58,15 +62,19 @@ class Remote:
                         raise Refused("The server's answer is too long.")
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise Refused(f"The server did not answer: {str(error) or type(error).__name__}.") from None
-        document = _object(bytes(content))
         if not answer.is_success:
-            detail = None if document is None else document.get("detail")
+            detail = (_object(bytes(content)) or {}).get("detail")
             raise Refused(
                 detail if isinstance(detail, str) and detail else f"The server answered {answer.status_code}."
             )
-        if document is None:
-            raise Refused("The server's answer is no JSON object. Is this the service's URL?")
-        return document
+        return bytes(content)
+
+
+def _answered(content: bytes) -> dict[str, Any]:
+    document = _object(content)
+    if document is None:
+        raise Refused("The server's answer is no JSON object. Is this the service's URL?")
+    return document
 
 
 def items(answer: Mapping[str, Any], *path: str) -> list[Any]:

@@ -1,16 +1,16 @@
 """Checks what a server asks somebody to sign, before anything is signed."""
 
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Generic
 
 from service.client.heads import KeptHeads
 from service.client.refused import Refused
-from service.client.remote import Remote, items, text
+from service.client.remote import Remote, items, objects, text
 from service.domain.statement import AnyStatement, LogHead, NotAStatement
-from service.verifier import check_consistency
+from service.verifier import Finding, check_consistency, open_checkpoint, open_note, read_key
 
 # How far the server's clock and this one may differ. The time in a statement is the signer's word.
 _CLOCKS = timedelta(minutes=5)
@@ -26,11 +26,15 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Checked(Generic[AnyStatement]):
-    """A statement that is as expected. `kept` is the head that its own was compared with; None if there was none."""
+    """A statement that is as expected. `kept` is the head that its own was compared with; None if there was none.
+
+    `log_keys` are those that sign a log which begins with its head. Empty if the log has no key.
+    """
 
     text: str
     said: AnyStatement
     kept: LogHead | None
+    log_keys: tuple[str, ...]
 
     @property
     def log(self) -> str:
@@ -44,7 +48,8 @@ class Checked(Generic[AnyStatement]):
 def check(
     remote: Remote, kept: KeptHeads, given: str, parse: Callable[[bytes], AnyStatement], **expected: object
 ) -> Checked[AnyStatement]:
-    """Return the statement if it says what is `expected`, and if the log in it begins with the log that was kept.
+    """Return the statement if it says what is `expected`, if the log in it begins with the log that was kept, and if
+    the log's key signs a log that begins with that one.
 
     Raise Refused with the reason.
     """
@@ -64,12 +69,13 @@ def check(
         )
     known = kept.of(said.service)
     _check_log(remote, said.head, known)
-    return Checked(given, said, known)
+    return Checked(given, said, known, _keys_that_sign(remote, said, kept.log_keys(said.service)))
 
 
 def keep(remote: Remote, heads: KeptHeads, checked: Checked[AnyStatement]) -> None:
     """Keep the head of a statement that was signed. Raise Refused, OSError."""
-    heads.keep(remote.url, checked.said.service, checked.said.head, compared_with=checked.kept)
+    said = checked.said
+    heads.keep(remote.url, said.service, said.head, compared_with=checked.kept, log_keys=checked.log_keys)
 
 
 def _check_log(remote: Remote, head: LogHead, known: LogHead | None) -> None:
@@ -79,11 +85,50 @@ def _check_log(remote: Remote, head: LogHead, known: LogHead | None) -> None:
         return
     if head.size < known.size:
         raise _another_log(f"it has {head.size} events, and had {known.size}")
-    proof = [] if head.size == known.size else _proof(remote, known.size, head.size)
+    if not _begins_with(remote, known, head):
+        raise _another_log(f"its {head.size} events do not begin with the {known.size} of then")
+
+
+def _begins_with(remote: Remote, first: LogHead, second: LogHead) -> bool:
+    """Return whether the server proves that one log begins with the other. Raise Refused if it gives no proof."""
+    proof = [] if first.size == second.size else _proof(remote, first.size, second.size)
     try:
-        check_consistency(known.size, head.size, bytes.fromhex(known.root), bytes.fromhex(head.root), proof)
+        check_consistency(first.size, second.size, bytes.fromhex(first.root), bytes.fromhex(second.root), proof)
     except ValueError:
-        raise _another_log(f"its {head.size} events do not begin with the {known.size} of then") from None
+        return False
+    return True
+
+
+def _keys_that_sign(remote: Remote, said: AnyStatement, known: Sequence[str]) -> tuple[str, ...]:
+    """Return the keys that sign a log which begins with the statement's head. Raise Refused.
+
+    So nobody on the way makes up a head, which would then be kept, and contradict the log for ever. The keys are
+    believed when they are first seen; later ones if one of those that were kept signs beside them.
+    """
+    listed = [text(each, "key") for each in objects(remote.get("/v1/audit/keys"), "keys")]
+    if not listed and not known:
+        return ()
+    try:
+        offered = [read_key(key) for key in dict.fromkeys([*known, *listed])]
+        note = remote.get_text("/v1/audit/checkpoint")
+        signed = open_checkpoint(note, offered, "the checkpoint")
+        _, signers = open_note(note, offered, "the checkpoint")
+    except (ValueError, Finding, Refused):
+        raise _unsigned() from None
+    names = tuple(key.text for key in signers)
+    if note.partition("\n")[0] != said.service or (known and not {*known} & {*names}):
+        raise _unsigned()
+    newest = LogHead(signed.size, signed.root.hex())
+    if newest.size < said.head.size or not _begins_with(remote, said.head, newest):
+        raise _unsigned()
+    return names
+
+
+def _unsigned() -> Refused:
+    return Refused(
+        "The key of the log does not sign the log that the server shows you. Nothing was signed. If its operators have "
+        "replaced the key, compare the new one with them, and take the service out of `keys` in the file of heads."
+    )
 
 
 def _another_log(why: str) -> Refused:

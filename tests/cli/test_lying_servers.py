@@ -183,6 +183,48 @@ def test_another_log_than_before_stops_it_loudly(
     assert state.read_bytes() == kept
 
 
+def _ahead(path: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """Make up a head for whoever has kept none."""
+    if not path.endswith("/statement"):
+        return answer
+    return _restated(answer, log={"size": 9999, "root": "ab" * 32})
+
+
+def _keyless(path: str, answer: dict[str, Any]) -> dict[str, Any]:
+    return answer | {"keys": []} if path == "/v1/audit/keys" else answer
+
+
+def _of_another_key(path: str, answer: dict[str, Any]) -> dict[str, Any]:
+    other = "rootquorum.example.com/log+8f1c6b3d+AXJ9hpqzGvuYPPmVHOPTDc6h3Xq5c8gXr8N4wzPJ0b5r"
+    return answer | {"keys": [{"key": other}]} if path == "/v1/audit/keys" else answer
+
+
+@pytest.mark.parametrize("lie", [_ahead, _rewritten, _of_another_key])
+def test_a_head_that_the_key_of_the_log_does_not_sign_is_neither_signed_nor_kept(
+    installed: Installation, request_: Any, tmp_path: Path, lie: Lie
+) -> None:
+    state, before = tmp_path / "heads.json", installed.signings
+    with lying(installed.url, lie) as url:
+        done = installed.approve("ann", request_, "--state", str(state), url=url)
+    assert (done.code, done.seen, installed.signings - before) == (1, "", 0)
+    assert "The key of the log does not sign" in done.error
+    assert not state.exists()
+
+
+def test_a_log_that_had_a_key_has_one_for_ever(installed: Installation, request_: Any, tmp_path: Path) -> None:
+    state, lies = tmp_path / "heads.json", False
+
+    def lie(path: str, answer: dict[str, Any]) -> dict[str, Any]:
+        return _keyless(path, _ahead(path, answer)) if lies else answer
+
+    with lying(installed.url, lie) as url:
+        assert installed.approve("ann", request_, "--state", str(state), url=url).code == 0
+        assert json.loads(state.read_text())["keys"][ORIGIN]
+        lies, kept = True, state.read_bytes()
+        done = installed.approve("ben", request_, "--state", str(state), url=url)
+    assert (done.code, state.read_bytes()) == (1, kept)
+
+
 # --- the kept heads ---
 
 

@@ -1,4 +1,4 @@
-"""A server between a client and the service that passes everything on, except what it lies about."""
+"""A server between a client and the service that passes everything on, except the objects that it lies about."""
 
 import json
 import threading
@@ -27,7 +27,10 @@ def lying(url: str, lie: Lie) -> Iterator[str]:
         def _pass_on(self, body: bytes | None) -> None:
             headers = {name: self.headers[name] for name in ("Authorization", "Content-Type") if name in self.headers}
             answer = httpx.request(self.command, url + self.path, content=body, headers=headers, verify=False)
-            told = json.dumps(lie(self.path.partition("?")[0], answer.json())).encode()
+            is_json = "json" in answer.headers["Content-Type"]
+            told = answer.content
+            if is_json:
+                told = json.dumps(lie(self.path.partition("?")[0], answer.json())).encode()
             self.send_response(answer.status_code)
             self.send_header("Content-Length", str(len(told)))
             self.end_headers()
