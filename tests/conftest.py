@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from support.house import House
 from support.products.postgres import Postgres, running_postgres
 from support.sdk import keep_what_never_changes
@@ -29,7 +29,7 @@ sys.dont_write_bytecode = False
 keep_what_never_changes()
 
 # The gate tries the same examples every time, and no slow machine makes it fail.
-settings.register_profile("gate", deadline=None, derandomize=True)
+settings.register_profile("gate", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gate")
 
 
