@@ -23,7 +23,7 @@ from service.db.leases import Lease
 from service.domain.errors import Code, ServiceError, Unavailable
 from service.workflow.context import Context
 from service.workflow.due import DriftChecks, Step, due
-from service.workflow.health import note_pass
+from service.workflow.health import check_log, note_pass
 from service.workflow.leases import check, release, renew, take
 
 logger = structlog.get_logger(__name__)
@@ -170,8 +170,9 @@ class Worker:
         self._begin([lane for lane in wanted if lane.is_awaited], spared=0)
         self._begin([lane for lane in wanted if not lane.is_awaited], spared=1)
         if time.monotonic() - self._noted >= _NOTE_SECONDS:
-            note_pass(self._ctx)
             self._noted = time.monotonic()
+            note_pass(self._ctx)
+            check_log(self._ctx)
 
     def _begin(self, wanted: list[Lane], *, spared: int) -> None:
         """Start the first idle lanes, as many as there are free threads minus `spared`."""

@@ -40,9 +40,13 @@ class Checked(Generic[AnyStatement]):
     def log(self) -> str:
         """Describe the comparison."""
         size = self.said.head.size
-        if self.kept is None:
-            return f"{size} events. This is the first head of this log that you see, so it was compared with none."
-        return f"{size} events. They begin with the {self.kept.size} that you signed over before."
+        unsigned = "" if self.log_keys else " No key signs this log, so nobody vouches for its head."
+        compared = (
+            "This is the first head of this log that you see, so it was compared with none."
+            if self.kept is None
+            else f"They begin with the {self.kept.size} that you signed over before."
+        )
+        return f"{size} events. {compared}{unsigned}"
 
 
 def check(
@@ -103,25 +107,25 @@ def _keys_that_sign(remote: Remote, said: AnyStatement, known: Sequence[str]) ->
     """Return the keys that sign a log which begins with the statement's head. Raise Refused.
 
     So nobody on the way makes up a head, which would then be kept, and contradict the log for ever. The keys are
-    believed when they are first seen; later ones if one of those that were kept signs beside them.
+    believed when they are first seen. No other is, whoever signs beside it: a signature vouches for a head, not for the
+    key next to it.
     """
     listed = [text(each, "key") for each in objects(remote.get("/v1/audit/keys"), "keys")]
     if not listed and not known:
         return ()
     try:
-        offered = [read_key(key) for key in dict.fromkeys([*known, *listed])]
+        offered = [read_key(key) for key in known or listed]
         note = remote.get_text("/v1/audit/checkpoint")
         signed = open_checkpoint(note, offered, "the checkpoint")
         _, signers = open_note(note, offered, "the checkpoint")
     except (ValueError, Finding, Refused):
         raise _unsigned() from None
-    names = tuple(key.text for key in signers)
-    if note.partition("\n")[0] != said.service or (known and not {*known} & {*names}):
+    if note.partition("\n")[0] != said.service:
         raise _unsigned()
     newest = LogHead(signed.size, signed.root.hex())
     if newest.size < said.head.size or not _begins_with(remote, said.head, newest):
         raise _unsigned()
-    return names
+    return tuple(known) or tuple(key.text for key in signers)
 
 
 def _unsigned() -> Refused:

@@ -37,7 +37,6 @@ def append(tx: Tx, *events: Event, actor: Actor, at: datetime, request_id: str |
     Every transaction takes this lock after those of rows, and before a row that is already there changes. So none waits
     for another while it holds this one.
     """
-    proved_log.appends(tx)
     grown = tx.execute(_GROW, {"more": len(events), "of_request": request_id}).one()
     before, previous, rows, leaves = grown.size - len(events), grown.previous, [], []
     for seq, event in enumerate(events, start=before + 1):
@@ -48,6 +47,7 @@ def append(tx: Tx, *events: Event, actor: Actor, at: datetime, request_id: str |
         previous = None if request_id is None else seq
     tx.execute(_ADD, rows)
     roots = tree.grow(tx, before, leaves, tree.Head(grown.tree_size, grown.tree_root))
+    proved_log.appended(tx, tree.Head(grown.size, roots[-1].hex()))
     return [Appended(seq, root) for seq, root in enumerate(roots, start=before + 1)]
 
 

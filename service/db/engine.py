@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
@@ -88,6 +89,16 @@ def begin(engine: Engine) -> Iterator[Tx]:
             committing = True
     except (DBAPIError, PoolTimeout) as error:
         _raise_refusal(error, engine, is_lost=committing)
+    for call in _AFTER_COMMIT.pop(tx, ()):
+        call()
+
+
+def after_commit(tx: Tx, call: Callable[[], None]) -> None:
+    """Have this called once the transaction was certainly committed."""
+    _AFTER_COMMIT.setdefault(tx, []).append(call)
+
+
+_AFTER_COMMIT: WeakKeyDictionary[Tx, list[Callable[[], None]]] = WeakKeyDictionary()
 
 
 @contextmanager

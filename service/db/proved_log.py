@@ -1,23 +1,26 @@
 """The audit log as the contents of its events tell it. A process reads all of it once, and then what is new.
 
 The owner of the tables can change the columns beside a content, and the nodes of the tree. So what judges signatures
-relies on neither: each event is hashed, in order and without a gap, up to the stored root. What a process has read can
-no longer be hidden from it, moved or changed. A log that was rewritten before the process began is not noticed here:
-that takes a head which was kept elsewhere.
+relies on neither: each event is hashed, in order and without a gap, up to the stored root. What a process has read or
+written can no longer be hidden from it, moved or changed. A log that was rewritten before the process began is not
+noticed here: that takes a head which was kept elsewhere.
 """
 
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, bindparam, select
 
 from service.db import tree
-from service.db.engine import Tx
+from service.db.engine import Tx, after_commit
+from service.db.faults import Interrupted
 from service.db.tables import audit_events, audit_tree
+from service.db.tree import Head
 from service.domain.demands import SignedApprovals
 from service.domain.errors import Code, Unavailable
 from service.domain.event_table import (
@@ -27,6 +30,7 @@ from service.domain.event_table import (
     KEY_RETIRED,
     KEY_ROLLED_BACK,
     OF_KEYS,
+    PERSON_REINSTATED,
     POLICY_CHANGED,
     REFUSALS,
     REQUEST_EXPIRED,
@@ -47,6 +51,7 @@ _LAST = {
     KEY_ROLLED_BACK,
     KEY_RETIRED,
 }
+_ABOUT_KEYS = OF_KEYS | {PERSON_REINSTATED}
 # The members of an event after its data, in RFC 8785's order. No text of a person stands among them.
 _TAIL = re.compile(
     r',"event":"([a-z_.]+)"(?:,"previous":(?:null|[0-9]+))?,"request_id":(?:null|"([^"\\]+)"),"seq":([0-9]+)\}\Z'
@@ -67,32 +72,50 @@ class ProvedLog:
     """The log up to `frontier`.
 
     `about_keys` has number, name and content of each event that decides whose signature counts, in order. `lives` has
-    each request for which something may still be done. `asked_since` maps a demand of signatures to the number of the
-    first rulebook with it.
+    each request for which something may still be done; None is a request that has ended, which lives no second time.
+    `asked_since` maps a demand of signatures to the number of the first rulebook with it.
     """
 
     frontier: Frontier = EMPTY
     about_keys: tuple[tuple[int, str, str], ...] = ()
-    lives: Mapping[str, Life] = field(default_factory=dict)
+    lives: Mapping[str, Life | None] = field(default_factory=dict)
     asked_since: Mapping[SignedApprovals, int] = field(default_factory=dict)
 
 
 def read_log(tx: Tx) -> ProvedLog:
-    """Read what is new, and return the log. Raise Unavailable if it is not what this process read, or has a gap."""
-    known = _KNOWN.get(tx.engine, ProvedLog())
-    reading = _Reading(known)
+    """Read what is new, and return the log.
+
+    Raise Unavailable if it is not what this process has read and written, or has a gap; Interrupted if that may be
+    because others have read on since this transaction began.
+    """
+    reading = _Reading(_KNOWN.get(tx.engine, ProvedLog()), _WRITTEN.get(tx.engine))
     while reading.take(tx):
         pass
     now = reading.log()
     # What this transaction appended may still be rolled back.
-    if tx not in _APPENDING and now.frontier.size > known.frontier.size:
-        _KNOWN[tx.engine] = now
+    if tx not in _APPENDED:
+        _remember(tx.engine, now)
     return now
 
 
-def appends(tx: Tx) -> None:
-    """Note that this transaction appends events."""
-    _APPENDING.add(tx)
+def _remember(engine: Engine, now: ProvedLog) -> None:
+    with _LOCK:
+        if now.frontier.size > _KNOWN.get(engine, ProvedLog()).frontier.size:
+            _KNOWN[engine] = now
+
+
+def appended(tx: Tx, head: Head) -> None:
+    """Note the head with which this transaction leaves the log. Once it is committed, the log has to have it."""
+    is_first = tx not in _APPENDED
+    _APPENDED[tx] = head
+    if is_first:
+        after_commit(tx, lambda: _wrote(tx.engine, _APPENDED[tx]))
+
+
+def _wrote(engine: Engine, head: Head) -> None:
+    with _LOCK:
+        if head.size > _WRITTEN.get(engine, head._replace(size=0)).size:
+            _WRITTEN[engine] = head
 
 
 def digest_of(contents: Iterable[str]) -> bytes:
@@ -103,8 +126,10 @@ def digest_of(contents: Iterable[str]) -> bytes:
     return digest
 
 
+_LOCK = threading.Lock()
 _KNOWN: WeakKeyDictionary[Engine, ProvedLog] = WeakKeyDictionary()
-_APPENDING: WeakSet[Tx] = WeakSet()
+_WRITTEN: WeakKeyDictionary[Engine, Head] = WeakKeyDictionary()
+_APPENDED: WeakKeyDictionary[Tx, Head] = WeakKeyDictionary()
 
 
 def _joined(digest: bytes, content: str) -> bytes:
@@ -126,12 +151,12 @@ _FROM = (
 
 
 class _Reading:
-    """Reads on from a known log."""
+    """Reads on from a known log. `written` is the head of what this process committed last."""
 
-    def __init__(self, known: ProvedLog) -> None:
-        self._known, self._frontier = known, known.frontier
+    def __init__(self, known: ProvedLog, written: Head | None) -> None:
+        self._known, self._frontier, self._written = known, known.frontier, written
         self._about_keys = list[tuple[int, str, str]]()
-        self._lives: dict[str, Life] | None = None
+        self._lives: dict[str, Life | None] | None = None
         self._asked_since = dict(known.asked_since)
 
     def take(self, tx: Tx) -> bool:
@@ -141,30 +166,38 @@ class _Reading:
         if rows:
             self._check(rows[0].tree_size, rows[0].tree_root)
         if start and (not rows or rows[0].seq != start):
-            raise _other_than_read()
+            raise _shorter()
         for row in rows[1 if start else 0 :]:
             if row.seq != self._frontier.size + 1:
                 raise tree.not_of_its_events()
             self._frontier, _ = self._frontier.append(leaf_hash(row.content.encode()))
             self._learn(row.seq, row.content)
             self._check(row.tree_size, row.tree_root)
+            if self._written is not None:
+                self._check(*self._written)
         if len(rows) == _BATCH:
             return True
         if rows and rows[0].tree_size > self._frontier.size:
             raise tree.not_of_its_events()
+        if self._written is not None and self._written.size > self._frontier.size:
+            raise _shorter()
         return False
 
     def _check(self, size: int, root: str) -> None:
-        """Compare with the stored root. It may be behind: an earlier version appends without it."""
+        """Compare with the root at a size, if it is the present one.
+
+        The stored root may be behind: an earlier version appends without it.
+        """
         if self._frontier.size == size and self._frontier.root().hex() != root:
-            raise _other_than_read() if size == self._known.frontier.size else tree.not_of_its_events()
+            is_known = size == self._known.frontier.size or Head(size, root) == self._written
+            raise Unavailable(Code.UNAVAILABLE, _OTHER) if is_known else tree.not_of_its_events()
 
     def _learn(self, seq: int, content: str) -> None:
         found = _TAIL.search(content, max(0, len(content) - _LONGEST_TAIL))
         if found is None or int(found[3]) != seq:
             return  # the service did not write it
         name, request_id = found[1], found[2]
-        if name in OF_KEYS:
+        if name in _ABOUT_KEYS:
             self._about_keys.append((seq, name, content))
         elif name == POLICY_CHANGED:
             self._learn_demand(seq, content)
@@ -183,11 +216,12 @@ class _Reading:
     def _live(self, request_id: str, name: str, seq: int, content: str) -> None:
         if self._lives is None:
             self._lives = dict(self._known.lives)
+        life = self._lives.get(request_id)
         if name in _LAST:
-            self._lives.pop(request_id, None)
-        elif (life := self._lives.get(request_id)) is not None:
+            self._lives[request_id] = None
+        elif life is not None:
             self._lives[request_id] = Life(life.filed, _joined(life.digest, content))
-        elif name == FILED:
+        elif name == FILED and request_id not in self._lives:
             self._lives[request_id] = Life(seq, _joined(b"", content))
 
     def log(self) -> ProvedLog:
@@ -201,9 +235,12 @@ class _Reading:
         )
 
 
-def _other_than_read() -> Unavailable:
-    return Unavailable(
-        Code.UNAVAILABLE,
-        "The log is not the one that this process has read; `rootquorum audit verify --database` says what was changed."
-        " After a restore, restart the process.",
-    )
+_OTHER = (
+    "The log is not the one that this process has read and written; `rootquorum audit verify --database` says what was "
+    "changed. After a restore, restart the process."
+)
+
+
+def _shorter() -> Interrupted:
+    """Return the refusal of a log that lacks what is known of it, or of a transaction that began before."""
+    return Interrupted(Code.UNAVAILABLE, _OTHER)

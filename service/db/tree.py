@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -178,15 +178,26 @@ def _past_heads(tx: Tx, sizes: Sequence[int], now: Frontier) -> dict[int, PastHe
             roots, times = {grown.size: grown.root()}, dict[int, datetime]()
             for seq in around[size]:
                 grown, _ = grown.append(hashes[Node(0, seq - 1)])
-                roots[seq], times[seq] = grown.root(), parse_timestamp(json.loads(contents[seq])["at"])
+                roots[seq], times[seq] = grown.root(), _time_of(contents[seq])
             for node in after[size]:
                 grown, _ = grown.append(hashes[node], node.level)
             if grown != now:
                 raise not_of_its_events()
             found[size] = PastHead(roots[size].hex(), times.get(size), times.get(size + 1))
-    except (ValueError, TypeError, LookupError, RecursionError):
+    except (ValueError, LookupError):
         raise not_of_its_events() from None
     return found
+
+
+def _time_of(content: str) -> datetime:
+    """Return when an event happened. One that the service did not write did so long ago: nothing is fresh by it."""
+    try:
+        return parse_timestamp(json.loads(content)["at"])
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return _LONG_AGO
+
+
+_LONG_AGO = datetime(1, 1, 2, tzinfo=UTC)
 
 
 def rows_between(tx: Tx, after: int, until: int) -> NodeRows:

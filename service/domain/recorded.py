@@ -23,6 +23,7 @@ from service.domain.request import TERMINAL, Decision, OperationRequest, Status
 # An event of the request, parsed from JSON. It has at least `event` and `data`.
 Recorded = Mapping[str, Any]
 
+_LIFE = frozenset(EVENT_OF.values())
 _STARTED = REACHED[Status.EXECUTING]
 # Columns with exactly the time of their event. Versions without `previous` read the clock twice, so theirs may differ.
 _EXACT = {
@@ -123,7 +124,9 @@ def _is_at(event: Recorded, stored: datetime | None, tolerance: timedelta) -> bo
 
 
 def _last(recorded: Sequence[Recorded], name: str, otherwise: Any = None) -> Any:
-    return next((event["data"][name] for event in reversed(recorded) if name in event["data"]), otherwise)
+    """Return what the last step of the request's life says. Other events do not change it, whatever they say."""
+    steps = (event["data"] for event in reversed(recorded) if event["event"] in _LIFE)
+    return next((data[name] for data in steps if name in data), otherwise)
 
 
 def _actor(event: Recorded) -> Any:

@@ -12,6 +12,7 @@ from functools import cached_property
 from service.domain.canonical import Document, Json
 from service.domain.demands import SignedApprovals
 from service.domain.errors import Code, Conflict, Forbidden, Invalid, ServiceError
+from service.domain.policy import CLOCK_SKEW
 from service.domain.request import Decision, OperationRequest, Verdict
 from service.domain.roster import EndorsementFault, Holder, Key, KeyFault, Roster
 from service.domain.statement import DecisionStatement, Expected, StatementFault, faults
@@ -118,7 +119,8 @@ class Signatures:
     """What the log holds today of keys and of signed decisions.
 
     `service` is the log's name. `enrolled` are the people who have a key that counts, or had one before it was revoked.
-    `suspended` maps a person to the position of their last suspension. `made` has each pair of statement and signature.
+    `suspended` maps a person to the position of their last suspension; to one that no log reaches, if nobody has
+    reinstated them since. `made` has each pair of statement and signature.
     """
 
     service: str = ""
@@ -171,7 +173,10 @@ class Signatures:
         return None
 
     def _expected(self, request: OperationRequest, decision: Decision, proved: Proved, longest: timedelta) -> Expected:
-        is_old = proved.next_at is not None and decision.decided_at - proved.next_at > longest
+        # An event from the future does not keep a statement fresh.
+        is_old = proved.next_at is not None and (
+            decision.decided_at - proved.next_at > longest or proved.next_at > decision.decided_at + CLOCK_SKEW
+        )
         return Expected(
             service=self.service,
             request_id=request.filing.request_id,

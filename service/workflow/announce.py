@@ -33,7 +33,9 @@ def announce(ctx: Context) -> None:
 
 
 def _last(content: str | None) -> Document | None:
-    if content is None:
+    """Return the rulebook of the last event; None if there is none, or the service did not write it."""
+    try:
+        rulebook = json.loads(content or "{}")["data"]["rulebook"]
+    except (ValueError, TypeError, LookupError, RecursionError):
         return None
-    rulebook: Document = json.loads(content)["data"]["rulebook"]
-    return rulebook
+    return rulebook if isinstance(rulebook, dict) else None

@@ -42,6 +42,7 @@ def change(
     denied: EventName | None = None,
     presented: Pair | None = None,
     against_log: bool = False,
+    stops: bool = False,
 ) -> Shown:
     """Apply `step` to the locked request and return the changed request. The step and its records share one time.
 
@@ -49,13 +50,22 @@ def change(
     `denied`, if given, and then raised. `incidents` are audited after the change. Votes of people who have lost the
     role become void for good before the step, in a transaction of their own. `presented` are the statement and the
     signature of a decision that the step makes. With `against_log`, a request whose approvals have to be signed must be
-    what the log tells of it: rejections are not signed, so a row could forget one.
+    what the log tells of it: rejections are not signed, so a row could forget one. A step that `stops` a request works
+    while signatures cannot be judged.
     Raise NotFound if the request does not exist or the actor may not see it; Unauthenticated or Forbidden if the caller
     cannot sign in; Unavailable.
     """
     try:
         return _change(
-            ctx, caller, request_id, step, *incidents, denied=denied, presented=presented, against_log=against_log
+            ctx,
+            caller,
+            request_id,
+            step,
+            *incidents,
+            denied=denied,
+            presented=presented,
+            against_log=against_log,
+            stops=stops,
         )
     except VotesLost:
         # In a transaction of its own, since people are locked before the log. Either way a lost vote does not count.
@@ -69,6 +79,7 @@ def change(
             denied=denied,
             presented=presented,
             against_log=against_log,
+            stops=stops,
             votes_are_void=True,
         )
 
@@ -84,6 +95,7 @@ def _change(
     denied: EventName | None,
     presented: Pair | None,
     against_log: bool,
+    stops: bool,
     votes_are_void: bool = False,
 ) -> Shown:
     refusal: ServiceError | None = None
@@ -94,7 +106,7 @@ def _change(
             raise NotFound(Code.NOT_FOUND)
         try:
             check_may_see(before, actor)
-            standing = standing_of(ctx, tx, before, actor, held=True, presented=presented)
+            standing = standing_of(ctx, tx, before, actor, held=True, presented=presented, stopping=stops)
             if before.is_overdue(now):
                 raise Conflict(Code.EXPIRED)
             if not votes_are_void:

@@ -67,7 +67,9 @@ def decide(
             standing.check_signed(request, decision)
         return request if repeated else request.decide(decision, standing.has_quorum)
 
-    return change(ctx, caller, request_id, step, denied=DECISION_DENIED, presented=signed)
+    return change(
+        ctx, caller, request_id, step, denied=DECISION_DENIED, presented=signed, stops=verdict is Verdict.REJECT
+    )
 
 
 def withdraw(ctx: Context, caller: Caller, request_id: str) -> Shown:
@@ -83,7 +85,7 @@ def withdraw(ctx: Context, caller: Caller, request_id: str) -> Shown:
         check_may_withdraw(request, actor, now)
         return request.withdraw(now)
 
-    return change(ctx, caller, request_id, step)
+    return change(ctx, caller, request_id, step, stops=True)
 
 
 def confirm_receipt(ctx: Context, caller: Caller, request_id: str) -> Shown:

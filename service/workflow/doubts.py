@@ -16,6 +16,7 @@ from service.db.proved_log import ProvedLog, digest_of, read_log
 from service.domain.demands import SignedApprovals
 from service.domain.errors import Code, Conflict
 from service.domain.event_table import EXECUTION_STARTED
+from service.domain.policy import SMALLEST_QUORUM
 from service.domain.recorded import differences
 from service.domain.request import OperationRequest, Verdict
 from service.domain.times import contradiction
@@ -61,29 +62,29 @@ def doubt_of_approval(ctx: Context, tx: Tx, request: OperationRequest, now: date
     if doubt is not None or not ctx.signing.founders:
         return doubt
     log, events = read_log(tx), parsed(contents)
-    claimed = next((event["seq"] for event in events if event["event"] == EXECUTION_STARTED), None)
-    level = _level(ctx, request, log, log.lives[request.filing.request_id].filed)
+    claimed = next((event["seq"] for event in events if event["event"] == EXECUTION_STARTED), 0)
+    level = _level(ctx, request, log, claimed)
     if level is SignedApprovals.OFF:
         return None
-    signatures = signatures_at(ctx, tx, request.decisions, claimed or 0)
+    signatures = signatures_at(ctx, tx, request, claimed)
     filing = request.filing
     approvers = {
         made.person
         for made in request.decisions
         if made.verdict is Verdict.APPROVE and signatures.objection(request, made, level, timedelta.max) is None
     }
-    if len(approvers - {filing.requester, filing.recipient}) < filing.quorum:
-        return _altered("It was executed without as many signed approvals as it needed.")
+    if len(approvers - {filing.requester, filing.recipient}) < max(SMALLEST_QUORUM, filing.quorum):
+        return altered("It was executed without as many signed approvals as it needed.")
     return None
 
 
-def _level(ctx: Context, request: OperationRequest, log: ProvedLog, filed: int) -> SignedApprovals:
-    """Return which of its approvals had to be signed.
+def _level(ctx: Context, request: OperationRequest, log: ProvedLog, claimed: int) -> SignedApprovals:
+    """Return which of its approvals had to be signed when event `claimed` began its execution.
 
     Today's demand reaches back to the first rulebook that made it of any account, since a filing can be made up.
     """
     today = policy_of(ctx, request).signed_approvals
-    is_older = filed < log.asked_since.get(today, 0)
+    is_older = 0 < claimed < log.asked_since.get(today, 0)
     return SignedApprovals.strictest([request.filing.signed_approvals, SignedApprovals.OFF if is_older else today])
 
 
@@ -96,10 +97,10 @@ def _doubt(ctx: Context, tx: Tx, request: OperationRequest, contents: list[str],
     if ctx.signing.founders:
         life = read_log(tx).lives.get(request.filing.request_id)
         if life is None or life.digest != digest_of(contents):
-            return _altered("The log's tree has other events of this request.")
+            return altered("The log's tree has other events of this request.")
     recorded = parsed(contents)
     for difference in differences(request, recorded):
-        return _altered(f"The log tells otherwise of this request: {difference.what}.")
+        return altered(f"The log tells otherwise of this request: {difference.what}.")
     wrong = contradiction(request, now)
     if wrong is not None:
         return Conflict(Code.CONTRADICTORY_TIMES, contradiction=wrong)
@@ -107,9 +108,10 @@ def _doubt(ctx: Context, tx: Tx, request: OperationRequest, contents: list[str],
     for event in recorded:
         for found in replay.take(event):
             if isinstance(found, verifier.Finding):
-                return _altered(f"The log's events of this request break a rule: {found.name}.")
+                return altered(f"The log's events of this request break a rule: {found.name}.")
     return None
 
 
-def _altered(what: str) -> Conflict:
+def altered(what: str) -> Conflict:
+    """Return the doubt, which names `what` the log or AWS tells otherwise."""
     return Conflict(Code.ALTERED, f"{what} The service changes nothing in AWS for it; tell the operators.")

@@ -9,6 +9,7 @@ from service.db import marks, schema
 from service.db.engine import begin, read
 from service.db.faults import OTHER_SCHEMA
 from service.db.marks import Mark
+from service.db.proved_log import read_log
 from service.db.room import check_room
 from service.domain.errors import Code, Unavailable
 from service.workflow.context import Context
@@ -24,6 +25,13 @@ def check_ready(ctx: Context) -> None:
             Code.UNAVAILABLE,
             f"The database's role may not use {', '.join(not_granted)}: rootquorum migrate --grant-to ROLE.",
         )
+
+
+def check_log(ctx: Context) -> None:
+    """Raise Unavailable if what judges signatures refuses the log. From here on, this process knows what is in it."""
+    if ctx.signing.founders:
+        with read(ctx.engine) as tx:
+            read_log(tx)
 
 
 # Anybody may call this at any rate, but must not make us write more often than this.

@@ -7,7 +7,7 @@ from typing import Any
 from service.db import audit
 from service.db.engine import Tx
 from service.db.proved_log import read_log
-from service.domain.event_table import PERSON_SUSPENDED
+from service.domain.event_table import PERSON_REINSTATED, PERSON_SUSPENDED
 from service.signing.faults import BadSignature
 from service.signing.sshsig import key_of
 
@@ -18,8 +18,8 @@ def events_about_keys(tx: Tx, decisions: Sequence[Data]) -> list[tuple[int, str]
     """Return number and canonical JSON of the events about the keys that signed, and about those of their endorsers,
     and so on; and of the rules that said otherwise than those before who are founders, and what counts.
     """
-    events = [(seq, content) for seq, name, content in read_log(tx).about_keys if name != PERSON_SUSPENDED]
-    parsed = {seq: json.loads(content)["data"] for seq, content in events}
+    events = [(seq, content) for seq, name, content in read_log(tx).about_keys if name not in _OF_PEOPLE]
+    parsed = {seq: _data_of(content) for seq, content in events}
     concerned, more = set[str](), {key for made in decisions for key in _signer_of(made)}
     while more:
         concerned |= more
@@ -52,12 +52,26 @@ def _signer_of(data: Data) -> Iterable[str]:
         return
 
 
+_OF_PEOPLE = {PERSON_SUSPENDED, PERSON_REINSTATED}
+
+
+def _data_of(content: str) -> Data:
+    """Return the data of an event. One that the service did not write has none."""
+    try:
+        data = json.loads(content)["data"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
 def _rules(tx: Tx) -> Iterable[tuple[int, str]]:
     """Yield each `policy.changed` that differs from the one before in what judges signatures."""
     before: object = None
     for seq, content in audit.policies(tx):
-        rulebook = json.loads(content)["data"]["rulebook"]
-        policy = rulebook["policy"]
+        rulebook = _data_of(content).get("rulebook")
+        policy = rulebook.get("policy") if isinstance(rulebook, dict) else None
+        if not isinstance(rulebook, dict) or not isinstance(policy, dict):
+            continue
         now = (rulebook.get("signing"), policy.get("quorum"), policy.get("decision_max_auth_age"))
         if now != before:
             yield seq, content

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from service.domain.account import PASSWORD, AccessKey, Part
+from service.domain.account import PASSWORD, Part
 from service.domain.actor import WORKER, Actor
 from service.domain.capability import Plan, plan
 from service.domain.errors import Code, Conflict, ServiceError, Unavailable
@@ -16,9 +16,7 @@ from service.domain.standing import Standing
 from service.workflow.change import change, write_step
 from service.workflow.context import Context, RootSession
 from service.workflow.recorded import refuse, stored
-
-# AWS gives whole seconds by its own clock; ours may be off by this much.
-_CLOCK_TOLERANCE = timedelta(minutes=1)
+from service.workflow.take_away import is_of_the_time
 
 # A doubt that AWS cannot be asked about must end as well: it keeps others from asking for the same thing.
 _PATIENCE = timedelta(days=1)
@@ -74,7 +72,7 @@ def _find_out(ctx: Context, root: RootSession, request: OperationRequest) -> "tu
     if not new:
         detail = "AWS made no key, or it is gone. File a new request."
         return (Refused(code=ResultCode.NOT_CREATED, detail=detail, signer_key_id=root.signer_key_id),)
-    if len(new) == 1 and not observed.is_held(new[0]) and _is_of_the_time(ctx, request, new[0]):
+    if len(new) == 1 and not observed.is_held(new[0]) and is_of_the_time(ctx, request, new[0]):
         return _take_back(root, new[0].access_key_id)
     return _quarantine(root, "cannot be told from this request's", *(key.access_key_id for key in new))
 
@@ -100,14 +98,6 @@ def _quarantine(root: RootSession, why: str, *access_key_ids: str) -> "tuple[Out
     return Refused(code=ResultCode.QUARANTINED, detail=detail, signer_key_id=root.signer_key_id), quarantined(
         *access_key_ids
     )
-
-
-def _is_of_the_time(ctx: Context, request: OperationRequest, key: AccessKey) -> bool:
-    """Return whether the key was made while our one call could have been under way."""
-    if request.claimed_at is None:
-        return False
-    earliest = request.claimed_at - _CLOCK_TOLERANCE
-    return earliest <= key.created_at <= request.claimed_at + ctx.roots.call_budget + _CLOCK_TOLERANCE
 
 
 def _seen_in(found: Mapping[str, str], operation: Operation, signer_key_id: str) -> Outcome:

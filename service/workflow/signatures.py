@@ -5,6 +5,7 @@ of the very same events, under the very same settings, is kept. A decision's sig
 """
 
 import json
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,8 +19,9 @@ from service.db.engine import Tx
 from service.db.proved_log import read_log
 from service.db.tree import PastHead
 from service.domain.canonical import parse_timestamp
-from service.domain.event_table import KEY_ENDORSED, KEY_REGISTERED, KEY_REVOKED, PERSON_SUSPENDED
-from service.domain.request import Decision
+from service.domain.event_table import KEY_ENDORSED, KEY_REGISTERED, KEY_REVOKED, PERSON_REINSTATED, PERSON_SUSPENDED
+from service.domain.policy import SMALLEST_QUORUM
+from service.domain.request import Decision, OperationRequest
 from service.domain.roster import (
     Endorsement,
     Facts,
@@ -94,22 +96,23 @@ def signatures_of(ctx: Context, tx: Tx, pairs: Collection[Pair]) -> Signatures:
     return _signatures(ctx, tx, pairs, demands_of(ctx.signing))
 
 
-def signatures_at(ctx: Context, tx: Tx, decisions: Iterable[Decision], claimed: int) -> Signatures:
-    """Return what the signatures of these decisions proved when event `claimed` began the execution.
+def signatures_at(ctx: Context, tx: Tx, request: OperationRequest, claimed: int) -> Signatures:
+    """Return what the signatures of its decisions proved when event `claimed` began the execution of this request.
 
-    A key that was revoked later does not matter, nor settings that have become stricter. Raise Unavailable.
+    A key that was revoked later does not matter, nor a higher quorum. Raise Unavailable.
     """
-    return _signatures(ctx, tx, pairs_of(decisions), _demands_of_facts(ctx.signing), claimed - 1)
+    quorum = max(SMALLEST_QUORUM, min(ctx.policy.quorum, request.filing.quorum))
+    then = replace(ctx, policy=replace(ctx.policy, quorum=quorum))
+    keys = tuple(each for each in keys_of(ctx, tx).events if each.seq < claimed)
+    return _signatures(ctx, tx, pairs_of(request.decisions), _demands_of_facts(ctx.signing), _keys(then, keys))
 
 
-def _signatures(
-    ctx: Context, tx: Tx, pairs: Collection[Pair], wanted: Demands, position: int | None = None
-) -> Signatures:
+def _signatures(ctx: Context, tx: Tx, pairs: Collection[Pair], wanted: Demands, then: Keys | None = None) -> Signatures:
+    """Return what these signatures prove, by today's keys or by those of `then`."""
     signed = {pair: _proved(pair, wanted) for pair in pairs}
     said = [found[0] for found in signed.values() if not isinstance(found, Unproved)]
-    keys, heads = _read(ctx, tx, {statement.head.size for statement in said})
-    if position is not None:
-        keys = _keys(ctx, tuple(each for each in keys.events if each.seq <= position))
+    now, heads = _read(ctx, tx, {statement.head.size for statement in said})
+    keys = then or now
     return Signatures(
         service=ctx.log.origin,
         roster=keys.roster,
@@ -236,8 +239,22 @@ def _keys(ctx: Context, events: tuple[KeyEvent, ...]) -> Keys:
         events=events,
         roster=roster,
         enrolled=enrolled(roster, ctx.signing.founders, ctx.policy.quorum),
-        suspended={str(each.data.get("person")): each.seq - 1 for each in events if each.name == PERSON_SUSPENDED},
+        suspended=_suspended(events),
     )
+
+
+def _suspended(events: Iterable[KeyEvent]) -> Mapping[str, int]:
+    """Return the position of each person's last suspension. Whoever was not reinstated is suspended for ever."""
+    last: dict[str, int] = {}
+    still: set[str] = set()
+    for each in events:
+        person = str(each.data.get("person"))
+        if each.name == PERSON_SUSPENDED:
+            last[person] = each.seq - 1
+            still.add(person)
+        elif each.name == PERSON_REINSTATED:
+            still.discard(person)
+    return last | dict.fromkeys(still, sys.maxsize)
 
 
 def _roster(ctx: Context, facts: Sequence[Fact | str], at: int) -> Roster:

@@ -7,6 +7,7 @@ from service.db.engine import Tx
 from service.domain.actor import WORKER, Actor, ActorKind, Group
 from service.domain.demands import SignedApprovals
 from service.domain.directory import Directory
+from service.domain.errors import Unavailable
 from service.domain.policy import Policy
 from service.domain.proof import is_sign_in
 from service.domain.request import Decision, OperationRequest
@@ -29,13 +30,15 @@ def standing_of(
     all_approvers: bool = False,
     just_signed_in: bool = False,
     presented: Pair | None = None,
+    stopping: bool = False,
 ) -> Standing:
     """Return today's people, tokens and policy, to judge this request and what `actor` does to it.
 
     Of those who could still decide it has as many as the quorum needs, if there are so many, or `all_approvers`.
     `just_signed_in` says that the actor's credential was checked in this snapshot of the database.
     `held` blocks suspensions and token revocations until the transaction ends. Take every other lock before.
-    `presented` are the statement and the signature of a decision that the actor is about to make.
+    `presented` are the statement and the signature of a decision that the actor is about to make. While signatures
+    cannot be judged, none counts for somebody who is `stopping` the request. Raise Unavailable for anybody else.
     """
     if held:
         audit.hold(tx)
@@ -45,7 +48,12 @@ def standing_of(
     owners, good = _credentials(ctx, tx, request.decisions, None if just_signed_in or actor == WORKER else actor)
     if actor is not None and just_signed_in:
         good = frozenset({actor.credential})
-    signatures = _signatures(ctx, tx, [request], [policy], presented)
+    try:
+        signatures = _signatures(ctx, tx, [request], [policy], presented)
+    except Unavailable:
+        if not stopping:
+            raise
+        signatures = NOTHING_SIGNED
     if SignedApprovals.REQUIRED in {policy.signed_approvals, filing.signed_approvals}:
         concerned |= signatures.holders  # nobody else can approve
     directory = directory_for(

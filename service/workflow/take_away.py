@@ -1,5 +1,7 @@
 """Taking a key away: deactivated, and deleted when the grace is over. Every step is written down by itself."""
 
+from datetime import timedelta
+
 from service.domain.account import ACTIVE, AccessKey
 from service.domain.errors import Code, Conflict, ExecutionFailed, Unavailable
 from service.domain.event_table import KEY_DEACTIVATED
@@ -9,6 +11,7 @@ from service.domain.outcome import Done, Refused, ResultCode
 from service.domain.request import OperationRequest, Result
 from service.workflow.change import write_step
 from service.workflow.context import Context, RootSession
+from service.workflow.doubts import altered
 
 # What became of it, for the result of its request.
 TAKEN_AWAY = "so the key was deactivated, and then deleted"
@@ -25,13 +28,28 @@ def ended(code: ResultCode, detail: str, access_key_id: str, done: Done) -> Resu
     )
 
 
+# AWS gives whole seconds by its own clock; ours may be off by this much.
+_CLOCK_TOLERANCE = timedelta(minutes=1)
+
+
+def is_of_the_time(ctx: Context, request: OperationRequest, key: AccessKey) -> bool:
+    """Return whether the key was made while our one call could have been under way."""
+    if request.claimed_at is None:
+        return False
+    earliest = request.claimed_at - _CLOCK_TOLERANCE
+    return earliest <= key.created_at <= request.claimed_at + ctx.roots.call_budget + _CLOCK_TOLERANCE
+
+
 def take_away(
     ctx: Context, root: RootSession, request: OperationRequest, key: AccessKey
 ) -> tuple[OperationRequest, Done] | None:
     """Go as far as is due, and return the request once its key is deleted, with what AWS said.
 
-    Raises Unavailable when AWS is away, ExecutionFailed when it refuses, Conflict when somebody was quicker.
+    Raises Unavailable when AWS is away, ExecutionFailed when it refuses, Conflict when somebody was quicker. Raises it
+    as well when AWS made the key at another time than that of the execution, so that it is none of this request.
     """
+    if not is_of_the_time(ctx, request, key):
+        raise altered("AWS made this key at another time.")
     if request.deactivated_at is None:
         done = Done(signer_key_id=root.signer_key_id, aws_request_id=None)
         if key.status == ACTIVE:

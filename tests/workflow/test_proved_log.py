@@ -1,27 +1,34 @@
 """The owner of the tables can change every column. What judges signatures relies on contents that the tree proves."""
 
 import json
+import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, insert, select, update
 from support.builders import ACCOUNT, OTHER_ACCOUNT
 from support.house import House
 from support.past_triggers import as_its_owner, contents, rewritten
 from support.refusals import code_of
 from support.signing import approve, begin_signing, counting, enrol, restart, signed
 
-from service.db import audit, proved_log
+from service.db import audit, proved_log, tree
 from service.db.engine import begin, read
+from service.db.faults import Interrupted
 from service.db.proved_log import read_log
-from service.db.tables import audit_events, audit_tree, decisions, requests
+from service.db.tables import audit_events, audit_head, audit_tree, decisions, people, requests
+from service.domain.account import Part
 from service.domain.actor import WORKER
+from service.domain.canonical import Json, canonical
 from service.domain.demands import SignedApprovals
 from service.domain.errors import Code, Unavailable
-from service.domain.event_table import LOG_READ
+from service.domain.event_table import LOG_READ, REQUEST_WAITING
 from service.domain.events import Event
+from service.domain.merkle import leaf_hash
+from service.domain.operation import OperationName
 from service.domain.outcome import CreatedKey
 from service.domain.policy import Policy
 from service.domain.request import OperationRequest, Status
@@ -31,6 +38,7 @@ from service.workflow.announce import announce
 from service.workflow.decide import confirm_receipt
 from service.workflow.people import reinstate, suspend
 from service.workflow.signing_keys import own_keys, revoke
+from service.workflow.take_away import take_away
 
 LIFETIME, GRACE = timedelta(days=30), timedelta(hours=24)
 
@@ -44,8 +52,9 @@ def signing(house: House) -> House:
 
 
 def in_a_new_process(house: House) -> House:
-    """Forget what this process has read."""
-    proved_log._KNOWN.pop(house.ctx.engine, None)
+    """Forget what this process has read and written."""
+    for memory in (proved_log._KNOWN, proved_log._WRITTEN):
+        memory.pop(house.ctx.engine, None)
     return house
 
 
@@ -127,10 +136,7 @@ def test_a_rejection_stays_whatever_becomes_of_its_event(signing: House, process
     request = signing.file()
     for person in ("bob", "carol"):
         approve(signing, request, person)
-    signing.client("dave").post(
-        f"/v1/requests/{request.filing.request_id}/decisions",
-        json={"decision": "reject", "digest": request.digest, "comment": "no"},
-    )
+    reject(signing, request)
     with as_its_owner(signing) as tx:
         told = audit_events.c.request_id == request.filing.request_id
         after = tx.execute(
@@ -147,6 +153,95 @@ def test_a_rejection_stays_whatever_becomes_of_its_event(signing: House, process
         tx.execute(update(requests).values(status="approved", ended_at=None))
     assert code_of(lambda: process(signing).execute(request)) in {Code.ALTERED, Code.UNAVAILABLE}
     assert signing.aws.keys(ACCOUNT).keys() == {signing.signer}
+
+
+def test_a_request_that_has_ended_lives_no_second_time(signing: House) -> None:
+    request = signing.file()
+    for person in ("bob", "carol"):
+        approve(signing, request, person)
+    approved = told_of(signing, request)
+    signing.client("alice").post(f"/v1/requests/{request.filing.request_id}/withdrawal")
+    with as_its_owner(signing) as tx:
+        mine = audit_events.c.request_id == request.filing.request_id
+        tx.execute(update(audit_events).where(mine).values(request_id=None, event="log.read"))
+        again = contents(tx) + [event | {"previous": None} for event in approved]
+        rewritten(tx, [event | {"seq": seq} for seq, event in enumerate(again, 1)])
+        tx.execute(update(requests).values(status="approved", ended_at=None))
+    assert code_of(lambda: signing.execute(request)) is Code.ALTERED
+
+
+def told_of(house: House, request: OperationRequest) -> list[dict[str, object]]:
+    return [json.loads(content) for content in house.events(request)]
+
+
+@pytest.mark.parametrize("what", ["a rejection", "a revocation"])
+def test_what_this_process_wrote_cannot_be_cut_off(signing: House, what: str) -> None:
+    request = signing.file()
+    for person in ("bob", "carol"):
+        approve(signing, request, person)
+    size = len(contents_of(signing))
+    if what == "a rejection":
+        reject(signing, request)
+    else:
+        revoked(signing)
+    with as_its_owner(signing) as tx:
+        rewritten(tx, contents(tx)[:size])
+        tx.execute(delete(decisions).where(decisions.c.decision == "reject"))
+        tx.execute(update(requests).values(status="approved", ended_at=None))
+    assert code_of(lambda: counting(signing)) is Code.UNAVAILABLE
+    assert code_of(lambda: signing.execute(request)) is Code.UNAVAILABLE
+
+
+def reject(house: House, request: OperationRequest) -> int:
+    answer = house.client("dave").post(
+        f"/v1/requests/{request.filing.request_id}/decisions",
+        json={"decision": "reject", "digest": request.digest, "comment": "no"},
+    )
+    return int(answer.status_code)
+
+
+def test_while_the_log_is_refused_people_can_stop_requests_and_the_process_is_not_ready(signing: House) -> None:
+    first, second = signing.file(), signing.file(account_id=OTHER_ACCOUNT)
+    counting(signing)
+    with as_its_owner(signing) as tx:
+        rewritten(tx, contents(tx)[:-1])
+    assert signing.client("bob").get("/readyz").status_code == 503
+    assert reject(signing, first) == 200
+    assert signing.client("alice").post(f"/v1/requests/{second.filing.request_id}/withdrawal").status_code == 200
+
+
+def test_a_reader_whose_snapshot_is_older_than_the_memory_is_asked_to_begin_again(signing: House) -> None:
+    with read(signing.ctx.engine) as tx:
+        tx.execute(select(func.count()).select_from(requests))
+        other = threading.Thread(target=lambda: (signing.file(), counting(signing)))
+        other.start()
+        other.join()
+        with pytest.raises(Interrupted):
+            read_log(tx)
+    assert counting(signing) == {"bob", "carol", "dave"}
+
+
+def test_a_slower_reader_does_not_put_the_memory_back(signing: House) -> None:
+    with read(signing.ctx.engine) as tx:
+        before = read_log(tx)
+    signing.file(account_id=OTHER_ACCOUNT)
+    counting(signing)
+    kept = proved_log._KNOWN[signing.ctx.engine]
+    proved_log._remember(signing.ctx.engine, before)
+    assert proved_log._KNOWN[signing.ctx.engine] is kept
+
+
+def test_a_suspended_person_s_signature_counts_for_nothing_until_the_log_has_a_reinstatement(signing: House) -> None:
+    request = signing.file()
+    suspend(signing.ctx, WORKER, "dave", "gone")
+    with as_its_owner(signing) as tx:
+        tx.execute(update(people).values(suspended_at=None))
+    assert code_of(lambda: approve(signing, request, "dave")) is Code.WRONG_SIGNATURE
+    with as_its_owner(signing) as tx:
+        tx.execute(update(people).values(suspended_at=signing.clock()))
+    reinstate(signing.ctx, WORKER, "dave", "back")
+    signing.clock.advance(timedelta(seconds=1))
+    assert code_of(lambda: approve(signing, request, "dave")) is None
 
 
 def test_what_was_read_in_a_transaction_that_is_rolled_back_is_not_kept(signing: House) -> None:
@@ -189,6 +284,52 @@ def test_an_old_statement_is_not_made_fresh_by_changing_the_time_of_the_next_eve
         later = json.dumps(event | {"at": "2999-01-01T00:00:00.000000Z"})
         tx.execute(update(audit_events).where(audit_events.c.seq == after).values(content=later))
     assert code_of(lambda: approve(signing, request, "bob", pair)) is Code.UNAVAILABLE
+
+
+def test_an_event_from_the_future_keeps_no_statement_fresh(signing: House) -> None:
+    request = signing.file()
+    pair = signed(signing, request, "bob")
+    planted(signing, "log.read", at="2999-01-01T00:00:00.000000Z")
+    signing.clock.advance(timedelta(hours=20))
+    assert code_of(lambda: approve(signing, request, "bob", pair)) is Code.STATEMENT_TOO_OLD
+
+
+# --- events that the service did not write ---
+
+
+def planted(house: House, name: str, **said: Json) -> None:
+    """Append an event with its tree, as the service's role can."""
+    placed(house, name, lambda seq: canonical({"event": name, "request_id": None, "seq": seq} | said).decode())
+
+
+def placed(house: House, name: str, content: Callable[[int], str]) -> None:
+    house.is_forged = True
+    with begin(house.ctx.engine) as tx:
+        audit.hold(tx)
+        head, seq = tree.head(tx), audit.head(tx) + 1
+        text = content(seq)
+        tx.execute(update(audit_head).values(size=seq))
+        tx.execute(insert(audit_events).values(seq=seq, at=house.clock(), event=name, content=text))
+        tree.grow(tx, seq - 1, [leaf_hash(text.encode())], head)
+
+
+@pytest.mark.parametrize("name", ["log.read", "policy.changed", "signing_key.revoked", "signing_key.registered"])
+def test_garbage_in_the_log_stops_nobody(signing: House, name: str) -> None:
+    request = signing.file()
+    placed(signing, name, lambda seq: f'{{garbage,"event":"{name}","request_id":null,"seq":{seq}}}')
+    over_it = canonical({"log": {"size": len(rows(signing))}}).decode()
+    planted(signing, "signing_key.registered", at="2026-01-01T00:00:00.000000Z", data={"statement": over_it})
+    in_a_new_process(restart(signing))
+    for person in ("bob", "carol"):
+        approve(signing, request, person)
+    assert signing.execute(request)[0].status is Status.DELIVERED
+    told = signing.client("alice").get(f"/v1/requests/{request.filing.request_id}/evidence")
+    assert told.status_code == 200
+
+
+def rows(house: House) -> list[str]:
+    with read(house.owner) as tx:
+        return [*tx.execute(select(audit_events.c.content)).scalars()]
 
 
 def contents_of(house: House) -> list[dict[str, object]]:
@@ -236,6 +377,48 @@ def test_a_whole_story_without_signatures_takes_no_key_away(signing: House) -> N
     denied = [json.loads(each)["data"] for each in signing.events(request) if "execution.denied" in each]
     assert [each["code"] for each in denied] == ["altered"]
     assert "signed approvals" in denied[0]["reason"]
+
+
+def test_a_story_of_which_only_the_filing_is_true_takes_no_key_away(house: House) -> None:
+    announce(house.ctx)
+    request = house.file(lifetime=LIFETIME)
+    begin_signing(house)
+    required = house.ctx.policy
+    house.change(policy=policy(house, SignedApprovals.OFF))
+    house.approve(request)
+    _, key = house.execute(request)
+    assert key is not None
+    request = confirm_receipt(house.ctx, house.actor("alice"), request.filing.request_id).request
+    house.change(policy=required)
+    house.is_forged = True
+    assert not ends(house, request, key)
+
+
+def test_a_key_from_another_time_is_not_the_one_that_was_made(signing: House) -> None:
+    request, key = delivered(signing, "bob", "carol")
+    later = replace(request, claimed_at=signing.clock() + timedelta(hours=1))
+    with signing.ctx.sign_in(ACCOUNT, OperationName.DEACTIVATE_ACCESS_KEY) as root:
+        found = root.observe_twice(signing.clock(), Part.SIGNER).key(key.access_key_id)
+        assert found is not None
+        assert code_of(lambda: take_away(signing.ctx, root, later, found)) is Code.ALTERED
+    assert signing.aws.keys(ACCOUNT)[key.access_key_id] == "Active"
+
+
+def test_only_the_steps_of_a_request_say_what_it_made(signing: House) -> None:
+    request, key = delivered(signing, "bob", "carol")
+    signing.aws.delete_root_key(ACCOUNT, key.access_key_id)
+    victim = signing.spare_key()
+    with as_its_owner(signing) as tx:
+        tx.execute(update(requests).values(result_access_key_id=victim))
+    result = signing.now(request).result
+    assert result is not None
+    with begin(signing.ctx.engine) as tx:
+        waiting = Event(REQUEST_WAITING, {"result": result.document})
+        audit.append(tx, waiting, actor=WORKER, at=signing.clock(), request_id=request.filing.request_id)
+    for time in (LIFETIME, GRACE, GRACE):
+        signing.clock.advance(time)
+        run_pass(signing.ctx)
+    assert signing.aws.keys(ACCOUNT)[victim] == "Active"
 
 
 def test_a_key_whose_approvers_retired_theirs_since_ends_as_was_approved(signing: House) -> None:

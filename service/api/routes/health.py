@@ -7,7 +7,7 @@ from service.api.deps import Ctx
 from service.api.problems import documented
 from service.api.schemas import outputs
 from service.domain.errors import Code
-from service.workflow.health import check_ready, check_writes
+from service.workflow.health import check_log, check_ready, check_writes
 
 router = APIRouter(tags=["Health"])
 
@@ -25,11 +25,12 @@ async def livez(request: Request) -> outputs.AliveOut:
     "/readyz", operation_id="readyz", summary="Can it serve?", responses=_YES | documented(common=(Code.UNAVAILABLE,))
 )
 def readyz(ctx: Ctx) -> outputs.HealthOut:
-    """Check that the database answers, has the schema that this version needs, and accepts a write. No sign-in is
-    required.
+    """Check that the database answers, has the schema that this version needs, and accepts a write. Where approvals are
+    signed, check that the audit log is the one that this process has read. No sign-in is required.
 
     It tries at most one write every ten seconds; in between it returns the last result.
     """
     check_ready(ctx)
     check_writes(ctx)
+    check_log(ctx)
     return outputs.HealthOut(status="ok")
