@@ -253,7 +253,7 @@ def test_a_pass_with_nothing_due_costs_the_same_with_a_thousand_accounts(house: 
 
     assert len([statement for statement in asked if statement.startswith("SELECT requests")]) == 8
     assert not [statement for statement in asked if "expectations" in statement or "FROM people" in statement]
-    assert len(asked) <= 11
+    assert len(asked) <= 12
 
 
 def test_a_pass_notices_that_another_process_has_checked_an_account(house: House) -> None:

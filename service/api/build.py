@@ -22,6 +22,7 @@ from service.api.routes import (
     health,
     hooks,
     requests,
+    rules,
     signing,
 )
 from service.api.sign_ins import SignIns
@@ -91,6 +92,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
             requests,
             decisions,
             signing,
+            rules,
             execution,
             accounts,
             drift,

@@ -1,10 +1,12 @@
 """Converts signing keys and statements into response bodies. It decides nothing."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Any
 
 from service.api.schemas import outputs
 from service.api.schemas import signing_outputs as out
+from service.workflow.rule_versions import Version
 from service.workflow.sign import DecisionToSign, ToSign
 from service.workflow.signing_keys import Listing, SigningKey
 
@@ -35,6 +37,35 @@ def decision_out(found: DecisionToSign) -> out.DecisionToSignOut:
         consistency=None if proof is None else [b64encode(part).decode() for part in proof],
         keys=[_key(found.keys, key) for key in found.keys.keys],
     )
+
+
+def versions_out(versions: Sequence[Version]) -> out.RulesVersionsOut:
+    return out.RulesVersionsOut(items=[out.RulesVersionOut(**_version(each)) for each in versions])
+
+
+def rules_out(version: Version) -> out.RulesFileOut:
+    signed = version.signed
+    return out.RulesFileOut(**_version(version), text=signed.file.text, signatures=list(signed.signatures))
+
+
+def _version(version: Version) -> dict[str, Any]:
+    rules = version.signed.file.rules
+    return {
+        "version": rules.version,
+        "digest": rules.digest,
+        "previous": rules.previous,
+        "recorded_at": version.recorded_at,
+        "is_in_force": version.is_in_force,
+        "signers": [
+            out.RulesSignerOut(
+                fingerprint=each.key.fingerprint,
+                person=None
+                if each.person is None
+                else outputs.ActorOut(subject=each.person, name=version.name_of(each.person)),
+            )
+            for each in version.signers
+        ],
+    }
 
 
 def _to_sign(to_sign: ToSign) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def compose(settings: Settings, *, with_aws: bool = True, read_only: bool = Fals
                 delivery_retention=settings.notify.retention,
                 log=_log(settings.audit),
                 signing=settings.signing_in_force(),
+                signed_rules=settings.signed_rules,
                 has_form=patterns.matches,
             )
     finally:

@@ -19,6 +19,7 @@ from service.workflow.accounts import SourceCheck, check_account, is_hopeless, o
 from service.workflow.context import Context
 from service.workflow.drift import DriftCheck, check_drift
 from service.workflow.health import check_ready
+from service.workflow.rules_in_force import check_acceptable
 
 app = Commands()
 
@@ -126,6 +127,7 @@ def drift(ctx: typer.Context, parallel: Parallel = 8) -> None:
         fail("Each process has its own simulated AWS; ask the service instead: POST /v1/accounts/{id}/drift-check.")
     with plainly(), compose(settings) as context:
         check_ready(context)
+        check_acceptable(context)
         known, all_listed = _known(context)
         accounts = [account for account in known if is_readable(account)]
         checks = for_each_account(

@@ -42,6 +42,7 @@ app.later(
     "Approve a request with your own key, after you have read what will happen.",
 )
 app.later("signing-key", "service.cli.signing_key:app", "Signing keys, over HTTP: list, add, endorse, revoke.")
+app.later("rules", "service.cli.rules:app", "The rules that a quorum signs: init, sign, show, diff.")
 app.later("notify", "service.cli.notify:app", "Destinations of events.")
 app.later("audit", "service.cli.audit:app", "The audit log: keys, anchors, verification.")
 

@@ -14,7 +14,7 @@ from service.domain.strictness import Change, role_changes
 from service.settings import Settings
 
 # Tables whose differences are told above, or are nobody's right.
-_JUDGED = {"policy", "rules", "groups", "people", "machines", "signing", "founders"}
+_JUDGED = {"policy", "rules", "groups", "people", "machines", "signing", "founders", "emergency"}
 # The settings of an issuer for signing in from a browser. They do not say whose tokens are trusted.
 _OF_CLIENTS = {"client_id", "client_secret", "scopes", "sends", "authorization_parameters", "token_parameters"}
 

@@ -13,7 +13,7 @@ from service.cli.common import errors, plainly
 from service.domain.actor import WORKER, Actor
 from service.settings import FaultySettings, Settings, load
 from service.workflow.context import Context
-from service.workflow.health import check_ready
+from service.workflow.health import check_ready, has_signed_rules
 
 
 def load_settings(file: Path | None, read: Callable[[Path | None], Settings] = load) -> Settings:
@@ -47,4 +47,9 @@ def ready(ctx: typer.Context) -> Iterator[Context]:
     settings = load_settings(ctx.obj)
     with plainly(), compose(settings, with_aws=False) as context:
         check_ready(context)
+        if has_signed_rules(context):
+            # Only then: it loads what verifies signatures.
+            from service.workflow.rules_in_force import check_acceptable
+
+            check_acceptable(context)
         yield context

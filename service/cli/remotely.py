@@ -21,7 +21,10 @@ TERMINAL = "/dev/tty"
 _NARROWEST, _USUAL = 40, 80
 _MISUSED = 2
 
-Server = Annotated[str, typer.Option(envvar="ROOTQUORUM_URL", help="The service: https, or http on loopback.")]
+_URL = typer.Option("--server", envvar="ROOTQUORUM_URL", help="The service: https, or http on loopback.")
+Server = Annotated[str, _URL]
+# Of a command that can do without.
+AnyServer = Annotated[str | None, _URL]
 TokenFile = Annotated[
     Path | None, typer.Option(help="A file with your token; else ROOTQUORUM_TOKEN, else it is read from stdin.")
 ]

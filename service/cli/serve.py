@@ -17,6 +17,7 @@ from service.cli.staying import check_may_be_several, staying_settings
 from service.db import schema
 from service.settings import PREFIX
 from service.workflow.health import check_ready, check_writes
+from service.workflow.rules_in_force import adopt
 
 # uvicorn replaces a child that does not answer for this long; starting one takes seconds on a small machine.
 _SILENCE_SECONDS = 60
@@ -40,6 +41,7 @@ def serve(
             schema.migrate(context.engine)
         check_ready(context)
         check_writes(context)
+        adopt(context)
     # uvicorn re-raises the signal after the running requests; then everything here is closed in order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     several = f"{one_of_several.__module__}:{one_of_several.__name__}"

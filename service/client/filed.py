@@ -52,6 +52,8 @@ def _filing(document: dict[str, Any]) -> Filing:
     target = KINDS[name].target
     placement = document.get("placement")
     wanted = dict(_SAME) | {"id": (str,)} | ({} if target is None else {target: (str,)})
+    # A null there is no canonical filing.
+    wanted |= {"rules": (str,)} if "rules" in document else {}
     if any(type(document[each]) not in types for each, types in wanted.items()):
         raise TypeError("a member is of another type")
     fields: dict[str, Any] = {each: document[each] for each in _SAME}
@@ -66,6 +68,7 @@ def _filing(document: dict[str, Any]) -> Filing:
         observed=RootCredentials.from_document(document["observed"]),
         demands=tuple(Demand.from_document(each) for each in document.get("demands", ())),
         placement=None if placement is None else Placement.from_document(placement),
+        rules=document.get("rules"),
         signed_approvals=SignedApprovals(document.get("signed_approvals", SignedApprovals.OFF)),
     )
 

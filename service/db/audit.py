@@ -13,7 +13,7 @@ from service.db.engine import Tx
 from service.db.tables import audit_events, audit_head, audit_reads, audit_tree
 from service.domain.actor import Actor
 from service.domain.canonical import canonical
-from service.domain.event_table import POLICY_CHANGED, REFUSALS
+from service.domain.event_table import POLICY_CHANGED, REFUSALS, RULES_SIGNED
 from service.domain.events import Event, record
 from service.domain.merkle import leaf_hash
 
@@ -108,6 +108,22 @@ def policies(tx: Tx) -> Sequence[tuple[int, str]]:
     """Return the number and canonical JSON of every `policy.changed`, oldest first."""
     query = select(audit_events.c.seq, audit_events.c.content).where(text(f"event = '{POLICY_CHANGED}'"))
     return [(row.seq, row.content) for row in tx.execute(query.order_by(audit_events.c.seq))]
+
+
+def last_rules(tx: Tx) -> tuple[int, str] | None:
+    """Return the number and canonical JSON of the last version of the signed rules by its column, None if there is
+    none. What judges signatures reads `proved_log` instead.
+    """
+    row = tx.execute(_LAST_RULES).first()
+    return None if row is None else (row.seq, row.content)
+
+
+_LAST_RULES = (
+    select(audit_events.c.seq, audit_events.c.content)
+    .where(text(f"event = '{RULES_SIGNED}'"))  # as the index says it
+    .order_by(audit_events.c.seq.desc())
+    .limit(1)
+)
 
 
 def last(tx: Tx) -> int:

@@ -36,6 +36,7 @@ from service.domain.event_table import (
     REQUEST_EXPIRED,
     REQUEST_REJECTED,
     REQUEST_WITHDRAWN,
+    RULES_SIGNED,
 )
 from service.domain.merkle import EMPTY, Frontier, leaf_hash
 from service.domain.rulebook import strictest_signing
@@ -51,7 +52,7 @@ _LAST = {
     KEY_ROLLED_BACK,
     KEY_RETIRED,
 }
-_ABOUT_KEYS = OF_KEYS | {PERSON_REINSTATED}
+_ABOUT_KEYS = OF_KEYS | {PERSON_REINSTATED, RULES_SIGNED}
 # The members of an event after its data, in RFC 8785's order. No text of a person stands among them.
 _TAIL = re.compile(
     r',"event":"([a-z_.]+)"(?:,"previous":(?:null|[0-9]+))?,"request_id":(?:null|"([^"\\]+)"),"seq":([0-9]+)\}\Z'
@@ -71,8 +72,9 @@ class Life:
 class ProvedLog:
     """The log up to `frontier`.
 
-    `about_keys` has number, name and content of each event that decides whose signature counts, in order. `lives` has
-    each request for which something may still be done; None is a request that has ended, which lives no second time.
+    `about_keys` has number, name and content of each event that decides whose signature counts, in order: the events of
+    keys, and the versions of the signed rules. `lives` has each request for which something may still be done; None is
+    a request that has ended, which lives no second time.
     `asked_since` maps a demand of signatures to the number of the first rulebook with it.
     """
 

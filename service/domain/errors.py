@@ -168,6 +168,10 @@ class Code(StrEnum):
         "The configured credential is not the root user of this account. Nothing was done with it.",
     )
     EXECUTION_FAILED = ("execution_failed", "{why} The request has failed; file a new one.")
+    RULES_NOT_IN_FORCE = (
+        "rules_not_in_force",
+        "This process has other rules than those in force. It decides, files and executes nothing until it restarts.",
+    )
     NOT_RECORDED = (
         "not_recorded",
         (

@@ -145,6 +145,9 @@ POLICY_CHANGED = _of_service(
     before_execution=True,
     published=True,
 )
+RULES_SIGNED = _of_service(
+    "rules.signed", "A version of the signed rules came into force", before_execution=True, published=True
+)
 
 # Destinations.
 DELIVERY_FAILED = _of_service(

@@ -19,6 +19,7 @@ class Filing:
     `execution_window` starts with the approval. `receipt_window` and `lifetime` start with the delivery of a secret.
     `rollback_grace` starts when a key is deactivated because its receipt did not come or its lifetime has ended.
     `demands` are those of the rules that applied. `placement` is what they could match; None if there were no rules.
+    `rules` is the hex SHA-256 of the signed rules in force; None if none were signed.
     Raise ValueError for a create that would run on approval, with nobody there to take the secret; and for a lifetime
     without a new key.
     """
@@ -44,6 +45,7 @@ class Filing:
     demands: tuple[Demand, ...] = ()
     placement: Placement | None = None
     signed_approvals: SignedApprovals = SignedApprovals.OFF
+    rules: str | None = None
 
     def __post_init__(self) -> None:
         if self.operation.is_create and self.run_on_approval:
@@ -61,8 +63,9 @@ class Filing:
     def document(self) -> Document:
         """Return the JSON document whose RFC 8785 form is hashed. Times are RFC 3339 in UTC, durations in seconds.
 
-        It omits `lifetime_seconds` if there is none, `demands` and `placement` if there were no rules, and
-        `signed_approvals` if it was off. So requests filed before these existed keep their digest.
+        It omits `lifetime_seconds` if there is none, `demands` and `placement` if there were no rules,
+        `signed_approvals` if it was off, and `rules` if none were signed. So requests filed before these existed keep
+        their digest.
         """
         lifetime: dict[str, Json] = {} if self.lifetime is None else {"lifetime_seconds": seconds(self.lifetime)}
         ruled: dict[str, Json] = {}
@@ -72,6 +75,8 @@ class Filing:
         signed: dict[str, Json] = {}
         if self.signed_approvals is not SignedApprovals.OFF:
             signed["signed_approvals"] = self.signed_approvals.value
+        if self.rules is not None:
+            signed["rules"] = self.rules
         return {
             "id": self.request_id,
             "account_id": self.account_id,

@@ -82,9 +82,10 @@ class Objection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signing:
-    """What signatures have to prove, and the founders: keys that count because the settings name them.
+    """What signatures have to prove, and the founders: keys that count because the rules name them.
 
-    The fields but the last are those of `service/signing/demands.py`, which loads a library.
+    `revoked` are fingerprints of keys that the settings let count for nothing. The fields but the last two are those of
+    `service/signing/demands.py`, which loads a library.
     """
 
     rp_id: str | None = None
@@ -93,6 +94,7 @@ class Signing:
     only_hardware: bool = False
     only_device_bound: bool = False
     founders: frozenset[Holder] = frozenset()
+    revoked: frozenset[str] = frozenset()
 
     def document(self) -> Document:
         """Return what the rulebook says of it. Nothing if the settings do not, as in the version before."""
@@ -108,6 +110,7 @@ class Signing:
             "only_hardware": self.only_hardware,
             "only_device_bound": self.only_device_bound,
             "founders": keys,
+            **({"revoked_keys": list[Json](sorted(self.revoked))} if self.revoked else {}),
         }
 
 

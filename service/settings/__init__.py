@@ -4,12 +4,20 @@
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsError,
+)
 
+from service.domain.rule_file import SignedRules
 from service.settings.environment import FILE_VARIABLE, faults_of_environment, faults_of_json
 from service.settings.faults import faults_of, faults_of_log, faults_of_rulebook
 from service.settings.model import PREFIX, Settings
@@ -23,6 +31,7 @@ from service.settings.sections import (
     TrackerSettings,
     path_of,
 )
+from service.settings.signed_rules import is_ruled, merged, misplaced, read_rules, rules_named
 from service.settings.words import Unreadable, faults_in, read_toml
 
 __all__ = [
@@ -89,7 +98,7 @@ def load_for_audit(file: Path | None = None) -> Settings:
     Other settings may be missing, or refer to something out of reach. A value that is wrong by itself is still refused.
     Raise FaultySettings.
     """
-    settings = load_values(file)
+    settings = load_values(file, with_rules=False)
     audit = settings.audit.for_others()
     if faults := [*faults_of_environment(), *faults_of_log(audit, frozenset())]:
         raise FaultySettings(faults)
@@ -127,10 +136,11 @@ def holds_secret(file: Path) -> bool:
     return any(True for _ in secrets_in(read_toml(file)))
 
 
-def load_values(file: Path | None = None, *, file_alone: bool = False) -> Settings:
+def load_values(file: Path | None = None, *, file_alone: bool = False, with_rules: bool = True) -> Settings:
     """Read settings and check each value alone; the combination may still be impossible. Raise FaultySettings.
 
-    With `file_alone`, the environment overrides nothing.
+    With `file_alone`, the environment overrides nothing. Without `with_rules`, a file of rules that they name is not
+    read.
     """
     named = _named(file)
     chosen = named or _DEFAULT_FILE
@@ -143,12 +153,41 @@ def load_values(file: Path | None = None, *, file_alone: bool = False) -> Settin
     except Unreadable as error:
         raise FaultySettings([str(error)]) from None
 
+    signed: SignedRules | None = None
     try:
-        return _Read(document=document, file_alone=file_alone)  # type: ignore[call-arg]  # for its sources
+        environment = {} if file_alone else EnvSettingsSource(Settings)()
+        rules = rules_named(document, environment, chosen)
+        if rules is not None and with_rules:
+            signed = _rules_of(document, environment, chosen, rules)
+            document = merged(document, signed)
+        settings = _Read(document=document, file_alone=file_alone)  # type: ignore[call-arg]  # for its sources
     except ValidationError as error:
-        raise FaultySettings([*faults_in(error, chosen)]) from None
+        raise FaultySettings([*_faults_in(error, chosen, signed)]) from None
     except (SettingsError, RecursionError):
         raise FaultySettings([*faults_of_json()] or ["A variable of the environment cannot be read."]) from None
+    settings._signed_rules = signed  # noqa: SLF001  # only here, and from then on it is read
+    return settings
+
+
+def _rules_of(document: Mapping[str, Any], environment: Mapping[str, Any], file: Path, rules: Path) -> SignedRules:
+    """Return the file of rules. Raise FaultySettings if it cannot be used, or if something stands beside it."""
+    try:
+        signed = read_rules(rules)
+    except Unreadable as error:
+        raise FaultySettings([str(error)]) from None
+    # Now that there is such a file, its name is no secret in the wrong place.
+    if faults := list(misplaced(document, environment, file, rules)):
+        raise FaultySettings(faults)
+    return signed
+
+
+def _faults_in(error: ValidationError, file: Path, signed: SignedRules | None) -> Iterator[str]:
+    """Yield the faults. Lines are those of the file that has the value."""
+    if signed is None:
+        yield from faults_in(error, lambda _: file)
+        return
+    rules = Path(signed.place)
+    yield from faults_in(error, lambda location: rules if is_ruled(location) else file)
 
 
 def _named(file: Path | None) -> Path | None:

@@ -25,6 +25,7 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from _faults_of_organizations(settings)
     yield from _faults_of_policy(settings)
     yield from faults_of_readings(settings)
+    yield from _faults_of_emergency(settings)
     if settings.model_fields_set & {"founders", "signing"} or settings.wants_signatures():
         from service.settings.signing_faults import faults_of_signing
 
@@ -51,7 +52,7 @@ def faults_of_rulebook(settings: Settings) -> Iterator[str]:
 
 
 def _faults_of_people(settings: Settings) -> Iterator[str]:
-    directory, policy = settings.directory(), settings.policy
+    directory, policy = settings.directory(), settings.policy_in_force()
     approvers = directory.all_approvers
     if not directory.may_grow and len(approvers) < policy.quorum:
         yield f"people: {len(approvers)} approvers are fewer than policy.quorum; nothing could ever be approved."
@@ -154,6 +155,14 @@ def _faults_of_policy(settings: Settings) -> Iterator[str]:
         yield f"policy.escalate_to: one of them is neither a webhook nor a chat; there are {there}."
     if (settings.policy.ticket_check or settings.policy.ticket_check_at_execution) and not settings.trackers:
         yield "policy.ticket_check: there is no tracker, so no ticket would ever pass."
+
+
+def _faults_of_emergency(settings: Settings) -> Iterator[str]:
+    emergency = settings.emergency
+    if settings.signed_rules is None and emergency != type(emergency)():
+        yield "emergency: it has no effect without signing.rules_file. Change the policy and the founders themselves."
+    if emergency.quorum is not None and emergency.quorum < settings.policy.quorum:
+        yield "emergency.quorum: it is lower than policy.quorum of the rules, and can only be higher."
 
 
 NO_ORIGIN = "audit.origin: missing. It is the log's name wherever its head is kept."

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from pydantic import PrivateAttr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.domain.account import Account
@@ -11,6 +12,7 @@ from service.domain.directory import Directory
 from service.domain.hours import DAYS, Hours
 from service.domain.policy import ApprovalComment, Policy
 from service.domain.roster import Holder
+from service.domain.rule_file import SignedRules
 from service.domain.rules import Rule, Rules
 from service.domain.signed import Signing
 from service.settings.sections import (
@@ -21,6 +23,7 @@ from service.settings.sections import (
     ChatSettings,
     DatabaseSettings,
     DestinationName,
+    EmergencySettings,
     FounderId,
     FounderSettings,
     GroupSettings,
@@ -71,12 +74,21 @@ class Settings(BaseSettings):
     hooks: dict[DestinationName, HookSettings] = {}
     audit: AuditSettings = AuditSettings()
     signing: SigningSettings = SigningSettings()
+    emergency: EmergencySettings = EmergencySettings()
     founders: dict[FounderId, FounderSettings] = {}
     people: dict[PersonId, PersonSettings] = {}
     machines: dict[SubjectId, MachineSettings] = {}
 
+    # Only `load` sets it: the file of rules and the signatures beside it, read once.
+    _signed_rules: SignedRules | None = PrivateAttr(default=None)
+
+    @property
+    def signed_rules(self) -> SignedRules | None:
+        return self._signed_rules
+
     def policy_in_force(self) -> Policy:
-        return Policy(**self.policy.model_dump())
+        quorum = max(self.policy.quorum, self.emergency.quorum or 0)
+        return Policy(**{**self.policy.model_dump(), "quorum": quorum})
 
     def rules_in_force(self) -> Rules:
         return Rules([rule_of(rule) for rule in self.rules])
@@ -87,7 +99,11 @@ class Settings(BaseSettings):
         return SignedApprovals.strictest(wanted) is not SignedApprovals.OFF
 
     def signing_in_force(self) -> Signing:
-        return Signing(**self.signing.model_dump(), founders=self.founders_keys())
+        return Signing(
+            **self.signing.model_dump(exclude={"rules_file"}),
+            founders=self.founders_keys(),
+            revoked=self.emergency.revoked_keys,
+        )
 
     def founders_keys(self) -> frozenset[Holder]:
         """Return each founder with each of their keys, without comments."""

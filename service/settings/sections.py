@@ -204,8 +204,12 @@ RelyingParty = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0
 
 
 class SigningSettings(_Section):
-    """What a signature has to prove beyond its key. Without `rp_id` and `origins` no passkey signs."""
+    """What a signature has to prove beyond its key. Without `rp_id` and `origins` no passkey signs.
 
+    `rules_file` is the file of rules that a quorum signs, relative to the settings file. All else is then in there.
+    """
+
+    rules_file: File | None = None
     rp_id: RelyingParty | None = None
     origins: frozenset[Origin] = frozenset()
     user_verified: bool = True
@@ -219,6 +223,16 @@ PublicKeyLine = Annotated[str, StringConstraints(min_length=20, max_length=4096)
 
 # Somebody whom a provider signs in is named by issuer and subject.
 FounderId = Annotated[str, StringConstraints(pattern=rf"^{SUBJECT_PATTERN}(#[!-~]{{1,255}})?$", max_length=255)]
+
+
+Fingerprint = Annotated[str, StringConstraints(pattern=r"^SHA256:[A-Za-z0-9+/]{43}$")]
+
+
+class EmergencySettings(_Section):
+    """What makes signed rules stricter at once, without their signatures: a higher quorum, and keys not to count."""
+
+    quorum: int | None = Field(default=None, ge=SMALLEST_QUORUM, le=100)
+    revoked_keys: frozenset[Fingerprint] = frozenset()
 
 
 class FounderSettings(_Section):

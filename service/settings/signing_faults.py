@@ -17,14 +17,13 @@ def faults_of_signing(settings: Settings) -> Iterator[str]:
         host = split_url(origin).hostname or ""
         if host != signing.rp_id and not host.endswith(f".{signing.rp_id}"):
             yield "signing.origins: one of them is not below signing.rp_id, so no browser would use the passkey there."
-    if settings.wants_signatures():
-        if settings.audit.origin is None:
-            yield "policy.signed_approvals: audit.origin is missing. Every statement has it."
-        if len(settings.founders) < settings.policy.quorum:
-            yield (
-                f"founders: {len(settings.founders)} people are fewer than policy.quorum. Nobody else's key could "
-                "ever be endorsed, and signed approvals would never be enough."
-            )
+    if settings.wants_signatures() and settings.audit.origin is None:
+        yield "policy.signed_approvals: audit.origin is missing. Every statement has it."
+    if (settings.wants_signatures() or settings.signed_rules) and len(settings.founders) < settings.policy.quorum:
+        yield (
+            f"founders: {len(settings.founders)} people are fewer than policy.quorum. Nobody else's key could ever be "
+            "endorsed, and signatures would never be enough."
+        )
     for person in sorted(settings.founders):
         yield from (f"{_place(settings, person)}: {fault}" for fault in _faults_of_person(settings, person))
     yield from _faults_of_keys(settings)

@@ -5,7 +5,7 @@ Messages of pydantic, tomllib or the standard library are never passed on, becau
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -87,12 +87,19 @@ class Unreadable(Exception):
 def read_toml(file: Path) -> dict[str, Any]:
     """Read a TOML file. Raise FileNotFoundError, Unreadable."""
     try:
-        # Editors on Windows add a byte order mark.
-        return tomllib.loads(file.read_bytes().decode().removeprefix("\ufeff"))
+        data = file.read_bytes()
     except FileNotFoundError:
         raise
     except OSError as error:
         raise Unreadable(f"{file} cannot be read: {error.strerror}.") from None
+    return parse_toml(file, data)
+
+
+def parse_toml(file: Path, data: bytes) -> dict[str, Any]:
+    """Parse the content of a TOML file. Raise Unreadable."""
+    try:
+        # Editors on Windows add a byte order mark.
+        return tomllib.loads(data.decode().removeprefix("\ufeff"))
     except UnicodeDecodeError as error:
         line = bytes(error.object)[: error.start].count(b"\n") + 1
         raise Unreadable(f"{file}, line {line}: the file is not UTF-8.") from None
@@ -112,11 +119,12 @@ def _toml_fault(file: Path, said: str) -> str:
     return f"{file}, {place}: {what if what in _TOML or what.endswith('twice') else 'This is not TOML'}."
 
 
-def faults_in(error: ValidationError, file: Path) -> Iterator[str]:
-    """Yield one sentence for each value that is wrong by itself. `file` is searched for line numbers."""
+def faults_in(error: ValidationError, file_of: Callable[[Location], Path]) -> Iterator[str]:
+    """Yield one sentence for each value that is wrong by itself. `file_of` is searched for line numbers."""
     wanted: dict[str, list[str]] = {}
     for fault in error.errors(include_url=False, include_input=False):
         location = fault["loc"]
+        file = file_of(location)
         if fault["type"] == "extra_forbidden":
             yield _unknown(location, file)
         elif location[-1:] == ("[key]",):

@@ -9,15 +9,18 @@ from service.domain.actor import WORKER
 from service.domain.canonical import Document
 from service.domain.rulebook import Rulebook, change
 from service.workflow.context import Context
+from service.workflow.rules_in_force import adopt
 from service.workflow.tell import tell
 
 
 @retried
 def announce(ctx: Context) -> None:
-    """Audit the rules of this process, unless the last ones in the log are the same. Raise Unavailable.
+    """Audit the rules of this process, unless the last ones in the log are the same.
 
-    Where people sign, read the log as well: what judges signatures has to know all of it.
+    Signed rules come into force with that. Where people sign, read the log as well: what judges signatures has to know
+    all of it. Raise Unavailable, also if the rules may not come into force.
     """
+    adopt(ctx)
     names = {account.account_id: account.name for account in ctx.accounts.named()}
     now = Rulebook(ctx.policy, ctx.rules, ctx.directory, names, ctx.signing.document()).document()
     with read(ctx.engine) as tx:

@@ -22,6 +22,7 @@ from service.domain.evidence import LogKey
 from service.domain.operation import Operation, OperationName
 from service.domain.outcome import Outcome
 from service.domain.policy import Policy
+from service.domain.rule_file import SignedRules
 from service.domain.rules import UNKNOWN, Placement, Rules
 from service.domain.signed import Signing
 from service.signing.notes import Signer
@@ -136,7 +137,7 @@ class Context:
 
     `lease` is the worker's lease on its current work, if there could be another worker. `public_url` is the base of
     links. `has_form` tells whether a pattern from the settings matches a whole text. `delivery_retention` is how long
-    ended deliveries are kept.
+    ended deliveries are kept. `signed_rules` are the file of rules and its signatures, if the settings name one.
     """
 
     engine: Engine
@@ -155,6 +156,7 @@ class Context:
     delivery_retention: timedelta = timedelta(days=90)
     log: Log = Log()
     signing: Signing = field(default_factory=Signing)
+    signed_rules: SignedRules | None = None
     pulse: Pulse = field(default_factory=Pulse)
 
     @contextmanager

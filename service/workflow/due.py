@@ -25,6 +25,7 @@ from service.workflow.lifetime import expire_key
 from service.workflow.reconcile import abandon, reconcile
 from service.workflow.remind import remind
 from service.workflow.rollback import roll_back
+from service.workflow.rules_in_force import check_rules
 from service.workflow.void import with_lost_votes
 
 
@@ -102,12 +103,14 @@ class DriftChecks:
 def due(ctx: Context, drift_checks: DriftChecks | None = None) -> Iterator[Step]:
     """Yield the steps that are due now. The worker runs them, one account's steps one by one, in this order.
 
+    Raise Unavailable if the rules of this process are not those in force: then nothing is done.
     Give the same `drift_checks` to every pass; None knows nothing yet.
     """
     now = ctx.now()
     executing_too_long = now - ctx.roots.call_budget
     in_doubt_long_enough = now - max(ctx.policy.consistency_delay, ctx.roots.call_budget)
     with read(ctx.engine) as tx:
+        check_rules(ctx, tx)
         found: dict[_Call, list[Due]] = {
             expire: list(backlog.overdue(tx, now, _BATCH)),
             void_votes: with_lost_votes(ctx, tx),

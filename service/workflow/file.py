@@ -90,6 +90,7 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
         demands=demands,
         placement=placement if ctx.rules else None,
         signed_approvals=policy.signed_approvals,
+        rules=None if ctx.signed_rules is None else ctx.signed_rules.file.rules.digest,
     )
     request = replace(OperationRequest.file(filing), look_at=next_look(filing, filing.filed_at))
     try:

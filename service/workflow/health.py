@@ -5,7 +5,7 @@ import socket
 from datetime import timedelta
 from functools import cache
 
-from service.db import marks, schema
+from service.db import audit, marks, schema
 from service.db.engine import begin, read
 from service.db.faults import OTHER_SCHEMA
 from service.db.marks import Mark
@@ -96,6 +96,12 @@ def check_readable(ctx: Context) -> None:
         is_supported = schema.supports(tx, _needed())
     if not is_supported:
         raise Unavailable(Code.UNAVAILABLE, OTHER_SCHEMA)
+
+
+def has_signed_rules(ctx: Context) -> bool:
+    """Return whether the settings or the log have signed rules."""
+    with read(ctx.engine) as tx:
+        return ctx.signed_rules is not None or audit.last_rules(tx) is not None
 
 
 def may_rewrite_history(ctx: Context) -> bool:

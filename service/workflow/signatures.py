@@ -19,12 +19,20 @@ from service.db.engine import Tx
 from service.db.proved_log import read_log
 from service.db.tree import PastHead
 from service.domain.canonical import parse_timestamp
-from service.domain.event_table import KEY_ENDORSED, KEY_REGISTERED, KEY_REVOKED, PERSON_REINSTATED, PERSON_SUSPENDED
+from service.domain.event_table import (
+    KEY_ENDORSED,
+    KEY_REGISTERED,
+    KEY_REVOKED,
+    PERSON_REINSTATED,
+    PERSON_SUSPENDED,
+    RULES_SIGNED,
+)
 from service.domain.policy import SMALLEST_QUORUM
 from service.domain.request import Decision, OperationRequest
 from service.domain.roster import (
     Endorsement,
     Facts,
+    Key,
     Reason,
     Registration,
     Revocation,
@@ -34,22 +42,23 @@ from service.domain.roster import (
     RulesEvent,
     roster_at,
 )
+from service.domain.rule_chain import RuleChain
+from service.domain.rule_file import SignedRules
 from service.domain.signed import Proved, Signatures, Signing, Unproved, enrolled
 from service.domain.statement import DecisionStatement
 from service.signing import proofs
 from service.signing.demands import Demands
 from service.signing.faults import BadSignature
+from service.signing.public_keys import parse_public_key
 from service.signing.sshsig import Signed
 from service.workflow.context import Context
 from service.workflow.key_events import size_in
+from service.workflow.rule_events import BEFORE_ALL, NOT_OURS, SAYS_ANOTHER, Recorded, chain_in, demands_of, rules_of
 
 # A statement and its signature, as they were sent.
 Pair: TypeAlias = tuple[str, str]
 Row: TypeAlias = tuple[int, str, str]
-Fact: TypeAlias = Registration | Endorsement | Revocation
-
-# Before the first event: the settings name the founders.
-_BEFORE_ALL = -1
+Fact: TypeAlias = Registration | Endorsement | Revocation | SignedRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +77,35 @@ class KeyEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """All events about keys, in order, and the roster that they make."""
+    """All events about keys and rules, in order, and what they make: the chain of rules, and the roster.
+
+    `chain` has no version in force if the log has no signed rules.
+    """
 
     events: tuple[KeyEvent, ...]
+    chain: RuleChain
     roster: Roster
     enrolled: frozenset[str]
     suspended: Mapping[str, int]
+
+    @property
+    def has_rules(self) -> bool:
+        """Return whether there are events of signed rules, readable or not."""
+        return any(event.name == RULES_SIGNED for event in self.events)
+
+    @property
+    def recorded(self) -> tuple[Recorded, ...]:
+        """Return the versions of the rules in the log, in force or not."""
+        return _recorded(self.events)
+
+    @property
+    def facts(self) -> Facts:
+        """Return all that the log holds of keys."""
+        return _facts(self.events)
+
+    def facts_under(self, signing: Signing) -> Facts:
+        """Return what judges a new version of the rules: all facts, and that keys are revoked by the settings."""
+        return _facts(self.events, self.chain, signing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +158,6 @@ def pairs_of(decisions: Iterable[Decision]) -> set[Pair]:
     return {(made.statement, made.signature) for made in decisions if made.statement and made.signature}
 
 
-def demands_of(signing: Signing) -> Demands:
-    """Return what the settings ask of a new signature, and of that of a decision whenever it is judged."""
-    return Demands(
-        rp_id=signing.rp_id,
-        origins=signing.origins,
-        user_verified=signing.user_verified,
-        only_hardware=signing.only_hardware,
-        only_device_bound=signing.only_device_bound,
-    )
-
-
 def _demands_of_facts(signing: Signing) -> Demands:
     """Return what a recorded registration or endorsement has to meet.
 
@@ -185,6 +206,8 @@ def _event(
         # A statement over a head that came after it was signed ahead.
         return heads[size].root if size < seq and size in heads else None
 
+    if name == RULES_SIGNED:
+        return KeyEvent(seq, name, at, data, rules_of(data))
     log = proofs.Log(ctx.log.origin, root_at)
     return KeyEvent(seq, name, at, data, _fact(name, data, log, _demands_of_facts(ctx.signing), seq - 1))
 
@@ -210,7 +233,7 @@ def _fact(name: str, data: Mapping[str, Any], log: proofs.Log, wanted: Demands, 
     except BadSignature as error:
         return str(error)
     except (ValueError, TypeError, LookupError):
-        return "The event is not in the form that the service writes."
+        return NOT_OURS
     return "The event proves nothing."
 
 
@@ -221,7 +244,7 @@ def _whole(number: object) -> int:
 
 
 def _same(fact: Fact, data: Mapping[str, Any], **about: str) -> Fact | str:
-    return fact if all(data.get(name) == value for name, value in about.items()) else "The event says another thing."
+    return fact if all(data.get(name) == value for name, value in about.items()) else SAYS_ANOTHER
 
 
 def _bytes(data: Mapping[str, Any]) -> tuple[bytes, str]:
@@ -234,11 +257,21 @@ def encoded(text: str) -> bytes:
 
 
 def _keys(ctx: Context, events: tuple[KeyEvent, ...]) -> Keys:
-    roster = _roster(ctx, [event.fact for event in events], events[-1].seq if events else 0)
+    chain = chain_in(_recorded(events), _facts(events))
+    # Without signed rules the settings name the founders.
+    in_force = chain.in_force or (RulesEvent(rules=_of_settings(ctx), signers=frozenset(), position=BEFORE_ALL),)
+    roster = roster_at(events[-1].seq if events else 0, in_force, _facts(events, chain, ctx.signing))
+    versions = [each.rules for each in in_force]
     return Keys(
         events=events,
+        chain=chain,
         roster=roster,
-        enrolled=enrolled(roster, ctx.signing.founders, ctx.policy.quorum),
+        # Who was a founder once had a key that counted.
+        enrolled=enrolled(
+            roster,
+            frozenset(holder for rules in versions for holder in rules.founders),
+            min(rules.quorum for rules in versions),
+        ),
         suspended=_suspended(events),
     )
 
@@ -257,18 +290,32 @@ def _suspended(events: Iterable[KeyEvent]) -> Mapping[str, int]:
     return last | dict.fromkeys(still, sys.maxsize)
 
 
-def _roster(ctx: Context, facts: Sequence[Fact | str], at: int) -> Roster:
-    founders, quorum = ctx.signing.founders, ctx.policy.quorum
-    rules = Rules(version=1, digest="", previous=None, quorum=quorum, founders=founders)
-    return roster_at(
-        at,
-        [RulesEvent(rules=rules, signers=frozenset(), position=_BEFORE_ALL)],
-        Facts(
-            registrations=tuple(fact for fact in facts if isinstance(fact, Registration)),
-            endorsements=tuple(fact for fact in facts if isinstance(fact, Endorsement)),
-            revocations=tuple(fact for fact in facts if isinstance(fact, Revocation)),
-        ),
+def _of_settings(ctx: Context) -> Rules:
+    return Rules(version=1, digest="", previous=None, quorum=ctx.policy.quorum, founders=ctx.signing.founders)
+
+
+def _recorded(events: Iterable[KeyEvent]) -> tuple[Recorded, ...]:
+    return tuple(Recorded(event.fact, event.seq - 1) for event in events if isinstance(event.fact, SignedRules))
+
+
+def _facts(events: Sequence[KeyEvent], chain: RuleChain | None = None, signing: Signing | None = None) -> Facts:
+    """Return what the log holds of keys. With `signing`, keys that the settings revoke never counted."""
+    facts = [event.fact for event in events]
+    revocations = [fact for fact in facts if isinstance(fact, Revocation)]
+    registrations = tuple(fact for fact in facts if isinstance(fact, Registration))
+    if signing is not None and signing.revoked:
+        founders = {key for each in (chain.in_force if chain else ()) for _, key in each.rules.founders}
+        known = founders | {each.key for each in registrations}
+        revocations += [_revoked(key) for key in known if parse_public_key(key).fingerprint in signing.revoked]
+    return Facts(
+        registrations=registrations,
+        endorsements=tuple(fact for fact in facts if isinstance(fact, Endorsement)),
+        revocations=tuple(revocations),
     )
+
+
+def _revoked(key: Key) -> Revocation:
+    return Revocation(key=key, reason=Reason.COMPROMISED, since=0, by=RevokedBy.RULES, position=BEFORE_ALL)
 
 
 def _proved(pair: Pair, wanted: Demands) -> tuple[DecisionStatement, Signed] | Unproved:

@@ -14,6 +14,7 @@ from service.domain.request import Decision, OperationRequest
 from service.domain.signed import NOTHING_SIGNED, Signatures
 from service.domain.standing import Standing
 from service.workflow.context import Context
+from service.workflow.rules_in_force import check_rules
 from service.workflow.signatures import Pair, pairs_of, signatures_of
 
 # So many approvers more than needed are read: some of them may not count after all, and answers name them.
@@ -36,12 +37,16 @@ def standing_of(
 
     Of those who could still decide it has as many as the quorum needs, if there are so many, or `all_approvers`.
     `just_signed_in` says that the actor's credential was checked in this snapshot of the database.
-    `held` blocks suspensions and token revocations until the transaction ends. Take every other lock before.
-    `presented` are the statement and the signature of a decision that the actor is about to make. While signatures
-    cannot be judged, none counts for somebody who is `stopping` the request. Raise Unavailable for anybody else.
+    `held` blocks suspensions, token revocations and newer rules until the transaction ends. Take every other lock
+    before. `presented` are the statement and the signature of a decision that the actor is about to make.
+
+    Raise Unavailable if the rules of this process are not those in force, or signatures cannot be judged. For somebody
+    who is `stopping` the request, nothing is raised, and no signature counts that cannot be judged.
     """
     if held:
         audit.hold(tx)
+        if not stopping:
+            check_rules(ctx, tx)
     filing, (policy, has_moved) = request.filing, _under_rules(ctx, request)
     concerned = {filing.requester, filing.recipient, *(decision.person for decision in request.decisions)}
     concerned |= {subject for subject in (request.claimed_by, actor.subject if actor else None) if subject}

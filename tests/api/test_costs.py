@@ -54,18 +54,18 @@ def test_each_step_of_a_life_costs_few_statements(house: House) -> None:
     alice, bob = house.client("alice"), house.client("bob")
     for person in ("carol", "dave"):
         house.token(person)
-    assert cost(house, lambda: alice.post("/v1/requests", json=FILING), 201) == Cost(3, 1, 10)
+    assert cost(house, lambda: alice.post("/v1/requests", json=FILING), 201) == Cost(3, 1, 11)
     [filed] = alice.get("/v1/requests").json()["items"]
     path = f"/v1/requests/{filed['id']}"
     assert cost(house, lambda: bob.get("/v1/me")) == Cost(1, 0, 1)
     assert cost(house, lambda: bob.get("/v1/requests")) == Cost(1, 0, 2)
     assert cost(house, lambda: bob.get("/v1/requests", params={"awaiting": "me"})) == Cost(1, 0, 3)
     assert cost(house, lambda: bob.get(path)) == Cost(1, 0, 3)
-    assert cost(house, decides(house, "bob", filed)) == Cost(1, 1, 12)
+    assert cost(house, decides(house, "bob", filed)) == Cost(1, 1, 13)
     assert cost(house, lambda: bob.get(path)) == Cost(1, 0, 4)  # and whether the vote's API token is still good
-    assert cost(house, decides(house, "carol", filed)) == Cost(1, 1, 12)
-    assert cost(house, lambda: alice.post(f"{path}/execution")) == Cost(4, 2, 23)
-    assert cost(house, lambda: alice.post(f"{path}/receipt")) == Cost(1, 1, 10)
+    assert cost(house, decides(house, "carol", filed)) == Cost(1, 1, 13)
+    assert cost(house, lambda: alice.post(f"{path}/execution")) == Cost(4, 2, 24)
+    assert cost(house, lambda: alice.post(f"{path}/receipt")) == Cost(1, 1, 11)
 
 
 def test_rules_cost_no_statement_and_a_list_of_requests_under_rules_three(house: House) -> None:
@@ -75,16 +75,16 @@ def test_rules_cost_no_statement_and_a_list_of_requests_under_rules_three(house:
     alice, bob = house.client("alice"), house.client("bob")
     for person in ("carol", "dave"):
         house.token(person)
-    assert cost(house, lambda: alice.post("/v1/requests", json=FILING), 201) == Cost(3, 1, 10)
+    assert cost(house, lambda: alice.post("/v1/requests", json=FILING), 201) == Cost(3, 1, 11)
     [filed] = alice.get("/v1/requests").json()["items"]
     path = f"/v1/requests/{filed['id']}"
     assert cost(house, lambda: bob.get("/v1/requests")) == Cost(1, 0, 2)
     # The requests with their decisions, and the people who take part in them.
     assert cost(house, lambda: bob.get("/v1/requests", params={"awaiting": "me"})) == Cost(1, 0, 6)
     assert cost(house, lambda: bob.get(path)) == Cost(1, 0, 3)
-    assert cost(house, decides(house, "bob", filed)) == Cost(1, 1, 12)
-    assert cost(house, decides(house, "carol", filed)) == Cost(1, 1, 12)
-    assert cost(house, lambda: alice.post(f"{path}/execution")) == Cost(4, 2, 23)
+    assert cost(house, decides(house, "bob", filed)) == Cost(1, 1, 13)
+    assert cost(house, decides(house, "carol", filed)) == Cost(1, 1, 13)
+    assert cost(house, lambda: alice.post(f"{path}/execution")) == Cost(4, 2, 24)
 
 
 def test_a_signed_decision_costs_two_statements_more(house: House) -> None:
@@ -93,7 +93,7 @@ def test_a_signed_decision_costs_two_statements_more(house: House) -> None:
     path = f"/v1/requests/{request.filing.request_id}"
     signed_by(house, request, "bob")()  # who has read the keys once
     decides = signed_by(house, request, "carol")
-    assert cost(house, decides) == Cost(1, 1, 14)
+    assert cost(house, decides) == Cost(1, 1, 15)
     assert cost(house, lambda: house.client("bob").get(path)) == Cost(1, 0, 6)
 
 
@@ -106,7 +106,7 @@ def signed_by(house: House, request: OperationRequest, person: str) -> Callable[
 
 def test_a_withdrawal_is_one_transaction(house: House) -> None:
     path, alice = f"/v1/requests/{house.file().filing.request_id}", house.client("alice")
-    assert cost(house, lambda: alice.post(f"{path}/withdrawal")) == Cost(1, 1, 10)
+    assert cost(house, lambda: alice.post(f"{path}/withdrawal")) == Cost(1, 1, 11)
 
 
 def test_the_edge_of_the_tree_is_read_where_another_process_wrote_the_last_event(house: House) -> None:
@@ -114,7 +114,7 @@ def test_the_edge_of_the_tree_is_read_where_another_process_wrote_the_last_event
     [filed] = house.client("bob").get("/v1/requests").json()["items"]
     first = decides(house, "bob", filed)
     tree._EDGES.clear()
-    assert cost(house, first) == Cost(1, 1, 14)
+    assert cost(house, first) == Cost(1, 1, 15)
 
 
 @pytest.fixture

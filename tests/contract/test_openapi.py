@@ -20,6 +20,7 @@ from support.builders import ACCOUNTS as ACCOUNTS_BY_ID
 from support.closings import KINDS
 from support.destinations import SECRET, Post
 from support.house import House
+from support.rule_files import TEXT, signed_by
 from support.signers import SK_ED25519
 from support.signing import BOB, DAVE, begin_signing, enrol
 
@@ -35,7 +36,7 @@ from service.domain.briefing import CAUTIONS, CautionCode
 from service.domain.canonical import Document
 from service.domain.delivery import Answer
 from service.domain.errors import Code
-from service.domain.event_table import EVENTS, FILED, PUBLISHED, About, EventName, PublishedData
+from service.domain.event_table import EVENTS, FILED, PUBLISHED, RULES_SIGNED, About, EventName, PublishedData
 from service.domain.events import Event
 from service.domain.permissions import ActionName
 from service.domain.request import Status, Verdict
@@ -46,8 +47,10 @@ from service.notify.inbound import StandardSource
 from service.settings import Settings
 from service.simulated_aws import ConnectionLostAfter, Refuse
 from service.worker import run_pass
+from service.workflow.announce import announce
 from service.workflow.context import Log
 from service.workflow.people import suspend
+from service.workflow.rule_events import rules_signed
 from service.workflow.sign import endorsement_to_sign, registration_to_sign
 from service.workflow.signing_keys import revoke
 from service.workflow.standing import standing_of
@@ -108,6 +111,8 @@ OPERATION_IDS = {
     "POST /v1/signing-keys/{fingerprint}/endorsement/statement": "readEndorsementStatement",
     "POST /v1/signing-keys/{fingerprint}/endorsement": "endorseSigningKey",
     "POST /v1/signing-keys/{fingerprint}/revocation": "revokeSigningKey",
+    "GET /v1/rules": "listRules",
+    "GET /v1/rules/{version}": "readRules",
     "GET /v1/me": "whoAmI",
     "GET /v1/accounts": "listAccounts",
     "GET /v1/accounts/{account_id}": "readAccount",
@@ -313,6 +318,7 @@ REVOKE_OWN = "POST /v1/me/signing-keys/{fingerprint}/revocation"
 ENDORSE_STATEMENT = "POST /v1/signing-keys/{fingerprint}/endorsement/statement"
 ENDORSE = "POST /v1/signing-keys/{fingerprint}/endorsement"
 REVOKE = "POST /v1/signing-keys/{fingerprint}/revocation"
+RULES, RULES_READ = "GET /v1/rules", "GET /v1/rules/{version}"
 OF_SIGNING = (STATEMENT, OWN_KEYS, KEY_STATEMENT, REGISTER, REVOKE_OWN, KEYS, ENDORSE_STATEMENT, ENDORSE, REVOKE)
 
 ABSENT = "6f1c9a52-6a55-4b8e-9d5c-2f6f0f6f2b11"
@@ -347,6 +353,7 @@ def call(
     delivery: str = ABSENT,
     file: str = "rootkey.csv",
     fingerprint: str = "x" * 43,
+    version: str = "1",
     **sent: Any,
 ) -> Response:
     method, path = operation.split()
@@ -354,9 +361,8 @@ def call(
         sent["json"] = BODIES[operation]
     client: TestClient = house.client(by)
     names = {"request_id": request_id, "account_id": account, "finding_id": finding, "delivery_id": delivery}
-    return client.request(
-        method, path.format(**names, source="desk", file=file, fingerprint=fingerprint), follow_redirects=False, **sent
-    )
+    names |= {"source": "desk", "file": file, "fingerprint": fingerprint, "version": version}
+    return client.request(method, path.format(**names), follow_redirects=False, **sent)
 
 
 def seen(operation: str, status: int) -> Callable[[Scenario], Scenario]:
@@ -429,6 +435,7 @@ def mistaken(house: House, operation: str) -> Response:
         finding="x",
         delivery="x",
         fingerprint="x",
+        version="x",
         json={},
         params={"limit": 0},
     )
@@ -469,6 +476,7 @@ for each in (
     ENDORSE_STATEMENT,
     ENDORSE,
     REVOKE,
+    RULES_READ,
 ):
     SCENARIOS[each, 422] = partial(mistaken, operation=each)
 for each in (READ, DECIDE, WITHDRAW, RECEIVE, EXECUTE, INTO_FILE, EVIDENCE):
@@ -577,7 +585,16 @@ def nameless(house: House, operation: str) -> Response:
     return call(house, operation, "bob", request_id=request_id)
 
 
+def ruled(house: House, operation: str, version: str = "1") -> Response:
+    house.change(signed_rules=signed_by(TEXT, "bob"))
+    announce(house.ctx)
+    return call(house, operation, "bob", version=version)
+
+
 SCENARIOS |= {
+    (RULES, 200): lambda house: ruled(house, RULES),
+    (RULES_READ, 200): lambda house: ruled(house, RULES_READ),
+    (RULES_READ, 404): lambda house: ruled(house, RULES_READ, "2"),
     (STATEMENT, 200): lambda house: signing(house, STATEMENT, request_id=pending(house), params={"size": 1}),
     (STATEMENT, 404): lambda house: signing(house, STATEMENT),
     (STATEMENT, 409): lambda house: nameless(house, STATEMENT),
@@ -774,6 +791,9 @@ def test_what_destinations_are_sent_is_what_the_webhook_says(house: House, name:
     data = {"comment": "free text"} if row.data is None else _DATA[row.data]
     if row.about is About.ACCOUNT:
         data = {**data, "account_id": ACCOUNT}
+    if name == RULES_SIGNED:  # any other version would stop this process
+        house.change(signed_rules=signed_by(TEXT))
+        data = dict(rules_signed(signed_by(TEXT), ()).data)
     request = house.file() if row.about is About.REQUEST else None
     with begin(house.ctx.engine) as tx:
         standing = None if request is None else standing_of(house.ctx, tx, request)

@@ -46,6 +46,7 @@ CHANGES: dict[str, Callable[[Any], object]] = {
     "observed": lambda old: old.replace('"mfa_enabled":true', '"mfa_enabled":false'),
     "demands": lambda _: '[{"rule":"another"}]',
     "signed_approvals": lambda _: "required",
+    "rules": lambda _: "ab" * 32,
     "placement": lambda _: '{"name":"another","tags":null,"units":null}',
 }
 

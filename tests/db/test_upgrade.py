@@ -46,6 +46,7 @@ NEW_COLUMNS = ("lifetime_seconds", "source", "expires_at", "expiry_announced_at"
 SINCE_0006 = ("look_at", "reminded_at", "stuck_at")
 SINCE_0010 = ("demands", "placement")
 SINCE_0011 = ("signed_approvals",)
+SINCE_0012 = ("rules",)
 
 
 def filed(name: str, status: str, operation: str, access_key_id: str, **life: object) -> Row:
@@ -197,7 +198,9 @@ def tables(engine: Engine) -> set[str]:
         query = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name <> 'alembic_version'"
         created = tx.execute(text(query)).all()
     # Added columns stand behind the last one, on its line.
-    broken = [(name, re.sub(r"( DATETIME| NOT NULL| TEXT), ", r"\1,\n", sql).splitlines()[1:]) for name, sql in created]
+    broken = [
+        (name, re.sub(r"( DATETIME| NOT NULL| TEXT|\)\)), ", r"\1,\n", sql).splitlines()[1:]) for name, sql in created
+    ]
     lines = {f"{name}: {line.strip().rstrip(', ')}" for name, sql in broken for line in sql if line.strip()}
     return lines | selected(engine, "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
 
@@ -222,7 +225,8 @@ def enforces_foreign_keys(engine: Engine) -> bool:
 def test_what_was_stored_is_all_there(old: Engine) -> None:
     expected = rows(old)
     for row in expected["requests"]:
-        row.update(target=row.pop("access_key_id"), **dict.fromkeys(NEW_COLUMNS + SINCE_0006 + SINCE_0010 + SINCE_0011))
+        added = NEW_COLUMNS + SINCE_0006 + SINCE_0010 + SINCE_0011 + SINCE_0012
+        row.update(target=row.pop("access_key_id"), **dict.fromkeys(added))
     for row in expected["decisions"]:
         row.update(statement=None, signature=None)
     schema.migrate(old)

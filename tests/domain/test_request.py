@@ -138,6 +138,7 @@ _CHANGED: dict[str, object] = {
     "demands": (Demand(rule="two teams", quorum=3),),
     "placement": Placement(name="production"),
     "signed_approvals": SignedApprovals.REQUIRED,
+    "rules": "ab" * 32,
 }
 
 

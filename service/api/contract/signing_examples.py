@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import BaseModel
 
 from service.api import signing_views as views
 from service.api.contract import life
@@ -12,6 +13,7 @@ from service.api.contract.log_examples import ORIGIN
 from service.domain.canonical import canonical
 from service.domain.request import OperationRequest, Verdict
 from service.domain.roster import KeyFault, Reason, Revocation, RevokedBy
+from service.domain.rule_file import SignedRules, parse_rules
 from service.domain.statement import (
     DecisionStatement,
     EnrolmentStatement,
@@ -22,10 +24,12 @@ from service.domain.statement import (
 from service.signing.public_keys import KeyKind, PublicKey, from_blob
 from service.signing.sshsig import armor, to_be_signed
 from service.signing.wire import string
+from service.workflow.rule_versions import Signer, Version
 from service.workflow.sign import DecisionToSign, ToSign
 from service.workflow.signing_keys import Listing, SigningKey
 
 _QUORUM = 2
+_STRICTER = '[policy]\nmax_lifetime = "P30D"'
 _LABEL = "YubiKey, blue"
 
 
@@ -67,6 +71,36 @@ def _listing(*keys: SigningKey) -> Listing:
 def _of_erin(**changes: Any) -> SigningKey:
     known = {"name": _LABEL, "registered_at": life.at("02-20T10:00:00"), "fault": KeyFault.NOT_ENDORSED}
     return _listed("erin", _ERIN.public, **known | changes)
+
+
+def _versions() -> list[Version]:
+    first = f"""version = 1
+
+[policy]
+signed_approvals = "required"
+
+[founders.dave]
+keys = ["{_DAVE.public.text}"]
+
+[founders.erin]
+keys = ["{_ERIN.public.text}"]
+"""
+    before = parse_rules(first.encode()).rules.digest
+    second = first.replace("version = 1\n", f'version = 2\nprevious = "{before}"\n').replace("[policy]", _STRICTER)
+    return [
+        Version(
+            signed=SignedRules(
+                parse_rules(text.encode()),
+                tuple(key.signed(text, Namespace.RULES)["signature"] for key in (_DAVE, _ERIN)),
+                "rules.toml",
+            ),
+            recorded_at=life.at(at),
+            signers=(Signer(_DAVE.public, "dave"), Signer(_ERIN.public, "erin")),
+            is_in_force=text == second,
+            name_of=life.DIRECTORY.name_of,
+        )
+        for text, at in ((first, "02-20T09:00:00"), (second, "03-01T09:00:00"))
+    ]
 
 
 class SigningExamples:
@@ -122,7 +156,7 @@ class SigningExamples:
             consistency=None,
             keys=_listing(founder),
         )
-        shown = {
+        shown: dict[str, tuple[str, BaseModel]] = {
             "decision_to_sign": ("An approval, for Dave", views.decision_out(found)),
             "own_signing_keys": ("Erin's key, which nobody has endorsed yet", views.keys_out(_listing(registered))),
             "registration_to_sign": ("Erin's key", views.to_sign_out(self._registration)),
@@ -137,6 +171,10 @@ class SigningExamples:
                 "Erin's key, retired",
                 views.key_out(_listing(_of_erin(fault=KeyFault.REVOKED, revocations=(revocation,)))),
             ),
+        }
+        shown |= {
+            "rules_versions": ("Two versions", views.versions_out(_versions())),
+            "rules_version": ("The second version", views.rules_out(_versions()[1])),
         }
         return {name: (summary, value.model_dump(mode="json")) for name, (summary, value) in shown.items()}
 

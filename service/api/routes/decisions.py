@@ -40,6 +40,7 @@ router = APIRouter(prefix="/v1/requests/{request_id}")
         Code.STATEMENT_TOO_OLD,
         Code.ALREADY_DECIDED,
         Code.ALREADY_APPROVED,
+        Code.RULES_NOT_IN_FORCE,
         Code.NOT_NEEDED,
         Code.ACCOUNT_MOVED,
         Code.WRONG_STATUS,
@@ -82,6 +83,7 @@ def post_decision(
     | documented(
         Code.NOT_THE_REQUESTER,
         Code.NOT_FOUND,
+        Code.RULES_NOT_IN_FORCE,
         Code.WRONG_STATUS,
         Code.EXPIRED,
     ),

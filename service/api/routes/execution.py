@@ -72,6 +72,7 @@ _REFUSALS = (
     Code.TRACKER_UNREACHABLE,
     Code.ACCOUNT_UNREACHABLE,
     Code.ROOT_NOT_PROVED,
+    Code.RULES_NOT_IN_FORCE,
     Code.NOT_RECORDED,
     Code.TOO_MANY_WAITING,
 )
@@ -163,6 +164,7 @@ def _without_secret(ctx: Context, actor: Actor, request: OperationRequest) -> Re
     | documented(
         Code.NOT_THE_RECIPIENT,
         Code.NOT_FOUND,
+        Code.RULES_NOT_IN_FORCE,
         Code.RECEIPT_TOO_LATE,
         Code.WRONG_STATUS,
         Code.EXPIRED,

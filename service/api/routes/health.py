@@ -8,6 +8,7 @@ from service.api.problems import documented
 from service.api.schemas import outputs
 from service.domain.errors import Code
 from service.workflow.health import check_log, check_ready, check_writes
+from service.workflow.rules_in_force import check_current
 
 router = APIRouter(tags=["Health"])
 
@@ -22,15 +23,20 @@ async def livez(request: Request) -> outputs.AliveOut:
 
 
 @router.get(
-    "/readyz", operation_id="readyz", summary="Can it serve?", responses=_YES | documented(common=(Code.UNAVAILABLE,))
+    "/readyz",
+    operation_id="readyz",
+    summary="Can it serve?",
+    responses=_YES | documented(common=(Code.RULES_NOT_IN_FORCE, Code.UNAVAILABLE)),
 )
 def readyz(ctx: Ctx) -> outputs.HealthOut:
     """Check that the database answers, has the schema that this version needs, and accepts a write. Where approvals are
-    signed, check that the audit log is the one that this process has read. No sign-in is required.
+    signed, check that the audit log is the one that this process has read, and that it has the signed rules in force.
+    No sign-in is required.
 
     It tries at most one write every ten seconds; in between it returns the last result.
     """
     check_ready(ctx)
     check_writes(ctx)
     check_log(ctx)
+    check_current(ctx)
     return outputs.HealthOut(status="ok")

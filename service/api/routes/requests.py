@@ -41,6 +41,7 @@ _IF_NONE_MATCH = Header(alias="If-None-Match", max_length=1000, description="The
     responses=examples.answer("Filed.", "filed", status=201, headers=_LOCATION)
     | documented(
         Code.MALFORMED_IDEMPOTENCY_KEY,
+        Code.RULES_NOT_IN_FORCE,
         Code.ROLE_REQUIRED,
         Code.DUPLICATE_REQUEST,
         Code.NO_QUORUM,

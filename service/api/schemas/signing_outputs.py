@@ -47,6 +47,35 @@ class SigningKeysOut(BaseModel):
     items: list[SigningKeyOut]
 
 
+class RulesSignerOut(BaseModel):
+    """A key that signed a version of the rules."""
+
+    fingerprint: str = Field(description="As `ssh-keygen -l` prints it.")
+    person: ActorOut | None = Field(description="Whose key it was; null if it did not count then.")
+
+
+class RulesVersionOut(BaseModel):
+    """A version of the signed rules that came into force."""
+
+    version: int
+    digest: ids.Digest = Field(description="The SHA-256 of the file, by which requests name their rules.")
+    previous: ids.Digest | None = Field(description="The digest of the version before; null in the first.")
+    recorded_at: datetime | None = Field(description="When it came into force.")
+    is_in_force: bool = Field(description="Whether no newer one has followed.")
+    signers: list[RulesSignerOut]
+
+
+class RulesVersionsOut(BaseModel):
+    items: list[RulesVersionOut]
+
+
+class RulesFileOut(RulesVersionOut):
+    """A version with its file. `ssh-keygen -Y verify -n rules@rootquorum` verifies each signature over `text`."""
+
+    text: str = Field(description="The file: exactly these bytes in UTF-8 were signed.")
+    signatures: list[str] = Field(description="Armored, as OpenSSH writes them.")
+
+
 class ToSignOut(BaseModel):
     """A statement to sign. `ssh-keygen -Y sign -n NAMESPACE` signs the bytes of `statement`; a passkey gets `blob`."""
 

@@ -1,0 +1,104 @@
+"""Files of rules and their signatures, as people handle them: read, compared, signed and added to."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from service.client.refused import Refused
+from service.client.remote import Remote, text
+from service.domain.rule_file import (
+    LARGEST_BYTES,
+    SIGNATURES_SUFFIX,
+    NotRules,
+    RuleFile,
+    digest_of,
+    parse_rules,
+    parse_signatures,
+)
+from service.domain.statement import Namespace
+from service.signing.faults import BadSignature
+from service.signing.public_keys import PublicKey
+from service.signing.sshsig import verify
+
+
+def read(file: Path) -> RuleFile:
+    """Read a file of rules. Raise Refused, OSError."""
+    return _parsed(_beginning(file), str(file))
+
+
+def signatures_beside(file: Path) -> Path:
+    return file.with_name(file.name + SIGNATURES_SUFFIX)
+
+
+def signed(file: Path, rules: RuleFile) -> Mapping[str, PublicKey]:
+    """Return the key of each good signature beside the file. A bad one is passed over. Raise Refused, OSError."""
+    beside, found = signatures_beside(file), dict[str, PublicKey]()
+    try:
+        listed = parse_signatures(_beginning(beside).decode())
+    except FileNotFoundError:
+        return {}
+    except (UnicodeDecodeError, NotRules):
+        raise Refused(f"{beside} is not a list of armored signatures.") from None
+    for each in listed:
+        try:
+            found[each] = verify(each, rules.bytes, Namespace.RULES).key
+        except BadSignature:
+            continue
+    return found
+
+
+def add(file: Path, rules: RuleFile, armored: str) -> None:
+    """Add a signature beside the file, as a whole or not at all. Raise Refused if the file is another one by now."""
+    beside = signatures_beside(file)
+    with file.open("rb") as locked:
+        # Two people at one host sign one after the other.
+        fcntl.flock(locked, fcntl.LOCK_EX)
+        if digest_of(locked.read(LARGEST_BYTES + 1)) != rules.rules.digest:
+            raise Refused(f"{file} was changed meanwhile. The signature was not added.")
+        known = beside.read_bytes() if beside.exists() else b""
+        number, name = tempfile.mkstemp(dir=beside.parent, prefix=f"{beside.name}.")
+        try:
+            with os.fdopen(number, "wb") as new:
+                new.write(known + armored.encode())
+                new.flush()
+                os.fsync(new.fileno())
+            # Whoever reads the rules reads their signatures.
+            shutil.copymode(file, name)
+            Path(name).replace(beside)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def before(rules: RuleFile, *, file: Path | None, remote: Remote | None) -> RuleFile | None:
+    """Return the version before, from a file or from the server; None for the first version. Raise Refused, OSError.
+
+    Neither is believed: `previous` is its digest.
+    """
+    wanted, number = rules.rules.previous, rules.rules.version - 1
+    if wanted is None:
+        return None
+    if file is not None:
+        found = read(file)
+    elif remote is not None:
+        found = _parsed(text(remote.get(f"/v1/rules/{number}"), "text").encode("utf-8", "surrogatepass"), "its answer")
+    else:
+        raise Refused(f"To compare it with version {number}, give --previous FILE or --server.")
+    if found.rules.digest != wanted or found.rules.version != number:
+        raise Refused(f"That is not the version {number} that these rules name as the one before.")
+    return found
+
+
+def _parsed(data: bytes, place: str) -> RuleFile:
+    try:
+        return parse_rules(data)
+    except NotRules as fault:
+        raise Refused(f"{place} is no file of rules: {fault}.") from None
+
+
+def _beginning(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(LARGEST_BYTES + 1)

@@ -1,0 +1,97 @@
+"""The versions of the signed rules that the log holds, and the chain that they make."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from service.domain.canonical import Json
+from service.domain.event_table import RULES_SIGNED
+from service.domain.events import Event
+from service.domain.roster import Facts, Key, RulesEvent
+from service.domain.rule_chain import RuleChain, follow
+from service.domain.rule_file import RuleFile, SignedRules, parse_rules
+from service.domain.signed import Signing
+from service.signing import proofs
+from service.signing.demands import Demands
+from service.signing.faults import BadSignature
+
+# Before the first event. The first version holds from there, as founders in the settings do.
+BEFORE_ALL = -1
+# Why an event proves nothing.
+NOT_OURS, SAYS_ANOTHER = "The event is not in the form that the service writes.", "The event says another thing."
+_NO_CHAIN = RuleChain(in_force=())
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A version of the rules in the log, at a position."""
+
+    signed: SignedRules
+    position: int
+
+
+def rules_signed(signed: SignedRules, signatures: Iterable[str]) -> Event:
+    """Return the event that a version came into force, with the signatures that are good."""
+    rules = signed.file.rules
+    return Event(
+        RULES_SIGNED,
+        {
+            "version": rules.version,
+            "digest": rules.digest,
+            "previous": rules.previous,
+            "text": signed.file.text,
+            "signatures": list[Json](signatures),
+        },
+    )
+
+
+def rules_of(data: Mapping[str, Any]) -> SignedRules | str:
+    """Return the version that an event holds, or the reason why it holds none. Its signatures are not verified."""
+    try:
+        file, signatures = parse_rules(str(data["text"]).encode()), data["signatures"]
+    except (ValueError, LookupError):
+        return NOT_OURS
+    rules = file.rules
+    said = {"version": rules.version, "digest": rules.digest, "previous": rules.previous}
+    if any(data.get(name) != value for name, value in said.items()) or not isinstance(signatures, list):
+        return SAYS_ANOTHER
+    return SignedRules(file, tuple(map(str, signatures)), "the audit log")
+
+
+def chain_in(recorded: Sequence[Recorded], facts: Facts) -> RuleChain:
+    """Return the chain from the first version in the log, which is trusted because it was seen first."""
+    if not recorded:
+        return _NO_CHAIN
+    files = [each.signed.file for each in recorded]
+    events = [event_of(each.signed, each.position, files) for each in recorded]
+    first = replace(events[0], position=BEFORE_ALL)
+    return follow(first.rules.digest, [first, *events[1:]], facts)
+
+
+def event_of(signed: SignedRules, position: int, known: Iterable[RuleFile]) -> RulesEvent:
+    """Return a version with the keys that signed it, as if it stood at this position."""
+    signers = frozenset(good_signatures(signed, known).values())
+    return RulesEvent(rules=signed.file.rules, signers=signers, position=position)
+
+
+def good_signatures(signed: SignedRules, known: Iterable[RuleFile]) -> Mapping[str, Key]:
+    """Return the key of each good signature. What it has to prove is what the version before says, if it is known."""
+    before = next((each for each in known if each.rules.digest == signed.file.rules.previous), signed.file)
+    wanted, found = demands_of(before.signing), dict[str, Key]()
+    for signature in signed.signatures:
+        try:
+            [found[signature]] = proofs.signers_of_rules(signed.file.bytes, [signature], wanted)
+        except BadSignature:  # it adds nobody, and takes nothing from the others
+            continue
+    return found
+
+
+def demands_of(signing: Signing) -> Demands:
+    """Return what is asked of a new signature, and of that of a decision whenever it is judged."""
+    return Demands(
+        rp_id=signing.rp_id,
+        origins=signing.origins,
+        user_verified=signing.user_verified,
+        only_hardware=signing.only_hardware,
+        only_device_bound=signing.only_device_bound,
+    )

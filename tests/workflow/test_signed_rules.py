@@ -1,0 +1,281 @@
+"""Signed rules: a version comes into force by a quorum of the one before, and nobody acts by any other."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete
+from support.builders import policy_of
+from support.house import House
+from support.past_triggers import as_its_owner, contents, rewritten
+from support.refusals import code_of
+from support.rule_files import TEXT, following, signature, signed_by
+from support.signers import FileKey, ed25519_of
+from support.signing import BOB, CAROL, SIGNING, approve, counting, enrol, signed
+
+from service.db import proved_log
+from service.db.tables import audit_events
+from service.domain.demands import SignedApprovals
+from service.domain.errors import Code, Unavailable
+from service.domain.event_table import RULES_SIGNED
+from service.domain.request import Status
+from service.domain.rule_file import SignedRules
+from service.domain.statement import Namespace
+from service.worker import run_pass
+from service.workflow.announce import announce
+from service.workflow.context import Context
+from service.workflow.rules_in_force import check_acceptable, check_current
+from service.workflow.signing_keys import every_key
+
+_STRICTER = ('signed_approvals = "required"', 'quorum = 2\nsigned_approvals = "required"')
+
+
+def under(house: House, rules: SignedRules | None) -> Context:
+    """Return what a process has that starts with these rules."""
+    signing = SIGNING if rules is None else replace(SIGNING, founders=rules.file.rules.founders)
+    policy = replace(policy_of(), signed_approvals=SignedApprovals.REQUIRED)
+    return replace(house.ctx, signed_rules=rules, signing=signing, policy=policy)
+
+
+def start(house: House, rules: SignedRules | None) -> None:
+    """Start a process with these rules. Raise Unavailable."""
+    ctx = under(house, rules)
+    announce(ctx)
+    house.change(signed_rules=rules, signing=ctx.signing, policy=ctx.policy)
+
+
+def refusal(house: House, rules: SignedRules | None) -> str:
+    """Return why a process with these rules does not start."""
+    with pytest.raises(Unavailable) as refused:
+        announce(under(house, rules))
+    assert refused.value.code is Code.RULES_NOT_IN_FORCE
+    with pytest.raises(Unavailable):
+        check_acceptable(under(house, rules))
+    return refused.value.exact
+
+
+@pytest.fixture
+def ruled(house: House) -> House:
+    start(house, signed_by(TEXT))
+    return house
+
+
+SECOND = following(TEXT, _STRICTER)
+
+
+def in_a_new_process(house: House) -> None:
+    """Forget what this process has read."""
+    proved_log._KNOWN.pop(house.ctx.engine, None)
+
+
+def test_the_first_version_is_in_force_because_it_is_seen_first(ruled: House) -> None:
+    check_current(ruled.ctx)
+    assert counting(ruled) == {"bob", "carol"}
+    start(ruled, signed_by(TEXT))  # again, which records nothing
+    with as_its_owner(ruled) as tx:
+        assert [event["event"] for event in contents(tx)].count(RULES_SIGNED) == 1
+
+
+def test_the_next_version_is_in_force_by_a_quorum_of_the_one_before(ruled: House) -> None:
+    start(ruled, signed_by(SECOND, "bob", "carol"))
+    third = following(SECOND, ("quorum = 2", 'quorum = 2\nreceipt_window = "PT5M"'))
+    start(ruled, signed_by(third, "bob", "carol"))
+    with as_its_owner(ruled) as tx:
+        told = [event["data"]["version"] for event in contents(tx) if event["event"] == RULES_SIGNED]
+    assert told == [1, 2, 3]
+
+
+def test_who_has_not_signed_yet_is_named_with_the_command(ruled: House) -> None:
+    said = refusal(ruled, signed_by(SECOND, "bob"))
+    assert "signed by bob; 1 more have to sign it, of carol: rootquorum rules sign rules.toml" in said
+    assert "2 more have to sign it, of bob, carol" in refusal(ruled, signed_by(SECOND))
+
+
+EVE = FileKey(private=ed25519_of(b"eve"))
+_EVES = following(TEXT, (f'keys = ["{BOB.public.text} bob@laptop"]', f'keys = ["{EVE.public.text}"]'))
+_OTHER = following(TEXT, ('name = "Alice"', 'name = "Alicia"'))
+
+FORGED: dict[str, tuple[Callable[[], SignedRules | None], str]] = {
+    "unsigned": (lambda: signed_by(SECOND), "2 more"),
+    "signed by one person": (lambda: signed_by(SECOND, "bob"), "1 more"),
+    "signed twice with one key": (
+        lambda: replace(signed_by(SECOND), signatures=(signature(SECOND, BOB), signature(SECOND, BOB) + "\n")),
+        "1 more",
+    ),
+    "signed by a key that never counted": (lambda: signed_by(SECOND, "bob", EVE), "1 more"),
+    "signed by its own founders": (lambda: signed_by(_EVES, EVE, "carol"), "1 more"),
+    "with the signatures of another version": (
+        lambda: replace(signed_by(SECOND), signatures=signed_by(_OTHER, "bob", "carol").signatures),
+        "2 more",
+    ),
+    "with signatures for another purpose": (
+        lambda: replace(
+            signed_by(SECOND), signatures=tuple(signature(SECOND, key, Namespace.DECISION) for key in (BOB, CAROL))
+        ),
+        "2 more",
+    ),
+    "without touch": (lambda: signed_by(SECOND, "bob", replace(CAROL, flags=0)), "1 more"),
+    "another first version": (lambda: signed_by(TEXT.replace("Alice", "Eve"), "bob", "carol"), "does not follow"),
+    "that skips one": (lambda: signed_by(following(SECOND), "bob", "carol"), "does not follow"),
+    "that follows another one": (
+        lambda: signed_by(SECOND.replace(signed_by(SECOND).file.rules.previous or "", "ab" * 32), "bob", "carol"),
+        "does not follow",
+    ),
+    "none": (lambda: None, "the settings have none"),
+}
+
+
+@pytest.mark.parametrize("forged", FORGED)
+def test_a_process_does_not_start_with_rules(ruled: House, forged: str) -> None:
+    made, said = FORGED[forged]
+    assert said in refusal(ruled, made())
+    check_current(ruled.ctx)  # the first version is in force as before
+
+
+def test_a_signature_that_is_no_good_takes_nothing_from_the_others(ruled: House) -> None:
+    good = signed_by(SECOND, "bob", "carol")
+    start(ruled, replace(good, signatures=("no signature", *good.signatures)))
+
+
+def test_rules_that_were_rolled_back_do_not_start(ruled: House) -> None:
+    start(ruled, signed_by(SECOND, "bob", "carol"))
+    assert "version 2 came into force after it" in refusal(ruled, signed_by(TEXT, "bob", "carol"))
+
+
+def test_of_two_next_versions_the_first_is_in_force(ruled: House) -> None:
+    start(ruled, signed_by(SECOND, "bob", "carol"))
+    assert "does not follow version 2" in refusal(ruled, signed_by(_OTHER, "bob", "carol"))
+
+
+def test_the_quorum_is_that_of_the_version_before(house: House) -> None:
+    three = TEXT.replace("[policy]", "[policy]\nquorum = 3")
+    start(house, signed_by(three))
+    assert "1 more" in refusal(house, signed_by(following(three, ("quorum = 3", "quorum = 2")), "bob", "carol"))
+
+
+def test_people_who_were_endorsed_sign_and_two_keys_of_one_are_one(ruled: House) -> None:
+    enrol(ruled, "dave", None, "bob", "carol")
+    assert "1 more" in refusal(ruled, signed_by(following(TEXT, _STRICTER), "dave"))
+    start(ruled, signed_by(SECOND, "bob", "dave"))
+
+
+def test_new_founders_count_from_their_version_on_and_former_ones_no_longer(ruled: House) -> None:
+    start(ruled, signed_by(_EVES, "bob", "carol"))
+    found = every_key(ruled.ctx, ruled.actor("carol")).keys
+    assert {key.key.text for key in found if key.fault is None} == {EVE.public.text, CAROL.public.text}
+
+
+# --- a process that runs while a newer version comes into force ---
+
+
+def test_a_process_with_older_rules_files_decides_and_executes_nothing(ruled: House) -> None:
+    request = ruled.file()
+    for person in ("bob", "carol"):
+        approve(ruled, request, person)
+    pair = signed(ruled, request, "bob")
+    announce(under(ruled, signed_by(SECOND, "bob", "carol")))
+    assert code_of(lambda: approve(ruled, request, "bob", pair)) is Code.RULES_NOT_IN_FORCE
+    assert code_of(lambda: ruled.execute(request)) is Code.RULES_NOT_IN_FORCE
+    assert code_of(lambda: ruled.file(account_id="444455556666")) is Code.RULES_NOT_IN_FORCE
+    assert ruled.now(request).status is Status.APPROVED
+    answer = ruled.client().get("/readyz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "rules_not_in_force")
+    start(ruled, signed_by(SECOND, "bob", "carol"))
+    assert ruled.client().get("/readyz").status_code == 200
+    ruled.execute(request)
+
+
+def test_its_worker_does_nothing(ruled: House) -> None:
+    request = ruled.file()
+    announce(under(ruled, signed_by(SECOND, "bob", "carol")))
+    ruled.clock.advance(timedelta(days=30))
+    assert code_of(lambda: run_pass(ruled.ctx)) is Code.RULES_NOT_IN_FORCE
+    assert ruled.now(request).status is Status.PENDING
+
+
+def test_a_process_without_rules_stops_when_another_brings_some_into_force(house: House) -> None:
+    house.file()
+    announce(under(house, signed_by(TEXT)))
+    assert code_of(lambda: house.file(account_id="444455556666")) is Code.RULES_NOT_IN_FORCE
+
+
+def test_a_process_whose_log_lost_its_rules_stops(ruled: House) -> None:
+    with as_its_owner(ruled) as tx:
+        tx.execute(delete(audit_events).where(audit_events.c.event == RULES_SIGNED))
+    assert code_of(ruled.file) is Code.UNAVAILABLE
+    assert code_of(lambda: announce(under(ruled, signed_by(TEXT.replace("Alice", "Eve"))))) is Code.UNAVAILABLE
+
+
+# --- the forger, with write access to every table ---
+
+
+def test_a_version_in_the_log_without_its_signatures_is_not_in_force(ruled: House) -> None:
+    start(ruled, signed_by(SECOND, "bob", "carol"))
+    with as_its_owner(ruled) as tx:
+        events = contents(tx)
+        for event in events:
+            if event["event"] == RULES_SIGNED and event["data"]["version"] == 2:
+                event["data"]["signatures"] = []
+        rewritten(tx, events)
+    in_a_new_process(ruled)
+    assert "2 more" in refusal(ruled, signed_by(SECOND))
+    assert code_of(ruled.file) is Code.RULES_NOT_IN_FORCE
+
+
+def test_a_version_that_was_swapped_in_the_log_is_not_in_force(ruled: House) -> None:
+    start(ruled, signed_by(SECOND, "bob", "carol"))
+    evil = signed_by(SECOND.replace("Alice", "Eve"))
+    with as_its_owner(ruled) as tx:
+        events = contents(tx)
+        for event in events:
+            if event["event"] == RULES_SIGNED and event["data"]["version"] == 2:
+                event["data"] |= {"text": evil.file.text, "digest": evil.file.rules.digest}
+        rewritten(tx, events)
+    in_a_new_process(ruled)
+    assert "2 more" in refusal(ruled, evil)
+
+
+def test_a_first_version_that_nobody_can_read_is_replaced_by_no_other(ruled: House) -> None:
+    with as_its_owner(ruled) as tx:
+        events = contents(tx)
+        for event in events:
+            if event["event"] == RULES_SIGNED:
+                event["data"]["text"] = "version ="
+        rewritten(tx, events)
+    in_a_new_process(ruled)
+    assert "can be read" in refusal(ruled, signed_by(TEXT))
+
+
+# --- an emergency ---
+
+
+def test_a_key_that_the_settings_revoke_counts_for_nothing_at_once(ruled: House) -> None:
+    enrol(ruled, "dave", None, "bob", "carol")
+    stolen = frozenset({BOB.public.fingerprint})
+    ruled.change(signing=replace(ruled.ctx.signing, revoked=stolen))
+    assert counting(ruled) == {"carol"}
+    stricter = under(ruled, signed_by(SECOND, "bob", "carol"))
+    with pytest.raises(Unavailable) as refused:
+        announce(replace(stricter, signing=replace(stricter.signing, revoked=stolen)))
+    assert "signed by carol; 1 more" in refused.value.exact
+
+
+def test_an_emergency_brings_back_no_older_rules(ruled: House) -> None:
+    start(ruled, signed_by(SECOND, "bob", "carol"))
+    revoked = frozenset({BOB.public.fingerprint, CAROL.public.fingerprint})
+    ruled.change(signing=replace(ruled.ctx.signing, revoked=revoked))
+    check_current(ruled.ctx)
+    assert "came into force after it" in refusal(ruled, signed_by(TEXT))
+
+
+# --- filings ---
+
+
+def test_a_filing_names_the_rules_in_force(ruled: House) -> None:
+    filing = ruled.file().filing
+    assert filing.rules == filing.document()["rules"] == signed_by(TEXT).file.rules.digest
+
+
+def test_without_signed_rules_a_filing_names_none(house: House) -> None:
+    assert "rules" not in house.file().filing.document()
