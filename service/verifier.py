@@ -1,12 +1,12 @@
 """Checks what Rootquorum's audit log says, without Rootquorum and without trusting it.
 
     python verifier.py --key KEY [--anchor FILE] [--head SIZE:ROOT] [--consistency FILE] [--expect KIND]
-        [--signers FILE | --founders FILE] [--all-signed] [--extract DIR] FILE …
+        [--signers FILE | --founders FILE | --rules FILE] [--all-signed] [--extract DIR] FILE …
 
 A file is an export of the log, the evidence of one request, or a checkpoint; docs/audit-log.md says what is in them.
 This one file needs Python 3.11 and `cryptography`, and nothing else of the service. In its order: JSON, the tree, the
-signed head, people's signatures, their statements, whose key counts, the rules, an export, evidence, the command. It
-ends with 0 when all is well, 1 after a finding, 2 when misused.
+signed head, people's signatures, their statements, whose key counts, signed rules, what may become of a request, an
+export, evidence, the command. It ends with 0 when all is well, 1 after a finding, 2 when misused.
 
 It is one file although it is long: whoever checks copies and reads one thing, and no half of it can be left behind.
 """
@@ -20,6 +20,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import tomllib
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections import Counter
@@ -382,7 +383,9 @@ FAULTS = {
     "by-no-key-that-counts": "the endorser's key did not count",
 }
 
-_DECISION, _REGISTRATION, _ENROLMENT = (f"{kind}@rootquorum" for kind in ("decision", "registration", "enrolment"))
+_DECISION, _REGISTRATION, _ENROLMENT, _OF_RULES = (
+    f"{kind}@rootquorum" for kind in ("decision", "registration", "enrolment", "rules")
+)
 _ED25519_BYTES, _POINT_BYTES = 32, 65  # uncompressed
 _SMALLEST_RSA_BITS, _LARGEST_RSA_BITS, _RSA_EXPONENT = 3072, 16384, 65537
 _P = 2**255 - 19
@@ -891,6 +894,70 @@ def _earliest(heads: Iterable[tuple[_Named, int]]) -> dict[_Named, int]:
     return earliest
 
 
+# Signed rules: which version was in force when. A version has the digest of the one before, and is in force once a
+# quorum of people has signed it whose keys counted under that one. The first is trusted because it was seen first.
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRules:
+    """A version of the rules, as far as it concerns keys. `digest` is the SHA-256 of its file."""
+
+    version: int
+    digest: str
+    previous: str | None
+    quorum: int
+    founders: frozenset[Holder]
+    demands: Demands
+
+
+def read_rules(data: bytes) -> SignedRules:
+    """Read a file of rules. Raise ValueError."""
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise ValueError("it begins with a byte order mark")
+    try:
+        document = tomllib.loads(data.decode())
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    version, previous = document.get("version"), document.get("previous")
+    quorum = _object(document, "policy").get("quorum", _LEAST_QUORUM)
+    if type(version) is not int or type(quorum) is not int or quorum < _LEAST_QUORUM:
+        raise ValueError("version and policy.quorum are whole numbers")
+    if (previous is None) != (version == 1) or not isinstance(previous, str | None):
+        raise ValueError("every version but the first names the one before")
+    founders = set[Holder]()
+    for person, founder in _object(document, "founders").items():
+        for line in _texts(founder.get("keys") if isinstance(founder, dict) else None):
+            try:
+                founders.add((person, read_public_key(" ".join(line.split()[:2])).text))
+            except Bad as bad:
+                raise ValueError(f"a founder's key: {bad}") from None
+    demands = _demands_of_log(_object(document, "signing"))
+    return SignedRules(version, hashlib.sha256(data).hexdigest(), previous, quorum, frozenset(founders), demands)
+
+
+class RuleChain:
+    """The versions that came into force, as the log goes on. `known` are their digests, `newest` is the last."""
+
+    def __init__(self) -> None:
+        self.newest: SignedRules | None = None
+        self.known = set[str]()
+
+    def fault(self, rules: SignedRules) -> tuple[str, str] | None:
+        """Why a version cannot follow the newest one, whoever signed it: the finding and its text."""
+        newest = self.newest
+        if newest is None:
+            return None
+        if rules.version < newest.version:
+            return "rules-older", f"version {rules.version} after version {newest.version}"
+        if rules.version != newest.version + 1 or rules.previous != newest.digest:
+            return "rules-foreign", f"version {rules.version} does not follow version {newest.version}"
+        return None
+
+    def follow(self, rules: SignedRules) -> None:
+        self.newest = rules
+        self.known.add(rules.digest)
+
+
 class Past:
     """What is known of the log as it was: roots at the sizes that statements name, and times of events."""
 
@@ -946,26 +1013,29 @@ class Trust:
 
     `signers` are all keys that count. `founders` are those that others' endorsements have to lead to. Of `demands`,
     those that are stricter than the log's hold, and its site if it names one. `all_signed` demands that every approval
-    is signed, whatever the requests say.
+    is signed, whatever the requests say. `rules` is any version of the signed rules, which has to be among the log's.
     """
 
     signers: frozenset[Holder] | None = None
     founders: frozenset[Holder] | None = None
     demands: Demands | None = None
     all_signed: bool = False
+    rules: SignedRules | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Signing:
     """What signatures are held against: the name of this log, what it was, and what the auditor trusts.
 
-    `extract` is the folder into which good approvals are written.
+    `has_rules` says that the versions of the signed rules are among the events. `extract` is the folder into which good
+    approvals are written.
     """
 
     service: str | None = None
     past: Past = field(default_factory=Past)
     trust: Trust = Trust()
     extract: Path | None = None
+    has_rules: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -1009,7 +1079,8 @@ _RECEIVED, _SUSPENDED, _REINSTATED = "receipt.confirmed", "person.suspended", "p
 _OF_PEOPLE = {"person.seen", "person.changed", _SUSPENDED, _REINSTATED}
 _OF_TOKENS = {"token.created", "token.revoked"}
 _REGISTERED, _ENDORSED, _RULES_CHANGED = "signing_key.registered", "signing_key.endorsed", "policy.changed"
-_OF_SIGNING = {_REGISTERED, _ENDORSED, "signing_key.revoked", _RULES_CHANGED}
+_RULES_SIGNED = "rules.signed"
+_OF_SIGNING = {_REGISTERED, _ENDORSED, "signing_key.revoked", _RULES_CHANGED, _RULES_SIGNED}
 # Whether approvals have to be signed: nobody's, those of people who have a key, everybody's.
 _STRICTNESS = ("off", "enrolled", "required")
 _UNDECIDED = ("pending", "approved")
@@ -1212,7 +1283,7 @@ class Signatures:
         if self._given is not None:
             self._facts.rules.append(Rules(-1, _LEAST_QUORUM, self._given))
         self._roster: Roster | None = None  # None after another fact
-        self._demands = _stricter(Demands(), trust.demands)
+        self._demands, self._chain = _stricter(Demands(), trust.demands), RuleChain()
         self._longest: int | None = None
         self._position, self._is_whole, self._believed_the_log = 0, True, False
 
@@ -1230,8 +1301,15 @@ class Signatures:
         """Take note that events are missing: heads are not compared, and only `signers` says whose keys count."""
         self._is_whole = False
 
-    def notes(self) -> Iterator[str]:
-        if self._believed_the_log:
+    def notes(self) -> Told:
+        trusted = self._trust.rules
+        can_tell = self._is_whole and self._signing.has_rules
+        if trusted is not None and can_tell and trusted.digest not in self._chain.known:
+            text = f"version {trusted.version}, {trusted.digest}, never came into force here"
+            yield Finding("other-rules", "the rules that were given", text)
+        if self._believed_the_log and self._chain.newest is not None and trusted is None:
+            yield "whose keys count is as the first rules in the log say: --rules FILE says it from elsewhere"
+        elif self._believed_the_log and self._chain.newest is None:
             yield (
                 "whose keys count is as the log says that the settings said: "
                 "--signers or --founders FILE says it from elsewhere"
@@ -1243,6 +1321,8 @@ class Signatures:
         self._position, self._roster = event["seq"], None
         if name == _RULES_CHANGED:
             yield from self._change_rules(event)
+        elif name == _RULES_SIGNED:
+            yield from self._follow_rules(event)
         elif name in {_REGISTERED, _ENDORSED}:
             faults = list(self._believe(event))
             yield from _found(event, faults)
@@ -1255,6 +1335,8 @@ class Signatures:
         book = _object(event["data"], "rulebook")
         policy, said = _object(book, "policy"), _object(book, "signing")
         self._longest, quorum = _duration(policy, _LONGEST_SIGN_IN), policy.get("quorum")
+        if self._chain.newest is not None:
+            return  # from the first signed rules on, only those say whose keys count, and what they have to prove
         self._demands = _stricter(_demands_of_log(said), self._trust.demands)
         if self._trust.signers is not None:
             return
@@ -1267,6 +1349,62 @@ class Signatures:
                     yield from _found(event, [bad.fault])
         least = max(_LEAST_QUORUM, quorum if type(quorum) is int else 0)
         self._facts.rules.append(Rules(event["seq"] - 1, least, frozenset(holders)))
+
+    def _follow_rules(self, event: Event) -> Told:
+        """Bring a version of the signed rules into force, if people whose keys count say so."""
+        data, place = event["data"], _place(event)
+        try:
+            file = str(data.get("text")).encode()
+            rules = read_rules(file)
+        except ValueError as error:
+            yield Finding("not-rules", place, str(error))
+            return
+        if [data.get(name) for name in ("version", "digest", "previous")] != [
+            rules.version,
+            rules.digest,
+            rules.previous,
+        ]:
+            yield Finding("not-rules", place, "version, digest or previous are not those of the file")
+            return
+        if not self._is_whole or (self._chain.newest is not None and rules.digest == self._chain.newest.digest):
+            return  # the version in force may be recorded again
+        fault = self._chain.fault(rules) or self._unsigned(file, rules, event)
+        if fault is not None:
+            yield Finding(fault[0], place, fault[1])
+            return
+        is_first = self._chain.newest is None
+        self._chain.follow(rules)
+        self._demands = _stricter(rules.demands, self._trust.demands)
+        if self._given is None:
+            if is_first:
+                self._facts.rules.clear()  # it holds from the beginning of the log, as founders in the settings did
+            position = -1 if is_first else event["seq"] - 1
+            self._facts.rules.append(Rules(position, rules.quorum, rules.founders))
+        self._roster = None
+
+    def _unsigned(self, file: bytes, rules: SignedRules, event: Event) -> tuple[str, str] | None:
+        before = self._chain.newest
+        if before is None:
+            return None
+        owners, people = roster_at(event["seq"] - 1, self._facts).owners, set[str]()
+        listed = event["data"].get("signatures")
+        for armored in listed if isinstance(listed, list) else []:
+            with suppress(Bad):
+                key, assertion = verify_signature(str(armored), file, _OF_RULES)
+                if key.text in owners and not unmet(key, assertion, self._demands):
+                    people.add(owners[key.text])
+        missing = before.quorum - len(people)
+        if missing <= 0:
+            return None
+        return "rules-unsigned", f"version {rules.version}: {missing} of {before.quorum} signatures are missing"
+
+    def rules_fault(self, said: object) -> str | None:
+        """Why a request that is filed now cannot name these rules. None if it can, or if events are missing."""
+        newest = self._chain.newest
+        expected = None if newest is None else newest.digest
+        if not self._is_whole or not self._signing.has_rules or said == expected:
+            return None
+        return f"expected {expected}, which were in force, found {shown(said)}"
 
     def _believe(self, event: Event) -> Iterator[str]:
         """Add a registration or an endorsement to the facts. Yield what is wrong with it, and then do not."""
@@ -1430,8 +1568,8 @@ class Replay:
         elif name in LIFE or name in _OF_KEYS or name == _DECIDED:
             yield from self._miss(event)
 
-    def notes(self) -> Iterator[str]:
-        """Say what could not be judged."""
+    def notes(self) -> Told:
+        """Say what could not be judged, and find what can only be found at the end."""
         if self._unjudged:
             yield f"{self._unjudged} requests were not judged: their filing, or another event of theirs, is not here"
         if self._without_policy:
@@ -1498,6 +1636,8 @@ class Replay:
         if filing["filed_at"] != event["at"]:
             text = f"it says that it was filed at {shown(filing['filed_at'])}, and was at {event['at']}"
             yield Finding("time-contradicts", place, text)
+        if self._signatures is not None and (wrong := self._signatures.rules_fault(filing.get("rules"))) is not None:
+            yield Finding("other-rules", place, wrong)
         lifetime, demands = _duration(filing, "lifetime_seconds"), _demands(filing)
         yield from _check_asked(event, filing, demands)
         self.open[request_id] = request = _Request(
@@ -2238,7 +2378,8 @@ def check_evidence(data: bytes, keys: Sequence[Key], kept: Kept, extract: Path |
             text = difference(canonical(expected), canonical(document[name]))
             yield Finding(f"{name}-differs", "the document", f"{name}: {text}")
     past = _PastOfEvidence(signed, _read_heads(document), [*signing, *events])
-    held = Signing(_origin(document["checkpoint"]), past, kept.trust, extract)
+    has_rules = document["format"] == _EVIDENCE_2
+    held = Signing(_origin(document["checkpoint"]), past, kept.trust, extract, has_rules)
     replay = Replay(is_log=False, signing=held)
     for event in merge(signing, events, key=lambda event: event["seq"]):
         yield from replay.take(event)
@@ -2466,6 +2607,7 @@ def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[
     whose = parser.add_mutually_exclusive_group()
     whose.add_argument("--signers", type=Path, help="whose keys count: a file of OpenSSH's allowed signers")
     whose.add_argument("--founders", type=Path, help="the same of those whom endorsements have to lead to")
+    whose.add_argument("--rules", type=Path, help="any version of the signed rules that somebody gave you")
     parser.add_argument("--all-signed", action="store_true", help="every approval has to be signed")
     parser.add_argument("--rp-id", help="the RP id of passkeys, instead of the log's")
     parser.add_argument("--origin", action="append", default=[], help="the address of their page, such as https://…")
@@ -2485,7 +2627,9 @@ def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[
         only_device_bound=options.only_device_bound,
     )
     try:
-        trust = read_trust(options.signers, options.founders, demands=demands, all_signed=options.all_signed)
+        trust = read_trust(
+            options.signers, options.founders, options.rules, demands=demands, all_signed=options.all_signed
+        )
         return options, read_keys(options.key), read_kept(options.head, options.consistency, trust)
     except (OSError, ValueError) as error:
         parser.error(str(error))
@@ -2498,11 +2642,21 @@ def read_keys(texts: Iterable[str]) -> list[Key]:
 
 
 def read_trust(
-    signers: Path | None, founders: Path | None, *, demands: Demands | None = None, all_signed: bool = False
+    signers: Path | None,
+    founders: Path | None,
+    rules: Path | None = None,
+    *,
+    demands: Demands | None = None,
+    all_signed: bool = False,
 ) -> Trust:
-    """Files of allowed signers. Raise OSError, ValueError."""
+    """Files of allowed signers, and one of rules. Raise OSError, ValueError."""
     people, first = (None if path is None else read_signers(path) for path in (signers, founders))
-    return Trust(people, first, demands, all_signed)
+    try:
+        version = None if rules is None else read_rules(rules.read_bytes())
+    except ValueError as error:
+        text = f"{rules}: it is no file of rules: {error}"
+        raise ValueError(text) from None
+    return Trust(people, first, demands, all_signed, version)
 
 
 def read_kept(heads: Iterable[str], proofs: Iterable[Path], trust: Trust | None = None) -> Kept:

@@ -230,6 +230,10 @@ def verify_(
     founders: Annotated[
         Path | None, typer.Option(help="The same for founders, to whom endorsements in the log must lead.")
     ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(help="Any version of the signed rules that a person gave you."),
+    ] = None,
     all_signed: Annotated[bool, typer.Option("--all-signed", help="Every approval must be signed.")] = False,
     extract: Annotated[
         Path | None, typer.Option(help="A folder for the signed approvals in files, to verify with ssh-keygen.")
@@ -241,12 +245,12 @@ def verify_(
         fail("Give either files or --database.")
     if not database and not key:
         fail("Give the key to trust with --key: files are not checked with the keys in the settings.")
-    if signers and founders:
-        fail("Give either --signers or --founders.")
+    if sum(map(bool, (signers, founders, rules))) > 1:
+        fail("Give only one of --signers, --founders and --rules.")
     if extract and database:
         fail("--extract needs a file: an export, or evidence.")
     with _in_one_line():
-        trust = verifier.read_trust(signers, founders, all_signed=all_signed)
+        trust = verifier.read_trust(signers, founders, rules, all_signed=all_signed)
         given, kept = verifier.read_keys(key or ()), verifier.read_kept(head or (), consistency or (), trust)
     if not database:
         raise typer.Exit(verifier.report(files or (), anchor or (), given, kept, expect, extract=extract))

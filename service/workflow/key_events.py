@@ -7,7 +7,7 @@ from typing import Any
 from service.db import audit
 from service.db.engine import Tx
 from service.db.proved_log import read_log
-from service.domain.event_table import PERSON_REINSTATED, PERSON_SUSPENDED
+from service.domain.event_table import PERSON_REINSTATED, PERSON_SUSPENDED, RULES_SIGNED
 from service.signing.faults import BadSignature
 from service.signing.sshsig import key_of
 
@@ -16,17 +16,20 @@ Data = Mapping[str, Any]
 
 def events_about_keys(tx: Tx, decisions: Sequence[Data]) -> list[tuple[int, str]]:
     """Return number and canonical JSON of the events about the keys that signed, and about those of their endorsers,
-    and so on; and of the rules that said otherwise than those before who are founders, and what counts.
+    and so on; of the versions of the signed rules, with the keys that signed those; and of the rulebooks that said
+    otherwise than those before who are founders, and what counts.
     """
     events = [(seq, content) for seq, name, content in read_log(tx).about_keys if name not in _OF_PEOPLE]
     parsed = {seq: _data_of(content) for seq, content in events}
-    concerned, more = set[str](), {key for made in decisions for key in _signer_of(made)}
+    rules = [(seq, content) for seq, name, content in read_log(tx).about_keys if name == RULES_SIGNED]
+    signed = [*decisions, *(signature for seq, _ in rules for signature in _signatures_of(parsed[seq]))]
+    concerned, more = set[str](), {key for made in signed for key in _signer_of(made)}
     while more:
         concerned |= more
         of_them = [data for data in parsed.values() if data.get("key") in more]
         more = {key for data in of_them for key in _signer_of(data)} - concerned
     about = [(seq, content) for seq, content in events if parsed[seq].get("key") in concerned]
-    return sorted([*about, *_rules(tx)])
+    return sorted([*about, *rules, *_rules(tx)])
 
 
 def sizes_in(said: Iterable[Data]) -> set[int]:
@@ -62,6 +65,12 @@ def _data_of(content: str) -> Data:
     except (ValueError, TypeError, LookupError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
+
+
+def _signatures_of(rules: Data) -> list[Data]:
+    """Return each signature of a version of the rules as if an event of its own had it."""
+    listed = rules.get("signatures")
+    return [{"signature": each} for each in listed] if isinstance(listed, list) else []
 
 
 def _rules(tx: Tx) -> Iterable[tuple[int, str]]:

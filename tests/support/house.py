@@ -198,7 +198,7 @@ class House:
         with read(self.owner) as tx:
             contents = [row.content for row in audit.rows_between(tx, 0, audit.last(tx))]
         found = [str(each) for content in contents for each in replay.take(json.loads(content))]
-        return [each for each in found if not each.startswith("time-contradicts: ")] + [*replay.notes()]
+        return [each for each in found if not each.startswith("time-contradicts: ")] + [*map(str, replay.notes())]
 
     @contextmanager
     def statements(self) -> Iterator[list[tuple[str, object]]]:

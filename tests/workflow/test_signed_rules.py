@@ -6,17 +6,16 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete
-from support.builders import policy_of
 from support.house import House
 from support.past_triggers import as_its_owner, contents, rewritten
 from support.refusals import code_of
 from support.rule_files import TEXT, following, signature, signed_by
 from support.signers import FileKey, ed25519_of
-from support.signing import BOB, CAROL, SIGNING, approve, counting, enrol, signed
+from support.signing import BOB, CAROL, approve, counting, enrol, signed
+from support.started import start, under
 
 from service.db import proved_log
 from service.db.tables import audit_events
-from service.domain.demands import SignedApprovals
 from service.domain.errors import Code, Unavailable
 from service.domain.event_table import RULES_SIGNED
 from service.domain.request import Status
@@ -24,25 +23,10 @@ from service.domain.rule_file import SignedRules
 from service.domain.statement import Namespace
 from service.worker import run_pass
 from service.workflow.announce import announce
-from service.workflow.context import Context
 from service.workflow.rules_in_force import check_acceptable, check_current
 from service.workflow.signing_keys import every_key
 
 _STRICTER = ('signed_approvals = "required"', 'quorum = 2\nsigned_approvals = "required"')
-
-
-def under(house: House, rules: SignedRules | None) -> Context:
-    """Return what a process has that starts with these rules."""
-    signing = SIGNING if rules is None else replace(SIGNING, founders=rules.file.rules.founders)
-    policy = replace(policy_of(), signed_approvals=SignedApprovals.REQUIRED)
-    return replace(house.ctx, signed_rules=rules, signing=signing, policy=policy)
-
-
-def start(house: House, rules: SignedRules | None) -> None:
-    """Start a process with these rules. Raise Unavailable."""
-    ctx = under(house, rules)
-    announce(ctx)
-    house.change(signed_rules=rules, signing=ctx.signing, policy=ctx.policy)
 
 
 def refusal(house: House, rules: SignedRules | None) -> str:
