@@ -1370,7 +1370,8 @@ class Signatures:
             return  # the version in force may be recorded again
         fault = self._chain.fault(rules) or self._unsigned(file, rules, event)
         if fault is not None:
-            yield Finding(fault[0], place, fault[1])
+            name, text = fault
+            yield Finding(name, place, text)
             return
         is_first = self._chain.newest is None
         self._chain.follow(rules)

@@ -21,6 +21,7 @@ from service.cli.accounts import needed
 from service.cli.common import console, plainly
 from service.cli.premises import spelled
 from service.cli.prepared import load_settings
+from service.cli.signing_examined import examined
 from service.domain.account import Account, RootCredentials
 from service.domain.actor import ActorKind
 from service.domain.drift import DriftKind
@@ -89,7 +90,7 @@ def _findings(settings: Settings, file: Path | None, context: Context) -> Iterat
     yield from [unusable] if unusable else [_rights(context), _worker(context)]
     if unusable is None and not settings.issuers:
         yield _approvers(context)
-    yield from _founders(settings)
+    yield from (Remark(*each) for each in examined(settings, None if unusable else context))
     yield from _issuers(settings)
     yield from _claims(settings)
     if unusable is None:
@@ -166,21 +167,6 @@ def _approvers(context: Context) -> Remark:
         advice = f"Run `rootquorum token create` for: {', '.join(missing)}."
         return Remark("approvers", "Too few of them have a token to sign in with.", advice)
     return Remark("approvers")
-
-
-def _founders(settings: Settings) -> Iterator[Remark]:
-    """Warn where the loss of one key would leave too few people to sign, or to endorse another key."""
-    people, quorum = len(settings.founders), settings.policy.quorum
-    if not people:
-        return
-    if people <= quorum:
-        yield Remark(
-            f"founders: {people} people for a quorum of {quorum}. Without one of them, nobody endorses a new key",
-            is_warning=True,
-        )
-    single = sorted(name for name, founder in settings.founders.items() if len(founder.keys) == 1)
-    if single:
-        yield Remark(f"founders with one key: {visible(', '.join(single))}", is_warning=True)
 
 
 def _issuers(settings: Settings) -> Iterator[Remark]:

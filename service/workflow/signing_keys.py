@@ -102,6 +102,13 @@ def every_key(ctx: Context, caller: Caller) -> Listing:
         return listing(ctx, tx, all_keys(ctx, tx))
 
 
+@retried
+def known_keys(ctx: Context) -> list[SigningKey]:
+    """Return everybody's keys, for whoever runs the service. Raise Unavailable."""
+    with read(ctx.engine) as tx:
+        return all_keys(ctx, tx)
+
+
 def listing(ctx: Context, tx: Tx, found: Sequence[SigningKey]) -> Listing:
     subjects = {each.person for each in found} | {person for each in found for person in each.endorsers}
     directory = ctx.directory.joined(people.some(tx, subjects - ctx.directory.members.keys()))

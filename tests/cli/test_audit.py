@@ -276,7 +276,10 @@ def test_keys_may_be_in_a_file_for_the_database_too(folder: Path) -> None:
         (("log.key", "--key", "@log.key", "--head", "05:x"), "'05:x' is no size and root"),
         (("log.key", "--key", "@log.key", "--signers", "absent"), "absent: No such file or directory."),
         (("log.key", "--key", "@log.key", "--founders", "log.key"), "log.key: line 1: expected people, the kind of"),
-        (("log.key", "--key", "@log.key", "--signers", "a", "--founders", "a"), "Give either --signers or --founders."),
+        (
+            ("log.key", "--key", "@log.key", "--signers", "a", "--founders", "a"),
+            "Give only one of --signers, --founders and --rules.",
+        ),
         (("--database", "--extract", "out"), "--extract needs a file: an export, or evidence."),
     ],
 )

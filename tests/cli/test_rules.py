@@ -187,3 +187,23 @@ def test_a_process_with_unsigned_rules_does_not_start_and_says_what_is_missing(t
     done = commanded(tmp_path, "serve")
     assert done.returncode == 1
     assert "the settings have none" in done.stderr
+
+
+def test_doctor_says_whether_the_rules_are_in_force(tmp_path: Path) -> None:
+    with installation(tmp_path):
+        pass
+    assert commanded(tmp_path, "rules", "init").returncode == 0
+    settings, rules = tmp_path / "rootquorum.toml", tmp_path / "rules.toml"
+    moved = rules.read_text().splitlines()
+    left = [line for line in settings.read_text().splitlines() if line not in moved or not line]
+    settings.write_text("\n".join(left) + '\n[signing]\nrules_file = "rules.toml"\n')
+    assert "They come into force when the service starts" in commanded(tmp_path, "doctor").stdout
+    port = free_port()
+    with serving(tmp_path, port):
+        pass
+    digest = digest_of(rules.read_bytes())
+    assert f"ok     rules: version 1, {digest}, in force" in commanded(tmp_path, "doctor").stdout
+    rules.write_text(following(rules.read_text()))
+    said = commanded(tmp_path, "doctor")
+    assert said.returncode == 1
+    assert "2 more have to sign it, of ann, ben, cid" in said.stdout

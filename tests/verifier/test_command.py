@@ -223,6 +223,7 @@ def test_every_finding_is_documented_and_every_documented_one_is_found() -> None
         if isinstance(argument, ast.Constant) and argument.value != "-differs"
     }
     made |= verifier.FAULTS.keys()  # of signatures: `_found` makes these
+    made |= {"rules-unsigned", "rules-older", "rules-foreign"}  # of the chain of rules
     made |= {f"{part}-differs" for part in ("request", "digest", "decisions", "policy", "outcome")}
     assert set(re.findall("`([a-z-]+)`", page)) == made
 
