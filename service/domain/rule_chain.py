@@ -50,6 +50,15 @@ class RuleChain:
         missing = newest.rules.quorum - len(signed_by)
         return Refusal(event=event, fault=RulesFault.UNSIGNED, missing=missing) if missing > 0 else None
 
+    def extended(self, event: RulesEvent, facts: Facts) -> "RuleChain":
+        """Return the chain with this later event: in force, or refused. The version in force may be recorded again."""
+        if event.rules == self.in_force[-1].rules:
+            return self
+        refusal = self.judge(event, facts)
+        if refusal is None:
+            return RuleChain(in_force=(*self.in_force, event), refused=self.refused)
+        return RuleChain(in_force=self.in_force, refused=self.refused | {refusal})
+
     def contains(self, digest: str) -> bool:
         return any(event.rules.digest == digest for event in self.in_force)
 
@@ -72,17 +81,10 @@ def follow(trusted: str, events: Iterable[RulesEvent], facts: Facts) -> RuleChai
 
 
 def _forward_from(start: RulesEvent, ordered: Sequence[RulesEvent], facts: Facts) -> RuleChain:
-    chain, refused = RuleChain(in_force=(start,)), set[Refusal]()
+    chain = RuleChain(in_force=(start,))
     for event in ordered:
-        # The version in force may be recorded again.
-        if event.rules == chain.in_force[-1].rules:
-            continue
-        refusal = chain.judge(event, facts)
-        if refusal is None:
-            chain = RuleChain(in_force=(*chain.in_force, event))
-        else:
-            refused.add(refusal)
-    return RuleChain(in_force=chain.in_force, refused=frozenset(refused))
+        chain = chain.extended(event, facts)
+    return chain
 
 
 def _oldest_ancestor(event: RulesEvent, ordered: Sequence[RulesEvent]) -> RulesEvent:

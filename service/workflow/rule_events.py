@@ -8,7 +8,7 @@ from service.domain.canonical import Json
 from service.domain.event_table import RULES_SIGNED
 from service.domain.events import Event
 from service.domain.roster import Facts, Key, RulesEvent
-from service.domain.rule_chain import RuleChain, follow
+from service.domain.rule_chain import RuleChain
 from service.domain.rule_file import RuleFile, SignedRules, parse_rules
 from service.domain.signed import Signing
 from service.signing import proofs
@@ -19,7 +19,7 @@ from service.signing.faults import BadSignature
 BEFORE_ALL = -1
 # Why an event proves nothing.
 NOT_OURS, SAYS_ANOTHER = "The event is not in the form that the service writes.", "The event says another thing."
-_NO_CHAIN = RuleChain(in_force=())
+NO_CHAIN = RuleChain(in_force=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +58,16 @@ def rules_of(data: Mapping[str, Any]) -> SignedRules | str:
     return SignedRules(file, tuple(map(str, signatures)), "the audit log")
 
 
-def chain_in(recorded: Sequence[Recorded], facts: Facts) -> RuleChain:
-    """Return the chain from the first version in the log, which is trusted because it was seen first."""
-    if not recorded:
-        return _NO_CHAIN
+def grown(chain: RuleChain, recorded: Sequence[Recorded], facts: Facts) -> RuleChain:
+    """Return the chain with the last of the versions that are recorded so far; `facts` are those so far.
+
+    The first is trusted because it was seen first.
+    """
     files = [each.signed.file for each in recorded]
-    events = [event_of(each.signed, each.position, files) for each in recorded]
-    first = replace(events[0], position=BEFORE_ALL)
-    return follow(first.rules.digest, [first, *events[1:]], facts)
+    event = event_of(recorded[-1].signed, recorded[-1].position, files)
+    if not chain.in_force:
+        return RuleChain(in_force=(replace(event, position=BEFORE_ALL),))
+    return chain.extended(event, facts)
 
 
 def event_of(signed: SignedRules, position: int, known: Iterable[RuleFile]) -> RulesEvent:

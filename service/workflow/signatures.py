@@ -53,7 +53,16 @@ from service.signing.public_keys import parse_public_key
 from service.signing.sshsig import Signed
 from service.workflow.context import Context
 from service.workflow.key_events import size_in
-from service.workflow.rule_events import BEFORE_ALL, NOT_OURS, SAYS_ANOTHER, Recorded, chain_in, demands_of, rules_of
+from service.workflow.rule_events import (
+    BEFORE_ALL,
+    NO_CHAIN,
+    NOT_OURS,
+    SAYS_ANOTHER,
+    Recorded,
+    demands_of,
+    grown,
+    rules_of,
+)
 
 # A statement and its signature, as they were sent.
 Pair: TypeAlias = tuple[str, str]
@@ -174,15 +183,54 @@ def _read(ctx: Context, tx: Tx, sizes: Collection[int]) -> tuple[Keys, Mapping[i
     last = _LAST.get(tx.engine)
     if last is not None and last.settings == settings and last.rows == rows:
         return last.keys, tree.past_heads(tx, sizes, now) if sizes else {}
-    proved = {}
-    if last is not None and last.settings == settings:
-        proved = dict(zip(last.rows, last.keys.events, strict=True))
-    fresh = {row: _parsed(row) for row in rows if row not in proved}
-    heads = tree.past_heads(tx, {*sizes, *(size for _, data in fresh.values() for size in size_in(data))}, now)
-    events = tuple(proved.get(row) or _event(ctx, row, *fresh[row], heads) for row in rows)
-    keys = _keys(ctx, events)
+    proved: tuple[KeyEvent, ...] = ()
+    # What a row proves depends on the rules before it.
+    if last is not None and last.settings == settings and last.rows == rows[: len(last.rows)]:
+        proved = last.keys.events
+    fresh = [(row, *_parsed(row)) for row in rows[len(proved) :]]
+    heads = tree.past_heads(tx, {*sizes, *(size for _, _, data in fresh for size in size_in(data))}, now)
+    keys = _keys(ctx, _with(ctx, proved, fresh, heads))
     _LAST[tx.engine] = _Known(rows, settings, keys)
     return keys, heads
+
+
+def _with(
+    ctx: Context,
+    events: tuple[KeyEvent, ...],
+    fresh: Sequence[tuple[Row, datetime | None, Mapping[str, Any]]],
+    heads: Mapping[int, PastHead],
+) -> tuple[KeyEvent, ...]:
+    """Return the events with those that are new, each proved by what the rules in force then demanded.
+
+    So nobody makes an old signature good by a version that is not signed yet.
+    """
+    chain = _chain(events)
+    versions = [each.signed.file for each in _recorded(events)]
+    versions += [read.file for (_, name, _), _, data in fresh if name == RULES_SIGNED and (read := _rules(data))]
+    for row, at, data in fresh:
+        signing = ctx.signing
+        if versions:  # the first holds from the beginning
+            digest = chain.in_force[-1].rules.digest if chain.in_force else versions[0].rules.digest
+            signing = next(each.signing for each in versions if each.rules.digest == digest)
+        events = (*events, _event(ctx, row, at, data, heads=heads, signing=signing))
+        if isinstance(events[-1].fact, SignedRules):
+            chain = grown(chain, _recorded(events), _facts(events))
+    return events
+
+
+def _chain(events: Sequence[KeyEvent]) -> RuleChain:
+    """Return the chain of rules that these events make, each judged by those before it."""
+    chain = NO_CHAIN
+    for number, event in enumerate(events):
+        if isinstance(event.fact, SignedRules):
+            so_far = events[: number + 1]
+            chain = grown(chain, _recorded(so_far), _facts(so_far))
+    return chain
+
+
+def _rules(data: Mapping[str, Any]) -> SignedRules | None:
+    read = rules_of(data)
+    return read if isinstance(read, SignedRules) else None
 
 
 def _parsed(row: Row) -> tuple[datetime | None, Mapping[str, Any]]:
@@ -198,7 +246,13 @@ def _parsed(row: Row) -> tuple[datetime | None, Mapping[str, Any]]:
 
 
 def _event(
-    ctx: Context, row: Row, at: datetime | None, data: Mapping[str, Any], heads: Mapping[int, PastHead]
+    ctx: Context,
+    row: Row,
+    at: datetime | None,
+    data: Mapping[str, Any],
+    *,
+    heads: Mapping[int, PastHead],
+    signing: Signing,
 ) -> KeyEvent:
     seq, name, _ = row
 
@@ -209,7 +263,7 @@ def _event(
     if name == RULES_SIGNED:
         return KeyEvent(seq, name, at, data, rules_of(data))
     log = proofs.Log(ctx.log.origin, root_at)
-    return KeyEvent(seq, name, at, data, _fact(name, data, log, _demands_of_facts(ctx.signing), seq - 1))
+    return KeyEvent(seq, name, at, data, _fact(name, data, log, _demands_of_facts(signing), seq - 1))
 
 
 def _fact(name: str, data: Mapping[str, Any], log: proofs.Log, wanted: Demands, position: int) -> Fact | str:
@@ -257,7 +311,7 @@ def encoded(text: str) -> bytes:
 
 
 def _keys(ctx: Context, events: tuple[KeyEvent, ...]) -> Keys:
-    chain = chain_in(_recorded(events), _facts(events))
+    chain = _chain(events)
     # Without signed rules the settings name the founders.
     in_force = chain.in_force or (RulesEvent(rules=_of_settings(ctx), signers=frozenset(), position=BEFORE_ALL),)
     roster = roster_at(events[-1].seq if events else 0, in_force, _facts(events, chain, ctx.signing))

@@ -10,21 +10,26 @@ from support.house import House
 from support.past_triggers import as_its_owner, contents, rewritten
 from support.refusals import code_of
 from support.rule_files import TEXT, following, signature, signed_by
-from support.signers import FileKey, ed25519_of
-from support.signing import BOB, CAROL, approve, counting, enrol, signed
+from support.signers import PRESENT, FileKey, ed25519_of
+from support.signing import BOB, CAROL, DAVE, approve, counting, enrol, signed, vouch
 from support.started import start, under
 
-from service.db import proved_log
+from service.db import audit, proved_log
+from service.db.engine import begin
 from service.db.tables import audit_events
-from service.domain.errors import Code, Unavailable
-from service.domain.event_table import RULES_SIGNED
+from service.domain.actor import WORKER
+from service.domain.errors import Code, Invalid, Unavailable
+from service.domain.event_table import KEY_ENDORSED, RULES_SIGNED
+from service.domain.events import Event
 from service.domain.request import Status
 from service.domain.rule_file import SignedRules
 from service.domain.statement import Namespace
 from service.worker import run_pass
 from service.workflow.announce import announce
 from service.workflow.rules_in_force import check_acceptable, check_current
+from service.workflow.sign import endorsement_to_sign
 from service.workflow.signing_keys import every_key
+from service.workflow.tell import tell
 
 _STRICTER = ('signed_approvals = "required"', 'quorum = 2\nsigned_approvals = "required"')
 
@@ -229,6 +234,31 @@ def test_a_first_version_that_nobody_can_read_is_replaced_by_no_other(ruled: Hou
         rewritten(tx, events)
     in_a_new_process(ruled)
     assert "can be read" in refusal(ruled, signed_by(TEXT))
+
+
+def test_an_old_signature_is_not_made_good_by_rules_that_nobody_has_signed(ruled: House) -> None:
+    """Carol's key endorsed Dave without verifying her. A version that no longer asks for it would let Dave sign it."""
+    key_id = enrol(ruled, "dave")
+    vouch(ruled, "bob", key_id)
+    with pytest.raises(Invalid):
+        vouch(ruled, "carol", key_id, replace(CAROL, flags=PRESENT))
+    said, _ = endorsement_to_sign(ruled.ctx, ruled.actor("carol"), key_id)
+    unverified = replace(CAROL, flags=PRESENT).sign(said.statement.encode(), Namespace.ENROLMENT)
+    with begin(ruled.ctx.engine) as tx:
+        audit.hold(tx)
+        about = {"person": "dave", "key": DAVE.public.text, "endorser": "carol"}
+        event = Event(KEY_ENDORSED, {**about, "statement": said.statement, "signature": unverified})
+        tell(ruled.ctx, tx, event, actor=WORKER, at=ruled.clock())
+    ruled.is_forged = True
+    weaker = following(TEXT, ("[signing]", "[signing]\nuser_verified = false"))
+    made = under(ruled, signed_by(weaker, "bob", "dave"))
+    with pytest.raises(Unavailable) as refused:
+        announce(replace(made, signing=made.signed_rules.file.signing if made.signed_rules else made.signing))
+    assert "signed by bob; 1 more" in refused.value.exact
+    # What is recorded once a quorum has signed them counts by them, and what was recorded before does not.
+    made = under(ruled, signed_by(weaker, "bob", "carol"))
+    start(ruled, made.signed_rules)
+    assert counting(ruled) == {"bob", "carol"}
 
 
 # --- an emergency ---
