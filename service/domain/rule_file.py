@@ -25,7 +25,8 @@ LARGEST_BYTES = 256 * 1024
 _LARGEST_VERSION = 2**53 - 1
 _HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
 _END = "-----END SSH SIGNATURE-----"
-_MOST_SIGNATURES = 100
+# More than people who sign.
+MOST_SIGNATURES = 100
 _OF_SIGNING: Mapping[str, type] = {
     "rp_id": str,
     "origins": list,
@@ -100,8 +101,8 @@ def parse_signatures(text: str) -> tuple[str, ...]:
     What follows the last of them belongs to none, and is left out.
     """
     parts = [f"{part.strip()}\n{_END}\n" for part in text.split(_END)[:-1]]
-    if len(parts) > _MOST_SIGNATURES:
-        raise NotRules(f"there are more than {_MOST_SIGNATURES} signatures")
+    if len(parts) > MOST_SIGNATURES:
+        raise NotRules(f"there are more than {MOST_SIGNATURES} signatures")
     return tuple(dict.fromkeys(parts))
 
 

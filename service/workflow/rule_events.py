@@ -9,7 +9,7 @@ from service.domain.event_table import RULES_SIGNED
 from service.domain.events import Event
 from service.domain.roster import Facts, Key, RulesEvent
 from service.domain.rule_chain import RuleChain
-from service.domain.rule_file import RuleFile, SignedRules, parse_rules
+from service.domain.rule_file import MOST_SIGNATURES, RuleFile, SignedRules, parse_rules
 from service.domain.signed import Signing
 from service.signing import proofs
 from service.signing.demands import Demands
@@ -55,7 +55,7 @@ def rules_of(data: Mapping[str, Any]) -> SignedRules | str:
     said = {"version": rules.version, "digest": rules.digest, "previous": rules.previous}
     if any(data.get(name) != value for name, value in said.items()) or not isinstance(signatures, list):
         return SAYS_ANOTHER
-    return SignedRules(file, tuple(map(str, signatures)), "the audit log")
+    return SignedRules(file, tuple(map(str, signatures[:MOST_SIGNATURES])), "the audit log")
 
 
 def grown(chain: RuleChain, recorded: Sequence[Recorded], facts: Facts) -> RuleChain:
