@@ -110,6 +110,7 @@ def _rows(remote: Remote, found: _Found, public: PublicKey) -> list[tuple[str, s
         ("justification", filing.justification),
         ("approvals", f"{filing.quorum} people; signatures: {filing.signed_approvals}"),
         *(("demands", _demanded(demand)) for demand in filing.demands),
+        *([] if filing.rules is None else [("rules", filing.rules)]),
         ("root keys", _keys(filing)),
         ("requester", f"{filing.requester} ({filing.requester_kind})"),
         ("recipient", filing.recipient),

@@ -158,11 +158,12 @@ def test_the_settings_become_a_first_version_and_a_quorum_signs_the_second(tmp_p
                 assert "1 more have to sign it, of ben, cid" in refused.stderr
         shown = served.run("cid", "rules", "show", str(rules)).out
         assert "0 of 2 people" in shown
-        # It still runs by the version before, and stops when another process has the new one.
     with serving(tmp_path, port):
         served = Installation(f"http://127.0.0.1:{port}", tmp_path)
         assert [each["version"] for each in served.call("ann", "GET", "/v1/rules")["items"]] == [1, 2]
-        assert served.file()["digest"]
+        approved = served.approve("ann", served.file())
+        assert approved.code == 0, approved.error
+        assert digest_of(rules.read_bytes()) in "".join(approved.seen.split())
 
 
 def test_a_process_with_unsigned_rules_does_not_start_and_says_what_is_missing(tmp_path: Path) -> None:

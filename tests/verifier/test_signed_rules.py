@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.builders import SIGNER
 from support.house import House
 from support.past_triggers import as_its_owner, contents, rewritten
 from support.rule_files import TEXT, following, signature, signed_by
-from support.signers import FileKey, ed25519_of
+from support.signers import FileKey, Signer, ed25519_of
 from support.signing import BOB, CAROL, approve, enrol
 from support.started import start
 
@@ -19,8 +21,10 @@ from service import verifier
 from service.db import proved_log
 from service.domain.canonical import canonical
 from service.domain.event_table import RULES_SIGNED
+from service.domain.roster import Facts
 from service.verifier import Finding, Trust, check_file, read_key, read_rules
 from service.workflow.audit import evidence_of, export
+from service.workflow.rule_events import NO_CHAIN, Recorded, grown, rules_signed
 from service.workflow.verify import verify
 
 KEYS = [read_key(SIGNER.verifier_key)]
@@ -167,6 +171,29 @@ def test_a_request_under_rules_that_were_not_in_force_is_found(told: House, form
 def test_a_third_version_that_a_quorum_signed_is_in_force(told: House) -> None:
     start(told, signed_by(THIRD, "carol", "dave"))
     assert names(in_export(told, trusting(THIRD))) == set()
+
+
+_TEXTS = [TEXT, SECOND, THIRD, SECOND.replace("Carol", "Eve"), following(THIRD), TEXT.replace("Alice", "Eve")]
+_LOGS = st.lists(st.tuples(st.sampled_from(_TEXTS), st.frozensets(st.sampled_from("bce"), max_size=3)), max_size=7)
+# Most of them go on from a version that was signed well, or few would come that far.
+_LOGS = _LOGS | _LOGS.map(lambda log: [(TEXT, frozenset("bc")), (SECOND, frozenset("bc")), *log])
+_SIGNERS: Mapping[str, Signer] = {"b": BOB, "c": CAROL, "e": EVE}
+
+
+@settings(max_examples=150, deadline=None)
+@given(_LOGS)
+def test_the_verifier_follows_any_log_of_rules_as_the_service_does(log: list[tuple[str, frozenset[str]]]) -> None:
+    ours, recorded, chain = verifier.Signatures(verifier.Signing()), list[Recorded](), NO_CHAIN
+    found = list[str]()
+    for position, (text, who) in enumerate(log):
+        signed = signed_by(text, *(_SIGNERS[each] for each in sorted(who)))
+        recorded.append(Recorded(signed, position))
+        chain = grown(chain, recorded, Facts())
+        data = dict(rules_signed(signed, signed.signatures).data)
+        event = {"seq": position + 1, "event": RULES_SIGNED, "request_id": None, "data": data}
+        found += [each.name for each in ours.learn(event) if isinstance(each, Finding)]
+    assert ours._chain.known == {each.rules.digest for each in chain.in_force}
+    assert {*found} == {f"rules-{refusal.fault}" for refusal in chain.refused}
 
 
 @pytest.mark.parametrize("broken", ["version =", "version = 1\nversion = 1", "\ufeffversion = 1", "version = 2"])
