@@ -184,9 +184,10 @@ def _read(ctx: Context, tx: Tx, sizes: Collection[int]) -> tuple[Keys, Mapping[i
     if last is not None and last.settings == settings and last.rows == rows:
         return last.keys, tree.past_heads(tx, sizes, now) if sizes else {}
     proved: tuple[KeyEvent, ...] = ()
-    # What a row proves depends on the rules before it.
+    # What a row proves depends on the rules before it; and the first rules hold from the beginning.
     if last is not None and last.settings == settings and last.rows == rows[: len(last.rows)]:
-        proved = last.keys.events
+        are_first = not last.keys.has_rules and any(name == RULES_SIGNED for _, name, _ in rows)
+        proved = () if are_first else last.keys.events
     fresh = [(row, *_parsed(row)) for row in rows[len(proved) :]]
     heads = tree.past_heads(tx, {*sizes, *(size for _, _, data in fresh for size in size_in(data))}, now)
     keys = _keys(ctx, _with(ctx, proved, fresh, heads))
@@ -196,15 +197,15 @@ def _read(ctx: Context, tx: Tx, sizes: Collection[int]) -> tuple[Keys, Mapping[i
 
 def _with(
     ctx: Context,
-    events: tuple[KeyEvent, ...],
+    known: tuple[KeyEvent, ...],
     fresh: Sequence[tuple[Row, datetime | None, Mapping[str, Any]]],
     heads: Mapping[int, PastHead],
 ) -> tuple[KeyEvent, ...]:
-    """Return the events with those that are new, each proved by what the rules in force then demanded.
+    """Return the known events with those that are new, each proved by what the rules in force then demanded.
 
     So nobody makes an old signature good by a version that is not signed yet.
     """
-    chain = _chain(events)
+    events, chain = [*known], _chain(known)
     versions = [each.signed.file for each in _recorded(events)]
     versions += [read.file for (_, name, _), _, data in fresh if name == RULES_SIGNED and (read := _rules(data))]
     for row, at, data in fresh:
@@ -212,10 +213,10 @@ def _with(
         if versions:  # the first holds from the beginning
             digest = chain.in_force[-1].rules.digest if chain.in_force else versions[0].rules.digest
             signing = next(each.signing for each in versions if each.rules.digest == digest)
-        events = (*events, _event(ctx, row, at, data, heads=heads, signing=signing))
+        events.append(_event(ctx, row, at, data, heads=heads, signing=signing))
         if isinstance(events[-1].fact, SignedRules):
             chain = grown(chain, _recorded(events), _facts(events))
-    return events
+    return tuple(events)
 
 
 def _chain(events: Sequence[KeyEvent]) -> RuleChain:
