@@ -106,7 +106,7 @@ def signed_by(house: House, request: OperationRequest, person: str) -> Callable[
 
 def test_a_withdrawal_is_one_transaction(house: House) -> None:
     path, alice = f"/v1/requests/{house.file().filing.request_id}", house.client("alice")
-    assert cost(house, lambda: alice.post(f"{path}/withdrawal")) == Cost(1, 1, 11)
+    assert cost(house, lambda: alice.post(f"{path}/withdrawal")) == Cost(1, 1, 10)
 
 
 def test_the_edge_of_the_tree_is_read_where_another_process_wrote_the_last_event(house: House) -> None:

@@ -1,4 +1,4 @@
-"""Processes that start with signed rules."""
+"""Processes that start."""
 
 from dataclasses import replace
 
@@ -6,6 +6,7 @@ from support.builders import policy_of
 from support.house import House
 from support.signing import SIGNING
 
+from service.db import proved_log
 from service.domain.demands import SignedApprovals
 from service.domain.rule_file import SignedRules
 from service.workflow.announce import announce
@@ -24,3 +25,10 @@ def start(house: House, rules: SignedRules | None) -> None:
     ctx = under(house, rules)
     announce(ctx)
     house.change(signed_rules=rules, signing=ctx.signing, policy=ctx.policy)
+
+
+def in_a_new_process(house: House) -> House:
+    """Forget what this process has read and written."""
+    for memory in (proved_log._KNOWN, proved_log._WRITTEN):
+        memory.pop(house.ctx.engine, None)
+    return house

@@ -15,10 +15,9 @@ from support.past_triggers import as_its_owner, contents, rewritten
 from support.rule_files import TEXT, following, signature, signed_by
 from support.signers import FileKey, Signer, ed25519_of
 from support.signing import BOB, CAROL, approve, enrol
-from support.started import start
+from support.started import in_a_new_process, start
 
 from service import verifier
-from service.db import proved_log
 from service.domain.canonical import canonical
 from service.domain.event_table import RULES_SIGNED
 from service.domain.roster import Facts
@@ -151,7 +150,7 @@ def test_a_forged_version_is_named(told: House, forged: str) -> None:
         events = contents(tx)
         change(events)
         rewritten(tx, events)
-    proved_log._KNOWN.pop(told.ctx.engine, None)
+    in_a_new_process(told)
     for form in (in_export, in_database):
         found = names(form(told, trusting(TEXT))) - {"another-log", "not-endorsed", "no-quorum", "filed-twice"}
         assert expected <= found, found
@@ -164,7 +163,7 @@ def test_a_request_under_rules_that_were_not_in_force_is_found(told: House, form
         events = contents(tx)
         events = [event for event in events if event is not of_version(events, 2)]
         rewritten(tx, events)
-    proved_log._KNOWN.pop(told.ctx.engine, None)
+    in_a_new_process(told)
     assert "other-rules" in names(FORMS[form](told, trusting(TEXT)))
 
 

@@ -14,6 +14,7 @@ from support.house import House
 from support.past_triggers import as_its_owner, contents, rewritten
 from support.refusals import code_of
 from support.signing import approve, begin_signing, counting, enrol, restart, signed
+from support.started import in_a_new_process
 
 from service.db import audit, proved_log, tree
 from service.db.engine import begin, read
@@ -48,13 +49,6 @@ def signing(house: House) -> House:
     """Bob and Carol are founders, and Dave was endorsed."""
     begin_signing(house)
     enrol(house, "dave", None, "bob", "carol")
-    return house
-
-
-def in_a_new_process(house: House) -> House:
-    """Forget what this process has read and written."""
-    for memory in (proved_log._KNOWN, proved_log._WRITTEN):
-        memory.pop(house.ctx.engine, None)
     return house
 
 

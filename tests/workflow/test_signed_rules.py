@@ -12,9 +12,9 @@ from support.refusals import code_of
 from support.rule_files import TEXT, following, signature, signed_by
 from support.signers import PRESENT, FileKey, ed25519_of
 from support.signing import BOB, CAROL, DAVE, approve, counting, enrol, signed, vouch
-from support.started import start, under
+from support.started import in_a_new_process, start, under
 
-from service.db import audit, proved_log
+from service.db import audit
 from service.db.engine import begin
 from service.db.tables import audit_events
 from service.domain.actor import WORKER
@@ -51,11 +51,6 @@ def ruled(house: House) -> House:
 
 
 SECOND = following(TEXT, _STRICTER)
-
-
-def in_a_new_process(house: House) -> None:
-    """Forget what this process has read."""
-    proved_log._KNOWN.pop(house.ctx.engine, None)
 
 
 def test_the_first_version_is_in_force_because_it_is_seen_first(ruled: House) -> None:
