@@ -151,6 +151,21 @@ class OperationRequest:
             case _:
                 return False
 
+    @property
+    def until(self) -> datetime | None:
+        """Return when its present status, or the life of its key, ends by itself; None if no clock runs."""
+        match self.status:
+            case Status.PENDING:
+                return self.filing.approve_by
+            case Status.APPROVED:
+                return self.execute_by
+            case Status.DELIVERED if self.unconfirmed_at is None:
+                return self.receipt_by
+            case Status.SUCCEEDED if self.deactivated_at is None:
+                return self.expires_at
+            case _:
+                return None
+
     def was_touched_between(self, after: datetime, before: datetime) -> bool:
         """Return whether this request changed the account in that time."""
         times = (self.settled_at, self.deactivated_at, self.retired_at, self.ended_at)

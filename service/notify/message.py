@@ -3,9 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.domain.canonical import Json
+from service.domain.canonical import Json, parse_timestamp
 from service.domain.delivery import Notice
 from service.domain.event_table import TITLES
+from service.domain.request import Status
+
+# What the time is called until which a status lasts.
+_UNTIL: Mapping[str, str] = {
+    Status.PENDING: "Approve by",
+    Status.APPROVED: "Execute by",
+    Status.DELIVERED: "Confirm by",
+    Status.SUCCEEDED: "Key works until",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +36,16 @@ def message(notice: Notice) -> Message:
     data = _mapping(notice.document["data"])
     request, actor, head = _mapping(data.get("request")), _mapping(data.get("actor")), _mapping(data.get("audit"))
     facts = {
+        "Account": _account(data),
+        "Effect": request.get("effect"),
+        **_until(request),
         "Request": request.get("id"),
         "Status": request.get("status"),
         "Operation": request.get("operation"),
-        "Account": data.get("account_id"),
         "By": actor.get("name"),
         "At": notice.document["timestamp"],
         "Missing": _mapping(data.get("waiting")).get("demands"),
         "Waiting for": _people(_mapping(data.get("waiting"))),
-        "Approve by": _mapping(data.get("waiting")).get("approve_by"),
         "Destination": _mapping(data.get("delivery") or data.get("disabled")).get("destination"),
         "Audit record": head.get("sequence"),
         "Audit head": _head(head),
@@ -47,6 +57,20 @@ def message(notice: Notice) -> Message:
         link=None if link is None else str(link),
         marker=notice.id,
     )
+
+
+def _account(data: Mapping[str, Json]) -> Json:
+    """Name the account. Deliveries staged by version 0011 have its id alone."""
+    account_id, name = data.get("account_id"), data.get("account_name")
+    return account_id if name is None else f"{name} ({account_id})"
+
+
+def _until(request: Mapping[str, Json]) -> dict[str, Json]:
+    """Say until when its present status lasts, and what ends then."""
+    label, until = _UNTIL.get(str(request.get("status"))), request.get("until")
+    if label is None or not isinstance(until, str):
+        return {}
+    return {label: f"{parse_timestamp(until):%Y-%m-%d %H:%M:%S} UTC"}
 
 
 def _head(head: Mapping[str, Json]) -> str | None:

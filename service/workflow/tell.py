@@ -114,17 +114,25 @@ def _document(
     request: OperationRequest | None,
 ) -> Document:
     """Return the thin body. It has only event data that the service wrote; other data may be a user's free text."""
-    about: dict[str, Json] = {"account_id": event.data.get("account_id"), "request": None}
+    account_id = event.data.get("account_id") if request is None else request.filing.account_id
+    # Not by `ctx.account_name`: it may wait for AWS.
+    account = ctx.accounts.known(str(account_id)) if account_id else None
+    about: dict[str, Json] = {
+        "account_id": account_id,
+        "account_name": None if account is None else account.name,
+        "request": None,
+    }
     if request is not None:
-        filing = request.filing
-        about = {
-            "account_id": filing.account_id,
+        filing, until = request.filing, request.until
+        about |= {
             "request": {
                 "id": filing.request_id,
                 "status": request.status.value,
                 "operation": filing.operation.name.value,
+                "effect": filing.operation.kind.effect.format(filing.operation.target),
+                "until": None if until is None else timestamp(until),
                 "ticket": filing.ticket,
-                "link": None if ctx.public_url is None else f"{ctx.public_url}/v1/requests/{filing.request_id}",
+                "link": None if ctx.public_url is None else f"{ctx.public_url}/desk/requests/{filing.request_id}",
             },
         }
     if event.name in SHOWN:

@@ -86,6 +86,21 @@ def test_a_delivered_key_starts_the_receipt_clock() -> None:
     assert claimed().settle(_CREATED, NOON).receipt_by == NOON + timedelta(minutes=15)
 
 
+def test_a_status_lasts_until_its_clock_ends_it() -> None:
+    waiting, ready = request(), approved()
+    handed_over = claimed().settle(_CREATED, NOON)
+    with_lifetime = replace(handed_over, expires_at=NOON + timedelta(days=30))
+    received = with_lifetime.receive(NOON)
+    assert waiting.until == waiting.filing.approve_by
+    assert ready.until == ready.execute_by
+    assert handed_over.until == handed_over.receipt_by
+    assert received.until == received.expires_at
+    assert claimed().until is None
+    assert handed_over.give_up(NOON).until is None
+    assert received.deactivated(NOON).until is None
+    assert waiting.withdraw(NOON).until is None
+
+
 def test_a_request_runs_once() -> None:
     settled = claimed().settle(_DONE, NOON)
     with pytest.raises(Conflict) as refused:

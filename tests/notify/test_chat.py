@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.destinations import NOTICE, STAGED_BY_0006, listening, saying
+from support.destinations import NOTICE, STAGED_BY_0006, STAGED_BY_0011, listening, saying
 
 from service.domain.delivery import Answer, Attempt, Notice
 from service.notify.chat import Chat, harmless
@@ -40,16 +40,49 @@ def told(notice: Notice) -> dict[str, Any]:
 def test_a_chat_is_told_what_happened_by_whom_and_where_to_read_more() -> None:
     first, *facts, link = told(NOTICE)["text"].splitlines()
     assert first == "Execution succeeded"
+    assert facts[0] == "Account: production (111122223333)"
+    assert facts[1].startswith("Effect: The root access key AKIAEXAMPLE stops working for good.")
     assert "Operation: delete_access_key" in facts
     assert "By: Alice" in facts
     assert "At: 2026-11-24T12:00:00.000000Z" in facts
-    assert link == "<https://rootquorum.example/v1/requests/0a6f6f0e-93f1-4bd3-9a5e-a7d1a8b7c5d2>"
+    assert link == "<https://rootquorum.example/desk/requests/0a6f6f0e-93f1-4bd3-9a5e-a7d1a8b7c5d2>"
 
 
 def test_what_the_version_before_the_signed_log_has_staged_is_said_without_a_head() -> None:
     lines = told(STAGED_BY_0006)["text"].splitlines()
     assert "Audit record: 12" in lines
     assert not [line for line in lines if line.startswith("Audit head")]
+
+
+@pytest.mark.parametrize(
+    ("status", "label"),
+    [
+        ("pending", "Approve by"),
+        ("approved", "Execute by"),
+        ("delivered", "Confirm by"),
+        ("succeeded", "Key works until"),
+    ],
+)
+def test_a_chat_is_told_until_when(status: str, label: str) -> None:
+    about = {"id": "x", "status": status, "until": "2026-11-24T12:00:00.000000Z"}
+    assert f"{label}: 2026-11-24 12:00:00 UTC" in told(saying(request=about))["text"].splitlines()
+
+
+@pytest.mark.parametrize("status", ["pending", "failed"])
+def test_where_no_clock_runs_nothing_is_said_of_it(status: str) -> None:
+    about = {"id": "x", "status": status, "until": None}
+    assert not [line for line in told(saying(request=about))["text"].splitlines() if " by: " in line or "until" in line]
+
+
+def test_what_the_version_before_has_staged_is_said_with_the_accounts_id() -> None:
+    lines = told(STAGED_BY_0011)["text"].splitlines()
+    assert "Account: 111122223333" in lines
+    assert not [line for line in lines if line.startswith("Effect")]
+
+
+def test_an_accounts_name_calls_nobody_and_links_nowhere() -> None:
+    lines = told(saying(account_name="<!here> https://evil.example"))["text"].splitlines()
+    assert "Account: &lt;!here&gt; https：//evil․example (111122223333)" in lines
 
 
 def test_formatting_names_links_and_previews_are_switched_off() -> None:

@@ -24,12 +24,15 @@ NOTICE = Notice(
         "timestamp": "2026-11-24T12:00:00.000000Z",
         "data": {
             "account_id": "111122223333",
+            "account_name": "production",
             "request": {
                 "id": "0a6f6f0e-93f1-4bd3-9a5e-a7d1a8b7c5d2",
                 "status": "succeeded",
                 "operation": "delete_access_key",
+                "effect": "The root access key AKIAEXAMPLE stops working for good. It cannot be brought back.",
+                "until": None,
                 "ticket": "OPS-7",
-                "link": "https://rootquorum.example/v1/requests/0a6f6f0e-93f1-4bd3-9a5e-a7d1a8b7c5d2",
+                "link": "https://rootquorum.example/desk/requests/0a6f6f0e-93f1-4bd3-9a5e-a7d1a8b7c5d2",
             },
             "actor": {"kind": "person", "name": "Alice"},
             "audit": {"sequence": 12, "root": "q" * 43 + "="},
@@ -47,6 +50,19 @@ def saying(**said: Json) -> Notice:
 
 # A delivery staged by the version before the signed log, on schema revision 0006.
 STAGED_BY_0006 = saying(audit={"sequence": 12, "sha256": "0" * 64})
+
+
+def _staged_by_0011() -> Notice:
+    data = NOTICE.document["data"]
+    assert isinstance(data, dict)
+    assert isinstance(data["request"], dict)
+    request = {name: value for name, value in data["request"].items() if name not in {"effect", "until"}}
+    before = {name: value for name, value in data.items() if name != "account_name"}
+    return replace(NOTICE, document={**NOTICE.document, "data": {**before, "request": request}})
+
+
+# A delivery staged by the version before the page for people, on schema revision 0011.
+STAGED_BY_0011 = _staged_by_0011()
 
 
 @dataclass

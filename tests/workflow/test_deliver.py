@@ -13,7 +13,7 @@ from support.house import House
 from service.db.engine import begin, read
 from service.db.tables import deliveries
 from service.domain.actor import WORKER
-from service.domain.canonical import Document, canonical
+from service.domain.canonical import Document, canonical, timestamp
 from service.domain.delivery import GIVE_UP_AFTER, Answer, Notice, wait_after
 from service.domain.errors import Conflict, ServiceError
 from service.domain.event_table import DELIVERY_FAILED, DESTINATION_DISABLED, DRIFT_FOUND
@@ -177,9 +177,13 @@ def test_what_is_told_is_thin_and_leads_to_the_audit_log(house: House) -> None:
         "id": request.filing.request_id,
         "status": "pending",
         "operation": "deactivate_access_key",
+        "effect": f"Whatever uses the root access key {request.filing.operation.target} stops working, until the key "
+        "is activated again.",
+        "until": timestamp(request.filing.approve_by),
         "ticket": "OPS-4711",
-        "link": f"https://rootquorum.example.com/v1/requests/{request.filing.request_id}",
+        "link": f"https://rootquorum.example.com/desk/requests/{request.filing.request_id}",
     }
+    assert (data["account_id"], data["account_name"]) == (ACCOUNT, "production")
     assert data["actor"] == {"kind": "person", "name": "Alice"}
     assert data["audit"].keys() == {"sequence", "root"}
     assert data["audit"]["sequence"] == json.loads(house.events(request)[0])["seq"]

@@ -23,8 +23,14 @@ class ToldRequest(BaseModel):
     id: ids.Uuid
     status: Status
     operation: OperationName
+    effect: str = Field(description="What the operation does, in a sentence or two.")
+    until: datetime | None = Field(
+        description="When its present status ends by itself; for one that has succeeded, when its key's lifetime ends."
+    )
     ticket: str | None
-    link: str | None = Field(description="Null unless the settings have this service's public URL.")
+    link: str | None = Field(
+        description="The request's page for people. Null unless the settings have this service's public URL."
+    )
 
 
 class ToldActor(BaseModel):
@@ -45,6 +51,9 @@ class Told(BaseModel):
     """The data of every event. It contains no user's free text, and never a secret."""
 
     account_id: ids.AccountId | None
+    account_name: str | None = Field(
+        description="For display. Escape it: an organization may have chosen it. Null if AWS would have to be asked."
+    )
     request: ToldRequest | None
     actor: ToldActor
     audit: ToldHead
@@ -62,6 +71,7 @@ class ToldOfAccount(Told):
 
 class ToldOfService(Told):
     account_id: None
+    account_name: None
     request: None
 
 
