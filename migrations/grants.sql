@@ -16,10 +16,12 @@ GRANT UPDATE (size) ON audit_head TO :"role";
 GRANT UPDATE (size, root) ON audit_tree TO :"role";
 GRANT UPDATE (hour) ON audit_reads TO :"role";
 GRANT UPDATE (revoked_at) ON api_tokens TO :"role";
-GRANT UPDATE (name, issuer, groups, seen_at, proved_at, votes_since, suspended_at, words, spelling) ON people TO :"role";
+GRANT UPDATE (
+    name, issuer, groups, seen_at, proved_at, votes_since, suspended_at, words, spelling, email, email_at
+) ON people TO :"role";
 GRANT UPDATE (checked_at, keys, mfa_enabled) ON expectations TO :"role";
 GRANT UPDATE (closed_at, accepted_by) ON drifts TO :"role";
 GRANT DELETE ON deliveries TO :"role";
 GRANT UPDATE (disabled_at) ON destinations TO :"role";
-GRANT UPDATE (status, attempts, detail, due_at, give_up_at, ended_at, is_repeat) ON deliveries TO :"role";
+GRANT UPDATE (status, attempts, detail, due_at, give_up_at, ended_at, is_repeat, reached) ON deliveries TO :"role";
 GRANT UPDATE (fence, holder, until) ON leases TO :"role";

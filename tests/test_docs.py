@@ -43,6 +43,7 @@ _TABLES = {
     "webhooks": "<name>",
     "chats": "<name>",
     "trackers": "<name>",
+    "mails": "<name>",
     "hooks": "<name>",
     "keys": "<name>",
     "people": "<name>",

@@ -79,6 +79,7 @@ def delivery_out(delivery: Delivery) -> out.DeliveryOut:
         status=delivery.status,
         attempts=delivery.attempts,
         detail=delivery.detail,
+        reached=None if delivery.reached is None else sorted(delivery.reached),
         created_at=delivery.created_at,
         due_at=delivery.due_at,
         give_up_at=delivery.give_up_at,

@@ -37,6 +37,7 @@ def compose(settings: Settings, *, with_aws: bool = True, read_only: bool = Fals
                 now=lambda: datetime.now(UTC),
                 new_id=lambda: str(uuid.uuid4()),
                 destinations=receivers,
+                in_person=frozenset(settings.mails),
                 trackers=trackers,
                 public_url=settings.server.public_url,
                 delivery_retention=settings.notify.retention,
@@ -64,7 +65,7 @@ def _aws(settings: Settings, *, is_wanted: bool) -> Iterator[tuple[Roots, Accoun
 
 
 def _destinations(settings: Settings) -> tuple[Mapping[str, Destination], list[TicketSource]]:
-    if not (settings.webhooks or settings.chats or settings.trackers):
+    if not (settings.webhooks or settings.chats or settings.trackers or settings.mails):
         return {}, []
     from service.app.destinations import destinations, trackers_of
 

@@ -2,23 +2,32 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import TypeAlias
 
 import httpx
 
 from service.notify.chat import Chat
 from service.notify.inbound import Source as HookSource
+from service.notify.mail import Mail
 from service.notify.products import HOOKS, PRODUCTS, Access
 from service.notify.tickets import Tickets
 from service.notify.webhooks import Webhook, signer
 from service.outbound import guarded
-from service.settings import Settings, TrackerSettings, patterns
+from service.outbound.kinds import Security
+from service.outbound.smtp import MailServer
+from service.settings import MailSettings, Settings, TrackerSettings, patterns
 from service.workflow.context import TicketSource
 
+Destination: TypeAlias = Webhook | Chat | Tickets | Mail
 
-def destinations(settings: Settings, client: httpx.BaseTransport | None = None) -> dict[str, Webhook | Chat | Tickets]:
+# The usual ports (RFC 8314, RFC 5321).
+_PORTS: Mapping[Security, int] = {"starttls": 587, "tls": 465, "none": 25}
+
+
+def destinations(settings: Settings, client: httpx.BaseTransport | None = None) -> dict[str, Destination]:
     """Return the destinations in the settings, by name. `client` sends to them; None makes a new one."""
     client = client or guarded.new_client(settings.notify.allowed_hosts)
-    webhooks: dict[str, Webhook | Chat | Tickets] = {
+    webhooks: dict[str, Destination] = {
         name: Webhook(
             name=name,
             url=webhook.url,
@@ -29,7 +38,22 @@ def destinations(settings: Settings, client: httpx.BaseTransport | None = None) 
         for name, webhook in settings.webhooks.items()
     }
     chats = {name: Chat(chat.secret_url(), client, chat.events) for name, chat in settings.chats.items()}
-    return webhooks | chats | {name: tickets(tracker, client) for name, tracker in settings.trackers.items()}
+    trackers = {name: tickets(tracker, client) for name, tracker in settings.trackers.items()}
+    mails = {name: _mail(mail, settings.notify.allowed_hosts) for name, mail in settings.mails.items()}
+    return webhooks | chats | trackers | mails
+
+
+def _mail(settings: MailSettings, allowed_hosts: frozenset[str]) -> Mail:
+    server = MailServer(
+        host=settings.host,
+        port=settings.port or _PORTS[settings.security],
+        security=settings.security,
+        name=settings.sender.rpartition("@")[2],
+        user=settings.user,
+        password=settings.secret(),
+        allowed_hosts=allowed_hosts,
+    )
+    return Mail(server, settings.sender, settings.events)
 
 
 def tickets(settings: TrackerSettings, client: httpx.BaseTransport) -> Tickets:
@@ -48,7 +72,7 @@ def tickets(settings: TrackerSettings, client: httpx.BaseTransport) -> Tickets:
     return Tickets(product.connect(access), pattern, settings.states, settings.events, only)
 
 
-def trackers_of(destinations: Mapping[str, Webhook | Chat | Tickets]) -> list[TicketSource]:
+def trackers_of(destinations: Mapping[str, Destination]) -> list[TicketSource]:
     return [each for each in destinations.values() if isinstance(each, Tickets)]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from service.auth.machines import machine_sign, person_sign
 from service.domain.actor import is_subject
 from service.domain.errors import bad_token
+from service.domain.mailbox import is_mailbox
 from service.domain.proof import Login, Proof, Unsaid
 from service.domain.sign_in_checks import TokenCheck
 from service.domain.text import visible
@@ -69,6 +70,7 @@ def read_login(trust: Trust, claims: Mapping[str, Any]) -> Login:
         name=_name(trust, claims) or subject,
         groups=_groups(trust, claims),
         machine_by=_machine_by(trust, claims, proof),
+        email=_email(claims),
     )
 
 
@@ -126,6 +128,16 @@ def _name(trust: Trust, claims: Mapping[str, Any]) -> str:
     name = _shown(claims, trust.name_claim) or _shown(claims, ("preferred_username",))
     email = _shown(claims, ("email",))
     return visible(f"{name} ({email})") if name and email else name or email
+
+
+def _email(claims: Mapping[str, Any]) -> str | Unsaid:
+    """Return the mail address that the provider has verified (Core, section 5.1)."""
+    address = claims.get("email")
+    if address is None:
+        return Unsaid.ABSENT
+    if not isinstance(address, str) or not is_mailbox(address):
+        return Unsaid.UNREADABLE
+    return address if _is_verified(claims, ("email",)) else Unsaid.UNVERIFIED
 
 
 def _shown(claims: Mapping[str, Any], path: ClaimPath) -> str:

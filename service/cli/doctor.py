@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from service.app import compose
-from service.app.destinations import destinations
+from service.app.destinations import Destination, destinations
 from service.app.issuers import trusted
 from service.auth.browser import BASIC, POST
 from service.auth.claims import is_address
@@ -27,10 +27,9 @@ from service.domain.actor import ActorKind
 from service.domain.drift import DriftKind
 from service.domain.errors import ServiceError
 from service.domain.text import visible
-from service.notify.chat import Chat
+from service.notify.mail import Mail
 from service.notify.rest import Refused
 from service.notify.tickets import Tickets
-from service.notify.webhooks import Webhook
 from service.outbound.guarded import Unreachable, Unsafe
 from service.settings import IssuerSettings, Settings, path_of, settings_file
 from service.workflow.accounts import Features, check_account, is_hopeless, organization_features
@@ -242,8 +241,8 @@ _ADVICE = {
 }
 
 
-def _destination(name: str, destination: Webhook | Chat | Tickets, *, is_disabled: bool) -> Remark:
-    """Check a destination. A tracker is asked who we are; to any other destination we only connect."""
+def _destination(name: str, destination: Destination, *, is_disabled: bool) -> Remark:
+    """Check a destination. We sign in to a tracker and to a mail server; to any other destination we only connect."""
     subject = f"destination {name}"
     try:
         destination.check()
@@ -253,7 +252,9 @@ def _destination(name: str, destination: Webhook | Chat | Tickets, *, is_disable
     if is_disabled:
         advice = "When it is fixed, an operator enables it by resending one of its deliveries."
         return Remark(subject, "It asked for no more events, and is disabled.", advice)
-    return Remark(f"{subject}: {'it knows us' if isinstance(destination, Tickets) else 'reached; nothing was sent'}")
+    return Remark(
+        f"{subject}: {'it knows us' if isinstance(destination, Tickets | Mail) else 'reached; nothing was sent'}"
+    )
 
 
 def _profiles(settings: Settings) -> list[str]:

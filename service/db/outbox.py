@@ -1,5 +1,6 @@
 """Deliveries: staged in the transaction of their change, sent later by the holder of the destination's lease."""
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -55,7 +56,8 @@ class DueThere(NamedTuple):
 
 def add(tx: Tx, staged: Sequence[Delivery]) -> None:
     """Insert at least one delivery."""
-    tx.execute(insert(deliveries), [asdict(delivery) for delivery in staged])
+    rows = [{**asdict(delivery), "reached": _written(delivery.reached)} for delivery in staged]
+    tx.execute(insert(deliveries), rows)
 
 
 def lock(tx: Tx, delivery_id: str) -> Delivery | None:
@@ -77,6 +79,7 @@ def save(tx: Tx, delivery: Delivery) -> None:
             give_up_at=delivery.give_up_at,
             ended_at=delivery.ended_at,
             is_repeat=delivery.is_repeat,
+            reached=_written(delivery.reached),
         )
     )
 
@@ -217,4 +220,9 @@ def _is_overtaken() -> ColumnElement[bool]:
 
 
 def _delivery(row: RowMapping) -> Delivery:
-    return Delivery(**{**row, "status": DeliveryStatus(row["status"])})
+    reached = None if row["reached"] is None else frozenset(json.loads(row["reached"]))
+    return Delivery(**{**row, "status": DeliveryStatus(row["status"]), "reached": reached})
+
+
+def _written(reached: frozenset[str] | None) -> str | None:
+    return None if reached is None else json.dumps(sorted(reached))

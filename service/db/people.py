@@ -129,6 +129,8 @@ def _columns(person: Person) -> dict[str, object]:
         "suspended_at": person.suspended_at,
         "words": canonical({issuer: _document(word) for issuer, word in person.words.items()}).decode(),
         "spelling": person.spelling,
+        "email": person.email,
+        "email_at": person.email_at,
     }
 
 

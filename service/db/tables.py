@@ -261,6 +261,9 @@ people = Table(
     # NULL if the subject is the claim unchanged. Versions before 0008 used its lower-case form and leave this empty;
     # then it is the spelling of the claim in the first token after the upgrade.
     Column("spelling", String(255), server_default=""),
+    # The newest mail address that a provider vouched for, and when the token was issued that said so.
+    Column("email", String(254)),
+    Column("email_at", UtcDateTime),
     CheckConstraint("subject <> '' AND name <> ''", name="names"),
     CheckConstraint("(issuer IS NULL) = (seen_at IS NULL) AND (issuer IS NULL) = (proved_at IS NULL)", name="proof"),
     # NOT NULL is explicit, because a comparison with NULL would pass.
@@ -370,6 +373,8 @@ deliveries = Table(
     Column("give_up_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
     Column("is_repeat", Boolean, nullable=False, server_default=false()),
+    # The subjects of people who were told in person, as a JSON list; NULL for destinations that tell nobody in person.
+    Column("reached", Text),
     CheckConstraint(one_of("status", DeliveryStatus), name="status"),
     CheckConstraint("(ended_at IS NULL) = (status = 'pending')", name="ended"),
     CheckConstraint("attempts >= 0", name="attempts"),

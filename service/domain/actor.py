@@ -68,7 +68,7 @@ class Member(_Bearer):
 
     Only machines have a `login`: the issuer's name and the subject of the machine's tokens. `is_named` says whether the
     settings name this member. Votes before `votes_since` are void. `groups` are those that rules name. Until
-    `away_until` nobody waits for this member.
+    `away_until` nobody waits for this member. `email` is where this member is told in person.
     """
 
     login: tuple[str, str] | None = None
@@ -78,6 +78,7 @@ class Member(_Bearer):
     groups: frozenset[str] = frozenset()
     away_until: datetime | None = None
     seen_at: datetime | None = None
+    email: str | None = field(default=None, repr=False)
 
     @property
     def is_let_in(self) -> bool:
@@ -143,7 +144,8 @@ class Person:
     `words` maps an issuer's name in the settings to its newest word. `issuer`, `groups` and `proved_at` repeat the
     newest of these; versions before 0008 write only those three. Those versions also took a claim's lower-case form
     for the subject. `spelling` is that claim's original spelling: empty until the next sign-in, None if the subject
-    is the claim unchanged.
+    is the claim unchanged. `email` is the newest address that a provider vouched for, and `email_at` when the token was
+    issued that said so, or that said that it no longer does.
     """
 
     subject: str
@@ -156,6 +158,8 @@ class Person:
     suspended_at: datetime | None = None
     words: Mapping[str, Word] = field(default_factory=dict)
     spelling: str | None = None
+    email: str | None = field(default=None, repr=False)
+    email_at: datetime | None = None
 
     def void_until(self, now: datetime, last_vote: datetime | None) -> datetime:
         """Return a `votes_since` that voids all votes so far. It never moves back, whatever the clock says.

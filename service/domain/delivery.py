@@ -1,7 +1,7 @@
 """Deliveries: one event to one destination, at least once, in the order of each request's events."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -20,13 +20,23 @@ class DeliveryStatus(StrEnum):
     FAILED = "failed"
 
 
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """A person to be told. `address` is a mail address; it is stored with no delivery."""
+
+    subject: str
+    name: str
+    address: str = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """The message to a destination: thin, without free text and without secrets.
 
     `id` stays the same on every retry, and differs for each destination. `document` is the body that
     `workflow/tell.py` makes: `type`, `timestamp` and `data`. `is_repeat` says that the destination has accepted this
-    message, or a later one of the same request, before.
+    message, or a later one of the same request, before. `people` are those whom a destination that tells people in
+    person has not told yet.
     """
 
     id: str
@@ -34,6 +44,7 @@ class Notice:
     ticket: str | None
     document: Mapping[str, Json]
     is_repeat: bool = False
+    people: tuple[Addressee, ...] = ()
 
 
 class Answer(StrEnum):
@@ -47,16 +58,21 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt's result. `detail` is in the service's own words, and quotes nothing from the answer."""
+    """One attempt's result. `detail` is in the service's own words, and quotes nothing from the answer.
+
+    `reached` are the subjects of those people for whom it was accepted. The next attempt leaves them out.
+    """
 
     answer: Answer
     detail: str
+    reached: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """A delivery as stored. Deliveries of one `stream` stay in order: it is the request, else the account. `is_repeat`
-    says that it had been accepted when somebody had it sent again.
+    says that it had been accepted when somebody had it sent again. `reached` are the subjects of the people whom a
+    destination has told in person; None for other destinations.
     """
 
     id: str
@@ -75,6 +91,7 @@ class Delivery:
     give_up_at: datetime
     ended_at: datetime | None
     is_repeat: bool = False
+    reached: frozenset[str] | None = None
 
 
 def no_such_delivery() -> NotFound:

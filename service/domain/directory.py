@@ -108,6 +108,7 @@ class Directory:
             is_suspended=person.suspended_at is not None,
             groups=named.groups.union(name for name, group in self.groups.items() if group.has(person)),
             seen_at=person.seen_at,
+            email=named.email or person.email,
         )
 
     def known_groups(self, issuer: str) -> frozenset[str]:

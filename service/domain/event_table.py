@@ -31,6 +31,14 @@ class PublishedData(StrEnum):
     DISABLED = "disabled"
 
 
+class Audience(StrEnum):
+    """Whom destinations that tell people in person tell of an event. `domain/audience.py` says who that is."""
+
+    APPROVERS = "approvers"
+    INVOLVED = "involved"
+    EVERYBODY = "everybody"
+
+
 @dataclass(frozen=True, slots=True)
 class EventRow:
     """The properties of one event.
@@ -40,6 +48,7 @@ class EventRow:
     `data` names the event's own data where destinations receive it. The service must have written all of that data.
     `is_judged` marks a request that is judged by the policy in force; the event then records that policy.
     `is_refusal` marks a refused attempt. Anybody who sees the request can cause any number of them.
+    `told` says who is told in person; None for nobody.
     """
 
     name: str
@@ -50,6 +59,7 @@ class EventRow:
     data: PublishedData | None
     is_judged: bool
     is_refusal: bool
+    told: Audience | None
 
 
 _rows: dict[str, EventRow] = {}
@@ -65,10 +75,11 @@ def _add(
     data: PublishedData | None = None,
     is_judged: bool = False,
     is_refusal: bool = False,
+    told: Audience | None = None,
 ) -> EventName:
     if name in _rows:
         raise ValueError(f"{name} has two rows")
-    _rows[name] = EventRow(name, title, about, published, before_execution, data, is_judged, is_refusal)
+    _rows[name] = EventRow(name, title, about, published, before_execution, data, is_judged, is_refusal, told)
     return EventName(name)
 
 
@@ -79,46 +90,71 @@ _of_person = partial(_add, about=About.PERSON, published=False)
 _of_service = partial(_add, about=About.SERVICE)
 
 # A request, until it ends or its execution begins.
-FILED = _of_request("request.filed", "Request filed", before_execution=True, is_judged=True)
+FILED = _of_request("request.filed", "Request filed", before_execution=True, is_judged=True, told=Audience.APPROVERS)
 DECIDED = _of_request("decision.recorded", "Decision recorded", before_execution=True)
 DECISION_DENIED = _of_request("decision.denied", "Decision denied", before_execution=True, is_refusal=True)
 REQUEST_WAITING = _of_request(
-    "request.waiting", "Request waits for approval", before_execution=True, data=PublishedData.WAITING
+    "request.waiting",
+    "Request waits for approval",
+    before_execution=True,
+    data=PublishedData.WAITING,
+    told=Audience.APPROVERS,
 )
 REQUEST_STUCK = _of_request(
     "request.stuck",
     "Request is stuck: too few people can still approve it",
     before_execution=True,
     data=PublishedData.WAITING,
+    told=Audience.INVOLVED,
 )
-REQUEST_APPROVED = _of_request("request.approved", "Request approved", before_execution=True)
-REQUEST_REJECTED = _of_request("request.rejected", "Request rejected", before_execution=True)
-REQUEST_WITHDRAWN = _of_request("request.withdrawn", "Request withdrawn", before_execution=True)
-REQUEST_EXPIRED = _of_request("request.expired", "Request expired", before_execution=True)
+REQUEST_APPROVED = _of_request("request.approved", "Request approved", before_execution=True, told=Audience.EVERYBODY)
+REQUEST_REJECTED = _of_request("request.rejected", "Request rejected", before_execution=True, told=Audience.EVERYBODY)
+REQUEST_WITHDRAWN = _of_request(
+    "request.withdrawn", "Request withdrawn", before_execution=True, told=Audience.EVERYBODY
+)
+REQUEST_EXPIRED = _of_request("request.expired", "Request expired", before_execution=True, told=Audience.EVERYBODY)
 EXECUTION_DENIED = _of_request("execution.denied", "Execution denied", before_execution=True, is_refusal=True)
 
 # Its execution, and the key that it created.
 EXECUTION_STARTED = _of_request("execution.started", "Execution started", before_execution=False, is_judged=True)
 EXECUTION_IN_DOUBT = _of_request(
-    "execution.in_doubt", "Execution in doubt: AWS is being asked what happened", before_execution=False
+    "execution.in_doubt",
+    "Execution in doubt: AWS is being asked what happened",
+    before_execution=False,
+    told=Audience.INVOLVED,
 )
 EXECUTION_UNRESOLVED = _of_request(
-    "execution.unresolved", "Execution unresolved: somebody must look", before_execution=False
+    "execution.unresolved", "Execution unresolved: somebody must look", before_execution=False, told=Audience.INVOLVED
 )
-EXECUTION_DELIVERED = _of_request("execution.delivered", "Secret delivered, receipt awaited", before_execution=False)
-EXECUTION_SUCCEEDED = _of_request("execution.succeeded", "Execution succeeded", before_execution=False)
-EXECUTION_FAILED = _of_request("execution.failed", "Execution failed", before_execution=False)
-RECEIPT_CONFIRMED = _of_request("receipt.confirmed", "Receipt confirmed", before_execution=False)
-RECEIPT_OVERDUE = _of_request("receipt.overdue", "Receipt overdue, but the key is in use", before_execution=False)
+EXECUTION_DELIVERED = _of_request(
+    "execution.delivered", "Secret delivered, receipt awaited", before_execution=False, told=Audience.INVOLVED
+)
+EXECUTION_SUCCEEDED = _of_request(
+    "execution.succeeded", "Execution succeeded", before_execution=False, told=Audience.INVOLVED
+)
+EXECUTION_FAILED = _of_request("execution.failed", "Execution failed", before_execution=False, told=Audience.INVOLVED)
+RECEIPT_CONFIRMED = _of_request(
+    "receipt.confirmed", "Receipt confirmed", before_execution=False, told=Audience.INVOLVED
+)
+RECEIPT_OVERDUE = _of_request(
+    "receipt.overdue", "Receipt overdue, but the key is in use", before_execution=False, told=Audience.INVOLVED
+)
 RECEIPT_GIVEN_UP = _of_request(
-    "receipt.given_up", "Receipt did not come: the key is being rolled back", before_execution=False
+    "receipt.given_up",
+    "Receipt did not come: the key is being rolled back",
+    before_execution=False,
+    told=Audience.INVOLVED,
 )
-KEY_ROLLED_BACK = _of_request("key.rolled_back", "Key rolled back", before_execution=False)
-KEY_QUARANTINED = _of_request("key.quarantined", "Keys found that nobody can account for", before_execution=False)
-KEY_DEACTIVATED = _of_request("key.deactivated", "Key deactivated", before_execution=False)
-KEY_EXPIRING = _of_request("key.expiring", "Key expires soon", before_execution=False)
-KEY_EXPIRY_FAILED = _of_request("key.expiry_failed", "Key outlives its lifetime", before_execution=False)
-KEY_RETIRED = _of_request("key.retired", "Key retired", before_execution=False)
+KEY_ROLLED_BACK = _of_request("key.rolled_back", "Key rolled back", before_execution=False, told=Audience.INVOLVED)
+KEY_QUARANTINED = _of_request(
+    "key.quarantined", "Keys found that nobody can account for", before_execution=False, told=Audience.INVOLVED
+)
+KEY_DEACTIVATED = _of_request("key.deactivated", "Key deactivated", before_execution=False, told=Audience.INVOLVED)
+KEY_EXPIRING = _of_request("key.expiring", "Key expires soon", before_execution=False, told=Audience.INVOLVED)
+KEY_EXPIRY_FAILED = _of_request(
+    "key.expiry_failed", "Key outlives its lifetime", before_execution=False, told=Audience.INVOLVED
+)
+KEY_RETIRED = _of_request("key.retired", "Key retired", before_execution=False, told=Audience.INVOLVED)
 
 # An account.
 ACCOUNT_ADOPTED = _of_account("account.adopted", "Account adopted as it is", before_execution=True)
@@ -177,6 +213,8 @@ JUDGED = frozenset(row.name for row in EVENTS.values() if row.is_judged)
 REFUSALS = frozenset(row.name for row in EVENTS.values() if row.is_refusal)
 # What decides whose signature counts. The index over these is in a migration: a change needs another one.
 OF_KEYS = frozenset({KEY_REGISTERED, KEY_ENDORSED, KEY_REVOKED, PERSON_SUSPENDED})
+# Those of which people are told in person.
+TOLD = frozenset(row.name for row in EVENTS.values() if row.told is not None)
 TITLES: Mapping[str, str] = {row.name: row.title for row in EVENTS.values()}
 # The name under which destinations receive an event's own data.
 SHOWN: Mapping[str, str] = {row.name: row.data.value for row in EVENTS.values() if row.data is not None}

@@ -1,6 +1,6 @@
 """Proof of a sign-in at an identity provider: the part of a token that the service keeps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
@@ -57,6 +57,7 @@ class Login:
 
     `subject` identifies them in this service. `formerly` is the lower-case subject that versions before 0008 derived
     from the same claim, if it differs. `machine_by` is why this counts as a machine; None for a person.
+    `email` is the mail address that the provider vouches for.
     """
 
     issuer: str
@@ -66,6 +67,7 @@ class Login:
     groups: frozenset[str] | Unsaid
     formerly: str | None = None
     machine_by: str | None = None
+    email: str | Unsaid = field(default=Unsaid.ABSENT, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,12 @@ def _body(said: Message) -> dict[str, str | bool]:
 
 def harmless(text: str) -> str:
     """Return one line without mentions, links or formatting, both in Slack's markup and in Markdown."""
-    line = plain(text, _LONGEST_FACT).translate(_WIDE).translate(_ESCAPED)
+    return unlinked(text).translate(_ESCAPED)
+
+
+def unlinked(text: str) -> str:
+    """Return one line of which no program that looks for links in plain text makes one."""
+    line = plain(text, _LONGEST_FACT).translate(_WIDE)
     for pattern, letter in _WIDER:
         line = pattern.sub(letter, line)
     return line

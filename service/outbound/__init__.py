@@ -1,1 +1,1 @@
-"""HTTP to addresses from the settings, never to internal hosts. Deliveries, log anchoring and settings share it."""
+"""HTTP and SMTP to addresses from the settings, never to internal hosts. Several packages share it."""

@@ -38,6 +38,20 @@ def check_url(url: str, allowed_hosts: frozenset[str]) -> None:
     _check_literal(host)
 
 
+def check_host(host: str, allowed_hosts: frozenset[str]) -> None:
+    """Raise ValueError for a host that is refused whatever it resolves to. For protocols without URLs."""
+    if host not in allowed_hosts:
+        _check_literal(host)
+
+
+def is_this_machine(host: str) -> bool:
+    """Return whether nothing that is sent to this host leaves the machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def host_of(url: httpx.URL) -> str:
     """Return the host as it is resolved and sent to the server in TLS."""
     return url.raw_host.decode("ascii").lower()

@@ -19,7 +19,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from service.outbound.addresses import check_url, host_of, is_public
+from service.outbound.addresses import check_host, check_url, host_of, is_public
 
 _DEADLINE_SECONDS = 15.0
 # For each name resolution, connection and write; the deadline covers all of them together. A read timeout on a slow
@@ -98,6 +98,21 @@ def touch(client: httpx.BaseTransport, url: str) -> None:
     """
     assert isinstance(client, _Guarded)
     client.touch(httpx.URL(url))
+
+
+def connect(host: str, port: int, allowed_hosts: frozenset[str], within: float) -> socket.socket:
+    """Connect for another protocol than HTTP, by the same rules. `within` seconds are for this alone.
+
+    Raise Unreachable, Unsafe.
+    """
+    try:
+        check_host(host, allowed_hosts)
+    except ValueError as error:
+        raise Unsafe(str(error)) from None
+    with _unreachable_on_failure():
+        connected = _Backend(allowed_hosts, within).connect_tcp(host, port, within).get_extra_info("socket")
+    assert isinstance(connected, socket.socket)
+    return connected
 
 
 def _beginning(answer: httpx.Response, largest: int) -> bytes:

@@ -5,10 +5,10 @@ from typing import Any
 
 from service.notify.products import HOOKS, PRODUCTS, Hook, Product
 from service.notify.webhooks import signer
-from service.outbound.addresses import check_url
+from service.outbound.addresses import check_host, check_url, is_this_machine
 from service.settings.circles import faults_of_circles
 from service.settings.model import Settings
-from service.settings.sections import HookSettings, TrackerSettings, WebhookSettings
+from service.settings.sections import HookSettings, MailSettings, TrackerSettings, WebhookSettings
 
 
 def faults_of_destinations(settings: Settings) -> Iterator[str]:
@@ -16,6 +16,7 @@ def faults_of_destinations(settings: Settings) -> Iterator[str]:
     yield from _faults_of_chats(settings)
     yield from _faults_of_trackers(settings)
     yield from _faults_of_alike(settings.trackers)
+    yield from _faults_of_mails(settings)
     yield from _faults_of_hooks(settings)
     yield from faults_of_circles(settings)
 
@@ -54,6 +55,35 @@ def _faults_of_trackers(settings: Settings) -> Iterator[str]:
         except (OSError, UnicodeError):
             yield f"trackers.{name}.password_file: it cannot be read."
         yield from _faults_of_product(name, tracker)
+
+
+def _faults_of_mails(settings: Settings) -> Iterator[str]:
+    for name, mail in settings.mails.items():
+        if name in settings.webhooks.keys() | settings.chats.keys() | settings.trackers.keys():
+            yield f"mails.{name}: a webhook, a chat or a tracker has the same name."
+        try:
+            check_host(mail.host, settings.notify.allowed_hosts)
+        except ValueError as error:
+            yield f"mails.{name}.host: {error}."
+        is_here = mail.host in settings.notify.allowed_hosts and is_this_machine(mail.host)
+        if mail.security == "none" and not is_here:
+            yield f"mails.{name}.security: none is only for this very machine, named in notify.allowed_hosts."
+        yield from _faults_of_sign_in(name, mail)
+        if settings.server.public_url is None:
+            yield f"mails.{name}: server.public_url is missing; a mail has little more than its link."
+
+
+def _faults_of_sign_in(name: str, mail: MailSettings) -> Iterator[str]:
+    """Yield the faults of user and password. Standard clients sign in with ASCII alone."""
+    try:
+        password = mail.secret()
+    except (OSError, UnicodeError):
+        yield f"mails.{name}.password_file: it cannot be read."
+        return
+    if (mail.user is None) != (not password):
+        yield f"mails.{name}: it needs both a user and a password, or neither."
+    if not (password.isascii() and password.isprintable()):
+        yield f"mails.{name}.password: it must be printable ASCII."
 
 
 def _faults_of_url(place: str, url: str, settings: Settings) -> Iterator[str]:

@@ -32,6 +32,7 @@ from service.settings.sections import (
     IssuerSettings,
     LogSettings,
     MachineSettings,
+    MailSettings,
     NotifySettings,
     OrganizationSettings,
     PersonId,
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     webhooks: dict[DestinationName, WebhookSettings] = {}
     chats: dict[DestinationName, ChatSettings] = {}
     trackers: dict[DestinationName, TrackerSettings] = {}
+    mails: dict[DestinationName, MailSettings] = {}
     hooks: dict[DestinationName, HookSettings] = {}
     audit: AuditSettings = AuditSettings()
     signing: SigningSettings = SigningSettings()
@@ -121,6 +123,7 @@ class Settings(BaseSettings):
                 _member(ActorKind.PERSON, subject, person),
                 groups=frozenset(name for name, group in groups.items() if subject in group.people),
                 away_until=person.away_until,
+                email=person.email,
             )
             for subject, person in self.people.items()
         }

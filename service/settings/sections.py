@@ -18,10 +18,12 @@ from pydantic import (
 from service.domain.account import Partition
 from service.domain.actor import SUBJECT_PATTERN, Role
 from service.domain.demands import SignedApprovals
-from service.domain.event_table import PUBLISHED
+from service.domain.event_table import PUBLISHED, TOLD
+from service.domain.mailbox import is_mailbox
 from service.domain.operation import OperationName
 from service.domain.policy import SMALLEST_QUORUM, ApprovalComment, FreshExecutions, Policy
 from service.notify.kinds import HookKind, Kind
+from service.outbound.kinds import Security
 from service.settings import patterns
 from service.settings.checks import (
     check_clock,
@@ -425,6 +427,22 @@ def _check_event(name: str) -> str:
     return name
 
 
+def _check_told(name: str) -> str:
+    if name not in TOLD:
+        raise wrong(f"people are told in person only of these: {', '.join(sorted(TOLD))}")
+    return name
+
+
+def _check_mailbox(address: str) -> str:
+    if not is_mailbox(address):
+        raise wrong("it has to be a mail address in ASCII, without a name")
+    return address
+
+
+MailAddress = Annotated[str, AfterValidator(_check_mailbox)]
+MailCredential = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,255}$")]
+
+
 class _WithSecrets(_Section):
     """Secrets in the settings or in `secret_files`, one per file. During a rotation there are two."""
 
@@ -479,6 +497,29 @@ class TrackerSettings(_Section):
     pattern: Annotated[str, AfterValidator(patterns.check)] | None = None
     events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
     states: dict[Annotated[str, AfterValidator(_check_event)], Name] = {}
+
+    def secret(self) -> str:
+        """Return it from the settings, or from the file, which is read now, else empty. Raise OSError, UnicodeError."""
+        if self.password is not None:
+            return self.password.get_secret_value()
+        return "" if self.password_file is None else self.password_file.read_text().strip()
+
+
+class MailSettings(_Section):
+    """A mail server that tells people in person. `port` None is 587, or 465 for `tls`, or 25 for `none`.
+
+    `security` `none` is only for a server on this machine. `sender` is the address in From. `events` None means all of
+    which people are told.
+    """
+
+    host: Annotated[str, StringConstraints(pattern=r"^[a-z0-9:]([a-z0-9.:-]{0,251}[a-z0-9:])?$")]
+    port: int | None = Field(default=None, ge=1, le=65535)
+    security: Security = "starttls"
+    user: MailCredential | None = None
+    password: SecretStr | None = None
+    password_file: File | None = None
+    sender: MailAddress
+    events: frozenset[Annotated[str, AfterValidator(_check_told)]] | None = None
 
     def secret(self) -> str:
         """Return it from the settings, or from the file, which is read now, else empty. Raise OSError, UnicodeError."""
@@ -543,13 +584,15 @@ class AuditSettings(_Section):
 class PersonSettings(_Section):
     """A person, keyed by the value of `person_claim`. `accounts`, if given, limits the roles to these accounts.
 
-    Until `away_until`, reminders do not name the person. Their votes count all the same.
+    Until `away_until`, reminders do not name the person. Their votes count all the same. `email` is where they are told
+    in person; without it, it is the address that their provider has verified.
     """
 
     name: Name
     roles: frozenset[Role] = frozenset()
     accounts: frozenset[AccountId] | None = None
     away_until: AwareDatetime | None = None
+    email: MailAddress | None = None
 
 
 class MachineSettings(_Section):

@@ -135,9 +135,10 @@ class Pulse:
 class Context:
     """All external dependencies of the workflow: database, AWS, people, policy and rules, clock and ids.
 
-    `lease` is the worker's lease on its current work, if there could be another worker. `public_url` is the base of
-    links. `has_form` tells whether a pattern from the settings matches a whole text. `delivery_retention` is how long
-    ended deliveries are kept. `signed_rules` are the file of rules and its signatures, if the settings name one.
+    `lease` is the worker's lease on its current work, if there could be another worker. `in_person` names the
+    destinations that tell people in person. `public_url` is the base of links. `has_form` tells whether a pattern from
+    the settings matches a whole text. `delivery_retention` is how long ended deliveries are kept. `signed_rules` are
+    the file of rules and its signatures, if the settings name one.
     """
 
     engine: Engine
@@ -151,6 +152,7 @@ class Context:
     has_form: Callable[[str, str], bool]
     lease: Lease | None = None
     destinations: Mapping[str, Destination] = field(default_factory=dict)
+    in_person: frozenset[str] = frozenset()
     trackers: Sequence[TicketSource] = ()
     public_url: str | None = None
     delivery_retention: timedelta = timedelta(days=90)

@@ -25,6 +25,7 @@ from service.domain.errors import Code, Conflict, Unavailable
 from service.domain.events import delivery_failed, delivery_repeated, destination_disabled
 from service.domain.permissions import check_may_redeliver, check_may_see_deliveries
 from service.workflow.context import Context
+from service.workflow.in_person import addressees
 from service.workflow.tell import tell
 
 _BATCH = 50
@@ -68,7 +69,7 @@ def _deliver(ctx: Context, name: str, *, is_new: bool) -> None:
         with read(ctx.engine) as tx:
             # Use the time of the pass's begin: newer deliveries and retries are for the next pass.
             found = outbox.following(tx, name, went_on, began, _BATCH - len(answers))
-    if answers and all(attempt.answer is Answer.AGAIN for attempt in answers):
+    if answers and all(attempt.answer is Answer.AGAIN and not attempt.reached for attempt in answers):
         raise Unavailable(Code.UNAVAILABLE, f"The destination did not take a delivery. {answers[0].detail}")
 
 
@@ -91,6 +92,7 @@ def _attempt(ctx: Context, name: str, delivery: Delivery) -> Attempt:
             ticket=delivery.ticket,
             document=json.loads(delivery.body),
             is_repeat=delivery.is_repeat,
+            people=addressees(ctx, delivery) if name in ctx.in_person else (),
         )
         return ctx.destinations[name].deliver(notice)
     except Exception as error:  # noqa: BLE001  # see above
@@ -103,7 +105,8 @@ def _record(ctx: Context, delivery_id: str, attempt: Attempt) -> None:
         before = outbox.lock(tx, delivery_id)
         if before is None or before.ended_at is not None:
             return  # two processes sent it at once, and the other recorded it
-        tried = replace(before, attempts=before.attempts + 1, detail=attempt.detail)
+        reached = None if before.reached is None else before.reached | attempt.reached
+        tried = replace(before, attempts=before.attempts + 1, detail=attempt.detail, reached=reached)
         after = _after(tried, attempt, ctx)
         outbox.save(tx, after)
         if attempt.answer is Answer.GONE:
@@ -157,6 +160,7 @@ def redeliver(ctx: Context, actor: Actor, delivery_id: str) -> Delivery:
             raise delivery_pending()
         if before.destination not in ctx.destinations:
             raise Conflict(Code.WRONG_STATUS, "The settings no longer name its destination.")
+        was_delivered = before.status is DeliveryStatus.DELIVERED
         after = replace(
             before,
             status=DeliveryStatus.PENDING,
@@ -165,7 +169,9 @@ def redeliver(ctx: Context, actor: Actor, delivery_id: str) -> Delivery:
             due_at=now,
             give_up_at=now + GIVE_UP_AFTER,
             ended_at=None,
-            is_repeat=before.is_repeat or before.status is DeliveryStatus.DELIVERED,
+            is_repeat=before.is_repeat or was_delivered,
+            # If some were told already, only the others are told.
+            reached=frozenset() if was_delivered and before.reached is not None else before.reached,
         )
         outbox.save(tx, after)
         outbox.enable(tx, after.destination)

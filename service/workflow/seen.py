@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
@@ -177,13 +178,27 @@ def _new(ctx: Context, shown: _Shown) -> Person:
         seen_at=ctx.now(),
         proved_at=shown.login.proof.issued_at,
         words={shown.issuer: shown.word} if shown.word else {},
+        **_email(shown),
     )
+
+
+def _email(shown: _Shown, known: Person | None = None) -> dict[str, Any]:
+    """Return the person's address after this token: the one that it vouches for, or none if it no longer does.
+
+    Nothing changes by a token without an address, or by one that is older than what is known.
+    """
+    said, at = shown.login.email, shown.login.proof.issued_at
+    is_old = known is not None and known.email_at is not None and at <= known.email_at
+    if said is Unsaid.ABSENT or is_old:
+        return {}
+    return {"email": said if isinstance(said, str) else None, "email_at": at}
 
 
 def _is_news(ctx: Context, shown: _Shown, known: Person) -> bool:
     if known.seen_at is None or known.spelling == "" or shown.is_newer(known):
         return True
-    return ctx.now() - known.seen_at >= _SEEN_EVERY
+    is_new_address = _email(shown, known).get("email", known.email) != known.email
+    return is_new_address or ctx.now() - known.seen_at >= _SEEN_EVERY
 
 
 def _write_down(ctx: Context, tx: Tx, shown: _Shown, known: Person | None) -> None:
@@ -215,7 +230,8 @@ def _after(ctx: Context, tx: Tx, shown: _Shown, known: Person) -> Person:
     If it gives less of the approver role than the one before, it voids the person's votes from all sign-ins.
     """
     now, issuer, new = ctx.now(), shown.issuer, _new(ctx, shown)
-    after = replace(known, seen_at=now, spelling=shown.spelled if known.spelling == "" else known.spelling)
+    spelling = shown.spelled if known.spelling == "" else known.spelling
+    after = replace(known, seen_at=now, spelling=spelling, **_email(shown, known))
     if known.issuer is None:
         after = replace(after, name=new.name, issuer=issuer, groups=new.groups, proved_at=new.proved_at)
     if not shown.is_newer(known):

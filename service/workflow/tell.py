@@ -75,11 +75,13 @@ def _deliveries(
     request_id = None if request is None else request.filing.request_id
     body = canonical(_document(ctx, event, appended, actor=actor, at=at, request=request)).decode()
     for name in subscribed:
+        is_in_person, delivery_id = name in ctx.in_person, ctx.new_id()
         yield Delivery(
-            id=ctx.new_id(),
+            id=delivery_id,
             seq=appended.seq,
             destination=name,
-            stream=request_id or str(event.data.get("account_id", "")),
+            # What one person cannot be told must not wait in front of what the others are to be told.
+            stream=delivery_id if is_in_person else request_id or str(event.data.get("account_id", "")),
             event=event.name,
             request_id=request_id,
             ticket=ticket,
@@ -91,6 +93,7 @@ def _deliveries(
             due_at=at,
             give_up_at=at + GIVE_UP_AFTER,
             ended_at=None,
+            reached=frozenset() if is_in_person else None,
         )
 
 

@@ -353,3 +353,31 @@ def test_two_spellings_of_a_program_make_no_person() -> None:
     assert read(TRUST, sub="CI", client_id="ci").machine_by is not None
     assert read(TRUST, sub="s1", oid="S1").machine_by is not None
     assert read(TRUST, email="x@p.IAM.GServiceAccount.com").machine_by is not None
+
+
+@pytest.mark.parametrize(
+    ("claims", "email"),
+    [
+        ({}, Unsaid.ABSENT),
+        ({"email": None, "email_verified": True}, Unsaid.ABSENT),
+        ({"email": "ann@example.com", "email_verified": True}, "ann@example.com"),
+        ({"email": "Ann.O'Neil+root@example.com", "email_verified": True}, "Ann.O'Neil+root@example.com"),
+        ({"email": "ann@example.com"}, Unsaid.UNVERIFIED),
+        *(
+            ({"email": "ann@example.com", "email_verified": odd}, Unsaid.UNVERIFIED)
+            for odd in (False, "true", 1, [True])
+        ),
+        *(
+            ({"email": odd, "email_verified": True}, Unsaid.UNREADABLE)
+            for odd in (
+                *(7, ["ann@example.com"], "", "ann", "@example.com", "ann@", "ann@x..example", "ann@-x.example"),
+                *("ann@example.com\n", "ann@example.com\r\nBcc: b@evil.example", "a b@example.com", ".a@example.com"),
+                *("Ann <ann@example.com>", "ann@example.com, b@evil.example", '"a b"@example.com', "ann@[127.0.0.1]"),
+                *("ann@ex\u00e4mple.com", "\u00e4nn@example.com", "ann@example.com\0", "a" * 65 + "@example.com"),
+                "ann@" + ".".join(["x" * 60] * 5),
+            )
+        ),
+    ],
+)
+def test_an_address_for_mail_is_verified_and_can_do_no_harm(claims: dict[str, Any], email: str | Unsaid) -> None:
+    assert read(**claims).email == email

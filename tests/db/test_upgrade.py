@@ -199,7 +199,8 @@ def tables(engine: Engine) -> set[str]:
         created = tx.execute(text(query)).all()
     # Added columns stand behind the last one, on its line.
     broken = [
-        (name, re.sub(r"( DATETIME| NOT NULL| TEXT|\)\)), ", r"\1,\n", sql).splitlines()[1:]) for name, sql in created
+        (name, re.sub(r"( DATETIME| NOT NULL| TEXT| DEFAULT ''|\)\)|\(254\)), ", r"\1,\n", sql).splitlines()[1:])
+        for name, sql in created
     ]
     lines = {f"{name}: {line.strip().rstrip(', ')}" for name, sql in broken for line in sql if line.strip()}
     return lines | selected(engine, "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")

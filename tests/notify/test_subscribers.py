@@ -10,6 +10,7 @@ from support.builders import DEACTIVATE
 from support.destinations import SECRET, Siem, listening
 from support.house import House
 from support.installation import commanded, rootquorum
+from support.products.mailbox import PASSWORD, USER, Mailbox, running_mailbox, trusted_in
 
 from service.db import outbox
 from service.db.engine import begin, connect
@@ -149,3 +150,62 @@ def test_a_private_address_that_nobody_allowed_is_refused_at_the_start(tmp_path:
     assert done.returncode == 1
     assert "webhooks.siem.url" in done.stderr
     assert siem.received == []
+
+
+def with_mail(folder: Path, siem: Siem, mailbox: Mailbox) -> None:
+    configure(folder, siem)
+    text = (folder / "rootquorum.toml").read_text()
+    (folder / "rootquorum.toml").write_text(
+        f'[server]\npublic_url = "https://rootquorum.example"\n{text}'
+        f'[mails.office]\nhost = "127.0.0.1"\nport = {mailbox.port}\nsender = "rootquorum@rootquorum.example"\n'
+        f'user = "{USER}"\npassword = "{PASSWORD}"\n'
+    )
+
+
+def test_a_mail_server_is_tried_with_one_address_and_the_mail_is_shown(
+    tmp_path: Path, siem: Siem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted_in(tmp_path)))
+    with running_mailbox() as mailbox:
+        with_mail(tmp_path, siem, mailbox)
+        done = commanded(tmp_path, "notify", "test", "office", "--to", "ann@example.com")
+    assert done.returncode == 0, done.stderr
+    assert mailbox.recipients == ["ann@example.com"]
+    assert "Auto-Submitted: auto-generated" in done.stdout.splitlines()
+    assert "A test: nothing has happened." in done.stdout.splitlines()
+    assert done.stdout.splitlines()[-1] == "taken: accepted for 1 of 1"
+    assert PASSWORD not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("given", [(), ("--to", "ann"), ("--to", "ann@example.com\nBcc: x@evil.example")])
+def test_a_mail_server_is_tried_with_an_address_only(tmp_path: Path, siem: Siem, given: tuple[str, ...]) -> None:
+    with running_mailbox() as mailbox:
+        with_mail(tmp_path, siem, mailbox)
+        done = commanded(tmp_path, "notify", "test", "office", *given)
+    assert (done.returncode, mailbox.tried) == (1, [])
+    assert done.stderr.startswith("A mail server needs a mail address")
+
+
+def test_an_address_is_for_a_mail_server(tmp_path: Path, siem: Siem) -> None:
+    configure(tmp_path, siem)
+    done = commanded(tmp_path, "notify", "test", "siem", "--to", "ann@example.com")
+    assert (done.returncode, siem.received) == (1, [])
+    assert done.stderr == "Only a mail server takes an address; omit --to.\n"
+
+
+def test_doctor_signs_in_to_a_mail_server_and_sends_nothing(
+    tmp_path: Path, siem: Siem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted_in(tmp_path)))
+    with running_mailbox() as mailbox:
+        with_mail(tmp_path, siem, mailbox)
+        commanded(tmp_path, "migrate")
+        done = commanded(tmp_path, "doctor")
+        settings = tmp_path / "rootquorum.toml"
+        settings.write_text(settings.read_text().replace(PASSWORD, "another-secret"))
+        refused = commanded(tmp_path, "doctor")
+    assert "ok     destination office: it knows us" in done.stdout.splitlines()
+    [fault] = [line for line in refused.stdout.splitlines() if "destination office" in line]
+    assert "answered 535: it does not accept our user and password" in fault
+    assert "another-secret" not in refused.stdout + refused.stderr
+    assert mailbox.tried == []

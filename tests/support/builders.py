@@ -14,7 +14,7 @@ from service.domain.evidence import LogKey
 from service.domain.filing import Filing
 from service.domain.operation import Operation, OperationName
 from service.domain.policy import Policy
-from service.domain.proof import Login, Proof
+from service.domain.proof import Login, Proof, Unsaid
 from service.domain.request import Decision, OperationRequest, Verdict
 from service.domain.rules import Rule, Rules
 from service.domain.standing import Standing
@@ -83,7 +83,7 @@ GRANTS = {
 ISSUER = "https://login.example.com"
 
 
-def login(sub: str, *groups: str, at: datetime, **claims: Any) -> Login:
+def login(sub: str, *groups: str, at: datetime, email: str | Unsaid = Unsaid.ABSENT, **claims: Any) -> Login:
     """Return a sign-in at "corp" at the time `at`; `claims` are the proof's claims."""
     known = {"jti": None, "issued_at": at, "auth_time": at, "acr": None, "amr": ()} | claims
     return Login(
@@ -92,6 +92,7 @@ def login(sub: str, *groups: str, at: datetime, **claims: Any) -> Login:
         subject=f"{ISSUER}#{sub}",
         name=sub.capitalize(),
         groups=frozenset(groups),
+        email=email,
     )
 
 

@@ -106,6 +106,9 @@ class DeliveryOut(BaseModel):
     status: DeliveryStatus
     attempts: int
     detail: str | None = Field(description="The result of the last attempt.")
+    reached: list[ids.Subject] | None = Field(
+        description="For whom a mail server has accepted it. Null for a destination that tells nobody in person."
+    )
     created_at: datetime
     due_at: datetime = Field(description="When the next attempt is due, if it is pending.")
     give_up_at: datetime
