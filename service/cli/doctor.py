@@ -42,6 +42,7 @@ from service.workflow.tokens import list_tokens
 
 # A worker records its passes every half minute.
 _QUIET = timedelta(minutes=2)
+_MOST_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ def _findings(settings: Settings, file: Path | None, context: Context) -> Iterat
     yield from _claims(settings)
     if unusable is None:
         yield from _alike(context)
+        yield from _addresses(settings, context)
     unwilling = frozenset() if unusable else disabled(context)
     for name, destination in destinations(settings).items():
         yield _destination(name, destination, is_disabled=name in unwilling)
@@ -255,6 +257,20 @@ def _destination(name: str, destination: Destination, *, is_disabled: bool) -> R
     return Remark(
         f"{subject}: {'it knows us' if isinstance(destination, Tickets | Mail) else 'reached; nothing was sent'}"
     )
+
+
+def _addresses(settings: Settings, context: Context) -> Iterator[Remark]:
+    """Warn of approvers whom no mail can tell what waits for them."""
+    if not settings.mails:
+        return
+    directory, _ = everybody(context)
+    approvers = [directory.everybody[who] for who in directory.all_approvers]
+    missing = sorted(member.subject for member in approvers if member.email is None)
+    if missing:
+        shown = visible(", ".join(missing[:_MOST_NAMES]), longest=500) + (
+            " and others" if len(missing) > _MOST_NAMES else ""
+        )
+        yield Remark(f"mails: {len(missing)} approvers have no known address: {shown}", is_warning=True)
 
 
 def _profiles(settings: Settings) -> list[str]:

@@ -72,13 +72,20 @@ class Mail:
             while left and session.is_open:
                 person = left.pop()
                 try:
-                    session.send(self.sender, person.address, self.mail(notice, person).as_bytes())
+                    session.send(self.sender, person.address, self._written(notice, person))
                 except Rejected as error:
                     found.refused.append(str(error))
                 except Unreachable as error:
                     found.late.append(str(error))
                 else:
                     found.reached.append(person.subject)
+
+    def _written(self, notice: Notice, to: Addressee) -> bytes:
+        """Write the mail. Raise Rejected if the standard library cannot, so that no name keeps others from theirs."""
+        try:
+            return self.mail(notice, to).as_bytes()
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise Rejected("the mail cannot be written") from None
 
     def mail(self, notice: Notice, to: Addressee) -> EmailMessage:
         """Make the mail for one person. It is the same at every attempt, so that a repeat is known for one.

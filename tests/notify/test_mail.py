@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from email.headerregistry import Address
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import SMTP
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.destinations import NOTICE, saying
 from support.products.mailbox import PASSWORD, USER, Mailbox, running_mailbox
 
@@ -21,6 +26,9 @@ from service.outbound.smtp import MailServer
 SENDER = "rootquorum@rootquorum.example"
 ALICE = Addressee("alice", "Alice", "alice@example.com")
 BOB = Addressee("bob", "Bob", "bob@example.com")
+SERVER = MailServer(host="mail.example", port=587, security="starttls", name="rootquorum.example")
+HEADERS = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"]
+HEADERS += ["Content-Type", "Content-Transfer-Encoding", "MIME-Version"]
 CAROL = Addressee("carol", "Carol", "carol@example.com")
 
 
@@ -219,7 +227,7 @@ def test_a_server_that_is_away_is_tried_again() -> None:
 
 
 @contextmanager
-def speaking(*pieces: bytes) -> Iterator[MailServer]:
+def speaking(*pieces: bytes, first: bytes = b"", security: Security = "none") -> Iterator[MailServer]:
     """A server that says the same without end to whoever connects."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         is_over = threading.Event()
@@ -228,6 +236,7 @@ def speaking(*pieces: bytes) -> Iterator[MailServer]:
             with suppress(OSError):
                 connection, _ = listener.accept()
                 with connection:
+                    connection.sendall(first)
                     while not is_over.wait(0.01):
                         for piece in pieces:
                             connection.sendall(piece)
@@ -236,7 +245,7 @@ def speaking(*pieces: bytes) -> Iterator[MailServer]:
         speaker.start()
         host, port = listener.getsockname()
         yield MailServer(
-            host=host, port=port, security="none", name="x.example", allowed_hosts=frozenset({host}), within=0.5
+            host=host, port=port, security=security, name="x.example", allowed_hosts=frozenset({host}), within=0.5
         )
         is_over.set()
         speaker.join()
@@ -249,6 +258,30 @@ def speaking(*pieces: bytes) -> Iterator[MailServer]:
 def test_no_server_holds_the_service_up_or_fills_its_memory(pieces: tuple[bytes, ...]) -> None:
     with speaking(*pieces) as server, pytest.raises(Unreachable):
         server.check()
+
+
+def test_no_slow_handshake_holds_the_service_up() -> None:
+    """A record of TLS that announces 16 KiB, and comes byte by byte."""
+    with speaking(b"\0", first=b"\x16\x03\x03\x40\x00", security="tls") as server, pytest.raises(Unreachable):
+        server.check()
+
+
+@given(name=st.text(), account=st.text())
+@settings(max_examples=200, deadline=None)
+def test_whatever_somebody_is_called_the_mail_is_theirs_alone(name: str, account: str) -> None:
+    written = Mail(SERVER, SENDER).mail(saying(account_name=account), Addressee("bob", name, "bob@example.com"))
+    read = BytesParser(EmailMessage, policy=SMTP).parsebytes(written.as_bytes())
+    assert [address.addr_spec for address in read["To"].addresses] == ["bob@example.com"]
+    assert list(read.keys()) == HEADERS
+    assert read.get_content().rstrip().endswith("Nobody reads replies.")
+
+
+def test_a_mail_that_cannot_be_written_stops_nobody_else(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No name is known that the standard library cannot write. There were some in earlier versions of it."""
+    monkeypatch.setattr("service.notify.mail.visible", lambda name, **_: {"Bob": "a\nb"}.get(name, name))
+    attempt = told(mailbox, ALICE, BOB, CAROL)
+    assert (attempt.answer, attempt.reached) == (Answer.REFUSED, frozenset({"alice", "carol"}))
+    assert "the mail cannot be written" in attempt.detail
 
 
 def test_nobody_left_to_tell_takes_no_connection() -> None:

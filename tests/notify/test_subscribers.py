@@ -154,7 +154,7 @@ def test_a_private_address_that_nobody_allowed_is_refused_at_the_start(tmp_path:
 
 def with_mail(folder: Path, siem: Siem, mailbox: Mailbox) -> None:
     configure(folder, siem)
-    text = (folder / "rootquorum.toml").read_text()
+    text = (folder / "rootquorum.toml").read_text().replace('"bob"\n', '"bob"\nemail = "bob@example.com"\n')
     (folder / "rootquorum.toml").write_text(
         f'[server]\npublic_url = "https://rootquorum.example"\n{text}'
         f'[mails.office]\nhost = "127.0.0.1"\nport = {mailbox.port}\nsender = "rootquorum@rootquorum.example"\n'
@@ -205,6 +205,7 @@ def test_doctor_signs_in_to_a_mail_server_and_sends_nothing(
         settings.write_text(settings.read_text().replace(PASSWORD, "another-secret"))
         refused = commanded(tmp_path, "doctor")
     assert "ok     destination office: it knows us" in done.stdout.splitlines()
+    assert "warn   mails: 1 approvers have no known address: carol" in done.stdout.splitlines()
     [fault] = [line for line in refused.stdout.splitlines() if "destination office" in line]
     assert "answered 535: it does not accept our user and password" in fault
     assert "another-secret" not in refused.stdout + refused.stderr
