@@ -1,13 +1,12 @@
 """The verifier that outsiders run conforms too: it shares no code with the service, and finds the same."""
 
 import json
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from support.key_logs import FACTS, FOUNDING
 from support.signers import bytes_of, text_of
 from support.vectors.common import FOLDER
 
@@ -160,51 +159,12 @@ def _faults_of_the_service(case: dict[str, Any], signature: str) -> list[str]:
     return [*demands.faults(signed, wanted)]
 
 
-_PEOPLE, _QUORUMS = ("ann", "ben", "cid", "dave", "eve"), st.integers(2, 3)
-_HOLDERS = st.tuples(st.sampled_from(_PEOPLE), st.sampled_from([f"{person}'s" for person in _PEOPLE]))
-_OWN = st.sampled_from([(person, f"{person}'s") for person in _PEOPLE])  # mostly, or nobody would ever count
-_ENDORSEMENTS = st.tuples(st.integers(0, 20), _OWN | _HOLDERS, _OWN)
-# Of what makes keys count there is more, or none would.
-_TRUE = [
-    *(("registered", (person, f"{person}'s")) for person in ("cid", "dave", "eve")),
-    *(
-        ("endorsed", (0, (by, f"{by}'s"), (person, f"{person}'s")))
-        for by, person in (
-            ("ann", "cid"),
-            ("ben", "cid"),
-            ("ann", "dave"),
-            ("cid", "dave"),
-            ("dave", "eve"),
-            ("cid", "eve"),
-        )
-    ),
-]
-_ODD = (
-    st.tuples(st.just("registered"), _OWN | _HOLDERS)
-    | st.tuples(st.just("endorsed"), _ENDORSEMENTS)
-    | st.tuples(st.just("revoked"), st.tuples(_HOLDERS, st.sampled_from(roster.Reason), st.integers(0, 20)))
-    | st.tuples(st.just("rules"), st.tuples(_QUORUMS, st.frozensets(_OWN, min_size=2, max_size=3)))
-)
-_FACTS = st.tuples(
-    st.permutations(_TRUE) | st.just(_TRUE),
-    st.lists(st.tuples(st.integers(0, 9), _ODD | st.sampled_from(_TRUE)), max_size=6),
-).map(lambda drawn: _mixed(*drawn))
-
-
-def _mixed(facts: Sequence[Any], more: Sequence[tuple[int, Any]]) -> list[Any]:
-    mixed = [*facts]
-    for place, fact in more:
-        mixed.insert(place, fact)
-    return mixed
-
-
 @settings(max_examples=300)
-@given(_FACTS)
+@given(FACTS)
 def test_it_judges_any_log_of_keys_as_the_service_does(facts: list[tuple[str, Any]]) -> None:
     mine, chain = Facts(), list[roster.RulesEvent]()
     registrations, endorsements, revocations = list[Any](), list[Any](), list[Any]()
-    founding = ("rules", (2, frozenset({("ann", "ann's"), ("ben", "ben's")})))
-    for position, (kind, fact) in enumerate([founding, *facts]):
+    for position, (kind, fact) in enumerate([FOUNDING, *facts]):
         match kind, fact:
             case "registered", (person, key):
                 mine.registered.append((position, (person, key)))

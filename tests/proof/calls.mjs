@@ -1,19 +1,26 @@
 // Calls functions of the desk's proof modules: one call a line, [module, function, ...arguments], one answer a line.
-// Bytes are {"bytes": "<hex>"} both ways. An answer is {"value"}, or {"fault"} with the code of a refusal.
+// Bytes are {"bytes": "<hex>"} and sets {"set": […]} both ways; of a Map come the entries. An answer is {"value"}, or
+// {"fault"} with the code of a refusal.
+import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
-const folder = pathToFileURL(process.argv[2] + "/");
+const folders = process.argv.slice(2).map((folder) => pathToFileURL(`${folder}/`));
 
-const given = (name, value) =>
-  typeof value?.bytes === "string" && Object.keys(value).length === 1
-    ? Uint8Array.from(Buffer.from(value.bytes, "hex"))
-    : value;
-const answer = (name, value) =>
-  value instanceof Uint8Array ? { bytes: Buffer.from(value).toString("hex") } : value;
+function given(name, value) {
+  if (typeof value?.bytes === "string") return Uint8Array.from(Buffer.from(value.bytes, "hex"));
+  return Array.isArray(value?.set) ? new Set(value.set) : value;
+}
+
+function answer(name, value) {
+  if (value instanceof Uint8Array) return { bytes: Buffer.from(value).toString("hex") };
+  if (value instanceof Set) return { set: [...value] };
+  return value instanceof Map ? [...value] : value;
+}
 
 async function call([module, name, ...values]) {
-  const found = (await import(new URL(`${module}.js`, folder)))[name];
+  const file = folders.map((folder) => new URL(`${module}.js`, folder)).find(existsSync);
+  const found = (await import(file))[name];
   try {
     return { value: typeof found === "function" ? ((await found(...values)) ?? null) : found };
   } catch (error) {

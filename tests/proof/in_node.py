@@ -11,7 +11,8 @@ from support.products.nodejs import NODE
 
 import service
 
-MODULES = Path(service.__file__).parent / "desk/files/proof"
+_DESK = Path(service.__file__).parent / "desk"
+PROOF, EVIDENCE = _DESK / "files/proof", _DESK / "evidence"
 _CALLS = Path(__file__).with_name("calls.mjs")
 
 
@@ -20,7 +21,7 @@ class Refused(Exception):
 
 
 class Proofs:
-    """Calls functions of the modules. Bytes go to Uint8Array and back."""
+    """Calls functions of the modules. Bytes go to Uint8Array and back, sets to Set."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -49,7 +50,7 @@ class Proofs:
 
 @contextmanager
 def running() -> Iterator[Proofs]:
-    command = [str(NODE), "--no-warnings", str(_CALLS), str(MODULES)]
+    command = [str(NODE), "--no-warnings", str(_CALLS), str(PROOF), str(EVIDENCE)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
     ) as process:
@@ -59,9 +60,13 @@ def running() -> Iterator[Proofs]:
 
 
 def _hex(value: object) -> object:
+    if isinstance(value, set | frozenset):
+        return {"set": sorted(value)}
     assert isinstance(value, bytes)
     return {"bytes": value.hex()}
 
 
 def _bytes(value: dict[str, Any]) -> Any:
-    return bytes.fromhex(value["bytes"]) if value.keys() == {"bytes"} else value
+    if value.keys() == {"bytes"}:
+        return bytes.fromhex(value["bytes"])
+    return set(value["set"]) if value.keys() == {"set"} else value

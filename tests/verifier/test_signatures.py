@@ -126,7 +126,7 @@ _HASH, _UUID = "0" * 64, "00000000-0000-4000-8000-000000000000"
 _LATE = timestamp(NOON.replace(hour=13))[:19] + "Z"
 _EARLY = timestamp(NOON.replace(hour=9))[:19] + "Z"
 _COPIED = replace(PASSKEY, private=p256_of(b"copied"), flags=PRESENT | VERIFIED | BACKUP_ELIGIBLE)
-_APPROVAL = {
+APPROVALS = {
     # what was signed
     "unsigned": {"unsigned": ("bob",)},
     "not-a-statement": {"change": _said(more=1)},
@@ -154,9 +154,9 @@ _APPROVAL = {
 }
 
 
-@pytest.mark.parametrize("name", _APPROVAL)
+@pytest.mark.parametrize("name", APPROVALS)
 def test_a_forged_approval_is_found_by_its_name_and_counts_for_nothing(name: str) -> None:
-    story = Story(**_APPROVAL[name])  # type: ignore[arg-type]
+    story = Story(**APPROVALS[name])  # type: ignore[arg-type]
     assert in_export(story) == {name, "no-quorum"}
     assert in_evidence(story) == {name, "no-quorum"}
 
@@ -164,7 +164,7 @@ def test_a_forged_approval_is_found_by_its_name_and_counts_for_nothing(name: str
 def test_the_table_has_every_finding_about_a_decision() -> None:
     of_facts = {"another-key", "of-oneself", "ahead-of-the-log", "by-no-key-that-counts", "not-endorsed"}
     of_vectors = {"unsupported-key", "weak-key", "another-hash"}  # tests/conformance has them
-    assert _APPROVAL.keys() == verifier.FAULTS.keys() - of_facts - of_vectors | {"unsigned"}
+    assert APPROVALS.keys() == verifier.FAULTS.keys() - of_facts - of_vectors | {"unsigned"}
 
 
 def test_a_statement_signed_ahead_or_long_before_its_head_is_found() -> None:
@@ -192,7 +192,7 @@ def _revoked_endorser(ledger: MemoryLog) -> None:
     endorse(ledger, "dave", "bob", STRANGERS)
 
 
-_KEYS: dict[str, tuple[dict[str, Any], set[str]]] = {
+KEYS_OF_OTHERS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "endorsed by one": ({"endorsers": ("bob",)}, {"not-endorsed"}),
     "endorsed by one twice": ({"endorsers": ("bob", "bob")}, {"not-endorsed"}),
     "endorsed by nobody": ({"endorsers": ()}, {"not-endorsed"}),
@@ -245,9 +245,9 @@ _KEYS: dict[str, tuple[dict[str, Any], set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", _KEYS)
+@pytest.mark.parametrize("name", KEYS_OF_OTHERS)
 def test_a_key_that_founders_do_not_lead_to_counts_for_nothing(name: str) -> None:
-    about, expected = _KEYS[name]
+    about, expected = KEYS_OF_OTHERS[name]
     assert in_export(Story(**about)) == {*expected, "no-quorum"}
     assert in_evidence(Story(**about)) == {*expected, "no-quorum"}
 
@@ -394,7 +394,7 @@ def test_signatures_behind_a_gap_are_judged_by_themselves() -> None:
     del lines[1]
     assert found(b"".join(lines)) == {"sequence-broken", "wrong-size"}
     assert found(b"".join(lines), Trust(signers=SIGNERS)) == {"sequence-broken", "wrong-size"}
-    forged, _ = Story(**_APPROVAL["another-digest"]).told()  # type: ignore[arg-type]
+    forged, _ = Story(**APPROVALS["another-digest"]).told()  # type: ignore[arg-type]
     lines = forged.export()
     del lines[1]
     assert found(b"".join(lines)) == {"sequence-broken", "wrong-size", "another-digest", "no-quorum"}

@@ -125,12 +125,15 @@ export function readJson(text, { plain = true } = {}) {
 
 /** Read the value of canonical bytes. Throw a Fault (not-json, not-canonical). */
 export function readCanonical(bytes) {
-  let text;
   try {
-    text = textOf(bytes);
-  } catch {
-    throw new Fault("not-json", "this is not UTF-8");
+    return readCanonicalText(textOf(bytes));
+  } catch (error) {
+    throw error instanceof TypeError ? new Fault("not-json", "this is not UTF-8") : error;
   }
+}
+
+/** Read the value of a canonical text. Throw a Fault (not-json, not-canonical). */
+export function readCanonicalText(text) {
   const value = readJson(text);
   if (canonicalText(value) !== text || !isWellFormed(value)) {
     throw new Fault("not-canonical", "this is not in its canonical form");

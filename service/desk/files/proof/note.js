@@ -67,6 +67,14 @@ export async function openCheckpoint(note, keys) {
   return { origin: lines[0], signers, ...head };
 }
 
+/** Return the head that a note tells, whoever signed it. Throw a Fault (not-a-note, not-a-checkpoint). */
+export async function unverifiedHead(note) {
+  const end = typeof note === "string" ? note.lastIndexOf("\n\n") : -1;
+  if (end < 0) throw notANote();
+  const lines = note.slice(0, end).split("\n");
+  return { origin: lines[0], signers: [], ...(await readHead(lines.slice(1))) };
+}
+
 /** Read a head as tickets have it, `size:root`, as `{size, root}`. Throw a Fault (not-a-checkpoint). */
 export const parseHead = (text) => readHead(text.split(":"));
 

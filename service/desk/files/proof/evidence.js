@@ -1,0 +1,391 @@
+/**
+ * Checks the evidence of a request, or an export of the log (`docs/audit-log.md`), without trusting its service.
+ *
+ * This checks the head's signature, the tree, and that a document says what its events say. `judge.js` of
+ * `evidence.html` holds the events against the rules too, and checks people's signatures. Only `verifier.py` checks
+ * everything. Where both check the same, this is never content with what `verifier.py` finds fault with.
+ */
+import { base64, equal, fromBase64, hex, textOf, utf8 } from "./bytes.js";
+import { canonicalText, readCanonicalText, readJson } from "./canonical.js";
+import { isEvent, isObject, isOfSigning, isSigned } from "./event.js";
+import { Fault } from "./fault.js";
+import { leafHash, rootFromInclusion, Tree } from "./merkle.js";
+import { openCheckpoint, parseHead, parseVerifierKey, unverifiedHead } from "./note.js";
+
+const MEMBERS = ["format", "request", "digest", "decisions", "policy", "outcome", "events", "checkpoint", "keys"];
+const SIGNED_MEMBERS = ["signing", "heads"];
+const [FORMAT_1, FORMAT_2] = ["rootquorum-evidence/1", "rootquorum-evidence/2"];
+
+/** What each check is about, in the order in which they are made. */
+export const TITLES = {
+  head: "The log's own key signed the head of the log",
+  kept: "The log has the head that you kept",
+  tree: "Every event here is in the log of that head",
+  whole: "Nothing is left out, and nothing is told that the events do not say",
+  filing: "The digest is that of what was filed, and everything is about it",
+  approvals: "Enough others approved, in person and in time, and nobody rejected",
+  steps: "Each step followed on the one before, by somebody who may take it",
+  signatures: "Each approval is signed by its person",
+  keys: "The keys of the signatures are vouched for",
+  rest: "What only verifier.py checks",
+};
+
+const OF_DOCUMENT = ["head", "kept", "tree", "whole"];
+const NOT_REACHED = "Not reached, because of what was found before.";
+const NO_JUDGE = "Not checked on this page. evidence.html does it, and verifier.py.";
+const NO_HEAD = "You gave none. Whoever can sign for the log can write it anew; only a head from elsewhere shows that.";
+
+/** A sentence for each finding about a document. */
+export const SENTENCES = {
+  "not-json": "it is not JSON that every reader reads alike",
+  "not-canonical": "it is not in its canonical form",
+  "wrong-members": "it has other members than it should have",
+  "unknown-format": "its format is not known here",
+  "not-an-event": "it is no event of a log",
+  "not-included": "the proof beside it does not lead to the head",
+  "missing-event": "an event is missing",
+  "foreign-event": "it is about something else",
+  "out-of-order": "it stands in the wrong order",
+  "left-out": "an event before it was left out",
+  "sequence-broken": "the numbers do not follow on each other",
+  "unfinished-line": "the last line has no end",
+  "trailing-garbage": "something stands behind the checkpoint",
+  "missing-checkpoint": "there is no checkpoint at the end",
+  "wrong-size": "the head is of another number of events",
+  "wrong-root": "the head is of other events",
+  "rewritten": "the log was another one when you kept your head",
+  "cut": "the log is shorter than the head that you kept",
+  "request-differs": "the request is not as its first event says",
+  "digest-differs": "the digest is not as the first event says",
+  "decisions-differs": "the decisions are not as the events say",
+  "policy-differs": "the policy is not as the events say",
+  "outcome-differs": "the outcome is not as the events say",
+};
+
+/**
+ * Check evidence or an export, given as the bytes of its file.
+ *
+ * `known` is what the reader got from elsewhere: `keys` (texts of the log's keys) and `heads` (texts, `size:root`).
+ * `judge` is that of `judge.js`, which reads more of `known`. If it is null, nothing is said of the rules and of
+ * people's signatures. Throw a Fault (not-a-key, not-a-checkpoint) for what is no key or no head.
+ *
+ * Return `{verdict, checks, head, requests}`. `verdict` is good, partly or bad. Each check is `{name, title, state,
+ * why}`; `state` is good (verified here), bad, open (not verified, and why not) or none (nothing to verify); `why` is a
+ * list of sentences. `head` is `{origin, size, root}` or null. Each request is `{id, filing, digest, status, events}`,
+ * its events with `faults`, a list of codes. They are there to be shown even if the verdict is bad.
+ */
+export async function check(bytes, known = {}, judge = null) {
+  const keys = await Promise.all((known.keys ?? []).map(parseVerifierKey));
+  const heads = await Promise.all((known.heads ?? []).map(parseHead));
+  const checking = new Checking({ ...known, keys, heads }, judge);
+  try {
+    const text = readText(bytes);
+    await (isExport(text) ? checking.export(text) : checking.evidence(text));
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    checking.find("whole", error.code, "the file");
+  }
+  return checking.result();
+}
+
+class Checking {
+  #bad = Object.fromEntries(Object.keys(TITLES).map((name) => [name, []]));
+  #open = {};
+  #isDone = false;
+  #isJudged = false;
+  #faults = new Map();
+  #events = [];
+  #head = null;
+
+  constructor(known, judge) {
+    this.known = known;
+    this.judge = judge;
+  }
+
+  find(name, code, place, sentence = SENTENCES[code]) {
+    this.#bad[name].push(`${place}: ${sentence} (${code})`);
+  }
+
+  async evidence(text) {
+    const document = readDocument(text);
+    const { events, signing, heads } = this.#entriesOf(document);
+    this.#events = events.map(({ event }) => event);
+    if (!(await this.#openHead(document.checkpoint))) return;
+    this.#compareKept(new Map([[this.#head.size, this.#head.root]]), false);
+    for (const each of [...events, ...signing]) await this.#include(each);
+    if (this.#events.length === 0 || this.#bad.tree.length > 0) return;
+    this.#checkChain();
+    if (this.#events[0].event !== "request.filed") {
+      this.find("filing", "not-filed", placeOf(this.#events[0]), "the first event is no filing");
+      return;
+    }
+    this.#compareTold(document);
+    const ofKeys = signing.map(({ event }) => event);
+    const merged = [...ofKeys, ...this.#events].sort((one, other) => one.seq - other.seq);
+    await this.#judge({ isWhole: false, proofs: heads, events: merged });
+  }
+
+  async export(text) {
+    const lines = text.split("\n");
+    if (lines.pop() !== "") this.find("whole", "unfinished-line", "the end");
+    const end = lines.findIndex((line) => line.startsWith('{"checkpoint":'));
+    if (end < 0) throw new Fault("missing-checkpoint");
+    if (end < lines.length - 1) this.find("whole", "trailing-garbage", `line ${end + 2}`);
+    for (const [at, line] of lines.slice(0, end).entries()) this.#readLine(line, at + 1);
+    const last = readCanonicalText(lines[end]);
+    if (Object.keys(last).join() !== "checkpoint") throw new Fault("not-an-event");
+    if (!(await this.#openHead(last.checkpoint))) return;
+    const wanted = new Set(this.#events.flatMap(sizesIn).concat(this.known.heads.map(({ size }) => size)));
+    const [tree, roots] = [new Tree(), new Map()];
+    for (const line of lines.slice(0, end)) {
+      await tree.append(await leafHash(utf8(line)));
+      if (wanted.has(tree.size)) roots.set(tree.size, await tree.root());
+    }
+    this.#compareKept(roots, true, tree.size);
+    if (tree.size !== this.#head.size) this.find("tree", "wrong-size", "the head");
+    else if (!equal(await tree.root(), this.#head.root)) this.find("tree", "wrong-root", "the head");
+    if (this.#bad.whole.length > 0 || this.#bad.tree.length > 0) return;
+    const hexRoots = new Map([...roots].map(([size, root]) => [size, hex(root)]));
+    await this.#judge({ isWhole: true, roots: hexRoots, events: this.#events });
+  }
+
+  result() {
+    const checks = Object.entries(TITLES).map(([name, title]) => {
+      const why = this.#bad[name];
+      return { name, title, ...(why.length > 0 ? { state: "bad", why } : this.#stateOf(name)) };
+    });
+    const states = checks.filter(({ name }) => name !== "rest").map(({ state }) => state);
+    const verdict = states.includes("bad") ? "bad" : states.includes("open") ? "partly" : "good";
+    const head = this.#head && { origin: this.#head.origin, size: this.#head.size, root: base64(this.#head.root) };
+    return { verdict, checks, head, requests: this.#requests() };
+  }
+
+  /** The state of a check without a finding. */
+  #stateOf(name) {
+    if (name === "kept" && this.known.heads.length === 0) return { state: "none", why: [NO_HEAD] };
+    const { state, why } = this.#open[name] ?? { state: "good" };
+    if (state !== "good") return { state, why: [why] };
+    const isLate = !OF_DOCUMENT.includes(name);
+    if (this.#isDone && (this.#isJudged || !isLate)) return { state, why: [] };
+    return { state: "open", why: [this.#isDone ? NO_JUDGE : NOT_REACHED] };
+  }
+
+  /** Read the events of evidence. Those that cannot be read are findings. */
+  #entriesOf(document) {
+    const read = (entries, where) => (Array.isArray(entries) ? entries : []).map((entry, at) => {
+      try {
+        return readEntry(entry);
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        this.find("tree", error.code, `event ${at + 1}${where}`);
+        return null;
+      }
+    }).filter((entry) => entry !== null);
+    const events = read(document.events, "");
+    if (events.length === 0 || this.#bad.tree.length > 0) this.find("tree", "missing-event", "the events");
+    if (!Array.isArray(document.signing ?? [])) this.find("whole", "wrong-members", "signing");
+    let last = 0;
+    const signing = read(document.signing ?? [], " of signing").filter(({ event }) => {
+      const code = !isOfSigning(event) ? "foreign-event" : event.seq <= last ? "out-of-order" : null;
+      if (code === null) last = event.seq;
+      else this.find("whole", code, placeOf(event));
+      return code === null;
+    });
+    return { events, signing, heads: readHeads(document.heads ?? []) };
+  }
+
+  async #openHead(note) {
+    try {
+      if (this.known.keys.length > 0) {
+        this.#head = await openCheckpoint(note, this.known.keys);
+      } else {
+        this.#head = await unverifiedHead(note);
+        this.#open.head = open("You gave no key of the log. Get it from a person, not from this file.");
+      }
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.#bad.head.push(`${error.message} (${error.code})`);
+      return false;
+    }
+    return true;
+  }
+
+  #compareKept(roots, isWhole, size = Infinity) {
+    for (const kept of this.known.heads) {
+      const root = kept.size === 0 ? kept.root : roots.get(kept.size);
+      if (root !== undefined && !equal(root, kept.root)) this.find("kept", "rewritten", `size ${kept.size}`);
+      else if (isWhole && kept.size > size) this.find("kept", "cut", `size ${kept.size}`);
+      else if (root === undefined) {
+        this.#open.kept = open("It is of another size. verifier.py compares it, by a proof of consistency.");
+      }
+    }
+  }
+
+  async #include({ event, leaf, inclusion }) {
+    try {
+      const proof = inclusion.map((each) => fromBase64(each, 32));
+      const root = await rootFromInclusion(event.seq - 1, this.#head.size, await leafHash(utf8(leaf)), proof);
+      if (equal(root, this.#head.root)) return;
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+    }
+    this.find("tree", "not-included", placeOf(event));
+  }
+
+  /** That these are one request's events in their order, and that none between them was left out. */
+  #checkChain() {
+    let before = null;
+    for (const event of this.#events) {
+      if (event.request_id !== this.#events[0].request_id) this.find("whole", "foreign-event", placeOf(event));
+      if (before !== null && before >= event.seq) this.find("whole", "out-of-order", placeOf(event));
+      if ("previous" in event && event.previous !== before) this.find("whole", "left-out", placeOf(event));
+      before = event.seq;
+    }
+    if (this.#events.some((event) => !("previous" in event))) {
+      this.#open.whole = open("Some events are of a version that did not name the one before. Gaps do not show.");
+    }
+  }
+
+  #compareTold(document) {
+    const hasSigned = this.#events.some((event) => event.event === "decision.recorded" && isSigned(event));
+    if (document.format === FORMAT_1 && hasSigned) this.find("whole", "unknown-format", "the document");
+    for (const [name, told] of Object.entries(retold(this.#events, document.format))) {
+      if (canonicalText(told) !== canonicalText(document[name])) this.find("whole", `${name}-differs`, "the document");
+    }
+  }
+
+  #readLine(line, number) {
+    try {
+      const event = readCanonicalText(line);
+      if (!isEvent(event)) throw new Fault("not-an-event");
+      if (event.seq !== number) this.find("whole", "sequence-broken", `line ${number}`);
+      this.#events.push(event);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.find("whole", error.code, `line ${number}`);
+    }
+  }
+
+  /** Judge the events, which are the log's. `log` is as `judge.js` takes it. */
+  async #judge(log) {
+    this.#isDone = true;
+    if (this.judge === null) return;
+    const { findings, open } = await this.judge({ head: this.#head, known: this.known, ...log });
+    for (const { check: name, code, sentence, event } of findings) {
+      this.#faults.set(event, [...(this.#faults.get(event) ?? []), code]);
+      this.find(name, code, placeOf(event), sentence);
+    }
+    this.#open = { ...open, ...this.#open };
+    this.#isJudged = true;
+  }
+
+  #requests() {
+    const requests = new Map();
+    for (const event of this.#events.filter(({ request_id: id }) => id !== null)) {
+      const { request_id: id, data } = event;
+      const known = requests.get(id) ?? { id, filing: {}, digest: null, status: "pending", events: [] };
+      if (event.event === "request.filed") {
+        Object.assign(known, { filing: isObject(data.filing) ? data.filing : {}, digest: data.digest ?? null });
+      }
+      if (typeof data.status === "string") known.status = data.status;
+      known.events.push({ ...event, faults: this.#faults.get(event) ?? [] });
+      requests.set(id, known);
+    }
+    return [...requests.values()];
+  }
+}
+
+const open = (why) => ({ state: "open", why });
+
+const placeOf = ({ seq }) => `event ${seq}`;
+
+function readText(bytes) {
+  try {
+    return textOf(bytes);
+  } catch {
+    throw new Fault("not-json");
+  }
+}
+
+/** An export has an object on each line. Evidence has members that no event has, or is laid out over several lines. */
+function isExport(text) {
+  const end = text.indexOf("\n");
+  try {
+    const first = end < 0 ? null : readJson(text.slice(0, end));
+    return isObject(first) && !("format" in first) && !("events" in first);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    return text.slice(0, end).trim() !== "{" && end >= 0 && text.slice(end + 1).startsWith("{");
+  }
+}
+
+function readDocument(text) {
+  const document = readJson(text);
+  const isSecond = isObject(document) && SIGNED_MEMBERS.some((name) => name in document);
+  const members = isSecond ? [...MEMBERS, ...SIGNED_MEMBERS] : MEMBERS;
+  if (!isObject(document) || Object.keys(document).sort().join() !== [...members].sort().join()) {
+    throw new Fault("wrong-members");
+  }
+  if (document.format !== (isSecond ? FORMAT_2 : FORMAT_1)) throw new Fault("unknown-format");
+  return document;
+}
+
+function readEntry(entry) {
+  if (!isObject(entry) || Object.keys(entry).sort().join() !== "inclusion,leaf" || !Array.isArray(entry.inclusion)) {
+    throw new Fault("wrong-members");
+  }
+  const { leaf, inclusion } = entry;
+  if (typeof leaf !== "string" || !leaf.isWellFormed()) throw new Fault("not-json");
+  const event = readCanonicalText(leaf);
+  if (!isEvent(event)) throw new Fault("not-an-event");
+  return { event, leaf, inclusion };
+}
+
+/** The proofs that the signed log begins with the logs that statements name, by their sizes. */
+function readHeads(heads) {
+  try {
+    const isHead = (head) => isObject(head) && Object.keys(head).sort().join() === "proof,size";
+    if (!Array.isArray(heads) || !heads.every(isHead)) throw new RangeError();
+    return new Map(heads.map(({ size, proof }) => {
+      if (!Number.isInteger(size) || !Array.isArray(proof)) throw new RangeError();
+      return [size, proof.map((each) => fromBase64(each, 32))];
+    }));
+  } catch (error) {
+    throw error instanceof RangeError ? new Fault("wrong-members") : error;
+  }
+}
+
+/** The sizes of the log that a statement names. */
+function sizesIn({ data }) {
+  try {
+    return typeof data.statement === "string" ? [readJson(data.statement).log.size] : [];
+  } catch (error) {
+    if (error instanceof Fault || error instanceof TypeError) return [];
+    throw error;
+  }
+}
+
+/** Build the rest of the document from the events alone. */
+function retold(events, format) {
+  const names = ["person", "decision", "digest", "comment", "credential"];
+  if (format === FORMAT_2) names.push("statement", "signature");
+  const [filed] = events;
+  const started = events.find(({ event }) => event === "execution.started");
+  const reached = events.findLast(({ data }) => "status" in data);
+  const decided = events.filter(({ event }) => event === "decision.recorded");
+  return {
+    request: filed.data.filing ?? null,
+    digest: filed.data.digest ?? null,
+    decisions: decided.map(({ data, at, actor }) => ({
+      ...Object.fromEntries(names.map((name) => [name, data[name] ?? null])),
+      decided_at: at,
+      proof: actor.proof ?? null,
+    })),
+    policy: { filed: filed.data.policy ?? null, executed: started?.data.policy ?? null },
+    outcome: {
+      status: reached === undefined ? "pending" : reached.data.status,
+      at: (reached ?? filed).at,
+      result: events.findLast(({ data }) => "result" in data)?.data.result ?? null,
+    },
+  };
+}
