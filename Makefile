@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test test-fast browser pgbouncer nginx jq roundup node clients go openssl openssh conformance test-browser check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check clean
+.PHONY: demo test test-fast browser pgbouncer nginx jq roundup node clients go openssl openssh conformance evidence test-browser check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
@@ -69,6 +69,10 @@ openssh: .venv/ready
 conformance: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m support.vectors.write
 
+# The page that checks evidence without a network, made of the desk's modules.
+evidence: .venv/ready
+	$(BIN)/python tools/evidence_page.py > service/desk/evidence.html
+
 test-browser: .venv/ready browser openssh
 	$(BIN)/pytest tests/browser $(ARGS)
 
@@ -80,6 +84,7 @@ check: .venv/ready
 	$(BIN)/rootquorum openapi | diff -u openapi/openapi.json - || { echo "openapi/openapi.json is stale: make openapi"; exit 1; }
 	$(BIN)/python docs/diagram.py | diff -u docs/life-of-a-request.md - || { echo "the diagram is stale: make diagram"; exit 1; }
 	$(BIN)/python docs/events.py | diff -u docs/events.md - || { echo "the list of events is stale: make diagram"; exit 1; }
+	$(BIN)/python tools/evidence_page.py | cmp - service/desk/evidence.html || { echo "evidence.html is stale: make evidence"; exit 1; }
 
 serve: .venv/ready
 	$(BIN)/rootquorum serve --migrate

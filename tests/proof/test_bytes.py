@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from proof.in_node import Proofs, Refused
+from proof.in_node import PROOF, Proofs, Refused
 from support.ledger import SIGNER, STRANGER, MemoryLog
 
 from service import verifier
@@ -220,3 +220,10 @@ def test_what_is_no_key_of_a_log_is_refused(proofs: Proofs, text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # the texts differ
         verifier.read_key(text)
     assert proofs.fault("note", "parseVerifierKey", text) == "not-a-key"
+
+
+def test_what_an_approver_loads_is_small() -> None:
+    """Comments included. Only auditors load what checks evidence."""
+    of_auditors = {"evidence.js", "event.js"}
+    assert sum(file.stat().st_size for file in PROOF.glob("*.js") if file.name not in of_auditors) < 45_000
+    assert sum(file.stat().st_size for file in PROOF.glob("*.js")) < 65_000

@@ -98,14 +98,15 @@ def _is_no_better(verdict: Verdict) -> bool:
 def test_the_page_says_what_only_the_verifier_checks(proofs: Proofs) -> None:
     assert set(proofs.call("rules", "ONLY_ELSEWHERE")) == _ELSEWHERE | {"stale-sign-in"}
     sentences = {**proofs.call("evidence", "SENTENCES"), **proofs.call("judge", "SENTENCES")}
-    told = _names_in_the_documents() - {"another-kind"} - _ELSEWHERE
+    told = _names_under("Names of findings") - {"another-kind"} - _ELSEWHERE
     of_notes = {"not-a-note", "not-a-checkpoint", "unknown-signer", "wrong-origin"}
     assert sentences.keys() | {*verifier.FAULTS} | of_notes == told
+    assert _names_under("In a browser") >= _ELSEWHERE | {"stale-sign-in"}
 
 
-def _names_in_the_documents() -> set[str]:
+def _names_under(heading: str) -> set[str]:
     text = (Path(__file__).parents[2] / "docs/audit-log.md").read_text()
-    return set(re.findall(r"`([a-z-]+)`", text.partition("## Names of findings")[2]))
+    return set(re.findall(r"`([a-z-]+)`", text.partition(f"## {heading}\n")[2].partition("\n## ")[0]))
 
 
 def _written_otherwise(ledger: MemoryLog, number: int, leaf: Leaf) -> MemoryLog:
