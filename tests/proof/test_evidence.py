@@ -1,60 +1,25 @@
 """The page's verdict on evidence is never better than that of `verifier.py`, in what both check."""
 
-import io
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from proof.in_node import Proofs
+from proof.verdicts import ELSEWHERE, Verdict, is_no_better, judged, lines
 from support.ledger import SIGNER, STRANGER, Leaf, MemoryLog, executed, retired, taken_back
 from support.signed_ledger import FOUNDERS, KEYS, Story, evidence_of
 from support.tampering import changed_at, fields
 from verifier.test_signatures import APPROVALS, KEYS_OF_OTHERS, MODES
 
 from service import verifier
-from service.verifier import Finding, Trust
+from service.verifier import Trust
 
 _FOUNDERS, _SIGNERS = (
     frozenset((person, signer.public.text) for person, signer in keys.items()) for keys in (FOUNDERS, KEYS)
 )
-
-
-def _lines(holders: frozenset[tuple[str, str]]) -> str:
-    return "".join(f"{person} {key}\n" for person, key in sorted(holders))
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the page says, and what verifier.py finds."""
-
-    page: dict[str, Any]
-    found: set[str]
-
-    @property
-    def codes(self) -> set[str]:
-        """The names of the findings of the page."""
-        whys = [why for check in self.page["checks"] if check["state"] == "bad" for why in check["why"]]
-        return {re.findall(r"\(([a-z-]+)\)$", why)[0] for why in whys}
-
-    def state(self, name: str) -> str:
-        return next(str(check["state"]) for check in self.page["checks"] if check["name"] == name)
-
-
-def judged(proofs: Proofs, data: bytes, trust: Trust | None = None, key: str = SIGNER.verifier_key) -> Verdict:
-    trust = trust or Trust()
-    known = {
-        "keys": [key],
-        "signers": None if trust.signers is None else _lines(trust.signers),
-        "founders": None if trust.founders is None else _lines(trust.founders),
-    }
-    page = proofs.call("judge", "examine", data, known)
-    kept = verifier.Kept([], {}, trust)
-    told = verifier.all_told(verifier.check_file(io.BytesIO(data), [verifier.read_key(key)], kept))
-    return Verdict(page, {each.name for each in told if isinstance(each, Finding)})
 
 
 def _bytes(document: Any) -> bytes:
@@ -84,24 +49,13 @@ def test_signed_approvals_of_founders_proteges_are_good(proofs: Proofs) -> None:
         assert judged(proofs, data).state("keys") == "open"
 
 
-# What only verifier.py checks. It finds a weak sign-in of somebody who executes under a name that both have.
-_ELSEWHERE = {"wrong-clock", "too-early", "wrong-result", "wrong-key", "not-allowed", "outside-hours"}
-
-
-def _is_no_better(verdict: Verdict) -> bool:
-    """Whether the page finds fault where verifier.py does, and nowhere else."""
-    if verdict.found - _ELSEWHERE - {"stale-sign-in"}:
-        return bool(verdict.page["verdict"] == "bad")
-    return bool(verdict.found) or verdict.page["verdict"] != "bad"
-
-
 def test_the_page_says_what_only_the_verifier_checks(proofs: Proofs) -> None:
-    assert set(proofs.call("rules", "ONLY_ELSEWHERE")) == _ELSEWHERE | {"stale-sign-in"}
+    assert set(proofs.call("rules", "ONLY_ELSEWHERE")) == ELSEWHERE | {"stale-sign-in"}
     sentences = {**proofs.call("evidence", "SENTENCES"), **proofs.call("judge", "SENTENCES")}
-    told = _names_under("Names of findings") - {"another-kind"} - _ELSEWHERE
+    told = _names_under("Names of findings") - {"another-kind"} - ELSEWHERE
     of_notes = {"not-a-note", "not-a-checkpoint", "unknown-signer", "wrong-origin"}
     assert sentences.keys() | {*verifier.FAULTS} | of_notes == told
-    assert _names_under("In a browser") >= _ELSEWHERE | {"stale-sign-in"}
+    assert _names_under("In a browser") >= ELSEWHERE | {"stale-sign-in"}
 
 
 def _names_under(heading: str) -> set[str]:
@@ -138,13 +92,13 @@ def test_it_is_never_content_with_what_the_verifier_finds_in_events(proofs: Proo
     for number, what, leaf in changed:
         other = _written_otherwise(ledger, number, leaf)
         verdict = judged(proofs, b"".join(other.export()), trust)
-        assert _is_no_better(verdict), (what, leaf, verdict.found, verdict.codes)
+        assert is_no_better(verdict), (what, leaf, verdict.found, verdict.codes)
         try:
             document = evidence(other, request_id)
         except (AttributeError, LookupError, TypeError, ValueError):
             continue  # whoever builds evidence needs whole events; the export has shown what this one leads to
         verdict = judged(proofs, _bytes(document), trust)
-        assert _is_no_better(verdict), (what, leaf, verdict.found, verdict.codes)
+        assert is_no_better(verdict), (what, leaf, verdict.found, verdict.codes)
 
 
 @pytest.mark.parametrize("how", ["change", "delete", "insert"])
@@ -153,7 +107,7 @@ def test_it_is_never_content_with_what_the_verifier_finds_in_a_document(proofs: 
     whole = evidence_of(ledger, request_id)
     for path in [*fields(whole)][::3]:
         verdict = judged(proofs, _bytes(changed_at(whole, path, how)), Trust(founders=_FOUNDERS))
-        assert _is_no_better(verdict), (path, verdict.found, verdict.codes)
+        assert is_no_better(verdict), (path, verdict.found, verdict.codes)
 
 
 _UNSIGNED: dict[str, Any] = {"unsigned": ("bob",)}
@@ -175,7 +129,7 @@ def _same_findings(proofs: Proofs, story: Story) -> None:
     for data in (_bytes(evidence_of(ledger, request_id)), b"".join(ledger.export())):
         for trust in (Trust(), Trust(founders=_FOUNDERS), Trust(signers=_SIGNERS)):
             verdict = judged(proofs, data, trust)
-            assert verdict.codes == verdict.found - _ELSEWHERE
+            assert verdict.codes == verdict.found - ELSEWHERE
 
 
 def test_a_log_is_held_against_the_key_that_the_reader_got(proofs: Proofs) -> None:
@@ -183,7 +137,7 @@ def test_a_log_is_held_against_the_key_that_the_reader_got(proofs: Proofs) -> No
     data = _bytes(evidence_of(ledger, request_id))
     verdict = judged(proofs, data, key=STRANGER.verifier_key)
     assert (verdict.codes, verdict.state("tree"), verdict.state("signatures")) == ({"unknown-signer"}, "open", "open")
-    page = proofs.call("judge", "examine", data, {"founders": _lines(_FOUNDERS)})
+    page = proofs.call("judge", "examine", data, {"founders": lines(_FOUNDERS)})
     assert Verdict(page, set()).state("head") == "open"
     assert page["verdict"] == "partly"
 

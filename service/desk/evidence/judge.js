@@ -19,7 +19,8 @@ const OF_APPROVALS = ["no-quorum", "no-policy", "executed-against", "own-approva
   "no-comment", "stale-sign-in", "suspended"];
 
 const REST = "Clocks and results of executions, sign-ins of those who execute, lifetimes, tickets and hours: "
-  + `${ONLY_ELSEWHERE.join(", ")}. Nobody but the service knows who had which role.`;
+  + `${ONLY_ELSEWHERE.join(", ")}. The sites of passkeys, and what authenticators have to say, are as the log says. `
+  + "Nobody but the service knows who had which role.";
 
 /** A sentence for each finding of the rules. Those of signatures are in `fault.js`. */
 export const SENTENCES = {

@@ -10,7 +10,7 @@ import { examine, SENTENCES } from "./judge.js";
 
 const VERDICTS = {
   good: ["Verified here", "All that this page checks is as it should be. verifier.py checks more."],
-  partly: ["Verified here in part", "Nothing is wrong. Not everything could be checked; the checks say what and why."],
+  partly: ["Verified here in part", "No fault was found, but not everything could be checked. The checks say why."],
   bad: ["Do not believe this", "Something is not as it should be. What the file says is shown all the same."],
 };
 const STATES = { good: "Verified here", bad: "Wrong", open: "Not verified", none: "Nothing to verify" };
@@ -143,13 +143,12 @@ async function requestsOf(requests, isJudged) {
   return [el("p", {}, `${requests.length} requests${some}.`), ...shown];
 }
 
-async function show(result) {
+function show(result, request) {
   const [title, meaning] = VERDICTS[result.verdict];
-  const isJudged = result.checks.find(({ name }) => name === "steps").state !== "open";
   const { head } = result;
   byId("verdict").className = result.verdict;
   byId("verdict").replaceChildren(el("strong", {}, title), el("p", {}, meaning));
-  byId("request").replaceChildren(...(await requestsOf(result.requests, isJudged)));
+  byId("request").replaceChildren(...request);
   byId("checks").replaceChildren(...result.checks.map(checkOf));
   byId("head").replaceChildren(...(head === null ? [] : [
     "Head of the log ", said(head.origin), `: ${head.size} events, root `, el("code", {}, head.root),
@@ -164,23 +163,32 @@ function known() {
   return { keys: lines("key"), heads: lines("kept"), [areAll ? "signers" : "founders"]: people };
 }
 
-let running = 0;
+// The file that was chosen last, and how many checks began: an older one must not show what it found.
+let chosen = null;
+let begun = 0;
 
-/** Check the file with what the reader knows. A newer run makes an older one stop showing. */
-async function run() {
+async function choose() {
   const [file] = byId("file").files;
   if (file === undefined) return;
-  running += 1;
-  const mine = running;
+  chosen = { name: plain(file.name), bytes: file.arrayBuffer() };
+  await run();
+}
+
+async function run() {
+  if (chosen === null) return;
+  begun += 1;
+  const [mine, { name, bytes }] = [begun, chosen];
   byId("result").hidden = true;
-  byId("status").textContent = `Checking ${plain(file.name)}…`;
+  byId("status").textContent = `Checking ${name}…`;
   try {
-    const result = await examine(new Uint8Array(await file.arrayBuffer()), known());
-    if (mine !== running) return;
-    await show(result);
-    byId("status").textContent = `${plain(file.name)}: ${VERDICTS[result.verdict][0]}.`;
+    const result = await examine(new Uint8Array(await bytes), known());
+    const isJudged = result.checks.find(({ name }) => name === "steps").state !== "open";
+    const request = await requestsOf(result.requests, isJudged);
+    if (mine !== begun) return;
+    show(result, request);
+    byId("status").textContent = `${name}: ${VERDICTS[result.verdict][0]}.`;
   } catch (error) {
-    if (mine !== running) return;
+    if (mine !== begun) return;
     const isOurs = error instanceof Fault;
     byId("status").textContent = isOurs ? `What you gave cannot be used: ${error.message}.` : UNREADABLE;
     if (!isOurs) throw error;
@@ -189,7 +197,11 @@ async function run() {
 
 const UNREADABLE = "The file could not be checked. Check it with verifier.py.";
 
-byId("file").addEventListener("change", run);
+byId("file").addEventListener("change", choose);
+// Else a browser would not tell that the same file, which was changed meanwhile, is chosen again.
+byId("file").addEventListener("click", () => {
+  byId("file").value = "";
+});
 byId("known").addEventListener("submit", (event) => {
   event.preventDefault();
   run();

@@ -325,8 +325,7 @@ export class Replay {
     }).map(([who]) => who);
     const said = objectIn(data, "groups");
     const groups = new Map(counting.map((who) => [who, textsOf(said[who])]));
-    const places = [...ofGroups].flatMap(([group, count]) => Array(count).fill(group));
-    if (counting.length < needed || !areFilled(places, groups)) this.find("no-quorum", event);
+    if (counting.length < needed || !areFilled(ofGroups, groups)) this.find("no-quorum", event);
   }
 
   #isSignedEnough(person, vote, wanted) {
@@ -474,9 +473,10 @@ function raise(counts, asked) {
   for (const [group, count] of Object.entries(asked)) counts.set(group, Math.max(counts.get(group) ?? 0, count));
 }
 
-/** Whether each place of a group has a person of its own: a matching, by moving others where necessary. */
-function areFilled(places, groups) {
-  if (places.length > groups.size) return false;
+/** Whether each demanded approval has a person of its own: a matching, by moving others where necessary. */
+function areFilled(demanded, groups) {
+  if ([...demanded.values()].reduce((sum, count) => sum + count, 0) > groups.size) return false;
+  const places = [...demanded].flatMap(([group, count]) => Array(count).fill(group));
   const seats = new Map();
   function isSeated(place, tried) {
     for (const [who, of] of groups) {
