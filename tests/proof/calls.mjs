@@ -18,7 +18,16 @@ function answer(name, value) {
   return value instanceof Map ? [...value] : value;
 }
 
+// The faults of an event about keys in a log that has this root at this size.
+async function learned({ service, size, root, signing }, event) {
+  const { pastOfLog, Signatures } = await import(new URL("signatures.js", folders[1]));
+  const signatures = new Signatures(service, pastOfLog(new Map([[size, root]]), []));
+  await signatures.learn({ event: "policy.changed", seq: 0, data: { rulebook: { signing } } });
+  return signatures.learn(event);
+}
+
 async function call([module, name, ...values]) {
+  if (module === "calls") return { value: await learned(...values) };
   const file = folders.map((folder) => new URL(`${module}.js`, folder)).find(existsSync);
   const found = (await import(file))[name];
   try {

@@ -322,3 +322,19 @@ def test_a_statements_time_is_one_of_the_calendar(proofs: Proofs, at: str) -> No
     except verifier.Bad:
         is_real = False
     assert proofs.fault("statement", "readStatement", data, kind) == (None if is_real else "not-a-statement")
+
+
+@_named(_STATEMENTS["proofs"])
+def test_a_signed_statement_proves_what_its_vector_says(proofs: Proofs, case: dict[str, Any]) -> None:
+    said = json.loads(case["statement"])
+    size = said["log"]["size"]
+    kind = "registered" if case["namespace"].startswith("registration") else "endorsed"
+    about = {name: said[name] for name in ("person", "key", "endorser") if name in said}
+    event = {
+        "seq": size + 1,
+        "event": f"signing_key.{kind}",
+        "data": about | {"statement": case["statement"], "signature": case["signature"]},
+    }
+    log = {"service": case["service"], "size": size, "root": case["head_root"], "signing": case["demands"]}
+    # An endorser has no key that counts here, which no vector is about.
+    assert {*proofs.call("calls", "learned", log, event)} - {"by-no-key-that-counts"} == {case["fault"]} - {None}

@@ -374,9 +374,10 @@ class Person {
 
   /** When a vote became void, or null. A signed one is void also by a suspension that its signer did not know. */
   voidAt(vote) {
-    const mark = this.#marks.find(([seq]) => seq >= vote.seq);
-    const times = [...(mark === undefined ? [] : [mark[1]]), ...this.#since.filter((since) => since > vote.at)];
-    times.push(...this.#suspensions.filter(([seq]) => vote.head !== null && seq > vote.head).map(([, at]) => at));
+    const mark = this.#marks.find(([seq]) => seq >= vote.seq)?.[1];
+    const since = this.#since.find((each) => each > vote.at);
+    const suspension = this.#suspensions.find(([seq]) => vote.head !== null && seq > vote.head)?.[1];
+    const times = [mark, since, suspension].filter((each) => each !== undefined);
     return times.length > 0 ? Math.min(...times) : this.suspendedAt;
   }
 }
@@ -423,7 +424,7 @@ function demandsOf(filing) {
   const sum = [...approvals.values()].reduce((total, count) => total + count, 0);
   return {
     approvals,
-    least: Math.max(sum, ...said.map(({ quorum }) => quorum ?? 0)),
+    least: said.reduce((most, { quorum }) => Math.max(most, quorum ?? 0), sum),
     methods: said.filter((each) => "decision_amr" in each).map((each) => each.decision_amr),
     comment: said.some((each) => "approval_comment" in each),
     signed: STRICTNESS[Math.max(...signed.map((each) => STRICTNESS.indexOf(each)))],

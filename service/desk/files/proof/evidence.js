@@ -284,7 +284,7 @@ class Checking {
     for (const event of this.#events.filter(({ request_id: id }) => id !== null)) {
       const { request_id: id, data } = event;
       const known = requests.get(id) ?? { id, filing: {}, digest: null, status: "pending", events: [] };
-      if (event.event === "request.filed") {
+      if (event.event === "request.filed" && known.digest === null) {
         Object.assign(known, { filing: isObject(data.filing) ? data.filing : {}, digest: data.digest ?? null });
       }
       if (typeof data.status === "string") known.status = data.status;
