@@ -212,3 +212,10 @@ def test_allowed_signers_are_read_as_the_verifier_reads_them(proofs: Proofs, tmp
     else:
         read = proofs.call("judge", "parseSigners", text)
         assert {tuple(json.loads(each)) for each in read} == holders
+
+
+@pytest.mark.parametrize("names", [("heads", "keys"), ("outcome", "policy"), ("keys", "outcome")])
+def test_a_name_with_a_comma_stands_for_no_two_members(proofs: Proofs, names: tuple[str, str]) -> None:
+    whole = evidence_of(*Story().told())
+    merged = {name: value for name, value in whole.items() if name not in names} | {",".join(names): None}
+    assert judged(proofs, _bytes(merged)).codes == {"wrong-members"}

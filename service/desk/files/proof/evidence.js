@@ -5,16 +5,14 @@
  * `evidence.html` holds the events against the rules too, and checks people's signatures. Only `verifier.py` checks
  * everything. Where both check the same, this is never content with what `verifier.py` finds fault with.
  */
-import { base64, equal, fromBase64, hex, textOf, utf8 } from "./bytes.js";
+import { base64, equal, fromBase64, hex, utf8 } from "./bytes.js";
 import { canonicalText, readCanonicalText, readJson } from "./canonical.js";
+import { FORMAT_2, isExport, readDocument, readEntry, readHeads, readText, retold } from "./document.js";
 import { isEvent, isObject, isOfSigning, isSigned } from "./event.js";
 import { Fault } from "./fault.js";
 import { leafHash, rootFromInclusion, Tree } from "./merkle.js";
 import { openCheckpoint, parseHead, parseVerifierKey, unverifiedHead } from "./note.js";
-
-const MEMBERS = ["format", "request", "digest", "decisions", "policy", "outcome", "events", "checkpoint", "keys"];
-const SIGNED_MEMBERS = ["signing", "heads"];
-const [FORMAT_1, FORMAT_2] = ["rootquorum-evidence/1", "rootquorum-evidence/2"];
+import { hasJust } from "./statement.js";
 
 /** What each check is about, in the order in which they are made. */
 export const TITLES = {
@@ -133,7 +131,7 @@ class Checking {
     if (end < lines.length - 1) this.find("whole", "trailing-garbage", `line ${end + 2}`);
     for (const [at, line] of lines.slice(0, end).entries()) this.#readLine(line, at + 1);
     const last = readCanonicalText(lines[end]);
-    if (Object.keys(last).join() !== "checkpoint") throw new Fault("not-an-event");
+    if (!hasJust(last, ["checkpoint"])) throw new Fault("not-an-event");
     if (!(await this.#openHead(last.checkpoint))) return;
     const wanted = new Set(this.#events.flatMap(sizesIn).concat(this.known.heads.map(({ size }) => size)));
     const [tree, roots] = [new Tree(), new Map()];
@@ -248,7 +246,7 @@ class Checking {
 
   #compareTold(document) {
     const hasSigned = this.#events.some((event) => event.event === "decision.recorded" && isSigned(event));
-    if (document.format === FORMAT_1 && hasSigned) this.find("whole", "unknown-format", "the document");
+    if (document.format !== FORMAT_2 && hasSigned) this.find("whole", "unknown-format", "the document");
     for (const [name, told] of Object.entries(retold(this.#events, document.format))) {
       if (canonicalText(told) !== canonicalText(document[name])) this.find("whole", `${name}-differs`, "the document");
     }
@@ -299,62 +297,6 @@ const open = (why) => ({ state: "open", why });
 
 const placeOf = ({ seq }) => `event ${seq}`;
 
-function readText(bytes) {
-  try {
-    return textOf(bytes);
-  } catch {
-    throw new Fault("not-json");
-  }
-}
-
-/** An export has an object on each line. Evidence has members that no event has, or is laid out over several lines. */
-function isExport(text) {
-  const end = text.indexOf("\n");
-  try {
-    const first = end < 0 ? null : readJson(text.slice(0, end));
-    return isObject(first) && !("format" in first) && !("events" in first);
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    return text.slice(0, end).trim() !== "{" && end >= 0 && text.slice(end + 1).startsWith("{");
-  }
-}
-
-function readDocument(text) {
-  const document = readJson(text);
-  const isSecond = isObject(document) && SIGNED_MEMBERS.some((name) => name in document);
-  const members = isSecond ? [...MEMBERS, ...SIGNED_MEMBERS] : MEMBERS;
-  if (!isObject(document) || Object.keys(document).sort().join() !== [...members].sort().join()) {
-    throw new Fault("wrong-members");
-  }
-  if (document.format !== (isSecond ? FORMAT_2 : FORMAT_1)) throw new Fault("unknown-format");
-  return document;
-}
-
-function readEntry(entry) {
-  if (!isObject(entry) || Object.keys(entry).sort().join() !== "inclusion,leaf" || !Array.isArray(entry.inclusion)) {
-    throw new Fault("wrong-members");
-  }
-  const { leaf, inclusion } = entry;
-  if (typeof leaf !== "string" || !leaf.isWellFormed()) throw new Fault("not-json");
-  const event = readCanonicalText(leaf);
-  if (!isEvent(event)) throw new Fault("not-an-event");
-  return { event, leaf, inclusion };
-}
-
-/** The proofs that the signed log begins with the logs that statements name, by their sizes. */
-function readHeads(heads) {
-  try {
-    const isHead = (head) => isObject(head) && Object.keys(head).sort().join() === "proof,size";
-    if (!Array.isArray(heads) || !heads.every(isHead)) throw new RangeError();
-    return new Map(heads.map(({ size, proof }) => {
-      if (!Number.isInteger(size) || !Array.isArray(proof)) throw new RangeError();
-      return [size, proof.map((each) => fromBase64(each, 32))];
-    }));
-  } catch (error) {
-    throw error instanceof RangeError ? new Fault("wrong-members") : error;
-  }
-}
-
 /** The sizes of the log that a statement names. */
 function sizesIn({ data }) {
   try {
@@ -363,29 +305,4 @@ function sizesIn({ data }) {
     if (error instanceof Fault || error instanceof TypeError) return [];
     throw error;
   }
-}
-
-/** Build the rest of the document from the events alone. */
-function retold(events, format) {
-  const names = ["person", "decision", "digest", "comment", "credential"];
-  if (format === FORMAT_2) names.push("statement", "signature");
-  const [filed] = events;
-  const started = events.find(({ event }) => event === "execution.started");
-  const reached = events.findLast(({ data }) => "status" in data);
-  const decided = events.filter(({ event }) => event === "decision.recorded");
-  return {
-    request: filed.data.filing ?? null,
-    digest: filed.data.digest ?? null,
-    decisions: decided.map(({ data, at, actor }) => ({
-      ...Object.fromEntries(names.map((name) => [name, data[name] ?? null])),
-      decided_at: at,
-      proof: actor.proof ?? null,
-    })),
-    policy: { filed: filed.data.policy ?? null, executed: started?.data.policy ?? null },
-    outcome: {
-      status: reached === undefined ? "pending" : reached.data.status,
-      at: (reached ?? filed).at,
-      result: events.findLast(({ data }) => "result" in data)?.data.result ?? null,
-    },
-  };
 }

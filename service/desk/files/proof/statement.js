@@ -101,7 +101,8 @@ function isHead(log) {
     && Number.isSafeInteger(log.size) && log.size >= 0 && typeof log.root === "string" && SHA256.test(log.root);
 }
 
-const hasJust = (value, names) =>
+/** Return whether an object has just the members of these names. */
+export const hasJust = (value, names) =>
   Object.keys(value).length === names.length && names.every((name) => Object.hasOwn(value, name));
 
 function isMember(name, value) {
