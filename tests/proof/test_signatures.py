@@ -338,3 +338,15 @@ def test_a_signed_statement_proves_what_its_vector_says(proofs: Proofs, case: di
     log = {"service": case["service"], "size": size, "root": case["head_root"], "signing": case["demands"]}
     # An endorser has no key that counts here, which no vector is about.
     assert {*proofs.call("calls", "learned", log, event)} - {"by-no-key-that-counts"} == {case["fault"]} - {None}
+
+
+def test_a_point_whose_coordinate_is_not_reduced_is_malformed(proofs: Proofs) -> None:
+    """Else one point of P-256 would have two encodings, and one key two texts."""
+    p, b = 2**256 - 2**224 + 2**192 + 2**96 - 1, 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+    x = next(x for x in range(2**64) if pow(x**3 - 3 * x + b, (p - 1) // 2, p) == 1)
+    y = pow(x**3 - 3 * x + b, (p + 1) // 4, p)
+    for written, fault in ((x, None), (x + p, "malformed")):
+        point = b"\4" + written.to_bytes(32, "big") + y.to_bytes(32, "big")
+        blob = b"".join(len(part).to_bytes(4, "big") + part for part in (b"ecdsa-sha2-nistp256", b"nistp256", point))
+        assert proofs.fault("keys", "fromBlob", blob) == fault
+        _same_key(proofs, blob)
