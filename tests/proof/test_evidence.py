@@ -10,7 +10,7 @@ import pytest
 from proof.in_node import Proofs
 from proof.verdicts import ELSEWHERE, Verdict, is_no_better, judged, lines
 from support.ledger import SIGNER, STRANGER, Leaf, MemoryLog, executed, retired, taken_back
-from support.signed_ledger import FOUNDERS, KEYS, Story, evidence_of
+from support.signed_ledger import FOUNDERS, KEYS, RULEBOOK, Story, evidence_of, head, of_service
 from support.tampering import changed_at, fields
 from verifier.test_signatures import APPROVALS, KEYS_OF_OTHERS, MODES
 
@@ -219,3 +219,30 @@ def test_a_name_with_a_comma_stands_for_no_two_members(proofs: Proofs, names: tu
     whole = evidence_of(*Story().told())
     merged = {name: value for name, value in whole.items() if name not in names} | {",".join(names): None}
     assert judged(proofs, _bytes(merged)).codes == {"wrong-members"}
+
+
+def test_an_event_left_out_of_evidence_is_found(proofs: Proofs) -> None:
+    ledger, request_id = executed()
+    whole = ledger.evidence(request_id)
+    # Without the last one it is what the evidence was before.
+    for number in range(len(whole["events"]) - 1):
+        events = [event for at, event in enumerate(whole["events"]) if at != number]
+        verdict = judged(proofs, _bytes(whole | {"events": events}))
+        assert "left-out" in verdict.codes & verdict.found
+
+
+def test_an_approval_is_void_if_its_person_was_suspended_after_its_head(proofs: Proofs) -> None:
+    """Whatever its own time says, and although the person is reinstated."""
+
+    def early(ledger: MemoryLog) -> None:
+        for name in ("person.suspended", "person.reinstated"):
+            of_service(ledger, name, person="bob")
+
+    ages = RULEBOOK | {"policy": {"quorum": 2, "decision_max_auth_age": 86_400}}
+    ledger, _ = Story(early=early, rulebook=ages).told()
+    size = next(leaf["seq"] for leaf in ledger.leaves if leaf["event"] == "person.suspended") - 1
+    log = head(ledger, size)
+    stale, _ = Story(early=early, rulebook=ages, change=lambda draft: draft.said.update(log=log)).told()
+    for each, expected in ((ledger, set()), (stale, {"no-quorum"})):
+        verdict = judged(proofs, b"".join(each.export()), Trust(founders=_FOUNDERS))
+        assert verdict.codes == verdict.found == expected
