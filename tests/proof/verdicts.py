@@ -12,7 +12,8 @@ from service import verifier
 from service.verifier import Finding, Trust
 
 # What only verifier.py checks. It finds a weak sign-in of somebody who executes under a name that both have.
-ELSEWHERE = {"wrong-clock", "too-early", "wrong-result", "wrong-key", "not-allowed", "outside-hours"}
+_OF_RULES = {"not-rules", "rules-unsigned", "rules-older", "rules-foreign", "other-rules"}
+ELSEWHERE = {"wrong-clock", "too-early", "wrong-result", "wrong-key", "not-allowed", "outside-hours"} | _OF_RULES
 
 
 def lines(holders: frozenset[tuple[str, str]]) -> str:

@@ -18,7 +18,7 @@ const OF_FILING = ["not-filed", "filed-twice", "wrong-digest", "wrong-quorum"];
 const OF_APPROVALS = ["no-quorum", "no-policy", "executed-against", "own-approval", "not-own-decision", "too-late",
   "no-comment", "stale-sign-in", "suspended"];
 
-const REST = "Clocks and results of executions, sign-ins of those who execute, lifetimes, tickets and hours: "
+const REST = "Clocks and results of executions, sign-ins of those who execute, lifetimes, tickets, hours, and versions of signed rules: "
   + `${ONLY_ELSEWHERE.join(", ")}. The sites of passkeys, and what authenticators have to say, are as the log says. `
   + "Nobody but the service knows who had which role.";
 

@@ -13,7 +13,8 @@ import { durationOf, objectIn, SECOND, textsOf, TOLERANCE } from "./signatures.j
 
 /** What only `verifier.py` finds. Of `stale-sign-in`, sign-ins of executions; those of approvals are checked here. */
 export const ONLY_ELSEWHERE =
-  ["wrong-clock", "too-early", "wrong-result", "wrong-key", "not-allowed", "outside-hours", "stale-sign-in"];
+  ["wrong-clock", "too-early", "wrong-result", "wrong-key", "not-allowed", "outside-hours", "stale-sign-in",
+    "not-rules", "rules-unsigned", "rules-older", "rules-foreign", "other-rules"];
 
 const UNDECIDED = ["pending", "approved"];
 const [APPROVED, REJECTED, STARTED] = ["request.approved", "request.rejected", "execution.started"];
