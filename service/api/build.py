@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from service.api import links, problems
+from service.api import desk, links, problems
 from service.api.contract import examples, webhooks
 from service.api.headers import SingleHeaders
 from service.api.middleware import BodyLimit, Head, SecurityHeaders
@@ -86,6 +86,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
     stack = lambda: Head(SecurityHeaders(SingleHeaders(BodyLimit(inner()))))  # noqa: E731
     app.build_middleware_stack = stack  # type: ignore[method-assign]
     problems.install(app)
+    desk.install(app)
     routers = [
         module.router
         for module in (
@@ -102,6 +103,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
             health,
             sign_in,
             page,
+            desk,
         )
     ]
     for router in routers:

@@ -25,6 +25,12 @@ _DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+# The desk has neither: everything that it runs or shows comes from its own files and from the API, and its script makes
+# no element from text.
+_DESK_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'none'; "
+    "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
 
 _OF_DOCS = {
     b"content-security-policy": _DOCS_POLICY.encode(),
@@ -32,6 +38,9 @@ _OF_DOCS = {
     b"referrer-policy": b"no-referrer",
 }
 _OF_API = _OF_DOCS | {b"content-security-policy": _API_POLICY.encode(), b"cache-control": b"no-store"}
+_OF_DESK = _OF_API | {b"content-security-policy": _DESK_POLICY.encode()}
+# Asked for again each time, and sent only if they changed: an old script must not meet a new service.
+_OF_DESK_FILES = _OF_DESK | {b"cache-control": b"no-cache"}
 
 
 class Head:
@@ -67,7 +76,7 @@ class Head:
 
 
 class SecurityHeaders:
-    """Forbids caching, framing, sniffing and third-party scripts. Swagger UI's own files may be cached."""
+    """Forbids caching, framing, sniffing and third-party scripts. The files of the pages may be cached."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -76,12 +85,10 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = _path(scope)
-        docs = path == "/docs" or path.startswith("/docs/")
+        ours = _headers_of(_path(scope))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                ours = _OF_DOCS if docs else _OF_API
                 others = [header for header in message["headers"] if header[0] not in ours]
                 message = {**message, "headers": others + list(ours.items())}
             await send(message)
@@ -147,6 +154,14 @@ class BodyLimit:
         if len(body) > largest:
             return problem(ServiceError(Code.BODY_TOO_LARGE, kib=largest // 1024))
         return body
+
+
+def _headers_of(path: str) -> dict[bytes, bytes]:
+    if path.startswith("/desk/files/"):
+        return _OF_DESK_FILES
+    if path == "/desk" or path.startswith("/desk/"):
+        return _OF_DESK
+    return _OF_DOCS if path == "/docs" or path.startswith("/docs/") else _OF_API
 
 
 def _path(scope: Scope) -> str:

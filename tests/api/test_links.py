@@ -40,12 +40,12 @@ def test_location_of_what_was_filed_is_beyond_the_proxy(house: House, root: str)
     assert alice.get(f"http://testserver{filed.headers['location']}").json()["id"] == filed.json()["id"]
 
 
-@pytest.mark.parametrize("path", ["/", "/docs/"])
+@pytest.mark.parametrize(("path", "page"), [("/", "/desk"), ("/docs/", "/docs")])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_address_alone_leads_to_the_page(house: House, root: str, method: str, path: str) -> None:
+def test_address_alone_leads_to_the_page(house: House, root: str, method: str, path: str, page: str) -> None:
     answer = anybody(house, root).request(method, path, headers={"Host": "evil.example"})
 
-    assert (answer.status_code, answer.headers["location"]) == (307, f"{root}/docs")
+    assert (answer.status_code, answer.headers["location"]) == (307, f"{root}{page}")
 
 
 def test_browser_that_follows_a_link_gets_the_page_at_that_request(house: House, root: str) -> None:

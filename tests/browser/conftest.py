@@ -4,10 +4,12 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from browser import chromium
+from browser.desk import Desk
 from browser.proxy import proxied
 from browser.swagger_ui import SwaggerUI
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, expect, sync_playwright
@@ -38,6 +40,7 @@ class Visitor:
         self.refusals: list[str] = []
         self.page = context.new_page()
         self.ui = SwaggerUI(self.page, site)
+        self.desk = Desk(self.page, site)
         self._site = site
         self._screenshots = screenshots
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -115,20 +118,31 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def arrive(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Arrive]:
-    """Somebody opens the service's documentation, in a browser that knows nobody."""
+def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Arrive]:
+    """Somebody comes in a browser that knows nobody. `options` are the browser's."""
     folder = SCREENSHOTS / re.sub(r"\W+", "-", request.node.name).strip("-")
     contexts: list[BrowserContext] = []
     visitors: list[Visitor] = []
 
-    def open_documentation(name: str, at: str | None = None) -> Visitor:
-        contexts.append(browser.new_context(viewport={"width": 1280, "height": 1000}))
+    def come(name: str, at: str | None = None, **options: Any) -> Visitor:
+        contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 1000}} | options))
         visitors.append(Visitor(name, contexts[-1], at or request.getfixturevalue("site"), folder))
-        visitors[-1].ui.open()
         return visitors[-1]
 
-    yield open_documentation
+    yield come
     for visitor in visitors:  # of a test that failed too: what was on the page then
         visitor.keep_screenshot("at-the-end")
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def arrive(visit: Arrive) -> Arrive:
+    """Somebody opens the service's documentation."""
+
+    def open_documentation(name: str, at: str | None = None) -> Visitor:
+        visitor = visit(name, at)
+        visitor.ui.open()
+        return visitor
+
+    return open_documentation

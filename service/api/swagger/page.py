@@ -74,10 +74,8 @@ def _scheme(root: str, name: str) -> dict[str, Any]:
     }
 
 
-@router.get("/")
 @router.get("/docs/")
-def home(request: Request) -> RedirectResponse:
-    """Redirect somebody who types only the address to the page for people."""
+def without_slash(request: Request) -> RedirectResponse:
     return RedirectResponse(link(request, "/docs"))
 
 

@@ -1,0 +1,126 @@
+// The desk's frame: who is here, where they are, and whether the service answers.
+import { Offline, Problem, get, hasToken, onConnection } from "./api.js";
+import { problemNotice } from "./acting.js";
+import { button, el, fill, notice } from "./dom.js";
+import { tick } from "./format.js";
+import { root } from "./installation.js";
+import { addressOf, createRouter } from "./router.js";
+import { signOut } from "./session.js";
+import { signInPanel, signInView } from "./sign-in.js";
+import { texts } from "./texts.js";
+import { views } from "./views/index.js";
+
+const TICK_SECONDS = 10;
+
+const place = el("main", { id: "content", tabindex: "-1" });
+const banner = el("div", { class: "banner", role: "status" });
+const said = el("div", { class: "unseen-text", role: "status" });
+const somebody = el("div", { class: "somebody" });
+const nav = el("nav", { "aria-label": texts.nav.label });
+document.body.append(
+  el("a", { class: "skip", href: "#content", click: (event) => { event.preventDefault(); place.focus(); } }, texts.skip),
+  el("header", {}, el("a", { class: "brand", href: addressOf("/") }, texts.title), nav, somebody),
+  banner, place, said,
+  el("footer", {}, el("a", { href: `${root}/docs` }, texts.footer.api)));
+
+let me = null;
+let current = new AbortController().signal;
+
+/** What every view is given. */
+const desk = {
+  /** `{subject, name, kind, roles}` of whoever is signed in. */
+  me: () => me,
+  /** Aborts when the present view is left. */
+  signal: () => current,
+  go: (path) => router.go(path),
+  /** Show the present view again, from the service. */
+  reload: () => router.open(),
+  askBeforeLeaving: (text) => router.askBeforeLeaving(text),
+  /** Say something to whoever does not see it happen. */
+  say: (text) => fill(said, text),
+  /** After another sign-in: whether it is the same person. If not, the page is shown anew for them. */
+  async isSamePerson() {
+    const before = me?.subject;
+    await greet();
+    if (before === me.subject) return true;
+    desk.say(texts.signIn.another);
+    router.open();
+    return false;
+  },
+  /** A failure in the background: the page stays as it is, and says so above. */
+  failed(error) {
+    if (!(error instanceof Problem)) {
+      if (!(error instanceof Offline)) throw error;
+    } else if (error.status === 401) {
+      fill(banner, notice("warning", null, texts.signIn.ended, signInPanel(async () => {
+        fill(banner);
+        await desk.isSamePerson();
+      })));
+    } else {
+      fill(banner, problemNotice(error));
+    }
+  },
+};
+
+async function greet() {
+  me = await get("/v1/me");
+  fill(somebody, el("span", {}, me.name), button(texts.signIn.out, () => {
+    signOut();
+    me = null;
+    router.open();
+  }));
+}
+
+async function show(view, params, query, signal) {
+  current = signal;
+  fill(banner);
+  markPlace(view);
+  try {
+    if (view === undefined) {
+      return arrive(el("div", {}, el("h1", { tabindex: "-1" }, texts.problem.notFound), el("p", {}, texts.problem.notFoundLead)));
+    }
+    if (!hasToken()) return askToSignIn(false);
+    if (me === null) await greet();
+    const node = await view.show(desk, { params, query, signal });
+    if (!signal.aborted) arrive(node);
+  } catch (error) {
+    if (signal.aborted) return;
+    if (error instanceof Problem && error.status === 401) return askToSignIn(true);
+    arrive(el("div", {}, el("h1", { tabindex: "-1" }, texts.problem.title), problemNotice(error, () => router.open())));
+  }
+}
+
+function askToSignIn(ended) {
+  signOut();
+  me = null;
+  fill(somebody);
+  arrive(signInView(() => router.open(), ended));
+}
+
+function arrive(node) {
+  fill(place, node);
+  const heading = place.querySelector("h1");
+  document.title = heading ? `${heading.textContent} · ${texts.title}` : texts.title;
+  window.scrollTo(0, 0);
+  heading?.focus({ preventScroll: true });
+}
+
+function markPlace(view) {
+  fill(nav, views.filter((each) => each.nav).map((each) =>
+    el("a", { href: addressOf(each.path), "aria-current": each === view && "page" }, each.nav)));
+}
+
+onConnection((isOnline) => {
+  const isSaid = banner.dataset.offline === "yes";
+  if (isOnline && isSaid) {
+    delete banner.dataset.offline;
+    fill(banner);
+  } else if (!isOnline && !isSaid) {
+    banner.dataset.offline = "yes";
+    fill(banner, notice("warning", null, texts.connection.offline));
+  }
+});
+setInterval(tick, TICK_SECONDS * 1000);
+
+const router = createRouter(views, show);
+router.open();
