@@ -1,11 +1,8 @@
 // What somebody does on the page: how its refusal is said, and how they go on after another sign-in.
-import { Offline, Problem } from "./api.js";
+import { Offline, Problem, Refused } from "./api.js";
 import { button, el, fill, notice } from "./dom.js";
 import { signInPanel } from "./sign-in.js";
 import { texts } from "./texts.js";
-
-/** Nothing was sent: the page itself refuses, for a reason that people have to read. */
-export class Refused extends Error {}
 
 /** Say an error in its place. `retry` is offered where trying again may help. */
 export function problemNotice(error, retry) {

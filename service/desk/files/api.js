@@ -21,6 +21,9 @@ export class Problem extends Error {
 /** The service did not answer. Whether it did what was asked is not known. */
 export class Offline extends Error {}
 
+/** The page itself refuses, for a reason that people have to read. Nothing was sent. */
+export class Refused extends Error {}
+
 const heard = new Set();
 
 /** Call `listener(isOnline)` after each call. */

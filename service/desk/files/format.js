@@ -70,7 +70,7 @@ export const utc = (at) => `${new Date(at).toISOString().slice(0, 19).replace("T
 export function fromNow(at, now = Date.now()) {
   const seconds = Math.round((new Date(at).getTime() - now) / 1000);
   const away = Math.abs(seconds);
-  if (away < 60) return seconds >= 0 ? texts.soon : texts.justNow;
+  if (away < 60) return seconds > 0 ? texts.soon : texts.justNow;
   const [, size] = UNITS.find(([, each]) => away >= each);
   const words = duration(size === 60 ? away - (away % 60) : away - (away % (size === 86400 ? 3600 : 60)));
   return seconds >= 0 ? texts.in(words) : texts.ago(words);

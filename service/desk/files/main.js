@@ -49,9 +49,8 @@ const desk = {
   },
   /** A failure in the background: the page stays as it is, and says so above. */
   failed(error) {
-    if (!(error instanceof Problem)) {
-      if (!(error instanceof Offline)) throw error;
-    } else if (error.status === 401) {
+    if (error instanceof Offline) return;
+    if (error instanceof Problem && error.status === 401) {
       fill(banner, notice("warning", null, texts.signIn.ended, signInPanel(async () => {
         fill(banner);
         await desk.isSamePerson();

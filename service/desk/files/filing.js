@@ -1,0 +1,152 @@
+// What was filed, read from its canonical document: the page shows before a signature what stands here, and nothing
+// else. `service/domain/briefing.py` says the same in the same words; a test holds the two together.
+import { utf8 } from "./proof/bytes.js";
+import { readCanonical } from "./proof/canonical.js";
+import { hex, sha256 } from "./proof/digest.js";
+import { microsecondsOf } from "./proof/statement.js";
+import { duration } from "./format.js";
+import { texts } from "./texts.js";
+
+const DAY = 86_400_000_000;
+const RECENTLY = 90 * DAY; // probably still in use
+const TARGETS = {
+  deactivate_access_key: "access_key_id",
+  activate_access_key: "access_key_id",
+  delete_access_key: "access_key_id",
+  deactivate_mfa_device: "serial_number",
+  delete_signing_certificate: "certificate_id",
+};
+const LETS_IN = new Set(["create_access_key", "allow_password_recovery"]);
+
+const TEXT = (value) => typeof value === "string";
+const MAYBE_TEXT = (value) => value === null || TEXT(value);
+const FLAG = (value) => typeof value === "boolean";
+const MAYBE_FLAG = (value) => value === null || FLAG(value);
+const NUMBER = (value) => typeof value === "number";
+const TIME = (value) => TEXT(value) && !Number.isNaN(microsecondsOf(value));
+const MAYBE_TIME = (value) => value === null || TIME(value);
+const ANY = () => true;
+const listOf = (is) => (value) => Array.isArray(value) && value.every(is);
+const maybe = (is) => (value) => value === undefined || is(value);
+const nullOr = (is) => (value) => value === null || is(value);
+const only = (members) => (value) =>
+  value !== null && typeof value === "object" && !Array.isArray(value)
+  && Object.keys(value).every((name) => Object.hasOwn(members, name))
+  && Object.entries(members).every(([name, is]) => is(value[name]));
+
+const KEY = only({
+  access_key_id: TEXT, status: TEXT, created_at: TIME, last_used_at: MAYBE_TIME, last_used_service: MAYBE_TEXT,
+});
+const OBSERVED = only({
+  observed_at: TIME, signer_key_id: MAYBE_TEXT, keys: listOf(KEY), mfa_enabled: MAYBE_FLAG, password_present: MAYBE_FLAG,
+  signing_certificates_present: MAYBE_FLAG, mfa_devices: maybe(listOf(TEXT)),
+  signing_certificates: maybe(listOf(only({ certificate_id: TEXT, status: TEXT }))),
+});
+// Their values are shown as they are, whatever a later version puts into them.
+const DEMAND = only({
+  rule: TEXT, ...Object.fromEntries(Object.keys(texts.demands).map((name) => [name, ANY])),
+});
+const PLACEMENT = only({
+  name: MAYBE_TEXT, units: nullOr(listOf(TEXT)), tags: nullOr(listOf(only({ key: TEXT, value: TEXT }))),
+});
+const MEMBERS = {
+  id: TEXT, account_id: TEXT, access_key_id: (value) => value === null, operation: TEXT, requester: TEXT, requester_kind: TEXT, recipient: TEXT,
+  justification: TEXT, ticket: MAYBE_TEXT, run_on_approval: FLAG, accept_lockout: FLAG, quorum: NUMBER, filed_at: TIME,
+  approve_by: TIME, execution_window_seconds: NUMBER, receipt_window_seconds: NUMBER, rollback_grace_seconds: NUMBER,
+  lifetime_seconds: maybe(NUMBER), demands: maybe(listOf(DEMAND)), placement: maybe(PLACEMENT),
+  signed_approvals: maybe(TEXT), observed: OBSERVED,
+};
+
+/**
+ * Read a filing, and compute its digest. Returns `{filing, target, digest}`, or null for a text that is not canonical
+ * or has something that this page does not know: what cannot be shown must not be signed.
+ */
+export async function readFiling(text) {
+  let filing, bytes;
+  try {
+    bytes = utf8(text);
+    filing = readCanonical(bytes);
+  } catch {
+    return null;
+  }
+  const name = TARGETS[filing?.operation];
+  const isKnown = Object.hasOwn(texts.effect, filing?.operation ?? "")
+    && only(name ? { ...MEMBERS, [name]: TEXT } : MEMBERS)(filing);
+  return isKnown ? { filing, target: name ? filing[name] : null, digest: hex(await sha256(bytes)) } : null;
+}
+
+/** Say in whole sentences what a filing does. People stand there by their subjects. */
+export function effectOf({ filing, target }) {
+  const said = texts.effects;
+  const window = said.window(duration(filing.execution_window_seconds));
+  const [requester, recipient] = [filing.requester, filing.recipient].map((each) => `"${bare(each)}"`);
+  const asks = filing.requester_kind === "machine" ? `${said.machine} ${requester}` : requester;
+  const isOne = filing.requester === filing.recipient;
+  const done = texts.effect[filing.operation].replace("{}", () => target);
+  if (filing.operation === "create_access_key") {
+    const gone = said.gone(duration(filing.rollback_grace_seconds));
+    const within = said.within(duration(filing.receipt_window_seconds));
+    const lives = filing.lifetime_seconds === undefined
+      ? said.endless(within, gone)
+      : said.lives(duration(filing.lifetime_seconds), within, gone);
+    return [done, lives, said.secret(recipient, window), isOne ? said.onePerson : said.askedBy(asks)].join(" ");
+  }
+  const runs = filing.run_on_approval ? said.byItself : said.runs(isOne ? asks : `${asks} or ${recipient}`, window);
+  return [done, runs, ...(isOne && filing.requester_kind === "person" ? [said.onePerson] : [])].join(" ");
+}
+
+// As `quoted` of `service/domain/text.py`: no mark ends the quotation, and nothing hides or reorders its surroundings.
+function bare(name) {
+  const plain = name.replace(/[<>"`*[\]|\\\uff02\u2033\u201e\u301d\u301e\u301f\p{Pi}\p{Pf}]/gu, "");
+  const seen = plain.replace(UNSEEN, "").replace(/[^\S ]/g, "");
+  return [...seen].slice(0, 100).join("").replace(/^ +| +$/g, "");
+}
+
+const UNSEEN =
+  /[\p{C}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0000}-\u{e0fff}]/gu;
+
+/** What to weigh before a yes, from the account as it was when the request was filed. */
+export function warningsOf({ filing, target }) {
+  const { operation, observed } = filing;
+  const said = texts.cautions;
+  const found = [];
+  if (operation === "create_access_key" && observed.keys.length) found.push(said.keysExist(observed.keys.length));
+  if (LETS_IN.has(operation) && observed.mfa_enabled === false) found.push(said.noMfa);
+  const devices = observed.mfa_devices;
+  if (operation === "deactivate_mfa_device" && devices?.length === 1 && devices[0] === target) found.push(said.lastMfa);
+  const key = TARGETS[operation] === "access_key_id" && observed.keys.find((each) => each.access_key_id === target);
+  if (key && operation !== "activate_access_key") found.push(...ofKey(operation, key, observed));
+  if (filing.accept_lockout) found.push(said.lockout);
+  return found;
+}
+
+function ofKey(operation, key, observed) {
+  const said = texts.cautions;
+  const age = key.last_used_at && microsecondsOf(observed.observed_at) - microsecondsOf(key.last_used_at);
+  const active = observed.keys.filter(({ status }) => status === "Active");
+  return [
+    key.last_used_at && age < RECENTLY && said.recentlyUsed(ago(age)),
+    key.access_key_id === observed.signer_key_id && said.signer,
+    active.length === 1 && active[0] === key && said.lastActive,
+    operation === "delete_access_key" && key.status === "Active" && said.stillActive,
+  ].filter(Boolean);
+}
+
+function ago(age) {
+  if (age < DAY / 24) return texts.cautions.lessThanAnHour;
+  return age < 2 * DAY ? `${Math.floor(age / (DAY / 24))} hours` : `${Math.floor(age / DAY)} days`;
+}
+
+/**
+ * The members in which what the service showed of a request differs from what is signed. Empty if it is the same.
+ * The service's names of accounts and people are not filed, so nothing here can hold them.
+ */
+export function differences(request, { filing, target, digest }) {
+  const shown = {
+    id: request.id, digest: request.digest, operation: request.operation, account_id: request.account.account_id, target: request.target,
+    requester: request.requester.subject, recipient: request.recipient.subject, justification: request.justification,
+    ticket: request.ticket, run_on_approval: request.run_on_approval, accept_lockout: request.accept_lockout,
+  };
+  const filed = { ...filing, target, digest };
+  return Object.keys(shown).filter((name) => shown[name] !== filed[name]);
+}

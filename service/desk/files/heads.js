@@ -1,0 +1,35 @@
+// The audit log's heads that this page has seen. Each later head has to be of a log that begins with the earlier one.
+// They are forgotten with the page, since it stores nothing. The terminal keeps them.
+import { Problem, Refused, get } from "./api.js";
+import { fromBase64, fromHex } from "./proof/bytes.js";
+import { isConsistent } from "./proof/merkle.js";
+import { texts } from "./texts.js";
+
+let service = null;
+let kept = null;
+
+/** Compare a statement's service and head with those seen before. Returns the earlier size, or null. Throws Refused. */
+export async function compareHead(statement, signal) {
+  const { service: named, log } = statement;
+  if (service !== null && service !== named) throw new Refused(texts.heads.anotherService(service, named));
+  if (log.size === 0) throw new Refused(texts.heads.empty);
+  const before = kept;
+  if (before !== null && !(await beginsWith(before, log, signal))) throw new Refused(texts.heads.anotherLog(before.size));
+  [service, kept] = [named, log];
+  return before?.size ?? null;
+}
+
+async function beginsWith(before, log, signal) {
+  if (log.size < before.size) return false;
+  try {
+    const { proof } = log.size === before.size
+      ? { proof: [] }
+      : await get("/v1/audit/proofs/consistency", { query: { first: before.size, second: log.size }, signal });
+    return await isConsistent(before.size, log.size, fromHex(before.root), fromHex(log.root), proof.map((each) => fromBase64(each)));
+  } catch (error) {
+    // A service that refuses to prove it has no proof. One that is busy, or knows nobody, is asked again.
+    const isRefusal = error instanceof Problem && error.status < 500 && ![401, 429].includes(error.status);
+    if (isRefusal || error instanceof RangeError || error instanceof TypeError) return false;
+    throw error;
+  }
+}
