@@ -73,7 +73,7 @@ conformance: .venv/ready
 evidence: .venv/ready
 	$(BIN)/python tools/evidence_page.py > service/desk/evidence.html
 
-test-browser: .venv/ready browser openssh
+test-browser: .venv/ready browser openssh node
 	$(BIN)/pytest tests/browser $(ARGS)
 
 check: .venv/ready

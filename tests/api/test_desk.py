@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from support.house import House
 
 FILES = Path(str(files("service.desk"))) / "files"
-# The whole desk, uncompressed: what a phone loads at night.
+# Uncompressed: what a phone loads at night.
 MOST_BYTES = 150 * 1024
 
 
@@ -88,8 +88,33 @@ def test_prefix_cannot_break_out_of_its_attribute(house: House) -> None:
     assert '"><script>' not in page
 
 
-def test_whole_desk_weighs_less_than_150_kib() -> None:
-    assert sum(len(each.read_bytes()) for each in FILES.rglob("*") if each.is_file()) < MOST_BYTES
+def loaded(name: str, imports: str = r'from "([^"]+)"') -> set[Path]:
+    """Return a module with everything that it imports."""
+    found, wanted = set[Path](), {FILES / name}
+    while wanted:
+        module = wanted.pop()
+        found.add(module)
+        wanted |= {(module.parent / each).resolve() for each in re.findall(imports, module.read_text())} - found
+    return found
+
+
+def weight(files: set[Path]) -> int:
+    return sum(each.stat().st_size for each in files)
+
+
+FRAME = loaded("main.js") | {FILES / "desk.css", FILES / "icon.svg"}
+VIEWS = {each for each in (FILES / "views").glob("*.js") if "export default" in each.read_text()}
+
+
+def test_every_view_is_loaded_only_when_it_is_opened() -> None:
+    assert VIEWS
+    assert not VIEWS & FRAME
+    assert weight(FRAME) < MOST_BYTES / 2
+
+
+@pytest.mark.parametrize("view", sorted(each.name for each in VIEWS))
+def test_no_view_weighs_more_than_150_kib_with_all_that_opens_in_it(view: str) -> None:
+    assert weight(FRAME | loaded(f"views/{view}", r'(?:from |import\()"([^"]+)"')) < MOST_BYTES
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,17 @@
 """The desk as somebody uses it who sees the page: links, buttons, fields, what is shown."""
 
 from typing import Self
+from urllib.parse import urlsplit
 
 from browser.swagger_ui import sign_in_at_provider
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import CDPSession, Locator, Page, expect
 
 
 class Desk:
     def __init__(self, page: Page, site: str) -> None:
         self.page = page
         self._site = site
+        self._authenticator: tuple[CDPSession, str] | None = None
 
     def open(self, path: str = "") -> Self:
         self.page.goto(f"{self._site}/desk{path}")
@@ -47,6 +49,58 @@ class Desk:
     def follow(self, link: str) -> Self:
         self.page.get_by_role("link", name=link).click()
         return self
+
+    def open_request(self, request_id: str) -> Self:
+        self.page.goto(f"{self._site}/desk/requests/{request_id}")
+        return self
+
+    @property
+    def problem(self) -> Locator:
+        return self.page.locator(".notice.problem")
+
+    def go(self, path: str) -> None:
+        """Go there without loading the page anew, which would forget who is signed in."""
+        self.page.evaluate(
+            "path => { history.pushState(null, '', path); dispatchEvent(new PopStateEvent('popstate')); }",
+            urlsplit(f"{self._site}/desk{path}").path,
+        )
+        expect(self.page.locator("main[aria-busy]")).to_have_count(0)
+
+    def use_authenticator(self) -> None:
+        """Give the browser an authenticator that verifies whoever sits there, and keeps its passkeys itself."""
+        if self._authenticator is not None:
+            return
+        session = self.page.context.new_cdp_session(self.page)
+        session.send("WebAuthn.enable")
+        options = {
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": True,
+            "hasUserVerification": True,
+            "isUserVerified": True,
+            "automaticPresenceSimulation": True,
+        }
+        added = session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+        self._authenticator = session, added["authenticatorId"]
+
+    def forget_passkeys(self) -> None:
+        assert self._authenticator is not None
+        session, authenticator = self._authenticator
+        session.send("WebAuthn.clearCredentials", {"authenticatorId": authenticator})
+
+    def tab_to(self, name: str) -> None:
+        """Go on by the keyboard alone until the focus is on what has this name."""
+        for _ in range(60):
+            self.page.keyboard.press("Tab")
+            if self.page.evaluate("document.activeElement.textContent.trim()") == name:
+                return
+        raise AssertionError(f"the keyboard never comes to {name!r}")
+
+    @property
+    def is_too_wide(self) -> bool:
+        """Whether somebody has to scroll sideways."""
+        found: bool = self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        return found
 
     @property
     def stored(self) -> list[object]:

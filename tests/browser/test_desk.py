@@ -1,10 +1,15 @@
 """The main job at the desk, by people who share nothing."""
 
+import json
+import time
+from pathlib import Path
+
 import httpx
+import jwt
 import pytest
 from browser.conftest import Arrive, Visitor
 from browser.desk import NOTHING
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from support.builders import ACCOUNT, JUSTIFICATION
 from support.products.canaille import Canaille
 
@@ -57,3 +62,60 @@ def test_token_is_forgotten_when_the_page_is_loaded_again(visit: Arrive, provide
     bea.page.reload()
     expect(bea.desk.heading).to_have_text("Sign in")
     left_nothing(bea)
+
+
+@pytest.fixture
+def folder(folder: Path) -> Path:
+    """Settings with a name for the log, so that there is a document to approve."""
+    settings = folder / "rootquorum.toml"
+    settings.write_text(settings.read_text() + '[audit]\norigin = "rootquorum.example.com/log"\n')
+    return folder
+
+
+def old_sign_in(provider: Canaille) -> str:
+    """Return a token of Bea's, who signed in an hour ago."""
+    subject = jwt.decode(provider.sign_in("bea").id_token, options={"verify_signature": False})["sub"]
+    return provider.sign(provider.claims(sub=subject, auth_time=int(time.time()) - 3600, groups=["root-approvers"]))
+
+
+def test_sign_in_that_is_too_old_is_made_anew_at_the_same_place(visit: Arrive, site: str, provider: Canaille) -> None:
+    request_id = file(site, provider)
+    bea = visit("bea").desk.open(f"/requests/{request_id}").sign_in_with(old_sign_in(provider))
+    expect(bea.page.locator(".notice", has_text="requires a sign-in within the last")).to_be_visible()
+    bea.sign_in("bea")
+    bea.press("Approve")
+    bea.press("Approve without a signature")
+    expect(bea.page.get_by_text("You have approved this.")).to_be_visible()
+
+
+def allowed(route: Route) -> None:
+    """Say what was true when the request was read: the sign-in was still fresh."""
+    answer = route.fetch()
+    request = answer.json()
+    request["actions"] = [each | {"allowed": True} for each in request["actions"] if each["action"] == "approve"]
+    route.fulfill(response=answer, body=json.dumps(request))
+
+
+@pytest.mark.parametrize("who", ["bea", "cai"])
+def test_sign_in_that_ends_meanwhile_costs_nothing_that_was_written(
+    visit: Arrive, site: str, provider: Canaille, who: str
+) -> None:
+    """Bea goes on where she was. Somebody else who signs in there decides nothing by it."""
+    request_id = file(site, provider)
+    bea = visit("bea").desk.open(f"/requests/{request_id}")
+    bea.page.route(f"**/v1/requests/{request_id}", allowed)
+    bea.sign_in_with(old_sign_in(provider))
+    bea.press("Approve")
+    bea.page.get_by_label("Comment").fill("Written before the sign-in.")
+    bea.press("Approve without a signature")
+    expect(bea.problem).to_contain_text("requires a sign-in within the last")
+    bea.page.unroute_all()
+
+    bea.sign_in(who)
+
+    if who == "bea":
+        expect(bea.page.get_by_text("You have approved this.")).to_be_visible()
+        expect(bea.page.locator("blockquote")).to_have_text("Written before the sign-in.")
+    else:
+        expect(bea.page.get_by_text("You are now signed in as somebody else.")).to_have_count(1)
+        expect(bea.page.get_by_text("Nobody has decided yet.")).to_be_visible()

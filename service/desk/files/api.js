@@ -84,3 +84,14 @@ export async function everyPage(path, { query = {}, most = 500, signal } = {}) {
   } while (cursor && items.length < most);
   return { items, rest: Boolean(cursor) };
 }
+
+/** Load a module of the page. Throws Offline, since a browser says nothing of why it could not. */
+export async function module(load) {
+  try {
+    return await load();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    heard.forEach((listener) => listener(false));
+    throw new Offline();
+  }
+}

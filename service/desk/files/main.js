@@ -1,5 +1,5 @@
 // The desk's frame: who is here, where they are, and whether the service answers.
-import { Offline, Problem, get, hasToken, onConnection } from "./api.js";
+import { Offline, Problem, get, hasToken, module, onConnection } from "./api.js";
 import { problemNotice } from "./acting.js";
 import { button, el, fill, notice } from "./dom.js";
 import { tick } from "./format.js";
@@ -74,13 +74,15 @@ async function show(view, params, query, signal) {
   current = signal;
   fill(banner);
   markPlace(view);
+  place.setAttribute("aria-busy", "true");
   try {
     if (view === undefined) {
       return arrive(el("div", {}, el("h1", { tabindex: "-1" }, texts.problem.notFound), el("p", {}, texts.problem.notFoundLead)));
     }
     if (!hasToken()) return askToSignIn(false);
     if (me === null) await greet();
-    const node = await view.show(desk, { params, query, signal });
+    const { default: draw } = await module(view.load);
+    const node = await draw(desk, { params, query, signal });
     if (!signal.aborted) arrive(node);
   } catch (error) {
     if (signal.aborted) return;
@@ -97,6 +99,7 @@ function askToSignIn(ended) {
 }
 
 function arrive(node) {
+  place.removeAttribute("aria-busy");
   fill(place, node);
   const heading = place.querySelector("h1");
   document.title = heading ? `${heading.textContent} · ${texts.title}` : texts.title;

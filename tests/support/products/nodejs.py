@@ -1,4 +1,4 @@
-"""Node.js and what tests run on it: Prism, published API documents, and webhooks as another language sees them.
+"""Node.js and what tests run on it: Prism, published API documents, axe, and webhooks as another language sees them.
 
 Node.js comes from its wheel, the packages from `tests/node`, by hash. Run as a script it installs them.
 """
@@ -35,6 +35,11 @@ def is_there() -> bool:
 
 def document(name: str) -> Path:
     return _PLACE / f"{name}.json"
+
+
+def package(path: str) -> Path:
+    """Return a file of an installed package."""
+    return _PACKAGES / path
 
 
 def node(program: str, *arguments: str, stdin: str = "") -> str:

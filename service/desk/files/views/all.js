@@ -7,25 +7,21 @@ const said = texts.list;
 const FILTERS = ["status", "account_id", "operation", "requester", "recipient", "ticket"];
 
 /** All requests that one may see, the newest first, by the filters that the API has. They stand in the address. */
-export const all = {
-  path: "/all",
-  nav: texts.nav.all,
-  async show(desk, { query, signal }) {
-    const wanted = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]).filter(([, value]) => value));
-    const list = el("div");
+export default async function show(desk, { query, signal }) {
+  const wanted = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]).filter(([, value]) => value));
+  const list = el("div");
 
-    async function more(cursor) {
-      const { items, next_cursor: next } = await get("/v1/requests", { query: { ...wanted, cursor, limit: 50 }, signal });
-      list.querySelector(".more")?.remove();
-      list.append(requestList(items));
-      if (next) list.append(el("div", { class: "more actions" }, button(said.more, () => more(next).catch(desk.failed))));
-    }
+  async function more(cursor) {
+    const { items, next_cursor: next } = await get("/v1/requests", { query: { ...wanted, cursor, limit: 50 }, signal });
+    list.querySelector(".more")?.remove();
+    list.append(requestList(items));
+    if (next) list.append(el("div", { class: "more actions" }, button(said.more, () => more(next).catch(desk.failed))));
+  }
 
-    await more();
-    if (!list.querySelector("li")) fill(list, el("p", { class: "empty" }, said.nothing));
-    return el("div", {}, el("h1", { tabindex: "-1" }, texts.nav.all), filters(desk, wanted), list);
-  },
-};
+  await more();
+  if (!list.querySelector("li")) fill(list, el("p", { class: "empty" }, said.nothing));
+  return el("div", {}, el("h1", { tabindex: "-1" }, texts.nav.all), filters(desk, wanted), list);
+}
 
 function filters(desk, wanted) {
   const any = ["", said.any];

@@ -10,31 +10,27 @@ import { wordList } from "./facts.js";
 
 const said = texts.keys;
 
-export const keys = {
-  path: "/keys",
-  nav: texts.nav.keys,
-  async show(desk, { signal }) {
-    const [own, others] = [await get("/v1/me/signing-keys", { signal }), await everybodys(signal)];
-    const mine = desk.me().subject;
-    const hasVote = passkeysOf(own.items.filter(({ counts }) => counts)).length > 0;
-    const theirs = others?.filter((key) => key.person.subject !== mine);
-    return el("div", {},
-      el("h1", { tabindex: "-1" }, texts.nav.keys),
-      el("p", {}, said.lead),
-      el("h2", {}, said.own),
-      own.items.length === 0 && el("p", { class: "empty" }, said.none),
-      await cards(own.items, (key) => [revoking(desk, key, "/v1/me/signing-keys")]),
-      takesPasskeys() ? registering(desk) : notice("note", null, el("p", {}, said.noPasskeys)),
-      theirs && [
-        el("h2", {}, said.others),
-        theirs.length === 0 && el("p", { class: "empty" }, said.noneOfOthers),
-        await cards(theirs, (key) => [
-          key.fault === "not-endorsed" && endorsing(desk, key, hasVote && own.items),
-          desk.me().roles.includes("operator") && revoking(desk, key, "/v1/signing-keys"),
-        ]),
-      ]);
-  },
-};
+export default async function show(desk, { signal }) {
+  const [own, others] = [await get("/v1/me/signing-keys", { signal }), await everybodys(signal)];
+  const mine = desk.me().subject;
+  const hasVote = passkeysOf(own.items.filter(({ counts }) => counts)).length > 0;
+  const theirs = others?.filter((key) => key.person.subject !== mine);
+  return el("div", {},
+    el("h1", { tabindex: "-1" }, texts.nav.keys),
+    el("p", {}, said.lead),
+    el("h2", {}, said.own),
+    own.items.length === 0 && el("p", { class: "empty" }, said.none),
+    await cards(own.items, (key) => [revoking(desk, key, "/v1/me/signing-keys")]),
+    takesPasskeys() ? registering(desk) : notice("note", null, el("p", {}, said.noPasskeys)),
+    theirs && [
+      el("h2", {}, said.others),
+      theirs.length === 0 && el("p", { class: "empty" }, said.noneOfOthers),
+      await cards(theirs, (key) => [
+        key.fault === "not-endorsed" && endorsing(desk, key, hasVote && own.items),
+        desk.me().roles.includes("operator") && revoking(desk, key, "/v1/signing-keys"),
+      ]),
+    ]);
+}
 
 /** Everybody's keys; null for those who may not see them. */
 async function everybodys(signal) {

@@ -1,79 +1,92 @@
-import { Refused, call } from "../api.js";
+import { Refused, call, module } from "../api.js";
 import { button, el, fill, folded, notice } from "../dom.js";
 import { account, grouped } from "../format.js";
 import { live } from "../live.js";
+import { signInPanel } from "../sign-in.js";
 import { texts } from "../texts.js";
-import { approving, rejecting, withdrawing } from "./deciding.js";
 import { facts } from "./facts.js";
 
 const said = texts.request;
 
+const deciding = () => import("./deciding.js");
+
 // What opens when somebody wants to do something. `(desk, request, {done, cancel})` returns an element with a focusable
 // h2. `done(body, text)` takes the request as it is afterwards, and what to say. Which actions there are, and why not,
 // says the service alone.
-const panels = { approve: approving, reject: rejecting, withdraw: withdrawing };
+const panels = {
+  approve: async () => (await deciding()).approving,
+  reject: async () => (await deciding()).rejecting,
+  withdraw: async () => (await deciding()).withdrawing,
+};
 const PRIMARY = new Set(["approve", "execute", "confirm_receipt"]);
 
 /** One request, read as one decides. */
-export const request = {
-  path: "/requests/:id",
-  async show(desk, { params, signal }) {
-    const path = `/v1/requests/${encodeURIComponent(params.id)}`;
-    const [heading, read, news, acts] = [el("h1", { tabindex: "-1" }), el("div"), el("div", { role: "status" }), el("section")];
-    let shown = null;
-    let isOpen = false;
+export default async function show(desk, { params, signal }) {
+  const path = `/v1/requests/${encodeURIComponent(params.id)}`;
+  const [heading, read, news, acts] = [el("h1", { tabindex: "-1" }), el("div"), el("div", { role: "status" }), el("section")];
+  let shown = null;
+  let isOpen = false;
 
-    function draw(found) {
-      // What was filed never changes, so a service that shows something else is not the one that it was.
-      if (shown !== null && shown.digest !== found.digest) throw new Refused(texts.deciding.changed);
-      const isNews = shown !== null && shown.status !== found.status;
-      shown = found;
-      fill(heading, texts.operation[found.operation], " · ", account(found.account),
-        found.target && [" · ", grouped(found.target, 4)]);
-      fill(read, facts(found));
-      // Whoever is writing something keeps it, and hears what has happened.
-      if (!isOpen) drawActs();
-      if (isNews) fill(news, notice("note", null, el("p", {}, said.changed(texts.status[found.status]))));
+  function draw(found) {
+    // What was filed never changes, so a service that shows something else is not the one that it was.
+    if (shown !== null && shown.digest !== found.digest) throw new Refused(texts.deciding.changed);
+    const isNews = shown !== null && shown.status !== found.status;
+    shown = found;
+    fill(heading, texts.operation[found.operation], " · ", account(found.account),
+      found.target && [" · ", grouped(found.target, 4)]);
+    fill(read, facts(found));
+    // Whoever is writing something keeps it, and hears what has happened.
+    if (!isOpen) drawActs();
+    if (isNews) fill(news, notice("note", null, el("p", {}, said.changed(texts.status[found.status]))));
+  }
+
+  function drawActs() {
+    isOpen = false;
+    const [may, mayNot] = [true, false].map((is) => shown.actions.filter(({ allowed }) => allowed === is));
+    const offered = may.filter(({ action }) => panels[action]);
+    const tooOld = mayNot.find(({ code }) => code === "sign_in_again");
+    fill(acts,
+      el("h2", {}, said.actions),
+      tooOld && notice("warning", texts.signIn.again, el("p", {}, tooOld.reason), signInPanel(async () => {
+        if (await desk.isSamePerson()) refresh();
+      })),
+      offered.length === 0 && !tooOld && el("p", {}, said.nothing),
+      el("div", { class: "actions" }, offered.map(({ action }) =>
+        button(said.action[action], () => open(action), { class: PRIMARY.has(action) ? "primary" : "" }))),
+      mayNot.length > 0 && folded(said.notAllowed, el("ul", {}, mayNot.map(({ action, reason }) =>
+        el("li", {}, el("strong", {}, `${said.action[action]}: `), reason)))));
+  }
+
+  async function open(action) {
+    fill(news);
+    let make;
+    try {
+      make = await module(panels[action]);
+    } catch (error) {
+      return desk.failed(error);
     }
-
-    function drawActs() {
-      isOpen = false;
-      const [may, mayNot] = [true, false].map((is) => shown.actions.filter(({ allowed }) => allowed === is));
-      const offered = may.filter(({ action }) => panels[action]);
-      fill(acts,
-        el("h2", {}, said.actions),
-        offered.length === 0 && el("p", {}, said.nothing),
-        el("div", { class: "actions" }, offered.map(({ action }) =>
-          button(said.action[action], () => open(action), { class: PRIMARY.has(action) ? "primary" : "" }))),
-        mayNot.length > 0 && folded(said.notAllowed, el("ul", {}, mayNot.map(({ action, reason }) =>
-          el("li", {}, el("strong", {}, `${said.action[action]}: `), reason)))));
-    }
-
-    async function open(action) {
-      isOpen = true;
-      fill(news);
-      const panel = panels[action](desk, shown, {
-        done(body, text) {
-          isOpen = false;
-          draw(body);
-          fill(news, notice("good", null, el("p", {}, text)));
-          desk.say(text);
-          heading.focus({ preventScroll: true });
-          news.scrollIntoView({ block: "center" });
-        },
-        cancel() {
-          drawActs();
-          acts.querySelector("button")?.focus();
-        },
-      });
-      fill(acts, panel);
-      panel.querySelector("h2").focus();
-    }
-
-    await live({
-      signal, draw, failed: desk.failed,
-      load: (etag) => call("GET", path, { etag, signal }),
+    isOpen = true;
+    const panel = make(desk, shown, {
+      done(body, text) {
+        isOpen = false;
+        draw(body);
+        fill(news, notice("good", null, el("p", {}, text)));
+        refresh();
+        heading.focus({ preventScroll: true });
+        news.scrollIntoView({ block: "center" });
+      },
+      cancel() {
+        drawActs();
+        acts.querySelector("button")?.focus();
+      },
     });
-    return el("div", {}, heading, read, news, acts);
-  },
-};
+    fill(acts, panel);
+    panel.querySelector("h2").focus();
+  }
+
+  const refresh = await live({
+    signal, draw, failed: desk.failed,
+    load: (etag) => call("GET", path, { etag, signal }),
+  });
+  return el("div", {}, heading, read, news, acts);
+}

@@ -9,23 +9,22 @@ const deadline = ({ status, execute_by: executeBy, approve_by: approveBy }) =>
   status === "delivered" ? 0 : Date.parse(executeBy ?? approveBy);
 
 /** What one may decide, execute or confirm now, the most urgent first. */
-export const waiting = {
-  path: "/",
-  nav: texts.nav.waiting,
-  async show(desk, { signal }) {
-    const place = el("div");
-    await live({
-      signal,
-      failed: desk.failed,
-      load: (etag) => call("GET", "/v1/requests", { query: { awaiting: "me", limit: 100 }, etag, signal }),
-      draw({ items, next_cursor: more }) {
-        const sorted = [...items].sort((one, other) => deadline(one) - deadline(other));
-        fill(place,
-          sorted.length ? requestList(sorted) : el("p", { class: "empty" }, texts.list.nothingWaits),
-          more && el("p", {}, texts.list.moreWait));
-        desk.say(sorted.length ? texts.list.waits(sorted.length) : texts.list.nothingWaits);
-      },
-    });
-    return el("div", {}, el("h1", { tabindex: "-1" }, texts.nav.waiting), place);
-  },
-};
+export default async function show(desk, { signal }) {
+  const place = el("div");
+  let isFirst = true;
+  await live({
+    signal,
+    failed: desk.failed,
+    load: (etag) => call("GET", "/v1/requests", { query: { awaiting: "me", limit: 100 }, etag, signal }),
+    draw({ items, next_cursor: more }) {
+      const sorted = [...items].sort((one, other) => deadline(one) - deadline(other));
+      fill(place,
+        sorted.length ? requestList(sorted) : el("p", { class: "empty" }, texts.list.nothingWaits),
+        more && el("p", {}, texts.list.moreWait));
+      // Whoever hears the page hears its heading first, and later what has changed.
+      if (!isFirst) desk.say(sorted.length ? texts.list.waits(sorted.length) : texts.list.nothingWaits);
+      isFirst = false;
+    },
+  });
+  return el("div", {}, el("h1", { tabindex: "-1" }, texts.nav.waiting), place);
+}
