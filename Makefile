@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test test-fast browser pgbouncer nginx jq roundup node clients go openssl openssh conformance evidence test-browser check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check clean
+.PHONY: demo test test-fast browser pgbouncer nginx jq roundup node clients go openssl openssh conformance evidence test-browser pictures check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
@@ -75,6 +75,10 @@ evidence: .venv/ready
 
 test-browser: .venv/ready browser openssh node
 	$(BIN)/pytest tests/browser $(ARGS)
+
+# The pictures in docs/desk.md: what the test of the views sees.
+pictures: .venv/ready browser node
+	PICTURES=docs/images $(BIN)/pytest -q tests/browser/test_deciding.py -k axe
 
 check: .venv/ready
 	$(BIN)/ruff format --check .

@@ -25,12 +25,12 @@ class _ForPeople(Exception):
 
 
 async def lead_people_to_the_page(request: Request, request_id: inputs.RequestId) -> None:
-    """Redirect a browser without a token to Swagger UI at that request. It has followed a link from a chat or a ticket.
+    """Redirect a browser without a token to the desk at that request. It has followed a link from a chat or a ticket.
 
     Every id is redirected, so the redirect does not reveal which requests exist.
     """
     if "authorization" not in request.headers and _is_a_browser(request):
-        raise _ForPeople(link(request, f"/docs?request_id={request_id}#/Requests/readRequest"))
+        raise _ForPeople(link(request, f"/desk/requests/{request_id}"))
 
 
 def _is_a_browser(request: Request) -> bool:

@@ -53,7 +53,7 @@ def test_browser_that_follows_a_link_gets_the_page_at_that_request(house: House,
 
     answer = anybody(house, root).get(f"/v1/requests/{request_id}", headers=BROWSER)
 
-    page = f"{root}/docs?request_id={request_id}#/Requests/readRequest"
+    page = f"{root}/desk/requests/{request_id}"
     assert (answer.status_code, answer.headers["location"]) == (303, page)
     assert answer.headers["cache-control"] == "no-store"
 

@@ -1,5 +1,6 @@
 """A real service, a real provider, a real browser, and people in it who share nothing."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ _PATIENCE_MILLISECONDS = 30_000
 
 # How the browser notes an answer that is a refusal; the page shows it too.
 _REFUSAL = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
+
+# Those that docs/desk.md shows.
+_PICTURES = {"waiting", "request", "request-phone", "approve", "keys"}
 
 _GROUPS = {"root-requesters": "requester", "root-approvers": "approver"}
 
@@ -59,6 +63,16 @@ class Visitor:
     def keep_screenshot(self, what: str) -> None:
         self._screenshots.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=self._screenshots / f"{self.name}-{what}.png")
+
+    def keep_picture(self, what: str) -> None:
+        """Keep the whole page, or the panel in which somebody acts. `make pictures` wants some for the documents."""
+        wanted = os.environ.get("PICTURES") if what in _PICTURES else None
+        path = Path(wanted or self._screenshots) / f"{what}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if (panel := self.page.locator(".panel")).count():
+            panel.screenshot(path=path)
+        else:
+            self.page.screenshot(path=path, full_page=True)
 
 
 Arrive = Callable[..., Visitor]

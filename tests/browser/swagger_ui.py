@@ -18,12 +18,6 @@ class SwaggerUI:
         expect(self._page.locator(".opblock").first).to_be_visible()
         return self
 
-    def follow(self, link: str) -> Self:
-        """As from a chat or a ticket."""
-        self._page.goto(link)
-        expect(self._page.locator(".opblock").first).to_be_visible()
-        return self
-
     def authorize_with_token(self, token: str, *, then: Callable[[], None] = lambda: None) -> None:
         """Paste a token into "Authorize"; `then` is called when it stands there."""
         self._page.get_by_role("button", name="Authorize", exact=True).click()
@@ -113,9 +107,6 @@ class UnfoldedOperation:
         status = self._answer.locator(".response-col_status").inner_text().split()[0]
         shown = self._answer.locator(".response-col_description .highlight-code code").first.inner_text()
         return int(status), json.loads(shown)
-
-    def value_of(self, parameter: str) -> str:
-        return self._block.locator(f"tr[data-param-name='{parameter}'] input").input_value()
 
     def download(self) -> tuple[str, str]:
         """Execute it, and follow the link that the page has for a file: its name and its content."""

@@ -38,19 +38,11 @@ SIGNED = _ACCOUNTS[:2]  # where each approval has to be signed
 class Desks(Installation):
     """A service, with a token for each of its people."""
 
-    def sign(self, person: str, asked: dict[str, Any], namespace: Namespace) -> dict[str, str]:
-        return {"statement": asked["statement"], "signature": FOUNDERS[person].sign(asked["statement"].encode(), namespace)}
-
-    def approve_signed(self, person: str, request: Any) -> Any:
-        asked = self.call(person, "GET", f"/v1/requests/{request['id']}/statement?decision=approve")
-        signed = self.sign(person, asked, Namespace.DECISION)
-        decision = {"decision": "approve", "digest": request["digest"], **signed}
-        return self.call(person, "POST", f"/v1/requests/{request['id']}/decisions", **decision)
-
     def endorse(self, person: str, key_id: str) -> None:
         path = f"/v1/signing-keys/{key_id}/endorsement"
-        asked = self.call(person, "POST", f"{path}/statement")
-        self.call(person, "POST", path, **self.sign(person, asked, Namespace.ENROLMENT))
+        statement = self.call(person, "POST", f"{path}/statement")["statement"]
+        signature = FOUNDERS[person].sign(statement.encode(), Namespace.ENROLMENT)
+        self.call(person, "POST", path, statement=statement, signature=signature)
 
     def read(self, request: Any, person: str = "alice") -> Any:
         return self.call(person, "GET", f"/v1/requests/{request['id']}")
@@ -68,8 +60,9 @@ def desks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desks]:
     (folder / "rootquorum.toml").write_text(
         f'[database]\nurl = "sqlite:///{folder}/rootquorum.db"\n[aws]\nsimulated = true\n'
         f'[audit]\norigin = "rootquorum.example.com/log"\n[signing]\nrp_id = "localhost"\norigins = ["{found.url}"]\n'
-        f"[policy]\ndecision_requires_auth_time = false\n"
-        f'[[rules]]\nname = "signed"\naccounts = {json.dumps(SIGNED)}\nsigned_approvals = "required"\n{accounts}{people}{founders}'
+        "[policy]\ndecision_requires_auth_time = false\n"
+        f'[[rules]]\nname = "signed"\naccounts = {json.dumps(SIGNED)}\nsigned_approvals = "required"\n'
+        f"{accounts}{people}{founders}"
     )
     with serving(folder, port, "--migrate"):
         for person in PEOPLE:
@@ -409,14 +402,15 @@ _AXE = """only => axe.run(only ? { runOnly: only } : {})
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(come: Come, request_: Any, scheme: str) -> None:
     axe = nodejs.package("axe-core/axe.min.js").read_text()
-    size = PHONE if scheme == "dark" else None
-    dave = come("dave", color_scheme=scheme, **({"viewport": size} if size else {}))
+    dave = come("dave", color_scheme=scheme, viewport=PHONE if scheme == "dark" else {"width": 900, "height": 700})
 
     def check(what: str) -> None:
-        dave.keep_screenshot(what)
-        dave.page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+        dave.keep_picture(what if scheme == "light" else f"{what}-phone")
+        unfold = "is => { for (const each of document.querySelectorAll('details')) each.open = is; }"
+        dave.page.evaluate(unfold, True)  # noqa: FBT003
         dave.page.evaluate(axe)
         found = dave.page.evaluate(_AXE, ["color-contrast"] if scheme == "dark" else None)
+        dave.page.evaluate(unfold, False)  # noqa: FBT003
         assert (what, found) == (what, [])
 
     check("waiting")

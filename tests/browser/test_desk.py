@@ -45,7 +45,7 @@ def test_link_to_a_request_leads_there_after_the_sign_in(
     request_id = file(at, provider)
     bea = visit("bea", at)
 
-    bea.desk.open(f"/requests/{request_id}")
+    bea.page.goto(f"{at}/v1/requests/{request_id}")  # the link in a webhook, which a program follows, too
     expect(bea.desk.heading).to_have_text("Sign in")
     bea.desk.sign_in("bea")
 
@@ -119,3 +119,15 @@ def test_sign_in_that_ends_meanwhile_costs_nothing_that_was_written(
     else:
         expect(bea.page.get_by_text("You are now signed in as somebody else.")).to_have_count(1)
         expect(bea.page.get_by_text("Nobody has decided yet.")).to_be_visible()
+
+
+def test_provider_that_cuts_windows_apart_signs_people_in_nevertheless(visit: Arrive, provider: Canaille) -> None:
+    bea = visit("bea")
+
+    def isolated(route: Route) -> None:
+        answer = route.fetch(max_redirects=0)
+        route.fulfill(response=answer, headers=answer.headers | {"cross-origin-opener-policy": "same-origin"})
+
+    bea.page.context.route(f"{provider.issuer}/**", isolated)
+    bea.desk.open().sign_in("bea")
+    expect(bea.desk.heading).to_have_text("Waiting for you")

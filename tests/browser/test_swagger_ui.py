@@ -2,9 +2,8 @@
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 from browser.conftest import Arrive, Visitor
 from support.builders import ACCOUNT, JUSTIFICATION
@@ -149,39 +148,6 @@ def test_token_is_nowhere_on_the_page(arrive: Arrive, provider: Canaille, how: s
         assert part not in copied
     ben.page.get_by_role("button", name="Authorize", exact=True).click()
     assert token not in ben.page.content()
-    assert ben.complaints == []
-
-
-@pytest.mark.parametrize("where", ["site", "site_behind_a_proxy"])
-def test_link_leads_a_person_to_that_request(
-    arrive: Arrive, provider: Canaille, where: str, request: pytest.FixtureRequest
-) -> None:
-    at: str = request.getfixturevalue(where)
-    headers = {"Authorization": f"Bearer {provider.sign_in('ann').id_token}"}
-    wish = {"operation": "create_access_key", "account_id": ACCOUNT, "justification": JUSTIFICATION}
-    filed = httpx.post(f"{at}/v1/requests", json=wish, headers=headers)
-    link = urljoin(at, filed.headers["location"])
-    ben = arrive("ben", at)
-
-    ben.ui.follow(link)
-    ben.keep_screenshot("arrived-by-link")
-    ben.ui.sign_in("corp", "ben")
-    reading = ben.ui.open_operation("GET", REQUEST)
-    assert reading.value_of("request_id") == filed.json()["id"]
-    status, read = reading.execute()
-    reading.show()
-    ben.keep_screenshot("read")
-
-    assert (status, read["id"], read["justification"]) == (200, filed.json()["id"], JUSTIFICATION)
-    assert ben.ui.open_operation("POST", f"{REQUEST}/decisions").value_of("request_id") == filed.json()["id"]
-    assert (ben.foreign_requests, ben.complaints, ben.refusals) == ([], [], [])
-
-
-@pytest.mark.parametrize("linked", ["x", "<img src=x onerror=alert(1)>", "6f1c9a52-6a55-4b8e-9d5c-2f6f0f6f2b11x"])
-def test_nothing_but_an_id_is_filled_in(arrive: Arrive, site: str, linked: str) -> None:
-    ben = arrive("ben")
-    ben.ui.follow(f"{site}/docs?{urlencode({'request_id': linked})}#/Requests/readRequest")
-    assert ben.ui.open_operation("GET", REQUEST).value_of("request_id") == ""
     assert ben.complaints == []
 
 

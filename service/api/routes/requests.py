@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1/requests", tags=["Requests"])
 
 _ETAG: dict[int | str, dict[str, Any]] = {304: {"description": "Nothing has changed since the ETag that you sent."}}
 _FOR_PEOPLE: dict[int | str, dict[str, Any]] = {
-    303: {"description": "Only for a browser without a token: it is redirected to this request in Swagger UI."}
+    303: {"description": "Only for a browser without a token: it is redirected to this request at the desk."}
 }
 _LOCATION = {"Location": {"description": "The path of the request.", "schema": {"type": "string"}}}
 _LONGEST_KEY = 255

@@ -2,17 +2,6 @@
 // id is the service's business; Swagger UI only wants to have one.
 const page = document.getElementById("swagger-ui").dataset;
 
-// Whoever followed a link to a request finds its id filled in, wherever one is asked for. It can be nothing but an id.
-const linked = new URLSearchParams(window.location.search).get("request_id");
-const fillIn = (document) => {
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(linked)) return document;
-  const operations = Object.values(document.paths).flatMap((path) => Object.values(path));
-  for (const parameter of operations.flatMap((operation) => operation.parameters ?? [])) {
-    if (parameter.in === "path" && parameter.name === "request_id") parameter.example = linked;
-  }
-  return document;
-};
-
 // The page shows every request that it has sent, with a curl command to copy: the token is in neither.
 const withoutToken = (original) => (_state, path, method) => {
   const request = original(path, method);
@@ -43,7 +32,6 @@ SwaggerUIBundle({
     {
       statePlugins: {
         spec: {
-          wrapActions: { updateJsonSpec: (original) => (document) => original(fillIn(document)) },
           wrapSelectors: { requestFor: withoutToken, mutatedRequestFor: withoutToken },
         },
       },
