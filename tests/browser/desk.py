@@ -25,7 +25,7 @@ class Desk:
     @property
     def me(self) -> str:
         """The name of whoever is signed in."""
-        return self.page.locator(".somebody span").inner_text()
+        return self.page.locator(".somebody > span").inner_text()
 
     def sign_in(self, name: str, *, issuer: str = "corp", button: str = "Sign in with") -> Self:
         """In the window of the provider. The view that was asked for comes after it."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from browser.conftest import Arrive, Visitor
 from browser.desk import NOTHING
-from playwright.sync_api import Page, Route, ViewportSize, expect
+from playwright.sync_api import Locator, Page, Route, ViewportSize, expect
 from support.approvers import Installation
 from support.installation import commanded, serving
 from support.products import nodejs, openssh
@@ -105,6 +105,14 @@ def left_nothing(visitor: Visitor) -> None:
     assert visitor.desk.stored == NOTHING
 
 
+def copied(element: Locator) -> str:
+    """Select something as somebody does who copies it."""
+    text: str = element.evaluate(
+        "each => { getSelection().selectAllChildren(each); return getSelection().toString(); }"
+    )
+    return text
+
+
 def decided(page: Page) -> list[str]:
     """Note each decision that the page sends."""
     sent: list[str] = []
@@ -123,6 +131,8 @@ def test_two_people_approve_what_they_have_read(come: Come, desks: Desks, reques
         visitor.desk.press("Approve")
         expect(visitor.desk.heading).to_contain_text("Create a root access key")
         visitor.keep_screenshot("about-to-approve")
+        # The gaps are for the eye. Whoever copies the digest gets the digest.
+        assert copied(visitor.page.locator(".panel .id").first) == request_["digest"]
         assert not visitor.desk.is_too_wide
         visitor.desk.press("Approve without a signature")
         expect(visitor.page.get_by_text("You have approved this.")).to_be_visible()
@@ -313,6 +323,24 @@ def test_passkey_that_does_not_count_signs_nothing(come: Come, desks: Desks) -> 
     cleo.desk.press("Approve with a passkey")
     expect(cleo.desk.problem).to_contain_text("none of your keys that count")
     assert sent == []
+    left_nothing(cleo)
+
+
+def test_key_is_revoked_for_what_its_person_says_and_nothing_else(come: Come, desks: Desks) -> None:
+    erin = come("erin", "/keys")
+    register(erin, "lost")
+    card = erin.page.locator(".card", has_text="lost")
+    card.get_by_role("button", name="Revoke").click()
+    card.get_by_label("Why").select_option("compromised")
+    # Without a size it would be distrusted from the beginning.
+    card.get_by_label("Not to be trusted since").fill("yesterday")
+    card.get_by_role("button", name="Revoke the key").click()
+    expect(erin.desk.problem).to_contain_text("The size of the log is a whole number.")
+    card.get_by_label("Not to be trusted since").fill("1")
+    card.get_by_role("button", name="Revoke the key").click()
+    expect(erin.page.locator(".card", has_text="lost")).to_contain_text("not to be trusted from event 1 on")
+    (key,) = [each for each in desks.call("erin", "GET", "/v1/me/signing-keys")["items"] if each["name"] == "lost"]
+    assert (key["fault"], [each["reason"] for each in key["revocations"]]) == ("revoked", ["compromised"])
 
 
 def test_approver_without_a_passkey_is_led_to_the_terminal(come: Come, request_: Any) -> None:
@@ -341,6 +369,22 @@ def test_what_others_do_appears_by_itself_and_nothing_typed_is_lost(come: Come, 
     expect(dave.page.get_by_text("Meanwhile something has changed.")).to_contain_text("Approved, not executed")
     expect(dave.page.get_by_text("The service does not answer.")).to_have_count(0)
     expect(dave.page.get_by_label("Reason")).to_have_value("Who asked for this?")
+    dave.desk.press("Reject this request")
+    expect(dave.page.get_by_text("You have rejected this.")).to_be_visible()
+
+
+def test_sign_in_that_ends_in_the_background_takes_nothing_away(come: Come, desks: Desks, request_: Any) -> None:
+    dave = come("dave")
+    dave.page.clock.install()
+    dave.desk.follow(f"prod {request_['account']['account_id'][-2:]}")
+    dave.desk.press("Reject")
+    dave.page.get_by_label("Reason").fill("Who asked for this?")
+    dave.page.route("**/v1/requests/*", lambda route: route.fulfill(status=401, json={"code": "invalid_token"}))
+    dave.page.clock.run_for(16_000)
+    expect(dave.page.get_by_text("Your sign-in has ended.")).to_be_visible()
+    dave.page.unroute_all()
+    dave.desk.sign_in_with(desks.token("dave"))
+    expect(dave.page.get_by_text("Your sign-in has ended.")).to_have_count(0)
     dave.desk.press("Reject this request")
     expect(dave.page.get_by_text("You have rejected this.")).to_be_visible()
 
@@ -401,14 +445,13 @@ _AXE = """only => axe.run(only ? { runOnly: only } : {})
 @pytest.mark.skipif(not nodejs.is_there() and "CI" not in os.environ, reason="no axe here; `make node` installs it")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(come: Come, request_: Any, scheme: str) -> None:
-    axe = nodejs.package("axe-core/axe.min.js").read_text()
     dave = come("dave", color_scheme=scheme, viewport=PHONE if scheme == "dark" else {"width": 900, "height": 700})
+    dave.page.evaluate(nodejs.package("axe-core/axe.min.js").read_text())
 
     def check(what: str) -> None:
         dave.keep_picture(what if scheme == "light" else f"{what}-phone")
         unfold = "is => { for (const each of document.querySelectorAll('details')) each.open = is; }"
         dave.page.evaluate(unfold, True)  # noqa: FBT003
-        dave.page.evaluate(axe)
         found = dave.page.evaluate(_AXE, ["color-contrast"] if scheme == "dark" else None)
         dave.page.evaluate(unfold, False)  # noqa: FBT003
         assert (what, found) == (what, [])

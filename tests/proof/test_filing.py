@@ -178,7 +178,17 @@ def shown(filed: Filing) -> dict[str, Any]:
         "ticket": filed.ticket,
         "run_on_approval": filed.run_on_approval,
         "accept_lockout": filed.accept_lockout,
+        "clocks": {"lifetime": None if filed.lifetime is None else f"PT{filed.lifetime // timedelta(seconds=1)}S"},
     }
+
+
+SAID = {"account": "account", "clocks": "lifetime", "run_on_approval": "when it runs", "accept_lockout": "lock-out"}
+OTHER = {
+    "account": {"account_id": "x"},
+    "clocks": {"lifetime": "P1D"},
+    "requester": {"subject": "x"},
+    "recipient": {"subject": "x"},
+}
 
 
 def test_whatever_the_page_showed_differently_is_named(proofs: Proofs) -> None:
@@ -187,6 +197,13 @@ def test_whatever_the_page_showed_differently_is_named(proofs: Proofs) -> None:
     request = shown(filed)
     assert proofs.call(FILING, "differences", request, read) == []
     for name in request:
-        other = {"account_id": "other", "subject": "other"} if isinstance(request[name], dict) else "other"
-        named = "account_id" if name == "account" else name
-        assert proofs.call(FILING, "differences", request | {name: other}, read) == [named]
+        changed = request | {name: OTHER.get(name, "x")}
+        assert proofs.call(FILING, "differences", changed, read) == [SAID.get(name, name)]
+
+
+def test_lifetime_that_the_page_showed_is_compared(proofs: Proofs) -> None:
+    filed = filing(lifetime=timedelta(days=90))
+    read = proofs.call(FILING, "readFiling", text_of(filed))
+    shorter = {"clocks": {"lifetime": "P1D"}}
+    assert proofs.call(FILING, "differences", shown(filed) | {"clocks": {"lifetime": "P90D"}}, read) == []
+    assert proofs.call(FILING, "differences", shown(filed) | shorter, read) == ["lifetime"]

@@ -73,18 +73,6 @@ function parsed(text) {
 export const get = async (path, options) => (await call("GET", path, options)).body;
 export const post = async (path, body, options) => (await call("POST", path, { ...options, body })).body;
 
-/** All items of a list, page after page, at most `most`. `rest` says that there are more. */
-export async function everyPage(path, { query = {}, most = 500, signal } = {}) {
-  const items = [];
-  let cursor;
-  do {
-    const page = await get(path, { query: { limit: 100, ...query, cursor }, signal });
-    items.push(...page.items);
-    cursor = page.next_cursor;
-  } while (cursor && items.length < most);
-  return { items, rest: Boolean(cursor) };
-}
-
 /** Load a module of the page. Throws Offline, since a browser says nothing of why it could not. */
 export async function module(load) {
   try {

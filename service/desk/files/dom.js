@@ -20,6 +20,19 @@ export function fill(place, ...children) {
   place.replaceChildren(...flat(children));
 }
 
+/** Replace everything in `place` by its newer self: what was unfolded stays so, and the keyboard stays where it was. */
+export function redraw(place, ...children) {
+  const focused = place.contains(document.activeElement) ? nameOf(document.activeElement) : null;
+  const open = new Set([...place.querySelectorAll("details[open] > summary")].map(nameOf));
+  fill(place, ...children);
+  for (const each of place.querySelectorAll("summary, a[href]")) {
+    if (open.has(nameOf(each))) each.parentElement.open = true;
+    if (nameOf(each) === focused) each.focus({ preventScroll: true });
+  }
+}
+
+const nameOf = (element) => element.getAttribute("href") ?? element.textContent;
+
 function flat(children) {
   return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
 }

@@ -4,7 +4,7 @@ import { utf8 } from "./proof/bytes.js";
 import { readCanonical } from "./proof/canonical.js";
 import { hex, sha256 } from "./proof/digest.js";
 import { microsecondsOf } from "./proof/statement.js";
-import { duration } from "./format.js";
+import { duration, secondsOf } from "./format.js";
 import { texts } from "./texts.js";
 
 const DAY = 86_400_000_000;
@@ -143,10 +143,12 @@ function ago(age) {
  */
 export function differences(request, { filing, target, digest }) {
   const shown = {
-    id: request.id, digest: request.digest, operation: request.operation, account_id: request.account.account_id, target: request.target,
+    id: request.id, digest: request.digest, operation: request.operation, account_id: request.account.account_id,
+    target: request.target,
     requester: request.requester.subject, recipient: request.recipient.subject, justification: request.justification,
     ticket: request.ticket, run_on_approval: request.run_on_approval, accept_lockout: request.accept_lockout,
+    lifetime_seconds: request.clocks.lifetime === null ? undefined : secondsOf(request.clocks.lifetime),
   };
   const filed = { ...filing, target, digest };
-  return Object.keys(shown).filter((name) => shown[name] !== filed[name]);
+  return Object.keys(shown).filter((name) => shown[name] !== filed[name]).map((name) => texts.members[name]);
 }

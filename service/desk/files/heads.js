@@ -19,6 +19,11 @@ export async function compareHead(statement, signal) {
   return before?.size ?? null;
 }
 
+/** Throw Refused if this page has seen the log of the service, which has no name now. */
+export function checkStillUnnamed() {
+  if (service !== null) throw new Refused(texts.heads.noName);
+}
+
 async function beginsWith(before, log, signal) {
   if (log.size < before.size) return false;
   try {

@@ -2,7 +2,7 @@
 import { Offline, Problem, get, hasToken, module, onConnection } from "./api.js";
 import { problemNotice } from "./acting.js";
 import { button, el, fill, notice } from "./dom.js";
-import { tick } from "./format.js";
+import { tick, written } from "./format.js";
 import { root } from "./installation.js";
 import { addressOf, createRouter } from "./router.js";
 import { signOut } from "./session.js";
@@ -14,6 +14,8 @@ const TICK_SECONDS = 10;
 
 const place = el("main", { id: "content", tabindex: "-1" });
 const banner = el("div", { class: "banner", role: "status" });
+let isOffline = false;
+let hasEnded = false;
 const said = el("div", { class: "unseen-text", role: "status" });
 const somebody = el("div", { class: "somebody" });
 const nav = el("nav", { "aria-label": texts.nav.label });
@@ -51,8 +53,11 @@ const desk = {
   failed(error) {
     if (error instanceof Offline) return;
     if (error instanceof Problem && error.status === 401) {
+      // Once, so that nobody's half-typed token is cleared away.
+      if (hasEnded) return;
+      hasEnded = true;
       fill(banner, notice("warning", null, texts.signIn.ended, signInPanel(async () => {
-        fill(banner);
+        clearBanner();
         await desk.isSamePerson();
       })));
     } else {
@@ -63,7 +68,7 @@ const desk = {
 
 async function greet() {
   me = await get("/v1/me");
-  fill(somebody, el("span", {}, me.name), button(texts.signIn.out, () => {
+  fill(somebody, written(me.name), button(texts.signIn.out, () => {
     signOut();
     me = null;
     router.open();
@@ -72,7 +77,7 @@ async function greet() {
 
 async function show(view, params, query, signal) {
   current = signal;
-  fill(banner);
+  clearBanner();
   markPlace(view);
   place.setAttribute("aria-busy", "true");
   try {
@@ -112,13 +117,16 @@ function markPlace(view) {
     el("a", { href: addressOf(each.path), "aria-current": each === view && "page" }, each.nav)));
 }
 
+function clearBanner() {
+  isOffline = hasEnded = false;
+  fill(banner);
+}
+
 onConnection((isOnline) => {
-  const isSaid = banner.dataset.offline === "yes";
-  if (isOnline && isSaid) {
-    delete banner.dataset.offline;
-    fill(banner);
-  } else if (!isOnline && !isSaid) {
-    banner.dataset.offline = "yes";
+  if (isOnline && isOffline) {
+    clearBanner();
+  } else if (!isOnline && !isOffline && !hasEnded) {
+    isOffline = true;
     fill(banner, notice("warning", null, texts.connection.offline));
   }
 });

@@ -3,7 +3,7 @@
 // The window hands its code back over a BroadcastChannel of this origin: no storage, and no link between the windows
 // that a provider could cut. A reload of the page forgets the token.
 import { root } from "./installation.js";
-import { Problem, call, setToken } from "./api.js";
+import { Offline, Problem, call, setToken } from "./api.js";
 
 const CHANNEL = "rootquorum-sign-in";
 
@@ -60,17 +60,25 @@ function answer(state, signal) {
 }
 
 async function exchanged(issuer, form, signal) {
-  const sent = await fetch(`${root}/sign-in/${encodeURIComponent(issuer)}/token`, {
-    method: "POST", body: new URLSearchParams(form), signal, credentials: "omit", cache: "no-store", redirect: "error",
-  });
-  const body = await sent.json();
+  let sent, body;
+  try {
+    sent = await fetch(`${root}/sign-in/${encodeURIComponent(issuer)}/token`, {
+      method: "POST", body: new URLSearchParams(form), signal, credentials: "omit", cache: "no-store", redirect: "error",
+    });
+    body = await sent.json();
+  } catch {
+    signal.throwIfAborted();
+    throw new Offline();
+  }
   if (sent.ok) return body.access_token;
   throw new Problem(sent.status, { ...body, code: body.code ?? "not_signed_in", detail: body.detail ?? body.error_description });
 }
 
 /** Sign in with a token that somebody pasted. Throws Problem or Offline if it is none. */
 export async function signInWith(pasted) {
-  setToken(pasted.trim());
+  const token = pasted.trim();
+  if (!/^[!-~]+$/.test(token)) throw new Problem(0, { code: "no_token" });
+  setToken(token);
   try {
     await call("GET", "/v1/me");
   } catch (error) {

@@ -13,12 +13,11 @@ export function signInPanel(then) {
     fill(said, meanwhile && el("p", {}, meanwhile));
     try {
       await how();
+      fill(said);
+      await then();
     } catch (error) {
       if (error.name !== "AbortError") fill(said, notice("problem", null, el("p", {}, why(error))));
-      return;
     }
-    fill(said);
-    await then();
   }
 
   const { box, input } = field(texts.signIn.tokenLabel, {
@@ -45,6 +44,7 @@ function why(error) {
   if (error instanceof Offline) return texts.connection.offline;
   if (!(error instanceof Problem)) throw error;
   if (error.code === "popup_blocked") return texts.signIn.blocked;
+  if (error.code === "no_token") return texts.signIn.noToken;
   return error.code === "not_signed_in" ? texts.signIn.refused(error.detail) : error.detail;
 }
 

@@ -30,6 +30,7 @@ export const texts = {
     tokenHint: "An API token, or a token of your provider. It is shown as dots.",
     tokenButton: "Sign in with the token",
     out: "Sign out",
+    noToken: "This is no token. A token is one line of letters, digits and signs, without spaces.",
     blocked: "Your browser has blocked the window. Allow windows for this page, and try again.",
     refused: (why) => `The provider signed nobody in: ${why || "no code"}.`,
     another: "You are now signed in as somebody else. The page is shown anew.",
@@ -237,6 +238,21 @@ export const texts = {
     back: "All that waits for you",
   },
 
+  members: {
+    id: "id",
+    digest: "digest",
+    operation: "operation",
+    account_id: "account",
+    target: "target",
+    requester: "requester",
+    recipient: "recipient",
+    justification: "justification",
+    ticket: "ticket",
+    run_on_approval: "when it runs",
+    accept_lockout: "lock-out",
+    lifetime_seconds: "lifetime",
+  },
+
   demands: {
     approvals: "approvals",
     quorum: "quorum",
@@ -297,6 +313,7 @@ export const texts = {
     anotherService: (before, now) =>
       `STOP. This service was ${before}, and now says that it is ${now}. Nothing was signed. Tell the auditors, by another way than this service.`,
     empty: "The service's log is empty. Nothing was signed.",
+    noName: "STOP. This service's log had a name before, and now has none. Nothing was sent. Tell the auditors, by another way than this service.",
     anotherLog: (size) =>
       `STOP. The service does not prove that its log begins with the ${size.toLocaleString("en")} events that this page saw before. ` +
       "Nothing was signed. Tell the auditors, by another way than this service.",
@@ -348,7 +365,7 @@ export const texts = {
     registerButton: "Make the passkey",
     registeredNow: "The passkey is registered.",
     endorse: "Endorse",
-    endorseLead: (name) => `Call ${name}, or meet them. Let them read the words of their key from their own screen, and compare each.`,
+    endorseLead: "Call this person, or meet them. Let them read the words of their key from their own screen, and compare each:",
     compared: "I have compared all words with this person, by another way than this service.",
     notCompared: "Compare the words first. Nothing was signed.",
     endorseButton: "Endorse with my passkey",
@@ -360,6 +377,7 @@ export const texts = {
     reason: { retired: "It is no longer used", compromised: "It may be in somebody else's hands" },
     since: "Not to be trusted since",
     sinceHint: "Only for one in somebody else's hands: a size of the log from before that. Without it, nothing that it ever endorsed counts.",
+    sinceWrong: "The size of the log is a whole number. Nothing was sent.",
     revokeButton: "Revoke the key",
   },
 };

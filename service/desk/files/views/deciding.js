@@ -5,6 +5,7 @@ import { acted, problemNotice } from "../acting.js";
 import { button, el, field, fill, folded, form, notice, rows } from "../dom.js";
 import { accountId, clock, duration, grouped, ticket, written } from "../format.js";
 import { differences, effectOf, readFiling, warningsOf } from "../filing.js";
+import { checkStillUnnamed } from "../heads.js";
 import { canonicalText } from "../proof/canonical.js";
 import { checkStatement, passkeysOf, sign } from "../signing.js";
 import { texts } from "../texts.js";
@@ -77,8 +78,9 @@ async function toApprove(desk, request) {
   try {
     given = await get(`/v1/requests/${request.id}/statement`, { query: { decision: "approve" }, signal });
   } catch (error) {
-    if (error instanceof Problem && ["log_without_name", "machine_may_not_decide"].includes(error.code)) return null;
-    throw error;
+    if (!(error instanceof Problem && error.code === "log_without_name")) throw error;
+    checkStillUnnamed();
+    return null;
   }
   const filed = await readFiling(given.filing);
   if (filed === null) throw new Refused(said.notComputed);

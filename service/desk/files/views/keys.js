@@ -114,7 +114,7 @@ function endorsing(desk, key, own) {
     const problem = el("div");
     if (!own) return panel(said.endorse, el("p", {}, said.cannotEndorse), button(texts.deciding.cancel, close));
     const compared = el("input", { type: "checkbox" });
-    return panel(said.endorse, el("p", {}, said.endorseLead(key.person.name)),
+    return panel(said.endorse, el("p", {}, said.endorseLead, " ", person(key.person)),
       form(() => acted(desk, problem, () => endorse(desk, key, own, compared.checked)),
         el("label", { class: "check" }, compared, said.compared),
         el("div", { class: "actions" }, el("button", { class: "primary" }, said.endorseButton), button(texts.deciding.cancel, close))),
@@ -141,10 +141,17 @@ function revoking(desk, key, path) {
     const problem = el("div");
     const reason = field(said.why, { kind: "select", options: Object.entries(said.reason) });
     const since = field(said.since, { hint: said.sinceHint, inputmode: "numeric", autocomplete: "off" });
+    const isStolen = () => reason.input.value === "compromised";
+    since.box.hidden = true;
+    reason.input.addEventListener("change", () => {
+      since.box.hidden = !isStolen();
+    });
     return panel(said.revoke, el("p", {}, said.revokeLead),
       form(() => acted(desk, problem, async () => {
-        const isStolen = reason.input.value === "compromised" && since.input.value.trim() !== "";
-        const body = { reason: reason.input.value, ...(isStolen ? { since: Number(since.input.value) } : {}) };
+        const size = isStolen() ? since.input.value.trim() : "";
+        // Without a size nothing that the key endorsed would count: nothing but an empty field means that.
+        if (!/^\d{0,15}$/.test(size)) throw new Refused(said.sinceWrong);
+        const body = { reason: reason.input.value, ...(size ? { since: Number(size) } : {}) };
         await post(`${path}/${key.id}/revocation`, body);
         desk.reload();
       }), reason.box, since.box,

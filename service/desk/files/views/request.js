@@ -1,5 +1,5 @@
 import { Refused, call, module } from "../api.js";
-import { button, el, fill, folded, notice } from "../dom.js";
+import { button, el, fill, folded, notice, redraw } from "../dom.js";
 import { account, grouped } from "../format.js";
 import { live } from "../live.js";
 import { signInPanel } from "../sign-in.js";
@@ -34,7 +34,7 @@ export default async function show(desk, { params, signal }) {
     shown = found;
     fill(heading, texts.operation[found.operation], " · ", account(found.account),
       found.target && [" · ", grouped(found.target, 4)]);
-    fill(read, facts(found));
+    redraw(read, facts(found));
     // Whoever is writing something keeps it, and hears what has happened.
     if (!isOpen) drawActs();
     if (isNews) fill(news, notice("note", null, el("p", {}, said.changed(texts.status[found.status]))));

@@ -1,5 +1,5 @@
 import { call } from "../api.js";
-import { el, fill } from "../dom.js";
+import { el, redraw } from "../dom.js";
 import { live } from "../live.js";
 import { texts } from "../texts.js";
 import { requestList } from "./list.js";
@@ -18,7 +18,7 @@ export default async function show(desk, { signal }) {
     load: (etag) => call("GET", "/v1/requests", { query: { awaiting: "me", limit: 100 }, etag, signal }),
     draw({ items, next_cursor: more }) {
       const sorted = [...items].sort((one, other) => deadline(one) - deadline(other));
-      fill(place,
+      redraw(place,
         sorted.length ? requestList(sorted) : el("p", { class: "empty" }, texts.list.nothingWaits),
         more && el("p", {}, texts.list.moreWait));
       // Whoever hears the page hears its heading first, and later what has changed.
