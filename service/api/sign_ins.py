@@ -89,7 +89,7 @@ def _too_many() -> TooMany:
 
 @dataclass(frozen=True, slots=True)
 class SignIns:
-    """The ways to sign in. `browsers` are the issuers that Swagger UI can use, by their names in the settings."""
+    """The ways to sign in. `browsers` are the issuers that the pages can use, by their names in the settings."""
 
     verifier: Verifier = field(default_factory=lambda: Verifier(()))
     browsers: Mapping[str, BrowserClient] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Sign-in from Swagger UI: authorization code with PKCE (RFC 7636), relayed by this service.
+"""Sign-in from the desk and Swagger UI: authorization code with PKCE (RFC 7636), relayed by this service.
 
 The browser's requests go to this service only; just the sign-in window opens the provider's page. So no provider needs
 to allow our page (CORS), and our page needs no other host (Content-Security-Policy).

@@ -208,7 +208,7 @@ def _alike(context: Context) -> Iterator[Remark]:
 
 
 def _issuer(name: str, issuer: IssuerSettings, provider: Provider) -> Iterator[Remark]:
-    """Check an issuer's metadata and keys and, if people sign in from Swagger UI, what that requires."""
+    """Check an issuer's metadata and keys and, if people sign in from the pages, what that requires."""
     subject = f"issuer {name}"
     try:
         found = provider.discover()
@@ -227,7 +227,7 @@ def _issuer(name: str, issuer: IssuerSettings, provider: Provider) -> Iterator[R
 def _client(subject: str, issuer: IssuerSettings, provider: Provider, found: Discovered) -> Iterator[Remark]:
     for name in ("authorization_endpoint", "token_endpoint"):
         if not provider.is_usable(found.metadata.get(name)):
-            advice = "Nobody can sign in from Swagger UI. Remove client_id, or have the provider fixed."
+            advice = "Nobody can sign in at the desk or in Swagger UI. Remove client_id, or have the provider fixed."
             yield Remark(subject, f"Its metadata names no {name}, or one without https.", advice)
     offered = found.metadata.get("token_endpoint_auth_methods_supported")
     if issuer.client_secret is not None and isinstance(offered, list) and not {BASIC, POST} & set(map(str, offered)):

@@ -35,8 +35,8 @@ _LEFT = (
     ),
 )
 _HINTS = (
-    "Enter a token at the button Authorize, then try GET /v1/requests with awaiting = me.",
-    "Read a request before you decide: its digest is what you approve.",
+    "Paste a token at the desk: it shows what waits for that person.",
+    "Open a request and approve it: the page computes the digest of what you approve.",
     "Approve as its requester, or approve twice with one token, and read the refusal.",
     "Reject one, with a comment; then look at it as Frank in GET /v1/audit/events.",
 )
@@ -44,7 +44,8 @@ _HINTS = (
 
 def stay(console: Console, http: httpx.Client, tokens: dict[str, Secret]) -> None:
     """File the requests, print who can do what, and wait for Ctrl-C. Raise HTTPError."""
-    console.print(f"\nSwagger UI: {http.base_url.join('/docs')}\n", markup=False, soft_wrap=True)
+    console.print(f"\nDesk: {http.base_url.join('/desk')}", markup=False, soft_wrap=True)
+    console.print(f"Swagger UI: {http.base_url.join('/docs')}\n", markup=False, soft_wrap=True)
     for subject, token in tokens.items():
         roles = ", ".join(_call(http, token, "GET", "/v1/me")["roles"])
         console.print(f"{subject:>6}  {roles}\n        {token.reveal()}", markup=False, soft_wrap=True)

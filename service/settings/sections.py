@@ -389,7 +389,7 @@ class IssuerSettings(_Section):
     `discovery_url` overrides the address of its metadata, `discovery_issuer` the issuer that the metadata must name.
     `person_claim` is the claim that is the same for all logins of one human. `groups_absent` says what a token without
     groups means. `people_have` distinguishes people from machines if no standard claim does. `client_id` enables
-    sign-in from Swagger UI; `sends` selects which of the two returned tokens is used.
+    sign-in from the pages; `sends` selects which of the two returned tokens is used.
     """
 
     url: Annotated[str, AfterValidator(_check_issuer)]

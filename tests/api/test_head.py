@@ -11,7 +11,16 @@ from support.witness import DOCUMENT
 
 GETS = [path for path, operations in DOCUMENT["paths"].items() if "get" in operations]
 POSTS = [path for path, operations in DOCUMENT["paths"].items() if "get" not in operations]
-PAGES = ["/docs", "/docs/oauth2-redirect", "/openapi.json", "/docs/assets/swagger-ui.css", "/docs/files/start.js"]
+PAGES = [
+    "/desk",
+    "/desk/requests/x",
+    "/desk/files/main.js",
+    "/docs",
+    "/docs/oauth2-redirect",
+    "/openapi.json",
+    "/docs/assets/swagger-ui.css",
+    "/docs/files/start.js",
+]
 QUERIES: dict[str, dict[str, Any]] = {
     "/v1/audit/proofs/inclusion": {"seq": 1},
     "/v1/audit/proofs/consistency": {"first": 1},
@@ -62,6 +71,8 @@ def test_head_is_no_operation_of_the_contract() -> None:
         ("/v1/requests", "GET, HEAD, POST"),
         ("/docs", "GET, HEAD"),
         ("/docs/files/start.js", "GET, HEAD"),
+        ("/desk", "GET, HEAD"),
+        ("/desk/files/main.js", "GET, HEAD"),
         ("/", "GET, HEAD"),
     ],
 )

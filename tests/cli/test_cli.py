@@ -247,7 +247,7 @@ def test_the_kept_demo_leaves_a_request_for_each_person_to_try(folder: Path, num
         while "Ctrl-C ends it" not in (line := demo.stdout.readline()):
             assert line, told
             told += line
-        assert f"Swagger UI: http://127.0.0.1:{port}/docs\n" in told
+        assert f"Desk: http://127.0.0.1:{port}/desk\nSwagger UI: http://127.0.0.1:{port}/docs\n" in told
         tokens = re.findall(r"^ +(\w+)  [a-z, ]+\n +(rqp_\w{46})$", told, re.MULTILINE)
         waiting = {
             person: httpx.get(

@@ -1,4 +1,4 @@
-"""The sign-in from Swagger UI: the two endpoints of its OAuth 2.0 flow, which stand in for the provider's."""
+"""The sign-in from the pages: the two endpoints of its OAuth 2.0 flow, which stand in for the provider's."""
 
 from typing import Annotated, Literal
 from urllib.parse import parse_qs
