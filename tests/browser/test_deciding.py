@@ -373,6 +373,20 @@ def test_what_others_do_appears_by_itself_and_nothing_typed_is_lost(come: Come, 
     expect(dave.page.get_by_text("You have rejected this.")).to_be_visible()
 
 
+def test_failure_in_the_background_is_said_while_it_lasts(come: Come) -> None:
+    dave = come("dave")
+    dave.page.clock.install()
+    dave.desk.follow("Mine")
+    expect(dave.desk.heading).to_have_text("Mine")
+    problem = {"code": "unavailable", "title": "Not now", "detail": "The database does not answer."}
+    dave.page.route("**/v1/requests?*", lambda route: route.fulfill(status=503, json=problem))
+    dave.page.clock.run_for(16_000)
+    expect(dave.page.locator(".banner")).to_contain_text("The database does not answer.")
+    dave.page.unroute_all(behavior="wait")
+    dave.page.clock.run_for(16_000)
+    expect(dave.page.locator(".banner")).to_be_empty()
+
+
 def test_sign_in_that_ends_in_the_background_takes_nothing_away(come: Come, desks: Desks, request_: Any) -> None:
     dave = come("dave")
     dave.page.clock.install()

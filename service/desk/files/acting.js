@@ -15,7 +15,7 @@ export function problemNotice(error, retry) {
     return notice("problem", error.title || texts.problem.title, el("p", {}, error.detail),
       error.errors.length > 0 && el("ul", {}, error.errors.map(({ location, reason }) =>
         el("li", {}, texts.problem.field(location.join(" › "), reason)))),
-      error.status >= 500 && again);
+      (error.status >= 500 || error.status === 429) && again);
   }
   console.error(error);
   return notice("problem", texts.problem.fault, el("p", {}, texts.problem.faultLead));

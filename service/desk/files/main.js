@@ -16,6 +16,7 @@ const place = el("main", { id: "content", tabindex: "-1" });
 const banner = el("div", { class: "banner", role: "status" });
 let isOffline = false;
 let hasEnded = false;
+let isTrouble = false;
 const said = el("div", { class: "unseen-text", role: "status" });
 const somebody = el("div", { class: "somebody" });
 const nav = el("nav", { "aria-label": texts.nav.label });
@@ -49,8 +50,9 @@ const desk = {
     router.open();
     return false;
   },
-  /** A failure in the background: the page stays as it is, and says so above. */
+  /** A failure in the background, or null for a success: the page stays as it is, and says so above. */
   failed(error) {
+    if (error === null) return isTrouble && clearBanner();
     if (error instanceof Offline) return;
     if (error instanceof Problem && error.status === 401) {
       // Once, so that nobody's half-typed token is cleared away.
@@ -61,6 +63,8 @@ const desk = {
         await desk.isSamePerson();
       })));
     } else {
+      // A refusal of the page itself stays: no later answer takes it back.
+      isTrouble = error instanceof Problem;
       fill(banner, problemNotice(error));
     }
   },
@@ -118,7 +122,7 @@ function markPlace(view) {
 }
 
 function clearBanner() {
-  isOffline = hasEnded = false;
+  isOffline = hasEnded = isTrouble = false;
   fill(banner);
 }
 

@@ -13,7 +13,6 @@ export const texts = {
   none: "none",
   unknown: "not known",
   yes: "yes",
-  no: "no",
 
   nav: { waiting: "Waiting for you", mine: "Mine", all: "All", keys: "Keys", label: "Views" },
   footer: { api: "The API, in Swagger UI" },
@@ -163,7 +162,6 @@ export const texts = {
     observedAt: "Looked at",
     noKeys: "The root user has no access key.",
     key: "Access key",
-    keyStatus: "Status",
     created: "Created",
     lastUsed: "Last used",
     neverUsed: "never, as far as AWS reports; that lags by hours",
@@ -235,7 +233,6 @@ export const texts = {
     nothing: "Nothing, at the moment.",
     notAllowed: "What you cannot do, and why",
     changed: (status) => `Meanwhile something has changed. The status is: ${status}.`,
-    back: "All that waits for you",
   },
 
   members: {
