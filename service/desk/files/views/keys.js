@@ -14,7 +14,9 @@ export default async function show(desk, { signal }) {
   const [own, others] = [await get("/v1/me/signing-keys", { signal }), await everybodys(signal)];
   const mine = desk.me().subject;
   const hasVote = passkeysOf(own.items.filter(({ counts }) => counts)).length > 0;
-  const theirs = others?.filter((key) => key.person.subject !== mine);
+  // Those that wait for an endorsement come first.
+  const waits = ({ fault }) => (fault === "not-endorsed" ? 0 : 1);
+  const theirs = others?.filter((key) => key.person.subject !== mine).sort((one, other) => waits(one) - waits(other));
   return el("div", {},
     el("h1", { tabindex: "-1" }, texts.nav.keys),
     el("p", {}, said.lead),
@@ -114,7 +116,7 @@ function endorsing(desk, key, own) {
     const problem = el("div");
     if (!own) return panel(said.endorse, el("p", {}, said.cannotEndorse), button(texts.deciding.cancel, close));
     const compared = el("input", { type: "checkbox" });
-    return panel(said.endorse, el("p", {}, said.endorseLead, " ", person(key.person)),
+    return panel(said.endorse, el("p", {}, said.endorseWho, " ", person(key.person), ". ", said.endorseLead),
       form(() => acted(desk, problem, () => endorse(desk, key, own, compared.checked)),
         el("label", { class: "check" }, compared, said.compared),
         el("div", { class: "actions" }, el("button", { class: "primary" }, said.endorseButton), button(texts.deciding.cancel, close))),
