@@ -73,7 +73,7 @@ def filings(draw: st.DrawFn) -> Filing:
 def test_effect_and_warnings_are_those_of_the_service(proofs: Proofs, filed: Filing) -> None:
     read = proofs.call(FILING, "readFiling", text_of(filed))
     assert read["digest"] == filed.digest
-    assert proofs.call(FILING, "effectOf", read) == effect(filed, lambda subject: subject)
+    assert proofs.call("briefing", "effectOf", read["filing"]) == effect(filed, lambda subject: subject)
     expected = warnings(filed.operation, filed.observed, accept_lockout=filed.accept_lockout)
     assert proofs.call(FILING, "warningsOf", read) == [caution.detail for caution in expected]
 

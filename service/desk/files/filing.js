@@ -1,28 +1,22 @@
 // What was filed, read from its canonical document: the page shows before a signature what stands here, and nothing
-// else. `service/domain/briefing.py` says the same in the same words; a test holds the two together.
+// else. The warnings are those of `service/domain/briefing.py`, in the same words; a test holds the two together.
+import { EFFECTS } from "./proof/briefing.js";
 import { utf8 } from "./proof/bytes.js";
 import { readCanonical } from "./proof/canonical.js";
 import { hex, sha256 } from "./proof/digest.js";
 import { microsecondsOf } from "./proof/statement.js";
-import { duration, secondsOf } from "./format.js";
+import { secondsOf } from "./format.js";
 import { texts } from "./texts.js";
 
 const DAY = 86_400_000_000;
 const RECENTLY = 90 * DAY; // probably still in use
-const TARGETS = {
-  deactivate_access_key: "access_key_id",
-  activate_access_key: "access_key_id",
-  delete_access_key: "access_key_id",
-  deactivate_mfa_device: "serial_number",
-  delete_signing_certificate: "certificate_id",
-};
 const LETS_IN = new Set(["create_access_key", "allow_password_recovery"]);
 
 const TEXT = (value) => typeof value === "string";
 const MAYBE_TEXT = (value) => value === null || TEXT(value);
 const FLAG = (value) => typeof value === "boolean";
 const MAYBE_FLAG = (value) => value === null || FLAG(value);
-const NUMBER = (value) => typeof value === "number";
+const NUMBER = (value) => Number.isInteger(value) && value >= 0;
 const TIME = (value) => TEXT(value) && !Number.isNaN(microsecondsOf(value));
 const MAYBE_TIME = (value) => value === null || TIME(value);
 const ANY = () => true;
@@ -50,7 +44,8 @@ const PLACEMENT = only({
   name: MAYBE_TEXT, units: nullOr(listOf(TEXT)), tags: nullOr(listOf(only({ key: TEXT, value: TEXT }))),
 });
 const MEMBERS = {
-  id: TEXT, account_id: TEXT, access_key_id: (value) => value === null, operation: TEXT, requester: TEXT, requester_kind: TEXT, recipient: TEXT,
+  id: TEXT, account_id: TEXT, access_key_id: (value) => value === null, operation: TEXT, requester: TEXT,
+  requester_kind: TEXT, recipient: TEXT,
   justification: TEXT, ticket: MAYBE_TEXT, run_on_approval: FLAG, accept_lockout: FLAG, quorum: NUMBER, filed_at: TIME,
   approve_by: TIME, execution_window_seconds: NUMBER, receipt_window_seconds: NUMBER, rollback_grace_seconds: NUMBER,
   lifetime_seconds: maybe(NUMBER), demands: maybe(listOf(DEMAND)), placement: maybe(PLACEMENT),
@@ -69,41 +64,11 @@ export async function readFiling(text) {
   } catch {
     return null;
   }
-  const name = TARGETS[filing?.operation];
-  const isKnown = Object.hasOwn(texts.effect, filing?.operation ?? "")
-    && only(name ? { ...MEMBERS, [name]: TEXT } : MEMBERS)(filing);
+  const isOperation = typeof filing?.operation === "string" && Object.hasOwn(EFFECTS, filing.operation);
+  const [, name] = isOperation ? EFFECTS[filing.operation] : [];
+  const isKnown = isOperation && only(name ? { ...MEMBERS, [name]: TEXT } : MEMBERS)(filing);
   return isKnown ? { filing, target: name ? filing[name] : null, digest: hex(await sha256(bytes)) } : null;
 }
-
-/** Say in whole sentences what a filing does. People stand there by their subjects. */
-export function effectOf({ filing, target }) {
-  const said = texts.effects;
-  const window = said.window(duration(filing.execution_window_seconds));
-  const [requester, recipient] = [filing.requester, filing.recipient].map((each) => `"${bare(each)}"`);
-  const asks = filing.requester_kind === "machine" ? `${said.machine} ${requester}` : requester;
-  const isOne = filing.requester === filing.recipient;
-  const done = texts.effect[filing.operation].replace("{}", () => target);
-  if (filing.operation === "create_access_key") {
-    const gone = said.gone(duration(filing.rollback_grace_seconds));
-    const within = said.within(duration(filing.receipt_window_seconds));
-    const lives = filing.lifetime_seconds === undefined
-      ? said.endless(within, gone)
-      : said.lives(duration(filing.lifetime_seconds), within, gone);
-    return [done, lives, said.secret(recipient, window), isOne ? said.onePerson : said.askedBy(asks)].join(" ");
-  }
-  const runs = filing.run_on_approval ? said.byItself : said.runs(isOne ? asks : `${asks} or ${recipient}`, window);
-  return [done, runs, ...(isOne && filing.requester_kind === "person" ? [said.onePerson] : [])].join(" ");
-}
-
-// As `quoted` of `service/domain/text.py`: no mark ends the quotation, and nothing hides or reorders its surroundings.
-function bare(name) {
-  const plain = name.replace(/[<>"`*[\]|\\\uff02\u2033\u201e\u301d\u301e\u301f\p{Pi}\p{Pf}]/gu, "");
-  const seen = plain.replace(UNSEEN, "").replace(/[^\S ]/g, "");
-  return [...seen].slice(0, 100).join("").replace(/^ +| +$/g, "");
-}
-
-const UNSEEN =
-  /[\p{C}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0000}-\u{e0fff}]/gu;
 
 /** What to weigh before a yes, from the account as it was when the request was filed. */
 export function warningsOf({ filing, target }) {
@@ -114,7 +79,7 @@ export function warningsOf({ filing, target }) {
   if (LETS_IN.has(operation) && observed.mfa_enabled === false) found.push(said.noMfa);
   const devices = observed.mfa_devices;
   if (operation === "deactivate_mfa_device" && devices?.length === 1 && devices[0] === target) found.push(said.lastMfa);
-  const key = TARGETS[operation] === "access_key_id" && observed.keys.find((each) => each.access_key_id === target);
+  const key = EFFECTS[operation][1] === "access_key_id" && observed.keys.find((each) => each.access_key_id === target);
   if (key && operation !== "activate_access_key") found.push(...ofKey(operation, key, observed));
   if (filing.accept_lockout) found.push(said.lockout);
   return found;

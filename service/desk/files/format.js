@@ -1,5 +1,6 @@
 // Values as people read them. Whatever others wrote is shown literally; what cannot be seen is made visible.
 import { el } from "./dom.js";
+import { inWords } from "./proof/briefing.js";
 import { texts } from "./texts.js";
 
 // Control, format (bidirectional, zero-width), surrogate, private use, unassigned, separators of lines, and the
@@ -41,18 +42,8 @@ export function ticket(text) {
   return el("a", { href: url.href, rel: "noreferrer noopener", target: "_blank" }, written(text));
 }
 
-const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
-
 /** Seconds in words, exactly, such as "1 day 2 hours". */
-export function duration(seconds) {
-  let rest = seconds;
-  const said = UNITS.map(([unit, size]) => {
-    const count = Math.floor(rest / size);
-    rest -= count * size;
-    return count ? texts.count(count, unit) : null;
-  }).filter(Boolean);
-  return said.join(" ") || texts.count(0, "second");
-}
+export const duration = inWords;
 
 const PERIOD = /^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/;
 
@@ -71,8 +62,7 @@ export function fromNow(at, now = Date.now()) {
   const seconds = Math.round((new Date(at).getTime() - now) / 1000);
   const away = Math.abs(seconds);
   if (away < 60) return seconds > 0 ? texts.soon : texts.justNow;
-  const [, size] = UNITS.find(([, each]) => away >= each);
-  const words = duration(size === 60 ? away - (away % 60) : away - (away % (size === 86400 ? 3600 : 60)));
+  const words = inWords(away - (away % (away >= 86_400 ? 3600 : 60)));
   return seconds >= 0 ? texts.in(words) : texts.ago(words);
 }
 

@@ -5,7 +5,6 @@ const plural = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} 
 export const texts = {
   title: "Rootquorum",
   skip: "Skip to the content",
-  count: (count, unit) => plural(count, unit),
   in: (words) => `in ${words}`,
   ago: (words) => `${words} ago`,
   soon: "within a minute",
@@ -102,39 +101,7 @@ export const texts = {
     delete_signing_certificate: "Delete a signing certificate of root",
   },
 
-  // What an operation does. As in `service/domain/operation.py`; `{}` is its target.
-  effect: {
-    create_access_key: "The root user gets a new access key that can do anything in the account.",
-    deactivate_access_key: "Whatever uses the root access key {} stops working, until the key is activated again.",
-    activate_access_key: "Whoever holds the secret of the root access key {} can use it again.",
-    delete_access_key: "The root access key {} stops working for good. It cannot be brought back.",
-    delete_login_profile:
-      "The root user's password is deleted. Nobody can sign in to the console as root, or recover the password, until " +
-      "password recovery is allowed again.",
-    allow_password_recovery:
-      "The root user may have a password again. Whoever reads the mail of the account's root e-mail address can set one " +
-      "by the console's password recovery, and then sign in as root.",
-    deactivate_mfa_device:
-      "The root user signs in without the MFA device {} from now on. Without another one the password alone is enough.",
-    delete_signing_certificate:
-      "Requests signed with the X.509 certificate {} of the root user are refused for good.",
-  },
-
   // As in `service/domain/briefing.py`.
-  effects: {
-    machine: "the machine",
-    window: (time) => `within ${time} of the last approval`,
-    gone: (grace) => `the service deactivates it by itself, and deletes it ${grace} later.`,
-    within: (window) => `its arrival is confirmed within ${window}`,
-    endless: (within, gone) => `It has no end: it works until somebody deletes it. Unless ${within}, ${gone}`,
-    lives: (lifetime, within, gone) =>
-      `It works for ${lifetime}; then ${gone} The same happens unless ${within}.`,
-    secret: (recipient, window) => `Its secret goes to ${recipient} alone, who executes the request ${window}.`,
-    askedBy: (requester) => `It was asked for by ${requester}.`,
-    onePerson: "Requester and recipient are one person.",
-    byItself: "It runs by itself, as soon as the last approval is in.",
-    runs: (people, window) => `It runs when ${people} executes it, ${window}.`,
-  },
   cautions: {
     keysExist: (count) => `The root user has ${count === 1 ? "one access key" : `${count} access keys`} already.`,
     noMfa: "The root user has no MFA device.",

@@ -4,8 +4,9 @@ import { Problem, Refused, get, post } from "../api.js";
 import { acted, problemNotice } from "../acting.js";
 import { button, el, field, fill, folded, form, notice, rows } from "../dom.js";
 import { accountId, clock, duration, grouped, ticket, written } from "../format.js";
-import { differences, effectOf, readFiling, warningsOf } from "../filing.js";
+import { differences, readFiling, warningsOf } from "../filing.js";
 import { checkStillUnnamed } from "../heads.js";
+import { effectOf } from "../proof/briefing.js";
 import { canonicalText } from "../proof/canonical.js";
 import { checkStatement, passkeysOf, sign } from "../signing.js";
 import { texts } from "../texts.js";
@@ -112,7 +113,7 @@ function read({ filed, said: statement, seen }) {
       [texts.request.ticket, filing.ticket && ticket(filing.ticket)]),
     rest(filed, statement),
     warningsOf(filed).map((each) => notice("warning", texts.request.warning, el("p", {}, each))),
-    el("p", { class: "effect" }, written(effectOf(filed))),
+    el("p", { class: "effect" }, written(effectOf(filing))),
   ];
 }
 

@@ -1,0 +1,98 @@
+/** Puts a filing into the words that approvers read (`service/domain/briefing.py`), and makes texts of others safe. */
+
+// Invisible letters and controls, as in `service/domain/text.py`.
+const UNSEEN =
+  /[\p{C}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0000}-\u{e0fff}]/gu;
+const MARKUP = /[<>"`*[\]|\\\uff02\u2033\u201e\u301d\u301e\u301f\p{Pi}\p{Pf}]/gu;
+const NOT_PRINTABLE = /(?! )\p{Z}/gu;
+// What Python splits lines of words at.
+const SPACE = /(?:(?!\ufeff)[\s\x1c-\x1f\x85])+/gu;
+const LONGEST_NAME = 100;
+const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
+const ONE_PERSON = "Requester and recipient are one person.";
+
+/** What each operation does, in whole sentences; `{}` is its target. And the member of a filing with the target. */
+export const EFFECTS = {
+  create_access_key: ["The root user gets a new access key that can do anything in the account.", null],
+  deactivate_access_key: [
+    "Whatever uses the root access key {} stops working, until the key is activated again.", "access_key_id",
+  ],
+  activate_access_key: ["Whoever holds the secret of the root access key {} can use it again.", "access_key_id"],
+  delete_access_key: ["The root access key {} stops working for good. It cannot be brought back.", "access_key_id"],
+  delete_login_profile: [
+    "The root user's password is deleted. Nobody can sign in to the console as root, or recover the password, until "
+    + "password recovery is allowed again.", null,
+  ],
+  allow_password_recovery: [
+    "The root user may have a password again. Whoever reads the mail of the account's root e-mail address can set one "
+    + "by the console's password recovery, and then sign in as root.", null,
+  ],
+  deactivate_mfa_device: [
+    "The root user signs in without the MFA device {} from now on. Without another one the password alone is enough.",
+    "serial_number",
+  ],
+  delete_signing_certificate: [
+    "Requests signed with the X.509 certificate {} of the root user are refused for good.", "certificate_id",
+  ],
+};
+
+/** Return what a filing does, from all of it and from nothing else. Null for an operation that is not known here. */
+export function effectOf(filing) {
+  if (!Object.hasOwn(EFFECTS, filing.operation)) return null;
+  const [effect, target] = EFFECTS[filing.operation];
+  const done = effect.replace("{}", () => (target === null ? "" : plain(filing[target])));
+  return [done, ...(filing.operation === "create_access_key" ? ofNewKey : ofOthers)(filing)].join(" ");
+}
+
+function ofNewKey(filing) {
+  const gone = `the service deactivates it by itself, and deletes it ${inWords(filing.rollback_grace_seconds)} later.`;
+  const within = `its arrival is confirmed within ${inWords(filing.receipt_window_seconds)}`;
+  const lives = filing.lifetime_seconds === undefined
+    ? `It has no end: it works until somebody deletes it. Unless ${within}, ${gone}`
+    : `It works for ${inWords(filing.lifetime_seconds)}; then ${gone} The same happens unless ${within}.`;
+  const goes = `Its secret goes to ${quoted(filing.recipient)} alone, who executes the request ${windowOf(filing)}.`;
+  const asked = isOnePerson(filing) ? ONE_PERSON : `It was asked for by ${requesterOf(filing)}.`;
+  return [lives, goes, asked];
+}
+
+function ofOthers(filing) {
+  const people = [requesterOf(filing), ...(isOnePerson(filing) ? [] : [quoted(filing.recipient)])];
+  const runs = filing.run_on_approval
+    ? "It runs by itself, as soon as the last approval is in."
+    : `It runs when ${people.join(" or ")} executes it, ${windowOf(filing)}.`;
+  return isOnePerson(filing) && filing.requester_kind === "person" ? [runs, ONE_PERSON] : [runs];
+}
+
+const isOnePerson = ({ requester, recipient }) => requester === recipient;
+
+const windowOf = (filing) => `within ${inWords(filing.execution_window_seconds)} of the last approval`;
+
+const requesterOf = ({ requester, requester_kind: kind }) =>
+  `${kind === "machine" ? "the machine " : ""}${quoted(requester)}`;
+
+/** Write a duration exactly to the second, such as `1 day 2 hours`. */
+export function inWords(seconds) {
+  if (!Number.isInteger(seconds) || seconds < 0) return "?";
+  let rest = seconds;
+  const parts = UNITS.map(([unit, length]) => {
+    const count = Math.floor(rest / length);
+    rest %= length;
+    return count === 0 ? "" : `${count.toLocaleString("en-US")} ${unit}${count === 1 ? "" : "s"}`;
+  });
+  return parts.filter((part) => part !== "").join(" ") || "0 seconds";
+}
+
+/** Quote a name that somebody else chose. Its beginning and end are clear, and nothing in it is markup. */
+export function quoted(name) {
+  const seen = String(name).replace(MARKUP, "").replace(UNSEEN, "").replace(NOT_PRINTABLE, "");
+  return `"${[...seen].slice(0, LONGEST_NAME).join("").trim()}"`;
+}
+
+/** Replace each invisible character, so that it is noticed. */
+export const visible = (text) => text.replace(UNSEEN, "\ufffd");
+
+/** Return one line of visible characters. */
+export const plain = (text) => visible(String(text ?? "").replace(SPACE, " ").replace(/^ | $/g, ""));
+
+/** Write a time of the log for people: `2026-11-27 10:15:00 UTC`. */
+export const utc = (text) => (typeof text === "string" ? `${plain(text).slice(0, 19).replace("T", " ")} UTC` : "");
