@@ -46,7 +46,8 @@ export async function call(method, path, { query = {}, body, headers = {}, etag,
   let answer, text;
   try {
     answer = await fetch(url, {
-      method, headers: sent, body: body === undefined ? undefined : JSON.stringify(body), signal: AbortSignal.any(limits),
+      method, headers: sent, signal: AbortSignal.any(limits),
+      body: body === undefined ? undefined : JSON.stringify(body),
       mode: "same-origin", credentials: "omit", cache: "no-store", redirect: "error", referrerPolicy: "no-referrer",
     });
     text = await answer.text();

@@ -32,8 +32,8 @@ const KEY = only({
   access_key_id: TEXT, status: TEXT, created_at: TIME, last_used_at: MAYBE_TIME, last_used_service: MAYBE_TEXT,
 });
 const OBSERVED = only({
-  observed_at: TIME, signer_key_id: MAYBE_TEXT, keys: listOf(KEY), mfa_enabled: MAYBE_FLAG, password_present: MAYBE_FLAG,
-  signing_certificates_present: MAYBE_FLAG, mfa_devices: maybe(listOf(TEXT)),
+  observed_at: TIME, signer_key_id: MAYBE_TEXT, keys: listOf(KEY), mfa_enabled: MAYBE_FLAG,
+  password_present: MAYBE_FLAG, signing_certificates_present: MAYBE_FLAG, mfa_devices: maybe(listOf(TEXT)),
   signing_certificates: maybe(listOf(only({ certificate_id: TEXT, status: TEXT }))),
 });
 // Their values are shown as they are, whatever a later version puts into them.

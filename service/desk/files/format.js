@@ -6,7 +6,7 @@ import { texts } from "./texts.js";
 // Control, format (bidirectional, zero-width), surrogate, private use, unassigned, separators of lines, and the
 // invisible letters and marks of `service/domain/text.py`. A line feed is text.
 const UNSEEN =
-  /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0000}-\u{e0fff}]/u;
+  /[\p{C}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0000}-\u{e0fff}]/u;
 const PIECES = new RegExp(`(${UNSEEN.source})`, "u");
 
 /** Text that somebody wrote: set apart from ours, and with its invisible characters named. */
@@ -68,7 +68,8 @@ export function fromNow(at, now = Date.now()) {
 
 /** A time in words, with the exact time beside it. `tick` keeps the words true. */
 export function clock(at) {
-  return el("time", { class: "clock", datetime: at }, el("span", { "data-clock": at }, fromNow(at)), " ", el("small", {}, utc(at)));
+  return el("time", { class: "clock", datetime: at },
+    el("span", { "data-clock": at }, fromNow(at)), " ", el("small", {}, utc(at)));
 }
 
 /** Bring the words of all clocks up to date. */

@@ -14,7 +14,8 @@ export async function compareHead(statement, signal) {
   if (service !== null && service !== named) throw new Refused(texts.heads.anotherService(service, named));
   if (log.size === 0) throw new Refused(texts.heads.empty);
   const before = kept;
-  if (before !== null && !(await beginsWith(before, log, signal))) throw new Refused(texts.heads.anotherLog(before.size));
+  const isOther = before !== null && !(await beginsWith(before, log, signal));
+  if (isOther) throw new Refused(texts.heads.anotherLog(before.size));
   [service, kept] = [named, log];
   return before?.size ?? null;
 }
@@ -30,7 +31,8 @@ async function beginsWith(before, log, signal) {
     const { proof } = log.size === before.size
       ? { proof: [] }
       : await get("/v1/audit/proofs/consistency", { query: { first: before.size, second: log.size }, signal });
-    return await isConsistent(before.size, log.size, fromHex(before.root), fromHex(log.root), proof.map((each) => fromBase64(each)));
+    const [first, second] = [before, log].map(({ root }) => fromHex(root));
+    return await isConsistent(before.size, log.size, first, second, proof.map((each) => fromBase64(each)));
   } catch (error) {
     // A service that refuses to prove it has no proof. One that is busy, or knows nobody, is asked again.
     const isRefusal = error instanceof Problem && error.status < 500 && ![401, 429].includes(error.status);

@@ -3,9 +3,9 @@
 const SECONDS = 15;
 
 /**
- * Load once, draw, and go on until `signal`. `load(etag)` returns what `call` returns. `draw(body)` puts it on the page.
- * The first failure is thrown. A later one goes to `failed(error)`, and null after each success. Returns a function that
- * asks at once.
+ * Load once, draw, and go on until `signal`. `load(etag)` returns what `call` returns. `draw(body)` puts it on the
+ * page. The first failure is thrown. A later one goes to `failed(error)`, and null after each success. Returns a
+ * function that asks at once.
  */
 export async function live({ signal, load, draw, failed }) {
   let { body, etag } = await load();

@@ -21,10 +21,15 @@ const said = el("div", { class: "unseen-text", role: "status" });
 const somebody = el("div", { class: "somebody" });
 const nav = el("nav", { "aria-label": texts.nav.label });
 document.body.append(
-  el("a", { class: "skip", href: "#content", click: (event) => { event.preventDefault(); place.focus(); } }, texts.skip),
+  el("a", { class: "skip", href: "#content", click: skip }, texts.skip),
   el("header", {}, el("a", { class: "brand", href: addressOf("/") }, texts.title), nav, somebody),
   banner, place, said,
   el("footer", {}, el("a", { href: `${root}/docs` }, texts.footer.api)));
+
+function skip(event) {
+  event.preventDefault();
+  place.focus();
+}
 
 let me = null;
 let current = new AbortController().signal;
@@ -86,7 +91,8 @@ async function show(view, params, query, signal) {
   place.setAttribute("aria-busy", "true");
   try {
     if (view === undefined) {
-      return arrive(el("div", {}, el("h1", { tabindex: "-1" }, texts.problem.notFound), el("p", {}, texts.problem.notFoundLead)));
+      return arrive(el("div", {},
+        el("h1", { tabindex: "-1" }, texts.problem.notFound), el("p", {}, texts.problem.notFoundLead)));
     }
     if (!hasToken()) return askToSignIn(false);
     if (me === null) await greet();

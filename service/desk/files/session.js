@@ -63,7 +63,8 @@ async function exchanged(issuer, form, signal) {
   let sent, body;
   try {
     sent = await fetch(`${root}/sign-in/${encodeURIComponent(issuer)}/token`, {
-      method: "POST", body: new URLSearchParams(form), signal, credentials: "omit", cache: "no-store", redirect: "error",
+      method: "POST", body: new URLSearchParams(form), signal,
+      credentials: "omit", cache: "no-store", redirect: "error",
     });
     body = await sent.json();
   } catch {
@@ -71,7 +72,8 @@ async function exchanged(issuer, form, signal) {
     throw new Offline();
   }
   if (sent.ok) return body.access_token;
-  throw new Problem(sent.status, { ...body, code: body.code ?? "not_signed_in", detail: body.detail ?? body.error_description });
+  const { code = "not_signed_in", detail = body.error_description } = body;
+  throw new Problem(sent.status, { ...body, code, detail });
 }
 
 /** Sign in with a token that somebody pasted. Throws Problem or Offline if it is none. */

@@ -13,7 +13,8 @@ import { texts } from "./texts.js";
 const CLOCKS_DIFFER_BY = 5 * 60_000;
 
 /** Whether this browser and this installation know passkeys. */
-export const takesPasskeys = () => relyingParty !== null && window.isSecureContext && Boolean(window.PublicKeyCredential);
+export const takesPasskeys = () =>
+  relyingParty !== null && window.isSecureContext && Boolean(window.PublicKeyCredential);
 
 /** Those of somebody's keys, as the API lists them, that a browser signs with here. */
 export const passkeysOf = (keys) => keys.filter(({ key, kind }) =>

@@ -2,6 +2,10 @@
 
 const plural = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 
+const event = (number) => `event ${number.toLocaleString("en")}`;
+
+const TELL = "Tell the auditors, by another way than this service.";
+
 export const texts = {
   title: "Rootquorum",
   skip: "Skip to the content",
@@ -148,7 +152,8 @@ export const texts = {
     void: (why) => `Does not count: ${why}`,
     counted: (counted, needed) => `${counted} of ${needed} approvals count.`,
     missing: "Still missing",
-    missingOf: (count, groups) => groups.length ? `${count} of ${groups.join(" or ")}` : `${plural(count, "approval")} of anybody who may`,
+    missingOf: (count, groups) =>
+      groups.length ? `${count} of ${groups.join(" or ")}` : `${plural(count, "approval")} of anybody who may`,
     could: "Could approve",
     away: "away until",
     signatures: {
@@ -183,7 +188,8 @@ export const texts = {
     awsId: "AWS request",
     more: "Digest, rules and ids",
     digest: "Digest",
-    digestLead: "SHA-256 of everything that was filed, as the service says it. Before a signature this page computes it.",
+    digestLead:
+      "SHA-256 of everything that was filed, as the service says it. Before a signature this page computes it.",
     digestWords: "The digest in words",
     id: "Id",
     rules: "Rules in force",
@@ -232,7 +238,9 @@ export const texts = {
   deciding: {
     title: "You are about to approve",
     lead: "All of this is read from the document that was filed, whose digest this page has computed.",
-    unnamed: "This service's log has no name, so it gives no document to compute the digest of. You approve what stands above.",
+    unnamed:
+      "This service's log has no name, so it gives no document to compute the digest of. You approve what stands " +
+      "above.",
     subjects: "People and accounts stand here as they were filed: by their subjects and ids.",
     placement: "called",
     approvals: "Approvals",
@@ -241,9 +249,11 @@ export const texts = {
     rest: "The rest of the document",
     log: "The service's log",
     first: (size) =>
-      `${size.toLocaleString("en")} events. This page has seen none before, so it compares them with nothing: it stores nothing. The terminal does.`,
+      `${size.toLocaleString("en")} events. This page has seen none before, so it compares them with nothing: it ` +
+      "stores nothing. The terminal does.",
     grown: (size, before) =>
-      `${size.toLocaleString("en")} events. They begin with the ${before.toLocaleString("en")} that this page saw before.`,
+      `${size.toLocaleString("en")} events. They begin with the ${before.toLocaleString("en")} that this page saw ` +
+      "before.",
     service: "Service",
     you: "You",
     whole: "The document, as it is hashed",
@@ -254,15 +264,22 @@ export const texts = {
     cancel: "Cancel",
     terminal: "Rather in a terminal",
     terminalLead:
-      "A page can lie, and so can the service that sends it. The terminal's program comes from elsewhere, and remembers the log:",
-    noPasskey: "None of your keys that count is a passkey for this site. Approve in a terminal with the key that you have:",
-    notComputed: "This page does not understand everything that was filed. What it cannot show, it does not let you sign.",
+      "A page can lie, and so can the service that sends it. The terminal's program comes from elsewhere, and " +
+      "remembers the log:",
+    noPasskey:
+      "None of your keys that count is a passkey for this site. Approve in a terminal with the key that you have:",
+    notComputed:
+      "This page does not understand everything that was filed. What it cannot show, it does not let you sign.",
     anotherRequest: "The service gave the document of another request. Nothing was sent.",
     different: (members) =>
       `STOP. What this page showed is not what you would approve: ${members.join(", ")}. Nothing was sent. ` +
-      "Tell the auditors, by another way than this service.",
-    changed: "STOP. The document has changed since this page showed it. Nothing was sent. Tell the auditors, by another way than this service.",
-    done: { approve: "You have approved this.", reject: "You have rejected this.", withdraw: "You have withdrawn this." },
+      TELL,
+    changed: `STOP. The document has changed since this page showed it. Nothing was sent. ${TELL}`,
+    done: {
+      approve: "You have approved this.",
+      reject: "You have rejected this.",
+      withdraw: "You have withdrawn this.",
+    },
     rejectTitle: "Reject",
     rejectLead: "This ends the request for good, even if it is approved already.",
     reason: "Reason",
@@ -275,12 +292,13 @@ export const texts = {
 
   heads: {
     anotherService: (before, now) =>
-      `STOP. This service was ${before}, and now says that it is ${now}. Nothing was signed. Tell the auditors, by another way than this service.`,
+      `STOP. This service was ${before}, and now says that it is ${now}. Nothing was signed. ${TELL}`,
     empty: "The service's log is empty. Nothing was signed.",
-    noName: "STOP. This service's log had a name before, and now has none. Nothing was sent. Tell the auditors, by another way than this service.",
+    noName: `STOP. This service's log had a name before, and now has none. Nothing was sent. ${TELL}`,
     anotherLog: (size) =>
-      `STOP. The service does not prove that its log begins with the ${size.toLocaleString("en")} events that this page saw before. ` +
-      "Nothing was signed. Tell the auditors, by another way than this service.",
+      `STOP. The service does not prove that its log begins with the ${size.toLocaleString("en")} events that this ` +
+      "page saw before. " +
+      `Nothing was signed. ${TELL}`,
   },
 
   signing: {
@@ -295,12 +313,16 @@ export const texts = {
   },
 
   keys: {
-    lead: "An approval that is signed needs a key that only its person has. A key counts once enough others have endorsed it.",
+    lead:
+      "An approval that is signed needs a key that only its person has. A key counts once enough others have " +
+      "endorsed it.",
     own: "Your keys",
     others: "Keys of others",
     none: "You have no key.",
     noneOfOthers: "Nobody else has one.",
-    noPasskeys: "No passkey can be registered here: this browser, this address or the service's settings do not allow it. Register a key of OpenSSH in a terminal: rootquorum signing-key add.",
+    noPasskeys:
+      "No passkey can be registered here: this browser, this address or the service's settings do not allow it. " +
+      "Register a key of OpenSSH in a terminal: rootquorum signing-key add.",
     founder: "Founder's key",
     counts: "Counts",
     fault: {
@@ -319,10 +341,13 @@ export const texts = {
     endorsed: (count, needed) => `${count} of ${needed}`,
     registered: "Registered",
     revocations: "Revoked",
-    revocation: (reason, by, since) => `${reason}, by ${by}${since === null ? "" : `; not to be trusted from event ${since.toLocaleString("en")} on`}`,
+    revocation: (reason, by, since) =>
+      `${reason}, by ${by}${since === null ? "" : `; not to be trusted from ${event(since)} on`}`,
     by: { person: "its person", operator: "an operator", rules: "the rules" },
     register: "Register a passkey",
-    registerLead: "Your browser asks twice: to make the passkey, and to sign with it that it is yours. Then read its words to those who endorse it, by another way than this service.",
+    registerLead:
+      "Your browser asks twice: to make the passkey, and to sign with it that it is yours. Then read its words to " +
+      "those who endorse it, by another way than this service.",
     name: "Name",
     nameHint: "Your own name for it, such as: YubiKey, blue.",
     nameMissing: "Give the key a name.",
@@ -334,14 +359,18 @@ export const texts = {
     compared: "I have compared all words with this person, by another way than this service.",
     notCompared: "Compare the words first. Nothing was signed.",
     endorseButton: "Endorse with my passkey",
-    cannotEndorse: "You have no passkey for this site that counts. With another key that counts, endorse in a terminal: rootquorum signing-key endorse.",
+    cannotEndorse:
+      "You have no passkey for this site that counts. With another key that counts, endorse in a terminal: " +
+      "rootquorum signing-key endorse.",
     endorsedNow: "You have endorsed the key.",
     revoke: "Revoke",
     revokeLead: "This is for good. Approvals that the key signed no longer count.",
     why: "Why",
     reason: { retired: "It is no longer used", compromised: "It may be in somebody else's hands" },
     since: "Not to be trusted since",
-    sinceHint: "Only for one in somebody else's hands: a size of the log from before that. Without it, nothing that it ever endorsed counts.",
+    sinceHint:
+      "Only for one in somebody else's hands: a size of the log from before that. Without it, nothing that it ever " +
+      "endorsed counts.",
     sinceWrong: "The size of the log is a whole number. Nothing was sent.",
     revokeButton: "Revoke the key",
   },

@@ -17,7 +17,7 @@ const LONGEST_COMMENT = 2000;
 
 const heading = (text) => el("h2", { tabindex: "-1" }, text);
 
-/** The panel that approves. `request` is what has been read; whatever the service says of it later is no part of this. */
+/** The panel that approves. `request` is what has been read; what the service says of it later is no part of this. */
 export function approving(desk, request, { done, cancel }) {
   const [body, problem] = [el("div", { "aria-busy": "true" }), el("div")];
   const panel = el("section", { class: "panel" }, heading(said.title), body, problem);
@@ -96,7 +96,7 @@ async function toApprove(desk, request) {
   };
 }
 
-/** Everything that is about to be approved, and all of it from the document. What it does stands last: above the buttons. */
+/** All that is about to be approved, and all of it from the document. What it does stands last: above the buttons. */
 function read({ filed, said: statement, seen }) {
   const { filing, target } = filed;
   return [
@@ -105,9 +105,11 @@ function read({ filed, said: statement, seen }) {
       [texts.request.digest, digest(filed.digest)],
       [said.log, seen === null ? said.first(statement.log.size) : said.grown(statement.log.size, seen)],
       [said.you, written(statement.person)],
-      [texts.request.account, [accountId(filing.account_id), filing.placement?.name && [` ${said.placement} `, written(filing.placement.name)]]],
+      [texts.request.account, [accountId(filing.account_id),
+        filing.placement?.name && [` ${said.placement} `, written(filing.placement.name)]]],
       [texts.request.target, target && grouped(target, 4)],
-      [texts.request.requester, [written(filing.requester), filing.requester_kind === "machine" && ` (${texts.request.machine})`]],
+      [texts.request.requester, [written(filing.requester),
+        filing.requester_kind === "machine" && ` (${texts.request.machine})`]],
       [texts.request.recipient, written(filing.recipient)],
       [texts.request.justification, written(filing.justification)],
       [texts.request.ticket, filing.ticket && ticket(filing.ticket)]),
@@ -128,7 +130,8 @@ function rest({ filing, target }, statement) {
         && (filing.lifetime_seconds === undefined ? texts.request.noEnd : duration(filing.lifetime_seconds))],
       [said.approvals, said.people(filing.quorum, filing.signed_approvals ?? "off")],
       ...(filing.demands ?? []).map(({ rule, ...demands }) => [[said.demand, " ", written(rule)], el("ul", {},
-        Object.entries(demands).map(([name, value]) => el("li", {}, texts.demands[name], ": ", written(canonicalText(value)))))])),
+        Object.entries(demands).map(([name, value]) =>
+          el("li", {}, texts.demands[name], ": ", written(canonicalText(value)))))])),
     el("h3", {}, texts.request.picture),
     picture({ observed: filing.observed, target }),
     el("h3", {}, said.whole),
@@ -155,7 +158,8 @@ export function rejecting(desk, request, { done, cancel }) {
       const { id, digest: known } = request;
       const decision = { decision: "reject", digest: known, comment: input.value };
       done(await post(`/v1/requests/${id}/decisions`, decision), said.done.reject);
-    }), box, el("div", { class: "actions" }, el("button", { class: "danger" }, said.reject), button(said.cancel, cancel))),
+    }), box,
+    el("div", { class: "actions" }, el("button", { class: "danger" }, said.reject), button(said.cancel, cancel))),
     problem);
 }
 

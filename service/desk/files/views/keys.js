@@ -86,15 +86,20 @@ function opening(text, make, attributes = {}) {
   return place;
 }
 
+const buttons = (kind, text, close) =>
+  el("div", { class: "actions" }, el("button", { class: kind }, text), button(texts.deciding.cancel, close));
+
 const panel = (title, ...content) => el("section", { class: "panel" }, el("h3", { tabindex: "-1" }, title), ...content);
 
 function registering(desk) {
   return opening(said.register, (close) => {
     const problem = el("div");
-    const { box, input } = field(said.name, { hint: said.nameHint, maxlength: "100", required: true, autocomplete: "off" });
+    const { box, input } = field(said.name, {
+      hint: said.nameHint, maxlength: "100", required: true, autocomplete: "off",
+    });
     return panel(said.register, el("p", {}, said.registerLead),
       form(() => acted(desk, problem, () => register(desk, input.value.trim())), box,
-        el("div", { class: "actions" }, el("button", { class: "primary" }, said.registerButton), button(texts.deciding.cancel, close))),
+        buttons("primary", said.registerButton, close)),
       problem);
   }, { class: "primary" });
 }
@@ -119,7 +124,7 @@ function endorsing(desk, key, own) {
     return panel(said.endorse, el("p", {}, said.endorseWho, " ", person(key.person), ". ", said.endorseLead),
       form(() => acted(desk, problem, () => endorse(desk, key, own, compared.checked)),
         el("label", { class: "check" }, compared, said.compared),
-        el("div", { class: "actions" }, el("button", { class: "primary" }, said.endorseButton), button(texts.deciding.cancel, close))),
+        buttons("primary", said.endorseButton, close)),
       problem);
   });
 }
@@ -157,7 +162,7 @@ function revoking(desk, key, path) {
         await post(`${path}/${key.id}/revocation`, body);
         desk.reload();
       }), reason.box, since.box,
-      el("div", { class: "actions" }, el("button", { class: "danger" }, said.revokeButton), button(texts.deciding.cancel, close))),
+      buttons("danger", said.revokeButton, close)),
       problem);
   });
 }

@@ -9,11 +9,12 @@ export function requestList(items) {
 }
 
 function card(request) {
-  const { id, status, operation, target, warnings, requester, recipient, execute_by: executeBy, approve_by: approveBy } = request;
+  const { id, status, operation, target, warnings, requester, recipient } = request;
   return el("li", { class: "card" },
-    el("h2", {}, el("a", { href: addressOf(`/requests/${id}`) }, texts.operation[operation], " · ", account(request.account))),
+    el("h2", {}, el("a", { href: addressOf(`/requests/${id}`) },
+      texts.operation[operation], " · ", account(request.account))),
     target && el("p", {}, grouped(target, 4)),
-    el("p", { class: "facts" }, statusChip(status), deadlineOf(status, executeBy ?? approveBy)),
+    el("p", { class: "facts" }, statusChip(status), deadlineOf(status, request.execute_by ?? request.approve_by)),
     warnings.length > 0 && el("p", { class: "warned" }, texts.list.warnings(warnings.length), " ",
       warnings.map(({ detail }) => detail).join(" ")),
     el("p", { class: "facts" },

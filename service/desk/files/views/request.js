@@ -23,7 +23,8 @@ const PRIMARY = new Set(["approve", "execute", "confirm_receipt"]);
 /** One request, read as one decides. */
 export default async function show(desk, { params, signal }) {
   const path = `/v1/requests/${encodeURIComponent(params.id)}`;
-  const [heading, read, news, acts] = [el("h1", { tabindex: "-1" }), el("div"), el("div", { role: "status" }), el("section")];
+  const [heading, read, acts] = [el("h1", { tabindex: "-1" }), el("div"), el("section")];
+  const news = el("div", { role: "status" });
   let shown = null;
   let isOpen = false;
 
