@@ -25,7 +25,7 @@ export function redraw(place, ...children) {
   const focused = place.contains(document.activeElement) ? nameOf(document.activeElement) : null;
   const open = new Set([...place.querySelectorAll("details[open] > summary")].map(nameOf));
   fill(place, ...children);
-  for (const each of place.querySelectorAll("summary, a[href]")) {
+  for (const each of place.querySelectorAll("summary, a[href], button")) {
     if (open.has(nameOf(each))) each.parentElement.open = true;
     if (nameOf(each) === focused) each.focus({ preventScroll: true });
   }

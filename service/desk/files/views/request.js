@@ -46,7 +46,7 @@ export default async function show(desk, { params, signal }) {
     const [may, mayNot] = [true, false].map((is) => shown.actions.filter(({ allowed }) => allowed === is));
     const offered = may.filter(({ action }) => panels[action]);
     const tooOld = mayNot.find(({ code }) => code === "sign_in_again");
-    fill(acts,
+    redraw(acts,
       el("h2", {}, said.actions),
       tooOld && notice("warning", texts.signIn.again, el("p", {}, tooOld.reason), signInPanel(async () => {
         if (await desk.isSamePerson()) refresh();
