@@ -343,6 +343,12 @@ def test_key_is_revoked_for_what_its_person_says_and_nothing_else(come: Come, de
     assert (key["fault"], [each["reason"] for each in key["revocations"]]) == ("revoked", ["compromised"])
 
 
+def test_nobody_makes_a_passkey_that_they_may_not_hold(come: Come) -> None:
+    alice = come("alice", "/keys").desk
+    expect(alice.page.get_by_text("You have no key.")).to_be_visible()
+    expect(alice.page.get_by_role("button", name="Register a passkey")).to_have_count(0)
+
+
 def test_approver_without_a_passkey_is_led_to_the_terminal(come: Come, request_: Any) -> None:
     ben = come("ben", f"/requests/{request_['id']}").desk
     ben.press("Approve")

@@ -23,7 +23,8 @@ export default async function show(desk, { signal }) {
     el("h2", {}, said.own),
     own.items.length === 0 && el("p", { class: "empty" }, said.none),
     await cards(own.items, (key) => [revoking(desk, key, "/v1/me/signing-keys")]),
-    takesPasskeys() ? registering(desk) : notice("note", null, el("p", {}, said.noPasskeys)),
+    // Whoever may not see the keys of others may not hold one. A passkey for nothing would stay in their authenticator.
+    others !== null && (takesPasskeys() ? registering(desk) : notice("note", null, el("p", {}, said.noPasskeys))),
     theirs && [
       el("h2", {}, said.others),
       theirs.length === 0 && el("p", { class: "empty" }, said.noneOfOthers),
