@@ -5,7 +5,7 @@ import { Fault, FAULTS } from "../files/proof/fault.js";
 import { fingerprint } from "../files/proof/keys.js";
 import { parse } from "../files/proof/sshsig.js";
 import { words } from "../files/proof/words.js";
-import { effectOf, inWords, plain, utc, visible } from "./briefing.js";
+import { effectOf, inWords, plain, utc, visible } from "../files/proof/briefing.js";
 import { examine, SENTENCES } from "./judge.js";
 
 const VERDICTS = {

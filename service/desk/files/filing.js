@@ -49,7 +49,7 @@ const MEMBERS = {
   justification: TEXT, ticket: MAYBE_TEXT, run_on_approval: FLAG, accept_lockout: FLAG, quorum: NUMBER, filed_at: TIME,
   approve_by: TIME, execution_window_seconds: NUMBER, receipt_window_seconds: NUMBER, rollback_grace_seconds: NUMBER,
   lifetime_seconds: maybe(NUMBER), demands: maybe(listOf(DEMAND)), placement: maybe(PLACEMENT),
-  signed_approvals: maybe(TEXT), observed: OBSERVED,
+  signed_approvals: maybe(TEXT), rules: maybe(TEXT), observed: OBSERVED,
 };
 
 /**

@@ -246,6 +246,7 @@ export const texts = {
     approvals: "Approvals",
     people: (count, signed) => `${plural(count, "person", "people")}; signatures: ${signed}`,
     demand: "Rule",
+    rules: "Signed rules",
     rest: "The rest of the document",
     log: "The service's log",
     first: (size) =>

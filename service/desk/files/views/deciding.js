@@ -129,6 +129,7 @@ function rest({ filing, target }, statement) {
       [texts.request.lifetime, filing.operation === "create_access_key"
         && (filing.lifetime_seconds === undefined ? texts.request.noEnd : duration(filing.lifetime_seconds))],
       [said.approvals, said.people(filing.quorum, filing.signed_approvals ?? "off")],
+      ...(filing.rules === undefined ? [] : [[said.rules, digest(filing.rules)]]),
       ...(filing.demands ?? []).map(({ rule, ...demands }) => [[said.demand, " ", written(rule)], el("ul", {},
         Object.entries(demands).map(([name, value]) =>
           el("li", {}, texts.demands[name], ": ", written(canonicalText(value)))))])),
