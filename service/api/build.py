@@ -21,6 +21,7 @@ from service.api.routes import (
     execution,
     health,
     hooks,
+    previews,
     requests,
     rules,
     signing,
@@ -91,6 +92,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
         module.router
         for module in (
             requests,
+            previews,
             decisions,
             signing,
             rules,

@@ -19,6 +19,7 @@ from service.domain.errors import Conflict
 from service.domain.filing import Filing
 from service.domain.operation import OperationName
 from service.domain.outcome import CreatedKey
+from service.domain.policy import Policy
 from service.domain.request import OperationRequest, Status
 from service.domain.selection import Listed
 from service.workflow.drift import DriftCheck
@@ -67,6 +68,12 @@ def request_out(account_name: NameOf, shown: Shown) -> out.RequestOut:
             for action in shown.actions
         ],
     )
+
+
+def preview_out(account_name: NameOf, shown: Shown) -> out.PreviewOut:
+    """Convert a request that was not filed, without what it does not have: an id, a digest, decisions and a result."""
+    request = request_out(account_name, shown)
+    return out.PreviewOut.model_validate(request.model_dump(include=set(out.PreviewOut.model_fields)))
 
 
 def delivery_out(delivery: Delivery) -> out.DeliveryOut:
@@ -145,10 +152,12 @@ def account_out(account: Account) -> out.ConfiguredAccountOut:
     )
 
 
-def account_detail_out(account: Account, expectation: Expectation | None) -> out.AccountDetailOut:
+def account_detail_out(
+    account: Account, expectation: Expectation | None, policy_for: Callable[[OperationName], Policy]
+) -> out.AccountDetailOut:
     return out.AccountDetailOut(
         **account_out(account).model_dump(),
-        capabilities=[_capability(account, name) for name in OperationName],
+        capabilities=[_capability(account, name, policy_for(name)) for name in OperationName],
         expected=None if expectation is None else _expectation(expectation),
     )
 
@@ -185,12 +194,19 @@ def _account(account_name: NameOf, account_id: str) -> out.AccountOut:
     return out.AccountOut(account_id=account_id, name=account_name(account_id))
 
 
-def _capability(account: Account, name: OperationName) -> out.CapabilityOut:
+def _capability(account: Account, name: OperationName, policy: Policy) -> out.CapabilityOut:
     try:
         source, reason = plan(account, name).source, None
     except Conflict as refusal:
         source, reason = None, refusal.detail
-    return out.CapabilityOut(operation=name, possible=reason is None, source=source, reason=reason)
+    is_create = name is OperationName.CREATE_ACCESS_KEY
+    needs = out.NeedsOut(
+        quorum=policy.quorum,
+        ticket_required=policy.ticket_required,
+        lifetime_required=is_create and policy.needs_lifetime,
+        max_lifetime=policy.max_lifetime if is_create else None,
+    )
+    return out.CapabilityOut(operation=name, possible=reason is None, source=source, reason=reason, needs=needs)
 
 
 def _expectation(expectation: Expectation) -> out.ExpectationOut:

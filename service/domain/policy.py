@@ -128,6 +128,11 @@ class Policy:
         """Return whether an approval with this comment, or with none, lacks one."""
         return self.approval_comment is ApprovalComment.REQUIRED and not comment
 
+    @property
+    def needs_lifetime(self) -> bool:
+        """Return whether a new key needs a lifetime. One that may be at most so long needs one."""
+        return self.lifetime_required or self.max_lifetime is not None
+
     def for_any_sign_in(self) -> "Policy":
         """Return the policy without what it requires of a sign-in. Nobody may do anything by it."""
         none: frozenset[str] = frozenset()
@@ -177,7 +182,7 @@ def check_lifetime(policy: Policy, operation: Operation, lifetime: timedelta | N
     """Raise Invalid if a new key's lifetime is missing or too long."""
     if not operation.is_create:
         return
-    if lifetime is None and (policy.lifetime_required or policy.max_lifetime is not None):
+    if lifetime is None and policy.needs_lifetime:
         raise Invalid(Code.LIFETIME_REQUIRED)
     if lifetime is not None and policy.max_lifetime is not None and lifetime > policy.max_lifetime:
         raise Invalid(Code.LIFETIME_TOO_LONG, seconds=f"{policy.max_lifetime.total_seconds():,.0f}")

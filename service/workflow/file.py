@@ -1,4 +1,4 @@
-"""Filing: what cannot run is refused before anybody is asked to approve it."""
+"""Filing, and the preview of it: what cannot run is refused before anybody is asked to approve it."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -69,6 +69,36 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
         replayed = _replay(ctx, actor, draft, idempotency_key)
         if replayed is not None:
             return replayed
+    request = _prepared(ctx, actor, draft)
+    if request is None:
+        return _twin(ctx, actor, draft, idempotency_key)
+    try:
+        return _store(ctx, actor, request, draft, idempotency_key)
+    except IntegrityError as error:
+        if not requests.is_duplicate(error):
+            raise
+        return _twin(ctx, actor, draft, idempotency_key)
+
+
+def preview(ctx: Context, actor: Actor, draft: Draft) -> Shown:
+    """Return `draft` as if it were filed now, and file nothing. Nobody knows its id. Raises what `file` does."""
+    check_may_file(actor, draft.account_id)
+    request = _prepared(ctx, actor, draft)
+    if request is None:
+        raise Conflict(Code.DUPLICATE_REQUEST)
+    return _shown(ctx, actor, request)
+
+
+@retried
+def _shown(ctx: Context, actor: Actor, request: OperationRequest) -> Shown:
+    with read(ctx.engine) as tx:
+        standing = standing_of(ctx, tx, request, actor)
+        check_may_still_file(request, actor, standing)
+        return Shown(request, standing, actor, ctx.now())
+
+
+def _prepared(ctx: Context, actor: Actor, draft: Draft) -> OperationRequest | None:
+    """Read the account, and return the request if it could run there. Return None if the same one is open already."""
     account = ctx.account(draft.account_id)
     placement = ctx.placement(draft.account_id)
     demands = ctx.demands(draft.account_id, draft.operation.name, placement)
@@ -78,7 +108,7 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
     planned = plan(account, draft.operation.name)
     recipient, is_open = _look(ctx, actor, draft, policy)
     if is_open:
-        return _twin(ctx, actor, draft, idempotency_key)
+        return None
     # Nothing is done now, so nothing that could do it signs in.
     with ctx.roots.sign_in(account, Plan(planned.source)) as root:
         observed = root.observe(ctx.now(), *(set(Part) - {Part.SIGNER}), *draft.operation.kind.reads)
@@ -92,13 +122,7 @@ def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | Non
         signed_approvals=policy.signed_approvals,
         rules=None if ctx.signed_rules is None else ctx.signed_rules.file.rules.digest,
     )
-    request = replace(OperationRequest.file(filing), look_at=next_look(filing, filing.filed_at))
-    try:
-        return _store(ctx, actor, request, draft, idempotency_key)
-    except IntegrityError as error:
-        if not requests.is_duplicate(error):
-            raise
-        return _twin(ctx, actor, draft, idempotency_key)
+    return replace(OperationRequest.file(filing), look_at=next_look(filing, filing.filed_at))
 
 
 @retried

@@ -1,12 +1,14 @@
 """What is said of an account: what can be done there, by which source, and what is expected."""
 
 from dataclasses import replace
+from datetime import timedelta
 
-from support.builders import ACCOUNT, ACCOUNTS, BOTH, MEMBER, OTHER_ACCOUNT
+from support.builders import ACCOUNT, ACCOUNTS, BOTH, MEMBER, OTHER_ACCOUNT, rules
 from support.house import House
 
 from service.aws.organization import KnownAccounts
 from service.domain.account import Partition
+from service.domain.demands import Demand
 
 
 def capabilities(house: House, account_id: str) -> dict[str, str | None]:
@@ -30,6 +32,25 @@ def test_each_operation_names_the_source_that_would_do_it(house: House) -> None:
     assert capabilities(house, ACCOUNT)["delete_login_profile"] is None
     assert capabilities(house, MEMBER)["create_access_key"] is None
     assert house.aws.calls == []
+
+
+def needs(house: House, operation: str) -> dict[str, object]:
+    shown = house.client("mallory").get(f"/v1/accounts/{ACCOUNT}").json()
+    found: dict[str, object] = next(each["needs"] for each in shown["capabilities"] if each["operation"] == operation)
+    return found
+
+
+def test_each_operation_says_what_policy_and_rules_demand_of_a_request_in_this_account(house: House) -> None:
+    plain = {"quorum": 2, "ticket_required": False, "lifetime_required": False, "max_lifetime": None}
+    assert needs(house, "create_access_key") == needs(house, "delete_access_key") == plain
+
+    demand = Demand(rule="three", quorum=3, ticket_required=True, max_lifetime=timedelta(days=90))
+    house.change(rules=rules(demand))
+
+    ruled = {"quorum": 3, "ticket_required": True}
+    of_create = ruled | {"lifetime_required": True, "max_lifetime": "P90D"}
+    assert needs(house, "create_access_key") == of_create
+    assert needs(house, "delete_access_key") == plain | ruled
 
 
 def test_an_account_in_china_can_do_nothing_and_says_why(house: House) -> None:

@@ -68,6 +68,47 @@ def test_second_request_for_the_same_thing_is_refused(house: House) -> None:
     assert (again.status_code, again.json()["code"]) == (409, "duplicate_request")
 
 
+# --- a preview ---
+
+
+def test_preview_is_what_approvers_read_of_the_request_once_it_is_filed(house: House) -> None:
+    alice = house.client("alice")
+    previewed = alice.post("/v1/previews", json=FILING).json()
+    assert alice.get("/v1/requests").json()["items"] == []
+
+    filed = alice.post("/v1/requests", json=FILING).json()
+
+    assert {"effect", "warnings", "observed", "quorum"} <= previewed.keys()
+    for each in (previewed, filed):
+        del each["observed"]["keys"][0]["last_used_at"]  # by this very look at the account
+    assert previewed == {name: filed[name] for name in previewed}
+
+
+def test_preview_is_told_to_nobody(either_house: House) -> None:
+    alice, audrey = either_house.client("alice"), either_house.client("audrey")
+    before = audrey.get("/v1/audit/events").json()
+    alice.post("/v1/previews", json=FILING)
+    assert audrey.get("/v1/audit/events").json() == before
+
+
+REFUSED = {
+    "role_required": ("carol", FILING),
+    "unknown_account": ("alice", FILING | {"account_id": "0" * 12}),
+    "unknown_recipient": ("alice", FILING | {"recipient": "nobody"}),
+    "recipient_required": ("robo", {name: value for name, value in FILING.items() if name != "recipient"}),
+    "not_capable": ("alice", {**FILING, "operation": "delete_login_profile"}),
+    "no_such_key": ("alice", {**FILING, "operation": "delete_access_key", "access_key_id": "AKIA" + "X" * 16}),
+}
+
+
+@pytest.mark.parametrize("code", REFUSED)
+def test_preview_is_refused_as_filing_is(house: House, code: str) -> None:
+    who, body = REFUSED[code]
+    previewed, filed = (house.client(who).post(path, json=body) for path in ("/v1/previews", "/v1/requests"))
+    assert previewed.json()["code"] == code
+    assert (previewed.status_code, previewed.json()) == (filed.status_code, filed.json())
+
+
 # --- Idempotency-Key ---
 
 

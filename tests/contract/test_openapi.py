@@ -94,6 +94,7 @@ def test_operation_under_v1_needs_a_token(operation: str) -> None:
 # What generated clients call them. A new one is added; none is ever renamed.
 OPERATION_IDS = {
     "POST /v1/requests": "fileRequest",
+    "POST /v1/previews": "previewRequest",
     "GET /v1/requests": "listRequests",
     "GET /v1/requests/{request_id}": "readRequest",
     "GET /v1/requests/{request_id}/evidence": "readEvidence",
@@ -286,6 +287,7 @@ def test_no_schema_is_both_sent_and_taken() -> None:
 # --- every documented status, seen ---
 
 FILE = "POST /v1/requests"
+PREVIEW = "POST /v1/previews"
 LIST = "GET /v1/requests"
 READ = "GET /v1/requests/{request_id}"
 DECIDE = "POST /v1/requests/{request_id}/decisions"
@@ -328,6 +330,7 @@ SIGNED = {"statement": "{}", "signature": SK_ED25519.sign(b"{}", "decision@rootq
 RETIRED = {"reason": "retired"}
 BODIES = {
     FILE: FILING,
+    PREVIEW: FILING,
     DECIDE: APPROVAL,
     ACCEPT: {"comment": "A known one."},
     KEY_STATEMENT: {"key": SK_ED25519.public.text},
@@ -453,6 +456,7 @@ for each in OPERATIONS:
         SCENARIOS[each, 429] = partial(guessing, operation=each)
 for each in (
     FILE,
+    PREVIEW,
     LIST,
     READ,
     DECIDE,
@@ -481,11 +485,11 @@ for each in (
     SCENARIOS[each, 422] = partial(mistaken, operation=each)
 for each in (READ, DECIDE, WITHDRAW, RECEIVE, EXECUTE, INTO_FILE, EVIDENCE):
     SCENARIOS[each, 404] = partial(call, operation=each, by="bob")
-for each in (LIST, ME, ACCOUNTS, ACCOUNT_READ, LIVE, LIVEZ, READYZ, CHECKPOINT, LOG_KEYS):
+for each in (PREVIEW, LIST, ME, ACCOUNTS, ACCOUNT_READ, LIVE, LIVEZ, READYZ, CHECKPOINT, LOG_KEYS):
     SCENARIOS[each, 200] = partial(call, operation=each)
-for each in (FILE, DECIDE, ACCEPT, KEY_STATEMENT, REGISTER, REVOKE_OWN, ENDORSE, REVOKE):
+for each in (FILE, PREVIEW, DECIDE, ACCEPT, KEY_STATEMENT, REGISTER, REVOKE_OWN, ENDORSE, REVOKE):
     SCENARIOS[each, 413] = partial(call, operation=each, **LARGE)
-for each in (FILE, DECIDE, ACCEPT, HOOK, KEY_STATEMENT, REGISTER, REVOKE_OWN, ENDORSE, REVOKE):
+for each in (FILE, PREVIEW, DECIDE, ACCEPT, HOOK, KEY_STATEMENT, REGISTER, REVOKE_OWN, ENDORSE, REVOKE):
     SCENARIOS[each, 408] = partial(unfinished, operation=each, _SLOWEST_BODY_SECONDS=0.01)
 
 
@@ -638,6 +642,12 @@ def delivered(house: House) -> str:
 def same_thing_twice(house: House) -> Response:
     call(house, FILE)
     return call(house, FILE)
+
+
+@seen(PREVIEW, 409)
+def preview_of_what_is_open(house: House) -> Response:
+    call(house, FILE)
+    return call(house, PREVIEW)
 
 
 @seen(DECIDE, 200)

@@ -276,6 +276,7 @@ _LISTED = views.account_out(_ACCOUNT)
 
 ANSWERS = named(
     filed=_whole("As Carol sees it", life.shown_to(life.CAROL, _REQUEST)),
+    preview=_whole("Before Carol files it", life.previewed_by(life.CAROL, _REQUEST)),
     page=_whole("Requests that wait for Dave", _page()),
     pending=_whole("As Dave sees it before he decides", life.shown_to(life.DAVE, _REQUEST)),
     withdrawn=_whole("Withdrawn by Carol", life.shown_to(life.CAROL, _REQUEST.withdraw(life.at("03-02T09:20:00")))),
@@ -305,7 +306,8 @@ ANSWERS = named(
     ),
     accounts=("One account", [_LISTED.model_dump(mode="json")]),
     account=_whole(
-        "An account of an organization, with its own root key", views.account_detail_out(_ACCOUNT, _EXPECTED)
+        "An account of an organization, with its own root key",
+        views.account_detail_out(_ACCOUNT, _EXPECTED, life.policy_for),
     ),
     live=_whole(
         "After the rotation",

@@ -127,7 +127,19 @@ def executed(on: OperationRequest, by: Member, outcome: Done | InDoubt) -> Opera
 
 def shown_to(reader: Member, request: OperationRequest) -> outputs.RequestOut:
     """Return the request as this reader sees it, right after its last step."""
+    return views.request_out(account_name, _shown(reader, request))
+
+
+def previewed_by(requester: Member, request: OperationRequest) -> outputs.PreviewOut:
+    return views.preview_out(account_name, _shown(requester, request))
+
+
+def policy_for(_operation: OperationName) -> Policy:
+    return _POLICY
+
+
+def _shown(reader: Member, request: OperationRequest) -> Shown:
     soon = max(filter(None, (request.filing.filed_at, request.approved_at, request.settled_at)))
     actor = signed_in(reader, soon)
     standing = _standing(request, actor)
-    return views.request_out(account_name, Shown(request, standing, actor, soon))
+    return Shown(request, standing, actor, soon)

@@ -1,5 +1,7 @@
 """The configured accounts, and the caller."""
 
+from functools import partial
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -63,10 +65,10 @@ def get_accounts(ctx: Ctx, _actor: SignedIn) -> list[outputs.ConfiguredAccountOu
     ),
 )
 def get_account(ctx: Ctx, _actor: SignedIn, account_id: inputs.AccountId) -> outputs.AccountDetailOut:
-    """Return the operations that are possible in the account, with their source, or the reason why not; and the
-    expected state of its root user. AWS is not queried. For every signed-in caller.
+    """Return the operations that are possible in the account, with their source, or the reason why not; what a request
+    for each needs; and the expected state of its root user. AWS is not queried. For every signed-in caller.
     """
-    return account_detail_out(*account_and_expectation(ctx, account_id))
+    return account_detail_out(*account_and_expectation(ctx, account_id), partial(ctx.policy_for, account_id))
 
 
 @router.get(

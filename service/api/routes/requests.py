@@ -29,6 +29,35 @@ _FOR_PEOPLE: dict[int | str, dict[str, Any]] = {
 }
 _LOCATION = {"Location": {"description": "The path of the request.", "schema": {"type": "string"}}}
 _LONGEST_KEY = 255
+# Why a request is not filed, and not previewed.
+NOT_FILED = (
+    Code.ROLE_REQUIRED,
+    Code.DUPLICATE_REQUEST,
+    Code.NO_QUORUM,
+    Code.NOT_CAPABLE,
+    Code.KEY_LIMIT_REACHED,
+    Code.ROOT_MFA_REQUIRED,
+    Code.NO_SUCH_KEY,
+    Code.ALREADY_IN_STATUS,
+    Code.SIGNING_KEY,
+    Code.LAST_ACTIVE_KEY,
+    Code.NO_PASSWORD,
+    Code.PASSWORD_EXISTS,
+    Code.NO_SUCH_MFA_DEVICE,
+    Code.NO_SUCH_CERTIFICATE,
+    *TAKING_BODY,
+    Code.UNKNOWN_ACCOUNT,
+    Code.UNKNOWN_RECIPIENT,
+    Code.RECIPIENT_REQUIRED,
+    Code.LIFETIME_REQUIRED,
+    Code.LIFETIME_TOO_LONG,
+    Code.TICKET_REQUIRED,
+    Code.UNKNOWN_TICKET,
+    Code.TICKET_STATE,
+    Code.TRACKER_UNREACHABLE,
+    Code.ACCOUNT_UNREACHABLE,
+    Code.ROOT_NOT_PROVED,
+)
 _IF_NONE_MATCH = Header(alias="If-None-Match", max_length=1000, description="The ETag that you have.")
 
 
@@ -42,33 +71,8 @@ _IF_NONE_MATCH = Header(alias="If-None-Match", max_length=1000, description="The
     | documented(
         Code.MALFORMED_IDEMPOTENCY_KEY,
         Code.RULES_NOT_IN_FORCE,
-        Code.ROLE_REQUIRED,
-        Code.DUPLICATE_REQUEST,
-        Code.NO_QUORUM,
-        Code.NOT_CAPABLE,
-        Code.KEY_LIMIT_REACHED,
-        Code.ROOT_MFA_REQUIRED,
-        Code.NO_SUCH_KEY,
-        Code.ALREADY_IN_STATUS,
-        Code.SIGNING_KEY,
-        Code.LAST_ACTIVE_KEY,
-        Code.NO_PASSWORD,
-        Code.PASSWORD_EXISTS,
-        Code.NO_SUCH_MFA_DEVICE,
-        Code.NO_SUCH_CERTIFICATE,
-        *TAKING_BODY,
-        Code.UNKNOWN_ACCOUNT,
-        Code.UNKNOWN_RECIPIENT,
-        Code.RECIPIENT_REQUIRED,
-        Code.LIFETIME_REQUIRED,
-        Code.LIFETIME_TOO_LONG,
-        Code.TICKET_REQUIRED,
-        Code.UNKNOWN_TICKET,
-        Code.TICKET_STATE,
         Code.IDEMPOTENCY_KEY_REUSED,
-        Code.TRACKER_UNREACHABLE,
-        Code.ACCOUNT_UNREACHABLE,
-        Code.ROOT_NOT_PROVED,
+        *NOT_FILED,
         invalid=("body", "justification"),
         said=[role_required(TO_FILE)],
     ),
@@ -96,7 +100,7 @@ def file_request(
     """
     key = _checked(idempotency_key)
     with waiting.one("file", actor.subject):
-        shown = file(ctx, actor, _draft(body), idempotency_key=key)
+        shown = file(ctx, actor, draft_of(body), idempotency_key=key)
     return answer(
         request_out(ctx.account_name, shown),
         status=201,
@@ -178,7 +182,7 @@ def get_evidence(ctx: Ctx, actor: SignedIn, request_id: inputs.RequestId) -> Res
     return JSONResponse(evidence_of(ctx, actor, request_id))
 
 
-def _draft(body: inputs.NewRequest) -> Draft:
+def draft_of(body: inputs.NewRequest) -> Draft:
     name = OperationName(body.operation)
     fields = body.model_dump()
     operation = Operation(OperationName(fields.pop("operation")), fields.pop(TARGET_OF.get(name, ""), None))

@@ -38,6 +38,15 @@ class ConfiguredAccountOut(AccountOut):
     )
 
 
+class NeedsOut(BaseModel):
+    """What the policy and the rules of today demand of a request for an operation in an account."""
+
+    quorum: int = Field(description="How many people have to approve.")
+    ticket_required: bool
+    lifetime_required: bool = Field(description="Whether a new key needs a lifetime. False for other operations.")
+    max_lifetime: timedelta | None = Field(description="The longest lifetime of a new key; null if there is none.")
+
+
 class CapabilityOut(BaseModel):
     """Whether an operation can run in this account, with its source, or the reason why not."""
 
@@ -45,6 +54,7 @@ class CapabilityOut(BaseModel):
     possible: bool
     source: SourceKind | None = Field(description="The source that would be used; null if none can.")
     reason: str | None = Field(description="Why it is not possible; null if it is.")
+    needs: NeedsOut
 
 
 class ExpectedKeyOut(BaseModel):
@@ -339,6 +349,28 @@ class RequestOut(BaseModel):
     result: ResultOut | None
     digest: ids.Digest = Field(description="SHA-256 of everything that was filed. Send it back with your decision.")
     actions: list[ActionOut] = Field(description="What you may do now.")
+
+
+class PreviewOut(BaseModel):
+    """A request as approvers would read it if it were filed now. Its fields are those of the request."""
+
+    operation: OperationName
+    effect: str
+    account: AccountOut
+    target: ids.Target | None
+    access_key: AccessKeyOut | None
+    warnings: list[WarningOut]
+    requester: RequesterOut
+    recipient: ActorOut
+    justification: str
+    ticket: str | None
+    run_on_approval: bool
+    accept_lockout: bool
+    observed: RootCredentialsOut
+    clocks: ClocksOut
+    demands: list[DemandOut]
+    quorum: QuorumOut
+    could_approve: list[CouldApproveOut]
 
 
 class RequestPageOut(BaseModel):
