@@ -32,10 +32,10 @@ export function onConnection(listener) {
 }
 
 /**
- * Call the API. Returns `{status, body, etag}`; with status 304 there is no body.
+ * Call the API. Returns `{status, body, etag}`; with status 304 there is no body. `as` "text" leaves the body as it is.
  * Throws Problem, Offline, or the abort of `signal`.
  */
-export async function call(method, path, { query = {}, body, headers = {}, etag, signal, seconds = 60 } = {}) {
+export async function call(method, path, { query = {}, body, headers = {}, etag, signal, seconds = 60, as } = {}) {
   const wanted = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
   const url = `${root}${path}${wanted.length ? `?${new URLSearchParams(wanted)}` : ""}`;
   const sent = { Accept: "application/json", ...headers };
@@ -60,7 +60,7 @@ export async function call(method, path, { query = {}, body, headers = {}, etag,
   if (answer.status === 304) return { status: 304, etag };
   const document = parsed(text);
   if (!answer.ok) throw new Problem(answer.status, document ?? {});
-  return { status: answer.status, body: document, etag: answer.headers.get("ETag") };
+  return { status: answer.status, body: as === "text" ? text : document, etag: answer.headers.get("ETag") };
 }
 
 function parsed(text) {

@@ -33,6 +33,7 @@ function skip(event) {
 
 let me = null;
 let current = new AbortController().signal;
+let here;
 
 /** What every view is given. */
 const desk = {
@@ -77,7 +78,9 @@ const desk = {
 
 async function greet() {
   me = await get("/v1/me");
+  markPlace();
   fill(somebody, written(me.name), button(texts.signIn.out, () => {
+    if (!router.mayLeave()) return;
     signOut();
     me = null;
     router.open();
@@ -85,9 +88,9 @@ async function greet() {
 }
 
 async function show(view, params, query, signal) {
-  current = signal;
+  [current, here] = [signal, view];
   clearBanner();
-  markPlace(view);
+  markPlace();
   place.setAttribute("aria-busy", "true");
   try {
     if (view === undefined) {
@@ -122,9 +125,10 @@ function arrive(node) {
   heading?.focus({ preventScroll: true });
 }
 
-function markPlace(view) {
-  fill(nav, views.filter((each) => each.nav).map((each) =>
-    el("a", { href: addressOf(each.path), "aria-current": each === view && "page" }, each.nav)));
+function markPlace() {
+  const isFor = ({ roles }) => !roles || me?.roles.some((role) => roles.includes(role));
+  fill(nav, views.filter((each) => each.nav && isFor(each)).map((each) =>
+    el("a", { href: addressOf(each.path), "aria-current": each === here && "page" }, each.nav)));
 }
 
 function clearBanner() {

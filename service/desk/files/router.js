@@ -55,6 +55,8 @@ export function createRouter(views, show) {
 
   return {
     go,
+    /** Ask whether the view may be left, if it wants to be asked about. */
+    mayLeave,
     /** Show the present address again. */
     open,
     /** Ask with this text before the view is left; null takes the question back. */

@@ -51,6 +51,9 @@ export const texts = {
     notFoundLead: "The address leads to no view of the desk.",
     fault: "The page has a fault",
     faultLead: "This is a defect of the page. Nothing was sent by it. Load it again, or use the terminal.",
+    atFields: "What is wrong stands above, at each field.",
+    required: "This is required.",
+    form: "This does not have the right form.",
     field: (location, reason) => `${location}: ${reason}`,
   },
 
