@@ -12,9 +12,11 @@ import pytest
 from browser import chromium
 from browser.desk import Desk
 from browser.proxy import proxied
+from browser.served import served
 from browser.swagger_ui import SwaggerUI
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, expect, sync_playwright
 from support.builders import ACCOUNT
+from support.house import House
 from support.installation import serving
 from support.products.canaille import Canaille
 
@@ -109,6 +111,13 @@ def site_behind_a_proxy(folder: Path, provider: Canaille) -> Iterator[str]:
     with serving_at(folder) as upstream, proxied(upstream, "/approvals") as origin:
         provider.allow_redirect(f"{origin}/approvals/docs/oauth2-redirect")
         yield f"{origin}/approvals"
+
+
+@pytest.fixture
+def at(sqlite_house: House) -> Iterator[str]:
+    """Where `sqlite_house` is."""
+    with served(sqlite_house) as origin:
+        yield origin
 
 
 @contextmanager

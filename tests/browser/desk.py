@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 from browser.swagger_ui import sign_in_at_provider
 from playwright.sync_api import CDPSession, Locator, Page, expect
 
+_NAME_OF_THE_FOCUS = "(document.activeElement.labels?.[0] ?? document.activeElement).textContent.trim()"
+
 
 class Desk:
     def __init__(self, page: Page, site: str) -> None:
@@ -92,7 +94,7 @@ class Desk:
         """Go on by the keyboard alone until the focus is on what has this name."""
         for _ in range(60):
             self.page.keyboard.press("Tab")
-            if self.page.evaluate("document.activeElement.textContent.trim()") == name:
+            if self.page.evaluate(_NAME_OF_THE_FOCUS) == name:
                 return
         raise AssertionError(f"the keyboard never comes to {name!r}")
 

@@ -21,7 +21,8 @@ export function facts(request) {
     el("h2", {}, said.clocks),
     clocks(request.clocks),
     request.result && [el("h2", {}, said.result), result(request)],
-    more(request),
+    // What is not filed yet has no digest.
+    request.digest && more(request),
   ];
 }
 

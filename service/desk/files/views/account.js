@@ -1,0 +1,91 @@
+import { get, post } from "../api.js";
+import { acted } from "../acting.js";
+import { button, el, fill, notice, rows } from "../dom.js";
+import { account as named, clock, duration, grouped, secondsOf, written } from "../format.js";
+import { EFFECTS } from "../proof/briefing.js";
+import { addressOf } from "../router.js";
+import { texts } from "../texts.js";
+import { picture } from "./facts.js";
+
+const said = texts.account;
+
+// Where the targets of an operation stand in what AWS shows: [its list, the id of each, its status].
+const TARGETS_IN = {
+  access_key_id: ["keys", "access_key_id", "status"],
+  serial_number: ["mfa_devices"],
+  certificate_id: ["signing_certificates", "certificate_id", "status"],
+};
+
+/** An account: what can be done there and what not, its root user now, and what the service expects of that. */
+export default async function show(desk, { params, signal }) {
+  const path = `/v1/accounts/${encodeURIComponent(params.id)}`;
+  const found = await get(path, { signal });
+  const [live, problem, list] = [el("div"), el("div"), el("ul", { class: "cards" })];
+  const draw = (observed) => fill(list, found.capabilities.map((each) => possibility(found, each, observed)));
+  const look = () => acted(desk, problem, async () => {
+    const { root_credentials: observed } = await get(`${path}/root-credentials`, { signal });
+    fill(live, picture({ observed, target: null }));
+    draw(observed);
+    desk.say(said.looked);
+  });
+  draw(null);
+  return el("div", {},
+    el("h1", { tabindex: "-1" }, named(found)),
+    found.state !== "ACTIVE" && notice("warning", null, el("p", {}, texts.accounts.state(found.state))),
+    el("h2", {}, said.now), el("p", {}, said.nowLead),
+    el("div", { class: "actions" }, button(said.look, look)), problem, live,
+    el("h2", {}, said.can), el("p", {}, said.canLead), list,
+    el("h2", {}, said.expected), expectation(desk, found));
+}
+
+/** The address of the form that asks for an operation, on a target if it has one. */
+const asking = (id, operation, target) =>
+  addressOf(`/accounts/${id}/ask/${operation}${target ? `?${new URLSearchParams({ target })}` : ""}`);
+
+/** One operation. What cannot be done is grey, with the reason that the service gives. */
+function possibility({ account_id: id }, { operation, possible, reason, needs }, observed) {
+  const name = texts.operation[operation];
+  if (!possible) {
+    return el("li", { class: "card greyed" }, el("h3", {}, said.cannot(name)), el("p", {}, written(reason)));
+  }
+  return el("li", { class: "card" },
+    el("h3", {}, el("a", { href: asking(id, operation) }, name)),
+    el("p", { class: "facts" },
+      el("span", {}, said.approvals(needs.quorum)),
+      needs.ticket_required && el("span", {}, said.ticket),
+      needs.max_lifetime && el("span", {}, said.longest(duration(secondsOf(needs.max_lifetime))))),
+    observed && targets(id, operation, observed));
+}
+
+function targets(id, operation, observed) {
+  const [list, name, status] = TARGETS_IN[EFFECTS[operation][1]] ?? [];
+  const found = observed[list];
+  if (!found?.length) return null;
+  return el("ul", {}, found.map((each) => {
+    const target = name ? each[name] : each;
+    return el("li", {}, el("a", { href: asking(id, operation, target) }, name ? grouped(target, 4) : written(target)), status && ` ${each[status]}`);
+  }));
+}
+
+function expectation(desk, { account_id: id, expected }) {
+  const [place, problem] = [el("div"), el("div")];
+  const check = () => acted(desk, problem, async () => {
+    const result = await post(`/v1/accounts/${id}/drift-check`);
+    fill(place, shown(result.expected), notice(result.open.length ? "warning" : "good", null,
+      el("p", {}, result.adopted ? said.adopted : said.open(result.open.length), " ",
+        result.open.length > 0 && el("a", { href: addressOf("/drift") }, texts.nav.drift))));
+  });
+  fill(place, shown(expected));
+  return el("div", {}, place,
+    desk.me().roles.includes("operator") && [
+      el("p", {}, said.checkLead), el("div", { class: "actions" }, button(said.check, check)), problem]);
+}
+
+function shown(expected) {
+  if (expected === null) return el("p", {}, said.unexpected);
+  return rows(
+    [texts.request.key, expected.keys.length === 0 ? texts.none : el("ul", {}, expected.keys.map((key) =>
+      el("li", {}, grouped(key.access_key_id, 4), `, ${key.status}, ${said.origin[key.origin]}`)))],
+    [texts.request.mfa, expected.mfa_enabled ? texts.yes : texts.no],
+    [said.checkedAt, clock(expected.checked_at)]);
+}

@@ -1,0 +1,75 @@
+"""Asking at the desk, of a service whose AWS the test has at hand."""
+
+import re
+
+import pytest
+from browser.conftest import Arrive
+from browser.looking import lose_answer, only_request
+from playwright.sync_api import expect
+from support.builders import ACCOUNT, MEMBER
+from support.house import House
+
+pytestmark = pytest.mark.xdist_group("desk")
+
+
+def test_form_is_filed_once_by_keyboard_alone_even_if_an_answer_is_lost(
+    sqlite_house: House, at: str, visit: Arrive
+) -> None:
+    house, alice = sqlite_house, visit("alice", at)
+    target = house.spare_key()
+    page, keyboard = alice.page, alice.page.keyboard
+    alice.desk.open(f"/accounts/{ACCOUNT}").sign_in_with(house.token("alice"))
+
+    alice.desk.tab_to("Look now")
+    keyboard.press("Enter")
+    expect(page.locator(f"a[href$={target}]").first).to_be_visible()
+    alice.desk.tab_to("Deactivate a root access key")
+    alice.desk.tab_to(target)
+    keyboard.press("Enter")
+    expect(page.get_by_label("Access key")).to_have_value(target)
+    alice.desk.tab_to("Who may execute it, besides you")
+    keyboard.type("nobody")
+    alice.desk.tab_to("Why")
+    keyboard.type("Leaked.")
+    alice.desk.tab_to("Preview")
+    keyboard.press("Enter")
+
+    # What is wrong stands at its field, and the first of them has the focus.
+    why = page.get_by_label("Why")
+    expect(why).to_be_focused()
+    expect(why).to_have_accessible_description(re.compile("at least 10 characters"))
+    keyboard.type(" Nobody uses it.")
+    alice.desk.tab_to("Preview")
+    keyboard.press("Enter")
+    recipient = page.get_by_label("Who may execute it, besides you")
+    expect(recipient).to_be_focused()
+    expect(why).to_have_attribute("aria-invalid", "false")
+    keyboard.press("ControlOrMeta+A")
+    keyboard.press("Delete")
+    alice.desk.tab_to("Preview")
+    keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="This is what approvers will read")).to_be_focused()
+
+    page.route("**/v1/requests", lose_answer, times=1)
+    alice.desk.tab_to("File this request")
+    keyboard.press("Enter")
+    expect(page.locator(".notice.problem")).to_contain_text("did not answer")
+    keyboard.press("Enter")
+
+    page.wait_for_url("**/desk/requests/*")
+    filed = only_request(house)
+    assert (filed.filing.operation.target, filed.filing.justification) == (target, "Leaked. Nobody uses it.")
+
+
+def test_what_cannot_be_done_in_an_account_stands_there_with_the_reason(
+    sqlite_house: House, at: str, visit: Arrive
+) -> None:
+    alice = visit("alice", at)
+    alice.desk.open(f"/accounts/{MEMBER}").sign_in_with(sqlite_house.token("alice"))
+
+    refused = alice.page.locator(".greyed").filter(has_text="Not here: Create a root access key")
+    expect(refused).to_contain_text("No AssumeRoot session may create or update access keys")
+    expect(refused.get_by_role("link")).to_have_count(0)
+    alice.desk.open(f"/accounts/{MEMBER}/ask/create_access_key").sign_in_with(sqlite_house.token("alice"))
+    expect(alice.page.locator(".notice.problem")).to_contain_text("No AssumeRoot session")
+    expect(alice.page.locator("form")).to_have_count(0)
