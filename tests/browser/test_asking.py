@@ -1,15 +1,21 @@
 """Asking at the desk, of a service whose AWS the test has at hand."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from browser.conftest import Arrive
-from browser.looking import lose_answer, only_request
+from browser.looking import PHONE, Phone, left_nothing, lose_answer, only_request
 from playwright.sync_api import expect
-from support.builders import ACCOUNT, MEMBER
+from support.builders import ACCOUNT, ACCOUNTS, MEMBER
 from support.house import House
 
+from service.aws.organization import KnownAccounts
+
 pytestmark = pytest.mark.xdist_group("desk")
+
+# Markup, a long word, and characters that hide or reorder what stands beside them.
+HOSTILE = "<img src=x onerror=alert(1)>" + "x" * 300 + "\u202e\u200b"
 
 
 def test_form_is_filed_once_by_keyboard_alone_even_if_an_answer_is_lost(
@@ -73,3 +79,42 @@ def test_what_cannot_be_done_in_an_account_stands_there_with_the_reason(
     alice.desk.open(f"/accounts/{MEMBER}/ask/create_access_key").sign_in_with(sqlite_house.token("alice"))
     expect(alice.page.locator(".notice.problem")).to_contain_text("No AssumeRoot session")
     expect(alice.page.locator("form")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_views_of_asking_and_receiving_fit_a_phone_and_axe_and_hostile_names(
+    sqlite_house: House, at: str, visit: Arrive, scheme: str
+) -> None:
+    house = sqlite_house
+    house.change(accounts=KnownAccounts({ACCOUNT: replace(ACCOUNTS[ACCOUNT], name=HOSTILE)}))
+    phone = Phone(visit("alice", at, viewport=PHONE, color_scheme=scheme))
+    phone.desk.open("/accounts").sign_in_with(house.token("alice"))
+    phone.look("accounts")
+    phone.desk.go(f"/accounts/{ACCOUNT}")
+    phone.desk.press("Look now")
+    expect(phone.page.get_by_text("The service signs with it")).to_be_visible()
+    phone.look("account")
+    phone.desk.go(f"/accounts/{ACCOUNT}/ask/create_access_key")
+    phone.page.get_by_label("Ticket").fill("x" * 255)
+    phone.page.get_by_label("How long the key works").fill("-5")
+    phone.desk.press("Preview")
+    expect(phone.page.get_by_label("How long the key works")).to_be_focused()
+    phone.look("create-wrong")
+    phone.page.get_by_label("How long the key works").fill("5")
+    phone.page.get_by_label("Why").fill("x" * 1900 + "<b>markup</b>\n" + "why " * 10)
+    phone.desk.press("Preview")
+    expect(phone.page.get_by_role("heading", name="This is what approvers will read")).to_be_focused()
+    phone.look("preview")
+    assert phone.page.locator("main :is(img, b)").count() == 0
+    phone.desk.press("File this request")
+    phone.page.wait_for_url("**/desk/requests/*")
+
+    house.approve(only_request(house))
+    phone.desk.go(f"/requests/{only_request(house).filing.request_id}")
+    phone.desk.press("Execute")
+    expect(phone.page.get_by_role("button", name="Create the key now")).to_be_visible()
+    phone.look("before")
+    phone.desk.press("Create the key now")
+    phone.desk.press("Show the secret")
+    phone.look("shown")
+    left_nothing(phone.visitor)

@@ -9,6 +9,7 @@ import { facts } from "./facts.js";
 const said = texts.request;
 
 const deciding = () => import("./deciding.js");
+const receiving = () => import("./receiving.js");
 
 // What opens when somebody wants to do something. `(desk, request, {done, cancel})` returns an element with a focusable
 // h2. `done(body, text)` takes the request as it is afterwards, and what to say. Which actions there are, and why not,
@@ -17,6 +18,8 @@ const panels = {
   approve: async () => (await deciding()).approving,
   reject: async () => (await deciding()).rejecting,
   withdraw: async () => (await deciding()).withdrawing,
+  execute: async () => (await receiving()).executing,
+  confirm_receipt: async () => (await receiving()).confirming,
 };
 const PRIMARY = new Set(["approve", "execute", "confirm_receipt"]);
 
