@@ -31,7 +31,7 @@ _PATIENCE_MILLISECONDS = 30_000
 _REFUSAL = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
 
 # Those that docs/desk.md shows.
-_PICTURES = {"waiting", "request", "request-phone", "approve", "keys", "account", "asking", "receiving"}
+_PICTURES = {"waiting", "request", "request-phone", "approve", "keys", "account", "asking", "receiving", "log"}
 
 _GROUPS = {"root-requesters": "requester", "root-approvers": "approver"}
 

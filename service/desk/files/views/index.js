@@ -10,7 +10,10 @@ export const views = [
   { path: "/mine", nav: texts.nav.mine, load: () => import("./mine.js") },
   { path: "/all", nav: texts.nav.all, load: () => import("./all.js") },
   { path: "/keys", nav: texts.nav.keys, load: () => import("./keys.js") },
+  { path: "/drift", nav: texts.nav.drift, roles: ["operator", "auditor"], load: () => import("./drift.js") },
+  { path: "/deliveries", nav: texts.nav.deliveries, roles: ["operator", "auditor"], load: () => import("./deliveries.js") },
   { path: "/requests/:id", load: () => import("./request.js") },
+  { path: "/requests/:id/log", load: () => import("./log.js") },
   { path: "/accounts/:id", load: () => import("./account.js") },
   { path: "/accounts/:id/ask/:operation", load: () => import("./asking.js") },
 ];

@@ -2,6 +2,7 @@ import { Refused, call, module } from "../api.js";
 import { button, el, fill, folded, notice, redraw } from "../dom.js";
 import { account, grouped } from "../format.js";
 import { live } from "../live.js";
+import { addressOf } from "../router.js";
 import { signInPanel } from "../sign-in.js";
 import { texts } from "../texts.js";
 import { facts } from "./facts.js";
@@ -92,5 +93,6 @@ export default async function show(desk, { params, signal }) {
     signal, draw, failed: desk.failed,
     load: (etag) => call("GET", path, { etag, signal }),
   });
-  return el("div", {}, heading, read, news, acts);
+  return el("div", {}, heading, read, news, acts,
+    el("p", {}, el("a", { href: addressOf(`/requests/${shown.id}/log`) }, texts.log.link)));
 }
