@@ -78,7 +78,7 @@ test-browser: .venv/ready browser openssh node
 
 # The pictures in docs/desk.md: what the test of the views sees.
 pictures: .venv/ready browser node
-	PICTURES=docs/images $(BIN)/pytest -q tests/browser/test_deciding.py -k axe
+	PICTURES=docs/images $(BIN)/pytest -q tests/browser -k "test_axe or to_the_receipt or saved_as_it_came"
 
 check: .venv/ready
 	$(BIN)/ruff format --check .
