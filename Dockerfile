@@ -23,6 +23,7 @@ RUN awk '/^[a-z]/ { wanted = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trov
 
 COPY pyproject.toml README.md LICENSE ./
 COPY migrations migrations
+COPY rootquorum_client rootquorum_client
 COPY service service
 # The root file system is read-only at run time, so compile bytecode now. `unchecked-hash` keeps it valid even if a
 # registry or a reproducible build changes time stamps.

@@ -1,4 +1,7 @@
-"""What the Makefile's tools promise."""
+"""What the Makefile's tools promise, and what goes into the image."""
+
+import tomllib
+from pathlib import Path
 
 import pytest
 import uv_as_pip
@@ -37,3 +40,11 @@ def test_of_several_indexes_uv_takes_the_best_as_pip_does() -> None:
 
 def test_what_else_pip_says_is_not_passed_on() -> None:
     assert uv_as_pip.environment("global.timeout='60'\n", {"PATH": "/bin"}) == {"PATH": "/bin"}
+
+
+def test_the_image_is_made_of_every_package_of_the_wheel() -> None:
+    root = Path(__file__).parents[1]
+    packages = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for package in packages["packages"]:
+        assert f"COPY {package} {package}\n" in (root / "Dockerfile").read_text()
+        assert f"\n!{package}\n" in (root / ".dockerignore").read_text()

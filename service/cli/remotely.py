@@ -10,11 +10,12 @@ from typing import Annotated, BinaryIO, NoReturn, TextIO
 
 import typer
 
+from rootquorum_client.transport import LARGEST_TOKEN
 from service.cli.common import errors, fail
 from service.cli.terminal import Table, Terminal
 from service.client.heads import KeptHeads
 from service.client.refused import Refused
-from service.client.remote import LARGEST_TOKEN, Remote
+from service.client.remote import Remote
 
 # The terminal of the process, whatever stdin and stdout are.
 TERMINAL = "/dev/tty"
