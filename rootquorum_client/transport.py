@@ -22,7 +22,8 @@ _NOT_MODIFIED = 304
 # The answers of a service, or of a proxy before it, that is busy or away.
 _PASSING = {429, 502, 503, 504}
 _MOST_ATTEMPTS = 4
-_LONGEST_PAUSE_SECONDS = 10.0
+# A person may be waiting for it.
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Transport:
         """
         for attempt in itertools.count(1):
             is_last = not is_repeatable or attempt >= self._attempts
-            pause = float(2 ** (attempt - 1))
+            pause = _FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)
             try:
                 answer = self._once(method, path, seconds, largest, options)
             except NoAnswer:

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from service.app import compose
-from service.cli.commands import Commands
 from service.cli.common import console, errors, fail, plainly, print_whole
 from service.cli.prepared import load_settings, operator
 from service.cli.side_by_side import for_each_account
@@ -21,12 +20,9 @@ from service.workflow.drift import DriftCheck, check_drift
 from service.workflow.health import check_ready
 from service.workflow.rules_in_force import check_acceptable
 
-app = Commands()
-
 Parallel = Annotated[int, typer.Option(min=1, max=64, help="How many accounts at a time.")]
 
 
-@app.command()
 def check(ctx: typer.Context, parallel: Parallel = 16) -> None:
     """Sign in to each account with each source, reading only.
 

@@ -1,4 +1,4 @@
-"""The operator's commands: what they are called, and where they are. Each is imported only when it runs."""
+"""The commands: what they are called, and where they are. Each is imported only when it runs."""
 
 import os
 from pathlib import Path
@@ -32,7 +32,7 @@ app.later("openapi", "service.cli.openapi:openapi", "Print the OpenAPI document.
 app.later("demo", "service.cli.demo:demo", "Run the main workflow, as four people would, against a simulated AWS.")
 app.later("token", "service.cli.token:app", "API tokens: create, list, revoke. Tokens of a provider: explain.")
 app.later("person", "service.cli.person:app", "The people that the service knows: list, suspend, reinstate.")
-app.later("accounts", "service.cli.accounts:app", "Accounts: check whether they can serve.")
+app.later("accounts", "service.cli.look:accounts", "Accounts: check them from here; list, show over HTTP.")
 app.later(
     "policy", "service.cli.policy:app", "Rules, from files alone: explain, check expectations, compare two files."
 )
@@ -41,6 +41,16 @@ app.later(
     "service.cli.approve:approve",
     "Approve a request with your own key, after you have read what will happen.",
 )
+app.later("request", "service.cli.request:app", "File a request, over HTTP: one command for each operation.")
+app.later("list", "service.cli.look:list_", "List the requests that you may see, newest first.")
+app.later("show", "service.cli.look:show", "Show a request: what it does, who asks, who has decided, what you may do.")
+app.later("reject", "service.cli.act:reject", "Reject a request, which ends it.")
+app.later("withdraw", "service.cli.act:withdraw", "Withdraw a request of yours, which ends it.")
+app.later("execute", "service.cli.execute:execute", "Run an approved request, once.")
+app.later("receipt", "service.cli.act:receipt", "Confirm that the secret of a new key has arrived.")
+app.later("watch", "service.cli.look:watch", "Print each change of a request until it has ended.")
+app.later("evidence", "service.cli.look:evidence", "Print the evidence of a request, for `rootquorum audit verify`.")
+app.later("whoami", "service.cli.look:whoami", "Show who the service says that you are, and your roles.")
 app.later("signing-key", "service.cli.signing_key:app", "Signing keys, over HTTP: list, add, endorse, revoke.")
 app.later("rules", "service.cli.rules:app", "The rules that a quorum signs: init, sign, show, diff.")
 app.later("notify", "service.cli.notify:app", "Destinations of events.")

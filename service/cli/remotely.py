@@ -40,7 +40,7 @@ def connected(server: str, token_file: Path | None) -> Iterator[Remote]:
     """Provide the server. A refusal is one line and exit 1."""
     with refusing():
         try:
-            remote = Remote(server, _token(token_file))
+            remote = Remote(server, token_of(token_file))
         except Refused as refused:
             misused(str(refused))
         try:
@@ -111,7 +111,8 @@ def asking() -> Iterator[Question]:
         yield Question(reading, writing)
 
 
-def _token(file: Path | None) -> str:
+def token_of(file: Path | None) -> str:
+    """Read the token: of the file, else of the environment, else of stdin. Without any it is exit 2."""
     if file is not None:
         with file.open("rb") as opened:
             return _text(opened)

@@ -100,6 +100,21 @@ def test_an_approver_loads_nothing_of_what_serves(tmp_path: Path) -> None:
     assert parts == {"service.cli", "service.client", "service.domain", "service.signing", "service.verifier"}
 
 
+def test_who_calls_over_http_loads_no_more_than_that(tmp_path: Path) -> None:
+    found = loaded(tmp_path, "import service.cli.act, service.cli.execute, service.cli.look, service.cli.request")
+
+    assert found & _LARGE == {"httpx"}
+    layers = {".".join(name.split(".")[:2]) for name in found if name.startswith("service.")}
+    assert layers == {"service.cli", "service.client", "service.domain"}
+
+
+def test_the_client_of_others_loads_nothing_of_the_service(tmp_path: Path) -> None:
+    found = loaded(tmp_path, "import rootquorum_client")
+
+    assert found & _LARGE == {"httpx"}
+    assert not {name for name in found if name.partition(".")[0] == "service"}
+
+
 def test_the_worker_loads_no_server(tmp_path: Path) -> None:
     assert loaded(tmp_path, "import service.cli.worker") & {"alembic", "fastapi", "moto", "uvicorn"} == set()
 

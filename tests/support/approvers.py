@@ -1,7 +1,7 @@
 """A service that is served, with founders, and people who run commands against it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,14 @@ class Installation:
         body = {"operation": "create_access_key", "account_id": ACCOUNT, "justification": "Due this quarter."}
         return self.call("alice", "POST", "/v1/requests", **body | more)
 
+    def approved(self, **more: Any) -> Any:
+        """File a request, and have it approved without signatures."""
+        request = self.file(**more)
+        for person in ("ann", "ben"):
+            path = f"/v1/requests/{request['id']}/decisions"
+            self.call(person, "POST", path, decision="approve", digest=request["digest"])
+        return request
+
     def withdraw(self, request: Any) -> None:
         self.call("alice", "POST", f"/v1/requests/{request['id']}/withdrawal")
 
@@ -53,6 +61,7 @@ class Installation:
             "ROOTQUORUM_URL": url or self.url,
             "ROOTQUORUM_TOKEN": self.token(person),
             "XDG_STATE_HOME": str(self.folder / person),
+            "HOME": str(self.folder / person),
             "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
             "COLUMNS": "400",
         }
@@ -86,8 +95,14 @@ class Ran:
 
 
 @contextmanager
-def installation(folder: Path) -> Iterator[Installation]:
-    """Serve, with a key and a token for everybody."""
+def installation(
+    folder: Path,
+    *,
+    database: str | None = None,
+    accounts: Sequence[str] = (ACCOUNT,),
+    signed_approvals: str = "required",
+) -> Iterator[Installation]:
+    """Serve, with a key and a token for everybody; on a SQLite file of its own, or on an empty `database`."""
     port = free_port()
     found = Installation(f"http://127.0.0.1:{port}", folder)
     for person in PEOPLE:
@@ -97,12 +112,13 @@ def installation(folder: Path) -> Iterator[Installation]:
         f'[founders.{person}]\nkeys = ["{found.key(person).with_suffix(".pub").read_text().strip()}"]\n'
         for person in FOUNDERS
     )
+    known = "".join(f'[accounts.{account}]\nname = "production"\n' for account in accounts)
     people = "".join(f'[people.{name}]\nname = "{name.upper()}"\nroles = ["{role}"]\n' for name, role in PEOPLE.items())
     (folder / "rootquorum.toml").write_text(
-        f'[database]\nurl = "sqlite:///{folder}/rootquorum.db"\n[aws]\nsimulated = true\n'
+        f'[database]\nurl = "{database or f"sqlite:///{folder}/rootquorum.db"}"\n[aws]\nsimulated = true\n'
         f'[audit]\norigin = "{ORIGIN}"\n[audit.keys.log]\nkey_file = "log.pem"\n'
-        '[policy]\ndecision_requires_auth_time = false\nsigned_approvals = "required"\n'
-        f'[accounts.{ACCOUNT}]\nname = "production"\n{people}{founders}'
+        f'[policy]\ndecision_requires_auth_time = false\nsigned_approvals = "{signed_approvals}"\n'
+        f"{known}{people}{founders}"
     )
     for command in (("audit", "key", "log.pem"), ("migrate",)):
         assert commanded(folder, *command).returncode == 0

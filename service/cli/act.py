@@ -1,0 +1,48 @@
+"""`rootquorum reject`, `withdraw` and `receipt`: one call each."""
+
+from typing import Annotated
+
+import typer
+
+from rootquorum_client import Request
+from service.cli.common import errors
+from service.cli.over_http import Json, RequestId, calling, print_json
+from service.cli.remotely import Server, TokenFile
+
+
+def reject(
+    request: RequestId,
+    *,
+    comment: Annotated[str, typer.Option(help="Why, for the requester and the log.")],
+    server: Server,
+    token_file: TokenFile = None,
+    as_json: Json = False,
+) -> None:
+    """Reject a request, which ends it."""
+    with calling(server, token_file, as_json=as_json) as client:
+        done = client.reject(request, client.request(request).digest, comment)
+    _say("Rejected.", done, as_json=as_json)
+
+
+def withdraw(request: RequestId, *, server: Server, token_file: TokenFile = None, as_json: Json = False) -> None:
+    """Withdraw a request of yours, which ends it."""
+    with calling(server, token_file, as_json=as_json) as client:
+        done = client.withdraw(request)
+    _say("Withdrawn.", done, as_json=as_json)
+
+
+def receipt(request: RequestId, *, server: Server, token_file: TokenFile = None, as_json: Json = False) -> None:
+    """Confirm that the secret of a new key has arrived.
+
+    Without it, the service takes the key back.
+    """
+    with calling(server, token_file, as_json=as_json) as client:
+        done = client.confirm_receipt(request)
+    _say("Confirmed.", done, as_json=as_json)
+
+
+def _say(what: str, request: Request, *, as_json: bool) -> None:
+    if as_json:
+        print_json(request.document)
+    else:
+        errors.print(f"{what} The request is {request.status}.", soft_wrap=True)

@@ -1,0 +1,67 @@
+"""The parts that the commands over the HTTP API share: the client, JSON, and the exit codes."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from rootquorum_client import Client, ClientError, Ended, NotAllowed, Problem, TimedOut
+from service.cli.common import errors
+from service.cli.remotely import misused, token_of
+
+# docs/command-line.md. Whatever is not listed there ends with 1.
+IS_UNKNOWN, ENDED_OTHERWISE = 3, 4
+
+Json = Annotated[bool, typer.Option("--json", help="Print what the API answers, as JSON.")]
+RequestId = Annotated[str, typer.Argument(help="Its id, from `rootquorum list`.")]
+
+
+@contextmanager
+def calling(server: str, token_file: Path | None, *, as_json: bool) -> Iterator[Client]:
+    """Provide the service. A failure is one line on stderr, and the exit code for its kind.
+
+    With `as_json`, the problem document of a refusal is printed too.
+    """
+    try:
+        with Client(server, token_of(token_file)) as client:
+            yield client
+    except NotAllowed as error:
+        misused(str(error))
+    except Problem as problem:
+        if as_json:
+            print_json(problem.document or {"status": problem.status, "detail": problem.detail})
+        end(_in_one_line(problem), problem)
+    except ClientError as error:
+        end(str(error), error)
+
+
+def end(sentence: str, error: ClientError) -> NoReturn:
+    """Print the sentence on stderr, and exit with the code for the error."""
+    errors.print(sentence, style="red", soft_wrap=True)
+    if isinstance(error, Ended | TimedOut):
+        raise typer.Exit(ENDED_OTHERWISE)
+    raise typer.Exit(IS_UNKNOWN if error.may_have_acted else 1)
+
+
+def print_json(document: Mapping[str, Any] | list[Any], *, on_one_line: bool = False) -> None:
+    """Print JSON in ASCII, which no text of others can leave."""
+    typer.echo(json.dumps(document, indent=None if on_one_line else 2))
+
+
+def minute(at: datetime | None) -> str:
+    """Return the time in UTC, to the minute."""
+    return "never" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _in_one_line(problem: Problem) -> str:
+    """Return the detail, with each wrong field and its reason."""
+    wrong = [
+        f"{'.'.join(map(str, each.get('location') or ['?']))}: {each.get('reason')}"
+        for each in problem.errors
+        if isinstance(each.get("location"), list)
+    ]
+    return " ".join([problem.detail, *(["(" + "; ".join(wrong) + ")"] if wrong else [])])

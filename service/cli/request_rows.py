@@ -1,0 +1,150 @@
+"""A request on a terminal: one screen on which an approver can decide, and its entry in a list."""
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from rootquorum_client import AccessKey, Decision, Request, RequestSummary, Status
+from service.cli.common import console
+from service.cli.over_http import minute
+from service.cli.terminal import Table
+from service.domain.text import quoted
+
+_NARROWEST = 40
+_WIDEST_STATUS = max(len(status) for status in Status)
+# What comes next, and whose refusal is therefore of interest.
+_NEXT: Mapping[str, str] = {Status.PENDING: "approve", Status.APPROVED: "execute", Status.DELIVERED: "confirm_receipt"}
+
+
+class Person(Protocol):
+    @property
+    def subject(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+def print_rows(found: list[tuple[str, str]]) -> None:
+    """Print a row for each name and text. A text stays in its column, so it cannot pass for another row."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in found:
+        table.add_row(name, text)
+    table.width = None if console.width >= _NARROWEST else _NARROWEST
+    console.print(table)
+
+
+def person(found: Person) -> str:
+    """Return the name and the subject. Others chose the name, so both are quoted."""
+    subject = quoted(found.subject)
+    return subject if found.name == found.subject else f"{quoted(found.name)} ({subject})"
+
+
+def summary(request: RequestSummary) -> list[tuple[str, str]]:
+    """Return the rows of a list: the id, which is whole, then what it is about, and what to weigh."""
+    by = f"filed {minute(request.filed_at)}"
+    if request.status == Status.PENDING:
+        by = f"by {minute(request.approve_by)}"
+    elif request.status == Status.APPROVED:
+        by = f"by {minute(request.execute_by)}"
+    ticket = "" if request.ticket is None else f", {request.ticket}"
+    target = "" if request.target is None else f" {request.target}"
+    return [
+        (request.status.ljust(_WIDEST_STATUS), f"{request.id}  {by}"),
+        ("", f"{request.operation}{target} in {_account(request)}"),
+        ("", f"{person(request.requester)} for {person(request.recipient)}{ticket}"),
+        *(("", f"WARNING: {each.detail}") for each in request.warnings),
+    ]
+
+
+def in_one_line(request: Request) -> str:
+    """Return the status with its deadline, and how many have approved."""
+    return f"{_status(request)}; {request.quorum.counted} of {request.quorum.needed} approvals"
+
+
+def rows(request: Request) -> list[tuple[str, str]]:
+    """Return what an approver decides on, in the order of its weight."""
+    return [
+        ("request", request.id),
+        ("status", _status(request)),
+        ("account", _account(request)),
+        ("operation", request.operation),
+        ("effect", request.effect),
+        *(("WARNING", each.detail) for each in request.warnings),
+        ("requester", f"{person(request.requester)}, a {request.requester.kind}"),
+        ("recipient", person(request.recipient)),
+        ("justification", request.justification),
+        ("ticket", request.ticket or "none"),
+        *_observed(request),
+        *_approvals(request),
+        *([] if request.result is None else [("result", f"{request.result.code}: {request.result.detail}")]),
+        ("filed", minute(request.clocks.filed_at)),
+        ("digest", request.digest),
+        *_actions(request),
+    ]
+
+
+def _status(request: Request) -> str:
+    clocks = request.clocks
+    match request.status:
+        case Status.PENDING:
+            return f"pending, to be approved by {minute(clocks.approve_by)}"
+        case Status.APPROVED:
+            return f"approved, to be executed by {minute(clocks.execute_by)}"
+        case Status.DELIVERED:
+            return f"delivered, to be confirmed by {minute(clocks.receipt_by)}"
+    return request.status if clocks.ended_at is None else f"{request.status}, since {minute(clocks.ended_at)}"
+
+
+def _observed(request: Request) -> Iterator[tuple[str, str]]:
+    """Yield the state of the root credentials when the request was filed. The target comes first."""
+    found = request.observed
+    for key in sorted(found.keys, key=lambda each: each.access_key_id != request.target):
+        own = ", which the service signs with" if key.access_key_id == found.signer_key_id else ""
+        yield ("target key" if key.access_key_id == request.target else "root key"), _key(key) + own
+    if not found.keys:
+        yield "root keys", "none"
+    said = {True: "yes", False: "no", None: "not known"}
+    yield "root user", f"MFA: {said[found.mfa_enabled]}; password: {said[found.password_present]}"
+    if request.target is not None and all(key.access_key_id != request.target for key in found.keys):
+        yield "target", request.target
+
+
+def _key(key: AccessKey) -> str:
+    used = "not known to be used" if key.last_used_at is None else f"last used {minute(key.last_used_at)}"
+    by = "" if key.last_used_service is None else f" by {key.last_used_service}"
+    return f"{key.access_key_id}, {key.status}, created {minute(key.created_at)}, {used}{by}"
+
+
+def _approvals(request: Request) -> Iterator[tuple[str, str]]:
+    quorum = request.quorum
+    missing = [
+        f"{each.count} of {' or '.join(each.groups)}" if each.groups else f"{each.count} more"
+        for each in quorum.missing
+    ]
+    signed = "" if quorum.signed_approvals == "off" else f"; signatures: {quorum.signed_approvals}"
+    awaited = f"; missing: {' and '.join(missing)}" if missing else ""
+    yield "approvals", f"{quorum.counted} of {quorum.needed}{awaited}{signed}"
+    if quorum.rules:
+        yield "rules", ", ".join(quorum.rules)
+    for decision in request.decisions:
+        yield "decision", _decision(decision)
+    if request.could_approve:
+        yield "could approve", ", ".join(person(each) for each in request.could_approve)
+
+
+def _decision(decision: Decision) -> str:
+    comment = "" if decision.comment is None else f": {decision.comment}"
+    void = "" if decision.void_because is None else f" (does not count: {decision.void_because})"
+    return f"{decision.decision} by {person(decision.person)}, {minute(decision.decided_at)}{void}{comment}"
+
+
+def _actions(request: Request) -> Iterator[tuple[str, str]]:
+    """Yield what the caller may do, and why they may not do what comes next."""
+    yield "you may", ", ".join(each.action for each in request.actions if each.allowed) or "do nothing now"
+    following = request.action(_NEXT.get(request.status, ""))
+    if following is not None and following.reason is not None:
+        yield f"not {following.action}", following.reason
+
+
+def _account(request: Request | RequestSummary) -> str:
+    return f"{request.account.name} ({request.account.account_id})"
