@@ -60,19 +60,19 @@ class Answer:
 class Transport:
     """One server as one caller. `url` is where the service is, without a slash at its end.
 
-    `attempts` is how often a call that is safe to repeat is made at most.
+    `attempts` is how often a call that is safe to repeat is made at most. Without a token the caller is anonymous.
 
     Raise NotAllowed for another URL than https, or http on loopback, since the token goes there; for a malformed token.
     """
 
-    def __init__(self, url: str, token: str, *, attempts: int = _MOST_ATTEMPTS) -> None:
+    def __init__(self, url: str, token: str | None, *, attempts: int = _MOST_ATTEMPTS) -> None:
         self.url, is_local = _checked(url)
-        if not 0 < len(token) <= LARGEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        if token is not None and not _is_token(token):
             raise NotAllowed("The token is empty, or no token.")
         self._attempts = attempts
         # On loopback no proxy of the environment may see the token.
         self._http = httpx.Client(
-            headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"},
+            headers={"Accept-Encoding": "identity"} | ({} if token is None else {"Authorization": f"Bearer {token}"}),
             timeout=SECONDS,
             trust_env=not is_local,
             verify=not is_local,
@@ -146,6 +146,10 @@ def _pause(answer: Answer, usual: float) -> float:
     """Return the seconds that the service asks for, or the usual ones. A date counts as the usual."""
     asked = answer.headers.get("Retry-After", "")
     return float(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else usual  # noqa: PLR2004
+
+
+def _is_token(text: str) -> bool:
+    return 0 < len(text) <= LARGEST_TOKEN and text.isascii() and text.isprintable() and " " not in text
 
 
 def _checked(url: str) -> tuple[str, bool]:

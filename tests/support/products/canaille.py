@@ -231,13 +231,14 @@ class Canaille:
     def authorize(self, name: str, url: str) -> dict[str, str]:
         """Fill in each page in a new browser until the redirect to the client. Return the redirect's parameters."""
         with httpx.Client(base_url=self.issuer, follow_redirects=False, verify=False) as browser:
-            return self._to_code(browser, browser.get(url), name)
+            redirect = dict(parse_qsl(urlsplit(url).query)).get("redirect_uri", REDIRECT)
+            return self._to_code(browser, browser.get(url), name, redirect)
 
-    def _to_code(self, browser: httpx.Client, page: httpx.Response, name: str) -> dict[str, str]:
+    def _to_code(self, browser: httpx.Client, page: httpx.Response, name: str, redirect: str) -> dict[str, str]:
         for _ in range(20):
             if page.is_redirect:
                 target = urljoin(str(page.url), page.headers["location"])
-                if target.startswith(REDIRECT):
+                if target.startswith(redirect):
                     return dict(parse_qsl(urlsplit(target).query))
                 page = browser.get(target)
             elif 'name="login"' in page.text:
