@@ -104,6 +104,22 @@ def installation(
 ) -> Iterator[Installation]:
     """Serve, with a key and a token for everybody; on a SQLite file of its own, or on an empty `database`."""
     port = free_port()
+    found = prepared(folder, port, database=database, accounts=accounts, signed_approvals=signed_approvals)
+    with serving(folder, port):
+        yield found
+
+
+def prepared(
+    folder: Path,
+    port: int,
+    *,
+    database: str | None = None,
+    accounts: Sequence[str] = (ACCOUNT,),
+    signed_approvals: str = "required",
+    signing: str = "",
+    rules_file: bool = False,
+) -> Installation:
+    """Make all of it but the process. With `rules_file`, the rules stand in a file of their own, to be signed."""
     found = Installation(f"http://127.0.0.1:{port}", folder)
     for person in PEOPLE:
         (folder / person).mkdir()
@@ -114,12 +130,18 @@ def installation(
     )
     known = "".join(f'[accounts.{account}]\nname = "production"\n' for account in accounts)
     people = "".join(f'[people.{name}]\nname = "{name.upper()}"\nroles = ["{role}"]\n' for name, role in PEOPLE.items())
-    (folder / "rootquorum.toml").write_text(
+    machinery = (
         f'[database]\nurl = "{database or f"sqlite:///{folder}/rootquorum.db"}"\n[aws]\nsimulated = true\n'
-        f'[audit]\norigin = "{ORIGIN}"\n[audit.keys.log]\nkey_file = "log.pem"\n'
-        f'[policy]\ndecision_requires_auth_time = false\nsigned_approvals = "{signed_approvals}"\n'
-        f"{known}{people}{founders}"
+        f'[audit]\norigin = "{ORIGIN}"\n[audit.keys.log]\nkey_file = "log.pem"\n{known}'
     )
+    rules = (
+        f'[policy]\ndecision_requires_auth_time = false\nsigned_approvals = "{signed_approvals}"\n'
+        f"{signing}{people}{founders}"
+    )
+    if rules_file:
+        (folder / "rules.toml").write_text(f"version = 1\n{rules}")
+        rules = '[signing]\nrules_file = "rules.toml"\n'
+    (folder / "rootquorum.toml").write_text(machinery + rules)
     for command in (("audit", "key", "log.pem"), ("migrate",)):
         assert commanded(folder, *command).returncode == 0
     for person in PEOPLE:
@@ -129,5 +151,4 @@ def installation(
     wrapper = folder / "bin" / "ssh-keygen"
     wrapper.write_text(f'#!/bin/sh\n[ "$2" = sign ] && echo "$@" >> {folder}/signings\nexec {openssh.find()} "$@"\n')
     wrapper.chmod(0o755)
-    with serving(folder, port):
-        yield found
+    return found

@@ -8,12 +8,11 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
-import venv
 from collections.abc import Iterator
-from importlib.metadata import files
 from pathlib import Path
 
 import pytest
+from support.bare import bare_python
 from support.builders import NOON
 from support.ledger import SIGNER, STRANGER, executed, executed_otherwise
 from support.signed_ledger import KEYS, STRANGERS, Draft, Story, evidence_of
@@ -149,16 +148,7 @@ def test_the_verifier_imports_nothing_but_the_standard_library_and_cryptography(
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Python that has only `cryptography`, and what that stands on."""
-    home = tmp_path_factory.mktemp("bare")
-    venv.create(home, with_pip=False)
-    (packages,) = home.glob("lib/python*/site-packages")
-    for name in ("cryptography", "cffi"):
-        for file in files(name) or []:
-            if ".." not in file.parts and "__pycache__" not in file.parts:
-                (packages / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(file.locate(), packages / file)
-    return home / "bin" / "python"
+    return bare_python(tmp_path_factory.mktemp("bare"))
 
 
 @pytest.mark.parametrize(("file", "code"), [("audit.jsonl", 0), ("changed.jsonl", 1), ("absent", 2)])
