@@ -12,8 +12,8 @@ from service.domain.roster import roster_at
 from service.domain.rule_file import SignedRules
 from service.signing.public_keys import PublicKey, parse_public_key
 from service.workflow.context import Context
+from service.workflow.keys import Keys, keys_of
 from service.workflow.sign_in import Caller, recording_sign_ins, signed_in
-from service.workflow.signatures import Keys, keys_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from service.domain.event_table import RULES_SIGNED
 from service.domain.rule_chain import Refusal, RulesFault
 from service.domain.rule_file import SignedRules
 from service.workflow.context import Context
+from service.workflow.keys import Keys, keys_of
 from service.workflow.rule_events import event_of, good_signatures, rules_signed
-from service.workflow.signatures import Keys, keys_of
 from service.workflow.tell import tell
 
 # What a process knew to be in force when this was the last event of rules. It is believed only while it is the last.
