@@ -18,6 +18,9 @@ from service.workflow.context import Context, RootSession
 from service.workflow.recorded import refuse, stored
 from service.workflow.take_away import is_of_the_time
 
+# AWS gives whole seconds by its own clock; ours may be off by this much.
+_CLOCK_TOLERANCE = timedelta(minutes=1)
+
 # A doubt that AWS cannot be asked about must end as well: it keeps others from asking for the same thing.
 _PATIENCE = timedelta(days=1)
 
@@ -72,7 +75,7 @@ def _find_out(ctx: Context, root: RootSession, request: OperationRequest) -> "tu
     if not new:
         detail = "AWS made no key, or it is gone. File a new request."
         return (Refused(code=ResultCode.NOT_CREATED, detail=detail, signer_key_id=root.signer_key_id),)
-    if len(new) == 1 and not observed.is_held(new[0]) and is_of_the_time(ctx, request, new[0]):
+    if len(new) == 1 and not observed.is_held(new[0]) and is_of_the_time(ctx, request, new[0], _CLOCK_TOLERANCE):
         return _take_back(root, new[0].access_key_id)
     return _quarantine(root, "cannot be told from this request's", *(key.access_key_id for key in new))
 

@@ -31,7 +31,7 @@ VARYING = {"date", "content-length", "etag", "transfer-encoding"}
 
 def path_in(house: House, template: str) -> str:
     request_id = house.file().filing.request_id if "request_id" in template else ""
-    return template.format(request_id=request_id, account_id=ACCOUNT)
+    return template.format(request_id=request_id, account_id=ACCOUNT, version=1)
 
 
 @pytest.mark.parametrize("template", GETS + PAGES)

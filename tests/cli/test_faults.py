@@ -34,8 +34,13 @@ NEEDY: dict[str, tuple[str, ...]] = {
 STAYING = {"serve", "worker"}
 NEED_NONE = {"openapi", "token explain", "demo", "accounts check", "notify test", "notify key", "audit key"}
 NEED_NONE |= {"policy explain", "policy check", "policy diff"}
+NEED_NONE |= {"rules init", "rules sign", "rules show", "rules diff"}
 # Over HTTP.
 NEED_NONE |= {"approve", "signing-key list", "signing-key add", "signing-key endorse", "signing-key revoke"}
+NEED_NONE |= {f"request {what}-key" for what in ("create", "deactivate", "activate", "delete")}
+NEED_NONE |= {f"request {what}" for what in ("delete-password", "allow-password-recovery", "deactivate-mfa")}
+NEED_NONE |= {"request delete-certificate", "list", "show", "watch", "reject", "withdraw", "execute", "receipt"}
+NEED_NONE |= {"evidence", "whoami", "accounts list", "accounts show", "login"}
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.approvers import Installation, Ran, installation
 from support.at_terminal import answering
-from support.installation import commanded, serving
+from support.installation import commanded, rootquorum, serving
 from support.products import openssh
 from support.rule_files import following
 
@@ -179,13 +179,13 @@ def test_a_process_with_unsigned_rules_does_not_start_and_says_what_is_missing(t
         pass
     for broken in (following(rules.read_text()), rules.read_text().replace('"ANN"', '"EVE"')):
         rules.write_text(broken)
-        done = commanded(tmp_path, "serve")
+        done = rootquorum(tmp_path, "serve")
         assert done.returncode == 1
         assert "The rules are not in force" in done.stderr
         assert done.stderr.count("\n") == 1
     settings.write_text(settings.read_text().replace('rules_file = "rules.toml"', ""))
     settings.write_text(settings.read_text() + "\n".join(moved[1:]))
-    done = commanded(tmp_path, "serve")
+    done = rootquorum(tmp_path, "serve")
     assert done.returncode == 1
     assert "the settings have none" in done.stderr
 
