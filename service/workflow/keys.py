@@ -97,14 +97,14 @@ def keys_and_heads(ctx: Context, tx: Tx, sizes: Collection[int]) -> tuple[Keys, 
     last = _LAST.get(tx.engine)
     if last is not None and last.settings == settings and last.rows == rows:
         return last.keys, tree.past_heads(tx, sizes, now) if sizes else {}
-    proved: tuple[KeyEvent, ...] = ()
+    proved, chain = tuple[KeyEvent, ...](), NO_CHAIN
     # What a row proves depends on the rules before it; and the first rules hold from the beginning.
     if last is not None and last.settings == settings and last.rows == rows[: len(last.rows)]:
         are_first = not last.keys.has_rules and any(name == RULES_SIGNED for _, name, _ in rows)
-        proved = () if are_first else last.keys.events
+        proved, chain = (proved, chain) if are_first else (last.keys.events, last.keys.chain)
     fresh = [(row, *parsed(row)) for row in rows[len(proved) :]]
     heads = tree.past_heads(tx, {*sizes, *(size for _, _, data in fresh for size in size_in(data))}, now)
-    keys = made_of(ctx, _with(ctx, proved, fresh, heads))
+    keys = made_of(ctx, *_with(ctx, proved, chain, fresh, heads))
     _LAST[tx.engine] = _Known(rows, settings, keys)
     return keys, heads
 
@@ -112,14 +112,16 @@ def keys_and_heads(ctx: Context, tx: Tx, sizes: Collection[int]) -> tuple[Keys, 
 def _with(
     ctx: Context,
     known: tuple[KeyEvent, ...],
+    chain: RuleChain,
     fresh: Sequence[tuple[Row, datetime | None, Mapping[str, Any]]],
     heads: Mapping[int, PastHead],
-) -> tuple[KeyEvent, ...]:
-    """Return the known events with those that are new, each proved by what the rules in force then demanded.
+) -> tuple[tuple[KeyEvent, ...], RuleChain]:
+    """Return the known events with those that are new, each proved by what the rules in force then demanded; and the
+    chain of rules that they make.
 
     So nobody makes an old signature good by a version that is not signed yet.
     """
-    events, chain = [*known], _chain(known)
+    events = [*known]
     versions = [each.signed.file for each in _recorded(events)]
     versions += [read.file for (_, name, _), _, data in fresh if name == RULES_SIGNED and (read := _rules(data))]
     for row, at, data in fresh:
@@ -130,7 +132,7 @@ def _with(
         events.append(key_event(ctx, row, at, data, heads=heads, signing=signing))
         if isinstance(events[-1].fact, SignedRules):
             chain = grown(chain, _recorded(events), _facts(events))
-    return tuple(events)
+    return tuple(events), chain
 
 
 def _chain(events: Sequence[KeyEvent]) -> RuleChain:
@@ -148,9 +150,9 @@ def _rules(data: Mapping[str, Any]) -> SignedRules | None:
     return read if isinstance(read, SignedRules) else None
 
 
-def made_of(ctx: Context, events: tuple[KeyEvent, ...]) -> Keys:
-    """Return what these events make, the first ones of the log or all."""
-    chain = _chain(events)
+def made_of(ctx: Context, events: tuple[KeyEvent, ...], chain: RuleChain | None = None) -> Keys:
+    """Return what these events make, the first ones of the log or all. `chain` is theirs, if it is known."""
+    chain = _chain(events) if chain is None else chain
     # Without signed rules the settings name the founders.
     in_force = chain.in_force or (RulesEvent(rules=_of_settings(ctx), signers=frozenset(), position=BEFORE_ALL),)
     roster = roster_at(events[-1].seq if events else 0, in_force, _facts(events, chain, ctx.signing))

@@ -8,7 +8,7 @@ from service.domain.canonical import Json
 from service.domain.event_table import RULES_SIGNED
 from service.domain.events import Event
 from service.domain.roster import Facts, Key, RulesEvent
-from service.domain.rule_chain import RuleChain
+from service.domain.rule_chain import RuleChain, RulesFault
 from service.domain.rule_file import MOST_SIGNATURES, RuleFile, SignedRules, parse_rules
 from service.domain.signed import Signing
 from service.signing import proofs
@@ -63,11 +63,15 @@ def grown(chain: RuleChain, recorded: Sequence[Recorded], facts: Facts) -> RuleC
 
     The first is trusted because it was seen first.
     """
-    files = [each.signed.file for each in recorded]
-    event = event_of(recorded[-1].signed, recorded[-1].position, files)
+    signed, position = recorded[-1].signed, recorded[-1].position
+    unsigned = RulesEvent(rules=signed.file.rules, signers=frozenset(), position=position)
     if not chain.in_force:
-        return RuleChain(in_force=(replace(event, position=BEFORE_ALL),))
-    return chain.extended(event, facts)
+        return RuleChain(in_force=(replace(unsigned, position=BEFORE_ALL),))
+    refusal = chain.judge(unsigned, facts)
+    # Signatures cost more than numbers, and anybody can write versions that do not follow.
+    if refusal is not None and refusal.fault is not RulesFault.UNSIGNED:
+        return chain.extended(unsigned, facts)
+    return chain.extended(event_of(signed, position, [each.signed.file for each in recorded]), facts)
 
 
 def event_of(signed: SignedRules, position: int, known: Iterable[RuleFile]) -> RulesEvent:

@@ -14,6 +14,7 @@ from service.db.proved_log import read_log
 from service.domain.actor import WORKER
 from service.domain.errors import Code, Unavailable
 from service.domain.event_table import RULES_SIGNED
+from service.domain.roster import RulesEvent, roster_at
 from service.domain.rule_chain import Refusal, RulesFault
 from service.domain.rule_file import SignedRules
 from service.workflow.context import Context
@@ -106,7 +107,25 @@ def _acceptable(ctx: Context, keys: Keys, size: int) -> SignedRules:
     refusal = keys.chain.judge(event, keys.facts_under(ctx.signing))
     if refusal is not None:
         raise _refused(_why(signed, keys, refusal))
+    _check_can_be_followed(ctx, keys, event)
     return signed
+
+
+def _check_can_be_followed(ctx: Context, keys: Keys, event: RulesEvent) -> None:
+    """Raise Unavailable for a version that would lock everybody out.
+
+    Those who signed it have to be able to sign the next one: by keys that count under it, in the way that it demands.
+    """
+    signed, rules = ctx.signed_rules, event.rules
+    if signed is None:
+        return
+    roster = roster_at(event.position + 1, (*keys.chain.in_force, event), keys.facts_under(ctx.signing))
+    own = roster.people(good_signatures(signed, ()).values())
+    if len(own) < rules.quorum:
+        raise _refused(
+            f"{signed.place} is version {rules.version}, and nobody could follow it: its own quorum is {rules.quorum}, "
+            f"and of those who signed it only these could sign the next one: {', '.join(sorted(own)) or 'nobody'}"
+        )
 
 
 def _refused(why: str) -> Unavailable:

@@ -31,10 +31,11 @@ def signatures_of(ctx: Context, tx: Tx, pairs: Collection[Pair]) -> Signatures:
 def signatures_at(ctx: Context, tx: Tx, request: OperationRequest, claimed: int) -> Signatures:
     """Return what the signatures of its decisions proved when event `claimed` began the execution of this request.
 
-    A key that was revoked later does not matter, nor a higher quorum. Raise Unavailable.
+    A key that was revoked later does not matter, in an emergency or not, nor a higher quorum. Raise Unavailable.
     """
     quorum = max(SMALLEST_QUORUM, min(ctx.policy.quorum, request.filing.quorum))
-    then = replace(ctx, policy=replace(ctx.policy, quorum=quorum))
+    signing = replace(ctx.signing, revoked=frozenset())
+    then = replace(ctx, policy=replace(ctx.policy, quorum=quorum), signing=signing)
     keys = tuple(each for each in keys_of(ctx, tx).events if each.seq < claimed)
     return _signatures(ctx, tx, pairs_of(request.decisions), demands_of_facts(ctx.signing), made_of(then, keys))
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete
+from support.builders import ACCOUNT
 from support.house import House
 from support.past_triggers import as_its_owner, contents, rewritten
 from support.refusals import code_of
@@ -26,6 +27,7 @@ from service.domain.rule_file import SignedRules
 from service.domain.statement import Namespace
 from service.worker import run_pass
 from service.workflow.announce import announce
+from service.workflow.decide import confirm_receipt
 from service.workflow.rules_in_force import check_acceptable, check_current
 from service.workflow.sign import endorsement_to_sign
 from service.workflow.signing_keys import every_key
@@ -74,6 +76,33 @@ def test_who_has_not_signed_yet_is_named_with_the_command(ruled: House) -> None:
     said = refusal(ruled, signed_by(SECOND, "bob"))
     assert "signed by bob; 1 more have to sign it, of carol: rootquorum rules sign rules.toml" in said
     assert "2 more have to sign it, of bob, carol" in refusal(ruled, signed_by(SECOND))
+
+
+LOCKING: dict[str, tuple[tuple[str, str], ...]] = {
+    "founders of other names, with the same keys": (("[founders.bob]", "[founders.robert]"),),
+    "a quorum that did not sign": (("decision_requires", "quorum = 3\ndecision_requires"),),
+}
+
+
+@pytest.mark.parametrize("how", LOCKING)
+def test_a_version_that_its_own_signers_could_not_follow_does_not_come_into_force(ruled: House, how: str) -> None:
+    locking = following(TEXT, *LOCKING[how])
+    assert "nobody could follow it" in refusal(ruled, signed_by(locking, "bob", "carol"))
+    check_current(ruled.ctx)
+
+
+def test_a_key_outlives_no_lifetime_because_its_approver_s_key_is_revoked_in_an_emergency(ruled: House) -> None:
+    request = ruled.file(lifetime=timedelta(days=30))
+    for person in ("bob", "carol"):
+        approve(ruled, request, person)
+    _, key = ruled.execute(request)
+    assert key is not None
+    confirm_receipt(ruled.ctx, ruled.actor("alice"), request.filing.request_id)
+    ruled.change(signing=replace(ruled.ctx.signing, revoked=frozenset({CAROL.public.fingerprint})))
+    for days in (30, 1, 1):
+        ruled.clock.advance(timedelta(days=days))
+        run_pass(ruled.ctx)
+    assert key.access_key_id not in ruled.aws.keys(ACCOUNT)
 
 
 EVE = FileKey(private=ed25519_of(b"eve"))
@@ -145,7 +174,9 @@ def test_people_who_were_endorsed_sign_and_two_keys_of_one_are_one(ruled: House)
 
 
 def test_new_founders_count_from_their_version_on_and_former_ones_no_longer(ruled: House) -> None:
-    start(ruled, signed_by(_EVES, "bob", "carol"))
+    # The new founder signs as well, since two of those who sign have to be able to sign the next version.
+    assert "nobody could follow it" in refusal(ruled, signed_by(_EVES, "bob", "carol"))
+    start(ruled, signed_by(_EVES, "bob", "carol", EVE))
     found = every_key(ruled.ctx, ruled.actor("carol")).keys
     assert {key.key.text for key in found if key.fault is None} == {EVE.public.text, CAROL.public.text}
 
