@@ -26,13 +26,19 @@ from service.domain.outcome import InDoubt, Refused, ResultCode, of_aws
 # shown, as they quote ARNs and input. Sources: botocore's service model for declared codes, AWS documentation for
 # common ones.
 DENIED = "AWS denied the call, often by a service control policy."
+_ACCESS_DENIED = "AccessDenied"
+# AWS's code is the same for every kind of policy. The policies of IAM do not limit a root user (IAM user guide).
+_ROOT_DENIED = (
+    "The root user itself was denied: look for a service control policy that denies root, or for the policy of a VPC "
+    "endpoint."
+)
 _BAD_KEY = "AWS does not know, or no longer accepts, the key that the service signs with."
 _BAD_SIGNATURE = "AWS refused the signature: the secret that the service signs with is wrong."
 GONE = "NoSuchEntity"
 _SENTENCES = {
     "403": DENIED,  # the answer to a HEAD has no code
     "AWSOrganizationsNotInUse": "The account is in no organization.",
-    "AccessDenied": DENIED,
+    _ACCESS_DENIED: DENIED,
     "ConcurrentModification": "Somebody else was changing the credentials at the same moment.",
     "ConditionalRequestConflict": "Somebody else was writing the same object at the same moment.",
     "Disabled": "The key in AWS KMS is disabled.",
@@ -197,11 +203,14 @@ def _judged(error: ClientError, signer_key_id: str) -> Refused | InDoubt:
 
 
 @contextmanager
-def asked(what: str, call: str = "", *, about: str, code: Code = Code.ACCOUNT_UNREACHABLE) -> Iterator[None]:
+def asked(
+    what: str, call: str = "", *, about: str, code: Code = Code.ACCOUNT_UNREACHABLE, is_root: bool = False
+) -> Iterator[None]:
     """Raise Unavailable for any failure in the block: of a call to AWS, or of reading its answer.
 
     `what` is a sentence about what was not done, and `call` is AWS's name of the call. `about` tells the operator who
     was asked, and how. An Unavailable from the block, such as for a missing credential, also gets `what`, but no call.
+    With `is_root`, a proved root user asked: the operator also learns what can deny it anything.
     """
     try:
         yield
@@ -210,6 +219,8 @@ def asked(what: str, call: str = "", *, about: str, code: Code = Code.ACCOUNT_UN
     except Exception as error:  # noqa: BLE001
         # The AWS edge: on an answer from something else, botocore's parsers may raise anything.
         said, exactly = explain(error)
+        if is_root and isinstance(error, ClientError) and code_of(error) == _ACCESS_DENIED:
+            exactly = f"{exactly} {_ROOT_DENIED}"
         named = error.operation_name if isinstance(error, ClientError) else call
         cause = f"{what} {named}: {exactly}" if named else f"{what} {exactly}"
         raise Unavailable(code, f"{what} {said}", cause=cause, about=about) from None

@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from service.aws.answers import ACCOUNT_ID, WORD, NotOfAws, every_token_page, text
 from service.aws.calls import REPEATABLE
 from service.aws.descriptions import Describer, Description
-from service.aws.errors import asked
+from service.aws.errors import asked, code_of
 from service.aws.signer import REGION, UNREAD, Signer
 from service.aws.sources import Source
 from service.domain.account import Account, ListedAccounts, Partition, Reading
@@ -32,6 +34,9 @@ NOT_LISTED = "The organization's accounts cannot be listed now."
 # arn:aws:organizations::{management account}:account/{organization}/{account} (API reference)
 _ARN = r"arn:aws[a-z-]*:organizations::([0-9]{12}):account/o-[a-z0-9]{10,32}/"
 _MANAGER = re.compile(_ARN, re.ASCII)
+
+# By these AWS says that an organization cannot have any of the features (botocore's model of the call).
+_NO_FEATURES = frozenset({"OrganizationNotInAllFeaturesMode", "ServiceAccessNotEnabled"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,12 @@ class Organization:
             asked(UNREAD, "ListOrganizationsFeatures", about=self._about),
             closing(Signer.of(self._source, REGION[Partition.AWS]).iam(REPEATABLE)) as iam,
         ):
-            answer: Any = iam.list_organizations_features()
+            try:
+                answer: Any = iam.list_organizations_features()
+            except ClientError as error:
+                if code_of(error) in _NO_FEATURES:
+                    return frozenset()
+                raise
             found = answer.get("EnabledFeatures")
             if found is None and "OrganizationId" in answer:
                 return frozenset()

@@ -171,19 +171,47 @@ def without_credential(files: Files, name: str | None) -> str:
 
 def shadowing(name: str) -> str | None:
     """Explain which keys in the credentials file win over the profile's program or its other keys; None if none do."""
+    files = _sound(name)
+    return None if files is None else _shadowing(files, _signing(files, name))
+
+
+def by_login(name: str) -> str | None:
+    """Say that the profile signs with what `aws login` gave a person; None if it does not."""
+    files = _sound(name)
+    if files is None:
+        return None
+    signing = _signing(files, name)
+    profile = files.get(signing) or {}
+    is_other = "role_arn" in profile or any(option in profile for option in (_WEB, *_SSO))
+    if _LOGIN not in profile or is_other or _ID in files.in_credentials.get(signing, {}):
+        return None
+    return (
+        f'The profile "{visible(signing)}" in {files.where(signing)} has a {_LOGIN}: `aws login` gives a person '
+        "temporary credentials. What those of a root user may do is unconfirmed, and they end with the sign-in."
+    )
+
+
+def _sound(name: str) -> Files | None:
+    """Read the profile. Return None if it has a fault, which is reported when it is used."""
     try:
         files = read_files(botocore.session.Session(profile=name))
         check(files, name)
     except FaultyProfile:
-        return None  # reported when the profile is used
-    return _shadowing(files, name, ())
+        return None
+    return files
 
 
-def _shadowing(files: Files, name: str, visited: tuple[str, ...]) -> str | None:
+def _signing(files: Files, name: str, visited: tuple[str, ...] = ()) -> str:
+    """Return the profile that has the credential: the last one to which `source_profile` leads."""
     profile = files.get(name) or {}
     source = _said(profile, "source_profile")
     if "role_arn" in profile and _WEB not in profile and source not in (None, name, *visited):
-        return _shadowing(files, str(source), (*visited, name))
+        return _signing(files, str(source), (*visited, name))
+    return name
+
+
+def _shadowing(files: Files, name: str) -> str | None:
+    profile = files.get(name) or {}
     keys, configured = files.in_credentials.get(name, {}), files.in_config.get(name, {})
     if _ID not in keys or "role_arn" in profile or any(option in profile for option in (_WEB, *_SSO)):
         return None

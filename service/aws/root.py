@@ -233,7 +233,7 @@ class AwsRootSession:
         return Done(signer_key_id=self.signer_key_id, aws_request_id=its_id)
 
     def _asked(self, call: str) -> AbstractContextManager[None]:
-        return asked(UNREAD, call, about=self._about)
+        return asked(UNREAD, call, about=self._about, is_root=True)
 
     def _listed_keys(self) -> list[AccessKey]:
         with self._asked("ListAccessKeys"):

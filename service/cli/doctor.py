@@ -15,9 +15,7 @@ from service.auth.claims import is_address
 from service.auth.discovery import Discovered, Fault, Undiscovered
 from service.auth.keys import ALGORITHMS
 from service.auth.provider import Provider, new_client
-from service.aws.profiles import shadowing
-from service.cli import premises
-from service.cli.accounts import needed
+from service.cli import aws_examined, premises
 from service.cli.common import console, plainly
 from service.cli.premises import spelled
 from service.cli.prepared import load_settings
@@ -102,15 +100,8 @@ def _findings(settings: Settings, file: Path | None, context: Context) -> Iterat
     if settings.aws.simulated:
         yield Remark("accounts are simulated; no AWS to check")
         return
-    for profile in _profiles(settings):
-        fault = shadowing(profile)
-        if fault is not None:
-            yield Remark(f"profile {visible(profile)}", fault, "Remove the one that is not intended.")
-    # The listings come first, because they also say how accounts named in the settings are reached.
-    for name, organization in settings.organizations.items():
-        if organization.list_accounts:
-            yield _listing(context, name)
-        yield from _readings(context, name)
+    # The listings come before the accounts, because they also say how those named in the settings are reached.
+    yield from (Remark(*each) for each in aws_examined.examined(settings, context))
     yield from _idle_rules(context)
     accounts = list(context.accounts.configured())
     features = organization_features(context, accounts)
@@ -273,14 +264,6 @@ def _addresses(settings: Settings, context: Context) -> Iterator[Remark]:
         yield Remark(f"mails: {len(missing)} approvers have no known address: {shown}", is_warning=True)
 
 
-def _profiles(settings: Settings) -> list[str]:
-    """Return all profiles that the settings name."""
-    found = {account.profile for account in settings.accounts.values()}
-    found |= {organization.profile for organization in settings.organizations.values()}
-    found |= {key.profile for key in settings.audit.keys.values()}
-    return sorted(filter(None, found))
-
-
 def _account(context: Context, account: Account, features: Features, *, compare: bool) -> Iterator[Remark]:
     hopeless, seen = is_hopeless(account), None
     for check in check_account(context, account, features):
@@ -310,23 +293,6 @@ def _unknown(context: Context, account: Account, seen: RootCredentials) -> Itera
         }[difference.kind]
         advice = "Unless a request is being executed on it now, somebody must investigate."
         yield Remark(f"account {account.account_id} ({account.name})", fault, advice)
-
-
-def _listing(context: Context, name: str) -> Remark:
-    subject = f"organization {name}"
-    try:
-        found = context.accounts.listed(name)
-    except ServiceError as error:
-        return Remark(subject, error.exact, "Check the organization's profile.")
-    return Remark(f"{subject}: {len(found)} accounts; `rootquorum accounts check` checks each")
-
-
-def _readings(context: Context, name: str) -> Iterator[Remark]:
-    for reading in context.accounts.readings(name):
-        if reading.fault is None:
-            yield Remark(f"organization {name}: {reading.what} of {reading.known} accounts read")
-        else:
-            yield Remark(f"organization {name}", reading.fault, needed(reading))
 
 
 def _on_or_off(flag: bool | None) -> str:  # noqa: FBT001  # a value to show, not a switch

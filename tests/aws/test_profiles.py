@@ -15,7 +15,7 @@ from support.answers import CANARY, PAGES
 from support.builders import ACCOUNT
 
 from service.aws import profile_files, sections
-from service.aws.profiles import shadowing
+from service.aws.profiles import by_login, shadowing
 from service.aws.root import AwsRoots
 from service.aws.sources import FixedSource, ProfileSource
 from service.domain.account import Account, SourceKind
@@ -319,3 +319,43 @@ def test_where_nothing_is_shadowed_nothing_is_said(folder: Path, config: str, cr
     (folder / "config").write_text(config)
     (folder / "credentials").write_text(credentials)
     assert shadowing("prod-root") is None
+
+
+_L = "login_session = arn:aws:iam::111122223333:root\n"
+
+
+@pytest.mark.parametrize(
+    ("config", "credentials", "signing"),
+    [
+        (_P + _L, "", "prod-root"),
+        ("", "[prod-root]\n" + _L, "prod-root"),
+        (_P + _L + "credential_process = vault\n" + _KEYS, "", "prod-root"),  # both come after it
+        (_ROLE + f"source_profile = s\n[profile s]\n{_L}", "", "s"),
+    ],
+)
+def test_a_profile_that_signs_with_a_persons_sign_in_is_named(
+    folder: Path, config: str, credentials: str, signing: str
+) -> None:
+    (folder / "config").write_text(config)
+    (folder / "credentials").write_text(credentials)
+    found = by_login("prod-root")
+    assert found is not None
+    assert found.startswith(f'The profile "{signing}" in ')
+    assert "has a login_session" in found
+
+
+@pytest.mark.parametrize(
+    ("config", "credentials"),
+    [
+        (_P + _KEYS, ""),
+        (_P + _L, "[prod-root]\n" + _KEYS),  # these keys win: `shadowing` says so
+        (_ROLE + "credential_source = Environment\n" + _L, ""),
+        (_ROLE + f"source_profile = s\n{_L}[profile s]\n{_KEYS}", ""),
+        ("no configuration", ""),
+        ("", ""),
+    ],
+)
+def test_a_profile_that_signs_with_something_else_is_not(folder: Path, config: str, credentials: str) -> None:
+    (folder / "config").write_text(config)
+    (folder / "credentials").write_text(credentials)
+    assert by_login("prod-root") is None

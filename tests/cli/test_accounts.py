@@ -216,6 +216,57 @@ def test_doctor_sees_a_key_that_signs_in_the_place_of_a_program(folder: Path, aw
     assert key.secret_access_key not in done.stdout
 
 
+def test_doctor_says_that_central_root_access_is_on(folder: Path, aws: SimulatedAws) -> None:
+    assert "ok     organization main: central root access is on\n" in run(folder, "doctor").stdout
+    assert {call.action for call in aws.calls} <= READING
+
+
+@pytest.mark.parametrize("how", ["none", "the other one", "no trusted access", "no all features"])
+def test_doctor_names_an_organization_without_central_root_access_and_switches_nothing_on(
+    folder: Path, aws: SimulatedAws, how: str
+) -> None:
+    if how in {"none", "the other one"}:
+        aws.set_organization_features([] if how == "none" else ["RootSessions"])
+    else:
+        code = "ServiceAccessNotEnabled" if how == "no trusted access" else "OrganizationNotInAllFeaturesMode"
+        aws.fault("ListOrganizationsFeatures", Refuse(f"{code}Exception", 400), times=9)
+    done = run(folder, "doctor")
+    assert done.returncode == 1
+    assert (
+        "fault  organization main: Its central root access is off: RootCredentialsManagement is not enabled. "
+        "Rootquorum does not switch it on. Somebody has to, in the management account.\n"
+    ) in done.stdout
+    assert {call.action for call in aws.calls} <= READING
+
+
+def test_doctor_says_what_it_needs_to_ask_for_the_features(folder: Path, aws: SimulatedAws) -> None:
+    aws.fault("ListOrganizationsFeatures", Refuse("AccessDenied"), times=9)
+    done = run(folder, "doctor")
+    assert re.search(r"fault  organization main: .* Its profile needs iam:ListOrganizationsFeatures\.", done.stdout)
+    assert "is off" not in done.stdout
+
+
+def test_doctor_warns_of_a_profile_that_a_person_signs_in_to(folder: Path, aws: SimulatedAws) -> None:
+    key = aws.root_credential(OWN)
+    keys = f"aws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
+    config = (folder / "aws-config").read_text()
+    (folder / "aws-config").write_text(config.replace(keys, f"login_session = arn:aws:iam::{OWN}:root\n"))
+    said = run(folder, "doctor").stdout
+    assert re.search(r"warn   profile prod-root: .* `aws login` gives a person temporary credentials\. ", said)
+    assert "What those of a root user may do is unconfirmed" in said
+    assert "profile manager" not in said
+
+
+def test_a_root_user_that_is_denied_everything_is_told_apart(folder: Path, aws: SimulatedAws) -> None:
+    """AWS has one code for every denial. But no policy of IAM denies a root user anything."""
+    told = "The root user itself was denied: look for a service control policy that denies root"
+    aws.fault("AssumeRoot", Refuse("AccessDenied"), times=9, account_id=OWN)
+    assert told not in run(folder, "doctor").stdout
+    aws.fault("ListAccessKeys", Refuse("AccessDenied"), times=9, account_id=OWN)
+    said = run(folder, "doctor").stdout
+    assert re.search(rf"fault  account {OWN} \(production\) by profile: .* ListAccessKeys: AWS denied .*{told}", said)
+
+
 UNITS_AND_TAGS = {
     "ListRoots",
     "ListOrganizationalUnitsForParent",

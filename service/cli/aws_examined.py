@@ -1,0 +1,78 @@
+"""What `rootquorum doctor` says of profiles and of organizations."""
+
+from collections.abc import Iterator
+
+from service.aws.profiles import by_login, shadowing
+from service.cli.accounts import needed
+from service.domain.errors import ServiceError
+from service.domain.text import visible
+from service.settings import Settings
+from service.workflow.accounts import NEEDED_FEATURE
+from service.workflow.context import Context
+
+# What was checked, the fault or None, the advice, and whether it is only a warning.
+Examined = tuple[str, str | None, str, bool]
+
+
+def examined(settings: Settings, context: Context) -> Iterator[Examined]:
+    """Read the profiles, then ask each organization."""
+    for profile in _profiles(settings):
+        yield from _profile(profile)
+    for name, organization in settings.organizations.items():
+        yield from _organization(context, name, is_listed=organization.list_accounts)
+
+
+def _profiles(settings: Settings) -> list[str]:
+    """Return all profiles that the settings name."""
+    found = {account.profile for account in settings.accounts.values()}
+    found |= {organization.profile for organization in settings.organizations.values()}
+    found |= {key.profile for key in settings.audit.keys.values()}
+    return sorted(filter(None, found))
+
+
+def _profile(name: str) -> Iterator[Examined]:
+    """Yield what is odd about a profile that can be used."""
+    subject = f"profile {visible(name)}"
+    fault, login = shadowing(name), by_login(name)
+    if fault is not None:
+        yield subject, fault, "Remove the one that is not intended.", False
+    if login is not None:
+        yield f"{subject}: {login}", None, "", True
+
+
+def _organization(context: Context, name: str, *, is_listed: bool) -> Iterator[Examined]:
+    listing = _listing(context, name) if is_listed else None
+    if listing is not None:
+        yield listing
+    for reading in context.accounts.readings(name):
+        if reading.fault is None:
+            yield _well(f"organization {name}: {reading.what} of {reading.known} accounts read")
+        else:
+            yield f"organization {name}", reading.fault, needed(reading), False
+    if listing is None or listing[1] is None:  # otherwise its profile may be at fault, which was said
+        yield _central_root_access(context, name)
+
+
+def _listing(context: Context, name: str) -> Examined:
+    try:
+        found = context.accounts.listed(name)
+    except ServiceError as error:
+        return f"organization {name}", error.exact, "Check the organization's profile.", False
+    return _well(f"organization {name}: {len(found)} accounts; `rootquorum accounts check` checks each")
+
+
+def _central_root_access(context: Context, name: str) -> Examined:
+    """Check that AssumeRoot is possible at all: no account has to be named for it."""
+    subject = f"organization {name}"
+    try:
+        features = context.accounts.features(name)
+    except ServiceError as error:
+        return subject, error.exact, "Its profile needs iam:ListOrganizationsFeatures.", False
+    if NEEDED_FEATURE in features:
+        return _well(f"{subject}: central root access is on")
+    fault = f"Its central root access is off: {NEEDED_FEATURE} is not enabled."
+    return subject, fault, "Rootquorum does not switch it on. Somebody has to, in the management account.", False
+
+
+def _well(subject: str) -> Examined:
+    return subject, None, "", False
