@@ -141,10 +141,10 @@ fuzz: .venv/ready
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c "import service.cli.serve, service.cli.demo, service.simulated_aws, alembic.command"
 	touch $@
 
-# requirements.lock is what the service runs on, in the image too; the other adds the demo and the tests to just that.
+# requirements.lock is what the service runs on, in the image too; the other adds the extras and the tests to just that.
 lock: .venv/ready
 	$(BIN)/uv pip compile pyproject.toml --quiet --no-header --universal --python-version 3.11 --generate-hashes -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --quiet --no-header --extra demo --group dev -c requirements.lock --universal --python-version 3.11 --generate-hashes -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --quiet --no-header --extra demo --extra mcp --group dev -c requirements.lock --universal --python-version 3.11 --generate-hashes -o requirements-dev.lock
 
 # In Docker's format: OCI's own has no place for the health check.
 image:

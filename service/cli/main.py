@@ -52,6 +52,11 @@ app.later("receipt", "service.cli.act:receipt", "Confirm that the secret of a ne
 app.later("watch", "service.cli.look:watch", "Print each change of a request until it has ended.")
 app.later("evidence", "service.cli.look:evidence", "Print the evidence of a request, for `rootquorum audit verify`.")
 app.later("whoami", "service.cli.look:whoami", "Show who the service says that you are, and your roles.")
+app.later(
+    "mcp",
+    "service.cli.mcp:mcp",
+    "Serve tools for agents over stdin and stdout (MCP): list, read, explain, file, withdraw.",
+)
 app.later("signing-key", "service.cli.signing_key:app", "Signing keys, over HTTP: list, add, endorse, revoke.")
 app.later("rules", "service.cli.rules:app", "The rules that a quorum signs: init, sign, show, diff.")
 app.later("notify", "service.cli.notify:app", "Destinations of events.")

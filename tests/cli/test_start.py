@@ -34,6 +34,7 @@ _LARGE = {
     "httpx",
     "jwt",
     "limits",
+    "mcp",
     "moto",
     "psycopg",
     "pydantic",
@@ -106,6 +107,15 @@ def test_who_calls_over_http_loads_no_more_than_that(tmp_path: Path) -> None:
     assert found & _LARGE == {"httpx"}
     layers = {".".join(name.split(".")[:2]) for name in found if name.startswith("service.")}
     assert layers == {"service.cli", "service.client", "service.domain"}
+
+
+def test_agents_are_served_without_what_serves_people(tmp_path: Path) -> None:
+    assert loaded(tmp_path, "import service.cli.mcp") & _LARGE == {"httpx"}  # the extra may not be installed
+
+    found = loaded(tmp_path, "import service.cli.agents")
+
+    layers = {".".join(name.split(".")[:2]) for name in found if name.startswith("service.")}
+    assert layers == {"service.cli", "service.domain"}
 
 
 def test_the_client_of_others_loads_nothing_of_the_service(tmp_path: Path) -> None:
