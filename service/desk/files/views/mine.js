@@ -1,5 +1,6 @@
 import { call } from "../api.js";
-import { el, redraw } from "../dom.js";
+import { el, redraw, rows } from "../dom.js";
+import { written } from "../format.js";
 import { live } from "../live.js";
 import { texts } from "../texts.js";
 import { requestList } from "./list.js";
@@ -30,5 +31,9 @@ export default async function show(desk, { signal }) {
       draw();
     },
   })));
-  return el("div", {}, el("h1", { tabindex: "-1" }, texts.nav.mine), place);
+  return el("div", {},
+    el("h1", { tabindex: "-1" }, texts.nav.mine),
+    // A provider's subject is nothing that anybody knows by heart.
+    rows([texts.list.userName, written(subject)]), el("p", { class: "hint" }, texts.list.userNameHint),
+    place);
 }
