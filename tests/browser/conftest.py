@@ -30,6 +30,9 @@ _PATIENCE_MILLISECONDS = 30_000
 # How the browser notes an answer that is a refusal; the page shows it too.
 _REFUSAL = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
 
+# What Chromium says of every page that takes passkeys of one kind only. The service takes no other.
+_ADVICE = "publicKey.pubKeyCredParams is missing at least one of the default algorithm identifiers"
+
 # Those that docs/desk.md shows.
 _PICTURES = {"waiting", "request", "request-phone", "approve", "keys", "account", "asking", "receiving", "log"}
 
@@ -54,7 +57,7 @@ class Visitor:
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
+        if message.type in {"error", "warning"} and not message.text.startswith(_ADVICE):
             (self.refusals if _REFUSAL.match(message.text) else self.complaints).append(message.text)
 
     @property
@@ -88,6 +91,7 @@ def folder(tmp_path: Path, provider: Canaille) -> Path:
     )
     (tmp_path / "rootquorum.toml").write_text(
         f'[database]\nurl = "sqlite:///{tmp_path}/rootquorum.db"\n[aws]\nsimulated = true\n[log]\nlevel = "DEBUG"\n'
+        '[audit]\norigin = "rootquorum.example.com/log"\n'
         f'[accounts.{ACCOUNT}]\nname = "production"\n'
         f'[issuers.corp]\nurl = "{provider.issuer}"\naudience = ["{provider.client_id}"]\n'
         f'client_id = "{provider.client_id}"\nscopes = ["openid", "profile", "groups"]\nsends = "id_token"\n{grants}'

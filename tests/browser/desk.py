@@ -56,6 +56,14 @@ class Desk:
         self.page.goto(f"{self._site}/desk/requests/{request_id}")
         return self
 
+    def fact(self, name: str) -> Locator:
+        """Return what stands beside a name on the page."""
+        return self.page.locator("dl > div", has=self.page.get_by_text(name, exact=True)).locator("dd").first
+
+    @property
+    def status(self) -> Locator:
+        return self.page.locator(".status").first
+
     @property
     def problem(self) -> Locator:
         return self.page.locator(".notice.problem")

@@ -25,9 +25,10 @@ def only_request(house: House) -> OperationRequest:
     return found
 
 
-def left_nothing(visitor: Visitor) -> None:
-    assert (visitor.foreign_requests, visitor.complaints) == ([], [])
-    assert visitor.desk.stored == NOTHING
+def left_nothing(visitor: Visitor, *, refusals: int = 0) -> None:
+    """Check that somebody's browser asked nobody else, said nothing and keeps nothing, save so many refusals."""
+    found = (visitor.foreign_requests, visitor.complaints, len(visitor.refusals), visitor.desk.stored)
+    assert found == ([], [], refusals, NOTHING), found
 
 
 def lose_answer(route: Route) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from browser.conftest import Arrive, Visitor
-from browser.desk import NOTHING
-from playwright.sync_api import Locator, Page, Route, ViewportSize, expect
+from browser.looking import PHONE, left_nothing
+from playwright.sync_api import Locator, Page, Route, expect
 from support.approvers import Installation
 from support.installation import commanded, serving
 from support.products import nodejs, openssh
@@ -25,11 +25,8 @@ from service.signing.sshsig import verify
 
 pytestmark = pytest.mark.xdist_group("desk")
 
-PHONE: ViewportSize = {"width": 360, "height": 740}
 FOUNDERS = {name: FileKey(private=ed25519_of(name.encode())) for name in ("ann", "ben")}
 PEOPLE = {"alice": "requester", "rita": "requester", **dict.fromkeys((*FOUNDERS, "cleo", "dave", "erin"), "approver")}
-# What Chromium says of every page that takes keys of one kind only. The service takes no other.
-ADVICE = "publicKey.pubKeyCredParams is missing at least one of the default algorithm identifiers"
 _ACCOUNTS = [f"{number:012}" for number in range(100000000000, 100000000020)]
 SIGNED = _ACCOUNTS[:2]  # where each approval has to be signed
 
@@ -99,12 +96,6 @@ def come(visit: Arrive, desks: Desks) -> Come:
     return come
 
 
-def left_nothing(visitor: Visitor) -> None:
-    complaints = [each for each in visitor.complaints if not each.startswith(ADVICE)]
-    assert (visitor.foreign_requests, complaints) == ([], [])
-    assert visitor.desk.stored == NOTHING
-
-
 def copied(element: Locator) -> str:
     """Select something as somebody does who copies it."""
     text: str = element.evaluate(
@@ -166,7 +157,7 @@ def test_rejection_gives_its_reason_to_the_requester(come: Come, request_: Any) 
     erin.page.get_by_label("Reason").fill("Not this quarter.")
     erin.desk.press("Reject this request")
     expect(erin.page.get_by_text("You have rejected this.")).to_be_visible()
-    left_nothing(erin)
+    left_nothing(erin, refusals=1)  # of the decision without a reason
 
     alice = come("alice", "/mine")
     alice.desk.follow(f"prod {request_['account']['account_id'][-2:]}")

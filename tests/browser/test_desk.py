@@ -1,14 +1,13 @@
-"""The main job at the desk, by people who share nothing."""
+"""Signing in at the desk, and what a sign-in that ends costs."""
 
 import json
 import time
-from pathlib import Path
 
 import httpx
 import jwt
 import pytest
-from browser.conftest import Arrive, Visitor
-from browser.desk import NOTHING
+from browser.conftest import Arrive
+from browser.looking import left_nothing
 from playwright.sync_api import Route, expect
 from support.builders import ACCOUNT, JUSTIFICATION
 from support.products.canaille import Canaille
@@ -30,11 +29,6 @@ def file(site: str, provider: Canaille, **more: str) -> str:
     assert filed.status_code == 201, filed.text
     found: str = filed.json()["id"]
     return found
-
-
-def left_nothing(visitor: Visitor) -> None:
-    assert (visitor.foreign_requests, visitor.complaints, visitor.refusals) == ([], [], [])
-    assert visitor.desk.stored == NOTHING
 
 
 @pytest.mark.parametrize("where", ["site", "site_behind_a_proxy"])
@@ -62,14 +56,6 @@ def test_token_is_forgotten_when_the_page_is_loaded_again(visit: Arrive, provide
     bea.page.reload()
     expect(bea.desk.heading).to_have_text("Sign in")
     left_nothing(bea)
-
-
-@pytest.fixture
-def folder(folder: Path) -> Path:
-    """Settings with a name for the log, so that there is a document to approve."""
-    settings = folder / "rootquorum.toml"
-    settings.write_text(settings.read_text() + '[audit]\norigin = "rootquorum.example.com/log"\n')
-    return folder
 
 
 def old_sign_in(provider: Canaille) -> str:
