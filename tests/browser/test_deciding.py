@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from browser.conftest import Arrive, Visitor
 from browser.looking import PHONE, left_nothing
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 from support.approvers import Installation
 from support.installation import commanded, serving
 from support.products import nodejs, openssh
@@ -96,14 +96,6 @@ def come(visit: Arrive, desks: Desks) -> Come:
     return come
 
 
-def copied(element: Locator) -> str:
-    """Select something as somebody does who copies it."""
-    text: str = element.evaluate(
-        "each => { getSelection().selectAllChildren(each); return getSelection().toString(); }"
-    )
-    return text
-
-
 def decided(page: Page) -> list[str]:
     """Note each decision that the page sends."""
     sent: list[str] = []
@@ -112,24 +104,6 @@ def decided(page: Page) -> list[str]:
 
 
 # --- the rules ---
-
-
-def test_two_people_approve_what_they_have_read(come: Come, desks: Desks, request_: Any) -> None:
-    dave, erin = come("dave"), come("erin", viewport=PHONE)
-    for visitor in (dave, erin):
-        visitor.desk.follow(f"prod {request_['account']['account_id'][-2:]}")
-        expect(visitor.desk.page.get_by_text("OPS-4711")).to_be_visible()
-        visitor.desk.press("Approve")
-        expect(visitor.desk.heading).to_contain_text("Create a root access key")
-        visitor.keep_screenshot("about-to-approve")
-        # The gaps are for the eye. Whoever copies the digest gets the digest.
-        assert copied(visitor.page.locator(".panel .id").first) == request_["digest"]
-        assert not visitor.desk.is_too_wide
-        visitor.desk.press("Approve without a signature")
-        expect(visitor.page.get_by_text("You have approved this.")).to_be_visible()
-        left_nothing(visitor)
-    assert desks.read(request_)["status"] == "approved"
-    expect(erin.page.locator(".status").first).to_have_text("Approved, not executed")
 
 
 def test_deciding_by_the_keyboard_alone(come: Come, desks: Desks, request_: Any) -> None:

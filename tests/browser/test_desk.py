@@ -31,11 +31,10 @@ def file(site: str, provider: Canaille, **more: str) -> str:
     return found
 
 
-@pytest.mark.parametrize("where", ["site", "site_behind_a_proxy"])
-def test_link_to_a_request_leads_there_after_the_sign_in(
-    visit: Arrive, provider: Canaille, where: str, request: pytest.FixtureRequest
+def test_link_leads_to_its_request_behind_a_proxy_too(
+    visit: Arrive, site_behind_a_proxy: str, provider: Canaille
 ) -> None:
-    at: str = request.getfixturevalue(where)
+    at = site_behind_a_proxy
     request_id = file(at, provider)
     bea = visit("bea", at)
 
