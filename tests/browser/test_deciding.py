@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from browser.conftest import Arrive, Visitor
 from browser.looking import PHONE, left_nothing
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from support.approvers import Installation
 from support.installation import commanded, serving
 from support.products import nodejs, openssh
@@ -221,13 +222,18 @@ def test_page_refuses_to_sign_anything_but_what_it_has_shown(come: Come, request
     assert sent == []
 
 
+def card_of(page: Page, name: str) -> Locator:
+    """Return the card of a key by its name. The words of another key may have the same letters: "telephone"."""
+    return page.locator(".card", has=page.locator("h3 .written", has_text=re.compile(f"^{re.escape(name)}$")))
+
+
 def register(visitor: Visitor, name: str) -> str:
     """Register a passkey, and return its OpenSSH fingerprint."""
     visitor.desk.use_authenticator()
     visitor.desk.press("Register a passkey")
     visitor.page.get_by_label("Name").fill(name)
     visitor.desk.press("Make the passkey")
-    card = visitor.page.locator(".card", has_text=name)
+    card = card_of(visitor.page, name)
     expect(card).to_contain_text("too few have endorsed it")
     return card.locator(".code").inner_text()
 
@@ -237,7 +243,7 @@ def test_endorsed_passkeys_sign_approvals_that_count(come: Come, desks: Desks, t
     prints = [register(dave, "laptop"), register(erin, "phone")]
     keys = {key["fingerprint"]: key for key in desks.call("ann", "GET", "/v1/signing-keys")["items"]}
     [laptop, phone] = [keys[each] for each in prints]
-    words = dave.page.locator(".card", has_text="laptop").locator(".words li")
+    words = card_of(dave.page, "laptop").locator(".words li")
     assert words.all_inner_texts() == laptop["words"]
 
     for founder in FOUNDERS:
@@ -245,14 +251,14 @@ def test_endorsed_passkeys_sign_approvals_that_count(come: Come, desks: Desks, t
     desks.endorse("ann", phone["id"])
     # Dave, whose key counts now, endorses that of Erin.
     dave.desk.follow("Keys")
-    card = dave.page.locator(".card", has_text="phone")
+    card = card_of(dave.page, "phone")
     card.get_by_role("button", name="Endorse").click()
     dave.keep_screenshot("endorses")
     card.get_by_role("button", name="Endorse with my passkey").click()
     expect(dave.desk.problem).to_contain_text("Compare the words first.")
     card.get_by_role("checkbox").check()
     card.get_by_role("button", name="Endorse with my passkey").click()
-    expect(dave.page.locator(".card", has_text="phone").get_by_text("Counts")).to_be_visible()
+    expect(card_of(dave.page, "phone").get_by_text("Counts")).to_be_visible()
 
     request = desks.file(account_id=SIGNED[0])
     for visitor in (dave, erin):
@@ -294,7 +300,7 @@ def test_passkey_that_does_not_count_signs_nothing(come: Come, desks: Desks) -> 
 def test_key_is_revoked_for_what_its_person_says_and_nothing_else(come: Come, desks: Desks) -> None:
     erin = come("erin", "/keys")
     register(erin, "lost")
-    card = erin.page.locator(".card", has_text="lost")
+    card = card_of(erin.page, "lost")
     card.get_by_role("button", name="Revoke").click()
     card.get_by_label("Why").select_option("compromised")
     # Without a size it would be distrusted from the beginning.
@@ -303,7 +309,7 @@ def test_key_is_revoked_for_what_its_person_says_and_nothing_else(come: Come, de
     expect(erin.desk.problem).to_contain_text("The size of the log is a whole number.")
     card.get_by_label("Not to be trusted since").fill("1")
     card.get_by_role("button", name="Revoke the key").click()
-    expect(erin.page.locator(".card", has_text="lost")).to_contain_text("not to be trusted from event 1 on")
+    expect(card_of(erin.page, "lost")).to_contain_text("not to be trusted from event 1 on")
     (key,) = [each for each in desks.call("erin", "GET", "/v1/me/signing-keys")["items"] if each["name"] == "lost"]
     assert (key["fault"], [each["reason"] for each in key["revocations"]]) == ("revoked", ["compromised"])
 
