@@ -908,6 +908,8 @@ class SignedRules:
     quorum: int
     founders: frozenset[Holder]
     demands: Demands
+    # Keys that it revokes, each with the head from which it is not to be trusted; None for a retired one.
+    revoked: frozenset[tuple[str, int | None]] = frozenset()
 
 
 def read_rules(data: bytes) -> SignedRules:
@@ -931,8 +933,27 @@ def read_rules(data: bytes) -> SignedRules:
                 founders.add((person, read_public_key(" ".join(line.split()[:2])).text))
             except Bad as bad:
                 raise ValueError(f"a founder's key: {bad}") from None
-    demands = _demands_of_log(_object(document, "signing"))
-    return SignedRules(version, hashlib.sha256(data).hexdigest(), previous, quorum, frozenset(founders), demands)
+    demands, digest = _demands_of_log(_object(document, "signing")), hashlib.sha256(data).hexdigest()
+    revoked = frozenset(_revoked(document.get("revoked_keys", [])))
+    return SignedRules(version, digest, previous, quorum, frozenset(founders), demands, revoked)
+
+
+def _revoked(listed: object) -> Iterator[tuple[str, int | None]]:
+    known = set[str]()
+    for each in listed if isinstance(listed, list) else [None]:
+        said = {} if not isinstance(each, dict) or each.keys() - {"key", "reason", "since"} else each
+        reason, since = said.get("reason", "retired"), said.get("since", 0)
+        try:
+            key = read_public_key(" ".join(str(said.get("key")).split()[:2])).text
+        except Bad as bad:
+            raise ValueError(f"a revoked key: {bad}") from None
+        is_compromised = reason == "compromised"
+        if key in known or not (is_compromised or reason == "retired"):
+            raise ValueError("a revoked key stands once, as retired or as compromised")
+        if type(since) is not int or since < 0 or ("since" in said and not is_compromised):
+            raise ValueError("a compromised key is revoked since a size of the log")
+        known.add(key)
+        yield key, since if is_compromised else None
 
 
 class RuleChain:
@@ -1381,6 +1402,9 @@ class Signatures:
                 self._facts.rules.clear()  # it holds from the beginning of the log, as founders in the settings did
             position = -1 if is_first else event["seq"] - 1
             self._facts.rules.append(Rules(position, rules.quorum, rules.founders))
+        # For good: a later version that leaves one out does not take it back.
+        end = 0 if is_first else event["seq"]
+        self._facts.revoked += [(key, end if since is None else min(since, end)) for key, since in rules.revoked]
         self._roster = None
 
     def _unsigned(self, file: bytes, rules: SignedRules, event: Event) -> tuple[str, str] | None:

@@ -157,6 +157,16 @@ def test_who_only_checks_the_log_needs_no_rules(folder: Path) -> None:
     assert load_for_audit(folder / "rootquorum.toml").audit.origin == "rootquorum.example.com/log"
 
 
+def test_a_revoked_key_that_is_none_is_a_fault(folder: Path) -> None:
+    revoked = f'[[revoked_keys]]\nkey = "{SPARE.public.text}"\n'
+    written(folder / "rules.toml", signed_by(TEXT + revoked))
+    rules = loaded(folder).signed_rules
+    assert rules is not None
+    assert {each.key for each in rules.file.rules.revoked} == {SPARE.public.text}
+    written(folder / "rules.toml", signed_by(TEXT + revoked.replace(SPARE.public.text, SPARE.public.text[:-2])))
+    assert "revoked_keys: one of them cannot be used" in the_fault(folder)
+
+
 def test_an_emergency_makes_the_rules_stricter(folder: Path) -> None:
     fingerprint = BOB.public.fingerprint
     settings = loaded(folder, f'{_MAIN}\n[emergency]\nquorum = 3\nrevoked_keys = ["{fingerprint}"]\n')

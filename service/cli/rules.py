@@ -13,9 +13,14 @@ from service.cli.remotely import AnyServer, Key, TokenFile, asking, connected, m
 from service.cli.terminal import Table
 from service.client import rules as files
 from service.client import ssh
+from service.client.refused import Refused
 from service.client.remote import Remote, objects, text
 from service.domain.rule_file import RuleFile, changes
 from service.domain.statement import Namespace
+from service.signing import demands
+from service.signing.demands import demands_of
+from service.signing.faults import Fault
+from service.signing.sshsig import Signed, verify
 from service.signing.words import words
 
 app = Commands()
@@ -43,17 +48,21 @@ def sign(
     """Sign a version of the rules with your own key, after you have read what differs from the version before."""
     with refusing():
         public, rules = ssh.public_key(key), files.read(file)
-        if public in files.signed(file, rules).values():
-            console.print("You have signed this version with this key already.")
-            return
         with _remote(rules, previous, server, token_file) as remote:
             before = files.before(rules, file=previous, remote=remote)
+            warnings = [] if before is None else _warnings(before, rules, remote)
+        if any(each.key == public and not _faults(each, before) for each in files.signed(file, rules).values()):
+            console.print("You have signed this version with this key already.")
+            return
         with asking() as terminal:
             rows = [*_about(rules), ("your key", f"{public.fingerprint} ({public.kind})"), *_told(before, rules)]
-            terminal.show("You are about to sign:", rows)
+            terminal.show("You are about to sign:", [*rows, *warnings])
             if not terminal.is_answered_with_yes("Shall these be the rules?"):
                 fail("Nothing was signed.")
-        files.add(file, rules, ssh.sign(key, public, rules.text, Namespace.RULES))
+        signature = ssh.sign(key, public, rules.text, Namespace.RULES)
+        for fault in _faults(verify(signature, rules.bytes, Namespace.RULES), before):
+            raise Refused(f"The signature would not count, and was not added. {fault.sentence}")
+        files.add(file, rules, signature)
     console.print(f"Signed. The signature is in {files.signatures_beside(file)}.", soft_wrap=True)
 
 
@@ -67,23 +76,27 @@ def show(
 ) -> None:
     """Show version and digest, who has signed, and how many signatures are missing.
 
-    Whose a key is says the version before, as far as it names founders; with a server, the server says it of all.
+    Whose a key is says the version before, as far as it names founders; with a server, the server says it of all. No
+    file says it of its own signers but the first.
     """
     with refusing():
         rules, before = files.read(file), None
-        owners = {key: person for person, key in rules.rules.founders}
+        owners = {} if rules.rules.previous is not None else _founders(rules)
         if rules.rules.previous is not None and (previous is not None or server is not None):
             with _remote(rules, previous, server, token_file) as remote:
                 before = files.before(rules, file=previous, remote=remote)
                 owners = _owners(before or rules, remote)
-        signers = sorted({key.fingerprint: key.text for key in files.signed(file, rules).values()}.items())
+        signatures = files.signed(file, rules).values()
     table = Table(box=None, show_header=False, pad_edge=False)
     for row in _about(rules):
         table.add_row(*row)
     table.add_row("next version", f'version = {rules.rules.version + 1}, previous = "{rules.rules.digest}"')
-    for fingerprint, key in signers:
-        table.add_row("signed by", f"{fingerprint} {owners.get(key, 'of nobody who is known here')}")
-    people = {owners[key] for _, key in signers if key in owners}
+    counting = {each.key.text for each in signatures if not _faults(each, before)}
+    for fingerprint, each in sorted({each.key.fingerprint: each for each in signatures}.items()):
+        whose = owners.get(each.key.text, "of nobody who is known here") if owners else ""
+        why = "" if each.key.text in counting else f"(does not count: {_faults(each, before)[0].sentence})"
+        table.add_row("signed by", " ".join(filter(None, (fingerprint, whose, why))))
+    people = {owners[key] for key in counting if key in owners}
     table.add_row("missing", _missing(rules, before, people))
     print_whole(table)
 
@@ -133,10 +146,34 @@ def _told(before: RuleFile | None, rules: RuleFile) -> list[tuple[str, str]]:
     return [("differs", line) for line in found] or [("differs", "in nothing but version, comments and spaces")]
 
 
+def _faults(signed: Signed, before: RuleFile | None) -> tuple[Fault, ...]:
+    """Return what the version before demands of a signature, and this one does not prove."""
+    return () if before is None else demands.faults(signed, demands_of(before.signing))
+
+
+def _warnings(before: RuleFile, rules: RuleFile, remote: Remote | None) -> list[tuple[str, str]]:
+    """Return a row for each key that goes on to count, though the file no longer names its person.
+
+    The server may hide a key. It cannot hide a founder's, because the version before has it.
+    """
+    said = list[str]()
+    for person, key in files.left_counting(before, rules, _founders(before) | _owners(before, remote)):
+        said.append(f"{person} is not named any more, but {ssh.parsed(key).fingerprint} may go on to sign for them.")
+        said.append(f'Add to the file: [[revoked_keys]] key = "{key}"')
+    if remote is None:
+        for person in files.dropped(before, rules):
+            said.append(f"{person} is not named any more. Keys that others endorsed for them, only the server knows.")
+    return [("WARNING", each) for each in said]
+
+
+def _founders(rules: RuleFile) -> dict[str, str]:
+    return {key: person for person, key in rules.rules.founders}
+
+
 def _owners(before: RuleFile, remote: Remote | None) -> dict[str, str]:
     """Return the person of each key that may sign, as far as it is known."""
     if remote is None:
-        return {key: person for person, key in before.rules.founders}
+        return _founders(before)
     listed = objects(remote.get("/v1/signing-keys"), "items")
     return {text(each, "key"): text(each, "person", "subject") for each in listed if each.get("counts") is True}
 

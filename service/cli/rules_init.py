@@ -1,5 +1,6 @@
 """`rootquorum rules init`: writes a first file of rules from the settings, as their lines stand there."""
 
+import json
 import os
 import re
 from itertools import groupby
@@ -44,7 +45,9 @@ def init(
     console.print(f"{file} is written. Remove these lines from {source}:", soft_wrap=True)
     for first, last in _ranges(sorted(moved)):
         console.print(f"  {first + 1}-{last + 1}: {lines[first]}", soft_wrap=True)
-    console.print(f'Then set rules_file = "{file}" in [signing] there.', soft_wrap=True)
+    # The settings name it from their own folder; a text of JSON is one of TOML.
+    named = json.dumps(os.path.relpath(file.resolve(), source.resolve().parent), ensure_ascii=False)
+    console.print(f"Then set rules_file = {named} in [signing] there.", soft_wrap=True)
     for variable in sorted(os.environ):
         place = tuple(variable.upper().removeprefix(PREFIX).lower().split("__"))
         if variable.upper().startswith(PREFIX) and is_ruled(place):

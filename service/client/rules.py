@@ -4,12 +4,15 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from service.client import ssh
 from service.client.refused import Refused
 from service.client.remote import Remote, text
+from service.domain.roster import Holder
 from service.domain.rule_file import (
+    ISSUERS,
     LARGEST_BYTES,
     SIGNATURES_SUFFIX,
     NotRules,
@@ -20,8 +23,7 @@ from service.domain.rule_file import (
 )
 from service.domain.statement import Namespace
 from service.signing.faults import BadSignature
-from service.signing.public_keys import PublicKey
-from service.signing.sshsig import verify
+from service.signing.sshsig import Signed, verify
 
 
 def read(file: Path) -> RuleFile:
@@ -33,9 +35,9 @@ def signatures_beside(file: Path) -> Path:
     return file.with_name(file.name + SIGNATURES_SUFFIX)
 
 
-def signed(file: Path, rules: RuleFile) -> Mapping[str, PublicKey]:
-    """Return the key of each good signature beside the file. A bad one is passed over. Raise Refused, OSError."""
-    beside, found = signatures_beside(file), dict[str, PublicKey]()
+def signed(file: Path, rules: RuleFile) -> Mapping[str, Signed]:
+    """Return what each good signature beside the file proves. A bad one is passed over. Raise Refused, OSError."""
+    beside, found = signatures_beside(file), dict[str, Signed]()
     try:
         listed = parse_signatures(_beginning(beside).decode())
     except FileNotFoundError:
@@ -44,7 +46,7 @@ def signed(file: Path, rules: RuleFile) -> Mapping[str, PublicKey]:
         raise Refused(f"{beside} is not a list of armored signatures.") from None
     for each in listed:
         try:
-            found[each] = verify(each, rules.bytes, Namespace.RULES).key
+            found[each] = verify(each, rules.bytes, Namespace.RULES)
         except BadSignature:
             continue
     return found
@@ -92,11 +94,37 @@ def before(rules: RuleFile, *, file: Path | None, remote: Remote | None) -> Rule
     return found
 
 
+def dropped(before: RuleFile, now: RuleFile) -> list[str]:
+    """Return the people whom the version before names, and this one no longer does."""
+    return sorted(_named(before) - _named(now))
+
+
+def left_counting(before: RuleFile, now: RuleFile, holders: Mapping[str, str]) -> Iterator[Holder]:
+    """Yield the keys that this version should revoke, of the ones that may count under the version before.
+
+    `holders` has the person of each key. It is one of a person whom this version does not name. Without the grants of a
+    provider, nobody else has a role. With them, only people whom the version before names are meant.
+    """
+    revoked = {each.key for each in before.rules.revoked | now.rules.revoked}
+    gone = {*holders.values()} - _named(now)
+    if now.tables.get(ISSUERS):
+        gone &= _named(before)
+    yield from sorted((person, key) for key, person in holders.items() if person in gone and key not in revoked)
+
+
+def _named(rules: RuleFile) -> set[str]:
+    return {*rules.tables.get("people", {}), *rules.tables.get("founders", {})}
+
+
 def _parsed(data: bytes, place: str) -> RuleFile:
     try:
-        return parse_rules(data)
+        read = parse_rules(data)
     except NotRules as fault:
         raise Refused(f"{place} is no file of rules: {fault}.") from None
+    # A key with a letter too few would revoke nothing.
+    for key in [*(key for _, key in read.rules.founders), *(each.key for each in read.rules.revoked)]:
+        ssh.parsed(key)
+    return read
 
 
 def _beginning(file: Path) -> bytes:

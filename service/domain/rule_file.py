@@ -1,6 +1,7 @@
 """The file of rules that a quorum signs. Its bytes are signed, and every reader reads exactly these bytes.
 
-It has the tables of `TABLES` as the settings have them, with a version, and the digest of the version before.
+It has the tables of `TABLES` as the settings have them, with a version, and the digest of the version before. Keys that
+it revokes are in `REVOKED_KEYS`, which the settings do not have.
 """
 
 import hashlib
@@ -11,17 +12,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.domain.policy import SMALLEST_QUORUM
-from service.domain.roster import Holder, Rules
+from service.domain.roster import Holder, Key, Reason, RevokedKey, Rules
 from service.domain.rulebook import differences
 from service.domain.signed import Signing
 
 # What the file has, and with it neither the settings file nor the environment. Of `issuers` it has only the grants.
 TABLES = ("policy", "rules", "groups", "founders", "people", "machines", "signing")
 ISSUERS, GRANTS = "issuers", "grants"
+REVOKED_KEYS = "revoked_keys"
 # The signatures of a file stand beside it, in one whose name ends so.
 SIGNATURES_SUFFIX = ".sigs"
 # No file of rules comes near it. An event of the audit log has the whole text.
 LARGEST_BYTES = 256 * 1024
+# Nothing that the settings know is nested half as deep.
+_DEEPEST = 16
 _LARGEST_VERSION = 2**53 - 1
 _HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
 _END = "-----END SSH SIGNATURE-----"
@@ -80,12 +84,19 @@ def parse_rules(data: bytes) -> RuleFile:
         raise NotRules("previous: it has to be the SHA-256 of the version before, in lower-case hex")
     if (previous is None) != (version == 1):
         raise NotRules("previous: every version but the first names the one before, and the first names none")
-    if document.keys() - {*TABLES, ISSUERS}:
-        raise NotRules(f"it has something else than version, previous, {', '.join(TABLES)} and {ISSUERS}")
+    if document.keys() - {*TABLES, ISSUERS, REVOKED_KEYS}:
+        others = ", ".join((*TABLES, REVOKED_KEYS))
+        raise NotRules(f"it has something else than version, previous, {others} and {ISSUERS}")
+    _check_tables(document)
     _check_issuers(document.get(ISSUERS, {}))
     founders = frozenset(_founders(document.get("founders", {})))
     rules = Rules(
-        version=version, digest=digest_of(data), previous=previous, quorum=_quorum(document), founders=founders
+        version=version,
+        digest=digest_of(data),
+        previous=previous,
+        quorum=_quorum(document),
+        founders=founders,
+        revoked=frozenset(_revoked(document.get(REVOKED_KEYS, []))),
     )
     return RuleFile(text, document, rules, _signing(document.get("signing", {}), founders))
 
@@ -114,10 +125,22 @@ def changes(before: RuleFile | None, now: RuleFile) -> list[str]:
 
 
 def _comparable(tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the tables with each rule under its name, so that a changed rule is not told as two."""
-    named = {str(rule.get("name")): rule for rule in tables.get("rules", ()) if isinstance(rule, Mapping)}
-    is_whole = len(named) == len(tables.get("rules", ()))
-    return {**tables, "rules": named} if named and is_whole else dict(tables)
+    """Return the tables with each rule under its name, and each revoked key under itself.
+
+    So a changed one is not told as two.
+    """
+    found = dict(tables)
+    rules = {str(rule.get("name")): rule for rule in tables.get("rules", ())}
+    if rules and len(rules) == len(tables["rules"]):
+        found["rules"] = rules
+    if REVOKED_KEYS in tables:
+        found[REVOKED_KEYS] = {
+            each.key: {"reason": each.reason.value, "since": each.since}
+            if each.reason is Reason.COMPROMISED
+            else {"reason": each.reason.value}
+            for each in _revoked(tables[REVOKED_KEYS])
+        }
+    return found
 
 
 def _read(data: bytes) -> tuple[str, dict[str, Any]]:
@@ -131,9 +154,29 @@ def _read(data: bytes) -> tuple[str, dict[str, Any]]:
     if text.startswith("\ufeff"):
         raise NotRules("it begins with a byte order mark; save it without")
     try:
-        return text, tomllib.loads(text)
+        document = tomllib.loads(text)
     except (ValueError, RecursionError):
         raise NotRules("it is not TOML") from None
+    _check_depth(document, _DEEPEST)
+    return text, document
+
+
+def _check_depth(value: Any, left: int) -> None:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if inner and left == 0:
+        raise NotRules("it is nested too deeply")
+    for each in inner:
+        _check_depth(each, left - 1)
+
+
+def _check_tables(document: Mapping[str, Any]) -> None:
+    for name in document.keys() & {*TABLES, ISSUERS}:
+        found = document[name]
+        if name == "rules":
+            if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+                raise NotRules(f"{name}: it has to be a list of tables, [[{name}]]")
+        elif not isinstance(found, dict):
+            raise NotRules(f"{name}: it has to be a table, [{name}]")
 
 
 def _check_issuers(issuers: Any) -> None:
@@ -159,6 +202,25 @@ def _founders(founders: Any) -> Iterator[Holder]:
             raise NotRules("founders: each of them has keys, a list of OpenSSH public keys")
         for line in lines:
             yield person, " ".join(line.split()[:2])
+
+
+def _revoked(listed: Any) -> Iterator[RevokedKey]:
+    """Yield each key that the file revokes, without its comment. No key stands there twice."""
+    known = set[Key]()
+    for each in listed if isinstance(listed, list) else [None]:
+        said = {} if not isinstance(each, dict) or each.keys() - {"key", "reason", "since"} else each
+        line, reason, since = said.get("key"), said.get("reason", Reason.RETIRED), said.get("since", 0)
+        if not isinstance(line, str):
+            raise NotRules(f"{REVOKED_KEYS}: each of them has a key, an OpenSSH public key; reason and since at will")
+        if reason not in [*Reason]:
+            raise NotRules(f"{REVOKED_KEYS}, reason: it has to be {' or '.join(Reason)}")
+        if type(since) is not int or since < 0 or ("since" in said and reason != Reason.COMPROMISED):
+            raise NotRules(f"{REVOKED_KEYS}, since: it has to be a size of the log, and only of a compromised key")
+        key = " ".join(line.split()[:2])
+        if key in known:
+            raise NotRules(f"{REVOKED_KEYS}: one of the keys stands there twice")
+        known.add(key)
+        yield RevokedKey(key, Reason(reason), since)
 
 
 def _signing(said: Any, founders: frozenset[Holder]) -> Signing:

@@ -1,5 +1,7 @@
 """The rulebook: everything that says who may do what. Its digest names it, and its document can be compared."""
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +17,9 @@ from service.domain.rules import Rules
 
 # More differences than anybody reads at once.
 _MOST = 100
+# Texts that could be read as something else: as two, as nothing, or as more of the line.
+_DOUBTFUL = re.compile(r'[",;\\]|: |^\s|\s$|^(|none|yes|no)$')
+_DOUBTFUL_IN_LIST = re.compile(rf"{_DOUBTFUL.pattern}|\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +114,16 @@ def differences(before: Json, now: Json, where: str = "") -> Iterator[str]:
 
 
 def _named(value: Json) -> Mapping[str, Json] | None:
-    """Return a mapping as it is, and a list of rules or grants by their names; None for anything else."""
+    """Return a mapping, and a list of rules or grants, by the names to show; None for anything else."""
     if isinstance(value, Mapping):
-        return value
+        return {_text(name): each for name, each in value.items()}
     if isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value):
         return {_name(each): each for each in value}
     return None
 
 
 def _name(value: Any) -> str:
-    return str(value["rule"]) if "rule" in value else _shown(value)
+    return _text(str(value["rule"])) if "rule" in value else _shown(value)
 
 
 def _shown(value: Json) -> str:
@@ -128,8 +133,27 @@ def _shown(value: Json) -> str:
         case bool():
             return "yes" if value else "no"
         case list() | tuple():
-            return ", ".join(map(_shown, value)) or "none"
+            return ", ".join(map(_item, value)) or "none"
         case Mapping():
-            return "; ".join(f"{name} {_shown(value[name])}" for name in sorted(value)) or "none"
+            return "; ".join(f"{_text(name)} {_shown(value[name])}" for name in sorted(value)) or "none"
+        case str():
+            return _text(value)
         case _:
             return str(value)
+
+
+def _item(value: Json) -> str:
+    """Return an item of a list. What has parts stands in brackets."""
+    match value:
+        case str():
+            return _text(value, _DOUBTFUL_IN_LIST)
+        case list() | tuple() | Mapping():
+            return f"({_shown(value)})"
+        case _:
+            return _shown(value)
+
+
+def _text(value: str, doubtful: re.Pattern[str] = _DOUBTFUL) -> str:
+    """Return a text, as JSON if it could be read as something else."""
+    is_seen = value.isprintable()
+    return value if is_seen and not doubtful.search(value) else json.dumps(value, ensure_ascii=not is_seen)

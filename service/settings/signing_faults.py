@@ -45,6 +45,11 @@ def _faults_of_person(settings: Settings, person: str) -> Iterator[str]:
 
 
 def _faults_of_keys(settings: Settings) -> Iterator[str]:
+    for revoked in settings.signed_rules.file.rules.revoked if settings.signed_rules else ():
+        try:
+            parse_public_key(revoked.key)
+        except BadSignature as error:
+            yield f"revoked_keys: one of them cannot be used, so it would revoke nothing. {error}"
     holders, signing = settings.founders_keys(), settings.signing
     keys = [key for _, key in holders]
     for person, key in sorted(holders):

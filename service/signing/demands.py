@@ -7,6 +7,7 @@ word of the authenticator and of the browser. There is no attestation: whoever r
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from service.domain.signed import Signing
 from service.signing.faults import BadSignature, Fault
 from service.signing.sshsig import Assertion, Signed
 
@@ -27,6 +28,17 @@ class Demands:
     only_hardware: bool = False
     # Implies `only_hardware`. Each assertion is judged by itself, because providers of synchronized keys change it.
     only_device_bound: bool = False
+
+
+def demands_of(signing: Signing) -> Demands:
+    """Return what is asked of a new signature, and of that of a decision whenever it is judged."""
+    return Demands(
+        rp_id=signing.rp_id,
+        origins=signing.origins,
+        user_verified=signing.user_verified,
+        only_hardware=signing.only_hardware,
+        only_device_bound=signing.only_device_bound,
+    )
 
 
 def faults(signed: Signed, demands: Demands) -> tuple[Fault, ...]:

@@ -114,7 +114,9 @@ def known_keys(ctx: Context) -> list[SigningKey]:
 def listing(ctx: Context, tx: Tx, found: Sequence[SigningKey]) -> Listing:
     subjects = {each.person for each in found} | {person for each in found for person in each.endorsers}
     directory = ctx.directory.joined(people.some(tx, subjects - ctx.directory.members.keys()))
-    return Listing(found, directory.name_of, ctx.policy.quorum)
+    in_force = keys_of(ctx, tx).chain.in_force
+    # The roster asks for the quorum of the signed rules. A higher one of an emergency is only asked of approvals.
+    return Listing(found, directory.name_of, in_force[-1].rules.quorum if in_force else ctx.policy.quorum)
 
 
 def all_keys(ctx: Context, tx: Tx, keys: Keys | None = None) -> list[SigningKey]:

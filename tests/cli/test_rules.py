@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from support.approvers import Installation, Ran, installation
 from support.at_terminal import answering
 from support.installation import commanded, rootquorum, serving
 from support.products import openssh
-from support.rule_files import following
+from support.rule_files import TEXT, following, signed_by, written
+from support.signing import BOB, CAROL, DAVE, SPARE
 
 from service.cli.waiting import free_port
+from service.client.rules import left_counting
 from service.domain.rule_file import digest_of, parse_rules, parse_signatures
 
 pytestmark = pytest.mark.skipif(
@@ -114,8 +117,81 @@ def test_who_has_signed_is_shown_and_how_many_are_missing(first: Path, second: P
     assert "of nobody who is known here" in shown
     assert digest_of(second.read_bytes()) in shown
     assert "version = 3" in shown
-    assert "unknown: give --previous" in run(second.parent, "show", str(second)).out
+    alone = run(second.parent, "show", str(second)).out
+    assert "unknown: give --previous" in alone
     assert "trusted when the service sees it first" in run(first.parent, "show", str(first)).out
+
+
+def test_a_file_alone_does_not_say_whose_keys_signed_it(second: Path, first: Path, keys: dict[str, Path]) -> None:
+    evil = second.with_name("evil.toml")
+    theirs = [keys[who].with_suffix(".pub").read_text().strip() for who in ("ben", "eve")]
+    evil.write_text(second.read_text().replace(*theirs))
+    sign(evil, keys["eve"], first)
+    shown = run(evil.parent, "show", str(evil)).out
+    [signer] = [line.split() for line in shown.splitlines() if line.startswith("signed by")]
+    assert signer == ["signed", "by", openssh.fingerprint(theirs[1])]
+    assert "ben" not in shown
+    assert "2 of 2 people" in run(evil.parent, "show", str(evil), "--previous", str(first)).out
+
+
+def test_a_signature_counts_only_if_it_meets_what_the_version_before_demands(tmp_path: Path) -> None:
+    first = tmp_path / "first.toml"
+    first.write_text(TEXT)
+    untouched = signed_by(following(TEXT), "bob", replace(CAROL, flags=0))
+    second = written(tmp_path / "second.toml", untouched)
+    shown = run(tmp_path, "show", str(second), "--previous", str(first)).out
+    assert "1 of 2 people" in shown
+    assert "carol (does not count: Nobody touched the authenticator.)" in shown
+
+
+def test_whoever_would_sign_in_vain_is_told(first: Path, keys: dict[str, Path]) -> None:
+    first.write_text(first.read_text() + "[signing]\nonly_hardware = true\n")
+    second = first.with_name("second.toml")
+    second.write_text(following(first.read_text()))
+    done = sign(second, keys["ann"], first)
+    assert done.code == 1
+    assert "would not count" in done.error
+    assert not second.with_name("second.toml.sigs").exists()
+
+
+def test_a_key_of_somebody_whom_the_file_no_longer_names_is_a_warning_above_the_question(
+    first: Path, second: Path, keys: dict[str, Path]
+) -> None:
+    cid = " ".join(keys["cid"].with_suffix(".pub").read_text().split()[:2])
+    second.write_text(second.read_text().replace("[founders.cid]", "[founders.charles]"))
+    seen = " ".join(sign(second, keys["ann"], first, answer="no").seen.split())
+    assert f"cid is not named any more, but {openssh.fingerprint(cid)} may go on to sign for them" in seen
+    assert seen.index("differs") < seen.index("WARNING") < seen.index("Shall these be the rules?")
+    assert "Keys that others endorsed for them, only the server knows" in seen
+    second.write_text(f'{second.read_text()}\n[[revoked_keys]]\nkey = "{cid}"\n')
+    seen = " ".join(sign(second, keys["ann"], first, answer="no").seen.split())
+    assert "may go on to sign" not in seen
+    assert "reason retired" in seen
+
+
+def test_without_a_change_of_people_there_is_no_warning(first: Path, second: Path, keys: dict[str, Path]) -> None:
+    assert "WARNING" not in sign(second, keys["ann"], first, answer="no").seen
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["rules = 1\n", f"policy{'.a' * 3000} = 1\n", f"people = {'[' * 100}{']' * 100}\n", "people = []\n"],
+)
+def test_a_file_in_another_form_is_refused_in_one_line(first: Path, keys: dict[str, Path], broken: str) -> None:
+    odd = first.with_name("odd.toml")
+    odd.write_text(f"version = 1\n{broken}")
+    for command in (["diff", str(first), str(odd)], ["show", str(odd)], ["sign", str(odd), "--key", str(keys["ann"])]):
+        done = run(first.parent, *command)
+        assert (done.code, done.out, done.seen, done.error.count("\n")) == (1, "", "", 1)
+        assert "is no file of rules" in done.error
+
+
+def test_a_revoked_key_with_a_letter_too_few_is_refused(first: Path, keys: dict[str, Path]) -> None:
+    line = " ".join(keys["eve"].with_suffix(".pub").read_text().split()[:2])
+    first.write_text(f'{first.read_text()}\n[[revoked_keys]]\nkey = "{line[:-1]}"\n')
+    done = run(first.parent, "show", str(first))
+    assert (done.code, done.error.count("\n")) == (1, 1)
+    assert "cannot be used" in done.error
 
 
 def test_two_files_are_compared(first: Path, second: Path) -> None:
@@ -164,6 +240,28 @@ def test_the_settings_become_a_first_version_and_a_quorum_signs_the_second(tmp_p
         approved = served.approve("ann", served.file())
         assert approved.code == 0, approved.error
         assert digest_of(rules.read_bytes()) in "".join(approved.seen.split())
+
+
+def test_init_names_the_file_from_the_folder_of_the_settings(tmp_path: Path) -> None:
+    with installation(tmp_path):
+        pass
+    (tmp_path / "elsewhere").mkdir()
+    done = commanded(tmp_path, "rules", "init", "elsewhere/my rules.toml")
+    assert 'rules_file = "elsewhere/my rules.toml"' in done.stdout
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "rootquorum.toml").rename(tmp_path / "etc" / "rootquorum.toml")
+    done = commanded(tmp_path, "--config", "etc/rootquorum.toml", "rules", "init", "here.toml")
+    assert 'rules_file = "../here.toml"' in done.stdout, done.stderr
+
+
+def test_keys_of_people_whom_a_file_no_longer_names_are_told_from_those_of_others() -> None:
+    before, now = parse_rules(TEXT.encode()), parse_rules(following(TEXT, ("people.dave", "people.david")).encode())
+    holders = {DAVE.public.text: "dave", BOB.public.text: "bob", SPARE.public.text: "erin"}
+    assert [*left_counting(before, now, holders)] == [("dave", DAVE.public.text), ("erin", SPARE.public.text)]
+    # Groups of a provider may give Erin a role, whom no version ever named.
+    grant = '[[issuers.corp.grants]]\ngroup = "root"\nroles = ["approver"]\n'
+    now = parse_rules((following(TEXT, ("people.dave", "people.david")) + grant).encode())
+    assert [*left_counting(before, now, holders)] == [("dave", DAVE.public.text)]
 
 
 def test_a_process_with_unsigned_rules_does_not_start_and_says_what_is_missing(tmp_path: Path) -> None:

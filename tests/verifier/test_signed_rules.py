@@ -14,7 +14,7 @@ from support.house import House
 from support.past_triggers import as_its_owner, contents, rewritten
 from support.rule_files import TEXT, following, signature, signed_by
 from support.signers import FileKey, Signer, ed25519_of
-from support.signing import BOB, CAROL, approve, enrol
+from support.signing import BOB, CAROL, DAVE, approve, enrol
 from support.started import in_a_new_process, start
 
 from service import verifier
@@ -218,3 +218,48 @@ def test_the_verifier_reads_a_file_as_the_service_does(text: str) -> None:
         rules.founders,
     )
     assert (ours.demands.rp_id, ours.demands.origins) == (signing.rp_id, signing.origins)
+
+
+_REVOKED = f'[[revoked_keys]]\nkey = "{DAVE.public.text} old"\n'
+_STOLEN = f'[[revoked_keys]]\nkey = "{BOB.public.text}"\nreason = "compromised"\nsince = 3\n'
+
+
+def test_the_verifier_reads_revoked_keys_as_the_service_does() -> None:
+    text = TEXT + _REVOKED + _STOLEN
+    theirs = {(each.key, each.reason.value, each.since) for each in signed_by(text).file.rules.revoked}
+    assert theirs == {(DAVE.public.text, "retired", 0), (BOB.public.text, "compromised", 3)}
+    assert read_rules(text.encode()).revoked == {(DAVE.public.text, None), (BOB.public.text, 3)}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "revoked_keys = 1\n",
+        "[revoked_keys]\n",
+        "[[revoked_keys]]\n",
+        '[[revoked_keys]]\nkey = "ssh-ed25519 AAAA"\n',
+        _REVOKED + 'reason = "stolen"\n',
+        _REVOKED + "since = 3\n",
+        _STOLEN.replace("3", "-3"),
+        _REVOKED + _REVOKED,
+        _REVOKED + "sinze = 3\n",
+    ],
+)
+def test_a_revocation_that_might_revoke_nothing_is_no_rule(broken: str) -> None:
+    head, tables = TEXT.split("[policy]")
+    with pytest.raises(ValueError, match=r"revoked key|compromised key"):
+        read_rules(f"{head}{broken}[policy]{tables}".encode())
+
+
+@EACH_FORM
+def test_a_version_that_a_revoked_key_signs_is_found(told: House, form: str) -> None:
+    third = THIRD + _REVOKED
+    start(told, signed_by(third, "bob", "carol"))
+    assert names(FORMS[form](told, trusting(third))) == set()
+    with as_its_owner(told) as tx:
+        events = contents(tx)
+        put(events, following(third), DAVE, CAROL)
+        rewritten(tx, events)
+    in_a_new_process(told)
+    if form != "evidence":  # which has no more of the log than its request needs
+        assert "rules-unsigned" in names(FORMS[form](told, trusting(third)))

@@ -12,7 +12,7 @@ from support.past_triggers import as_its_owner, contents, rewritten
 from support.refusals import code_of
 from support.rule_files import TEXT, following, signature, signed_by
 from support.signers import PRESENT, FileKey, ed25519_of
-from support.signing import BOB, CAROL, DAVE, approve, counting, enrol, signed, vouch
+from support.signing import BOB, CAROL, DAVE, SPARE, approve, counting, enrol, signed, vouch
 from support.started import in_a_new_process, start, under
 
 from service.db import audit
@@ -23,6 +23,7 @@ from service.domain.errors import Code, Invalid, Unavailable
 from service.domain.event_table import KEY_ENDORSED, RULES_SIGNED
 from service.domain.events import Event
 from service.domain.request import Status
+from service.domain.roster import KeyFault
 from service.domain.rule_file import SignedRules
 from service.domain.statement import Namespace
 from service.worker import run_pass
@@ -179,6 +180,49 @@ def test_new_founders_count_from_their_version_on_and_former_ones_no_longer(rule
     start(ruled, signed_by(_EVES, "bob", "carol", EVE))
     found = every_key(ruled.ctx, ruled.actor("carol")).keys
     assert {key.key.text for key in found if key.fault is None} == {EVE.public.text, CAROL.public.text}
+
+
+# Bob is Robert from here on, with another key: one human. His second key was endorsed under his name of before.
+_RENAMED = (
+    ("[founders.bob]", "[founders.robert]"),
+    ("[people.bob]", "[people.robert]"),
+    (f"{BOB.public.text} bob@laptop", EVE.public.text),
+)
+_REVOKED = f'[[revoked_keys]]\nkey = "{SPARE.public.text}"\n'
+
+
+@pytest.mark.parametrize("more", ["", 'reason = "compromised"\n'])
+def test_a_key_that_the_rules_revoke_signs_nothing_any_more(ruled: House, more: str) -> None:
+    enrol(ruled, "dave", None, "bob", "carol")
+    enrol(ruled, "bob", SPARE, "carol", "dave")
+    second = following(TEXT, *_RENAMED) + _REVOKED + more
+    start(ruled, signed_by(second, "bob", "carol"))
+    found = every_key(ruled.ctx, ruled.actor("carol")).keys
+    assert [each.fault for each in found if each.key == SPARE.public] == [KeyFault.REVOKED]
+    third = following(second, ('signed_approvals = "required"', 'signed_approvals = "off"'))
+    assert "1 more" in refusal(ruled, signed_by(third, SPARE, EVE))
+    # For good: a version that leaves it out does not take it back.
+    third = following(second, (_REVOKED + more, ""))
+    start(ruled, signed_by(third, EVE, "carol"))
+    assert "1 more" in refusal(ruled, signed_by(following(third), SPARE, EVE))
+
+
+def test_an_approval_by_a_key_that_the_rules_revoke_does_not_count(ruled: House) -> None:
+    request = ruled.file()
+    for person in ("bob", "carol"):
+        approve(ruled, request, person)
+    enrol(ruled, "dave", None, "bob", "carol")
+    second = following(TEXT) + f'[[revoked_keys]]\nkey = "{BOB.public.text}"\n'
+    start(ruled, signed_by(second, "carol", "dave"))
+    assert counting(ruled) == {"carol", "dave"}
+    assert code_of(lambda: ruled.execute(request)) is Code.QUORUM_LOST
+
+
+def test_as_many_endorsements_are_said_to_be_needed_as_the_roster_asks_for(ruled: House) -> None:
+    ruled.change(policy=replace(ruled.ctx.policy, quorum=3))  # of an emergency
+    assert every_key(ruled.ctx, ruled.actor("carol")).needed == 2
+    enrol(ruled, "dave", None, "bob", "carol")
+    assert counting(ruled) == {"bob", "carol", "dave"}
 
 
 # --- a process that runs while a newer version comes into force ---
