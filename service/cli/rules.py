@@ -157,7 +157,7 @@ def _warnings(before: RuleFile, rules: RuleFile, remote: Remote | None) -> list[
     The server may hide a key. It cannot hide a founder's, because the version before has it.
     """
     said = list[str]()
-    for person, key in files.left_counting(before, rules, _founders(before) | _owners(before, remote)):
+    for person, key in files.left_counting(before, rules, _owners(before, remote) | _founders(before)):
         said.append(f"{person} is not named any more, but {ssh.parsed(key).fingerprint} may go on to sign for them.")
         said.append(f'Add to the file: [[revoked_keys]] key = "{key}"')
     if remote is None:

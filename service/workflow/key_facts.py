@@ -13,10 +13,10 @@ from service.domain.roster import Endorsement, Reason, Registration, Revocation,
 from service.domain.rule_file import SignedRules
 from service.domain.signed import Signing
 from service.signing import proofs
-from service.signing.demands import Demands
+from service.signing.demands import Demands, demands_of
 from service.signing.faults import BadSignature
 from service.workflow.context import Context
-from service.workflow.rule_events import NOT_OURS, SAYS_ANOTHER, demands_of, rules_of
+from service.workflow.rule_events import NOT_OURS, SAYS_ANOTHER, rules_of
 
 Row: TypeAlias = tuple[int, str, str]
 Fact: TypeAlias = Registration | Endorsement | Revocation | SignedRules

@@ -10,9 +10,8 @@ from service.domain.events import Event
 from service.domain.roster import Facts, Key, RulesEvent
 from service.domain.rule_chain import RuleChain, RulesFault
 from service.domain.rule_file import MOST_SIGNATURES, RuleFile, SignedRules, parse_rules
-from service.domain.signed import Signing
 from service.signing import proofs
-from service.signing.demands import Demands
+from service.signing.demands import demands_of
 from service.signing.faults import BadSignature
 
 # Before the first event. The first version holds from there, as founders in the settings do.
@@ -90,14 +89,3 @@ def good_signatures(signed: SignedRules, known: Iterable[RuleFile]) -> Mapping[s
         except BadSignature:  # it adds nobody, and takes nothing from the others
             continue
     return found
-
-
-def demands_of(signing: Signing) -> Demands:
-    """Return what is asked of a new signature, and of that of a decision whenever it is judged."""
-    return Demands(
-        rp_id=signing.rp_id,
-        origins=signing.origins,
-        user_verified=signing.user_verified,
-        only_hardware=signing.only_hardware,
-        only_device_bound=signing.only_device_bound,
-    )

@@ -11,13 +11,12 @@ from service.domain.request import Decision, OperationRequest
 from service.domain.signed import Proved, Signatures, Unproved
 from service.domain.statement import DecisionStatement
 from service.signing import proofs
-from service.signing.demands import Demands
+from service.signing.demands import Demands, demands_of
 from service.signing.faults import BadSignature
 from service.signing.sshsig import Signed
 from service.workflow.context import Context
 from service.workflow.key_facts import demands_of_facts, encoded
 from service.workflow.keys import Keys, keys_and_heads, keys_of, made_of
-from service.workflow.rule_events import demands_of
 
 # A statement and its signature, as they were sent.
 Pair: TypeAlias = tuple[str, str]

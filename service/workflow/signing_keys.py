@@ -30,12 +30,12 @@ from service.domain.statement import (
     parse_registration,
 )
 from service.signing import proofs
+from service.signing.demands import demands_of
 from service.signing.faults import BadSignature, Fault
 from service.signing.public_keys import PublicKey, parse_public_key
 from service.workflow.context import Context
 from service.workflow.key_facts import encoded
 from service.workflow.keys import Keys, keys_of
-from service.workflow.rule_events import demands_of
 from service.workflow.sign_in import Caller, recording_sign_ins, signed_in
 from service.workflow.signatures import Pair
 from service.workflow.tell import tell

@@ -124,12 +124,12 @@ def test_who_has_signed_is_shown_and_how_many_are_missing(first: Path, second: P
 
 def test_a_file_alone_does_not_say_whose_keys_signed_it(second: Path, first: Path, keys: dict[str, Path]) -> None:
     evil = second.with_name("evil.toml")
-    theirs = [keys[who].with_suffix(".pub").read_text().strip() for who in ("ben", "eve")]
-    evil.write_text(second.read_text().replace(*theirs))
+    ben, eve = (keys[who].with_suffix(".pub").read_text().strip() for who in ("ben", "eve"))
+    evil.write_text(second.read_text().replace(ben, eve))
     sign(evil, keys["eve"], first)
     shown = run(evil.parent, "show", str(evil)).out
     [signer] = [line.split() for line in shown.splitlines() if line.startswith("signed by")]
-    assert signer == ["signed", "by", openssh.fingerprint(theirs[1])]
+    assert signer == ["signed", "by", openssh.fingerprint(eve)]
     assert "ben" not in shown
     assert "2 of 2 people" in run(evil.parent, "show", str(evil), "--previous", str(first)).out
 

@@ -196,7 +196,7 @@ def test_a_key_that_the_rules_revoke_signs_nothing_any_more(ruled: House, more: 
     enrol(ruled, "dave", None, "bob", "carol")
     enrol(ruled, "bob", SPARE, "carol", "dave")
     second = following(TEXT, *_RENAMED) + _REVOKED + more
-    start(ruled, signed_by(second, "bob", "carol"))
+    start(ruled, signed_by(second, "carol", "dave"))
     found = every_key(ruled.ctx, ruled.actor("carol")).keys
     assert [each.fault for each in found if each.key == SPARE.public] == [KeyFault.REVOKED]
     third = following(second, ('signed_approvals = "required"', 'signed_approvals = "off"'))
