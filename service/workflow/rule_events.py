@@ -63,14 +63,15 @@ def grown(chain: RuleChain, recorded: Sequence[Recorded], facts: Facts) -> RuleC
     The first is trusted because it was seen first.
     """
     signed, position = recorded[-1].signed, recorded[-1].position
-    unsigned = RulesEvent(rules=signed.file.rules, signers=frozenset(), position=position)
+    files = [each.signed.file for each in recorded]
     if not chain.in_force:
-        return RuleChain(in_force=(replace(unsigned, position=BEFORE_ALL),))
+        return RuleChain(in_force=(replace(event_of(signed, position, files), position=BEFORE_ALL),))
+    unsigned = RulesEvent(rules=signed.file.rules, signers=frozenset(), position=position)
     refusal = chain.judge(unsigned, facts)
     # Signatures cost more than numbers, and anybody can write versions that do not follow.
     if refusal is not None and refusal.fault is not RulesFault.UNSIGNED:
         return chain.extended(unsigned, facts)
-    return chain.extended(event_of(signed, position, [each.signed.file for each in recorded]), facts)
+    return chain.extended(event_of(signed, position, files), facts)
 
 
 def event_of(signed: SignedRules, position: int, known: Iterable[RuleFile]) -> RulesEvent:
