@@ -896,6 +896,7 @@ def _earliest(heads: Iterable[tuple[_Named, int]]) -> dict[_Named, int]:
 
 # Signed rules: which version was in force when. A version has the digest of the one before, and is in force once a
 # quorum of people has signed it whose keys counted under that one. The first is trusted because it was seen first.
+# For an auditor who has a version, the first holds from the beginning of the log: settings prove nothing to them.
 
 
 @dataclass(frozen=True, slots=True)
@@ -956,12 +957,46 @@ def _revoked(listed: object) -> Iterator[tuple[str, int | None]]:
         yield key, since if is_compromised else None
 
 
+def signed_approvals_of(file: bytes) -> str:
+    """Return which approvals a version demands to be signed. A word that is not known demands all of them."""
+    said = _object(tomllib.loads(file.decode()), "policy").get("signed_approvals", _STRICTNESS[0])
+    return said if isinstance(said, str) and said in _STRICTNESS else _STRICTNESS[-1]
+
+
+def recorded_rules(event: Event) -> tuple[bytes, SignedRules]:
+    """Return the file of the version in an event, and what it says. Raise ValueError."""
+    data = event["data"]
+    file = str(data.get("text")).encode()
+    rules = read_rules(file)
+    if [data.get(name) for name in ("version", "digest", "previous")] != [rules.version, rules.digest, rules.previous]:
+        raise ValueError("version, digest or previous are not those of the file")
+    return file, rules
+
+
+def first_rules(leaves: Iterable[bytes]) -> bytes | None:
+    """Return the file of the first version of the rules in a log, None if there is none."""
+    return next((file for leaf in leaves if (file := rules_in(leaf)) is not None), None)
+
+
+def rules_in(leaf: bytes) -> bytes | None:
+    """Return the file of the version that an event records, None if it is another event."""
+    if b'"event":"rules.signed"' not in leaf:
+        return None
+    with suppress(ValueError, RecursionError):
+        event = json.loads(leaf)
+        if is_event(event) and event["event"] == _RULES_SIGNED:
+            return recorded_rules(event)[0]
+    return None
+
+
 class RuleChain:
-    """The versions that came into force, as the log goes on. `known` are their digests, `newest` is the last."""
+    """The versions that came into force, as the log goes on. `known` are their digests, `newest` is the last, and
+    `signed` says which approvals that one demands to be signed.
+    """
 
     def __init__(self) -> None:
         self.newest: SignedRules | None = None
-        self.known = set[str]()
+        self.known, self.signed = set[str](), _STRICTNESS[0]
 
     def fault(self, rules: SignedRules) -> tuple[str, str] | None:
         """Why a version cannot follow the newest one, whoever signed it: the finding and its text."""
@@ -974,8 +1009,8 @@ class RuleChain:
             return "rules-foreign", f"version {rules.version} does not follow version {newest.version}"
         return None
 
-    def follow(self, rules: SignedRules) -> None:
-        self.newest = rules
+    def follow(self, file: bytes, rules: SignedRules) -> None:
+        self.newest, self.signed = rules, signed_approvals_of(file)
         self.known.add(rules.digest)
 
 
@@ -1048,8 +1083,8 @@ class Trust:
 class Signing:
     """What signatures are held against: the name of this log, what it was, and what the auditor trusts.
 
-    `has_rules` says that the versions of the signed rules are among the events. `extract` is the folder into which good
-    approvals are written.
+    `has_rules` says that the versions of the signed rules are among the events. `first_rules` is the file of the first
+    of them. `extract` is the folder into which good approvals are written.
     """
 
     service: str | None = None
@@ -1057,6 +1092,7 @@ class Signing:
     trust: Trust = Trust()
     extract: Path | None = None
     has_rules: bool = True
+    first_rules: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -1307,6 +1343,15 @@ class Signatures:
         self._demands, self._chain = _stricter(Demands(), trust.demands), RuleChain()
         self._longest: int | None = None
         self._position, self._is_whole, self._believed_the_log = 0, True, False
+        self._recorded: str | None = None  # the digest of the last version in force that an event has recorded
+        if trust.rules is not None and signing.first_rules is not None:
+            self._bring_into_force(signing.first_rules, read_rules(signing.first_rules), -1)
+
+    @property
+    def in_force(self) -> tuple[int, str]:
+        """The quorum of the signed rules in force, and which approvals they demand to be signed."""
+        newest = self._chain.newest
+        return (0, _STRICTNESS[0]) if newest is None or not self._is_whole else (newest.quorum, self._chain.signed)
 
     @property
     def roster(self) -> Roster:
@@ -1324,13 +1369,16 @@ class Signatures:
 
     def notes(self) -> Told:
         trusted = self._trust.rules
-        can_tell = self._is_whole and self._signing.has_rules
-        if trusted is not None and can_tell and trusted.digest not in self._chain.known:
+        if trusted is not None and self._is_whole and trusted.digest not in self._chain.known:
             text = f"version {trusted.version}, {trusted.digest}, never came into force here"
+            if not self._signing.has_rules:
+                text = f"{_EVIDENCE_1} has no versions of the rules: get the evidence anew"
             yield Finding("other-rules", "the rules that were given", text)
-        if self._believed_the_log and self._chain.newest is not None and trusted is None:
+        if trusted is not None or not self._believed_the_log:
+            return
+        if self._chain.newest is not None:
             yield "whose keys count is as the first rules in the log say: --rules FILE says it from elsewhere"
-        elif self._believed_the_log and self._chain.newest is None:
+        else:
             yield (
                 "whose keys count is as the log says that the settings said: "
                 "--signers or --founders FILE says it from elsewhere"
@@ -1356,8 +1404,8 @@ class Signatures:
         book = _object(event["data"], "rulebook")
         policy, said = _object(book, "policy"), _object(book, "signing")
         self._longest, quorum = _duration(policy, _LONGEST_SIGN_IN), policy.get("quorum")
-        if self._chain.newest is not None:
-            return  # from the first signed rules on, only those say whose keys count, and what they have to prove
+        if self._chain.newest is not None or self._trust.rules is not None:
+            return  # only the signed rules say whose keys count, and what they have to prove
         self._demands = _stricter(_demands_of_log(said), self._trust.demands)
         if self._trust.signers is not None:
             return
@@ -1373,34 +1421,30 @@ class Signatures:
 
     def _follow_rules(self, event: Event) -> Told:
         """Bring a version of the signed rules into force, if people whose keys count say so."""
-        data, place = event["data"], _place(event)
+        place = _place(event)
         try:
-            file = str(data.get("text")).encode()
-            rules = read_rules(file)
+            file, rules = recorded_rules(event)
         except ValueError as error:
             yield Finding("not-rules", place, str(error))
             return
-        if [data.get(name) for name in ("version", "digest", "previous")] != [
-            rules.version,
-            rules.digest,
-            rules.previous,
-        ]:
-            yield Finding("not-rules", place, "version, digest or previous are not those of the file")
+        if not self._is_whole:
             return
-        if not self._is_whole or (self._chain.newest is not None and rules.digest == self._chain.newest.digest):
-            return  # the version in force may be recorded again
-        fault = self._chain.fault(rules) or self._unsigned(file, rules, event)
-        if fault is not None:
-            name, text = fault
-            yield Finding(name, place, text)
-            return
-        is_first = self._chain.newest is None
-        self._chain.follow(rules)
+        newest = self._chain.newest
+        if newest is None or rules.digest != newest.digest:  # the version in force may be recorded again
+            fault = self._chain.fault(rules) or self._unsigned(file, rules, event)
+            if fault is not None:
+                name, text = fault
+                yield Finding(name, place, text)
+                return
+            if newest is None and self._given is None:
+                self._facts.rules.clear()  # it holds from the beginning of the log, as founders in the settings did
+            self._bring_into_force(file, rules, -1 if newest is None else event["seq"] - 1)
+        self._recorded = rules.digest
+
+    def _bring_into_force(self, file: bytes, rules: SignedRules, position: int) -> None:
+        self._chain.follow(file, rules)
         self._demands = _stricter(rules.demands, self._trust.demands)
         if self._given is None:
-            if is_first:
-                self._facts.rules.clear()  # it holds from the beginning of the log, as founders in the settings did
-            position = -1 if is_first else event["seq"] - 1
             self._facts.rules.append(Rules(position, rules.quorum, rules.founders))
         # For good: a later version that leaves one out does not take it back.
         end = 0 if is_first else event["seq"]
@@ -1425,11 +1469,9 @@ class Signatures:
 
     def rules_fault(self, said: object) -> str | None:
         """Why a request that is filed now cannot name these rules. None if it can, or if events are missing."""
-        newest = self._chain.newest
-        expected = None if newest is None else newest.digest
-        if not self._is_whole or not self._signing.has_rules or said == expected:
+        if not self._is_whole or not self._signing.has_rules or said == self._recorded:
             return None
-        return f"expected {expected}, which were in force, found {shown(said)}"
+        return f"expected {self._recorded}, which were in force, found {shown(said)}"
 
     def _believe(self, event: Event) -> Iterator[str]:
         """Add a registration or an endorsement to the facts. Yield what is wrong with it, and then do not."""
@@ -1727,10 +1769,17 @@ class Replay:
         if _is_signed(event):
             faults, signed = ([], None) if signatures is None else signatures.judge(event, request)
             return [*_found(event, faults)], signed
-        if is_approval and self._has_to_sign(person, "required" if trust.all_signed else request.demands.signed):
+        wanted = ["required" if trust.all_signed else request.demands.signed, self._in_force[1]]
+        if is_approval and any(self._has_to_sign(person, each) for each in wanted):
             return [Finding("unsigned", _place(event), f"{shown(person)} did not sign it")], None
-        self._unsigned += is_approval and (trust.signers or trust.founders) is not None
+        is_given = any(each is not None for each in (trust.signers, trust.founders, trust.rules))
+        self._unsigned += is_approval and is_given
         return [], None
+
+    @property
+    def _in_force(self) -> tuple[int, str]:
+        """The quorum of the signed rules in force, and which approvals they demand to be signed."""
+        return (0, _STRICTNESS[0]) if self._signatures is None else self._signatures.in_force
 
     def _has_to_sign(self, person: object, wanted: object) -> bool:
         enrolled = frozenset[str]() if self._signatures is None else self._signatures.roster.enrolled
@@ -1906,7 +1955,8 @@ class Replay:
             self._without_policy += 1  # versions before schema 0008 did not say it
         elif event["event"] == _STARTED and type(in_force) is not int:
             yield Finding("no-policy", place, "it does not say which quorum was in force")
-        needed = max(_LEAST_QUORUM, request.quorum, in_force if type(in_force) is int else 0)
+        quorum_of_rules, signed_by_rules = self._in_force
+        needed = max(_LEAST_QUORUM, request.quorum, in_force if type(in_force) is int else 0, quorum_of_rules)
         of_groups = dict(request.demands.approvals)
         if event["event"] == _STARTED:
             asked = _counts(policy.get("approvals", {})) if isinstance(policy, dict) else {}
@@ -1914,7 +1964,7 @@ class Replay:
                 yield Finding("no-policy", place, f"these are no demands of groups: {shown(policy)}")
             for group, count in (asked or {}).items():
                 of_groups[group] = max(of_groups.get(group, 0), count)
-        wanted = [request.demands.signed, _object(event["data"], "policy").get("signed_approvals")]
+        wanted = [request.demands.signed, _object(event["data"], "policy").get("signed_approvals"), signed_by_rules]
         votes = {who: vote for who, vote in request.approvals.items() if self._is_signed_enough(who, vote, wanted)}
         voided = {person: self._void_at(person, vote) for person, vote in votes.items()}
         counting = [person for person, void in voided.items() if void is None]
@@ -2297,18 +2347,23 @@ def _origin(note: object) -> str | None:
 
 
 def _signing_of(lines: Iterable[bytes], trust: Trust, extract: Path | None) -> Signing:
-    """Read an export for what has to be known when it is checked: its log's name, and the heads that people signed."""
+    """Read an export for what has to be known when it is checked: its log's name, the heads that people signed, and
+    the first version of the rules.
+    """
     service: str | None = None
+    first: bytes | None = None
 
     def leaves() -> Iterator[bytes]:
-        nonlocal service
+        nonlocal service, first
         for line in lines:
+            first = rules_in(line) if first is None else first
             if line.startswith(b'{"checkpoint":'):
                 with suppress(ValueError, RecursionError):
                     service = _origin(json.loads(line)["checkpoint"])
             yield line
 
-    return Signing(past=Past(signed_sizes(leaves())), service=service, trust=trust, extract=extract)
+    past = Past(signed_sizes(leaves()))
+    return Signing(service, past, trust, extract, first_rules=first)
 
 
 def check_export(
@@ -2404,7 +2459,8 @@ def check_evidence(data: bytes, keys: Sequence[Key], kept: Kept, extract: Path |
             yield Finding(f"{name}-differs", "the document", f"{name}: {text}")
     past = _PastOfEvidence(signed, _read_heads(document), [*signing, *events])
     has_rules = document["format"] == _EVIDENCE_2
-    held = Signing(_origin(document["checkpoint"]), past, kept.trust, extract, has_rules)
+    first = first_rules(map(canonical, signing))
+    held = Signing(_origin(document["checkpoint"]), past, kept.trust, extract, has_rules, first)
     replay = Replay(is_log=False, signing=held)
     for event in merge(signing, events, key=lambda event: event["seq"]):
         yield from replay.take(event)

@@ -1,7 +1,7 @@
 """The audit log: one row per event, written in the transaction that it records."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -122,6 +122,25 @@ _LAST_RULES = (
     select(audit_events.c.seq, audit_events.c.content)
     .where(text(f"event = '{RULES_SIGNED}'"))  # as the index says it
     .order_by(audit_events.c.seq.desc())
+    .limit(1)
+)
+
+
+def versions_of_rules(tx: Tx, until: int) -> Iterator[str]:
+    """Yield the canonical JSON of every version of the signed rules up to event `until`, by its column, oldest first.
+    They are read one by one, as their number has no limit.
+    """
+    after = 0
+    while (row := tx.execute(_NEXT_RULES, {"after": after, "until": until}).first()) is not None:
+        after = row.seq
+        yield row.content
+
+
+_NEXT_RULES = (
+    select(audit_events.c.seq, audit_events.c.content)
+    .where(text(f"event = '{RULES_SIGNED}'"))
+    .where(audit_events.c.seq > bindparam("after"), audit_events.c.seq <= bindparam("until"))
+    .order_by(audit_events.c.seq)
     .limit(1)
 )
 

@@ -126,13 +126,13 @@ def _takes_part(ctx: Context, actor: Actor, request_id: str) -> bool:
 @retried
 def _proved(ctx: Context, request_id: str) -> tuple[Frontier, list[ProvedLeaf], OfSignatures | None]:
     """Return all events of a request, each with its proof to the same head, from one snapshot; and what judges its
-    signatures, if there are any.
+    signatures, if there are any, or rules that can demand them.
     """
     with read(ctx.engine) as tx:
         now = tree.over(tx, audit.head(tx))
         leaves = _with_proofs(now, audit.of_request(tx, request_id))
         decisions = [leaf.event["data"] for leaf in leaves if leaf.event["event"] == DECIDED]
-        if not any("statement" in made for made in decisions):
+        if audit.last_rules(tx) is None and not any("statement" in made for made in decisions):
             return now.frontier, leaves, None
         about_keys = _with_proofs(now, events_about_keys(tx, decisions))
         sizes = sizes_in([*decisions, *(leaf.event["data"] for leaf in about_keys)])

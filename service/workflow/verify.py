@@ -117,7 +117,10 @@ def _check_log(
         if anchor.size > last:
             yield Fault("the end of the log", f"{anchor.size} events at least, by {anchor.source}", f"{last}")
     yield from _check_nodes({}, strays)
-    signing = verifier.Signing(ctx.log.origin, verifier.Past(_signed_sizes(ctx, last)), trust)
+    with _reading(ctx) as tx:
+        rules = verifier.first_rules(content.encode() for content in audit.versions_of_rules(tx, last))
+    past = verifier.Past(_signed_sizes(ctx, last))
+    signing = verifier.Signing(ctx.log.origin, past, trust, first_rules=rules)
     filed_in_log = yield from _check_events(ctx, last, stored, anchors, progress, signing=signing)
     if filed_in_log is not None and filed_in_log != filed:
         yield Fault("the requests", f"{filed_in_log}, as the log says were filed", f"{filed}")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -9,18 +10,20 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.builders import SIGNER
+from support.builders import SIGNER, policy_of
 from support.house import House
 from support.past_triggers import as_its_owner, contents, rewritten
 from support.rule_files import TEXT, following, signature, signed_by
-from support.signers import FileKey, Signer, ed25519_of
-from support.signing import BOB, CAROL, DAVE, approve, enrol
+from support.signers import PRESENT, FileKey, Signer, ed25519_of
+from support.signing import BOB, CAROL, DAVE, SIGNING, approve, enrol, restart, vouch
 from support.started import in_a_new_process, start
 
 from service import verifier
 from service.domain.canonical import canonical
+from service.domain.demands import SignedApprovals
 from service.domain.event_table import RULES_SIGNED
 from service.domain.roster import Facts
+from service.domain.signed import Signing
 from service.verifier import Finding, Trust, check_file, read_key, read_rules
 from service.workflow.audit import evidence_of, export
 from service.workflow.rule_events import NO_CHAIN, Recorded, grown, rules_signed
@@ -29,7 +32,7 @@ from service.workflow.verify import verify
 KEYS = [read_key(SIGNER.verifier_key)]
 SECOND = following(TEXT, ("[policy]", "[policy]\nquorum = 2"))
 THIRD = following(SECOND, ('name = "Alice"', 'name = "Alicia"'))
-EVE = FileKey(private=ed25519_of(b"eve"))
+EVE, MALLORY = FileKey(private=ed25519_of(b"eve")), FileKey(private=ed25519_of(b"mallory"))
 
 
 @pytest.fixture
@@ -102,6 +105,134 @@ def test_without_a_version_from_a_person_the_first_is_believed_and_a_note_says_s
 @EACH_FORM
 def test_another_first_version_is_found(told: House, form: str) -> None:
     assert names(FORMS[form](told, trusting(TEXT.replace("Alice", "Eve")))) == {"other-rules"}
+
+
+def under_settings(house: House, signing: Signing = SIGNING) -> None:
+    """Start a process as before there were signed rules. Its settings are nobody's word but their own."""
+    restart(house, signing=signing, policy=replace(policy_of(), signed_approvals=SignedApprovals.REQUIRED))
+
+
+def executed(house: House, **approvers: Signer) -> None:
+    request = house.file()
+    for person, key in approvers.items():
+        approve(house, request, person, by=key)
+    house.execute(request)
+
+
+def executed_without_signatures(house: House) -> None:
+    """Write what a forger writes who leaves the demand out of the filing and of the policies."""
+    house.change(policy=replace(house.ctx.policy, signed_approvals=SignedApprovals.OFF))
+    house.execute(house.approved())
+
+
+@EACH_FORM
+@pytest.mark.parametrize("given", [TEXT, SECOND])
+def test_the_first_version_says_whose_keys_counted_before_it(house: House, form: str, given: str) -> None:
+    forged = frozenset({("bob", EVE.public.text), ("carol", MALLORY.public.text)})
+    under_settings(house, replace(SIGNING, founders=forged))
+    executed(house, bob=EVE, carol=MALLORY)
+    start(house, signed_by(TEXT))
+    start(house, signed_by(SECOND, "bob", "carol"))
+    assert names(FORMS[form](house, trusting(given))) == {"unregistered", "no-quorum"}
+    assert names(FORMS[form](house, Trust())) == set()  # whoever has no version takes the settings' word
+
+
+@EACH_FORM
+def test_what_the_people_of_the_first_version_signed_before_it_is_good(house: House, form: str) -> None:
+    under_settings(house)
+    executed(house, bob=BOB, carol=CAROL)
+    start(house, signed_by(TEXT))
+    assert names(FORMS[form](house, trusting(TEXT))) == set()
+
+
+@EACH_FORM
+def test_without_any_version_in_the_log_no_key_counts_for_whoever_has_one(house: House, form: str) -> None:
+    under_settings(house)
+    executed(house, bob=BOB, carol=CAROL)
+    found = FORMS[form](house, trusting(TEXT))
+    assert {"other-rules", "unregistered", "no-quorum"} <= names(found)
+    assert not [each for each in found if "whose keys count" in str(each)]
+
+
+@EACH_FORM
+def test_the_first_version_says_what_keys_had_to_prove_before_it(house: House, form: str) -> None:
+    under_settings(house, replace(SIGNING, user_verified=False))
+    key = enrol(house, "dave", None, "bob")
+    vouch(house, "carol", key, replace(CAROL, flags=PRESENT))
+    request = house.file()
+    for person in ("bob", "dave"):
+        approve(house, request, person)
+    house.execute(request)
+    start(house, signed_by(TEXT))
+    assert names(FORMS[form](house, trusting(TEXT))) == {"not-verified", "not-endorsed", "no-quorum"}
+
+
+@EACH_FORM
+@pytest.mark.parametrize("trust", [Trust(), trusting(TEXT)], ids=["none", "the version"])
+def test_the_rules_in_force_say_which_approvals_are_signed_whatever_events_leave_out(
+    house: House, form: str, trust: Trust
+) -> None:
+    start(house, signed_by(TEXT))
+    executed_without_signatures(house)
+    assert names(FORMS[form](house, trust)) == {"unsigned", "no-quorum"}
+
+
+@EACH_FORM
+def test_an_execution_before_the_first_version_meets_its_demands(house: House, form: str) -> None:
+    executed_without_signatures(house)
+    start(house, signed_by(TEXT))
+    assert names(FORMS[form](house, trusting(TEXT))) == {"unsigned", "no-quorum"}
+    assert names(FORMS[form](house, Trust())) == set()
+
+
+@EACH_FORM
+def test_the_rules_in_force_say_the_quorum_whatever_events_leave_out(house: House, form: str) -> None:
+    three = TEXT.replace("[policy]", "[policy]\nquorum = 3")
+    start(house, signed_by(three))
+    executed(house, bob=BOB, carol=CAROL)
+    assert names(FORMS[form](house, trusting(three))) == {"no-quorum"}
+
+
+@EACH_FORM
+def test_approvals_that_need_no_signature_are_counted_for_whoever_has_a_version(house: House, form: str) -> None:
+    lenient = TEXT.replace('"required"', '"off"')
+    start(house, signed_by(lenient))
+    executed_without_signatures(house)
+    found = FORMS[form](house, trusting(lenient))
+    assert names(found) == set()
+    assert [each for each in found if "2 approvals are not signed" in str(each)]
+
+
+def test_evidence_of_unsigned_approvals_has_the_rules(house: House) -> None:
+    lenient = TEXT.replace('"required"', '"off"')
+    start(house, signed_by(lenient))
+    executed_without_signatures(house)
+    [filing] = map(json.loads, filed(house))
+    document = evidence_of(house.ctx, house.actor("audrey"), filing["request_id"])
+    assert document["format"] == "rootquorum-evidence/2"
+    assert names(found_in(canonical(document), trusting(lenient))) == set()
+    kept = {name: value for name, value in document.items() if name not in {"signing", "heads"}}
+    decisions = [
+        {name: value for name, value in each.items() if name not in {"statement", "signature"}}
+        for each in json.loads(canonical(document["decisions"]))
+    ]
+    without = kept | {"format": "rootquorum-evidence/1", "decisions": decisions}
+    assert names(found_in(canonical(without), Trust())) == set()
+    assert names(found_in(canonical(without), trusting(lenient))) == {"other-rules"}
+
+
+@pytest.mark.parametrize("word", SignedApprovals)
+def test_the_verifier_reads_which_approvals_a_version_demands_to_be_signed(word: SignedApprovals) -> None:
+    assert verifier.signed_approvals_of(TEXT.replace("required", word).encode()) == word
+
+
+@pytest.mark.parametrize("word", ['"Off"', "0", "false", '["off"]', "{}"])
+def test_a_word_that_is_not_known_demands_all_signatures(word: str) -> None:
+    assert verifier.signed_approvals_of(TEXT.replace('"required"', word).encode()) == "required"
+
+
+def test_a_version_that_demands_no_signatures_says_nothing_of_them() -> None:
+    assert verifier.signed_approvals_of(b"version = 1") == "off"
 
 
 Change = Callable[[list[dict[str, Any]]], None]

@@ -145,7 +145,7 @@ class EvidenceOut(_EvidenceOut):
 
 
 class SignedEvidenceOut(_EvidenceOut):
-    """The same for a request with signed decisions."""
+    """The same for a request with signed decisions, or of a log with signed rules."""
 
     format: Literal["rootquorum-evidence/2"]
     decisions: list[SignedDecisionOut]
