@@ -1447,7 +1447,7 @@ class Signatures:
         if self._given is None:
             self._facts.rules.append(Rules(position, rules.quorum, rules.founders))
         # For good: a later version that leaves one out does not take it back.
-        end = 0 if is_first else event["seq"]
+        end = position + 1
         self._facts.revoked += [(key, end if since is None else min(since, end)) for key, since in rules.revoked]
         self._roster = None
 
