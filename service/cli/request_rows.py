@@ -13,6 +13,8 @@ _NARROWEST = 40
 _WIDEST_STATUS = max(len(status) for status in Status)
 # What comes next, and whose refusal is therefore of interest.
 _NEXT: Mapping[str, str] = {Status.PENDING: "approve", Status.APPROVED: "execute", Status.DELIVERED: "confirm_receipt"}
+# Where a warning can still change what somebody does.
+_UNDECIDED = {Status.PENDING, Status.APPROVED}
 
 
 class Person(Protocol):
@@ -52,7 +54,7 @@ def summary(request: RequestSummary) -> list[tuple[str, str]]:
         (request.status.ljust(_WIDEST_STATUS), f"{request.id}  {by}"),
         ("", f"{request.operation}{target} in {_account(request)}"),
         ("", f"{person(request.requester)} for {person(request.recipient)}{ticket}"),
-        *(("", f"WARNING: {each.detail}") for each in request.warnings),
+        *(("", f"WARNING: {each.detail}") for each in request.warnings if request.status in _UNDECIDED),
     ]
 
 

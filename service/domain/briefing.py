@@ -17,8 +17,6 @@ from service.domain.request import OperationRequest, Status
 from service.domain.standing import Standing
 from service.domain.text import quoted
 
-_ONE_PERSON = "Requester and recipient are one person."
-
 
 def effect(filing: Filing, name_of: Callable[[str], str]) -> str:
     """Describe in whole sentences what this request does, from all of the filing and from nothing else.
@@ -33,15 +31,16 @@ def effect(filing: Filing, name_of: Callable[[str], str]) -> str:
 def _of_new_key(filing: Filing, name_of: Callable[[str], str]) -> Iterator[str]:
     """Describe how long the key lives, and who gets its secret."""
     gone = f"the service deactivates it by itself, and deletes it {in_words(filing.rollback_grace)} later."
-    within = f"its arrival is confirmed within {in_words(filing.receipt_window)}"
+    window = f"within {in_words(filing.receipt_window)}"
     if filing.lifetime is None:
-        yield f"It has no end: it works until somebody deletes it. Unless {within}, {gone}"
+        yield f"It has no end: it works until somebody deletes it. Unless its arrival is confirmed {window}, {gone}"
     else:
-        yield f"It works for {in_words(filing.lifetime)}; then {gone} The same happens unless {within}."
+        yield f"It works for {in_words(filing.lifetime)}; then {gone}"
+        yield f"If its arrival is not confirmed {window}, that happens at once."
     recipient = _person(filing.recipient, name_of)
     yield f"Its secret goes to {recipient} alone, who executes the request {_window(filing)}."
     if filing.requester == filing.recipient:
-        yield _ONE_PERSON
+        yield "Requester and recipient are one person."
     else:
         yield f"It was asked for by {_requester(filing, name_of)}."
 
@@ -56,7 +55,7 @@ def _of_others(filing: Filing, name_of: Callable[[str], str]) -> Iterator[str]:
     else:
         yield f"It runs when {' or '.join(people)} executes it, {_window(filing)}."
     if filing.requester == filing.recipient and filing.requester_kind is ActorKind.PERSON:
-        yield _ONE_PERSON
+        yield "No person but the requester may execute it."
 
 
 def _window(filing: Filing) -> str:

@@ -76,9 +76,53 @@ def test_what_cannot_be_done_in_an_account_stands_there_with_the_reason(
     refused = alice.page.locator(".greyed").filter(has_text="Not here: Create a root access key")
     expect(refused).to_contain_text("No AssumeRoot session may create or update access keys")
     expect(refused.get_by_role("link")).to_have_count(0)
+    # What is possible stands before it.
+    expect(alice.page.locator(".greyed + .card:not(.greyed)")).to_have_count(0)
+    expect(alice.page.locator(".card:not(.greyed) + .greyed")).to_have_count(1)
     alice.desk.open(f"/accounts/{MEMBER}/ask/create_access_key").sign_in_with(sqlite_house.token("alice"))
     expect(alice.page.locator(".notice.problem")).to_contain_text("No AssumeRoot session")
     expect(alice.page.locator("form")).to_have_count(0)
+
+
+def test_operations_name_only_keys_that_they_would_change(sqlite_house: House, at: str, visit: Arrive) -> None:
+    alice = visit("alice", at)
+    alice.desk.open(f"/accounts/{ACCOUNT}").sign_in_with(sqlite_house.token("alice"))
+    alice.desk.press("Look now")
+
+    active = alice.page.locator(f"a[href$={sqlite_house.signer}]")
+    expect(active).to_have_count(2)
+    for operation, count in {"deactivate": 1, "delete": 1, "activate": 0}.items():
+        expect(active.and_(alice.page.locator(f"[href*='/{operation}_']"))).to_have_count(count)
+    link = alice.page.get_by_role("link", name="Activate a root access key", exact=True)
+    activation = alice.page.locator(".card").filter(has=link)
+    expect(activation).to_contain_text("nothing now to do this to")
+    # Keys that are inactive, and certificates.
+    expect(alice.page.get_by_text("nothing now to do this to")).to_have_count(2)
+
+
+def test_box_that_accepts_a_lockout_says_that_it_is_missing(sqlite_house: House, at: str, visit: Arrive) -> None:
+    alice = visit("alice", at)
+    path = f"/accounts/{ACCOUNT}/ask/deactivate_access_key"
+    alice.desk.open(path).sign_in_with(sqlite_house.token("alice"))
+    alice.page.get_by_label("Access key").fill(sqlite_house.signer)
+    alice.page.get_by_label("Why").fill("It is replaced by another key.")
+    alice.desk.press("Preview")
+
+    box = alice.page.get_by_role("checkbox", name="Do it even to the key that the service signs with")
+    expect(box).to_be_focused()
+    expect(box).to_have_accessible_description("The service signs with this key. Tick this to go on.")
+    expect(alice.page.get_by_text("accept_lockout")).to_have_count(0)
+    box.check()
+    alice.desk.press("Preview")
+    expect(alice.page.locator(".notice.warning")).to_contain_text("4 warnings")
+
+
+def test_whoever_is_no_requester_is_told_before_they_fill_a_form(sqlite_house: House, at: str, visit: Arrive) -> None:
+    for name, count in {"alice": 0, "oscar": 1}.items():
+        visitor = visit(name, at)
+        visitor.desk.open(f"/accounts/{ACCOUNT}").sign_in_with(sqlite_house.token(name))
+        expect(visitor.page.get_by_role("heading", name="What can be asked for")).to_be_visible()
+        expect(visitor.page.get_by_text("You are no requester")).to_have_count(count)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -69,7 +69,7 @@ def test_sign_in_that_is_too_old_is_made_anew_at_the_same_place(visit: Arrive, s
     expect(bea.page.locator(".notice", has_text="requires a sign-in within the last")).to_be_visible()
     bea.sign_in("bea")
     bea.press("Approve")
-    bea.press("Approve without a signature")
+    bea.press("Approve this request")
     expect(bea.page.get_by_text("You have approved this.")).to_be_visible()
 
 
@@ -92,7 +92,7 @@ def test_sign_in_that_ends_meanwhile_costs_nothing_that_was_written(
     bea.sign_in_with(old_sign_in(provider))
     bea.press("Approve")
     bea.page.get_by_label("Comment").fill("Written before the sign-in.")
-    bea.press("Approve without a signature")
+    bea.press("Approve this request")
     expect(bea.problem).to_contain_text("requires a sign-in within the last")
     bea.page.unroute_all()
 

@@ -31,6 +31,9 @@ def test_failed_delivery_is_sent_again(sqlite_house: House, at: str, visit: Arri
     oscar.desk.open().sign_in_with(house.token("oscar")).follow("Deliveries")
     expect(oscar.page.locator(".card")).to_contain_text("request.filed")
     oscar.keep_screenshot("failed")
+    oscar.page.get_by_label("Show").select_option("Delivered")
+    expect(oscar.page.get_by_text("Delivered: none.")).to_be_visible()
+    oscar.page.get_by_label("Show").select_option("Failed")
 
     house.change(destinations={"chat": (post := Post())})
     oscar.desk.press("Send again")

@@ -75,6 +75,7 @@ def receive(house: House, alice: Visitor) -> str:
     alice.keep_screenshot("before")
     alice.desk.press("Create the key now")
     expect(page.get_by_role("heading", name="Your new key: this is the only time you see it")).to_be_focused()
+    expect(page.locator(".status").first).to_have_text("Key delivered, receipt not confirmed")
     alice.keep_picture("receiving")
 
     # It is saved as the service would have written it.
@@ -110,8 +111,15 @@ def receive(house: House, alice: Visitor) -> str:
     expect(page.locator(".notice.good")).to_contain_text("Confirmed.")
     assert only_request(house).status is Status.SUCCEEDED
     assert secret not in page.content()
+    # Of the deadlines only the one that still runs is left, and in a list no warning of what is done.
+    for met in ("To be approved until", "To be executed until", "Receipt to be confirmed until"):
+        expect(page.get_by_text(met)).to_have_count(0)
+    expect(page.get_by_text("End of the key's lifetime")).to_be_visible()
+    expect(page.locator(".notice.warning")).to_contain_text("1 warning")
     alice.desk.follow("Mine")
     expect(alice.desk.heading).to_have_text("Mine")
+    expect(page.locator(".card")).to_contain_text("Done")
+    expect(page.locator(".warned")).to_have_count(0)
     assert len(answers.asked) == 4
 
     return secret

@@ -102,6 +102,13 @@ def test_a_list_has_whole_ids_and_what_waits(installed: Installation, request_: 
     ]
 
 
+def test_a_list_warns_only_of_what_can_still_be_stopped(installed: Installation, request_: Any) -> None:
+    assert installed.run("alice", "withdraw", request_["id"]).code == 0
+    shown = lines(installed.run("alice", "list", "--status", "withdrawn").out)
+    at = next(number for number, line in enumerate(shown) if request_["id"] in line)
+    assert not any("WARNING" in line for line in shown[at : at + 4])
+
+
 def test_a_list_can_be_narrowed(installed: Installation, request_: Any) -> None:
     for option, value, other in (
         ("--status", "pending", "approved"),

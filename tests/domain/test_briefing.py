@@ -45,7 +45,7 @@ def test_effect_of_a_create_says_for_how_long() -> None:
         "It works for 90 days; then the service deactivates it by itself, and deletes it 1 day 12 hours later." in text
     )
     assert "no end" not in text
-    assert "confirmed within 15 minutes" in text
+    assert "If its arrival is not confirmed within 15 minutes, that happens at once." in text
 
 
 def test_effect_of_a_create_says_who_gets_the_secret() -> None:
@@ -56,8 +56,13 @@ def test_effect_of_a_create_says_who_gets_the_secret() -> None:
 
 
 @pytest.mark.parametrize("name", OperationName)
-def test_effect_says_when_requester_and_recipient_are_one_person(name: OperationName) -> None:
-    assert "Requester and recipient are one person." in said(operation=operation(name), recipient="alice")
+def test_effect_says_when_one_person_asks_and_executes(name: OperationName) -> None:
+    """Only a new key is received. Whatever else is approved is executed, and nobody receives anything."""
+    is_create = operation(name).is_create
+    text = said(operation=operation(name), recipient="alice")
+    assert ("Requester and recipient are one person." in text) == is_create
+    assert ("No person but the requester may execute it." in text) == (not is_create)
+    assert "No person but" not in said(operation=operation(name))
 
 
 def test_effect_says_what_runs_by_itself() -> None:
@@ -73,7 +78,7 @@ def test_effect_tells_a_machine_from_a_person() -> None:
     assert 'the machine "Robo" ("robo")' in said(**asked)
     text = said(operation=operation(ACTIVATE), recipient="robo", **asked)
     assert 'when the machine "Robo" ("robo") executes it' in text
-    assert "one person" not in text
+    assert "No person but" not in text
 
 
 def test_whoever_has_no_name_is_called_by_their_subject() -> None:

@@ -22,7 +22,7 @@ const somebody = el("div", { class: "somebody" });
 const nav = el("nav", { "aria-label": texts.nav.label });
 document.body.append(
   el("a", { class: "skip", href: "#content", click: skip }, texts.skip),
-  el("header", {}, el("a", { class: "brand", href: addressOf("/") }, texts.title), nav, somebody),
+  el("header", {}, el("a", { class: "brand", href: addressOf("/") }, texts.title), somebody, nav),
   banner, place, said,
   el("footer", {}, el("a", { href: `${root}/docs` }, texts.footer.api)));
 

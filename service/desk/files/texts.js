@@ -18,7 +18,7 @@ export const texts = {
   yes: "yes",
 
   nav: {
-    waiting: "Waiting for you", ask: "Ask", mine: "Mine", all: "All", keys: "Keys", deliveries: "Deliveries", drift: "Drift",
+    waiting: "Waiting for you", ask: "Ask", mine: "Mine", all: "All", keys: "Signing keys", deliveries: "Deliveries", drift: "Drift",
     label: "Views",
   },
   footer: { api: "The API, in Swagger UI" },
@@ -27,7 +27,7 @@ export const texts = {
     title: "Sign in",
     again: "Sign in again",
     ended: "Your sign-in has ended. Sign in again to go on here.",
-    lead: "You come back to this page. A token is kept until you close or reload it, and nowhere else.",
+    lead: "Then you see the page that you asked for. It keeps your token until you close or reload it.",
     at: (issuer) => `Sign in with ${issuer}`,
     waiting: "Sign in in the window that has opened. If you closed it, press the button again.",
     token: "Use a token",
@@ -136,7 +136,7 @@ export const texts = {
     justification: "Why",
     ticket: "Ticket",
     status: "Status",
-    warning: "Warning",
+    warnings: (count) => plural(count, "warning"),
     picture: "The account's root user, when this was filed",
     observedAt: "Looked at",
     noKeys: "The root user has no access key.",
@@ -161,7 +161,7 @@ export const texts = {
     counted: (counted, needed) => `${counted} of ${needed} approvals count.`,
     missing: "Still missing",
     missingOf: (count, groups) =>
-      groups.length ? `${count} of ${groups.join(" or ")}` : `${plural(count, "approval")} of anybody who may`,
+      groups.length ? `${count} of ${groups.join(" or ")}` : `${plural(count, "approval")} of any approver`,
     could: "Could approve",
     away: "away until",
     signatures: {
@@ -258,8 +258,8 @@ export const texts = {
     rest: "The rest of the document",
     log: "The service's log",
     first: (size) =>
-      `${size.toLocaleString("en")} events. This page has seen none before, so it compares them with nothing: it ` +
-      "stores nothing. The terminal does.",
+      `${size.toLocaleString("en")} events. This page remembers no earlier visit, so it cannot tell whether one is ` +
+      "missing since. The terminal can.",
     grown: (size, before) =>
       `${size.toLocaleString("en")} events. They begin with the ${before.toLocaleString("en")} that this page saw ` +
       "before.",
@@ -269,6 +269,7 @@ export const texts = {
     comment: "Comment",
     commentHint: "For the requester and the log. It is not signed. Optional, unless a rule demands it.",
     withPasskey: "Approve with a passkey",
+    approve: "Approve this request",
     without: "Approve without a signature",
     cancel: "Cancel",
     terminal: "Rather in a terminal",
@@ -284,11 +285,10 @@ export const texts = {
       `STOP. What this page showed is not what you would approve: ${members.join(", ")}. Nothing was sent. ` +
       TELL,
     changed: `STOP. The document has changed since this page showed it. Nothing was sent. ${TELL}`,
-    done: {
-      approve: "You have approved this.",
-      reject: "You have rejected this.",
-      withdraw: "You have withdrawn this.",
-    },
+    approved: (missing) =>
+      "You have approved this. " + (missing === 0 ? "All approvals are in: you are done." : `It still needs ${plural(missing, "approval")}.`),
+    rejected: "You have rejected this.",
+    withdrawn: "You have withdrawn this.",
     rejectTitle: "Reject",
     rejectLead: "This ends the request for good, even if it is approved already.",
     reason: "Reason",
@@ -398,8 +398,10 @@ export const texts = {
     nowLead: "To look, the service signs in as root and only reads. AWS records that, and what watches root may report it.",
     look: "Look now",
     looked: "The root user is shown as it is now.",
-    can: "What you can ask for",
-    canLead: "After a look, each operation names what it can be done to.",
+    can: "What can be asked for",
+    canLead: "Look now, and each operation names what it can be done to.",
+    noTarget: "There is nothing now to do this to.",
+    notAsking: "You are no requester: you cannot ask.",
     cannot: (operation) => `Not here: ${operation}`,
     approvals: (count) => `Needs ${plural(count, "approval")}`,
     ticket: "Needs a ticket",
@@ -432,8 +434,12 @@ export const texts = {
     ticket: "Ticket",
     justification: "Why",
     justificationHint: "Approvers decide by this. Everybody who sees the request can read it.",
-    byItself: "Run it by itself as soon as it is approved",
+    byItself: "The service executes it as soon as it is approved",
     lockout: "Do it even to the key that the service signs with, or to the last active key. This may lock the service out.",
+    lockedOut: {
+      signing_key: "The service signs with this key. Tick this to go on.",
+      last_active_key: "This is the last active key. Tick this to go on.",
+    },
     preview: "Preview",
     previewHint: "For it the service signs in as root and only reads. Nobody is told yet.",
     previewed: "This is what approvers will read",
@@ -491,7 +497,7 @@ export const texts = {
     lead: "What the service was to tell to chats, trackers and other destinations.",
     status: "Show",
     statuses: { failed: "Failed", pending: "Still to be sent", delivered: "Delivered", all: "All" },
-    nothing: "There is none.",
+    nothing: (status) => `${status}: none.`,
     state: "Status",
     detail: "Last answer",
     attempts: "Attempts",

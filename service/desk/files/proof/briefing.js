@@ -9,7 +9,6 @@ const NOT_PRINTABLE = /(?! )\p{Z}/gu;
 const SPACE = /(?:(?!\ufeff)[\s\x1c-\x1f\x85])+/gu;
 const LONGEST_NAME = 100;
 const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
-const ONE_PERSON = "Requester and recipient are one person.";
 
 /** What each operation does, in whole sentences; `{}` is its target. And the member of a filing with the target. */
 export const EFFECTS = {
@@ -46,12 +45,12 @@ export function effectOf(filing) {
 
 function ofNewKey(filing) {
   const gone = `the service deactivates it by itself, and deletes it ${inWords(filing.rollback_grace_seconds)} later.`;
-  const within = `its arrival is confirmed within ${inWords(filing.receipt_window_seconds)}`;
+  const inTime = `within ${inWords(filing.receipt_window_seconds)}`;
   const lives = filing.lifetime_seconds === undefined
-    ? `It has no end: it works until somebody deletes it. Unless ${within}, ${gone}`
-    : `It works for ${inWords(filing.lifetime_seconds)}; then ${gone} The same happens unless ${within}.`;
+    ? `It has no end: it works until somebody deletes it. Unless its arrival is confirmed ${inTime}, ${gone}`
+    : `It works for ${inWords(filing.lifetime_seconds)}; then ${gone} If its arrival is not confirmed ${inTime}, that happens at once.`;
   const goes = `Its secret goes to ${quoted(filing.recipient)} alone, who executes the request ${windowOf(filing)}.`;
-  const asked = isOnePerson(filing) ? ONE_PERSON : `It was asked for by ${requesterOf(filing)}.`;
+  const asked = isOnePerson(filing) ? "Requester and recipient are one person." : `It was asked for by ${requesterOf(filing)}.`;
   return [lives, goes, asked];
 }
 
@@ -60,7 +59,8 @@ function ofOthers(filing) {
   const runs = filing.run_on_approval
     ? "It runs by itself, as soon as the last approval is in."
     : `It runs when ${people.join(" or ")} executes it, ${windowOf(filing)}.`;
-  return isOnePerson(filing) && filing.requester_kind === "person" ? [runs, ONE_PERSON] : [runs];
+  const isAlone = isOnePerson(filing) && filing.requester_kind === "person";
+  return isAlone ? [runs, "No person but the requester may execute it."] : [runs];
 }
 
 const isOnePerson = ({ requester, recipient }) => requester === recipient;

@@ -16,16 +16,28 @@ const TARGETS_IN = {
   certificate_id: ["signing_certificates", "certificate_id", "status"],
 };
 
+// What AWS says without a list.
+const IS_NONE = {
+  mfa_devices: ({ mfa_enabled: isOn }) => isOn === false,
+  signing_certificates: ({ signing_certificates_present: are }) => are === false,
+};
+// The status that makes an operation needless: the service refuses it then.
+const STATUS_AFTER = { activate_access_key: "Active", deactivate_access_key: "Inactive" };
+
 /** An account: what can be done there and what not, its root user now, and what the service expects of that. */
 export default async function show(desk, { params, signal }) {
   const path = `/v1/accounts/${encodeURIComponent(params.id)}`;
   const found = await get(path, { signal });
   const [live, problem, list] = [el("div"), el("div"), el("ul", { class: "cards" })];
-  const draw = (observed) => fill(list, found.capabilities.map((each) => possibility(found, each, observed)));
+  // What is possible stands first.
+  const operations = found.capabilities.toSorted((one, other) => other.possible - one.possible);
+  const lead = el("p", {}, said.canLead);
+  const draw = (observed) => fill(list, operations.map((each) => possibility(found, each, observed)));
   const look = () => acted(desk, problem, async () => {
     const { root_credentials: observed } = await get(`${path}/root-credentials`, { signal });
     fill(live, picture({ observed, target: null }));
     draw(observed);
+    lead.remove();
     desk.say(said.looked);
   });
   draw(null);
@@ -34,7 +46,9 @@ export default async function show(desk, { params, signal }) {
     found.state !== "ACTIVE" && notice("warning", null, el("p", {}, texts.accounts.state(found.state))),
     el("h2", {}, said.now), el("p", {}, said.nowLead),
     el("div", { class: "actions" }, button(said.look, look)), problem, live,
-    el("h2", {}, said.can), el("p", {}, said.canLead), list,
+    el("h2", {}, said.can),
+    !desk.me().roles.includes("requester") && notice("note", null, el("p", {}, said.notAsking)),
+    lead, list,
     el("h2", {}, said.expected), expectation(desk, found));
 }
 
@@ -59,8 +73,11 @@ function possibility({ account_id: id }, { operation, possible, reason, needs },
 
 function targets(id, operation, observed) {
   const [list, name, status] = TARGETS_IN[EFFECTS[operation][1]] ?? [];
-  const found = observed[list];
-  if (!found?.length) return null;
+  const all = IS_NONE[list]?.(observed) ? [] : observed[list];
+  // What an operation needs no target for, or what AWS did not list.
+  if (!all) return null;
+  const found = all.filter((each) => each.status !== STATUS_AFTER[operation]);
+  if (found.length === 0) return el("p", {}, said.noTarget);
   return el("ul", {}, found.map((each) => {
     const target = name ? each[name] : each;
     return el("li", {}, el("a", { href: asking(id, operation, target) }, name ? grouped(target, 4) : written(target)), status && ` ${each[status]}`);

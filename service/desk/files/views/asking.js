@@ -44,20 +44,21 @@ function filling(desk, accountId, { operation, needs }, target) {
 
   const preview = () => sent(desk, problem, fields, async () => {
     const asked = body();
-    const found = await post("/v1/previews", asked);
+    const found = await orBlamed(fields, () => post("/v1/previews", asked));
     fill(page, previewed(found, () => file(asked), change));
     page.querySelector("h2").focus();
   });
 
   const file = (asked) => sent(desk, problem, fields, async () => {
     try {
-      const { id } = await post("/v1/requests", asked, { headers: { "Idempotency-Key": key } });
+      const { id } = await orBlamed(fields, () => post("/v1/requests", asked, { headers: { "Idempotency-Key": key } }));
       desk.say(said.filed);
       desk.go(`/requests/${id}`);
     } catch (error) {
       if (error instanceof Problem && error.code === "idempotency_key_reused") throw new Refused(said.changed);
       // Where the fields are is where their faults stand.
-      if (error instanceof Problem && error.errors.some(({ location }) => location[0] === "body")) change();
+      if (Object.values(fields).some((each) => each.isBlamed())
+        || (error instanceof Problem && error.errors.some(({ location }) => location[0] === "body"))) change();
       throw error;
     }
   });
@@ -69,6 +70,19 @@ function filling(desk, accountId, { operation, needs }, target) {
 
   fill(page, entry);
   return el("div", {}, page, problem);
+}
+
+/** Do it. What the service refuses only for want of a tick is said at the box of that. */
+async function orBlamed({ accept_lockout: box }, act) {
+  try {
+    return await act();
+  } catch (error) {
+    const missing = error instanceof Problem ? said.lockedOut[error.code] : undefined;
+    if (box === undefined || missing === undefined) throw error;
+    box.blame(missing);
+    error.detail = texts.problem.atFields;
+    throw error;
+  }
 }
 
 function previewed(found, file, change) {

@@ -10,7 +10,7 @@ import { effectOf } from "../proof/briefing.js";
 import { canonicalText } from "../proof/canonical.js";
 import { checkStatement, passkeysOf, sign } from "../signing.js";
 import { texts } from "../texts.js";
-import { digest, picture } from "./facts.js";
+import { digest, picture, warned } from "./facts.js";
 
 const said = texts.deciding;
 const LONGEST_COMMENT = 2000;
@@ -53,7 +53,8 @@ export function approving(desk, request, { done, cancel }) {
           Object.assign(decision, { statement: now.statement, signature });
         }
       }
-      done(await post(`/v1/requests/${id}/decisions`, decision), said.done.approve);
+      const body = await post(`/v1/requests/${id}/decisions`, decision);
+      done(body, said.approved(body.quorum.missing.reduce((sum, { count }) => sum + count, 0)));
     });
   }
 }
@@ -62,10 +63,11 @@ export function approving(desk, request, { done, cancel }) {
 function ways(found) {
   if (found === null) return [[said.without, null]];
   const passkeys = passkeysOf(found.keys);
+  const isOff = found.signedApprovals === "off";
   return [
     ...(passkeys.length ? [[said.withPasskey, passkeys]] : []),
     // Whoever has a key that counts is asked for it, unless nobody is.
-    ...(found.keys.length === 0 || found.signedApprovals === "off" ? [[said.without, null]] : []),
+    ...(isOff || found.keys.length === 0 ? [[isOff && found.keys.length === 0 ? said.approve : said.without, null]] : []),
   ];
 }
 
@@ -114,7 +116,7 @@ function read({ filed, said: statement, seen }) {
       [texts.request.justification, written(filing.justification)],
       [texts.request.ticket, filing.ticket && ticket(filing.ticket)]),
     rest(filed, statement),
-    warningsOf(filed).map((each) => notice("warning", texts.request.warning, el("p", {}, each))),
+    warned(warningsOf(filed)),
     el("p", { class: "effect" }, written(effectOf(filing))),
   ];
 }
@@ -158,7 +160,7 @@ export function rejecting(desk, request, { done, cancel }) {
     form(() => acted(desk, problem, async () => {
       const { id, digest: known } = request;
       const decision = { decision: "reject", digest: known, comment: input.value };
-      done(await post(`/v1/requests/${id}/decisions`, decision), said.done.reject);
+      done(await post(`/v1/requests/${id}/decisions`, decision), said.rejected);
     }), box,
     el("div", { class: "actions" }, el("button", { class: "danger" }, said.reject), button(said.cancel, cancel))),
     problem);
@@ -170,7 +172,7 @@ export function withdrawing(desk, request, { done, cancel }) {
   return el("section", { class: "panel" }, heading(said.withdrawTitle), el("p", {}, said.withdrawLead),
     el("div", { class: "actions" },
       button(said.withdraw, () => acted(desk, problem, async () => {
-        done(await post(`/v1/requests/${request.id}/withdrawal`), said.done.withdraw);
+        done(await post(`/v1/requests/${request.id}/withdrawal`), said.withdrawn);
       }), { class: "danger" }),
       button(said.cancel, cancel)),
     problem);

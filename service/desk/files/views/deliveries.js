@@ -25,7 +25,7 @@ export default async function show(desk, { query, signal }) {
 
   await load();
   return el("div", {}, el("h1", { tabindex: "-1" }, texts.nav.deliveries), el("p", {}, said.lead), box,
-    list.childElementCount === 0 ? el("p", { class: "empty" }, said.nothing) : list, more);
+    list.childElementCount === 0 ? el("p", { class: "empty" }, said.nothing(said.statuses[status] ?? status)) : list, more);
 }
 
 function card(desk, delivery) {

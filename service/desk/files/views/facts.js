@@ -12,7 +12,7 @@ const said = texts.request;
 export function facts(request) {
   return [
     el("p", { class: "effect" }, written(request.effect)),
-    request.warnings.map(({ detail }) => notice("warning", said.warning, el("p", {}, written(detail)))),
+    warned(request.warnings.map(({ detail }) => written(detail))),
     about(request),
     el("h2", {}, said.decisions),
     decisions(request),
@@ -24,6 +24,12 @@ export function facts(request) {
     // What is not filed yet has no digest.
     request.digest && more(request),
   ];
+}
+
+/** All warnings in one notice. */
+export function warned(warnings) {
+  if (warnings.length === 0) return null;
+  return notice("warning", said.warnings(warnings.length), el("ul", {}, warnings.map((each) => el("li", {}, each))));
 }
 
 function about(request) {
@@ -93,10 +99,23 @@ function certificates({ signing_certificates: listed, signing_certificates_prese
 
 const presence = (is) => (is === null ? texts.unknown : is ? said.present : said.absent);
 
+// What ends the wait for each deadline.
+const MET_BY = {
+  approve_by: ["approved_at", "ended_at"],
+  execute_by: ["executed_at", "ended_at"],
+  receipt_by: ["received_at", "ended_at"],
+  expires_at: ["deactivated_at"],
+};
+
+/** A deadline that was missed explains the status. */
+const isMet = (known, name) =>
+  (MET_BY[name] ?? []).some((event) => known[event] && new Date(known[event]) < new Date(known[name]));
+
 function clocks(known) {
   const isCreated = known.lifetime !== null || known.receipt_by !== null;
   return rows(
-    ...Object.entries(said.clock).map(([name, text]) => [text, known[name] && clock(known[name])]),
+    ...Object.entries(said.clock).map(([name, text]) =>
+      [text, known[name] && !isMet(known, name) && clock(known[name])]),
     [said.lifetime, known.lifetime && duration(secondsOf(known.lifetime))],
     [said.receiptWindow, isCreated && duration(known.receipt_window_seconds)],
     [said.grace, isCreated && duration(known.rollback_grace_seconds)]);

@@ -3,6 +3,9 @@ import { account, clock, grouped, person, ticket, written } from "../format.js";
 import { addressOf } from "../router.js";
 import { texts } from "../texts.js";
 
+// Where a warning can still change what somebody does.
+const UNDECIDED = new Set(["pending", "approved"]);
+
 /** Requests as cards, in the order given. */
 export function requestList(items) {
   return el("ul", { class: "cards" }, items.map(card));
@@ -15,7 +18,7 @@ function card(request) {
       texts.operation[operation], " · ", account(request.account))),
     target && el("p", {}, grouped(target, 4)),
     el("p", { class: "facts" }, statusChip(status), deadlineOf(status, request.execute_by ?? request.approve_by)),
-    warnings.length > 0 && el("p", { class: "warned" }, texts.list.warnings(warnings.length), " ",
+    UNDECIDED.has(status) && warnings.length > 0 && el("p", { class: "warned" }, texts.list.warnings(warnings.length), " ",
       warnings.map(({ detail }) => detail).join(" ")),
     el("p", { class: "facts" },
       el("span", {}, texts.list.from, " ", person(requester)),

@@ -13,7 +13,7 @@ const SECONDS = 300;
 const heading = (text) => el("h2", { tabindex: "-1" }, text);
 
 /** The panel that executes. It asks first. */
-export function executing(desk, request, { done, cancel }) {
+export function executing(desk, request, { done, changed, cancel }) {
   const problem = el("div");
   const signal = desk.signal();
   const isCreate = request.operation === "create_access_key";
@@ -63,6 +63,7 @@ export function executing(desk, request, { done, cancel }) {
     }
     if (body?.secret_access_key) {
       receive(desk, panel, body, done);
+      changed();
       return;
     }
     desk.askBeforeLeaving(null);

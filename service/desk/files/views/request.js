@@ -12,8 +12,8 @@ const said = texts.request;
 const deciding = () => import("./deciding.js");
 const receiving = () => import("./receiving.js");
 
-// What opens when somebody wants to do something. `(desk, request, {done, cancel})` returns an element with a focusable
-// h2. `done(body, text)` takes the request as it is afterwards, and what to say. Which actions there are, and why not,
+// What opens when somebody wants to do something. `(desk, request, {done, changed, cancel})` returns an element with a
+// focusable h2. `done(body, text)` takes the request as it is afterwards, and what to say. Which actions there are, and why not,
 // says the service alone.
 const panels = {
   approve: async () => (await deciding()).approving,
@@ -23,6 +23,8 @@ const panels = {
   confirm_receipt: async () => (await receiving()).confirming,
 };
 const PRIMARY = new Set(["approve", "execute", "confirm_receipt"]);
+// What takes a request further stands before what ends it.
+const byWeight = (one, other) => PRIMARY.has(other.action) - PRIMARY.has(one.action);
 
 /** One request, read as one decides. */
 export default async function show(desk, { params, signal }) {
@@ -56,7 +58,7 @@ export default async function show(desk, { params, signal }) {
         if (await desk.isSamePerson()) refresh();
       })),
       offered.length === 0 && !tooOld && el("p", {}, said.nothing),
-      el("div", { class: "actions" }, offered.map(({ action }) =>
+      el("div", { class: "actions" }, offered.toSorted(byWeight).map(({ action }) =>
         button(said.action[action], () => open(action), { class: PRIMARY.has(action) ? "primary" : "" }))),
       mayNot.length > 0 && folded(said.notAllowed, el("ul", {}, mayNot.map(({ action, reason }) =>
         el("li", {}, el("strong", {}, `${said.action[action]}: `), reason)))));
@@ -80,6 +82,7 @@ export default async function show(desk, { params, signal }) {
         heading.focus({ preventScroll: true });
         news.scrollIntoView({ block: "center" });
       },
+      changed: () => refresh(),
       cancel() {
         drawActs();
         acts.querySelector("button")?.focus();
