@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NoReturn
 
 from service.db import audit, requests
@@ -55,33 +56,24 @@ def change(
     Raise NotFound if the request does not exist or the actor may not see it; Unauthenticated or Forbidden if the caller
     cannot sign in; Unavailable.
     """
+    run = partial(
+        _change,
+        ctx,
+        caller,
+        request_id,
+        step,
+        *incidents,
+        denied=denied,
+        presented=presented,
+        against_log=against_log,
+        stops=stops,
+    )
     try:
-        return _change(
-            ctx,
-            caller,
-            request_id,
-            step,
-            *incidents,
-            denied=denied,
-            presented=presented,
-            against_log=against_log,
-            stops=stops,
-        )
+        return run()
     except VotesLost:
         # In a transaction of its own, since people are locked before the log. Either way a lost vote does not count.
         void_lost_votes(ctx, request_id)
-        return _change(
-            ctx,
-            caller,
-            request_id,
-            step,
-            *incidents,
-            denied=denied,
-            presented=presented,
-            against_log=against_log,
-            stops=stops,
-            votes_are_void=True,
-        )
+        return run(votes_are_void=True)
 
 
 @retried

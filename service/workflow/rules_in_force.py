@@ -14,7 +14,7 @@ from service.db.proved_log import read_log
 from service.domain.actor import WORKER
 from service.domain.errors import Code, Unavailable
 from service.domain.event_table import RULES_SIGNED
-from service.domain.roster import RulesEvent, roster_at
+from service.domain.roster import Roster, roster_at
 from service.domain.rule_chain import Refusal, RulesFault
 from service.domain.rule_file import SignedRules
 from service.workflow.context import Context
@@ -104,22 +104,21 @@ def _acceptable(ctx: Context, keys: Keys, size: int) -> SignedRules:
             raise _refused("no version of the rules in the log can be read; restore the database")
         return signed
     event = event_of(signed, size, [each.signed.file for each in keys.recorded])
-    refusal = keys.chain.judge(event, keys.facts_under(ctx.signing))
+    facts = keys.facts_under(ctx.signing)
+    refusal = keys.chain.judge(event, facts)
     if refusal is not None:
         raise _refused(_why(signed, keys, refusal))
-    _check_can_be_followed(ctx, keys, event)
+    _check_can_be_followed(signed, roster_at(size + 1, (*keys.chain.in_force, event), facts))
     return signed
 
 
-def _check_can_be_followed(ctx: Context, keys: Keys, event: RulesEvent) -> None:
+def _check_can_be_followed(signed: SignedRules, roster: Roster) -> None:
     """Raise Unavailable for a version that would lock everybody out.
 
     Those who signed it have to be able to sign the next one: by keys that count under it, in the way that it demands.
+    `roster` is that under this version.
     """
-    signed, rules = ctx.signed_rules, event.rules
-    if signed is None:
-        return
-    roster = roster_at(event.position + 1, (*keys.chain.in_force, event), keys.facts_under(ctx.signing))
+    rules = signed.file.rules
     own = roster.people(good_signatures(signed, ()).values())
     if len(own) < rules.quorum:
         raise _refused(
