@@ -1,4 +1,4 @@
-"""What `rootquorum doctor` says of profiles and of organizations."""
+"""Examines profiles and organizations for `rootquorum doctor`."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Where `rootquorum execute` keeps the secret of a new key.
+"""Keeps the secret of a new key for `rootquorum execute`, in one of several places.
 
 Each place is prepared before the execution, so that what can fail has failed by then: the answer comes once. A place
 yields `keep`, which returns when the secret is safe there, and raises NotKept otherwise.

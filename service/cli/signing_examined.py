@@ -1,4 +1,4 @@
-"""What `rootquorum doctor` says of founders, of signing keys and of signed rules."""
+"""Examines founders, signing keys and signed rules for `rootquorum doctor`."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

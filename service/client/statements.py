@@ -52,8 +52,9 @@ class Checked(Generic[AnyStatement]):
 def check(
     remote: Remote, kept: KeptHeads, given: str, parse: Callable[[bytes], AnyStatement], **expected: object
 ) -> Checked[AnyStatement]:
-    """Return the statement if it says what is `expected`, if the log in it begins with the log that was kept, and if
-    the log's key signs a log that begins with that one.
+    """Return the statement if it says what is `expected`.
+
+    The log in it has to begin with the log that was kept. And the log's key has to sign a log that begins with it.
 
     Raise Refused with the reason.
     """

@@ -62,7 +62,7 @@ _LONGEST_TAIL = 300
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """What the log tells of one request: the number of its filing, and the digest of its events but refusals."""
+    """One request in the log: the number of its filing, and the digest of its events but refusals."""
 
     filed: int
     digest: bytes
@@ -87,8 +87,8 @@ class ProvedLog:
 def read_log(tx: Tx) -> ProvedLog:
     """Read what is new, and return the log.
 
-    Raise Unavailable if it is not what this process has read and written, or has a gap; Interrupted if that may be
-    because others have read on since this transaction began.
+    Raise Unavailable if it is not what this process has read and written, or has a gap. Raise Interrupted if this
+    transaction may only have begun before others read on.
     """
     reading = _Reading(_KNOWN.get(tx.engine, ProvedLog()), _WRITTEN.get(tx.engine))
     while reading.take(tx):

@@ -1,4 +1,4 @@
-"""Who is told of an event in person, such as by mail."""
+"""Says who is told of an event in person, such as by mail."""
 
 from datetime import datetime
 

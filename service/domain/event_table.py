@@ -32,7 +32,7 @@ class PublishedData(StrEnum):
 
 
 class Audience(StrEnum):
-    """Whom destinations that tell people in person tell of an event. `domain/audience.py` says who that is."""
+    """The people whom some destinations tell of an event in person. `domain/audience.py` says who they are."""
 
     APPROVERS = "approvers"
     INVOLVED = "involved"

@@ -39,7 +39,7 @@ class ConfiguredAccountOut(AccountOut):
 
 
 class NeedsOut(BaseModel):
-    """What the policy and the rules of today demand of a request for an operation in an account."""
+    """The demands of today's policy and rules on a request for an operation in an account."""
 
     quorum: int = Field(description="How many people have to approve.")
     ticket_required: bool
