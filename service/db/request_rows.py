@@ -15,7 +15,7 @@ from service.domain.account import RootCredentials, SourceKind
 from service.domain.actor import ActorKind
 from service.domain.canonical import canonical, seconds
 from service.domain.demands import Demand, SignedApprovals
-from service.domain.filing import Filing
+from service.domain.filing import Filing, read_terms
 from service.domain.operation import Operation, OperationName
 from service.domain.request import Decision, OperationRequest, Result, Status, Verdict
 from service.domain.rules import UNKNOWN, Placement
@@ -29,7 +29,7 @@ def _alike(of: type, *others: str) -> tuple[str, ...]:
     return tuple(field.name for field in fields(of) if field.name in requests.c and field.name not in others)
 
 
-_FILED = _alike(Filing, "operation", "requester_kind", "observed", "demands", "placement", "signed_approvals")
+_FILED = _alike(Filing, "operation", "requester_kind", "observed", "demands", "placement", "signed_approvals", "terms")
 _LIFE = _alike(OperationRequest, "digest", "status", "known_key_ids", "source")
 _RESULT = {
     "code": "result_code",
@@ -55,6 +55,7 @@ def filed_columns(request: OperationRequest) -> dict[str, object]:
         "observed": canonical(filing.observed.document()).decode(),
         **_ruled_columns(filing),
         "signed_approvals": None if filing.signed_approvals is SignedApprovals.OFF else filing.signed_approvals,
+        "terms": canonical(filing.terms).decode() if filing.terms else None,
         "digest": request.digest,
     }
 
@@ -98,7 +99,7 @@ def request_of(row: RowMapping, decisions_of: Mapping[str, Sequence[Decision]]) 
 _COLUMNS_OF_FILING = (
     *_FILED,
     *(f"{name}_seconds" for name in _DURATIONS),
-    *("id", "operation", "target", "requester_kind", "observed", "demands", "placement", "signed_approvals"),
+    *("id", "operation", "target", "requester_kind", "observed", "demands", "placement", "signed_approvals", "terms"),
 )
 _filed_of = itemgetter(*_COLUMNS_OF_FILING)
 
@@ -129,6 +130,7 @@ def _filing_of(filed: tuple[Any, ...]) -> Filing:
         observed=RootCredentials.from_document(json.loads(row["observed"])),
         **_ruled(row["demands"], row["placement"]),
         signed_approvals=_level(row["signed_approvals"]),
+        **_terms(row["terms"]),
     )
 
 
@@ -143,6 +145,16 @@ def _ruled(demands: str | None, placement: str | None) -> dict[str, Any]:
         }
     except (ValueError, TypeError, LookupError, AttributeError):  # of a later version, or tampered with
         return {"demands": (), "placement": None}
+
+
+def _terms(stored: str | None) -> dict[str, Any]:
+    """Return the fields that only some filings have. Without them, where they cannot be read, its digest is another."""
+    if stored is None:
+        return {}
+    try:
+        return read_terms(json.loads(stored))
+    except (ValueError, TypeError, LookupError, AttributeError):  # of a later version, or tampered with
+        return {}
 
 
 def _level(stored: str | None) -> SignedApprovals:

@@ -26,7 +26,7 @@ from service.domain.actor import ActorKind
 from service.domain.delivery import DeliveryStatus
 from service.domain.demands import SignedApprovals
 from service.domain.drift import DriftKind
-from service.domain.event_table import OF_KEYS, POLICY_CHANGED, RULES_SIGNED
+from service.domain.event_table import POLICY_CHANGED, RULES_SIGNED
 from service.domain.operation import TARGET_OF, OperationName
 from service.domain.policy import SMALLEST_QUORUM
 from service.domain.request import OPEN, TERMINAL, Status, Verdict
@@ -74,6 +74,8 @@ requests = Table(
     ),
     # The digest of the signed rules in force; NULL if there were none.
     Column("rules", String(64), CheckConstraint("length(rules) = 64", name="rules")),
+    # JSON: what only some filings say; NULL if this one says nothing of it.
+    Column("terms", Text),
     Column("digest", String(64), nullable=False),
     Column("idempotency_key", String(255)),
     Column("idempotency_hash", String(64)),
@@ -333,7 +335,6 @@ drifts = Table(
 # Few of all events; each process looks for the last of them when it starts.
 _OF_POLICY = text(f"event = '{POLICY_CHANGED}'")
 # Few, too. Whose key counts is worked out from them.
-_OF_KEYS = text(one_of("event", OF_KEYS))
 _OF_RULES = text(f"event = '{RULES_SIGNED}'")
 
 audit_events = Table(
@@ -347,7 +348,6 @@ audit_events = Table(
     Column("content", Text, nullable=False),
     CheckConstraint("seq >= 1", name="seq"),
     Index("ix_audit_events_request_id_seq", "request_id", "seq"),
-    Index("ix_audit_events_keys", "seq", sqlite_where=_OF_KEYS, postgresql_where=_OF_KEYS),
     Index("ix_audit_events_policy", "seq", sqlite_where=_OF_POLICY, postgresql_where=_OF_POLICY),
     Index("ix_audit_events_rules", "seq", sqlite_where=_OF_RULES, postgresql_where=_OF_RULES),
 )

@@ -1,8 +1,10 @@
 """The filed part of a request. The digest covers all of it."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 from service.domain.account import RootCredentials
 from service.domain.actor import ActorKind
@@ -20,6 +22,7 @@ class Filing:
     `rollback_grace` starts when a key is deactivated because its receipt did not come or its lifetime has ended.
     `demands` are those of the rules that applied. `placement` is what they could match; None if there were no rules.
     `rules` is the hex SHA-256 of the signed rules in force; None if none were signed.
+    `drill` says that it goes through everything except AWS.
     Raise ValueError for a create that would run on approval, with nobody there to take the secret; and for a lifetime
     without a new key.
     """
@@ -46,6 +49,7 @@ class Filing:
     placement: Placement | None = None
     signed_approvals: SignedApprovals = SignedApprovals.OFF
     rules: str | None = None
+    drill: bool = False
 
     def __post_init__(self) -> None:
         if self.operation.is_create and self.run_on_approval:
@@ -60,12 +64,17 @@ class Filing:
         """Compute the digest once per value: several actions are judged by it."""
         return sha256(self.document())
 
+    @property
+    def terms(self) -> Document:
+        """Return those members of the document that only some filings say."""
+        return {"drill": True} if self.drill else {}
+
     def document(self) -> Document:
         """Return the JSON document whose RFC 8785 form is hashed. Times are RFC 3339 in UTC, durations in seconds.
 
         It omits `lifetime_seconds` if there is none, `demands` and `placement` if there were no rules,
-        `signed_approvals` if it was off, and `rules` if none were signed. So requests filed before these existed keep
-        their digest.
+        `signed_approvals` if it was off, `rules` if none were signed, and terms that the filing does not have. So
+        requests filed before these existed keep their digest.
         """
         lifetime: dict[str, Json] = {} if self.lifetime is None else {"lifetime_seconds": seconds(self.lifetime)}
         ruled: dict[str, Json] = {}
@@ -97,5 +106,23 @@ class Filing:
             **lifetime,
             **ruled,
             **signed,
+            **self.terms,
             "observed": self.observed.document(),
         }
+
+
+def _drill(said: Json) -> bool:
+    if said is not True:
+        raise ValueError("a filing is a drill, or says nothing of it")
+    return True
+
+
+# Reads each member of `terms` for the field of the same name. Raise ValueError.
+_READ_TERM: Mapping[str, Callable[[Json], object]] = {"drill": _drill}
+
+
+def read_terms(document: Mapping[str, Json]) -> dict[str, Any]:
+    """Return the fields of a filing with these terms. Raise ValueError, also for a term of a later version."""
+    if unknown := document.keys() - _READ_TERM.keys():
+        raise ValueError(f"unknown terms: {', '.join(sorted(unknown))}")
+    return {name: _READ_TERM[name](said) for name, said in document.items()}

@@ -21,7 +21,7 @@ def test_every_column_is_written() -> None:
 
 def test_every_field_has_a_column() -> None:
     written = filed_columns(request()).keys() | life_columns(request()).keys()
-    others = {"filing": "id", "request_id": "id", "result": "result_code", "decisions": "id"}
+    others = {"filing": "id", "request_id": "id", "result": "result_code", "decisions": "id", "drill": "terms"}
     for field in (*fields(OperationRequest), *fields(Filing)):
         column = others.get(field.name, field.name)
         assert column in written or f"{column}_seconds" in written, field.name
@@ -47,6 +47,7 @@ CHANGES: dict[str, Callable[[Any], object]] = {
     "demands": lambda _: '[{"rule":"another"}]',
     "signed_approvals": lambda _: "required",
     "rules": lambda _: "ab" * 32,
+    "terms": lambda _: '{"drill":true}',
     "placement": lambda _: '{"name":"another","tags":null,"units":null}',
 }
 

@@ -47,6 +47,7 @@ SINCE_0006 = ("look_at", "reminded_at", "stuck_at")
 SINCE_0010 = ("demands", "placement")
 SINCE_0011 = ("signed_approvals",)
 SINCE_0012 = ("rules",)
+SINCE_0014 = ("terms",)
 
 
 def filed(name: str, status: str, operation: str, access_key_id: str, **life: object) -> Row:
@@ -199,7 +200,7 @@ def tables(engine: Engine) -> set[str]:
         created = tx.execute(text(query)).all()
     # Added columns stand behind the last one, on its line.
     broken = [
-        (name, re.sub(r"( DATETIME| NOT NULL| TEXT| DEFAULT ''|\)\)|\(254\)), ", r"\1,\n", sql).splitlines()[1:])
+        (name, re.sub(r"( DATETIME| NOT NULL| TEXT| DEFAULT ''|\)\)|\(254\)|= 64\)), ", r"\1,\n", sql).splitlines()[1:])
         for name, sql in created
     ]
     lines = {f"{name}: {line.strip().rstrip(', ')}" for name, sql in broken for line in sql if line.strip()}
@@ -226,7 +227,7 @@ def enforces_foreign_keys(engine: Engine) -> bool:
 def test_what_was_stored_is_all_there(old: Engine) -> None:
     expected = rows(old)
     for row in expected["requests"]:
-        added = NEW_COLUMNS + SINCE_0006 + SINCE_0010 + SINCE_0011 + SINCE_0012
+        added = NEW_COLUMNS + SINCE_0006 + SINCE_0010 + SINCE_0011 + SINCE_0012 + SINCE_0014
         row.update(target=row.pop("access_key_id"), **dict.fromkeys(added))
     for row in expected["decisions"]:
         row.update(statement=None, signature=None)
@@ -299,6 +300,25 @@ def test_there_is_no_way_back_with_a_request_that_0001_cannot_hold(old: Engine, 
     before = everything(old)
     with pytest.raises(CommandError, match="1 requests"):
         command.downgrade(schema.config_for(old), "0001")
+    assert everything(old) == before
+
+
+def test_the_way_from_0013_and_back_leaves_it_as_it_was(old: Engine) -> None:
+    command.upgrade(schema.config_for(old), "0013")
+    before = everything(old)
+    command.upgrade(schema.config_for(old), "0014")
+    assert everything(old) != before
+    command.downgrade(schema.config_for(old), "0013")
+    assert everything(old) == before
+
+
+def test_there_is_no_way_back_to_0013_with_a_request_that_it_would_take_for_another(old: Engine) -> None:
+    command.upgrade(schema.config_for(old), "0014")
+    with begin(old) as tx:
+        insert(tx, "requests", later("drill", "create_access_key", terms='{"drill":true}'))
+    before = everything(old)
+    with pytest.raises(CommandError, match="1 requests"):
+        command.downgrade(schema.config_for(old), "0013")
     assert everything(old) == before
 
 

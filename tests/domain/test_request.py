@@ -154,6 +154,7 @@ _CHANGED: dict[str, object] = {
     "placement": Placement(name="production"),
     "signed_approvals": SignedApprovals.REQUIRED,
     "rules": "ab" * 32,
+    "drill": True,
 }
 
 
