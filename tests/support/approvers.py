@@ -1,10 +1,11 @@
 """A service that is served, with founders, and people who run commands against it."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import httpx
@@ -118,8 +119,13 @@ def prepared(
     signed_approvals: str = "required",
     signing: str = "",
     rules_file: bool = False,
+    run: Callable[..., CompletedProcess[str]] = commanded,
+    tokens: Sequence[str] = tuple(PEOPLE),
 ) -> Installation:
-    """Make all of it but the process. With `rules_file`, the rules stand in a file of their own, to be signed."""
+    """Make all of it but the process. With `rules_file`, the rules stand in a file of their own, to be signed.
+
+    `run` runs the commands of the operator, who makes tokens for the people in `tokens`.
+    """
     found = Installation(f"http://127.0.0.1:{port}", folder)
     for person in PEOPLE:
         (folder / person).mkdir()
@@ -142,10 +148,10 @@ def prepared(
         (folder / "rules.toml").write_text(f"version = 1\n{rules}")
         rules = '[signing]\nrules_file = "rules.toml"\n'
     (folder / "rootquorum.toml").write_text(machinery + rules)
-    for command in (("audit", "key", "log.pem"), ("migrate",)):
-        assert commanded(folder, *command).returncode == 0
-    for person in PEOPLE:
-        (folder / f"{person}.token").write_text(commanded(folder, "token", "create", person).stdout)
+    (folder / "log.key").write_text(run(folder, "audit", "key", "log.pem").stdout)
+    assert run(folder, "migrate").returncode == 0
+    for person in tokens:
+        (folder / f"{person}.token").write_text(run(folder, "token", "create", person).stdout)
     # Tells when somebody is about to sign.
     (folder / "bin").mkdir()
     wrapper = folder / "bin" / "ssh-keygen"

@@ -1,8 +1,9 @@
 """A person at the terminal of a command: what they read there, and what they answer."""
 
 import os
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
@@ -10,6 +11,8 @@ from unittest.mock import patch
 from service.cli import remotely
 
 _ASKED = b"Type yes or no: "
+# The leader of a session gets the terminal that it opens first.
+_TAKING = "import os, sys; os.open(sys.argv[1], os.O_RDWR); os.execv(sys.argv[2], sys.argv[2:])"
 
 
 class Person:
@@ -55,3 +58,8 @@ def answering(answer: str) -> Iterator[Person]:
             yield person
     finally:
         person.leave()
+
+
+def at(terminal: Path | None, command: Sequence[str]) -> list[str]:
+    """Return the command that runs this one at the terminal. It has to be started in a new session."""
+    return [*([] if terminal is None else [sys.executable, "-c", _TAKING, str(terminal)]), *command]

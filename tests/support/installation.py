@@ -4,7 +4,7 @@ import os
 import pkgutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +18,8 @@ from typer.testing import CliRunner
 import service.cli
 from service.cli import app
 from service.cli.waiting import wait_until
+
+_PROGRAM = (sys.executable, "-m", "service")
 
 # A command that is imported when it runs exempts everything from garbage collection, also what earlier tests left.
 for module in pkgutil.iter_modules(service.cli.__path__):
@@ -78,15 +80,18 @@ def working(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def serving(folder: Path, port: int, *options: str, code: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `rootquorum serve` with the settings in `folder`; `code` is another checkout to run instead."""
+def serving(
+    folder: Path, port: int, *options: str, code: Path | None = None, program: Sequence[str] = _PROGRAM
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `rootquorum serve` with the settings in `folder`.
+
+    `code` is another checkout to run instead, `program` another installation.
+    """
     environment = os.environ | {"ROOTQUORUM_SERVER__PORT": str(port)}
     if code is not None:
         environment["PYTHONPATH"] = str(code)
     with (folder / "service.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "service", "serve", *options], cwd=folder, env=environment, stderr=log
-        )
+        process = subprocess.Popen([*program, "serve", *options], cwd=folder, env=environment, stderr=log)
     try:
         wait_until(lambda: is_ready(port, process), what="the service")
         yield process
