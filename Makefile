@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test test-fast browser pgbouncer nginx jq roundup node clients go openssl openssh conformance evidence test-browser pictures check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check clean
+.PHONY: demo test test-fast browser pgbouncer nginx jq roundup node clients go openssl openssh conformance evidence test-browser pictures check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check dist dist-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
@@ -159,6 +159,14 @@ install-check: .venv/ready
 	$(BIN)/pip download --quiet --no-deps --require-hashes -r requirements-dev.lock -d .venv/wheels
 	$(BIN)/pip download --quiet --no-deps uv==$(UV_VERSION) -d .venv/wheels
 	tests/install/verify.sh .venv/wheels
+
+# What a release consists of, in dist/. The same commit makes the same bytes.
+dist: .venv/ready
+	$(BIN)/python tools/release.py
+
+# The wheel in empty environments, with each supported Python that the machine has: PYTHONS="…" names others. Minutes.
+dist-check: .venv/ready openssh
+	PYTHONS="$(or $(PYTHONS),python3.11 python3.12 python3.13)" $(BIN)/pytest -q tests/install $(ARGS)
 
 clean:
 	rm -rf .venv dist test-output .pytest_cache .mypy_cache .ruff_cache

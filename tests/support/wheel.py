@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import release
 from support.at_terminal import at
 
 _ROOT = Path(__file__).parents[2]
@@ -46,12 +47,15 @@ class Installed:
         )
 
 
-def install(folder: Path) -> Installed:
-    """Build the wheel and install it. The lock's versions are taken, and no package that the wheel does not ask for."""
+def install(folder: Path, python: str = sys.executable) -> Installed:
+    """Build the wheel as a release has it, and install it for `python`.
+
+    The lock's versions are taken, and no package that the wheel does not ask for.
+    """
     environment, constraints = folder / "environment", _ROOT / "requirements-dev.lock"
-    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder))
+    release.build(folder)
     [wheel] = folder.glob("*.whl")
-    _run(sys.executable, "-m", "venv", "--without-pip", str(environment))
+    _run(python, "-m", "venv", "--without-pip", str(environment))
     found = Installed(environment)
     pip = (sys.executable, "tools/uv_as_pip.py", "pip", "install", "--quiet", "--python", found.python)
     _run(*pip, "--constraint", str(constraints), f"{wheel}[demo]")

@@ -1,0 +1,83 @@
+"""Makes what a release consists of, in `dist/`: sdist, wheel, contract, bill of materials, and their hashes.
+
+`make dist` runs it. The wheel is built from the sdist, so whoever has only the sdist gets the same wheel.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+_PROJECT = Path(__file__).parents[1]
+_BIN = Path(sys.executable).parent
+SUMS = "SHA256SUMS"
+
+
+def build(place: Path, project: Path = _PROJECT, time: str | None = None) -> None:
+    """Build the sdist of `project` and the wheel of that sdist into `place`.
+
+    The archives hold `time`, in seconds since 1970, for all files: when the present commit was made, unless it is said.
+    """
+    environment = os.environ | {"SOURCE_DATE_EPOCH": time or _commit_time(project)}
+    _hatchling(project, "sdist", place, environment)
+    [sdist] = place.glob("*.tar.gz")
+    with TemporaryDirectory(prefix="rootquorum-dist-") as unpacked:
+        with tarfile.open(sdist) as archive:
+            archive.extractall(unpacked, filter="data")
+        [source] = Path(unpacked).iterdir()
+        _hatchling(source, "wheel", place, environment)
+
+
+def bill_of_materials(place: Path) -> None:
+    """Write the CycloneDX document of what the service runs on: the environment that `requirements.lock` makes.
+
+    It has names, versions, licences and dependencies, and nothing of this machine or this hour.
+    """
+    place.mkdir(exist_ok=True)
+    with TemporaryDirectory(prefix="rootquorum-dist-") as name:
+        python = Path(name) / "bin/python"
+        _uv("venv", "--quiet", "--python", sys.executable, name)
+        _uv("pip", "sync", "--quiet", "--python", python, _PROJECT / "requirements.lock")
+        described = ("--pyproject", _PROJECT / "pyproject.toml", "--output-reproducible")
+        written = place / "sbom.cdx.json"
+        _run(_BIN / "cyclonedx-py", "environment", *described, "--output-file", written, python)
+
+
+def sums(place: Path) -> None:
+    """Write the hashes of all files in `place`, as `sha256sum --check` reads them."""
+    files = sorted(file for file in place.iterdir() if file.name != SUMS)
+    lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files]
+    (place / SUMS).write_text("".join(lines))
+
+
+def _commit_time(project: Path) -> str:
+    command = ["git", "log", "-1", "--format=%ct"]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _hatchling(project: Path, target: str, place: Path, environment: dict[str, str]) -> None:
+    command = (str(_BIN / "hatchling"), "build", "--target", target, "--directory", str(place))
+    subprocess.run(command, cwd=project, env=environment, capture_output=True, check=True)
+
+
+def _uv(*arguments: str | Path) -> None:
+    _run(sys.executable, _PROJECT / "tools/uv_as_pip.py", *arguments)
+
+
+def _run(*command: str | Path) -> None:
+    subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    dist = _PROJECT / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    dist.mkdir()
+    build(dist)
+    bill_of_materials(dist)
+    shutil.copy(_PROJECT / "openapi/openapi.json", dist)
+    sums(dist)
+    sys.stdout.write((dist / SUMS).read_text())
