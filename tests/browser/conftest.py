@@ -14,7 +14,7 @@ from browser.desk import Desk
 from browser.proxy import proxied
 from browser.served import served
 from browser.swagger_ui import SwaggerUI
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, ViewportSize, expect, sync_playwright
 from support.builders import ACCOUNT
 from support.house import House
 from support.installation import serving
@@ -33,8 +33,13 @@ _REFUSAL = re.compile(r"Failed to load resource: the server responded with a sta
 # What Chromium says of every page that takes passkeys of one kind only. The service takes no other.
 _ADVICE = "publicKey.pubKeyCredParams is missing at least one of the default algorithm identifiers"
 
+# In each of them one request can be open.
+ACCOUNTS = [f"{number:012}" for number in range(100000000000, 100000000030)]
+
 # Those that docs/desk.md shows.
 _PICTURES = {"waiting", "request", "request-phone", "approve", "keys", "account", "asking", "receiving", "log"}
+
+PHONE: ViewportSize = {"width": 360, "height": 740}
 
 _GROUPS = {"root-requesters": "requester", "root-approvers": "approver"}
 
@@ -83,23 +88,38 @@ class Visitor:
 Arrive = Callable[..., Visitor]
 
 
-@pytest.fixture
-def folder(tmp_path: Path, provider: Canaille) -> Path:
-    """Settings with the provider and nobody by name: who signs in has the roles of their groups."""
+@pytest.fixture(params=[{"width": 1280, "height": 1000}, PHONE], ids=["desktop", "phone"])
+def screen(request: pytest.FixtureRequest) -> ViewportSize:
+    """Run a test once on a desktop and once on a phone."""
+    size: ViewportSize = request.param
+    return size
+
+
+def settings_in(folder: Path, provider: Canaille, more: str = "") -> Path:
+    """Write settings with the provider and nobody by name: who signs in has the roles of their groups."""
     grants = "".join(
         f'[[issuers.corp.grants]]\ngroup = "{group}"\nroles = ["{role}"]\n' for group, role in _GROUPS.items()
     )
-    (tmp_path / "rootquorum.toml").write_text(
-        f'[database]\nurl = "sqlite:///{tmp_path}/rootquorum.db"\n[aws]\nsimulated = true\n[log]\nlevel = "DEBUG"\n'
+    names = {ACCOUNT: "production", **{each: f"prod {each[-2:]}" for each in ACCOUNTS}}
+    accounts = "".join(f'[accounts.{account_id}]\nname = "{name}"\n' for account_id, name in names.items())
+    (folder / "rootquorum.toml").write_text(
+        f'[database]\nurl = "sqlite:///{folder}/rootquorum.db"\n[aws]\nsimulated = true\n[log]\nlevel = "DEBUG"\n'
         '[audit]\norigin = "rootquorum.example.com/log"\n'
-        f'[accounts.{ACCOUNT}]\nname = "production"\n'
+        f"{accounts}"
         f'[issuers.corp]\nurl = "{provider.issuer}"\naudience = ["{provider.client_id}"]\n'
-        f'client_id = "{provider.client_id}"\nscopes = ["openid", "profile", "groups"]\nsends = "id_token"\n{grants}'
+        f'client_id = "{provider.client_id}"\nscopes = ["openid", "profile", "groups"]\nsends = "id_token"\n'
+        f"{grants}{more}"
     )
-    return tmp_path
+    return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, provider: Canaille) -> Path:
+    """Where the settings of a module's one service are, and what it writes."""
+    return settings_in(tmp_path_factory.mktemp("site"), provider)
+
+
+@pytest.fixture(scope="module")
 def site(folder: Path, provider: Canaille) -> Iterator[str]:
     """Where the service is."""
     with serving_at(folder) as origin:
@@ -108,11 +128,10 @@ def site(folder: Path, provider: Canaille) -> Iterator[str]:
 
 
 @pytest.fixture
-def site_behind_a_proxy(folder: Path, provider: Canaille) -> Iterator[str]:
+def site_behind_a_proxy(tmp_path: Path, provider: Canaille) -> Iterator[str]:
     """Where the service is for everybody who does not sit at its own machine."""
-    settings = folder / "rootquorum.toml"
-    settings.write_text(settings.read_text() + '[server]\nroot_path = "/approvals"\n')
-    with serving_at(folder) as upstream, proxied(upstream, "/approvals") as origin:
+    settings_in(tmp_path, provider, '[server]\nroot_path = "/approvals"\n')
+    with serving_at(tmp_path) as upstream, proxied(upstream, "/approvals") as origin:
         provider.allow_redirect(f"{origin}/approvals/docs/oauth2-redirect")
         yield f"{origin}/approvals"
 
@@ -122,6 +141,17 @@ def at(sqlite_house: House) -> Iterator[str]:
     """Where `sqlite_house` is."""
     with served(sqlite_house) as origin:
         yield origin
+
+
+@pytest.fixture(scope="module")
+def _accounts() -> Iterator[str]:
+    return iter(ACCOUNTS)
+
+
+@pytest.fixture
+def account_id(_accounts: Iterator[str]) -> str:
+    """Return an account of the test's own."""
+    return next(_accounts)
 
 
 @contextmanager

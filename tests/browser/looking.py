@@ -4,7 +4,7 @@ import os
 
 from browser.conftest import SCREENSHOTS, Visitor
 from browser.desk import NOTHING
-from playwright.sync_api import Route, ViewportSize
+from playwright.sync_api import Route
 from support.house import House
 from support.products import nodejs
 
@@ -13,7 +13,6 @@ from service.db.engine import read
 from service.domain.request import OperationRequest
 from service.domain.selection import Selection
 
-PHONE: ViewportSize = {"width": 360, "height": 740}
 _AXE = """() => axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes[0].html]))"""
 
 
@@ -26,9 +25,13 @@ def only_request(house: House) -> OperationRequest:
 
 
 def left_nothing(visitor: Visitor, *, refusals: int = 0) -> None:
-    """Check that somebody's browser asked nobody else, said nothing and keeps nothing, save so many refusals."""
+    """Check that somebody's browser asked nobody else, said nothing and keeps nothing, save so many refusals.
+
+    Nor does the page make them scroll sideways.
+    """
     found = (visitor.foreign_requests, visitor.complaints, len(visitor.refusals), visitor.desk.stored)
     assert found == ([], [], refusals, NOTHING), found
+    assert not visitor.desk.is_too_wide
 
 
 def lose_answer(route: Route) -> None:

@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 
 import pytest
-from browser.conftest import Arrive
-from browser.looking import PHONE, Phone, left_nothing, lose_answer, only_request
+from browser.conftest import PHONE, Arrive
+from browser.looking import Phone, left_nothing, lose_answer, only_request
 from playwright.sync_api import expect
 from support.builders import ACCOUNT, ACCOUNTS, MEMBER
 from support.house import House

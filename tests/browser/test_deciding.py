@@ -5,14 +5,13 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser.conftest import Arrive, Visitor
-from browser.looking import PHONE, left_nothing
-from playwright.sync_api import Locator, Page, Route, expect
+from browser.conftest import ACCOUNTS, PHONE, Arrive, Visitor
+from browser.looking import left_nothing
+from playwright.sync_api import Locator, Page, Route, ViewportSize, expect
 from support.approvers import Installation
 from support.installation import commanded, serving
 from support.products import nodejs, openssh
@@ -28,8 +27,7 @@ pytestmark = pytest.mark.xdist_group("desk")
 
 FOUNDERS = {name: FileKey(private=ed25519_of(name.encode())) for name in ("ann", "ben")}
 PEOPLE = {"alice": "requester", "rita": "requester", **dict.fromkeys((*FOUNDERS, "cleo", "dave", "erin"), "approver")}
-_ACCOUNTS = [f"{number:012}" for number in range(100000000000, 100000000020)]
-SIGNED = _ACCOUNTS[:2]  # where each approval has to be signed
+SIGNED = ["200000000001", "200000000002"]  # where each approval has to be signed
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,8 @@ class Desks(Installation):
 def desks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desks]:
     folder, port = tmp_path_factory.mktemp("desks"), free_port()
     found = Desks(f"http://localhost:{port}", folder)
-    accounts = "".join(f'[accounts.{each}]\nname = "prod {each[-2:]}"\n' for each in _ACCOUNTS)
+    names = {each: f"prod {each[-2:]}" for each in ACCOUNTS} | {each: f"signed {each[-2:]}" for each in SIGNED}
+    accounts = "".join(f'[accounts.{account_id}]\nname = "{name}"\n' for account_id, name in names.items())
     people = "".join(
         f'[people.{name}]\nname = "{name.capitalize()} Abe"\nroles = ["{role}"]\n' for name, role in PEOPLE.items()
     )
@@ -73,13 +72,10 @@ def site(desks: Desks) -> str:
     return desks.url
 
 
-_numbers = count(len(SIGNED))
-
-
 @pytest.fixture
-def request_(desks: Desks) -> Any:
+def request_(desks: Desks, account_id: str) -> Any:
     """What Alice has asked for Rita, in an account of this test's own."""
-    return desks.file(account_id=_ACCOUNTS[next(_numbers)], recipient="rita", ticket="OPS-4711", lifetime="P90D")
+    return desks.file(account_id=account_id, recipient="rita", ticket="OPS-4711", lifetime="P90D")
 
 
 Come = Callable[..., Visitor]
@@ -124,8 +120,8 @@ def test_deciding_by_the_keyboard_alone(come: Come, desks: Desks, request_: Any)
     assert [each["comment"] for each in desks.read(request_)["decisions"]] == ["Agreed by phone."]
 
 
-def test_rejection_gives_its_reason_to_the_requester(come: Come, request_: Any) -> None:
-    erin = come("erin", f"/requests/{request_['id']}", viewport=PHONE)
+def test_rejection_gives_its_reason_to_the_requester(come: Come, request_: Any, screen: ViewportSize) -> None:
+    erin = come("erin", f"/requests/{request_['id']}", viewport=screen)
     erin.desk.press("Reject")
     erin.desk.press("Reject this request")
     expect(erin.desk.problem).to_contain_text("comment")  # the service wants a reason
@@ -134,10 +130,11 @@ def test_rejection_gives_its_reason_to_the_requester(come: Come, request_: Any) 
     expect(erin.page.get_by_text("You have rejected this.")).to_be_visible()
     left_nothing(erin, refusals=1)  # of the decision without a reason
 
-    alice = come("alice", "/mine")
+    alice = come("alice", "/mine", viewport=screen)
     alice.desk.follow(f"prod {request_['account']['account_id'][-2:]}")
     expect(alice.page.locator("blockquote")).to_have_text("Not this quarter.")
     expect(alice.page.locator(".status").first).to_have_text("Rejected")
+    left_nothing(alice)
 
 
 def test_requester_withdraws_and_is_told_why_they_cannot_approve(come: Come, desks: Desks, request_: Any) -> None:
@@ -183,8 +180,9 @@ def _another_recipient(request: Any) -> None:
     request["recipient"]["subject"] = "mallory"
 
 
-def test_page_refuses_what_a_lying_service_shows(come: Come, request_: Any) -> None:
-    dave = come("dave", f"/requests/{request_['id']}").desk
+def test_page_refuses_what_a_lying_service_shows(come: Come, request_: Any, screen: ViewportSize) -> None:
+    visitor = come("dave", f"/requests/{request_['id']}", viewport=screen)
+    dave = visitor.desk
     sent = decided(dave.page)
     dave.press("Approve")  # the page has seen the log from now on
     expect(dave.page.get_by_label("Comment")).to_be_visible()
@@ -209,6 +207,7 @@ def test_page_refuses_what_a_lying_service_shows(come: Come, request_: Any) -> N
         dave.press("Approve")
         expect(dave.page.get_by_label("Comment")).to_be_visible()
     assert sent == []
+    left_nothing(visitor)
 
 
 def test_page_refuses_to_sign_anything_but_what_it_has_shown(come: Come, request_: Any) -> None:
@@ -238,31 +237,34 @@ def register(visitor: Visitor, name: str) -> str:
     return card.locator(".code").inner_text()
 
 
-def test_endorsed_passkeys_sign_approvals_that_count(come: Come, desks: Desks, tmp_path: Path) -> None:
-    dave, erin = come("dave", "/keys"), come("erin", "/keys", viewport=PHONE)
-    prints = [register(dave, "laptop"), register(erin, "phone")]
+def test_endorsed_passkeys_sign_approvals_that_count(
+    come: Come, desks: Desks, tmp_path: Path, screen: ViewportSize
+) -> None:
+    dave, erin = (come(name, "/keys", viewport=screen) for name in ("dave", "erin"))
+    blue, green = (f"{colour} {screen['width']}" for colour in ("blue", "green"))
+    prints = [register(dave, blue), register(erin, green)]
     keys = {key["fingerprint"]: key for key in desks.call("ann", "GET", "/v1/signing-keys")["items"]}
-    [laptop, phone] = [keys[each] for each in prints]
-    words = card_of(dave.page, "laptop").locator(".words li")
-    assert words.all_inner_texts() == laptop["words"]
+    daves, erins = (keys[each] for each in prints)
+    words = card_of(dave.page, blue).locator(".words li")
+    assert words.all_inner_texts() == daves["words"]
 
     for founder in FOUNDERS:
-        desks.endorse(founder, laptop["id"])
-    desks.endorse("ann", phone["id"])
+        desks.endorse(founder, daves["id"])
+    desks.endorse("ann", erins["id"])
     # Dave, whose key counts now, endorses that of Erin.
     dave.desk.follow("Signing keys")
-    card = card_of(dave.page, "phone")
+    card = card_of(dave.page, green)
     card.get_by_role("button", name="Endorse").click()
     dave.keep_screenshot("endorses")
     card.get_by_role("button", name="Endorse with my passkey").click()
     expect(dave.desk.problem).to_contain_text("Compare the words first.")
     card.get_by_role("checkbox").check()
     card.get_by_role("button", name="Endorse with my passkey").click()
-    expect(card_of(dave.page, "phone").get_by_text("Counts")).to_be_visible()
+    expect(card_of(dave.page, green).get_by_text("Counts")).to_be_visible()
 
     request = desks.file(account_id=SIGNED[0])
     for visitor in (dave, erin):
-        visitor.desk.follow("Waiting for you").follow("prod 00")
+        visitor.desk.follow("Waiting for you").follow("signed 01")
         visitor.desk.press("Approve")
         expect(visitor.page.get_by_role("button", name="Approve without a signature")).to_have_count(0)
         visitor.desk.press("Approve with a passkey")
@@ -271,11 +273,12 @@ def test_endorsed_passkeys_sign_approvals_that_count(come: Come, desks: Desks, t
 
     found = desks.read(request)
     assert (found["status"], found["quorum"]["counted"]) == ("approved", 2)
-    for decision, key in zip(found["decisions"], (laptop, phone), strict=True):
+    for decision, key in zip(found["decisions"], (daves, erins), strict=True):
         statement = decision["statement"].encode()
         assert verify(decision["signature"], statement, Namespace.DECISION).key == parse_public_key(key["key"])
         if openssh.find():
             assert openssh.Verifier(tmp_path, key["key"]).accepts(decision["signature"], statement, Namespace.DECISION)
+    desks.withdraw(request)  # the account is needed once more
 
 
 def test_passkey_that_does_not_count_signs_nothing(come: Come, desks: Desks) -> None:
@@ -289,7 +292,7 @@ def test_passkey_that_does_not_count_signs_nothing(come: Come, desks: Desks) -> 
     cleo.desk.forget_passkeys()
     register(cleo, "second")
     sent = decided(cleo.page)
-    cleo.desk.follow("Waiting for you").follow("prod 01")
+    cleo.desk.follow("Waiting for you").follow("signed 02")
     cleo.desk.press("Approve")
     cleo.desk.press("Approve with a passkey")
     expect(cleo.desk.problem).to_contain_text("none of your keys that count")

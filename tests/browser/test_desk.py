@@ -8,8 +8,8 @@ import jwt
 import pytest
 from browser.conftest import Arrive
 from browser.looking import left_nothing
-from playwright.sync_api import Route, expect
-from support.builders import ACCOUNT, JUSTIFICATION
+from playwright.sync_api import Route, ViewportSize, expect
+from support.builders import JUSTIFICATION
 from support.products.canaille import Canaille
 
 PEOPLE = {"ada": "root-requesters", "bea": "root-approvers", "cai": "root-approvers"}
@@ -21,10 +21,10 @@ def people(provider: Canaille) -> None:
         provider.add_person(name, group)
 
 
-def file(site: str, provider: Canaille, **more: str) -> str:
+def file(site: str, provider: Canaille, account_id: str) -> str:
     """Return the id of a request that Ada has filed."""
     headers = {"Authorization": f"Bearer {provider.sign_in('ada').id_token}"}
-    wish = {"operation": "create_access_key", "account_id": ACCOUNT, "justification": JUSTIFICATION} | more
+    wish = {"operation": "create_access_key", "account_id": account_id, "justification": JUSTIFICATION}
     filed = httpx.post(f"{site}/v1/requests", json=wish, headers=headers)
     assert filed.status_code == 201, filed.text
     found: str = filed.json()["id"]
@@ -32,10 +32,10 @@ def file(site: str, provider: Canaille, **more: str) -> str:
 
 
 def test_link_leads_to_its_request_behind_a_proxy_too(
-    visit: Arrive, site_behind_a_proxy: str, provider: Canaille
+    visit: Arrive, site_behind_a_proxy: str, provider: Canaille, account_id: str
 ) -> None:
     at = site_behind_a_proxy
-    request_id = file(at, provider)
+    request_id = file(at, provider, account_id)
     bea = visit("bea", at)
 
     bea.page.goto(f"{at}/v1/requests/{request_id}")  # the link in a webhook, which a program follows, too
@@ -63,14 +63,18 @@ def old_sign_in(provider: Canaille) -> str:
     return provider.sign(provider.claims(sub=subject, auth_time=int(time.time()) - 3600, groups=["root-approvers"]))
 
 
-def test_sign_in_that_is_too_old_is_made_anew_at_the_same_place(visit: Arrive, site: str, provider: Canaille) -> None:
-    request_id = file(site, provider)
-    bea = visit("bea").desk.open(f"/requests/{request_id}").sign_in_with(old_sign_in(provider))
+def test_sign_in_that_is_too_old_is_made_anew_at_the_same_place(
+    visit: Arrive, site: str, provider: Canaille, account_id: str, screen: ViewportSize
+) -> None:
+    request_id = file(site, provider, account_id)
+    visitor = visit("bea", viewport=screen)
+    bea = visitor.desk.open(f"/requests/{request_id}").sign_in_with(old_sign_in(provider))
     expect(bea.page.locator(".notice", has_text="requires a sign-in within the last")).to_be_visible()
     bea.sign_in("bea")
     bea.press("Approve")
     bea.press("Approve this request")
     expect(bea.page.get_by_text("You have approved this.")).to_be_visible()
+    left_nothing(visitor)
 
 
 def allowed(route: Route) -> None:
@@ -83,10 +87,10 @@ def allowed(route: Route) -> None:
 
 @pytest.mark.parametrize("who", ["bea", "cai"])
 def test_sign_in_that_ends_meanwhile_costs_nothing_that_was_written(
-    visit: Arrive, site: str, provider: Canaille, who: str
+    visit: Arrive, site: str, provider: Canaille, account_id: str, who: str
 ) -> None:
     """Bea goes on where she was. Somebody else who signs in there decides nothing by it."""
-    request_id = file(site, provider)
+    request_id = file(site, provider, account_id)
     bea = visit("bea").desk.open(f"/requests/{request_id}")
     bea.page.route(f"**/v1/requests/{request_id}", allowed)
     bea.sign_in_with(old_sign_in(provider))

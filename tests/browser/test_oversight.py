@@ -4,10 +4,10 @@ import json
 from datetime import timedelta
 
 import pytest
-from browser.conftest import Arrive
-from browser.looking import PHONE, Phone, left_nothing
+from browser.conftest import PHONE, Arrive
+from browser.looking import Phone, left_nothing
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Route, ViewportSize, expect
 from support.builders import ACCOUNT, ORIGIN, SIGNER
 from support.destinations import Post
 from support.house import House
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.xdist_group("desk")
 OTHERS_KEY = Ed25519Signer(ORIGIN, Ed25519PrivateKey.generate()).verifier_key
 
 
-def test_failed_delivery_is_sent_again(sqlite_house: House, at: str, visit: Arrive) -> None:
-    house, oscar = sqlite_house, visit("oscar", at)
+def test_failed_delivery_is_sent_again(sqlite_house: House, at: str, visit: Arrive, screen: ViewportSize) -> None:
+    house, oscar = sqlite_house, visit("oscar", at, viewport=screen)
     house.change(destinations={"chat": Post(lambda _: Answer.REFUSED)})
     house.file()
     run_pass(house.ctx)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser.conftest import Arrive, Visitor
-from browser.looking import PHONE, left_nothing
+from browser.conftest import PHONE, Arrive, Visitor
+from browser.looking import left_nothing
 from playwright.sync_api import Locator, expect
 from support.builders import JUSTIFICATION
 from support.destinations import Siem, listening
