@@ -52,5 +52,5 @@ def page(request: Request) -> HTMLResponse:
 
 
 def install(app: FastAPI) -> None:
-    """Mount the files. Call it before the router is included, which takes every other path below `/desk`."""
-    app.mount("/desk/files", StaticFiles(directory=str(files("service.desk") / "files")), name="desk")
+    """Mount what `make evidence` makes of the files. Call it before the router, which takes all else below `/desk`."""
+    app.mount("/desk/files", StaticFiles(directory=str(files("service.desk") / "served")), name="desk")

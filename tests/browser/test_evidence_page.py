@@ -10,7 +10,7 @@ import evidence_page
 import pytest
 from browser.conftest import SCREENSHOTS
 from playwright.sync_api import Browser, Error, Page, expect
-from proof.in_node import PROOF
+from proof.in_node import EVIDENCE
 from support.ledger import SIGNER, executed
 from support.signed_ledger import FOUNDERS, Story, evidence_of
 from support.vectors.common import FOLDER
@@ -163,14 +163,14 @@ def test_the_page_can_ask_nobody_and_make_no_markup(browser: Browser) -> None:
 def test_chromium_finds_the_faults_that_the_vectors_say(browser: Browser) -> None:
     """Node.js and a browser do not have the same cryptography."""
     cases = [case for name in ("signatures", "recorded") for case in json.loads((FOLDER / f"{name}.json").read_text())]
-    script = evidence_page.bundle(PROOF / "sshsig.js")
+    script = evidence_page.bundle(EVIDENCE / "signatures.js")
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(_PAGE)  # a page of a file is a secure context, which WebCrypto needs
         found = page.evaluate(
             f"""async (cases) => {{
               {script}
-              const {{ unmet, verify }} = modules["files/proof/sshsig.js"];
+              const [{{ verify }}, {{ unmet }}] = [modules["files/proof/sshsig.js"], modules["evidence/demanded.js"]];
               const faults = ({{ signature, message, namespace, demands }}) =>
                 verify(signature, new TextEncoder().encode(message), namespace)
                   .then((signed) => unmet(signed, demands), (fault) => [fault.code]);

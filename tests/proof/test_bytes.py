@@ -99,7 +99,7 @@ def test_the_words_are_the_same_list(proofs: Proofs) -> None:
 
 def test_the_sentences_of_faults_are_those_of_the_verifier(proofs: Proofs) -> None:
     assert verifier.FAULTS.keys() >= {*faults.Fault}
-    assert proofs.call("fault", "FAULTS") == verifier.FAULTS
+    assert proofs.call("faults", "FAULTS") == verifier.FAULTS
 
 
 def _log(size: int) -> MemoryLog:

@@ -51,7 +51,9 @@ def test_signed_approvals_of_founders_proteges_are_good(proofs: Proofs) -> None:
 
 def test_the_page_says_what_only_the_verifier_checks(proofs: Proofs) -> None:
     assert set(proofs.call("rules", "ONLY_ELSEWHERE")) == ELSEWHERE | {"stale-sign-in"}
-    sentences = {**proofs.call("evidence", "SENTENCES"), **proofs.call("judge", "SENTENCES")}
+    parts = [proofs.call(module, "SENTENCES") for module in ("evidence", "export", "judge")]
+    sentences = {code: sentence for part in parts for code, sentence in part.items()}
+    assert len(sentences) == sum(map(len, parts))
     told = _names_under("Names of findings") - {"another-kind"} - ELSEWHERE
     of_notes = {"not-a-note", "not-a-checkpoint", "unknown-signer", "wrong-origin"}
     assert sentences.keys() | {*verifier.FAULTS} | of_notes == told

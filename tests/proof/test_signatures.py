@@ -26,6 +26,7 @@ from support.vectors.common import FOLDER
 
 from service import verifier
 from service.domain import statement
+from service.domain.canonical import canonical
 from service.domain.request import Verdict
 from service.signing import sshsig
 from service.signing.faults import BadSignature
@@ -51,7 +52,7 @@ def _faults(proofs: Proofs, case: dict[str, Any], signature: str) -> list[str]:
         signed = proofs.call("sshsig", "verify", signature, case["message"].encode(), case["namespace"])
     except Refused as refused:
         return [str(refused)]
-    return list(proofs.call("sshsig", "unmet", signed, case["demands"]))
+    return list(proofs.call("demanded", "unmet", signed, case["demands"]))
 
 
 def _faults_of_the_verifier(case: dict[str, Any], signature: str) -> list[str]:
@@ -241,9 +242,7 @@ def test_bytes_are_a_statement_if_their_vector_says_so(proofs: Proofs, case: dic
     data = case["statement"].encode()
     assert proofs.fault("statement", "readStatement", data, case["type"]) == case["fault"]
     if case["fault"] is None:
-        said = proofs.call("statement", "readStatement", data, case["type"])
-        del said["type"]
-        assert proofs.call("statement", "statementBytes", case["type"], said) == data
+        assert canonical(proofs.call("statement", "readStatement", data, case["type"])) == data
 
 
 @_named(_STATEMENTS["agreement"])
@@ -254,7 +253,7 @@ def test_a_statement_agrees_with_what_its_vector_says(proofs: Proofs, case: dict
         "head_at": case["expected"]["head_at"] and _microseconds(case["expected"]["head_at"]),
         "recorded_at": _microseconds(case["expected"]["recorded_at"]),
     }
-    assert proofs.call("statement", "disagreements", said, expected) == case["faults"]
+    assert proofs.call("demanded", "disagreements", said, expected) == case["faults"]
 
 
 def _microseconds(text: str) -> int:
@@ -300,9 +299,9 @@ def test_statements_are_those_of_the_service(
             person=person,
         ).bytes()
     except statement.NotAStatement:
-        assert proofs.fault("statement", "statementBytes", "decision", members) == "not-a-statement"
+        data = json.dumps({"type": "rootquorum-decision/1", **members}, sort_keys=True, separators=(",", ":"))
+        assert proofs.fault("statement", "readStatement", data.encode(), "decision") == "not-a-statement"
     else:
-        assert proofs.call("statement", "statementBytes", "decision", members) == expected
         assert proofs.call("statement", "readStatement", expected, "decision")["person"] == person
 
 

@@ -5,8 +5,10 @@
  */
 import { timeOf } from "../files/proof/event.js";
 import { check } from "../files/proof/evidence.js";
-import { Fault, FAULTS } from "../files/proof/fault.js";
+import { Fault } from "../files/proof/fault.js";
 import { parsePublicKey } from "../files/proof/keys.js";
+import { readExport } from "./export.js";
+import { FAULTS } from "./faults.js";
 import { holderOf } from "./roster.js";
 import { ONLY_ELSEWHERE, Replay } from "./rules.js";
 import { pastOfEvidence, pastOfLog, Signatures } from "./signatures.js";
@@ -22,7 +24,7 @@ const REST = "Clocks and results of executions, sign-ins of those who execute, l
   + `${ONLY_ELSEWHERE.join(", ")}. The sites of passkeys, and what authenticators have to say, are as the log says. `
   + "Nobody but the service knows who had which role.";
 
-/** A sentence for each finding of the rules. Those of signatures are in `fault.js`. */
+/** A sentence for each finding of the rules. Those of signatures are in `faults.js`. */
 export const SENTENCES = {
   "not-filed": "there is no proper filing",
   "filed-twice": "the request was filed before",
@@ -86,7 +88,7 @@ function keyOrNull(text) {
  */
 export async function examine(bytes, { signers = null, founders = null, ...known }) {
   const read = (text) => (text === null ? null : parseSigners(text));
-  return check(bytes, { ...known, signers: read(signers), founders: read(founders) }, judge);
+  return check(bytes, { ...known, signers: read(signers), founders: read(founders) }, { judge, readExport });
 }
 
 /**

@@ -1,11 +1,12 @@
 /** The page of `evidence.html`: opens a file, checks it, and shows the request and the checks. */
 import { fromHex } from "../files/proof/bytes.js";
 import { groups } from "../files/proof/digest.js";
-import { Fault, FAULTS } from "../files/proof/fault.js";
+import { Fault } from "../files/proof/fault.js";
 import { fingerprint } from "../files/proof/keys.js";
 import { parse } from "../files/proof/sshsig.js";
 import { words } from "../files/proof/words.js";
 import { effectOf, inWords, plain, utc, visible } from "../files/proof/briefing.js";
+import { FAULTS } from "./faults.js";
 import { examine, SENTENCES } from "./judge.js";
 
 const VERDICTS = {

@@ -4,9 +4,10 @@ import { isObject } from "../files/proof/event.js";
 import { Fault } from "../files/proof/fault.js";
 import { parsePublicKey } from "../files/proof/keys.js";
 import { isConsistent } from "../files/proof/merkle.js";
+import { disagreements, unmet } from "./demanded.js";
 import { holderOf, keyFault, LEAST_QUORUM, noFacts, rosterAt } from "./roster.js";
-import { unmet, verify } from "../files/proof/sshsig.js";
-import { disagreements, microsecondsOf, namespaceOf, readStatement } from "../files/proof/statement.js";
+import { verify } from "../files/proof/sshsig.js";
+import { microsecondsOf, namespaceOf, readStatement } from "../files/proof/statement.js";
 
 export const SECOND = 1_000_000;
 /** How far the clocks of a fleet may be apart, in microseconds. */

@@ -19,18 +19,6 @@ export function readText(bytes) {
   }
 }
 
-/** An export has an object on each line. Evidence has members that no event has, or is laid out over several lines. */
-export function isExport(text) {
-  const end = text.indexOf("\n");
-  try {
-    const first = end < 0 ? null : readJson(text.slice(0, end));
-    return isObject(first) && !("format" in first) && !("events" in first);
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    return text.slice(0, end).trim() !== "{" && end >= 0 && text.slice(end + 1).startsWith("{");
-  }
-}
-
 /** Read a document with just the members of its format. Throw a Fault (not-json, wrong-members, unknown-format). */
 export function readDocument(text) {
   const document = readJson(text);

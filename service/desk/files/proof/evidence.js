@@ -1,18 +1,18 @@
 /**
- * Checks the evidence of a request, or an export of the log (`docs/audit-log.md`), without trusting its service.
+ * Checks the evidence of a request (`docs/audit-log.md`), without trusting its service.
  *
- * This checks the head's signature, the tree, and that a document says what its events say. `judge.js` of
- * `evidence.html` holds the events against the rules too, and checks people's signatures. Only `verifier.py` checks
- * everything. Where both check the same, this is never content with what `verifier.py` finds fault with.
+ * This checks the head's signature, the tree, and that a document says what its events say. `export.js` and
+ * `judge.js` of `evidence.html` read exports too, hold the events against the rules, and check people's signatures.
+ * Only `verifier.py` checks everything. Where both check the same, this is never content with what `verifier.py` finds
+ * fault with.
  */
-import { base64, equal, fromBase64, hex, utf8 } from "./bytes.js";
-import { canonicalText, readCanonicalText, readJson } from "./canonical.js";
-import { FORMAT_2, isExport, readDocument, readEntry, readHeads, readText, retold } from "./document.js";
-import { isEvent, isObject, isOfSigning, isSigned } from "./event.js";
+import { base64, equal, fromBase64, utf8 } from "./bytes.js";
+import { canonicalText } from "./canonical.js";
+import { FORMAT_2, readDocument, readEntry, readHeads, readText, retold } from "./document.js";
+import { isObject, isOfSigning, isSigned } from "./event.js";
 import { Fault } from "./fault.js";
-import { leafHash, rootFromInclusion, Tree } from "./merkle.js";
+import { leafHash, rootFromInclusion } from "./merkle.js";
 import { openCheckpoint, parseHead, parseVerifierKey, unverifiedHead } from "./note.js";
-import { hasJust } from "./statement.js";
 
 /** What each check is about, in the order in which they are made. */
 export const TITLES = {
@@ -45,12 +45,7 @@ export const SENTENCES = {
   "foreign-event": "it is about something else",
   "out-of-order": "it stands in the wrong order",
   "left-out": "an event before it was left out",
-  "sequence-broken": "the numbers do not follow on each other",
-  "unfinished-line": "the last line has no end",
-  "trailing-garbage": "something stands behind the checkpoint",
   "missing-checkpoint": "there is no checkpoint at the end",
-  "wrong-size": "the head is of another number of events",
-  "wrong-root": "the head is of other events",
   "rewritten": "the log was another one when you kept your head",
   "cut": "the log is shorter than the head that you kept",
   "request-differs": "the request is not as its first event says",
@@ -61,24 +56,25 @@ export const SENTENCES = {
 };
 
 /**
- * Check evidence or an export, given as the bytes of its file.
+ * Check evidence, given as the bytes of its file.
  *
  * `known` is what the reader got from elsewhere: `keys` (texts of the log's keys) and `heads` (texts, `size:root`).
- * `judge` is that of `judge.js`, which reads more of `known`. If it is null, nothing is said of the rules and of
- * people's signatures. Throw a Fault (not-a-key, not-a-checkpoint) for what is no key or no head.
+ * `judge` is that of `judge.js`, which reads more of `known`. Without it nothing is said of the rules and of people's
+ * signatures. `readExport` is that of `export.js`. Without it the file is taken for evidence. Throw a Fault (not-a-key,
+ * not-a-checkpoint) for what is no key or no head.
  *
  * Return `{verdict, checks, head, requests}`. `verdict` is good, partly or bad. Each check is `{name, title, state,
  * why}`; `state` is good (verified here), bad, open (not verified, and why not) or none (nothing to verify); `why` is a
  * list of sentences. `head` is `{origin, size, root}` or null. Each request is `{id, filing, digest, status, events}`,
  * its events with `faults`, a list of codes. They are there to be shown even if the verdict is bad.
  */
-export async function check(bytes, known = {}, judge = null) {
+export async function check(bytes, known = {}, { judge = null, readExport = async () => false } = {}) {
   const keys = await Promise.all((known.keys ?? []).map(parseVerifierKey));
   const heads = await Promise.all((known.heads ?? []).map(parseHead));
   const checking = new Checking({ ...known, keys, heads }, judge);
   try {
     const text = readText(bytes);
-    await (isExport(text) ? checking.export(text) : checking.evidence(text));
+    if (!(await readExport(checking, text))) await checking.evidence(text);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     checking.find("whole", error.code, "the file");
@@ -86,14 +82,15 @@ export async function check(bytes, known = {}, judge = null) {
   return checking.result();
 }
 
+// `export.js` uses what is not private.
 class Checking {
-  #bad = Object.fromEntries(Object.keys(TITLES).map((name) => [name, []]));
+  bad = Object.fromEntries(Object.keys(TITLES).map((name) => [name, []]));
   #open = {};
   #isDone = false;
   #isJudged = false;
   #faults = new Map();
-  #events = [];
-  #head = null;
+  events = [];
+  head = null;
 
   constructor(known, judge) {
     this.known = known;
@@ -101,60 +98,36 @@ class Checking {
   }
 
   find(name, code, place, sentence = SENTENCES[code]) {
-    this.#bad[name].push(`${place}: ${sentence} (${code})`);
+    this.bad[name].push(`${place}: ${sentence} (${code})`);
   }
 
   async evidence(text) {
     const document = readDocument(text);
     const { events, signing, heads } = this.#entriesOf(document);
-    this.#events = events.map(({ event }) => event);
-    if (!(await this.#openHead(document.checkpoint))) return;
-    this.#compareKept(new Map([[this.#head.size, this.#head.root]]), false);
+    this.events = events.map(({ event }) => event);
+    if (!(await this.openHead(document.checkpoint))) return;
+    this.compareKept(new Map([[this.head.size, this.head.root]]), false);
     for (const each of [...events, ...signing]) await this.#include(each);
-    if (this.#events.length === 0 || this.#bad.tree.length > 0) return;
+    if (this.events.length === 0 || this.bad.tree.length > 0) return;
     this.#checkChain();
-    if (this.#events[0].event !== "request.filed") {
-      this.find("filing", "not-filed", placeOf(this.#events[0]), "the first event is no filing");
+    if (this.events[0].event !== "request.filed") {
+      this.find("filing", "not-filed", placeOf(this.events[0]), "the first event is no filing");
       return;
     }
     this.#compareTold(document);
     const ofKeys = signing.map(({ event }) => event);
-    const merged = [...ofKeys, ...this.#events].sort((one, other) => one.seq - other.seq);
-    await this.#judge({ isWhole: false, proofs: heads, events: merged });
-  }
-
-  async export(text) {
-    const lines = text.split("\n");
-    if (lines.pop() !== "") this.find("whole", "unfinished-line", "the end");
-    const end = lines.findIndex((line) => line.startsWith('{"checkpoint":'));
-    if (end < 0) throw new Fault("missing-checkpoint");
-    if (end < lines.length - 1) this.find("whole", "trailing-garbage", `line ${end + 2}`);
-    for (const [at, line] of lines.slice(0, end).entries()) this.#readLine(line, at + 1);
-    const last = readCanonicalText(lines[end]);
-    if (!hasJust(last, ["checkpoint"])) throw new Fault("not-an-event");
-    if (!(await this.#openHead(last.checkpoint))) return;
-    const wanted = new Set(this.#events.flatMap(sizesIn).concat(this.known.heads.map(({ size }) => size)));
-    const [tree, roots] = [new Tree(), new Map()];
-    for (const line of lines.slice(0, end)) {
-      await tree.append(await leafHash(utf8(line)));
-      if (wanted.has(tree.size)) roots.set(tree.size, await tree.root());
-    }
-    this.#compareKept(roots, true, tree.size);
-    if (tree.size !== this.#head.size) this.find("tree", "wrong-size", "the head");
-    else if (!equal(await tree.root(), this.#head.root)) this.find("tree", "wrong-root", "the head");
-    if (this.#bad.whole.length > 0 || this.#bad.tree.length > 0) return;
-    const hexRoots = new Map([...roots].map(([size, root]) => [size, hex(root)]));
-    await this.#judge({ isWhole: true, roots: hexRoots, events: this.#events });
+    const merged = [...ofKeys, ...this.events].sort((one, other) => one.seq - other.seq);
+    await this.judgeEvents({ isWhole: false, proofs: heads, events: merged });
   }
 
   result() {
     const checks = Object.entries(TITLES).map(([name, title]) => {
-      const why = this.#bad[name];
+      const why = this.bad[name];
       return { name, title, ...(why.length > 0 ? { state: "bad", why } : this.#stateOf(name)) };
     });
     const states = checks.filter(({ name }) => name !== "rest").map(({ state }) => state);
     const verdict = states.includes("bad") ? "bad" : states.includes("open") ? "partly" : "good";
-    const head = this.#head && { origin: this.#head.origin, size: this.#head.size, root: base64(this.#head.root) };
+    const head = this.head && { origin: this.head.origin, size: this.head.size, root: base64(this.head.root) };
     return { verdict, checks, head, requests: this.#requests() };
   }
 
@@ -180,7 +153,7 @@ class Checking {
       }
     }).filter((entry) => entry !== null);
     const events = read(document.events, "");
-    if (events.length === 0 || this.#bad.tree.length > 0) this.find("tree", "missing-event", "the events");
+    if (events.length === 0 || this.bad.tree.length > 0) this.find("tree", "missing-event", "the events");
     if (!Array.isArray(document.signing ?? [])) this.find("whole", "wrong-members", "signing");
     let last = 0;
     const signing = read(document.signing ?? [], " of signing").filter(({ event }) => {
@@ -192,23 +165,23 @@ class Checking {
     return { events, signing, heads: readHeads(document.heads ?? []) };
   }
 
-  async #openHead(note) {
+  async openHead(note) {
     try {
       if (this.known.keys.length > 0) {
-        this.#head = await openCheckpoint(note, this.known.keys);
+        this.head = await openCheckpoint(note, this.known.keys);
       } else {
-        this.#head = await unverifiedHead(note);
+        this.head = await unverifiedHead(note);
         this.#open.head = open("You gave no key of the log. Get it from a person, not from this file.");
       }
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      this.#bad.head.push(`${error.message} (${error.code})`);
+      this.bad.head.push(`${error.message} (${error.code})`);
       return false;
     }
     return true;
   }
 
-  #compareKept(roots, isWhole, size = Infinity) {
+  compareKept(roots, isWhole, size = Infinity) {
     for (const kept of this.known.heads) {
       const root = kept.size === 0 ? kept.root : roots.get(kept.size);
       if (root !== undefined && !equal(root, kept.root)) this.find("kept", "rewritten", `size ${kept.size}`);
@@ -222,8 +195,8 @@ class Checking {
   async #include({ event, leaf, inclusion }) {
     try {
       const proof = inclusion.map((each) => fromBase64(each, 32));
-      const root = await rootFromInclusion(event.seq - 1, this.#head.size, await leafHash(utf8(leaf)), proof);
-      if (equal(root, this.#head.root)) return;
+      const root = await rootFromInclusion(event.seq - 1, this.head.size, await leafHash(utf8(leaf)), proof);
+      if (equal(root, this.head.root)) return;
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
     }
@@ -233,42 +206,30 @@ class Checking {
   /** That these are one request's events in their order, and that none between them was left out. */
   #checkChain() {
     let before = null;
-    for (const event of this.#events) {
-      if (event.request_id !== this.#events[0].request_id) this.find("whole", "foreign-event", placeOf(event));
+    for (const event of this.events) {
+      if (event.request_id !== this.events[0].request_id) this.find("whole", "foreign-event", placeOf(event));
       if (before !== null && before >= event.seq) this.find("whole", "out-of-order", placeOf(event));
       if ("previous" in event && event.previous !== before) this.find("whole", "left-out", placeOf(event));
       before = event.seq;
     }
-    if (this.#events.some((event) => !("previous" in event))) {
+    if (this.events.some((event) => !("previous" in event))) {
       this.#open.whole = open("Some events are of a version that did not name the one before. Gaps do not show.");
     }
   }
 
   #compareTold(document) {
-    const hasSigned = this.#events.some((event) => event.event === "decision.recorded" && isSigned(event));
+    const hasSigned = this.events.some((event) => event.event === "decision.recorded" && isSigned(event));
     if (document.format !== FORMAT_2 && hasSigned) this.find("whole", "unknown-format", "the document");
-    for (const [name, told] of Object.entries(retold(this.#events, document.format))) {
+    for (const [name, told] of Object.entries(retold(this.events, document.format))) {
       if (canonicalText(told) !== canonicalText(document[name])) this.find("whole", `${name}-differs`, "the document");
     }
   }
 
-  #readLine(line, number) {
-    try {
-      const event = readCanonicalText(line);
-      if (!isEvent(event)) throw new Fault("not-an-event");
-      if (event.seq !== number) this.find("whole", "sequence-broken", `line ${number}`);
-      this.#events.push(event);
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      this.find("whole", error.code, `line ${number}`);
-    }
-  }
-
   /** Judge the events, which are the log's. `log` is as `judge.js` takes it. */
-  async #judge(log) {
+  async judgeEvents(log) {
     this.#isDone = true;
     if (this.judge === null) return;
-    const { findings, open } = await this.judge({ head: this.#head, known: this.known, ...log });
+    const { findings, open } = await this.judge({ head: this.head, known: this.known, ...log });
     for (const { check: name, code, sentence, event } of findings) {
       this.#faults.set(event, [...(this.#faults.get(event) ?? []), code]);
       this.find(name, code, placeOf(event), sentence);
@@ -279,7 +240,7 @@ class Checking {
 
   #requests() {
     const requests = new Map();
-    for (const event of this.#events.filter(({ request_id: id }) => id !== null)) {
+    for (const event of this.events.filter(({ request_id: id }) => id !== null)) {
       const { request_id: id, data } = event;
       const known = requests.get(id) ?? { id, filing: {}, digest: null, status: "pending", events: [] };
       if (event.event === "request.filed" && known.digest === null) {
@@ -296,13 +257,3 @@ class Checking {
 const open = (why) => ({ state: "open", why });
 
 const placeOf = ({ seq }) => `event ${seq}`;
-
-/** The sizes of the log that a statement names. */
-function sizesIn({ data }) {
-  try {
-    return typeof data.statement === "string" ? [readJson(data.statement).log.size] : [];
-  } catch (error) {
-    if (error instanceof Fault || error instanceof TypeError) return [];
-    throw error;
-  }
-}

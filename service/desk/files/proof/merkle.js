@@ -13,28 +13,6 @@ export const nodeHash = (left, right) => sha256(concat(NODE, left, right));
 /** Return the root over no leaf. */
 export const emptyRoot = () => sha256(new Uint8Array());
 
-/** A log's tree, of which only the roots of the perfect subtrees are kept, largest first. */
-export class Tree {
-  size = 0;
-  #perfect = [];
-
-  /** Append a leaf, given its hash. */
-  async append(leaf) {
-    let joined = leaf;
-    // Join equal subtrees, from the smallest. It works like carrying in binary addition.
-    for (let size = this.size; size % 2 === 1; size = half(size)) joined = await nodeHash(this.#perfect.pop(), joined);
-    this.#perfect.push(joined);
-    this.size += 1;
-  }
-
-  async root() {
-    if (this.size === 0) return emptyRoot();
-    let root = this.#perfect.at(-1);
-    for (const left of this.#perfect.slice(0, -1).reverse()) root = await nodeHash(left, root);
-    return root;
-  }
-}
-
 /**
  * Return the root that an inclusion proof leads to from the leaf's hash (section 2.1.3.2).
  *
@@ -82,6 +60,6 @@ async function climb(at, last, node, path) {
 }
 
 // Sizes have up to 53 bits, and the bitwise operators 32.
-const half = (number) => Math.floor(number / 2);
+export const half = (number) => Math.floor(number / 2);
 
 const areSizes = (...sizes) => sizes.every((size) => Number.isSafeInteger(size) && size >= 0);

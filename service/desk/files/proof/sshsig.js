@@ -19,7 +19,7 @@ const [BEGIN, END] = ["-----BEGIN SSH SIGNATURE-----\n", "-----END SSH SIGNATURE
 const LONGEST = 16 * 1024;
 
 // The flags of an authenticator (W3C Web Authentication, section 6.1).
-const [PRESENT, VERIFIED, COPYABLE, ATTESTED, EXTENDED] = [0x01, 0x04, 0x08 | 0x10, 0x40, 0x80];
+const [ATTESTED, EXTENDED] = [0x40, 0x80];
 
 /** Return what a key signs for this message (PROTOCOL.sshsig, section 3). For a passkey it is the challenge. */
 export async function toBeSigned(message, namespace) {
@@ -73,27 +73,6 @@ export async function verify(text, message, namespace) {
   if (!equal(said.namespace, utf8(namespace))) throw new Fault("another-namespace");
   if (!equal(said.hash, HASH)) throw new Fault("another-hash");
   return { key, assertion: await verifyWith(key, new Reader(signature), await toBeSigned(message, namespace)) };
-}
-
-/**
- * Return the faults of a good signature that does not prove what is demanded. OpenSSH asks for none of it.
- *
- * `demands` is `{rp_id, origins, user_verified, only_hardware, only_device_bound}`, as rules and vectors have it.
- */
-export function unmet({ key, assertion }, demands) {
-  const { only_hardware: onlyHardware, only_device_bound: onlyDeviceBound } = demands;
-  if (assertion === null) return onlyHardware || onlyDeviceBound ? ["not-hardware"] : [];
-  const { flags, site } = assertion;
-  const isOnSite = site === null
-    ? key.application.startsWith("ssh:")
-    : key.application === demands.rp_id && demands.origins.includes(site.origin) && !site.isFramed;
-  const faults = {
-    "not-touched": !(flags & PRESENT),
-    "not-verified": demands.user_verified && !(flags & VERIFIED),
-    "not-device-bound": onlyDeviceBound && Boolean(flags & COPYABLE),
-    "wrong-site": !isOnSite,
-  };
-  return Object.keys(faults).filter((fault) => faults[fault]);
 }
 
 const armored = (blob) => `${BEGIN}${base64(blob).replace(/.{1,70}/g, "$&\n")}${END}`;

@@ -1,12 +1,9 @@
 /** The statements that people sign: a decision, the registration of a key, the endorsement of another person's key. */
-import { utf8 } from "./bytes.js";
-import { canonicalText, readCanonical } from "./canonical.js";
+import { readCanonical } from "./canonical.js";
 import { Fault } from "./fault.js";
 
 const LARGEST_BYTES = 16 * 1024;
 const LONGEST_PERSON = 1024;
-const SECOND = 1_000_000;
-const SKEW = 30 * SECOND;
 const OWN = {
   decision: ["request_id", "digest", "decision", "person"],
   registration: ["person", "key"],
@@ -31,19 +28,6 @@ export const namespaceOf = (kind) => `${kind}@rootquorum`;
 /** Return a moment as statements have it: RFC 3339 in UTC, in whole seconds. */
 export const instant = (date) => `${date.toISOString().slice(0, 19)}Z`;
 
-/**
- * Return the bytes to sign: the canonical form of a statement.
- *
- * `members` has `service`, `log` (`{size, root}`, the root in hex), `at`, and of a decision `request_id`, `digest`,
- * `decision` and `person`, of a registration `person` and `key`, of an enrolment `endorser`, `person` and `key`.
- * Throw a Fault (not-a-statement) for any other member, or one in another form.
- */
-export function statementBytes(kind, members) {
-  const statement = { type: `rootquorum-${kind}/1`, ...members };
-  if (!isStatement(statement, kind)) throw new Fault("not-a-statement");
-  return utf8(canonicalText(statement));
-}
-
 /** Return the members of a statement that is its own canonical form. Throw a Fault (not-a-statement). */
 export function readStatement(bytes, kind) {
   try {
@@ -53,29 +37,6 @@ export function readStatement(bytes, kind) {
     if (!(error instanceof Fault)) throw error;
   }
   throw new Fault("not-a-statement");
-}
-
-/**
- * Return the faults of a decision's statement that says something else than expected.
- *
- * `expected` has `service`, `request_id`, `digest`, `decision`, `person`; `oldest_size`, the smallest size that was
- * not too old; `had_head`, whether the log had the head; and in microseconds since 1970 `recorded_at`, and `head_at`,
- * the time of the last event known to be in that head, or null.
- */
-export function disagreements(statement, expected) {
-  const at = microsecondsOf(statement.at);
-  const earliest = expected.head_at === null ? -Infinity : expected.head_at - (expected.head_at % SECOND) - SKEW;
-  const wrong = {
-    "another-service": statement.service !== expected.service,
-    "another-request": statement.request_id !== expected.request_id,
-    "another-digest": statement.digest !== expected.digest,
-    "another-decision": statement.decision !== expected.decision,
-    "another-person": statement.person !== expected.person,
-    "another-log": !expected.had_head,
-    "too-old": statement.log.size < expected.oldest_size,
-    "wrong-time": at > expected.recorded_at + SKEW || at < earliest,
-  };
-  return Object.keys(wrong).filter((fault) => wrong[fault]);
 }
 
 /** Return the microseconds since 1970 of a time in UTC, with six digits or none. NaN for one that no calendar has. */

@@ -1,0 +1,12 @@
+const ENCODER=new TextEncoder();
+const DECODER=new TextDecoder("utf-8",{fatal:true,ignoreBOM:true});
+export function utf8(text){if(!text.isWellFormed())throw new RangeError("a lone surrogate has no bytes");return ENCODER.encode(text)}
+export const textOf=(bytes)=>DECODER.decode(bytes);
+export function concat(...parts){const whole=new Uint8Array(parts.reduce((length,part)=>length+part.length,0));let at=0;for(const part of parts){whole.set(part,at);at+=part.length}return whole}
+export const equal=(one,other)=>one.length===other.length&&one.every((byte,at)=>byte===other[at]);
+export const hex=(bytes)=>Array.from(bytes,(byte)=>byte.toString(16).padStart(2,"0")).join("");
+export function fromHex(text){if(!/^([0-9a-f]{2})*$/.test(text))throw new RangeError("not lower-case hexadecimal");return Uint8Array.from(text.match(/../g)??[],(pair)=>parseInt(pair,16))}
+export function base64(bytes){let letters="";for(const byte of bytes)letters+=String.fromCharCode(byte);return btoa(letters)}
+export const base64url=(bytes)=>base64(bytes).replaceAll("+","-").replaceAll("/","_").replaceAll("=","");
+export function fromBase64(text,length=null){let bytes=null;try{bytes=lenientBase64(text)}catch{}if(bytes===null||base64(bytes)!==text||(length!==null&&bytes.length!==length)){throw new RangeError("not Base64 in its one form")}return bytes}
+export const lenientBase64=(text)=>Uint8Array.from(atob(text),(letter)=>letter.charCodeAt(0));

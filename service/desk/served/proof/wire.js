@@ -1,0 +1,5 @@
+import{concat,textOf}from"./bytes.js";
+import{Fault}from"./fault.js";
+export class Reader{#bytes;#at=0;constructor(bytes){this.#bytes=bytes}take(count){if(this.#bytes.length-this.#at<count)throw new Fault("malformed");this.#at+=count;return this.#bytes.slice(this.#at-count,this.#at)}byte(){return this.take(1)[0]}uint32(){return this.take(4).reduce((number,byte)=>number*256+byte,0)}string(){return this.take(this.uint32())}text(){const bytes=this.string();if(!bytes.every((byte)=>byte>=0x20&&byte<=0x7e))throw new Fault("malformed");return textOf(bytes)}positive(){const bytes=this.string();if(!isPositive(bytes))throw new Fault("malformed");return bytes[0]===0?bytes.slice(1):bytes}rest(){return this.take(this.#bytes.length-this.#at)}end(){if(this.#at<this.#bytes.length)throw new Fault("malformed")}}
+export const isPositive=(bytes)=>bytes.length>0&&bytes[0]<0x80&&(bytes[0]>0||(bytes.length>1&&bytes[1]>=0x80));
+export function string(bytes){const length=new Uint8Array(4);new DataView(length.buffer).setUint32(0,bytes.length);return concat(length,bytes)}

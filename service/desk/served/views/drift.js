@@ -1,0 +1,9 @@
+import{get,post}from"../api.js";
+import{el,field,fill,folded,form,notice,rows}from"../dom.js";
+import{blamable,sent}from"../forms.js";
+import{account,clock,grouped,written}from"../format.js";
+import{addressOf}from"../router.js";
+import{texts}from"../texts.js";
+const said=texts.drift;
+export default async function show(desk,{signal}){const{items}=await get("/v1/drift",{signal});return el("div",{},el("h1",{tabindex:"-1"},texts.nav.drift),el("p",{},said.lead),items.length===0?el("p",{class:"empty"},said.nothing):el("ul",{class:"cards"},items.map((each)=>card(desk,each))))}
+function card(desk,finding){const[acceptance,problem]=[el("div"),el("div")];const made=field(said.reason,{kind:"textarea",hint:said.reasonHint,required:true,maxlength:"2000"});const comment=blamable(made.box,made.input);fill(acceptance,folded(said.accept,el("p",{},said.acceptLead),form(()=>sent(desk,problem,{comment},async()=>{await post(`/v1/drift/${finding.id}/acceptance`,{comment:comment.input.value.trim()||undefined});fill(acceptance,notice("good",null,el("p",{},said.accepted)));desk.say(said.accepted)}),comment.box,el("div",{class:"actions"},el("button",{class:"primary"},said.acceptButton)))));return el("li",{class:"card"},el("h2",{},said.kind[finding.kind]),rows([texts.request.account,el("a",{href:addressOf(`/accounts/${finding.account.account_id}`)},account(finding.account))],[texts.request.key,finding.access_key_id&&grouped(finding.access_key_id,4)],[said.expected,written(finding.expected??said.absent)],[said.found,written(finding.found??said.absent)],[said.foundAt,clock(finding.found_at)]),acceptance,problem)}

@@ -1,0 +1,15 @@
+import{Refused,call,module}from"../api.js";
+import{button,el,fill,folded,notice,redraw}from"../dom.js";
+import{account,grouped}from"../format.js";
+import{live}from"../live.js";
+import{addressOf}from"../router.js";
+import{signInPanel}from"../sign-in.js";
+import{texts}from"../texts.js";
+import{facts}from"./facts.js";
+const said=texts.request;
+const deciding=()=>import("./deciding.js");
+const receiving=()=>import("./receiving.js");
+const panels={approve:async()=>(await deciding()).approving,reject:async()=>(await deciding()).rejecting,withdraw:async()=>(await deciding()).withdrawing,execute:async()=>(await receiving()).executing,confirm_receipt:async()=>(await receiving()).confirming};
+const PRIMARY=new Set(["approve","execute","confirm_receipt"]);
+const byWeight=(one,other)=>PRIMARY.has(other.action)-PRIMARY.has(one.action);
+export default async function show(desk,{params,signal}){const path=`/v1/requests/${encodeURIComponent(params.id)}`;const[heading,read,acts]=[el("h1",{tabindex:"-1"}),el("div"),el("section")];const news=el("div",{role:"status"});let shown=null;let isOpen=false;function draw(found){if(shown!==null&&shown.digest!==found.digest)throw new Refused(texts.deciding.changed);const isNews=shown!==null&&shown.status!==found.status;shown=found;fill(heading,texts.operation[found.operation]," · ",account(found.account),found.target&&[" · ",grouped(found.target,4)]);redraw(read,facts(found));if(!isOpen)drawActs();if(isNews)fill(news,notice("note",null,el("p",{},said.changed(texts.status[found.status]))))}function drawActs(){isOpen=false;const[may,mayNot]=[true,false].map((is)=>shown.actions.filter(({allowed})=>allowed===is));const offered=may.filter(({action})=>panels[action]);const tooOld=mayNot.find(({code})=>code==="sign_in_again");redraw(acts,el("h2",{},said.actions),tooOld&&notice("warning",texts.signIn.again,el("p",{},tooOld.reason),signInPanel(async()=>{if(await desk.isSamePerson())refresh()})),offered.length===0&&!tooOld&&el("p",{},said.nothing),el("div",{class:"actions"},offered.toSorted(byWeight).map(({action})=>button(said.action[action],()=>open(action),{class:PRIMARY.has(action)?"primary":""}))),mayNot.length>0&&folded(said.notAllowed,el("ul",{},mayNot.map(({action,reason})=>el("li",{},el("strong",{},`${said.action[action]}: `),reason)))))}async function open(action){fill(news);let make;try{make=await module(panels[action])}catch(error){return desk.failed(error)}isOpen=true;const panel=make(desk,shown,{done(body,text){isOpen=false;draw(body);fill(news,notice("good",null,el("p",{},text)));refresh();heading.focus({preventScroll:true});news.scrollIntoView({block:"center"})},changed:()=>refresh(),cancel(){drawActs();acts.querySelector("button")?.focus()}});fill(acts,panel);panel.querySelector("h2").focus()}const refresh=await live({signal,draw,failed:desk.failed,load:(etag)=>call("GET",path,{etag,signal})});return el("div",{},heading,read,news,acts,el("p",{},el("a",{href:addressOf(`/requests/${shown.id}/log`)},texts.log.link)))}
