@@ -19,7 +19,7 @@ GRANT UPDATE (revoked_at) ON api_tokens TO :"role";
 GRANT UPDATE (
     name, issuer, groups, seen_at, proved_at, votes_since, suspended_at, words, spelling, email, email_at
 ) ON people TO :"role";
-GRANT UPDATE (checked_at, keys, mfa_enabled) ON expectations TO :"role";
+GRANT UPDATE (checked_at, keys, mfa_enabled, email, salt) ON expectations TO :"role";
 GRANT UPDATE (closed_at, accepted_by) ON drifts TO :"role";
 GRANT DELETE ON deliveries TO :"role";
 GRANT UPDATE (disabled_at) ON destinations TO :"role";

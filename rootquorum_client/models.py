@@ -138,6 +138,7 @@ class RootCredentials:
     mfa_devices: tuple[str, ...] | None
     password_present: bool | None
     signing_certificates: tuple[Certificate, ...] | None
+    email: str | None
     document: Document = field(repr=False, compare=False)
 
 

@@ -1,8 +1,9 @@
 """Requests keep what only some filings say, in one column: that it is a drill, to begin with. There are new operations.
+Expectations have the root user's e-mail address, and a drift can be that it changed.
 
 Compatibility: the previous version runs on this schema and ignores the column. It computes another digest for a request
-that says such a thing, and refuses to act on it. It cannot read a request of a new operation. The way back is refused
-once there is either.
+that says such a thing, and refuses to act on it. It cannot read a request of a new operation, nor a drift of an
+address: it lists no drift while there is one. The way back is refused once there is any of these.
 """
 
 import sqlalchemy as sa
@@ -39,14 +40,25 @@ def _named(operations: tuple[str, ...]) -> str:
     return f"operation IN ({', '.join(map(repr, sorted(operations)))})"
 
 
-# CHECKs of requests: in 0013, and from now on.
+# CHECKs, by table and name: in 0013, and from now on.
 _CHECKS = {
-    "operation": (_named(_OPERATIONS), _named(_OPERATIONS + _NEW_OPERATIONS)),
-    "target": (
+    ("requests", "operation"): (_named(_OPERATIONS), _named(_OPERATIONS + _NEW_OPERATIONS)),
+    ("requests", "target"): (
         f"({_named(_ON_A_TARGET)}) = (target <> '')",
         f"({_named(_ON_A_TARGET + _NEW_ON_A_TARGET)}) = (target <> '')",
     ),
+    ("drifts", "kind"): (
+        "kind IN ('key_vanished', 'mfa_lost', 'status_changed', 'unexplained_key')",
+        "kind IN ('email_changed', 'key_vanished', 'mfa_lost', 'status_changed', 'unexplained_key')",
+    ),
+    ("drifts", "key"): (
+        "(access_key_id = '') = (kind = 'mfa_lost')",
+        "(access_key_id = '') = (kind IN ('email_changed', 'mfa_lost'))",
+    ),
 }
+# A status, and from now on also an address.
+_COLUMNS = ("expected", "found")
+_SHORT, _LONG = "VARCHAR(20)", "VARCHAR(64)"
 
 
 def upgrade() -> None:
@@ -55,8 +67,14 @@ def upgrade() -> None:
         f"BEGIN SELECT RAISE(ABORT, '{_WHY}'); END" if _is_sqlite() else f"EXECUTE FUNCTION rootquorum_refuse('{_WHY}')"
     )
     op.execute(f"CREATE TRIGGER requests_terms_once BEFORE UPDATE OF terms ON requests FOR EACH ROW {does}")
-    for name, (before, after) in _CHECKS.items():
-        _change_check(name, before, after)
+    for (table, name), (before, after) in _CHECKS.items():
+        _change_check(table, name, before, after)
+    _change_types(_SHORT, _LONG)
+    op.execute("ALTER TABLE expectations ADD COLUMN email VARCHAR(64)")
+    op.execute(
+        "ALTER TABLE expectations ADD COLUMN salt VARCHAR(32) "
+        "CONSTRAINT ck_expectations_salted CHECK (email IS NULL OR salt IS NOT NULL)"
+    )
     # The keys' events are proved with the whole log now, so nothing looks for them alone.
     op.drop_index("ix_audit_events_keys", "audit_events")
     op.execute("DELETE FROM supported_revisions WHERE revision NOT IN ('0013')")
@@ -70,8 +88,11 @@ def downgrade() -> None:
         "event IN ('person.suspended', 'signing_key.endorsed', 'signing_key.registered', 'signing_key.revoked')"
     )
     op.create_index("ix_audit_events_keys", "audit_events", ["seq"], sqlite_where=of_keys, postgresql_where=of_keys)
-    for name, (before, after) in _CHECKS.items():
-        _change_check(name, after, before)
+    op.drop_column("expectations", "salt")
+    op.drop_column("expectations", "email")
+    _change_types(_LONG, _SHORT)
+    for (table, name), (before, after) in _CHECKS.items():
+        _change_check(table, name, after, before)
     op.execute("DROP TRIGGER requests_terms_once" + ("" if _is_sqlite() else " ON requests"))
     op.drop_column("requests", "terms")
 
@@ -81,6 +102,9 @@ def _is_sqlite() -> bool:
 
 
 def _check_0013_can_hold_all() -> None:
+    of_address = sa.text("SELECT count(*) FROM drifts WHERE kind = 'email_changed'")
+    if number := op.get_bind().execute(of_address).scalar_one():
+        raise CommandError(f"{number} drifts are of an address. Drifts are kept; so there is no way back.")
     new = sa.text(f"SELECT count(*) FROM requests WHERE NOT ({_named(_OPERATIONS)}) OR terms IS NOT NULL")
     if number := op.get_bind().execute(new).scalar_one():
         raise CommandError(
@@ -89,27 +113,48 @@ def _check_0013_can_hold_all() -> None:
         )
 
 
-def _change_check(name: str, before: str, after: str) -> None:
-    """Replace a CHECK of requests that every row meets before and after.
-
-    SQLite has no statement for this. A table's definition may be edited in place if its rows stay valid: no copy, and
-    triggers and indexes stay (https://sqlite.org/lang_altertable.html, section 7).
-    """
+def _change_check(table: str, name: str, before: str, after: str) -> None:
+    """Replace a CHECK that every row meets before and after."""
     if before == after:
         return
-    if not _is_sqlite():
-        op.execute(f"ALTER TABLE requests DROP CONSTRAINT ck_requests_{name}")
-        op.execute(f"ALTER TABLE requests ADD CONSTRAINT ck_requests_{name} CHECK ({after})")
+    constraint = f"ck_{table}_{name}"
+    if _is_sqlite():
+        _edit(table, *(f"CONSTRAINT {constraint} CHECK ({check})" for check in (before, after)))
+    else:
+        op.execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}")
+        op.execute(f"ALTER TABLE {table} ADD CONSTRAINT {constraint} CHECK ({after})")
+
+
+def _change_types(before: str, after: str) -> None:
+    """Change the length of the columns of drifts that hold addresses from now on. No value is too long."""
+    if _is_sqlite():
+        for column in _COLUMNS:
+            _edit("drifts", *(f"{column} {length}" for length in (before, after)))
         return
+    # PostgreSQL changes no type of a column that a trigger names.
+    [trigger] = op.get_bind().scalars(
+        sa.text("SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'drifts_found_once'")
+    )
+    op.execute("DROP TRIGGER drifts_found_once ON drifts")
+    for column in _COLUMNS:
+        op.execute(f"ALTER TABLE drifts ALTER COLUMN {column} TYPE {after}")
+    op.execute(trigger)
+
+
+def _edit(table: str, stands: str, becomes: str) -> None:
+    """Edit a table's definition on SQLite, which has no statement for this.
+
+    It may be edited in place if its rows stay valid: no copy, and triggers and indexes stay
+    (https://sqlite.org/lang_altertable.html, section 7).
+    """
     tx = op.get_bind()
-    [sql] = tx.exec_driver_sql("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'requests'").scalars()
-    stands, becomes = (f"CONSTRAINT ck_requests_{name} CHECK ({check})" for check in (before, after))
+    [sql] = tx.exec_driver_sql("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).scalars()
     if sql.count(stands) != 1:
-        raise CommandError(f"the CHECK ck_requests_{name} of requests is not the one of revision 0013")
+        raise CommandError(f"the table {table} is not as its revision says: {stands}")
     schema_version = tx.exec_driver_sql("PRAGMA schema_version").scalar_one()
     tx.exec_driver_sql("PRAGMA writable_schema = ON")
     tx.exec_driver_sql(
-        "UPDATE sqlite_master SET sql = ? WHERE type = 'table' AND name = 'requests'", (sql.replace(stands, becomes),)
+        "UPDATE sqlite_master SET sql = ? WHERE type = 'table' AND name = ?", (sql.replace(stands, becomes), table)
     )
     # Every connection reads the new definition.
     tx.exec_driver_sql(f"PRAGMA schema_version = {schema_version + 1}")

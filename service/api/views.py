@@ -217,6 +217,7 @@ def _expectation(expectation: Expectation) -> out.ExpectationOut:
             for key, expected in sorted(expectation.keys.items())
         ],
         mfa_enabled=expectation.mfa_enabled,
+        email=expectation.email,
     )
 
 

@@ -23,6 +23,11 @@ class NoRoots:
         """Raise Unavailable: there is no call."""
         _refuse()
 
+    def email(self, account: Account) -> str | None:
+        """Raise Unavailable."""
+        del account
+        _refuse()
+
     def sign_in(self, account: Account, plan: Plan) -> AbstractContextManager[RootSession]:
         """Raise Unavailable."""
         del account, plan

@@ -26,7 +26,7 @@ from service.domain.outcome import InDoubt, Refused, ResultCode, of_aws
 # shown, as they quote ARNs and input. Sources: botocore's service model for declared codes, AWS documentation for
 # common ones.
 DENIED = "AWS denied the call, often by a service control policy."
-_ACCESS_DENIED = "AccessDenied"
+ACCESS_DENIED = "AccessDenied"
 # AWS's code is the same for every kind of policy. The policies of IAM do not limit a root user (IAM user guide).
 _ROOT_DENIED = (
     "The root user itself was denied: look for a service control policy that denies root, or for the policy of a VPC "
@@ -38,7 +38,7 @@ GONE = "NoSuchEntity"
 _SENTENCES = {
     "403": DENIED,  # the answer to a HEAD has no code
     "AWSOrganizationsNotInUse": "The account is in no organization.",
-    _ACCESS_DENIED: DENIED,
+    ACCESS_DENIED: DENIED,
     "ConcurrentModification": "Somebody else was changing the credentials at the same moment.",
     "ConditionalRequestConflict": "Somebody else was writing the same object at the same moment.",
     "Disabled": "The key in AWS KMS is disabled.",
@@ -219,7 +219,7 @@ def asked(
     except Exception as error:  # noqa: BLE001
         # The AWS edge: on an answer from something else, botocore's parsers may raise anything.
         said, exactly = explain(error)
-        if is_root and isinstance(error, ClientError) and code_of(error) == _ACCESS_DENIED:
+        if is_root and isinstance(error, ClientError) and code_of(error) == ACCESS_DENIED:
             exactly = f"{exactly} {_ROOT_DENIED}"
         named = error.operation_name if isinstance(error, ClientError) else call
         cause = f"{what} {named}: {exactly}" if named else f"{what} {exactly}"

@@ -28,6 +28,7 @@ from service.aws.answers import (
 )
 from service.aws.calls import LONGEST_CALL, ONCE, REPEATABLE
 from service.aws.errors import GONE, asked, certain_no, refused_or_in_doubt, request_id
+from service.aws.primary_email import primary_email
 from service.aws.signer import REGION, UNREAD, AssumedRoot, Signer, about_account, proved_signer
 from service.aws.sources import Source
 from service.domain.account import AccessKey, Account, Part, RootCredentials, SigningCertificate, SourceKind
@@ -93,7 +94,17 @@ class AwsRoots:
                 own_key_id=None if plan.source is SourceKind.ASSUME_ROOT else reader.key_id,
                 is_listed=reader.is_long_term,
                 held_key_id=lambda: self._held_key_id(account),
+                email=lambda: self.email(account),
             )
+
+    def email(self, account: Account) -> str | None:
+        """Return the root user's e-mail address. It is read as the organization, not as root.
+
+        Return None if AWS does not tell it of this account, or denies it. Raise Unavailable.
+        """
+        if not account.has_readable_email:
+            return None
+        return primary_email(self._organizations[str(account.organization)].source, account)
 
     def _source(self, account: Account, kind: SourceKind) -> Source | AssumedRoot:
         if kind is SourceKind.PROFILE:
@@ -123,12 +134,14 @@ class AwsRootSession:
         own_key_id: str | None,
         is_listed: bool,
         held_key_id: Callable[[], str | None],
+        email: Callable[[], str | None],
     ) -> None:
         self._iam = iam
         self._acting = acting
         self._about = about
         self._now = now
         self._held_key_id = held_key_id
+        self._email = email
         self._own_key_id = own_key_id
         self._listed_key_id = own_key_id if is_listed else None
         self.signer_key_id = signer_key_id
@@ -157,6 +170,7 @@ class AwsRootSession:
             signing_certificates=(
                 self._certificates() if Part.SIGNING_CERTIFICATES in parts and certificates is not False else None
             ),
+            email=self._known_email() if Part.EMAIL in parts else None,
         )
 
     def observe_twice(self, now: datetime, *parts: Part) -> RootCredentials:
@@ -288,6 +302,14 @@ class AwsRootSession:
                 return False
             time(member(answer, "LoginProfile"), "CreateDate")
             return True
+
+    def _known_email(self) -> str | None:
+        """Return the address; None if it cannot be read now. The credentials can be judged without it."""
+        try:
+            return self._email()
+        except Unavailable as failure:
+            logger.warning("%s", failure.exact)
+            return None
 
     def _mfa_devices(self) -> tuple[str, ...]:
         with self._asked("ListMFADevices"):

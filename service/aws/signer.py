@@ -74,6 +74,9 @@ class Signer:
     def organizations(self, config: Config = REPEATABLE) -> "OrganizationsClient":
         return self._client("organizations", config)  # type: ignore[no-any-return]
 
+    def account(self) -> Any:
+        return self._client("account")
+
     def kms(self) -> "KMSClient":
         return self._client("kms")  # type: ignore[no-any-return]
 
@@ -93,12 +96,12 @@ class AssumedRoot:
     """`sts:AssumeRoot` with a profile of the management account, or of the delegated administrator for IAM."""
 
     def __init__(self, source: Source, region: str) -> None:
-        self._source = source
+        self.source = source
         self._region = region
 
     @property
     def name(self) -> str:
-        return f"AssumeRoot with {self._source.name}"
+        return f"AssumeRoot with {self.source.name}"
 
     def signer(self, account: Account, task: str) -> Signer:
         """Open a session as the member account's root, for one task policy. Raise Unavailable.
@@ -106,7 +109,7 @@ class AssumedRoot:
         It uses the regional endpoint: the global one has no AssumeRoot (API reference).
         """
         with asked(UNREAD, "AssumeRoot", about=about_account(account, self)), ExitStack() as stack:
-            manager = Signer.of(self._source, self._region)
+            manager = Signer.of(self.source, self._region)
             sts = stack.enter_context(closing(manager.sts()))
             given = member(
                 sts.assume_root(
@@ -122,7 +125,7 @@ class AssumedRoot:
                 text(given, "SessionToken", OPAQUE),
                 None,
             )
-        return Signer(self._source, manager.session, credential, REGION[account.partition])
+        return Signer(self.source, manager.session, credential, REGION[account.partition])
 
 
 def about_account(account: Account, source: Source | AssumedRoot) -> str:

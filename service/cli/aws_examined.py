@@ -14,6 +14,12 @@ from service.workflow.context import Context
 Examined = tuple[str, str | None, str, bool]
 
 
+_NO_EMAIL = (
+    "its profile may not read root e-mail addresses, so drift checks do not notice when one changes. "
+    "Allow account:GetPrimaryEmail, and enable trusted access for AWS Account Management"
+)
+
+
 def examined(settings: Settings, context: Context) -> Iterator[Examined]:
     """Read the profiles, then ask each organization."""
     for profile in _profiles(settings):
@@ -51,6 +57,7 @@ def _organization(context: Context, name: str, *, is_listed: bool) -> Iterator[E
             yield f"organization {name}", reading.fault, needed(reading), False
     if listing is None or listing[1] is None:  # otherwise its profile may be at fault, which was said
         yield _central_root_access(context, name)
+        yield from _emails(context, name)
 
 
 def _listing(context: Context, name: str) -> Examined:
@@ -72,6 +79,24 @@ def _central_root_access(context: Context, name: str) -> Examined:
         return _well(f"{subject}: central root access is on")
     fault = f"Its central root access is off: {NEEDED_FEATURE} is not enabled."
     return subject, fault, "Rootquorum does not switch it on. Somebody has to, in the management account.", False
+
+
+def _emails(context: Context, name: str) -> Iterator[Examined]:
+    """Try whether drift checks can read a root user's e-mail address. One account tells for all."""
+    subject = f"organization {name}"
+    accounts = (each for each in context.accounts.at_hand() if each.organization == name and each.has_readable_email)
+    account = next((each for each in accounts if each.state == "ACTIVE"), None)
+    if account is None:
+        return
+    try:
+        email = context.roots.email(account)
+    except ServiceError as error:
+        yield subject, error.exact, "Drift checks cannot tell whether a root user's e-mail address changes.", False
+        return
+    if email is None:
+        yield f"{subject}: {_NO_EMAIL}", None, "", True
+    else:
+        yield _well(f"{subject}: drift checks read root e-mail addresses")
 
 
 def _well(subject: str) -> Examined:

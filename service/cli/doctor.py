@@ -290,6 +290,7 @@ def _unknown(context: Context, account: Account, seen: RootCredentials) -> Itera
             DriftKind.KEY_VANISHED: f"The root key {key}, {expected} in the database, is gone from AWS.",
             DriftKind.STATUS_CHANGED: f"The root key {key} is {found} in AWS, and {expected} in the database.",
             DriftKind.MFA_LOST: "Its root user had MFA, and no longer has it.",
+            DriftKind.EMAIL_CHANGED: "Its root user has another e-mail address than in the database.",
         }[difference.kind]
         advice = "Unless a request is being executed on it now, somebody must investigate."
         yield Remark(f"account {account.account_id} ({account.name})", fault, advice)

@@ -91,6 +91,8 @@ def _columns(expectation: Expectation) -> dict[str, object]:
         "checked_at": expectation.checked_at,
         "keys": canonical(keys).decode(),
         "mfa_enabled": expectation.mfa_enabled,
+        "salt": expectation.salt or None,
+        "email": expectation.email,
     }
 
 
@@ -99,7 +101,9 @@ def _one(row: RowMapping | None) -> Expectation | None:
         return None
     keys = {key: ExpectedKey(status, Origin(origin)) for key, (status, origin) in json.loads(row["keys"]).items()}
     return Expectation(
-        account_id=row["account_id"], checked_at=row["checked_at"], keys=keys, mfa_enabled=row["mfa_enabled"]
+        **{name: row[name] for name in ("account_id", "checked_at", "mfa_enabled", "email")},
+        keys=keys,
+        salt=row["salt"] or "",
     )
 
 

@@ -293,6 +293,9 @@ expectations = Table(
     # Id → [status, origin], in RFC 8785 form.
     Column("keys", Text, nullable=False),
     Column("mfa_enabled", Boolean, nullable=False),
+    # The root user's address, NULL until it could be read, and the random text that hides it in the log.
+    Column("email", String(64)),
+    Column("salt", String(32), CheckConstraint("email IS NULL OR salt IS NOT NULL", name="salted")),
     CheckConstraint("length(account_id) = 12", name="account"),
 )
 
@@ -302,15 +305,16 @@ drifts = Table(
     Column("id", String(36), primary_key=True),
     Column("account_id", String(12), ForeignKey("expectations.account_id"), nullable=False),
     Column("kind", String(20), nullable=False),
-    # Empty for MFA, for the unique index below.
+    # Empty for MFA and the address, for the unique index below.
     Column("access_key_id", String(128), nullable=False),
-    Column("expected", String(20)),
-    Column("found", String(20)),
+    # Statuses, or addresses.
+    Column("expected", String(64)),
+    Column("found", String(64)),
     Column("found_at", UtcDateTime, nullable=False),
     Column("closed_at", UtcDateTime),
     Column("accepted_by", String(255)),
     CheckConstraint(one_of("kind", DriftKind), name="kind"),
-    CheckConstraint("(access_key_id = '') = (kind = 'mfa_lost')", name="key"),
+    CheckConstraint("(access_key_id = '') = (kind IN ('email_changed', 'mfa_lost'))", name="key"),
     CheckConstraint("accepted_by IS NULL OR closed_at IS NOT NULL", name="accepted"),
     # One open finding per difference.
     Index(

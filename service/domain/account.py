@@ -43,6 +43,7 @@ class Part(StrEnum):
     PASSWORD = "password"  # noqa: S105  # the name of a part
     MFA_DEVICES = "mfa_devices"
     SIGNING_CERTIFICATES = "signing_certificates"
+    EMAIL = "email"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,14 @@ class Account:
     @property
     def root_arn(self) -> str:
         return f"arn:{self.partition}:iam::{self.account_id}:root"
+
+    @property
+    def has_readable_email(self) -> bool:
+        """Return whether AWS can tell the root user's e-mail address: it tells that of member accounts only.
+
+        Source: botocore's model of GetPrimaryEmail.
+        """
+        return self.organization is not None and not self.is_management and self.partition is Partition.AWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +139,8 @@ class RootCredentials:
     """The credentials of an account's root user at `observed_at`. None means that AWS did not say, or was not asked.
 
     `signer_key_id` is the id of the root access key that the service holds and signs with. It is None if the service
-    uses sts:AssumeRoot only. `mfa_devices` are serial numbers.
+    uses sts:AssumeRoot only. `mfa_devices` are serial numbers. `email` is the address with which root signs in to the
+    console; it is None also where the service may not read it.
     """
 
     observed_at: datetime
@@ -141,6 +151,7 @@ class RootCredentials:
     signing_certificates_present: bool | None = None
     mfa_devices: tuple[str, ...] | None = None
     signing_certificates: tuple[SigningCertificate, ...] | None = None
+    email: str | None = None
 
     @property
     def statuses(self) -> dict[str, str]:
@@ -161,9 +172,10 @@ class RootCredentials:
     def document(self) -> Document:
         """Return the JSON form that is hashed and stored.
 
-        It omits devices and certificates that were not read. So requests filed before these fields keep their digest.
+        It omits devices, certificates and an address that were not read. So requests filed before these fields keep
+        their digest.
         """
-        listed: dict[str, Json] = {}
+        listed: dict[str, Json] = {} if self.email is None else {"email": self.email}
         if self.mfa_devices is not None:
             listed["mfa_devices"] = list(self.mfa_devices)
         if self.signing_certificates is not None:

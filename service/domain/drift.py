@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from service.domain.account import ACTIVE, INACTIVE
-from service.domain.canonical import Document
+from service.domain.account import ACTIVE, INACTIVE, RootCredentials
+from service.domain.canonical import Document, Json, sha256
 from service.domain.errors import Code, Conflict, NotFound
 from service.domain.operation import OperationName
 from service.domain.request import OperationRequest, Status
@@ -27,6 +27,7 @@ class DriftKind(StrEnum):
     KEY_VANISHED = "key_vanished"
     STATUS_CHANGED = "status_changed"
     MFA_LOST = "mfa_lost"
+    EMAIL_CHANGED = "email_changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,24 @@ class ExpectedKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What an account's root user should have. `checked_at` is the start of the last drift check."""
+    """What an account's root user should have. `checked_at` is the start of the last drift check.
+
+    `email` is None until a drift check could read it. `salt` is random text that hides addresses in the log; it is
+    empty for an expectation of an earlier version, which knew no address.
+    """
 
     account_id: str
     checked_at: datetime
     keys: Mapping[str, ExpectedKey]
     mfa_enabled: bool
+    email: str | None = None
+    salt: str = ""
 
     @property
     def document(self) -> Document:
-        return {
+        """Return what the log has of it: of the address only the hash, and nothing if it is not known."""
+        known: dict[str, Json] = {} if self.email is None else {"email": hidden(self.email, self.salt)}
+        return known | {
             "account_id": self.account_id,
             "keys": {key: {"status": known.status, "origin": known.origin.value} for key, known in self.keys.items()},
             "mfa_enabled": self.mfa_enabled,
@@ -55,16 +64,43 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a drift check found in the account; it began at `at`. Keys are id → status."""
+    """What a drift check found in the account; it began at `at`. Keys are id → status. None is not known."""
 
     at: datetime
     keys: Mapping[str, str]
     mfa_enabled: bool | None
+    email: str | None = None
+
+    @classmethod
+    def of(cls, observed: RootCredentials, at: datetime) -> "Seen":
+        return cls(at=at, keys=observed.statuses, mfa_enabled=observed.mfa_enabled, email=observed.email)
+
+    def tells(self, kind: "DriftKind") -> bool:
+        """Return whether a difference of this kind would show. An answer that is missing resolves no finding."""
+        match kind:
+            case DriftKind.MFA_LOST:
+                return self.mfa_enabled is not None
+            case DriftKind.EMAIL_CHANGED:
+                return self.email is not None
+            case _:
+                return True
+
+
+def hidden(email: str, salt: str) -> str:
+    """Return the hex SHA-256 that stands for an address in the log.
+
+    An address is easy to guess, so a hash of it alone would confirm a guess. Without the account's secret `salt`
+    nobody can try; with it, an auditor can check what the log says. Equal addresses have equal hashes in one account.
+    """
+    return sha256({"email": email, "salt": salt})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """One difference. `access_key_id` is None for MFA. `expected` and `found` are statuses; None means absent."""
+    """One difference. `access_key_id` is None for MFA and for the address.
+
+    `expected` and `found` are statuses; None means absent. For `email_changed` they are addresses.
+    """
 
     account_id: str
     kind: DriftKind
@@ -72,14 +108,17 @@ class Drift:
     expected: str | None
     found: str | None
 
-    @property
-    def document(self) -> Document:
+    def document(self, salt: str) -> Document:
+        """Return what the log has of it. An address is hidden with its account's `salt`."""
+        expected, found = self.expected, self.found
+        if self.kind is DriftKind.EMAIL_CHANGED:
+            expected, found = (None if email is None else hidden(email, salt) for email in (expected, found))
         return {
             "account_id": self.account_id,
             "kind": self.kind.value,
             "access_key_id": self.access_key_id,
-            "expected": self.expected,
-            "found": self.found,
+            "expected": expected,
+            "found": found,
         }
 
 
@@ -93,9 +132,8 @@ class DriftFinding:
     closed_at: datetime | None
     accepted_by: str | None
 
-    @property
-    def document(self) -> Document:
-        return {"id": self.id} | dict(self.drift.document)
+    def document(self, salt: str) -> Document:
+        return {"id": self.id} | dict(self.drift.document(salt))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +167,28 @@ def effects(request: OperationRequest) -> tuple[Effect, ...]:
     return made + tuple(Effect(at, key, status) for at, key, status in times if at is not None)
 
 
-def adopt(account_id: str, seen: Seen, done: Iterable[Effect]) -> Expectation:
+def adopt(account_id: str, seen: Seen, done: Iterable[Effect], salt: str) -> Expectation:
     """Start the expectation: the first drift check accepts whatever it finds."""
     made = {effect.access_key_id for effect in done if effect.is_creation}
     keys = {
         key: ExpectedKey(status, Origin.CREATED if key in made else Origin.ADOPTED) for key, status in seen.keys.items()
     }
-    return Expectation(account_id=account_id, checked_at=seen.at, keys=keys, mfa_enabled=bool(seen.mfa_enabled))
+    return Expectation(
+        account_id=account_id,
+        checked_at=seen.at,
+        keys=keys,
+        mfa_enabled=bool(seen.mfa_enabled),
+        salt=salt,
+        email=seen.email,
+    )
 
 
-def expect(before: Expectation, done: Iterable[Effect], seen: Seen) -> Expectation:
-    """Return `before`, updated by the effects of requests since. MFA that was switched on is accepted."""
+def expect(before: Expectation, done: Iterable[Effect], seen: Seen, salt: str) -> Expectation:
+    """Return `before`, updated by the effects of requests since.
+
+    MFA that was switched on is accepted, and so is the first address that can be read. `salt` is for an expectation
+    that has none.
+    """
     keys, mfa_enabled = dict(before.keys), before.mfa_enabled
     for effect in sorted(done, key=lambda effect: effect.at):
         if effect.access_key_id is None:
@@ -152,11 +201,14 @@ def expect(before: Expectation, done: Iterable[Effect], seen: Seen) -> Expectati
             # A request on an unexplained key does not explain the key.
             keys[effect.access_key_id] = replace(keys[effect.access_key_id], status=effect.status)
     mfa_enabled = mfa_enabled or bool(seen.mfa_enabled)
-    return replace(before, checked_at=seen.at, keys=keys, mfa_enabled=mfa_enabled)
+    email = seen.email if before.email is None else before.email
+    return replace(
+        before, checked_at=seen.at, keys=keys, mfa_enabled=mfa_enabled, email=email, salt=before.salt or salt
+    )
 
 
 def differences(expectation: Expectation, seen: Seen) -> tuple[Drift, ...]:
-    """Return all differences from the expectation. An unknown MFA state is not one."""
+    """Return all differences from the expectation. What is not known is not one."""
     account_id, found = expectation.account_id, []
     for key in sorted(seen.keys.keys() | expectation.keys.keys()):
         expected = expectation.keys[key].status if key in expectation.keys else None
@@ -174,11 +226,22 @@ def differences(expectation: Expectation, seen: Seen) -> tuple[Drift, ...]:
             account_id=account_id, kind=DriftKind.MFA_LOST, access_key_id=None, expected="enabled", found="disabled"
         )
         found.append(lost)
+    if None not in (expectation.email, seen.email) and seen.email != expectation.email:
+        changed = Drift(
+            account_id=account_id,
+            kind=DriftKind.EMAIL_CHANGED,
+            access_key_id=None,
+            expected=expectation.email,
+            found=seen.email,
+        )
+        found.append(changed)
     return tuple(found)
 
 
 def accept(expectation: Expectation, drift: Drift) -> Expectation:
     """Return the expectation with what was found, which somebody has looked into and accepted."""
+    if drift.kind is DriftKind.EMAIL_CHANGED:
+        return replace(expectation, email=drift.found)
     if drift.access_key_id is None:
         return replace(expectation, mfa_enabled=False)
     keys = dict(expectation.keys)

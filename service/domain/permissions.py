@@ -108,6 +108,11 @@ def check_may_see_drift(actor: Actor, account_id: str | None) -> None:
     _check_role(actor, TO_SEE_DRIFT, on=account_id)
 
 
+def may_see_email(actor: Actor, account_id: str) -> bool:
+    """Return whether the actor may see the root user's e-mail address: whoever has a role for people there."""
+    return actor.has(Role.REQUESTER, *SEE_ALL, on=account_id)
+
+
 def check_may_look_for_drift(actor: Actor, account_id: str) -> None:
     _check_role(actor, TO_CHECK_DRIFT, on=account_id)
 

@@ -31,6 +31,7 @@ _MANAGER_POLICY = {
             "organizations:ListOrganizationalUnitsForParent",
             "organizations:ListRoots",
             "organizations:ListTagsForResource",
+            "account:GetPrimaryEmail",
         ],
         "Resource": "*",
     },
@@ -77,8 +78,8 @@ class Accounts:
         """Return the accounts that a call concerns: the signer's, if known, AssumeRoot's target, and the tagged one."""
         signer = self.keyring.account_of(incoming.access_key_id)
         target = find_target(incoming) if incoming.action == "AssumeRoot" else None
-        tagged = incoming.parameters.get("ResourceId") if incoming.action == "ListTagsForResource" else None
-        return frozenset(filter(None, (signer, target, tagged)))
+        about = {"ListTagsForResource": "ResourceId", "GetPrimaryEmail": "AccountId"}.get(incoming.action, "")
+        return frozenset(filter(None, (signer, target, incoming.parameters.get(about))))
 
     def perform(self, incoming: Incoming) -> Response:
         """Authenticate, authorize and perform a request.
@@ -93,18 +94,19 @@ class Accounts:
         account.mark_used(signer.access_key_id, incoming.service or "", incoming.region or "")
         self._authorize(incoming, signer, account)
         if incoming.service == "organizations":
-            return self._perform_organizations(incoming, signer)
+            return self._answered(incoming, self.organization.list_page(incoming, signer, self.page_size))
+        if incoming.service == "account":
+            return self._answered(incoming, self.organization.emails.answer(incoming, signer))
         if incoming.service == "sts":
             return self._perform_sts(incoming, signer, account)
         asked = incoming.action == "ListOrganizationsFeatures"
         features = self.organization.enabled_features(signer) if asked else {}
         return perform_iam(incoming, account, signer, features, self.page_size)
 
-    def _perform_organizations(self, incoming: Incoming, signer: Signer) -> Response:
-        page = self.organization.list_page(incoming, signer, self.page_size)
-        if page is None:
+    def _answered(self, incoming: Incoming, answer: Mapping[str, object] | None) -> Response:
+        if answer is None:
             raise unknown_action(incoming.action)
-        return json_answer(page)
+        return json_answer(answer)
 
     def _perform_sts(self, incoming: Incoming, signer: Signer, account: Account) -> Response:
         if incoming.action == "GetCallerIdentity":
@@ -140,7 +142,7 @@ class Accounts:
     def _resource(self, incoming: Incoming, signer: Signer, account: Account) -> str:
         """Return the resource's ARN: of the named user, the key's owner, AssumeRoot's target, else the signer."""
         prefix = f"arn:{self.partition.name}:iam::"
-        if incoming.service == "organizations":
+        if incoming.service in ("account", "organizations"):
             return "*"
         if incoming.action == "AssumeRoot":
             return f"{prefix}{target_account(incoming)}:root"

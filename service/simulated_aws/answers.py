@@ -1,6 +1,7 @@
 """What the simulated AWS sends back, in the caller's protocol.
 
-IAM and STS use the Query protocol, in XML; AWS Organizations uses JSON 1.1, with other names for some errors.
+IAM and STS use the Query protocol, in XML. AWS Organizations and the account service use JSON, with other names for
+some errors.
 """
 
 from __future__ import annotations
@@ -31,6 +32,20 @@ _JSON_ERRORS = {
 }
 
 
+# The account service's names and statuses, from its model. Authentication errors are not in the model either.
+_REST_ERRORS = {
+    "AccessDenied": ("AccessDeniedException", 403),
+    "ExpiredToken": ("ExpiredTokenException", 403),
+    "InvalidClientTokenId": ("UnrecognizedClientException", 403),
+    "MissingAuthenticationToken": ("MissingAuthenticationTokenException", 403),
+    "SignatureDoesNotMatch": ("InvalidSignatureException", 403),
+    "InvalidAction": ("UnknownOperationException", 404),
+    "ServiceFailure": ("InternalServerException", 500),
+    "Throttling": ("TooManyRequestsException", 429),
+}
+_NAMES = {"account": _REST_ERRORS, "organizations": _JSON_ERRORS}
+
+
 class AwsError(Exception):
     """An error answer of AWS, under the name that IAM and STS use."""
 
@@ -40,10 +55,10 @@ class AwsError(Exception):
         self.message = message
         self.status = status
 
-    def translated(self, *, into_json: bool) -> AwsError:
-        """Return the same error, under its name in JSON services if `into_json`."""
-        code, status = _JSON_ERRORS.get(self.code, (self.code, self.status))
-        return AwsError(code, self.message, status) if into_json else self
+    def translated(self, service: str | None) -> AwsError:
+        """Return the same error under its name in this service, unchanged for IAM and STS."""
+        code, status = _NAMES.get(service or "", {}).get(self.code, (self.code, self.status))
+        return AwsError(code, self.message, status)
 
 
 def error_answer(error: AwsError, *, as_json: bool) -> Response:
@@ -67,6 +82,6 @@ def error_answer(error: AwsError, *, as_json: bool) -> Response:
 
 
 def json_answer(result: Mapping[str, Any], status: int = 200) -> Response:
-    """Build a JSON 1.1 response. Times are seconds since 1970."""
+    """Build a JSON response. Times are seconds since 1970."""
     headers = {"x-amzn-RequestId": str(uuid.uuid4())}
     return Response(json.dumps(result), status=status, headers=headers, content_type=_JSON)

@@ -19,14 +19,17 @@ class Delay:
 
 @dataclass(frozen=True)
 class Throttle:
-    """No effect; HTTP 400: `Throttling` from IAM and STS, `TooManyRequestsException` from Organizations."""
+    """No effect; HTTP 400: `Throttling` from IAM and STS, `TooManyRequestsException` from Organizations.
+
+    From the account service that is HTTP 429.
+    """
 
 
 @dataclass(frozen=True)
 class ServerError:
     """No effect; a 5xx: 500 is `ServiceFailure`, anything else `ServiceUnavailable`.
 
-    Organizations calls the first `ServiceException`.
+    Organizations calls the first `ServiceException`, and the account service `InternalServerException`.
     """
 
     status: int = 500
@@ -76,7 +79,7 @@ Fault = (
 Hook = Callable[[], None]
 
 
-def fault_error(fault: Throttle | ServerError | ServerErrorAfter | Refuse, *, as_json: bool) -> AwsError:
+def fault_error(fault: Throttle | ServerError | ServerErrorAfter | Refuse, service: str | None) -> AwsError:
     """Build the service's answer for this fault."""
     match fault:
         case Throttle():
@@ -87,7 +90,7 @@ def fault_error(fault: Throttle | ServerError | ServerErrorAfter | Refuse, *, as
             internal = status == HTTPStatus.INTERNAL_SERVER_ERROR
             code = "ServiceFailure" if internal else "ServiceUnavailable"
             error = AwsError(code, "A simulated fault of the service.", status)
-    return error.translated(into_json=as_json)
+    return error.translated(service)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import Any
 from service.simulated_aws.answers import AwsError
 from service.simulated_aws.keys import Signer
 from service.simulated_aws.partition import Partition
+from service.simulated_aws.primary_email import PrimaryEmails
 from service.simulated_aws.root import Account
 from service.simulated_aws.sessions import Grant
 from service.simulated_aws.wire import Incoming
@@ -52,6 +53,7 @@ class Organization:
         self.units: dict[str, _Unit] = {}
         self.parents = dict.fromkeys(accounts, _ROOT_ID)
         self.tags: dict[str, dict[str, str]] = {account_id: {} for account_id in accounts}
+        self.emails = PrimaryEmails(accounts, management_account, self._administrators)
 
     @property
     def root_id(self) -> str:
@@ -161,7 +163,7 @@ class Organization:
         return {
             "Id": account_id,
             "Arn": self._arn("account", account_id),
-            "Email": f"account-{account_id}@example.com",
+            "Email": self.emails.of(account_id),
             "Name": account.name,
             # Status, the older field, has no CLOSED; it says SUSPENDED instead (API reference of CloseAccount).
             "Status": "SUSPENDED" if account.state == "CLOSED" else account.state,

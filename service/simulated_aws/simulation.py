@@ -52,8 +52,8 @@ class SimulatedAws(State):
 
     `management_account`, if given, makes all accounts an organization; `delegated_administrator` is a member
     of it. Each of the two has an IAM user who may call sts:AssumeRoot into the members,
-    iam:ListOrganizationsFeatures, organizations:ListAccounts, and the lists of units and tags. They need not be among
-    `account_ids`; if they are not, their root users have no key.
+    iam:ListOrganizationsFeatures, organizations:ListAccounts, the lists of units and tags, and account:GetPrimaryEmail.
+    They need not be among `account_ids`; if they are not, their root users have no key.
 
     `names` are the accounts' names in the organization; the default is `account-` and four digits. In the
     `partition` `aws-us-gov`, root users have keys but no password and no MFA device; in `aws-cn` there are no root
@@ -146,9 +146,9 @@ class SimulatedAws(State):
     def fault(self, action: str, fault: Fault, *, times: int = 1, account_id: str | None = None) -> None:
         """Inject a fault into the next `times` calls of an action, by any account or only by one.
 
-        A call belongs to the account that signed it. AssumeRoot also belongs to its target, and ListTagsForResource
-        to the account whose tags they are, so a fault for either the managing account or that one applies. A call
-        meets one fault, the one that was added first.
+        A call belongs to the account that signed it. AssumeRoot also belongs to its target, ListTagsForResource to the
+        account whose tags they are, and GetPrimaryEmail to the one whose address it is; so a fault for either the
+        managing account or that one applies. A call meets one fault, the one that was added first.
         """
         self._plan.add_fault(action, fault, times, account_id)
 
@@ -215,8 +215,8 @@ class SimulatedAws(State):
             with self._lock:
                 return self._accounts.perform(incoming)
         except AwsError as error:
-            return error_answer(error.translated(into_json=incoming.is_json), as_json=incoming.is_json)
+            return error_answer(error.translated(incoming.json_service), as_json=incoming.is_json)
 
 
 def _fault_answer(fault: Throttle | ServerError | ServerErrorAfter | Refuse, incoming: Incoming) -> Response:
-    return error_answer(fault_error(fault, as_json=incoming.is_json), as_json=incoming.is_json)
+    return error_answer(fault_error(fault, incoming.json_service), as_json=incoming.is_json)

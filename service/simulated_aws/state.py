@@ -77,7 +77,17 @@ class State:
             certificates = self._accounts.by_id[account_id].root.signing_certificates
             return {certificate.id: certificate.status for certificate in certificates.values()}
 
+    def email(self, account_id: str) -> str:
+        """Return the address with which root signs in to the console."""
+        with self._lock:
+            return self._accounts.organization.emails.of(account_id)
+
     # --- changes by somebody else ---
+
+    def set_email(self, account_id: str, email: str) -> None:
+        """Change root's e-mail address, as its holder can in the console."""
+        with self._lock:
+            self._accounts.organization.emails.set(account_id, email)
 
     def create_root_key(self, account_id: str) -> Credential:
         with self._lock:

@@ -1,7 +1,8 @@
 """Parsing of signed requests, and verification of their signatures.
 
 IAM and STS use the Query protocol: a form-encoded POST with an Action. AWS Organizations uses JSON 1.1: the
-header X-Amz-Target names the action. All are signed with Signature Version 4.
+header X-Amz-Target names the action. The account service uses REST with JSON: the path names the action. All are signed
+with Signature Version 4.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from moto.utilities.utils import get_partition
 from service.simulated_aws.answers import AwsError
 from service.simulated_aws.partition import Partition
 
-SIMULATED_SERVICES = frozenset({"iam", "organizations", "sts"})
+SIMULATED_SERVICES = frozenset({"account", "iam", "organizations", "sts"})
+# In botocore's model, each path is the action with a small first letter.
+_PATHS = {"/getPrimaryEmail": "GetPrimaryEmail"}
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>\w+)/\d{8}/(?P<region>[\w-]+)/(?P<service>[\w-]+)/aws4_request, ?"
     r"SignedHeaders=(?P<headers>[\w;-]+), ?Signature=(?P<signature>[0-9a-f]{64})",
@@ -44,6 +47,11 @@ class Incoming:
     signature: str | None
 
     @property
+    def json_service(self) -> str | None:
+        """Return the service that is called in JSON; None in the Query protocol."""
+        return (self.service or "organizations") if self.is_json else None
+
+    @property
     def session_token(self) -> str | None:
         return self.request.headers.get("X-Amz-Security-Token")
 
@@ -52,7 +60,8 @@ def read(request: Request) -> Incoming:
     """Parse a request. Never raise: what cannot be read is None or empty."""
     body = request.get_data(cache=True, parse_form_data=False)
     form = {name: value for name, value in request.form.items() if name not in ("Action", "Version")}
-    target = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+    named = _PATHS.get(request.path) if request.method == "POST" else None
+    target = named or request.headers.get("X-Amz-Target", "").rpartition(".")[2]
     action = request.form.get("Action") or target or f"{request.method} {request.path}"
     match = _AUTHORIZATION.fullmatch(request.headers.get("Authorization", ""))
     found = match.groupdict() if match else {}
@@ -91,7 +100,7 @@ def check_addressed_here(incoming: Incoming, partition: Partition) -> None:
     if incoming.service is None or incoming.region is None:
         raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
     if incoming.service not in SIMULATED_SERVICES:
-        message = f"The simulated AWS has IAM, STS and Organizations only; {incoming.service} is not there."
+        message = f"The simulated AWS has IAM, STS, Organizations and Account only; {incoming.service} is not there."
         raise AwsError("AccessDenied", message, 403)
     if get_partition(incoming.region) != partition.name:
         message = f"Credential should be scoped to a valid region. (Only the partition {partition.name} is simulated.)"

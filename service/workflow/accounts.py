@@ -74,7 +74,7 @@ def _check(ctx: Context, account: Account, source: SourceKind, features: Feature
         return SourceCheck(account=account, source=source, fault=fault, features=enabled, refused=refused)
     try:
         with ctx.roots.sign_in(account, Plan(source)) as root:
-            observed = root.observe(ctx.now(), Part.SUMMARY)
+            observed = root.observe(ctx.now(), Part.SUMMARY, Part.EMAIL)
     except ServiceError as error:
         return SourceCheck(account=account, source=source, fault=error.cause, features=enabled, refused=refused)
     if OperationName.CREATE_ACCESS_KEY not in refused:

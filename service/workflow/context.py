@@ -55,6 +55,9 @@ class Roots(Protocol):
     def call_budget(self) -> timedelta:
         """Return the longest time from an execution's claim to its last call, with all timeouts and retries."""
 
+    def email(self, account: Account) -> str | None:
+        """Return the root user's e-mail address; None if the service may not read it. Raise Unavailable."""
+
     def sign_in(self, account: Account, plan: Plan) -> AbstractContextManager[RootSession]:
         """Start a session. Raise Unavailable if AWS is unreachable, or the credential is not this account's root."""
 

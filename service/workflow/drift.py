@@ -1,5 +1,6 @@
 """Drift checks: read the account, then record new and resolved findings and the new expectation in one transaction."""
 
+import secrets
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -34,6 +35,9 @@ from service.workflow.tell import tell
 
 # A key that AWS never lets the worker delete must not prevent drift checks.
 _LONGEST_WAIT = timedelta(days=1)
+_SALT_BYTES = 16
+# What is only compared is not hidden.
+_UNUSED_SALT = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,7 @@ def check_drift(ctx: Context, account: Account, actor: Actor = WORKER) -> DriftC
     """
     began = ctx.now()
     with ctx.roots.sign_in(account, plan(account)) as root:
-        observed = root.observe(began, Part.SUMMARY)
-    seen = Seen(at=began, keys=observed.statuses, mfa_enabled=observed.mfa_enabled)
+        seen = Seen.of(root.observe(began, Part.SUMMARY, Part.EMAIL), began)
     try:
         with ctx.begin() as tx:
             return _judge(ctx, tx, account.account_id, seen, actor)
@@ -81,13 +84,16 @@ def _judge(ctx: Context, tx: Tx, account_id: str, seen: Seen, actor: Actor) -> D
     if any(request.was_touched_between(seen.at - delay, now + delay) for request in acted_on):
         raise account_changing()
     done = [effect for request in acted_on for effect in effects(request) if since is None or effect.at > since]
-    expectation = adopt(account_id, seen, done) if before is None else expect(before, done, seen)
+    salt = secrets.token_hex(_SALT_BYTES)
+    expectation = adopt(account_id, seen, done, salt) if before is None else expect(before, done, seen, salt)
     events = []
     if before is None:
         expectations.add(tx, expectation)
-        events.append(Event(ACCOUNT_ADOPTED, expectation.document))
     else:
         expectations.save(tx, expectation)
+    if before is None or (before.email is None and expectation.email is not None):
+        # The log has what is expected from the first check on, and of the address since it could first be read.
+        events.append(Event(ACCOUNT_ADOPTED, expectation.document))
     events += _write_down(ctx, tx, expectation, seen)
     for event in events:
         tell(ctx, tx, event, actor=actor, at=now)
@@ -101,7 +107,7 @@ def unknown_to_database(ctx: Context, account_id: str, observed: RootCredentials
     For use after restoring a backup. It writes nothing, and operations in progress show as differences. Without an
     earlier drift check, the state at the last filing is expected. Raise Unavailable.
     """
-    seen = Seen(at=ctx.now(), keys=observed.statuses, mfa_enabled=observed.mfa_enabled)
+    seen = Seen.of(observed, ctx.now())
     with read(ctx.engine) as tx:
         before = expectations.get(tx, account_id)
         if before is None:
@@ -109,11 +115,11 @@ def unknown_to_database(ctx: Context, account_id: str, observed: RootCredentials
             if not newest:
                 return None
             then = newest[0].filing.observed
-            before = adopt(account_id, Seen(at=then.observed_at, keys=then.statuses, mfa_enabled=then.mfa_enabled), ())
+            before = adopt(account_id, Seen.of(then, then.observed_at), (), _UNUSED_SALT)
         since = before.checked_at - ctx.policy.consistency_delay
         acted_on = requests.acted_on(tx, account_id, since)
     done = [effect for request in acted_on for effect in effects(request) if effect.at > since]
-    return differences(expect(before, done, seen), seen)
+    return differences(expect(before, done, seen, _UNUSED_SALT), seen)
 
 
 def _is_recent(before: Expectation | None, seen: Seen) -> bool:
@@ -130,14 +136,14 @@ def _write_down(ctx: Context, tx: Tx, expectation: Expectation, seen: Seen) -> l
     }
     found = {(drift.kind, drift.access_key_id, drift.found): drift for drift in differences(expectation, seen)}
     for what, finding in known.items():
-        if what not in found:
+        if what not in found and seen.tells(finding.drift.kind):
             expectations.close(tx, finding.id, now)
-            events.append(Event(DRIFT_RESOLVED, finding.document))
+            events.append(Event(DRIFT_RESOLVED, finding.document(expectation.salt)))
     for what, drift in found.items():
         if what not in known:
             finding = DriftFinding(id=ctx.new_id(), drift=drift, found_at=now, closed_at=None, accepted_by=None)
             expectations.add_finding(tx, finding)
-            events.append(Event(DRIFT_FOUND, finding.document))
+            events.append(Event(DRIFT_FOUND, finding.document(expectation.salt)))
     return events
 
 
@@ -172,6 +178,6 @@ def accept_drift(ctx: Context, actor: Actor, finding_id: str, comment: str) -> D
             raise finding_closed()
         expectations.save(tx, accept(expectation, finding.drift))
         expectations.close(tx, finding_id, now, accepted_by=actor.subject)
-        event = Event(DRIFT_ACCEPTED, {**finding.document, "comment": comment})
+        event = Event(DRIFT_ACCEPTED, {**finding.document(expectation.salt), "comment": comment})
         tell(ctx, tx, event, actor=actor, at=now)
     return replace(finding, closed_at=now, accepted_by=actor.subject)

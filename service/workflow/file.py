@@ -111,7 +111,9 @@ def _prepared(ctx: Context, actor: Actor, draft: Draft) -> OperationRequest | No
         return None
     # Nothing is done now, so nothing that could do it signs in.
     with ctx.roots.sign_in(account, Plan(planned.source)) as root:
-        observed = root.observe(ctx.now(), *(set(Part) - {Part.SIGNER}), *draft.operation.kind.reads)
+        # The filing is in the log in clear, so it has no address that it does not need.
+        parts = set(Part) - {Part.SIGNER, Part.EMAIL} | set(draft.operation.kind.reads)
+        observed = root.observe(ctx.now(), *parts)
     check_can_run(draft.operation, observed, accept_lockout=draft.accept_lockout)
     check_root_mfa(policy, draft.operation, observed)
     filing = replace(

@@ -13,7 +13,7 @@ from service.domain.demands import SignedApprovals
 from service.domain.directory import Directory
 from service.domain.drift import Expectation
 from service.domain.errors import Code, NotFound, no_such_account
-from service.domain.permissions import SEE_ALL, Action, actions, check_may_see, is_awaited
+from service.domain.permissions import SEE_ALL, Action, actions, check_may_see, is_awaited, may_see_email
 from service.domain.policy import Policy
 from service.domain.request import OperationRequest
 from service.domain.selection import Awaiting, Cursor, Listed, Reader, Selection
@@ -162,15 +162,25 @@ def known_account(ctx: Context, account_id: str) -> Account:
 
 
 @retried
-def account_and_expectation(ctx: Context, account_id: str) -> tuple[Account, Expectation | None]:
-    """Return an account, and what the service expects its root user to have. Raise NotFound, Unavailable."""
+def account_and_expectation(ctx: Context, actor: Actor, account_id: str) -> tuple[Account, Expectation | None]:
+    """Return an account, and what the service expects its root user to have. Raise NotFound, Unavailable.
+
+    The address is there only for whoever may see it.
+    """
     account = known_account(ctx, account_id)
     with read(ctx.engine) as tx:
-        return account, expectations.get(tx, account_id)
+        found = expectations.get(tx, account_id)
+    if found is None or may_see_email(actor, account_id):
+        return account, found
+    return account, replace(found, email=None)
 
 
-def root_credentials(ctx: Context, account_id: str) -> tuple[Account, RootCredentials]:
-    """Read the live state from AWS. Raise NotFound, Conflict if no source can read it, Unavailable."""
+def root_credentials(ctx: Context, actor: Actor, account_id: str) -> tuple[Account, RootCredentials]:
+    """Read the live state from AWS, with the address only for whoever may see it.
+
+    Raise NotFound, Conflict if no source can read it, Unavailable.
+    """
     account = known_account(ctx, account_id)
+    parts = set(Part) if may_see_email(actor, account_id) else set(Part) - {Part.EMAIL}
     with ctx.roots.sign_in(account, plan(account)) as root:
-        return account, root.observe(ctx.now(), *Part)
+        return account, root.observe(ctx.now(), *parts)

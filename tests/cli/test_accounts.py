@@ -17,6 +17,7 @@ READING = {
     "AssumeRoot",
     "GetAccountSummary",
     "GetCallerIdentity",
+    "GetPrimaryEmail",
     "ListAccessKeys",
     "ListAccounts",
     "ListOrganizationsFeatures",
@@ -219,6 +220,21 @@ def test_doctor_sees_a_key_that_signs_in_the_place_of_a_program(folder: Path, aw
 def test_doctor_says_that_central_root_access_is_on(folder: Path, aws: SimulatedAws) -> None:
     assert "ok     organization main: central root access is on\n" in run(folder, "doctor").stdout
     assert {call.action for call in aws.calls} <= READING
+
+
+def test_doctor_tries_whether_drift_checks_can_read_root_addresses(folder: Path, aws: SimulatedAws) -> None:
+    assert "ok     organization main: drift checks read root e-mail addresses\n" in run(folder, "doctor").stdout
+    aws.fault("GetPrimaryEmail", Refuse("AccessDenied"), times=99)
+    done = run(folder, "doctor")
+    assert done.returncode == 0
+    assert "warn   organization main: its profile may not read root e-mail addresses" in done.stdout
+    assert "Allow account:GetPrimaryEmail, and enable trusted access" in done.stdout
+    aws.reset_faults()
+    aws.fault("GetPrimaryEmail", Refuse("ResourceNotFoundException", 404), times=99)
+    done = run(folder, "doctor")
+    assert done.returncode == 1
+    assert "fault  organization main: account" in done.stdout
+    assert "Drift checks cannot tell whether a root user's e-mail address changes." in done.stdout
 
 
 @pytest.mark.parametrize("how", ["none", "the other one", "no trusted access", "no all features"])

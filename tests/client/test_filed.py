@@ -56,7 +56,9 @@ def _of(name: OperationName) -> Filing:
     """Return a filing of this operation, with all that can be read of an account."""
     target = None if KINDS[name].target is None else "AKIATARGET0000000000"
     certificates = (SigningCertificate("CERTIFICATE0000000000000", "Active"),)
-    seen = replace(observed(), mfa_devices=("arn:aws:iam::1:mfa/x",), signing_certificates=certificates)
+    seen = replace(
+        observed(), mfa_devices=("arn:aws:iam::1:mfa/x",), signing_certificates=certificates, email="a@b.example"
+    )
     return filing(operation=Operation(name, target), observed=seen)
 
 

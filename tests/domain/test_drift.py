@@ -1,5 +1,6 @@
 """What is expected of an account, and what differs from it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from service.domain.drift import (
     differences,
     effects,
     expect,
+    hidden,
 )
 from service.domain.operation import Operation, OperationName
 from service.domain.outcome import CreatedKey, Done, Refused, ResultCode, Secret
@@ -26,16 +28,17 @@ from service.domain.request import OperationRequest, Result
 
 OLD, NEW = "AKIAOLD0000000000000", "AKIANEW0000000000000"
 HOUR = timedelta(hours=1)
+SALT, OURS, THEIRS = "5a17", "aws+prod@example.com", "aws+prod@examp1e.com"
 DONE = Done(signer_key_id=OLD, aws_request_id=None)
 
 
-def seen(*, mfa: bool | None = True, **keys: str) -> Seen:
-    return Seen(at=NOON + HOUR, keys=keys, mfa_enabled=mfa)
+def seen(*, mfa: bool | None = True, email: str | None = None, **keys: str) -> Seen:
+    return Seen(at=NOON + HOUR, keys=keys, mfa_enabled=mfa, email=email)
 
 
-def expected(*, mfa: bool = True, **keys: str) -> Expectation:
+def expected(*, mfa: bool = True, email: str | None = None, **keys: str) -> Expectation:
     known = {key: ExpectedKey(status, Origin.ADOPTED) for key, status in keys.items()}
-    return Expectation(account_id=ACCOUNT, checked_at=NOON, keys=known, mfa_enabled=mfa)
+    return Expectation(account_id=ACCOUNT, checked_at=NOON, keys=known, mfa_enabled=mfa, email=email, salt=SALT)
 
 
 def statuses(expectation: Expectation) -> dict[str, str]:
@@ -65,6 +68,12 @@ def created() -> OperationRequest:
         (expected(mfa=False), seen(mfa=False), []),
         (expected(mfa=False), seen(mfa=True), []),
         (expected(), seen(mfa=None), []),
+        (expected(email=OURS), seen(email=OURS), []),
+        (expected(email=OURS), seen(email=THEIRS), [DriftKind.EMAIL_CHANGED]),
+        (expected(email=OURS), seen(email=OURS.title()), [DriftKind.EMAIL_CHANGED]),
+        (expected(email=OURS), seen(mfa=False, email=THEIRS), [DriftKind.MFA_LOST, DriftKind.EMAIL_CHANGED]),
+        (expected(email=OURS), seen(), []),
+        (expected(), seen(email=OURS), []),
     ],
 )
 def test_every_difference_is_one_drift(before: Expectation, now: Seen, kinds: list[DriftKind]) -> None:
@@ -76,9 +85,23 @@ def test_every_difference_is_one_drift(before: Expectation, now: Seen, kinds: li
     assert differences(after, now) == ()
 
 
+def test_the_log_has_an_address_only_as_a_hash_that_no_guess_confirms() -> None:
+    (drift,) = differences(expected(email=OURS), seen(email=THEIRS))
+    said = drift.document(SALT)
+    assert (said["expected"], said["found"]) == (hidden(OURS, SALT), hidden(THEIRS, SALT))
+    assert expected(email=OURS).document["email"] == hidden(OURS, SALT) != hidden(OURS, "another")
+
+
+def test_the_first_address_that_can_be_read_is_expected_and_its_salt_stays() -> None:
+    after = expect(expected(), [], seen(email=OURS), "another")
+    assert (after.email, after.salt) == (OURS, SALT)
+    assert expect(replace(after, salt=""), [], seen(email=THEIRS), "another").salt == "another"
+    assert expect(after, [], seen(email=THEIRS), "another").email == OURS
+
+
 def test_what_is_there_at_the_first_look_is_adopted_unless_a_request_made_it() -> None:
     done = [Effect(NOON, "B", "Active", is_creation=True), Effect(NOON, "A", "Active")]
-    adopted = adopt(ACCOUNT, seen(A="Active", B="Active"), done)
+    adopted = adopt(ACCOUNT, seen(A="Active", B="Active"), done, SALT)
     assert {key: known.origin for key, known in adopted.keys.items()} == {"A": "adopted", "B": "created"}
 
 
@@ -115,7 +138,7 @@ def test_the_expectation_moves_by_what_was_done_since_in_its_order() -> None:
         Effect(NOON + HOUR, "D", "Inactive"),  # about a key that nobody explains, which does not explain it
         Effect(NOON + HOUR, None, None),
     ]
-    after = expect(expected(A="Active", B="Active"), done, seen(mfa=False))
+    after = expect(expected(A="Active", B="Active"), done, seen(mfa=False), "another")
     assert statuses(after) == {"A": "Active", "C": "Active"}
     assert after.keys["C"].origin is Origin.CREATED
     assert (after.mfa_enabled, after.checked_at) == (False, NOON + HOUR)

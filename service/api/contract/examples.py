@@ -186,6 +186,7 @@ _EXPECTED = Expectation(
     checked_at=_LATER.observed_at,
     keys={_OLD_KEY: ExpectedKey(INACTIVE, Origin.ADOPTED), _NEW_KEY: ExpectedKey(ACTIVE, Origin.CREATED)},
     mfa_enabled=True,
+    email="aws-production@example.com",
 )
 _FINDING = DriftFinding(
     id="b1f0a9c4-0c3d-4a52-9a77-2f6b8d1e5c30",

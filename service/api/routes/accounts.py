@@ -64,11 +64,12 @@ def get_accounts(ctx: Ctx, _actor: SignedIn) -> list[outputs.ConfiguredAccountOu
         said=[no_such_account(), _NO_LIST],
     ),
 )
-def get_account(ctx: Ctx, _actor: SignedIn, account_id: inputs.AccountId) -> outputs.AccountDetailOut:
+def get_account(ctx: Ctx, actor: SignedIn, account_id: inputs.AccountId) -> outputs.AccountDetailOut:
     """Return the operations that are possible in the account, with their source, or the reason why not; what a request
-    for each needs; and the expected state of its root user. AWS is not queried. For every signed-in caller.
+    for each needs; and the expected state of its root user. AWS is not queried. For every signed-in caller; `email` is
+    null without a role for this account.
     """
-    return account_detail_out(*account_and_expectation(ctx, account_id), partial(ctx.policy_for, account_id))
+    return account_detail_out(*account_and_expectation(ctx, actor, account_id), partial(ctx.policy_for, account_id))
 
 
 @router.get(
@@ -91,8 +92,9 @@ def get_root_credentials(
     ctx: Ctx, actor: SignedIn, waiting: Waiting, account_id: inputs.AccountId
 ) -> outputs.AccountCredentialsOut:
     """Read the live state from AWS: access keys with status, age and last use; password, MFA devices and signing
-    certificates. Nothing is changed. For every signed-in caller.
+    certificates; the e-mail address of a member account. Nothing is changed. For every signed-in caller; `email` is
+    null without a role for this account.
     """
     with waiting.one("read", actor.subject):
-        account, observed = root_credentials(ctx, account_id)
+        account, observed = root_credentials(ctx, actor, account_id)
     return outputs.AccountCredentialsOut(account=account_out(account), root_credentials=credentials_out(observed))

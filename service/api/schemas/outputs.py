@@ -71,6 +71,9 @@ class ExpectationOut(BaseModel):
     checked_at: datetime = Field(description="When that drift check began.")
     keys: list[ExpectedKeyOut]
     mfa_enabled: bool
+    email: str | None = Field(
+        description="The root user's e-mail address; null if it could not be read yet, or the caller may not see it."
+    )
 
 
 class AccountDetailOut(ConfiguredAccountOut):
@@ -84,9 +87,9 @@ class FindingOut(BaseModel):
     id: ids.Uuid
     account: AccountOut
     kind: DriftKind
-    access_key_id: ids.AccessKeyId | None = Field(description="Null for MFA.")
-    expected: str | None = Field(description="The expected status; null if it should not exist.")
-    found: str | None = Field(description="The actual status; null if it does not exist.")
+    access_key_id: ids.AccessKeyId | None = Field(description="Null for MFA and for the e-mail address.")
+    expected: str | None = Field(description="The expected status, or address; null if it should not exist.")
+    found: str | None = Field(description="The actual status, or address; null if it does not exist.")
     found_at: datetime
     closed_at: datetime | None
     accepted_by: ids.Subject | None = Field(description="Null while open, and if it closed by itself.")
@@ -167,6 +170,10 @@ class RootCredentialsOut(BaseModel):
     password_present: bool | None
     signing_certificates_present: bool | None
     signing_certificates: list[SigningCertificateOut] | None
+    email: str | None = Field(
+        description="The address with which root signs in to the console. AWS tells it of member accounts only, and "
+        "only if the organization's profile may read it."
+    )
 
 
 class WarningOut(BaseModel):

@@ -34,7 +34,7 @@ const KEY = only({
 const OBSERVED = only({
   observed_at: TIME, signer_key_id: MAYBE_TEXT, keys: listOf(KEY), mfa_enabled: MAYBE_FLAG,
   password_present: MAYBE_FLAG, signing_certificates_present: MAYBE_FLAG, mfa_devices: maybe(listOf(TEXT)),
-  signing_certificates: maybe(listOf(only({ certificate_id: TEXT, status: TEXT }))),
+  signing_certificates: maybe(listOf(only({ certificate_id: TEXT, status: TEXT }))), email: maybe(TEXT),
 });
 // Their values are shown as they are, whatever a later version puts into them.
 const DEMAND = only({

@@ -21,7 +21,7 @@ const maybe=(is)=>(value)=>value===undefined||is(value);
 const nullOr=(is)=>(value)=>value===null||is(value);
 const only=(members)=>(value)=>value!==null&&typeof value==="object"&&!Array.isArray(value)&&Object.keys(value).every((name)=>Object.hasOwn(members,name))&&Object.entries(members).every(([name,is])=>is(value[name]));
 const KEY=only({access_key_id:TEXT,status:TEXT,created_at:TIME,last_used_at:MAYBE_TIME,last_used_service:MAYBE_TEXT});
-const OBSERVED=only({observed_at:TIME,signer_key_id:MAYBE_TEXT,keys:listOf(KEY),mfa_enabled:MAYBE_FLAG,password_present:MAYBE_FLAG,signing_certificates_present:MAYBE_FLAG,mfa_devices:maybe(listOf(TEXT)),signing_certificates:maybe(listOf(only({certificate_id:TEXT,status:TEXT})))});
+const OBSERVED=only({observed_at:TIME,signer_key_id:MAYBE_TEXT,keys:listOf(KEY),mfa_enabled:MAYBE_FLAG,password_present:MAYBE_FLAG,signing_certificates_present:MAYBE_FLAG,mfa_devices:maybe(listOf(TEXT)),signing_certificates:maybe(listOf(only({certificate_id:TEXT,status:TEXT}))),email:maybe(TEXT)});
 const DEMAND=only({rule:TEXT,...Object.fromEntries(Object.keys(texts.demands).map((name)=>[name,ANY]))});
 const PLACEMENT=only({name:MAYBE_TEXT,units:nullOr(listOf(TEXT)),tags:nullOr(listOf(only({key:TEXT,value:TEXT})))});
 const MEMBERS={id:TEXT,account_id:TEXT,access_key_id:(value)=>value===null,operation:TEXT,requester:TEXT,requester_kind:TEXT,recipient:TEXT,justification:TEXT,ticket:MAYBE_TEXT,run_on_approval:FLAG,accept_lockout:FLAG,quorum:NUMBER,filed_at:TIME,approve_by:TIME,execution_window_seconds:NUMBER,receipt_window_seconds:NUMBER,rollback_grace_seconds:NUMBER,lifetime_seconds:maybe(NUMBER),demands:maybe(listOf(DEMAND)),placement:maybe(PLACEMENT),signed_approvals:maybe(TEXT),rules:maybe(TEXT),observed:OBSERVED};

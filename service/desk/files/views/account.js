@@ -104,5 +104,6 @@ function shown(expected) {
     [texts.request.key, expected.keys.length === 0 ? texts.none : el("ul", {}, expected.keys.map((key) =>
       el("li", {}, grouped(key.access_key_id, 4), `, ${key.status}, ${said.origin[key.origin]}`)))],
     [texts.request.mfa, expected.mfa_enabled ? texts.yes : texts.no],
+    [texts.request.email, expected.email && written(expected.email)],
     [said.checkedAt, clock(expected.checked_at)]);
 }

@@ -84,6 +84,7 @@ export function picture({ observed, target }) {
       [said.mfa, mfa(observed)],
       [said.password, presence(observed.password_present)],
       [said.certificates, certificates(observed)],
+      [said.email, observed.email && written(observed.email)],
       [said.observedAt, clock(observed.observed_at)]));
 }
 
