@@ -3,12 +3,12 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test test-fast browser pgbouncer nginx jq roundup node clients go openssl openssh conformance evidence test-browser pictures check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check dist dist-check clean
+.PHONY: demo test test-fast browser pgbouncer nginx jq age roundup node clients go openssl openssh conformance evidence test-browser pictures check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check dist dist-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
 
-test: .venv/ready browser pgbouncer nginx jq roundup node clients go openssl openssh
+test: .venv/ready browser pgbouncer nginx jq age roundup node clients go openssl openssh
 	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 # For the inner loop, in less than a minute: the rules, the workflow, the API with its contract, the settings and the
@@ -40,6 +40,10 @@ nginx: .venv/ready
 # curl and jq for README's walk, if the machine has none.
 jq: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m support.products.debian curl jq
+
+# age, which opens what the service sealed.
+age: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m support.products.debian age
 
 # An issue tracker for tests/notify, in an environment of its own.
 roundup: .venv/ready

@@ -80,19 +80,19 @@ class PublicKey:
         return hashlib.sha256(self.blob).digest()
 
 
-def parse_public_key(text: str) -> PublicKey:
+def parse_public_key(text: str, *, smallest_rsa_bits: int = _SMALLEST_RSA_BITS) -> PublicKey:
     """Invert `PublicKey.text`. Raise BadSignature (malformed, unsupported-key, weak-key)."""
     try:
         blob = base64.b64decode(text.partition(" ")[2], validate=True)
     except ValueError:
         raise BadSignature(Fault.MALFORMED) from None
-    key = from_blob(blob)
+    key = from_blob(blob, smallest_rsa_bits=smallest_rsa_bits)
     if key.text != text:
         raise BadSignature(Fault.MALFORMED)
     return key
 
 
-def from_blob(blob: bytes) -> PublicKey:
+def from_blob(blob: bytes, *, smallest_rsa_bits: int = _SMALLEST_RSA_BITS) -> PublicKey:
     """Read a key from its SSH encoding. Raise BadSignature (malformed, unsupported-key, weak-key)."""
     reader = Reader(blob)
     try:
@@ -108,7 +108,7 @@ def from_blob(blob: bytes) -> PublicKey:
                 raise BadSignature(Fault.MALFORMED)
             material = _p256(reader.string())
         case KeyKind.RSA:
-            material = _rsa(exponent=reader.positive(), modulus=reader.positive())
+            material = _rsa(exponent=reader.positive(), modulus=reader.positive(), smallest_bits=smallest_rsa_bits)
     application = _application(reader) if kind.is_hardware else ""
     reader.end()
     return PublicKey(kind, blob, application, material)
@@ -153,8 +153,8 @@ def _p256(point: bytes) -> EllipticCurvePublicKey:
     return key
 
 
-def _rsa(*, exponent: int, modulus: int) -> RSAPublicKey:
-    if not _SMALLEST_RSA_BITS <= modulus.bit_length() <= _LARGEST_RSA_BITS or exponent != _RSA_EXPONENT:
+def _rsa(*, exponent: int, modulus: int, smallest_bits: int) -> RSAPublicKey:
+    if not smallest_bits <= modulus.bit_length() <= _LARGEST_RSA_BITS or exponent != _RSA_EXPONENT:
         raise BadSignature(Fault.WEAK_KEY)
     try:
         return RSAPublicNumbers(exponent, modulus).public_key()
