@@ -21,6 +21,7 @@ from service.api.routes import (
     execution,
     health,
     hooks,
+    metrics,
     previews,
     requests,
     rules,
@@ -82,6 +83,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
     app.state.sign_ins = sign_ins or SignIns()
     app.state.hooks = {}
     app.state.places = Places()
+    app.state.metrics = None
     # Wrap the framework's own middleware too, because that is what answers a crash.
     inner = app.build_middleware_stack
     stack = lambda: Head(SecurityHeaders(SingleHeaders(BodyLimit(inner()))))  # noqa: E731
@@ -103,6 +105,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
             hooks,
             audit,
             health,
+            metrics,
             sign_in,
             page,
             desk,

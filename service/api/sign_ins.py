@@ -38,6 +38,7 @@ class FailedSignIns:
         self._lines = MovingWindowRateLimiter(MemoryStorage())
         self._unlogged: Counter[tuple[str, str]] = Counter()
         self._trying: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def count(self, request: Request, *, check: str | None, issuer: str | None) -> None:
@@ -73,9 +74,15 @@ class FailedSignIns:
                 if not self._trying[address]:
                     del self._trying[address]
 
+    def refused(self) -> Mapping[str, int]:
+        """Return how many sign-ins of this process failed each check. Only checks have a name here, never input."""
+        with self._lock:
+            return dict(self._refused)
+
     def _log(self, address: str, check: str, issuer: str) -> None:
         """Log a line, unless there were many of the same kind: a flood of bad tokens must not flood the log."""
         with self._lock:
+            self._refused[check] += 1
             if not self._lines.hit(_LINES, check, issuer):
                 self._unlogged[check, issuer] += 1
                 return

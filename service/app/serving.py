@@ -2,8 +2,9 @@
 
 import gc
 import signal
+import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, nullcontext
 from types import FrameType
 
 import anyio.to_thread
@@ -25,22 +26,26 @@ from service.worker import Worker
 from service.workflow.announce import announce
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Return the service: the API, and the worker in the same process if the settings enable it."""
+def create_app(settings: Settings, metrics: socket.socket | None = None) -> FastAPI:
+    """Return the service: the API, and the worker in the same process if the settings enable it.
+
+    `metrics` is the socket where metrics are served to anybody, if there is one.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # The worker has a thread for each account that it works on, and one that finds what is due.
         working = settings.worker.parallel + 1 if settings.worker.enabled else 0
         # As many threads as connections, so that threads never wait for each other's connections.
-        threads = settings.database.connections - working
+        threads = settings.database.connections - working - (metrics is not None)
         anyio.to_thread.current_default_thread_limiter().total_tokens = threads
-        with compose(settings) as ctx, _client(settings) as http:
+        with compose(settings) as ctx, _client(settings) as http, ExitStack() as more:
             # What was created up to here stays. Each search for garbage in it takes a tenth of a second.
             gc.freeze()
             app.state.ctx, app.state.sign_ins = ctx, sign_ins(settings, http)
             app.state.hooks, app.state.places = hooks(settings), Places(threads)
             await anyio.to_thread.run_sync(announce, ctx)
+            _serve_metrics(app, settings, metrics, more)
             if not settings.worker.enabled:
                 yield
                 return
@@ -60,6 +65,18 @@ def one_of_several() -> FastAPI:
     settings = load()
     logs.configure(level=settings.log.level, log_format=settings.log.format)
     return create_app(settings)
+
+
+def _serve_metrics(app: FastAPI, settings: Settings, listener: socket.socket | None, more: ExitStack) -> None:
+    """Serve metrics where the settings say so, until `more` is closed."""
+    if listener is None and not settings.metrics.behind_role:
+        return
+    from service.app.metering import metered
+
+    failures = app.state.sign_ins.failures
+    found = more.enter_context(metered(app.state.ctx, settings.metrics, listener, failures.refused))
+    if settings.metrics.behind_role:
+        app.state.metrics = found.answer
 
 
 @contextmanager

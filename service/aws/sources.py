@@ -28,6 +28,7 @@ from botocore.loaders import Loader
 from service.aws.answers import PAGED, check_truncation, parse_time
 from service.aws.calls import REPEATABLE
 from service.aws.errors import explain
+from service.aws.observed import watch
 from service.aws.profile_files import read_files
 from service.aws.profiles import check, check_bundle, without_credential
 from service.aws.programs import Builder, Program, of_config, of_credentials
@@ -183,6 +184,7 @@ def _bare_session(profile: str | None) -> botocore.session.Session:
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
     for call in PAGED:
         session.register(f"before-parse.iam.{call}", check_truncation)
+    watch(session)
     # A profile may call AWS for its credential. Those calls get our timeouts and retries.
     session.set_default_client_config(REPEATABLE)
     # This overrides the environment: the global endpoint has no AssumeRoot.

@@ -12,8 +12,8 @@ from service.api.connection import Connection
 from service.app import compose
 from service.app.serving import create_app, one_of_several
 from service.aws.root import AwsRoots
-from service.cli.common import plainly
-from service.cli.staying import check_may_be_several, staying_settings
+from service.cli.common import fail, plainly
+from service.cli.staying import check_may_be_several, metrics_listener, staying_settings
 from service.db import schema
 from service.settings import PREFIX
 from service.workflow.health import check_ready, check_writes
@@ -36,6 +36,9 @@ def serve(
     settings = staying_settings(ctx.obj)
     if workers > 1:
         check_may_be_several(settings)
+        if settings.metrics.port is not None:
+            fail("metrics.port: several processes cannot share it. Use metrics.behind_role, or run replicas instead.")
+    metrics = metrics_listener(settings)
     with plainly(), compose(settings, with_aws=False) as context:
         if migrate:
             schema.migrate(context.engine)
@@ -46,7 +49,7 @@ def serve(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     several = f"{one_of_several.__module__}:{one_of_several.__name__}"
     uvicorn.run(
-        several if workers > 1 else create_app(settings),
+        several if workers > 1 else create_app(settings, metrics),
         factory=workers > 1,
         workers=workers,
         timeout_worker_healthcheck=_SILENCE_SECONDS,

@@ -2,15 +2,17 @@
 
 import gc
 import signal
+import socket
 import sys
 import threading
+from contextlib import AbstractContextManager, nullcontext
 
 import typer
 
 from service.app import compose
 from service.app.working import new_worker
 from service.cli.common import plainly
-from service.cli.staying import check_may_be_several, staying_settings
+from service.cli.staying import check_may_be_several, metrics_listener, staying_settings
 from service.settings import Settings
 from service.workflow.announce import announce
 from service.workflow.context import Context
@@ -23,12 +25,22 @@ def worker(ctx: typer.Context) -> None:
     """Run only the worker. SIGTERM ends it after its running steps."""
     settings = staying_settings(ctx.obj)
     check_may_be_several(settings)
+    metrics = metrics_listener(settings)
     with compose(settings) as context:
         with plainly():
             check_ready(context)
             check_writes(context)
             announce(context)
-        _work(context, settings)
+        with _metered(context, settings, metrics):
+            _work(context, settings)
+
+
+def _metered(context: Context, settings: Settings, listener: socket.socket | None) -> AbstractContextManager[object]:
+    if listener is None:
+        return nullcontext()
+    from service.app.metering import metered
+
+    return metered(context, settings.metrics, listener)
 
 
 def _work(context: Context, settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """Marks: when something was last done. They are rows in the table of leases, under names that no lease has."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,22 +12,29 @@ from service.db.tables import leases
 
 WRITTEN = "readyz"
 LOOKED = "worker"
+ANCHORED = "anchored"
 
 
 class Mark(NamedTuple):
-    """A time, and the host name and process id that did it."""
+    """A time, and the host name and process id that did it. `size` is that of the log, where it is about the log."""
 
     at: datetime
     by: str
+    size: int = 0
 
 
 def put(tx: Tx, name: str, mark: Mark) -> None:
     """Write the mark, overwriting the previous one."""
-    row = INSERT[tx.dialect.name](leases).values(name=name, fence=0, holder=mark.by, until=mark.at)
-    values = {"holder": row.excluded.holder, "until": row.excluded.until}
+    row = INSERT[tx.dialect.name](leases).values(name=name, fence=mark.size, holder=mark.by, until=mark.at)
+    values = {"fence": row.excluded.fence, "holder": row.excluded.holder, "until": row.excluded.until}
     tx.execute(row.on_conflict_do_update(index_elements=[leases.c.name], set_=values))
 
 
 def last(tx: Tx, name: str) -> Mark | None:
-    row = tx.execute(select(leases.c.until, leases.c.holder).where(leases.c.name == name)).first()
-    return None if row is None else Mark(row.until, row.holder)
+    return among(tx, name).get(name)
+
+
+def among(tx: Tx, *names: str) -> Mapping[str, Mark]:
+    """Return those of these marks that there are, by name."""
+    query = select(leases.c.name, leases.c.until, leases.c.holder, leases.c.fence).where(leases.c.name.in_(names))
+    return {row.name: Mark(row.until, row.holder, row.fence) for row in tx.execute(query)}

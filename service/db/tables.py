@@ -459,7 +459,7 @@ audit_reads = Table(
 )
 
 # Which worker of the fleet is working on what. `fence` grows with every holder, so that a former one is detected.
-# `marks.py` keeps two rows here that are not leases.
+# `marks.py` keeps rows here that are not leases.
 leases = Table(
     "leases",
     metadata,

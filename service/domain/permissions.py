@@ -36,6 +36,7 @@ TO_FILE = Need("file requests", (Role.REQUESTER,))
 TO_HAVE_EVIDENCE = Need("read the evidence of others' requests", (Role.AUDITOR,))
 TO_READ_THE_LOG = Need("read the audit log", (Role.AUDITOR,))
 TO_SEE_DELIVERIES = Need("read deliveries", (Role.OPERATOR, Role.AUDITOR))
+TO_READ_STATE = Need("read metrics", (Role.OPERATOR, Role.AUDITOR))
 TO_REDELIVER = Need("send a delivery again", (Role.OPERATOR,))
 TO_SEE_DRIFT = Need("read drift", SEE_ALL)
 TO_CHECK_DRIFT = Need("check for drift", (Role.OPERATOR,))
@@ -98,6 +99,10 @@ def check_may_audit(actor: Actor) -> None:
 
 def check_may_see_deliveries(actor: Actor) -> None:
     _check_role(actor, TO_SEE_DELIVERIES, on=None)
+
+
+def check_may_read_state(actor: Actor) -> None:
+    _check_role(actor, TO_READ_STATE, on=None)
 
 
 def check_may_redeliver(actor: Actor) -> None:

@@ -33,6 +33,7 @@ from service.settings.sections import (
     LogSettings,
     MachineSettings,
     MailSettings,
+    MetricsSettings,
     NotifySettings,
     OrganizationSettings,
     PersonId,
@@ -60,6 +61,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     server: ServerSettings = ServerSettings()
     worker: WorkerSettings = WorkerSettings()
+    metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
     policy: PolicySettings = PolicySettings()
     rules: tuple[RuleSettings, ...] = ()

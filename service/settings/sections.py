@@ -98,6 +98,19 @@ class WorkerSettings(_Section):
     lease: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(seconds=30)
 
 
+class MetricsSettings(_Section):
+    """Metrics for Prometheus. Both ways to read them are off by default.
+
+    `port` opens a port of its own, where nobody signs in. `behind_role` serves them on the API's port to operators and
+    auditors. At most `accounts` accounts have series of their own.
+    """
+
+    host: str = "127.0.0.1"
+    port: int | None = Field(default=None, ge=0, le=65535)
+    behind_role: bool = False
+    accounts: int = Field(default=200, ge=0, le=10_000)
+
+
 class LogSettings(_Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     format: Literal["json", "console"] = "json"
