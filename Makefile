@@ -37,7 +37,7 @@ pgbouncer: .venv/ready
 nginx: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m support.products.nginx
 
-# curl and jq for README's walk, if the machine has none.
+# curl and jq for the first approval, if the machine has none.
 jq: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m support.products.debian curl jq
 

@@ -119,7 +119,9 @@ def test_example_settings_load(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_settings_of_the_walk_through_load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _without_environment(monkeypatch)
-    found = re.search(r"cat > rootquorum\.toml <<'END'\n(.*?)^END$", _page("README.md"), flags=re.DOTALL | re.MULTILINE)
+    found = re.search(
+        r"cat > rootquorum\.toml <<'END'\n(.*?)^END$", _page("docs/first-approval.md"), flags=re.DOTALL | re.MULTILINE
+    )
     assert found is not None
     file = tmp_path / "rootquorum.toml"
     file.write_text(found[1])
@@ -127,10 +129,12 @@ def test_settings_of_the_walk_through_load(monkeypatch: pytest.MonkeyPatch, tmp_
     assert load(file).aws.simulated
 
 
-def test_the_readme_names_every_permission_of_the_organizations_profile() -> None:
+def test_the_documents_name_every_permission_of_the_organizations_profile() -> None:
     manager = SimulatedAws([], management_account="999900001111")._accounts.by_id["999900001111"]
     (policy,) = manager.policy_documents("root-access-manager")
-    assert set(policy["Statement"]["Action"]) <= set(re.findall(r'["`]([a-z]+:[A-Za-z]+)["`]', _page("README.md")))
+    assert set(policy["Statement"]["Action"]) <= set(
+        re.findall(r'["`]([a-z]+:[A-Za-z]+)["`]', _page("docs/real-accounts.md"))
+    )
 
 
 @pytest.mark.parametrize("code", Code)
@@ -299,3 +303,8 @@ def test_documented_fields_of_a_filing_are_those_of_the_digest(house: House) -> 
 def test_the_workers_table_has_every_step_in_order() -> None:
     table = _page("docs/operations.md").partition("## The worker")[2].partition("How it settles")[0]
     assert tuple(re.findall(r"^\| ([a-z_]+) \|", table, re.MULTILINE))[1:] == STEPS
+
+
+def test_every_document_is_in_the_list_of_documents() -> None:
+    listed = set(re.findall(r"\]\(([\w-]+\.md)[)#]", _page("docs/README.md")))
+    assert listed == {page.name for page in (_ROOT / "docs").glob("*.md")} - {"README.md"}

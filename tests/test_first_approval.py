@@ -1,4 +1,4 @@
-"""README's walk through the main job: its commands are run, and what it says they print is compared."""
+"""The first approval, step by step: its commands are run, and what the page says they print is compared."""
 
 import os
 import re
@@ -12,7 +12,9 @@ from support.products import debian
 from service.cli.waiting import free_port
 
 _ROOT = Path(__file__).parents[1]
-_WALK = (_ROOT / "README.md").read_text().partition("## The main job, step by step")[2].partition("\n## ")[0]
+_WALK = (
+    (_ROOT / "docs/first-approval.md").read_text().partition("## The main job, step by step")[2].partition("\n## ")[0]
+)
 _BLOCKS = re.findall(r"```(sh)?\n(.*?)```", _WALK, re.DOTALL)
 
 # What is another each time, and a name for it.
@@ -33,7 +35,7 @@ def same(text: str) -> list[str]:
 
 
 def walked(folder: Path) -> list[str]:
-    """What each block of commands printed, on stdout and stderr, as README's blocks follow each other."""
+    """What each block of commands printed, on stdout and stderr, as the page's blocks follow each other."""
     port = free_port()
     commands = [text for language, text in _BLOCKS if language == "sh"]
     script = "".join(f"echo '=== next'\n{text}" for text in commands)
@@ -56,7 +58,7 @@ def walked(folder: Path) -> list[str]:
     return done.stdout.split("=== next\n")[1:]
 
 
-def test_the_walk_prints_what_the_readme_says(tmp_path: Path) -> None:
+def test_the_walk_prints_what_the_page_says(tmp_path: Path) -> None:
     if debian.find("jq") is None or debian.find("curl") is None:
         pytest.skip("there is no curl or jq on this machine: make jq, as root")
     printed = iter(walked(tmp_path))
