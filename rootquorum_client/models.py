@@ -69,6 +69,7 @@ class Me:
     name: str
     kind: str
     roles: tuple[str, ...]
+    can_decide: bool
     document: Document = field(repr=False, compare=False)
 
 

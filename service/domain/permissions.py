@@ -13,7 +13,17 @@ from service.domain.actor import WORKER, Actor, ActorKind, Member, Role
 from service.domain.canonical import timestamp
 from service.domain.demands import Tally, listed
 from service.domain.directory import Directory
-from service.domain.errors import Code, Conflict, Forbidden, Invalid, NoRole, NotFound, ServiceError, bad_token
+from service.domain.errors import (
+    Code,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NoRole,
+    NotFound,
+    ServiceError,
+    SignInAgain,
+    bad_token,
+)
 from service.domain.operation import Operation
 from service.domain.policy import FreshExecutions, Policy, check_fresh, check_hours
 from service.domain.request import STOPPED, Decision, OperationRequest, Status, Verdict
@@ -207,6 +217,15 @@ def check_may_approve(request: OperationRequest, actor: Actor, standing: Standin
         raise Conflict(Code.NOT_NEEDED, missing=listed(standing.missing(request)))
     standing.signatures.check_can_approve(actor.subject, standing.signed_approvals(request))
     check_fresh(actor, standing.policy, now, what="A decision")
+
+
+def can_decide(actor: Actor, policy: Policy, now: datetime) -> bool:
+    """Return whether this sign-in is good for a decision now on some request, by its role and by how fresh it is."""
+    try:
+        check_fresh(actor, policy, now, what="A decision")
+    except SignInAgain:
+        return False
+    return actor.kind is ActorKind.PERSON and Role.APPROVER in actor.roles
 
 
 def check_may_reject(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:

@@ -28,6 +28,7 @@ def test_token_signs_its_owner_in(house: House) -> None:
         "name": "Bob",
         "kind": "person",
         "roles": ["approver", "requester"],
+        "can_decide": True,
     }
 
 

@@ -115,7 +115,11 @@ def put_together(result: Mapping[str, Any]) -> Any:
 
 def test_a_machine_files_explains_and_withdraws_a_request(served: Installation) -> None:
     async def story(client: McpClient) -> None:
-        assert (await done(client, "whoami"))["facts"] == {"kind": "machine", "roles": ["requester"]}
+        assert (await done(client, "whoami"))["facts"] == {
+            "kind": "machine",
+            "roles": ["requester"],
+            "can_decide": False,
+        }
         possible = await done(client, "explain_account", account_id=ACCOUNT)
         create = next(each for each in possible["facts"]["capabilities"] if each["operation"] == "create_access_key")
         assert create["possible"]

@@ -15,6 +15,7 @@ from support.builders import (
     approved,
     decision,
     filing,
+    login,
     policy_of,
     request,
     standing,
@@ -26,6 +27,7 @@ from service.domain.errors import Code, ServiceError
 from service.domain.operation import Operation
 from service.domain.permissions import (
     actions,
+    can_decide,
     check_may_approve,
     check_may_audit,
     check_may_execute,
@@ -89,6 +91,27 @@ def test_a_machine_never_decides_even_with_the_role() -> None:
 
 def test_deciding_takes_the_role() -> None:
     assert approving(request(), actor("mallory")) is Code.ROLE_REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("subject", "signed_in", "good"),
+    [
+        ("bob", timedelta(minutes=14), True),
+        ("bob", timedelta(minutes=16), False),
+        ("alice", timedelta(minutes=14), False),
+        ("robo", timedelta(minutes=14), False),
+    ],
+)
+def test_a_token_is_good_for_decisions_by_its_role_and_its_age(
+    subject: str, signed_in: timedelta, *, good: bool
+) -> None:
+    proof = login(subject, at=NOON - signed_in).proof
+    assert can_decide(replace(actor(subject), proof=proof), Policy(), NOON) is good
+
+
+def test_an_api_token_is_good_for_decisions_where_the_policy_says_so() -> None:
+    assert not can_decide(actor("bob"), Policy(), NOON)
+    assert can_decide(actor("bob"), Policy(decision_requires_auth_time=False), NOON)
 
 
 def test_nobody_decides_on_an_altered_request() -> None:

@@ -303,6 +303,7 @@ ANSWERS = named(
             name=life.DAVE.name,
             kind=life.DAVE.kind.value,
             roles=sorted(life.DAVE.roles),
+            can_decide=True,
         ),
     ),
     accounts=("One account", [_LISTED.model_dump(mode="json")]),

@@ -14,6 +14,7 @@ from service.api.views import account_detail_out, account_out, credentials_out
 from service.aws.errors import DENIED
 from service.aws.organization import NOT_LISTED
 from service.domain.errors import Code, Unavailable, no_such_account
+from service.domain.permissions import can_decide
 from service.workflow.read import account_and_expectation, root_credentials
 from service.workflow.sign_in import sign_in
 
@@ -34,7 +35,13 @@ def get_me(ctx: Ctx, caller: Presented) -> Response:
     """Return the person or machine of your token, with their current roles. For every signed-in caller."""
     actor = sign_in(ctx, caller)
     return answer(
-        outputs.MeOut(subject=actor.subject, name=actor.name, kind=actor.kind.value, roles=sorted(actor.roles))
+        outputs.MeOut(
+            subject=actor.subject,
+            name=actor.name,
+            kind=actor.kind.value,
+            roles=sorted(actor.roles),
+            can_decide=can_decide(actor, ctx.policy, ctx.now()),
+        )
     )
 
 

@@ -414,6 +414,10 @@ class CreatedKeyOut(BaseModel):
 class MeOut(ActorOut):
     kind: Literal["person", "machine", "service"]
     roles: list[Role]
+    can_decide: bool = Field(
+        description="Whether this token is good for decisions now: its owner is an approver of some account, "
+        "and the sign-in is fresh and strong enough."
+    )
 
 
 class AccountCredentialsOut(BaseModel):
