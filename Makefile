@@ -3,12 +3,12 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test test-fast browser pgbouncer nginx jq age roundup node clients go openssl openssh conformance evidence test-browser pictures check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check dist dist-check clean
+.PHONY: demo test test-fast browser pgbouncer nginx jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check dist dist-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
 
-test: .venv/ready browser pgbouncer nginx jq age roundup node clients go openssl openssh
+test: .venv/ready browser pgbouncer nginx jq keyring tmux age roundup node clients go openssl openssh
 	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 # For the inner loop, in less than a minute: the rules, the workflow, the API with its contract, the settings and the
@@ -44,6 +44,13 @@ jq: .venv/ready
 # age, which opens what the service sealed.
 age: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m support.products.debian age
+
+# A keyring and a terminal for tests/cli, if the machine has none.
+keyring: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m support.products.debian dbus-daemon dbus-send=dbus-bin gnome-keyring-daemon=gnome-keyring
+
+tmux: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m support.products.debian tmux
 
 # An issue tracker for tests/notify, in an environment of its own.
 roundup: .venv/ready
@@ -150,7 +157,7 @@ fuzz: .venv/ready
 # requirements.lock is what the service runs on, in the image too; the other adds the extras and the tests to just that.
 lock: .venv/ready
 	$(BIN)/uv pip compile pyproject.toml --quiet --no-header --universal --python-version 3.11 --generate-hashes -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --quiet --no-header --extra demo --extra mcp --group dev -c requirements.lock --universal --python-version 3.11 --generate-hashes -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --quiet --no-header --extra demo --extra keyring --extra mcp --group dev -c requirements.lock --universal --python-version 3.11 --generate-hashes -o requirements-dev.lock
 
 # In Docker's format: OCI's own has no place for the health check.
 image:

@@ -6,35 +6,19 @@ Nothing is stored. The code goes to the provider that was named, and to nobody e
 import base64
 import hashlib
 import hmac
-import json
-import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from rootquorum_client.errors import ClientError, NotAllowed, Problem, TimedOut, WrongAnswer
-from rootquorum_client.secret import Secret
-from rootquorum_client.transport import Transport
+from rootquorum_client.errors import NotAllowed, TimedOut, WrongAnswer
+from rootquorum_client.provider import SCOPE, Refused, Tokens, metadata, posted, tokens_of
 
-SCOPE = "openid profile email groups"
 _PATH = "/callback"
 _SECONDS = 300
-# The names of RFC 6749 and of OpenID Connect. What else a provider says is not shown.
-_ERROR = re.compile(r"[a-z_]{1,40}")
-_TOKEN = re.compile(r"[!-~]{1,16384}")
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """What the provider gave. The service takes one of them: see `issuers.<name>.sends` in its settings."""
-
-    access_token: Secret
-    id_token: Secret | None
 
 
 def sign_in(
@@ -54,7 +38,7 @@ def sign_in(
 
     Raise ClientError; TimedOut if nobody has signed in after so many `seconds`.
     """
-    found = _metadata(issuer)
+    found = metadata(issuer, "authorization_endpoint", "token_endpoint")
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
     with _listening(issuer, state, port) as (redirect, awaited):
         query = {
@@ -71,69 +55,7 @@ def sign_in(
         show(f"{where}{'&' if '?' in where else '?'}{urlencode(query)}")
         code = awaited(seconds)
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect, "client_id": client_id}
-        return _tokens(_posted(found["token_endpoint"], {**form, "code_verifier": verifier}), nonce)
-
-
-def _metadata(issuer: str) -> dict[str, str]:
-    """Return the endpoints of the provider (OpenID Connect Discovery 1.0)."""
-    with _at(f"{issuer.rstrip('/')}/.well-known/openid-configuration") as (provider, path):
-        document = provider.send("GET", path, is_repeatable=True).document()
-    if document.get("issuer") != issuer:
-        raise WrongAnswer("The provider's metadata names another issuer.")
-    found = {}
-    for name in ("authorization_endpoint", "token_endpoint"):
-        endpoint = document.get(name)
-        if not isinstance(endpoint, str):
-            raise WrongAnswer(f"The provider's metadata has no {name}.")
-        with _at(endpoint):  # checked before a browser is led there
-            found[name] = endpoint
-    return found
-
-
-@contextmanager
-def _at(url: str) -> Iterator[tuple[Transport, str]]:
-    """Provide a host, and the path there with its query. Raise NotAllowed unless it is https, or http on loopback."""
-    split = urlsplit(url)
-    transport = Transport(f"{split.scheme}://{split.netloc}", None)
-    try:
-        if "#" in url or not url.isascii() or not url.isprintable() or " " in url:
-            raise NotAllowed("The address of the provider is none.")
-        yield transport, split.path + (f"?{split.query}" if split.query else "")
-    finally:
-        transport.close()
-
-
-def _posted(endpoint: str, form: Mapping[str, str]) -> dict[str, Any]:
-    with _at(endpoint) as (provider, path):
-        try:
-            return provider.send("POST", path, data=form).document()
-        except Problem as problem:
-            raise _refused(problem.document.get("error")) from None
-
-
-def _refused(error: object) -> ClientError:
-    name = error if isinstance(error, str) and _ERROR.fullmatch(error) else "no reason is known"
-    return ClientError(f"The provider gives no token: {name}.")
-
-
-def _tokens(document: Mapping[str, Any], nonce: str) -> Tokens:
-    access_token, id_token = document.get("access_token"), document.get("id_token")
-    if not isinstance(access_token, str) or not _TOKEN.fullmatch(access_token):
-        raise WrongAnswer("The provider's answer has no access token.")
-    if id_token is None:
-        return Tokens(Secret(access_token), None)
-    if not isinstance(id_token, str) or not _TOKEN.fullmatch(id_token) or _nonce_of(id_token) != nonce:
-        raise WrongAnswer("The provider's ID token is not that of this sign-in.")
-    return Tokens(Secret(access_token), Secret(id_token))
-
-
-def _nonce_of(token: str) -> object:
-    """Return the nonce in an ID token that came from the provider itself. The service verifies its signature."""
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
-        return claims.get("nonce")
-    except (ValueError, IndexError, AttributeError, RecursionError):
-        return None
+        return tokens_of(posted(found["token_endpoint"], {**form, "code_verifier": verifier}), nonce)
 
 
 @dataclass
@@ -189,7 +111,7 @@ def _listening(issuer: str, state: str, port: int) -> Iterator[tuple[str, Callab
         if found.query.get("iss", issuer) != issuer:
             raise WrongAnswer("Another provider than the one that was named has answered.")
         if "code" not in found.query:
-            raise _refused(found.query.get("error"))
+            raise Refused(found.query.get("error"))
         return found.query["code"]
 
     try:

@@ -41,7 +41,9 @@ app.later(
     "service.cli.approve:approve",
     "Approve a request with your own key, after you have read what will happen.",
 )
-app.later("login", "service.cli.login:login", "Sign in with a browser, and print the token to a pipe.")
+app.later("login", "service.cli.login:login", "Sign in with a browser, and print the token to a pipe, or keep it.")
+app.later("logout", "service.cli.login:logout", "Remove the token that is kept for a profile.")
+app.later("profiles", "service.cli.profiles:app", "The servers that you use, by name: add, list, remove.")
 app.later("request", "service.cli.request:app", "File a request, over HTTP: one command for each operation.")
 app.later("list", "service.cli.look:list_", "List the requests that you may see, newest first.")
 app.later("show", "service.cli.look:show", "Show a request: what it does, who asks, who has decided, what you may do.")

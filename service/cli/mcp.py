@@ -1,6 +1,5 @@
 """`rootquorum mcp`: a server of the Model Context Protocol, for programs that follow a language model."""
 
-import os
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -10,9 +9,11 @@ import typer
 
 from rootquorum_client import Client, NotAllowed
 from service.cli.common import fail
-from service.cli.remotely import Server, misused, token_of
+from service.cli.remotely import Server, misused, place_of, token_of
 
-_Token = Annotated[Path | None, typer.Option("--token-file", help="A file with a token; else ROOTQUORUM_TOKEN.")]
+_Token = Annotated[
+    Path | None, typer.Option("--token-file", help="A file with a token; else ROOTQUORUM_TOKEN, else the kept one.")
+]
 
 
 def mcp(*, server: Server, token_file: _Token = None) -> None:
@@ -20,9 +21,8 @@ def mcp(*, server: Server, token_file: _Token = None) -> None:
 
     No tool decides or executes. It is who the token says, so give it the token of a machine.
     """
-    if token_file is None and "ROOTQUORUM_TOKEN" not in os.environ:
-        misused("There is no token. Give --token-file, or set ROOTQUORUM_TOKEN. Stdin is for the protocol.")
-    connect = partial(Client, server, token_of(token_file))
+    url, profile = place_of(server)
+    connect = partial(Client, url, token_of(token_file, profile, of_stdin=False))
     try:
         connect().close()
     except NotAllowed as error:

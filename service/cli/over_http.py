@@ -11,7 +11,7 @@ import typer
 
 from rootquorum_client import Client, ClientError, Ended, NotAllowed, Problem, TimedOut
 from service.cli.common import errors
-from service.cli.remotely import misused, token_of
+from service.cli.remotely import misused, place_of, token_of
 
 # docs/command-line.md. Whatever is not listed there ends with 1.
 IS_UNKNOWN, ENDED_OTHERWISE = 3, 4
@@ -26,8 +26,9 @@ def calling(server: str, token_file: Path | None, *, as_json: bool) -> Iterator[
 
     With `as_json`, the problem document of a refusal is printed too.
     """
+    url, profile = place_of(server)
     try:
-        with Client(server, token_of(token_file)) as client:
+        with Client(url, token_of(token_file, profile)) as client:
             yield client
     except NotAllowed as error:
         misused(str(error))

@@ -5,6 +5,8 @@ import sys
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, BinaryIO, NoReturn, TextIO
 
@@ -13,7 +15,10 @@ import typer
 from rootquorum_client.transport import LARGEST_TOKEN
 from service.cli.common import errors, fail
 from service.cli.terminal import Table, Terminal
+from service.client import kept_tokens, profiles
+from service.client.files import folder
 from service.client.heads import KeptHeads
+from service.client.profiles import Profile
 from service.client.refused import Refused
 from service.client.remote import Remote
 
@@ -22,12 +27,34 @@ TERMINAL = "/dev/tty"
 _NARROWEST, _USUAL = 40, 80
 _MISUSED = 2
 
-_URL = typer.Option("--server", envvar="ROOTQUORUM_URL", help="The service: https, or http on loopback.")
-Server = Annotated[str, _URL]
+
+def _only_profile() -> str:
+    """Return the name of the only profile. Which of several is meant is not guessed: that is exit 2."""
+    with _misusing():
+        names = [each.name for each in profiles.usual().every()]
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        misused("Which server? Give --server, set ROOTQUORUM_URL, or make a profile: rootquorum profiles add.")
+    return misused(f"Which server? Name one with --server, or set ROOTQUORUM_URL: {', '.join(names)}.")
+
+
+_WHERE = "The service: its URL, or the name of a profile"
+Server = Annotated[
+    str,
+    typer.Option(
+        "--server",
+        envvar="ROOTQUORUM_URL",
+        default_factory=_only_profile,
+        show_default=False,
+        help=f"{_WHERE}; else your only profile.",
+    ),
+]
 # Of a command that can do without.
-AnyServer = Annotated[str | None, _URL]
+AnyServer = Annotated[str | None, typer.Option("--server", envvar="ROOTQUORUM_URL", help=f"{_WHERE}.")]
 TokenFile = Annotated[
-    Path | None, typer.Option(help="A file with your token; else ROOTQUORUM_TOKEN, else it is read from stdin.")
+    Path | None,
+    typer.Option(help="A file with your token; else ROOTQUORUM_TOKEN, else the kept one, else it is read from stdin."),
 ]
 Key = Annotated[Path, typer.Option("--key", help="Your private key; or its .pub, if an agent has the private one.")]
 State = Annotated[
@@ -38,11 +65,11 @@ State = Annotated[
 @contextmanager
 def connected(server: str, token_file: Path | None) -> Iterator[Remote]:
     """Provide the server. A refusal is one line and exit 1."""
+    url, profile = place_of(server)
     with refusing():
-        try:
-            remote = Remote(server, token_of(token_file))
-        except Refused as refused:
-            misused(str(refused))
+        token = token_of(token_file, profile)
+        with _misusing():
+            remote = Remote(url, token)
         try:
             yield remote
         finally:
@@ -58,6 +85,61 @@ def refusing() -> Iterator[None]:
         fail(str(refused))
 
 
+@contextmanager
+def _misusing() -> Iterator[None]:
+    """Turn a refusal into one line and exit 2."""
+    try:
+        yield
+    except Refused as refused:
+        misused(str(refused))
+
+
+def place_of(server: str) -> tuple[str, Profile | None]:
+    """Return the URL of the service, and the profile if that was named. An unknown name is exit 2."""
+    if not profiles.is_name(server):
+        return server, None
+    with _misusing():
+        profile = profiles.usual().find(server)
+    if profile is None:
+        misused(f"There is no profile {server}. A URL begins with https://, or with http:// on loopback.")
+    return profile.server, profile
+
+
+def profile_of(server: str | None) -> Profile:
+    """Return the profile that is named, or the only one. A URL is exit 2."""
+    profile = place_of(server or _only_profile())[1]
+    if profile is None:
+        misused("This is for a profile. Name one with --server: see rootquorum profiles list.")
+    return profile
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How somebody signs in. What is None was not given."""
+
+    issuer: str | None
+    client_id: str | None
+    port: int | None
+    scope: str | None
+    id_token: bool | None
+
+
+def way_of(server: str | None, given: Way) -> Way:
+    """Return what was given, and for the rest what the profile says. Without a provider it is exit 2."""
+    if given.issuer is not None and given.client_id is not None:
+        return given
+    profile = profile_of(server)
+    if profile.issuer is None:
+        misused(f"The profile {profile.name} has no provider. Give --issuer and --client-id.")
+    return Way(
+        given.issuer or profile.issuer,
+        given.client_id or profile.client_id,
+        profile.port if given.port is None else given.port,
+        given.scope or profile.scope,
+        given.id_token or profile.id_token,
+    )
+
+
 def misused(sentence: str) -> NoReturn:
     """Print the sentence on stderr, and exit 2."""
     errors.print(sentence, style="red", soft_wrap=True)
@@ -68,9 +150,7 @@ def heads(state: Path | None) -> KeptHeads:
     """Return the kept heads, by default in the state folder of the XDG Base Directory Specification."""
     if state is not None:
         return KeptHeads(state)
-    named = Path(os.environ.get("XDG_STATE_HOME", ""))
-    folder = named if named.is_absolute() else Path.home() / ".local" / "state"
-    return KeptHeads(folder / "rootquorum" / "heads.json")
+    return KeptHeads(folder("XDG_STATE_HOME", ".local/state") / "heads.json")
 
 
 class Question:
@@ -111,17 +191,34 @@ def asking() -> Iterator[Question]:
         yield Question(reading, writing)
 
 
-def token_of(file: Path | None) -> str:
-    """Read the token: of the file, else of the environment, else of stdin. Without any it is exit 2."""
+def token_of(file: Path | None, profile: Profile | None, *, of_stdin: bool = True) -> str:
+    """Read the token: of the file, else of the environment, else the one kept for the profile, else of stdin.
+
+    Without any it is exit 2. A kept token that has ended is exit 1.
+    """
     if file is not None:
         with file.open("rb") as opened:
             return _text(opened)
     token = os.environ.get("ROOTQUORUM_TOKEN")
+    if token is None and profile is not None:
+        token = _kept(profile)
     if token is not None:
         return token.strip()
+    if not of_stdin:
+        misused("There is no token. Give --token-file, set ROOTQUORUM_TOKEN, or keep one. Stdin is for the protocol.")
     if sys.stdin.isatty():
         misused("There is no token. Give --token-file, set ROOTQUORUM_TOKEN, or pipe it into stdin.")
     return _text(sys.stdin.buffer)
+
+
+def _kept(profile: Profile) -> str | None:
+    """Return the token that is kept for the profile, if there is one."""
+    with refusing():
+        tokens = kept_tokens.usual()
+        about = tokens.about(profile)
+        if about is not None and about.is_over(datetime.now(UTC)):
+            fail(f"The kept token of {profile.name} has ended. Keep another: rootquorum login --server {profile.name}.")
+        return None if about is None else tokens.token(profile)
 
 
 def _text(file: BinaryIO) -> str:

@@ -4,16 +4,13 @@ Each service that was met has its last head there, and the keys of its log; each
 a server that shows this person another log than before is noticed.
 """
 
-import fcntl
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from service.client.files import locked, replace
 from service.client.refused import Refused
 from service.domain.statement import LogHead, NotAStatement
 
@@ -55,14 +52,14 @@ class KeptHeads:
 
         Raise Refused if that head is not kept any more; OSError.
         """
-        with self._locked():
+        with locked(self.file):
             document = self._read()
             if self._head(document, service) != compared_with:
                 raise Refused("Another command kept a newer head meanwhile. Run this again.")
             document["servers"][url] = service
             document["heads"][service] = head.document()
             document["keys"][service] = list(log_keys)
-            self._write(document)
+            replace(self.file, json.dumps(document, indent=1, sort_keys=True).encode())
 
     def _head(self, document: Mapping[str, Any], service: str) -> LogHead | None:
         kept = document["heads"].get(service)
@@ -87,30 +84,3 @@ class KeptHeads:
 
     def _damaged(self) -> Refused:
         return Refused(f"{self.file} is damaged. Without it nobody notices a log that was rewritten. Restore it.")
-
-    def _write(self, document: Mapping[str, Any]) -> None:
-        number, name = tempfile.mkstemp(dir=self.file.parent, prefix=f"{self.file.name}.")
-        try:
-            with os.fdopen(number, "w", encoding="utf-8") as new:
-                json.dump(document, new, indent=1, sort_keys=True)
-                new.flush()
-                os.fsync(new.fileno())
-            Path(name).replace(self.file)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        folder = os.open(self.file.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # else the new name can be lost
-        finally:
-            os.close(folder)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(self.file.with_name(f"{self.file.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)

@@ -40,7 +40,8 @@ NEED_NONE |= {"approve", "signing-key list", "signing-key add", "signing-key end
 NEED_NONE |= {f"request {what}-key" for what in ("create", "deactivate", "activate", "delete")}
 NEED_NONE |= {f"request {what}" for what in ("delete-password", "allow-password-recovery", "deactivate-mfa")}
 NEED_NONE |= {"request delete-certificate", "list", "show", "watch", "reject", "withdraw", "execute", "receipt"}
-NEED_NONE |= {"evidence", "whoami", "accounts list", "accounts show", "login", "mcp"}
+NEED_NONE |= {"evidence", "whoami", "accounts list", "accounts show", "login", "logout", "mcp"}
+NEED_NONE |= {f"profiles {what}" for what in ("add", "list", "remove")}
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -18,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 from support.installation import commanded, serving
+from support.lying_provider import Lying, lying_provider
 from support.products.canaille import Canaille
 
 from rootquorum_client import ClientError, NotAllowed, TimedOut, WrongAnswer
@@ -92,55 +91,9 @@ urllib.request.urlopen(asked["redirect_uri"][0] + "?code=c&state=" + asked["stat
 """
 
 
-class Lying:
-    """A provider of one's own. `document` is its metadata, `answers` what it gives for a code."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.document: dict[str, Any] = {
-            "issuer": url,
-            "authorization_endpoint": f"{url}/authorize",
-            "token_endpoint": f"{url}/token",
-        }
-        self.answer: tuple[int, Any] = (200, {"access_token": "x"})
-        self.forms: list[dict[str, str]] = []
-
-
-@contextmanager
-def _lying() -> Iterator[Lying]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._say(200, found.document)
-
-        def do_POST(self) -> None:
-            form = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            found.forms.append(dict(parse_qsl(form)) | {"authorization": str(self.headers["Authorization"])})
-            self._say(*found.answer)
-
-        def _say(self, status: int, body: Any) -> None:
-            content = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            """Be quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        found = Lying(f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield found
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @pytest.fixture
 def lying() -> Iterator[Lying]:
-    with _lying() as found:
+    with lying_provider() as found:
         yield found
 
 

@@ -168,5 +168,5 @@ def test_a_write_without_an_answer_is_not_known(installed: Installation, request
 def test_every_command_that_takes_a_server_has_json_or_prints_it() -> None:
     for path, command in every_command():
         options = {option for parameter in command.params for option in parameter.opts}
-        if "--server" in options and path[0] not in {"approve", "mcp", "rules", "signing-key"}:
+        if "--server" in options and path[0] not in {"approve", "login", "logout", "mcp", "rules", "signing-key"}:
             assert "--json" in options or path == ("evidence",), path

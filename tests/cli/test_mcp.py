@@ -356,7 +356,7 @@ def test_what_a_proxy_says_is_not_handed_on() -> None:
 def test_without_a_token_stdin_is_left_to_the_protocol(tmp_path: Path) -> None:
     done = piped(b"rqp_token\n", tmp_path, "mcp", "--server", "https://rootquorum.example.com")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("There is no token. Give --token-file, or set ROOTQUORUM_TOKEN.")
+    assert done.stderr.startswith("There is no token. Give --token-file, set ROOTQUORUM_TOKEN, or keep one.")
 
 
 def test_a_url_that_would_give_the_token_away_is_misuse(tmp_path: Path) -> None:

@@ -25,11 +25,13 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import httpx
 import jwt
+from authlib.oauth2.rfc8628 import DEVICE_CODE_GRANT_TYPE
 from canaille import create_app
 from canaille.app import models
 from canaille.backends import Backend
 from canaille.backends.memory.backend import MemoryBackend
 from joserfc.jwk import JWKRegistry
+from support.products.devices import Devices
 
 from service.auth.claims import Trust
 
@@ -81,6 +83,7 @@ class Canaille:
         self.keys = [new_key("RSA")]
         self.asked: list[str] = []
         self._app = create_app(config=self._configuration(), env_file=None)
+        self._devices = Devices(self._app, f"{self.issuer}/device")
         self._config = self._app.config["CANAILLE_OIDC"]
         self._thread: threading.Thread | None = None
         self._serve()
@@ -162,6 +165,11 @@ class Canaille:
             client.redirect_uris = [*client.redirect_uris, *uris]
             Backend.instance.save(client)
 
+    def answer_device(self, user_code: str, name: str, *, is_allowed: bool = True) -> None:
+        """Type the code that a device shows, as this person, and allow it or not."""
+        with self._app.app_context():
+            self._devices.answer(user_code, Backend.instance.get(models.User, user_name=name), is_allowed=is_allowed)
+
     def rotate(self) -> None:
         """Sign with a new key from now on. The old one stays published as long as its tokens are valid."""
         self._retire(self.keys[0])
@@ -185,7 +193,7 @@ class Canaille:
                 client_name=name,
                 client_uri=f"https://{name}.example.com",
                 redirect_uris=[REDIRECT],
-                grant_types=["authorization_code"],
+                grant_types=["authorization_code", DEVICE_CODE_GRANT_TYPE],
                 response_types=["code"],
                 scope=list(SCOPES),
                 token_endpoint_auth_method="none",

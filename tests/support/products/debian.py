@@ -1,6 +1,7 @@
 """Debian programs that tests run, and their installation if the machine allows it.
 
-Run as a script it installs the packages in its arguments, each with a program of the same name.
+Run as a script it installs the packages in its arguments: `jq`, or `dbus-send=dbus-bin` where the program is called
+otherwise than its package.
 """
 
 import os
@@ -27,4 +28,5 @@ def ensure(program: str, package: str) -> None:
 
 if __name__ == "__main__":
     for named in sys.argv[1:]:
-        ensure(named, named)
+        wanted, _, package = named.partition("=")
+        ensure(wanted, package or wanted)
