@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from rootquorum_client import Request
-from service.cli.common import errors
-from service.cli.over_http import Json, RequestId, calling, print_json
-from service.cli.remotely import Server, TokenFile
+from service.cli.common import errors, print_json
+from service.cli.over_http import RequestId, calling
+from service.cli.remotely import Json, Server, TokenFile
 
 
 def reject(

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli.common import console, fail
-from service.cli.remotely import Key, Server, State, TokenFile, asking, connected, heads, misused
+from service.cli.common import console, fail, print_json
+from service.cli.remotely import Json, Key, Server, State, TokenFile, asking, connected, heads, misused
 from service.client import ssh
 from service.client.filed import digest_of, parse_filing
 from service.client.heads import KeptHeads
@@ -34,6 +34,7 @@ def approve(
     token_file: TokenFile = None,
     comment: Annotated[str | None, typer.Option(help="For requester and log; it is not signed.")] = None,
     state: State = None,
+    as_json: Json = False,
 ) -> None:
     """Approve a request with your own key, after you have read what will happen.
 
@@ -42,7 +43,7 @@ def approve(
     if not _REQUEST_ID.fullmatch(request.lower()):
         misused("The id of a request is a UUID.")
     public, kept = _public_key(key), heads(state)
-    with connected(server, token_file) as remote:
+    with connected(server, token_file, as_json=as_json) as remote:
         found = _fetched(remote, kept, request.lower(), public)
         with asking() as terminal:
             terminal.show("You are about to approve:", _rows(remote, found, public))
@@ -51,7 +52,11 @@ def approve(
         signature = ssh.sign(key, public, found.checked.text, Namespace.DECISION)
         # First, so that no signature is out whose log this person does not remember.
         keep(remote, kept, found.checked)
-        _send(remote, found, signature, comment)
+        answer = _sent(remote, found, signature, comment)
+    if as_json:
+        print_json(answer)
+    else:
+        console.print(f"Approved. The request is {text(answer, 'status')}.", soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +150,12 @@ def _keys(filing: Filing) -> str:
     return f"{listed}, at {timestamp(filing.observed.observed_at)}"
 
 
-def _send(remote: Remote, found: _Found, signature: str, comment: str | None) -> None:
+def _sent(remote: Remote, found: _Found, signature: str, comment: str | None) -> dict[str, Any]:
+    """Send the approval. Return the request, if that is what the server answers."""
     said = found.checked.said
     body = {"decision": said.verdict.value, "digest": said.digest, "statement": found.checked.text}
-    answer = remote.post(
+    return remote.post(
         f"/v1/requests/{said.request_id}/decisions",
         {**body, "signature": signature, **({} if comment is None else {"comment": comment})},
+        check=lambda answer: text(answer, "status"),
     )
-    console.print(f"Approved. The request is {text(answer, 'status')}.", soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rootquorum_client import Client, ClientError, CreatedKey, Operation, Request, Status
-from service.cli.common import errors, fail
+from service.cli.common import IS_UNKNOWN, errors, fail, print_json
 from service.cli.keeping import (
     NotKept,
     Place,
@@ -20,8 +20,8 @@ from service.cli.keeping import (
     into_stdout,
     is_stdout_a_file,
 )
-from service.cli.over_http import IS_UNKNOWN, Json, RequestId, calling, end, minute, print_json
-from service.cli.remotely import Server, TokenFile, misused
+from service.cli.over_http import RequestId, calling, end, minute
+from service.cli.remotely import Json, Server, TokenFile, misused
 
 
 def execute(

@@ -7,10 +7,10 @@ import typer
 
 from rootquorum_client import Ended, Operation, Status, TimedOut
 from service.cli.commands import Commands
-from service.cli.common import console, print_whole
-from service.cli.over_http import Json, RequestId, calling, end, print_json
-from service.cli.remotely import Server, TokenFile
-from service.cli.request_rows import in_one_line, person, print_rows, rows, summary
+from service.cli.common import console, errors, print_json, print_rows, print_whole
+from service.cli.over_http import RequestId, calling, end
+from service.cli.remotely import Json, Server, TokenFile
+from service.cli.request_rows import in_one_line, person, rows, summary
 from service.cli.terminal import Table
 
 accounts = Commands()
@@ -47,6 +47,7 @@ def list_(
             recipient=recipient,
             ticket=ticket,
         )
+        number = -1
         for number, request in enumerate(islice(found, limit)):
             if as_json:
                 print_json(request.document, on_one_line=True)
@@ -54,6 +55,8 @@ def list_(
             if number > 0:
                 console.print()
             print_rows(summary(request))
+    if number < 0 and not as_json:
+        errors.print("There is none that you may see.")
 
 
 def show(request: RequestId, *, server: Server, token_file: TokenFile = None, as_json: Json = False) -> None:
@@ -92,7 +95,7 @@ def watch(
             if found.is_final:
                 ended = Ended(found)
                 end(str(ended), ended)
-        over = TimedOut(f"The wait ended after {timeout:g} seconds.")
+        over = TimedOut(f"The wait ended after {timeout:g} s.")
         end(str(over), over)
 
 
@@ -121,6 +124,9 @@ def list_accounts(*, server: Server, token_file: TokenFile = None, as_json: Json
     if as_json:
         for each in found:
             print_json(each.document, on_one_line=True)
+        return
+    if not found:
+        errors.print("There is none.")
         return
     table = Table(box=None, header_style="bold")
     for name in ("account", "name", "state", "sources"):

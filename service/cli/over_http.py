@@ -1,22 +1,17 @@
 """The parts that the commands over the HTTP API share: the client, JSON, and the exit codes."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from rootquorum_client import Client, ClientError, Ended, NotAllowed, Problem, TimedOut
-from service.cli.common import errors
+from service.cli.common import ENDED_OTHERWISE, IS_UNKNOWN, errors, print_json
 from service.cli.remotely import misused, place_of, token_of
 
-# docs/command-line.md. Whatever is not listed there ends with 1.
-IS_UNKNOWN, ENDED_OTHERWISE = 3, 4
-
-Json = Annotated[bool, typer.Option("--json", help="Print what the API answers, as JSON.")]
 RequestId = Annotated[str, typer.Argument(help="Its id, from `rootquorum list`.")]
 
 
@@ -46,11 +41,6 @@ def end(sentence: str, error: ClientError) -> NoReturn:
     if isinstance(error, Ended | TimedOut):
         raise typer.Exit(ENDED_OTHERWISE)
     raise typer.Exit(IS_UNKNOWN if error.may_have_acted else 1)
-
-
-def print_json(document: Mapping[str, Any] | list[Any], *, on_one_line: bool = False) -> None:
-    """Print JSON in ASCII, which no text of others can leave."""
-    typer.echo(json.dumps(document, indent=None if on_one_line else 2))
 
 
 def minute(at: datetime | None) -> str:

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from service.cli.commands import Commands
-from service.cli.common import console, errors, print_whole
-from service.cli.over_http import Json, minute, print_json
-from service.cli.remotely import refusing
+from service.cli.common import console, errors, print_json, print_whole
+from service.cli.over_http import minute
+from service.cli.remotely import Json, refusing
 from service.cli.terminal import Table
 from service.client import kept_tokens, profiles
 from service.client.profiles import Profile

@@ -13,7 +13,7 @@ from typing import Annotated, BinaryIO, NoReturn, TextIO
 import typer
 
 from rootquorum_client.transport import LARGEST_TOKEN
-from service.cli.common import errors, fail
+from service.cli.common import IS_MISUSED, IS_UNKNOWN, errors, fail, print_json
 from service.cli.terminal import Table, Terminal
 from service.client import kept_tokens, profiles
 from service.client.files import folder
@@ -25,7 +25,6 @@ from service.client.remote import Remote
 # The terminal of the process, whatever stdin and stdout are.
 TERMINAL = "/dev/tty"
 _NARROWEST, _USUAL = 40, 80
-_MISUSED = 2
 
 
 def _only_profile() -> str:
@@ -39,23 +38,37 @@ def _only_profile() -> str:
     return misused(f"Which server? Name one with --server, or set ROOTQUORUM_URL: {', '.join(names)}.")
 
 
+def _names() -> list[str]:
+    """Return the names of the profiles, for the shell's completion, which shows no faults."""
+    try:
+        return [each.name for each in profiles.usual().every()]
+    except (Refused, OSError):
+        return []
+
+
+# Nobody can type it: no URL, and no name of a profile.
+_ONLY = " your only profile"
 _WHERE = "The service: its URL, or the name of a profile"
 Server = Annotated[
     str,
     typer.Option(
         "--server",
         envvar="ROOTQUORUM_URL",
-        default_factory=_only_profile,
-        show_default=False,
-        help=f"{_WHERE}; else your only profile.",
+        default_factory=lambda: _ONLY,
+        show_default="your only profile",
+        autocompletion=_names,
+        help=f"{_WHERE}.",
     ),
 ]
 # Of a command that can do without.
-AnyServer = Annotated[str | None, typer.Option("--server", envvar="ROOTQUORUM_URL", help=f"{_WHERE}.")]
+AnyServer = Annotated[
+    str | None, typer.Option("--server", envvar="ROOTQUORUM_URL", autocompletion=_names, help=f"{_WHERE}.")
+]
 TokenFile = Annotated[
     Path | None,
     typer.Option(help="A file with your token; else ROOTQUORUM_TOKEN, else the kept one, else it is read from stdin."),
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print what the API answers, as JSON.")]
 Key = Annotated[Path, typer.Option("--key", help="Your private key; or its .pub, if an agent has the private one.")]
 State = Annotated[
     Path | None, typer.Option(help="Where the heads of logs are kept; else rootquorum/heads.json in your state folder.")
@@ -63,10 +76,13 @@ State = Annotated[
 
 
 @contextmanager
-def connected(server: str, token_file: Path | None) -> Iterator[Remote]:
-    """Provide the server. A refusal is one line and exit 1."""
+def connected(server: str, token_file: Path | None, *, as_json: bool = False) -> Iterator[Remote]:
+    """Provide the server. A refusal is one line and exit 1, or 3 if it may have been done all the same.
+
+    With `as_json`, the problem document of a refusal is printed too.
+    """
     url, profile = place_of(server)
-    with refusing():
+    with refusing(as_json=as_json):
         token = token_of(token_file, profile)
         with _misusing():
             remote = Remote(url, token)
@@ -77,12 +93,17 @@ def connected(server: str, token_file: Path | None) -> Iterator[Remote]:
 
 
 @contextmanager
-def refusing() -> Iterator[None]:
-    """Turn a refusal into one line and exit 1."""
+def refusing(*, as_json: bool = False) -> Iterator[None]:
+    """Turn a refusal into one line, and exit 1 or 3."""
     try:
         yield
     except Refused as refused:
-        fail(str(refused))
+        if as_json and refused.problem is not None:
+            print_json(refused.problem)
+        if not refused.may_have_acted:
+            fail(str(refused))
+        errors.print(str(refused), style="red", soft_wrap=True)
+        raise typer.Exit(IS_UNKNOWN) from None
 
 
 @contextmanager
@@ -95,7 +116,9 @@ def _misusing() -> Iterator[None]:
 
 
 def place_of(server: str) -> tuple[str, Profile | None]:
-    """Return the URL of the service, and the profile if that was named. An unknown name is exit 2."""
+    """Return the URL of the service, and the profile if it is one. An unknown name is exit 2."""
+    if server == _ONLY:
+        server = _only_profile()
     if not profiles.is_name(server):
         return server, None
     with _misusing():
@@ -107,7 +130,7 @@ def place_of(server: str) -> tuple[str, Profile | None]:
 
 def profile_of(server: str | None) -> Profile:
     """Return the profile that is named, or the only one. A URL is exit 2."""
-    profile = place_of(server or _only_profile())[1]
+    profile = place_of(_ONLY if server is None else server)[1]
     if profile is None:
         misused("This is for a profile. Name one with --server: see rootquorum profiles list.")
     return profile
@@ -143,7 +166,7 @@ def way_of(server: str | None, given: Way) -> Way:
 def misused(sentence: str) -> NoReturn:
     """Print the sentence on stderr, and exit 2."""
     errors.print(sentence, style="red", soft_wrap=True)
-    raise typer.Exit(_MISUSED)
+    raise typer.Exit(IS_MISUSED)
 
 
 def heads(state: Path | None) -> KeptHeads:

@@ -9,9 +9,9 @@ import typer
 
 from rootquorum_client import Operation, Request
 from service.cli.commands import Commands
-from service.cli.common import errors
-from service.cli.over_http import Json, calling, minute, print_json
-from service.cli.remotely import Server, TokenFile
+from service.cli.common import errors, print_json
+from service.cli.over_http import calling, minute
+from service.cli.remotely import Json, Server, TokenFile
 
 app = Commands()
 

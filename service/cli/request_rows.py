@@ -4,15 +4,17 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from rootquorum_client import AccessKey, Decision, Request, RequestSummary, Status
-from service.cli.common import console
 from service.cli.over_http import minute
-from service.cli.terminal import Table
 from service.domain.text import quoted
 
-_NARROWEST = 40
 _WIDEST_STATUS = max(len(status) for status in Status)
 # What comes next, and whose refusal is therefore of interest.
 _NEXT: Mapping[str, str] = {Status.PENDING: "approve", Status.APPROVED: "execute", Status.DELIVERED: "confirm_receipt"}
+_COMMANDS = {
+    "approve": "rootquorum approve {} --key KEY",
+    "execute": "rootquorum execute {}",
+    "confirm_receipt": "rootquorum receipt {}",
+}
 # Where a warning can still change what somebody does.
 _UNDECIDED = {Status.PENDING, Status.APPROVED}
 
@@ -22,17 +24,6 @@ class Person(Protocol):
     def subject(self) -> str: ...
     @property
     def name(self) -> str: ...
-
-
-def print_rows(found: list[tuple[str, str]]) -> None:
-    """Print a row for each name and text. A text stays in its column, so it cannot pass for another row."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, text in found:
-        table.add_row(name, text)
-    table.width = None if console.width >= _NARROWEST else _NARROWEST
-    console.print(table)
 
 
 def person(found: Person) -> str:
@@ -72,14 +63,13 @@ def rows(request: Request) -> list[tuple[str, str]]:
         ("operation", request.operation),
         ("effect", request.effect),
         *(("WARNING", each.detail) for each in request.warnings),
-        ("requester", f"{person(request.requester)}, a {request.requester.kind}"),
+        ("requester", f"{person(request.requester)}, a {request.requester.kind}, {minute(request.clocks.filed_at)}"),
         ("recipient", person(request.recipient)),
         ("justification", request.justification),
         ("ticket", request.ticket or "none"),
         *_observed(request),
         *_approvals(request),
         *([] if request.result is None else [("result", f"{request.result.code}: {request.result.detail}")]),
-        ("filed", minute(request.clocks.filed_at)),
         ("digest", request.digest),
         *_actions(request),
     ]
@@ -141,11 +131,15 @@ def _decision(decision: Decision) -> str:
 
 
 def _actions(request: Request) -> Iterator[tuple[str, str]]:
-    """Yield what the caller may do, and why they may not do what comes next."""
+    """Yield what the caller may do, and the command for what comes next, or why they may not do it."""
     yield "you may", ", ".join(each.action for each in request.actions if each.allowed) or "do nothing now"
     following = request.action(_NEXT.get(request.status, ""))
-    if following is not None and following.reason is not None:
+    if following is None:
+        return
+    if following.reason is not None:
         yield f"not {following.action}", following.reason
+    elif following.allowed:
+        yield "next", _COMMANDS[following.action].format(request.id)
 
 
 def _account(request: Request | RequestSummary) -> str:

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from service.cli.commands import Commands
-from service.cli.common import console, fail, print_whole
-from service.cli.remotely import Key, Server, State, TokenFile, asking, connected, heads, misused, refusing
-from service.cli.terminal import Table
+from service.cli.common import console, fail, print_json, print_rows
+from service.cli.remotely import Json, Key, Server, State, TokenFile, asking, connected, heads, misused, refusing
 from service.client import ssh
 from service.client.refused import Refused
 from service.client.remote import Remote, items, objects, text
@@ -27,25 +26,37 @@ Fingerprint = Annotated[str, typer.Argument(help="The fingerprint, as `signing-k
 
 
 @app.command("list")
-def list_(server: Server, token_file: TokenFile = None) -> None:
-    """List everybody's signing keys: whose they are, whether they count, and the words to read aloud."""
-    with connected(server, token_file) as remote:
-        table = Table(box=None)
-        for name in ("person", "name", "counts", "endorsed by", "fingerprint", "words"):
-            table.add_column(name, no_wrap=True)
-        for each in objects(remote.get("/v1/signing-keys"), "items"):
-            # The server's word is not taken for what people compare.
-            public = ssh.parsed(text(each, "key"))
-            endorsers = [text(endorser, "subject") for endorser in objects(each, "endorsers")]
-            table.add_row(
-                text(each, "person", "subject"),
-                str(each.get("name") or ""),
-                "yes" if each.get("counts") is True else str(each.get("fault") or "no"),
-                "founder" if each.get("is_founder") is True else ", ".join(endorsers),
-                public.fingerprint,
-                " ".join(public.words),
-            )
-    print_whole(table)
+def list_(*, server: Server, token_file: TokenFile = None, as_json: Json = False) -> None:
+    """List everybody's signing keys: whose they are, whether they count, and the words to read aloud.
+
+    With --json, one on each line.
+    """
+    with connected(server, token_file, as_json=as_json) as remote:
+        found = objects(remote.get("/v1/signing-keys"), "items")
+        if as_json:
+            for each in found:
+                print_json(each, on_one_line=True)
+            return
+        for number, each in enumerate(found):
+            if number > 0:
+                console.print()
+            print_rows(_rows(each))
+
+
+def _rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the rows of a key: those that people compare are whole, also on a narrow terminal."""
+    # The server's word is not taken for what people compare.
+    public = ssh.parsed(text(found, "key"))
+    endorsers = ", ".join(text(endorser, "subject") for endorser in objects(found, "endorsers"))
+    name = str(found.get("name") or "")
+    return [
+        ("person", text(found, "person", "subject")),
+        *([("name", name)] if name else []),
+        ("counts", "yes" if found.get("counts") is True else str(found.get("fault") or "no")),
+        ("endorsed by", "founder" if found.get("is_founder") is True else endorsers or "nobody"),
+        ("fingerprint", public.fingerprint),
+        ("words", " ".join(public.words)),
+    ]
 
 
 @app.command()
@@ -56,14 +67,15 @@ def add(
     server: Server,
     token_file: TokenFile = None,
     state: State = None,
+    as_json: Json = False,
 ) -> None:
     """Register a key as yours. It counts once enough others have endorsed it."""
     kept = heads(state)
     with refusing():
         public = ssh.public_key(key)
-    with connected(server, token_file) as remote:
+    with connected(server, token_file, as_json=as_json) as remote:
         person = me(remote)
-        answer = remote.post("/v1/me/signing-keys/statement", {"key": public.text})
+        answer = remote.ask("/v1/me/signing-keys/statement", {"key": public.text})
         checked = check(remote, kept, text(answer, "statement"), parse_registration, person=person, key=public.text)
         with asking() as terminal:
             terminal.show(
@@ -75,8 +87,8 @@ def add(
         signature = ssh.sign(key, public, checked.text, Namespace.REGISTRATION)
         keep(remote, kept, checked)
         body = {"statement": checked.text, "signature": signature, "name": name}
-        done = remote.post("/v1/me/signing-keys", body)
-    console.print(_result("Registered.", done), soft_wrap=True)
+        done = remote.post("/v1/me/signing-keys", body, check=_result)
+    _say("Registered.", done, as_json=as_json)
 
 
 @app.command()
@@ -87,14 +99,15 @@ def endorse(
     server: Server,
     token_file: TokenFile = None,
     state: State = None,
+    as_json: Json = False,
 ) -> None:
     """Vouch with your own key that another key is that of its person."""
     key_id, kept = _id(fingerprint), heads(state)
     with refusing():
         own = ssh.public_key(key)
-    with connected(server, token_file) as remote:
+    with connected(server, token_file, as_json=as_json) as remote:
         endorser = me(remote)
-        answer = remote.post(f"/v1/signing-keys/{key_id}/endorsement/statement")
+        answer = remote.ask(f"/v1/signing-keys/{key_id}/endorsement/statement")
         person, public = text(answer, "key", "person", "subject"), ssh.parsed(text(answer, "key", "key"))
         if public.fingerprint != fingerprint:
             raise Refused("The server shows another key than that of this fingerprint. Nothing was signed.")
@@ -119,10 +132,9 @@ def endorse(
                 fail("Nothing was signed.")
         signature = ssh.sign(key, own, checked.text, Namespace.ENROLMENT)
         keep(remote, kept, checked)
-        done = remote.post(
-            f"/v1/signing-keys/{key_id}/endorsement", {"statement": checked.text, "signature": signature}
-        )
-    console.print(_result("Endorsed.", done), soft_wrap=True)
+        body = {"statement": checked.text, "signature": signature}
+        done = remote.post(f"/v1/signing-keys/{key_id}/endorsement", body, check=_result)
+    _say("Endorsed.", done, as_json=as_json)
 
 
 @app.command()
@@ -136,12 +148,13 @@ def revoke(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask. To stop a key is always allowed.")] = False,
     server: Server,
     token_file: TokenFile = None,
+    as_json: Json = False,
 ) -> None:
     """Revoke a key of yours or, as an operator, anybody's. It is for good."""
     key_id = _id(fingerprint)
     if since is not None and reason is not Reason.COMPROMISED:
         misused("--since is for a compromised key.")
-    with connected(server, token_file) as remote:
+    with connected(server, token_file, as_json=as_json) as remote:
         is_own = any(each.get("id") == key_id for each in objects(remote.get("/v1/me/signing-keys"), "items"))
         if not yes:
             with asking() as terminal:
@@ -153,8 +166,12 @@ def revoke(
                     fail("Nothing was revoked.")
         body = {"reason": reason.value} | ({} if since is None else {"since": since})
         where = "/v1/me/signing-keys" if is_own else "/v1/signing-keys"
-        _check_revoked(remote.post(f"{where}/{key_id}/revocation", body), key_id, reason, since)
-    console.print("Revoked.")
+        done = remote.post(f"{where}/{key_id}/revocation", body)
+        _check_revoked(done, key_id, reason, since)
+    if as_json:
+        print_json(done)
+    else:
+        console.print("Revoked.")
 
 
 def _check_revoked(key: Mapping[str, Any], key_id: str, reason: Reason, since: int | None) -> None:
@@ -187,8 +204,16 @@ def _about(person: str, public: PublicKey) -> list[tuple[str, str]]:
     ]
 
 
-def _result(done: str, answer: dict[str, Any]) -> str:
+def _say(what: str, answer: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(answer)
+    else:
+        console.print(f"{what} {_result(answer)}", soft_wrap=True)
+
+
+def _result(answer: Mapping[str, Any]) -> str:
+    """Say whether the key counts. Raise Refused if the answer does not say it."""
     if answer.get("counts") is True:
-        return f"{done} The key counts."
+        return "The key counts."
     count = len(items(answer, "endorsers"))
-    return f"{done} The key does not count yet: {count} of {answer.get('endorsements_needed')} have endorsed it."
+    return f"The key does not count yet: {count} of {answer.get('endorsements_needed')} have endorsed it."

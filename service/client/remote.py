@@ -1,10 +1,10 @@
 """Calls the service over HTTP, for programs that trust nothing which it says."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from rootquorum_client.errors import ClientError
+from rootquorum_client.errors import ClientError, Problem
 from rootquorum_client.transport import Transport
 from service.client.refused import Refused
 
@@ -33,10 +33,35 @@ class Remote:
         with _refusing():
             return self._transport.send("GET", path).content.decode("utf-8", "replace")
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Do the same with a body."""
+    def ask(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Do the same with a body, for what changes nothing."""
+        try:
+            return self.post(path, body)
+        except Refused as refused:
+            refused.may_have_acted = False
+            raise
+
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        check: Callable[[Mapping[str, Any]], object] = lambda _: None,
+    ) -> dict[str, Any]:
+        """Change something, and return the object that is answered.
+
+        `check` raises Refused if that is not the expected one. Then the server may have done it all the same.
+        """
         with _refusing():
-            return self._transport.send("POST", path, json=body).document()
+            answer = self._transport.send("POST", path, json=body)
+        try:
+            with _refusing():
+                document = answer.document()
+            check(document)
+        except Refused as refused:
+            refused.may_have_acted = True
+            raise
+        return document
 
     def close(self) -> None:
         self._transport.close()
@@ -47,7 +72,8 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise Refused(str(error)) from None
+        problem = error.document if isinstance(error, Problem) else None
+        raise Refused(str(error), may_have_acted=error.may_have_acted, problem=problem) from None
 
 
 def items(answer: Mapping[str, Any], *path: str) -> list[Any]:

@@ -36,7 +36,9 @@ def test_three_founders_approve_from_a_terminal_and_endorse_a_fourth(installed: 
         endorsed = installed.run(founder, "signing-key", *arguments)
         assert (endorsed.code, endorsed.out) == (0, f"Endorsed. {said}\n")
     listed = installed.run("cid", "signing-key", "list").out
-    words = re.search(rf"dave +laptop +yes +ann, ben +{re.escape(installed.fingerprint('dave'))} +(.*)\n", listed)
+    fingerprint = re.escape(installed.fingerprint("dave"))
+    rows = ("person +dave", "name +laptop", "counts +yes", "endorsed by +ann, ben", f"fingerprint +{fingerprint}")
+    words = re.search("".join(rf"{row} *\n" for row in rows) + r"words +(.*)\n", listed)
     assert words is not None
     assert words[1].strip() in " ".join(endorsed.seen.split())
 

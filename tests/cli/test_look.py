@@ -126,7 +126,7 @@ def test_watching_tells_each_change_once(installed: Installation, request_: Any)
     assert installed.approve("ann", request_).code == 0
     watched = installed.run("alice", "watch", request_["id"], "--timeout", "0")
     assert watched.code == 4
-    assert watched.error == "The wait ended after 0 seconds.\n"
+    assert watched.error == "The wait ended after 0 s.\n"
     assert re.fullmatch(r"pending, to be approved by [-0-9: ]+ UTC; 1 of 2 approvals\n", watched.out)
 
 
@@ -168,5 +168,5 @@ def test_a_write_without_an_answer_is_not_known(installed: Installation, request
 def test_every_command_that_takes_a_server_has_json_or_prints_it() -> None:
     for path, command in every_command():
         options = {option for parameter in command.params for option in parameter.opts}
-        if "--server" in options and path[0] not in {"approve", "login", "logout", "mcp", "rules", "signing-key"}:
+        if "--server" in options and path[0] not in {"login", "logout", "mcp", "profiles", "rules"}:
             assert "--json" in options or path == ("evidence",), path
