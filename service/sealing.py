@@ -22,7 +22,7 @@ _CHECKSUM_LETTERS, _POINT_BYTES, _SPARE_BITS = 6, 32, 4
 
 _UNKNOWN = "It is neither an age recipient (age1…) nor an SSH public key of the kind ssh-ed25519 or ssh-rsa."
 _WHY = {
-    Fault.WEAK_KEY: f"The key is too weak. RSA needs {_SMALLEST_RSA_BITS} bits, and the usual exponent, 65537.",
+    Fault.WEAK_KEY: f"A recipient's RSA key needs {_SMALLEST_RSA_BITS} bits, and the usual exponent, 65537.",
     Fault.UNSUPPORTED_KEY: _UNKNOWN,
 }
 

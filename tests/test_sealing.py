@@ -88,7 +88,7 @@ def test_an_age_recipient_has_one_form() -> None:
             recipient(other)
 
 
-@pytest.mark.parametrize(("bits", "why"), [(1024, "too weak"), (2047, "too weak"), (4097, "too long")])
+@pytest.mark.parametrize(("bits", "why"), [(1024, "2048 bits"), (2047, "2048 bits"), (4097, "too long")])
 def test_an_rsa_key_of_a_length_that_is_weak_or_that_age_does_not_take_is_refused(bits: int, why: str) -> None:
     with pytest.raises(NotARecipient, match=why):
         recipient(_rsa(bits))

@@ -87,8 +87,11 @@ def text(answer: Mapping[str, Any], *path: str) -> str:
 
 
 def objects(answer: Mapping[str, Any], *path: str) -> list[dict[str, Any]]:
-    """Return those of the list at a path that are objects. Raise Refused if there is no list."""
-    return [each for each in _at(answer, path, list) if isinstance(each, dict)]
+    """Return the list of objects at a path in an answer. Raise Refused if there is none."""
+    found = _at(answer, path, list)
+    if not all(isinstance(each, dict) for each in found):
+        raise Refused(f"In the server's answer, {' of '.join(reversed(path))} is no list of objects.")
+    return found
 
 
 def _at(answer: Mapping[str, Any], path: Sequence[str], kind: type[_Kind]) -> _Kind:
