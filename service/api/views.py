@@ -22,7 +22,7 @@ from service.domain.outcome import CreatedKey
 from service.domain.policy import Policy
 from service.domain.request import OperationRequest, Status
 from service.domain.selection import Listed
-from service.workflow.drift import DriftCheck
+from service.workflow.drift import DriftCheck, OpenDrift
 from service.workflow.read import Shown
 
 # Maps an account's id, or a subject, to its name.
@@ -174,6 +174,14 @@ def finding_out(account_name: NameOf, finding: DriftFinding) -> out.FindingOut:
         found_at=finding.found_at,
         closed_at=finding.closed_at,
         accepted_by=finding.accepted_by,
+    )
+
+
+def drift_out(account_name: NameOf, drift: OpenDrift) -> out.DriftOut:
+    return out.DriftOut(
+        items=[finding_out(account_name, finding) for finding in drift.findings],
+        oldest_check_at=drift.oldest_check_at,
+        never_checked=drift.never_checked,
     )
 
 

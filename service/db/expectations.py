@@ -52,6 +52,12 @@ def checked_between(tx: Tx, after: datetime, now: datetime) -> dict[str, datetim
     return {row.account_id: row.checked_at for row in tx.execute(query)}
 
 
+def last_checks(tx: Tx) -> dict[str, datetime]:
+    """Return when each account was last checked for drift. An account that never was is missing."""
+    query = select(expectations.c.account_id, expectations.c.checked_at)
+    return {row.account_id: row.checked_at for row in tx.execute(query)}
+
+
 def open_findings(tx: Tx, account_id: str | None = None) -> Sequence[DriftFinding]:
     """Return the open findings by account and age."""
     query = select(drifts).where(drifts.c.closed_at.is_(None))

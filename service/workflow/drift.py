@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 
@@ -10,7 +10,7 @@ from service.db import backlog, expectations, requests
 from service.db.engine import Tx, begin, read, retried
 from service.domain.account import Account, Part, RootCredentials
 from service.domain.actor import WORKER, Actor
-from service.domain.capability import plan
+from service.domain.capability import is_readable, plan
 from service.domain.drift import (
     Drift,
     DriftFinding,
@@ -47,6 +47,19 @@ class DriftCheck:
     expectation: Expectation
     open: tuple[DriftFinding, ...]
     adopted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDrift:
+    """The open findings, by account, and how much they say.
+
+    `oldest_check_at` is the oldest of the accounts' last checks, None if none was checked. `never_checked` counts the
+    accounts that could be checked and never were. Accounts that the service no longer knows do not count.
+    """
+
+    findings: tuple[DriftFinding, ...]
+    oldest_check_at: datetime | None
+    never_checked: int
 
 
 def check_drift(ctx: Context, account: Account, actor: Actor = WORKER) -> DriftCheck:
@@ -154,11 +167,16 @@ def check_drift_now(ctx: Context, actor: Actor, account_id: str) -> DriftCheck:
 
 
 @retried
-def open_drift(ctx: Context, actor: Actor, account_id: str | None) -> list[DriftFinding]:
-    """Return open findings, ordered by account. Raise Forbidden, Unavailable."""
+def open_drift(ctx: Context, actor: Actor, account_id: str | None) -> OpenDrift:
+    """Return the open drift of one account, or of all. It asks AWS nothing. Raise Forbidden, Unavailable."""
     check_may_see_drift(actor, account_id)
     with read(ctx.engine) as tx:
-        return list(expectations.open_findings(tx, account_id))
+        findings = tuple(expectations.open_findings(tx, account_id))
+        checks = expectations.last_checks(tx)
+    known = [each for each in ctx.accounts.at_hand() if account_id in {None, each.account_id}]
+    done = [checks[each.account_id] for each in known if each.account_id in checks]
+    never = sum(each.account_id not in checks and is_readable(each) for each in known)
+    return OpenDrift(findings, min(done, default=None), never)
 
 
 @retried

@@ -3,13 +3,14 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from support.builders import ACCOUNT, ACCOUNTS, DEACTIVATE, DEACTIVATE_MFA, DELETE, MEMBER
+from support.builders import ACCOUNT, ACCOUNTS, DEACTIVATE, DEACTIVATE_MFA, DELETE, MEMBER, OTHER_ACCOUNT
 from support.commits import commits_failing
 from support.house import House
 
+from service.aws.organization import KnownAccounts
 from service.db import audit
 from service.db.engine import read
 from service.domain.actor import Role
@@ -267,7 +268,23 @@ def test_open_drift_is_listed_for_those_who_watch(sqlite_house: House) -> None:
         assert (item["kind"], item["account"]["name"]) == ("unexplained_key", "production")
     assert house.client("oscar").get("/v1/drift", params={"account_id": MEMBER}).json()["items"] == []
     assert house.client("alice").get("/v1/drift").status_code == 403
-    assert len(open_drift(house.ctx, house.actor("oscar"), None)) == 1
+    assert len(open_drift(house.ctx, house.actor("oscar"), None).findings) == 1
+
+
+def test_open_drift_says_since_when_it_is_known(sqlite_house: House) -> None:
+    """Nothing found means little for an account that was never looked at, or long ago."""
+    house, oscar = sqlite_house, sqlite_house.client("oscar")
+    all_of_them = len(house.ctx.accounts.every())
+    said = oscar.get("/v1/drift").json()
+    assert said == {"items": [], "oldest_check_at": None, "never_checked": all_of_them}
+    first, second = (look(house, each).expectation.checked_at for each in (ACCOUNT, OTHER_ACCOUNT))
+    said = oscar.get("/v1/drift").json()
+    assert (datetime.fromisoformat(said["oldest_check_at"]), said["never_checked"]) == (first, all_of_them - 2)
+    there = oscar.get("/v1/drift", params={"account_id": OTHER_ACCOUNT}).json()
+    assert (datetime.fromisoformat(there["oldest_check_at"]), there["never_checked"]) == (second, 0)
+    # An account that left the settings is looked at no more, and does not make everything look old.
+    house.change(accounts=KnownAccounts({OTHER_ACCOUNT: ACCOUNTS[OTHER_ACCOUNT]}))
+    assert oscar.get("/v1/drift").json()["oldest_check_at"] == there["oldest_check_at"]
 
 
 def test_the_schedule_looks_at_every_account_once_per_interval(house: House) -> None:

@@ -397,7 +397,7 @@ def test_operator_of_production_only(house: House) -> None:
 
     assert check_drift_now(house.ctx, stan, ACCOUNT).adopted
     assert code_of(lambda: check_drift_now(house.ctx, stan, OTHER_ACCOUNT)) is Code.ROLE_REQUIRED
-    assert open_drift(house.ctx, stan, ACCOUNT) == []
+    assert open_drift(house.ctx, stan, ACCOUNT).findings == ()
     assert code_of(lambda: open_drift(house.ctx, stan, OTHER_ACCOUNT)) is Code.ROLE_REQUIRED
     assert code_of(lambda: open_drift(house.ctx, stan, None)) is Code.ROLE_REQUIRED
 

@@ -27,7 +27,7 @@ from service.domain.outcome import CreatedKey, Done, InDoubt, Secret
 from service.domain.request import Verdict
 from service.domain.selection import Cursor, Listed
 from service.domain.statement import LogHead
-from service.workflow.drift import DriftCheck
+from service.workflow.drift import DriftCheck, OpenDrift
 
 Json = dict[str, Any]
 
@@ -315,7 +315,9 @@ ANSWERS = named(
         "After the rotation",
         outputs.AccountCredentialsOut(account=_LISTED, root_credentials=views.credentials_out(_LATER)),
     ),
-    drift=_whole(_ACTIVATED, outputs.DriftOut(items=[views.finding_out(life.account_name, _FINDING)])),
+    drift=_whole(
+        _ACTIVATED, views.drift_out(life.account_name, OpenDrift((_FINDING,), _EXPECTED.checked_at, never_checked=0))
+    ),
     drift_check=_whole(
         _ACTIVATED, views.drift_check_out(life.account_name, DriftCheck(_EXPECTED, (_FINDING,), adopted=False))
     ),

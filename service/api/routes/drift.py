@@ -8,7 +8,7 @@ from service.api.contract import examples
 from service.api.deps import Ctx, SignedIn, Waiting
 from service.api.problems import TAKING_BODY, documented
 from service.api.schemas import inputs, outputs
-from service.api.views import drift_check_out, finding_out
+from service.api.views import drift_check_out, drift_out, finding_out
 from service.domain.drift import account_changing, finding_closed, no_such_finding
 from service.domain.errors import Code, no_such_account
 from service.domain.permissions import (
@@ -35,12 +35,10 @@ router = APIRouter(prefix="/v1", tags=["Drift"])
     ),
 )
 def get_drift(ctx: Ctx, actor: SignedIn, wanted: Annotated[inputs.DriftFilter, Query()]) -> outputs.DriftOut:
-    """List all differences that still exist and that nobody has accepted, by account. Requires the role `operator`,
-    `auditor` or `approver`.
+    """List all differences that still exist and that nobody has accepted, by account, and since when that is known.
+    Requires the role `operator`, `auditor` or `approver`.
     """
-    return outputs.DriftOut(
-        items=[finding_out(ctx.account_name, finding) for finding in open_drift(ctx, actor, wanted.account_id)]
-    )
+    return drift_out(ctx.account_name, open_drift(ctx, actor, wanted.account_id))
 
 
 @router.post(

@@ -97,6 +97,10 @@ class FindingOut(BaseModel):
 
 class DriftOut(BaseModel):
     items: list[FindingOut]
+    oldest_check_at: datetime | None = Field(
+        description="Each account that was ever checked for drift was checked then or later. Null if none was."
+    )
+    never_checked: int = Field(description="How many accounts could be checked for drift and never were.")
 
 
 class DriftCheckOut(BaseModel):
