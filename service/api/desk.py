@@ -5,7 +5,7 @@ from html import escape
 from importlib.resources import files
 
 from fastapi import APIRouter, FastAPI, Request
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 from service.api.links import link
@@ -35,6 +35,12 @@ _PAGE = """<!doctype html>
 def home(request: Request) -> RedirectResponse:
     """Redirect somebody who types only the address to the page for people."""
     return RedirectResponse(link(request, "/desk"))
+
+
+@router.get("/desk/evidence.html")
+def evidence_page() -> FileResponse:
+    """Return the page that checks evidence, as a file to keep: it does not run on this site."""
+    return FileResponse(str(files("service.desk") / "evidence.html"), filename="evidence.html", media_type="text/html")
 
 
 @router.get("/desk")

@@ -13,7 +13,7 @@ from support.house import House
 
 FILES = Path(str(files("service.desk"))) / "served"
 # Uncompressed, and with the page itself: what a phone loads at night that opens every view.
-MOST_BYTES = 150_000
+MOST_BYTES = 150 * 1024
 
 
 @pytest.fixture(params=["", "/approvals"])
@@ -58,6 +58,13 @@ def test_files_are_sent_again_only_if_they_changed(anybody: TestClient) -> None:
 def test_no_page_stands_for_a_file_that_is_missing(anybody: TestClient) -> None:
     assert anybody.get("/desk/files/none.js").status_code == 404
     assert anybody.get("/desk/files/%2e%2e/__init__.py").status_code == 404
+
+
+def test_page_that_checks_evidence_is_a_file_to_keep(anybody: TestClient) -> None:
+    answer = anybody.get("/desk/evidence.html")
+    assert answer.headers["content-disposition"] == 'attachment; filename="evidence.html"'
+    assert answer.content == (FILES.parent / "evidence.html").read_bytes()
+    assert policy_of(anybody, "/desk/evidence.html")["script-src"] == "'self'"
 
 
 @pytest.mark.parametrize("path", ["/desk", "/desk/requests/x", "/desk/files/main.js"])

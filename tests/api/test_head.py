@@ -15,6 +15,7 @@ PAGES = [
     "/desk",
     "/desk/requests/x",
     "/desk/files/main.js",
+    "/desk/evidence.html",
     "/docs",
     "/docs/oauth2-redirect",
     "/openapi.json",

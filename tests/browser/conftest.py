@@ -14,7 +14,7 @@ from browser.desk import Desk
 from browser.proxy import proxied
 from browser.served import served
 from browser.swagger_ui import SwaggerUI
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, expect, sync_playwright
 from support.builders import ACCOUNT
 from support.house import House
 from support.installation import serving
@@ -42,6 +42,16 @@ _PICTURES = {"waiting", "request", "request-phone", "approve", "keys", "account"
 PHONE: ViewportSize = {"width": 360, "height": 740}
 
 _GROUPS = {"root-requesters": "requester", "root-approvers": "approver"}
+
+
+def whole_page(page: Page, path: Path) -> None:
+    """Take a picture as on a screen of the page's height, where nothing sticks to the window's edge."""
+    size = page.viewport_size
+    assert size is not None
+    height: int = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": size["width"], "height": max(size["height"], height)})
+    page.screenshot(path=path)
+    page.set_viewport_size(size)
 
 
 class Visitor:
@@ -82,7 +92,7 @@ class Visitor:
         if (panel := self.page.locator(".panel")).count():
             panel.screenshot(path=path)
         else:
-            self.page.screenshot(path=path, full_page=True)
+            whole_page(self.page, path)
 
 
 Arrive = Callable[..., Visitor]

@@ -2,7 +2,7 @@
 
 import os
 
-from browser.conftest import SCREENSHOTS, Visitor
+from browser.conftest import SCREENSHOTS, Visitor, whole_page
 from browser.desk import NOTHING
 from playwright.sync_api import Route
 from support.house import House
@@ -49,8 +49,7 @@ class Phone:
     def look(self, what: str) -> None:
         """Take a picture, and hold the view against axe and the width of the phone."""
         self.page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / "phone" / f"{what}.png", full_page=True)
+        whole_page(self.page, SCREENSHOTS / "phone" / f"{what}.png")
         assert not self.desk.is_too_wide, what
         if nodejs.is_there() or "CI" in os.environ:
             self.page.evaluate(nodejs.package("axe-core/axe.min.js").read_text())

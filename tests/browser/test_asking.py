@@ -100,6 +100,44 @@ def test_operations_name_only_keys_that_they_would_change(sqlite_house: House, a
     expect(alice.page.get_by_text("nothing now to do this to")).to_have_count(2)
 
 
+def test_form_without_a_target_offers_what_the_account_has(sqlite_house: House, at: str, visit: Arrive) -> None:
+    alice, spare = visit("alice", at, viewport=PHONE), sqlite_house.spare_key()
+    path = f"/accounts/{ACCOUNT}/ask/delete_access_key"
+    alice.desk.open(path).sign_in_with(sqlite_house.token("alice"))
+    alice.page.get_by_label("Why").fill("Nobody uses it.")
+    alice.desk.press("Look now")
+    choice = alice.page.get_by_role("button", name=re.compile("^AKIA"))
+    expect(choice).to_have_count(2)
+    expect(choice.first).to_be_focused()
+    choice.filter(has_text=spare).click()
+    expect(alice.page.get_by_label("Access key")).to_have_value(spare)
+    expect(alice.page.get_by_label("Why")).to_have_value("Nobody uses it.")
+    alice.desk.go(f"/accounts/{ACCOUNT}/ask/activate_access_key")
+    alice.desk.press("Look now")
+    expect(alice.page.get_by_text("nothing now to do this to")).to_be_focused()
+    left_nothing(alice)
+
+
+def test_refusal_of_a_second_request_leads_whoever_may_see_it_to_the_first(
+    sqlite_house: House, at: str, visit: Arrive
+) -> None:
+    """Another requester, here a machine, may not see the first one, and learns nothing of it."""
+    first = sqlite_house.file().filing.request_id
+    for name, count in {"alice": 1, "robo": 0}.items():
+        visitor = visit(name, at)
+        path = f"/accounts/{ACCOUNT}/ask/create_access_key"
+        visitor.desk.open(path).sign_in_with(sqlite_house.token(name))
+        visitor.page.get_by_label("Who gets the secret").fill("rita")
+        visitor.page.get_by_label("Why").fill("It is replaced by another key.")
+        visitor.desk.press("Preview")
+        expect(visitor.desk.problem).to_contain_text("is still open")
+        expect(visitor.desk.problem.get_by_role("link")).to_have_count(count)
+        assert first not in visitor.page.content() or count
+        if count:
+            visitor.desk.follow("See the request that is still open")
+            visitor.page.wait_for_url(f"**/desk/requests/{first}")
+
+
 def test_box_that_accepts_a_lockout_says_that_it_is_missing(sqlite_house: House, at: str, visit: Arrive) -> None:
     alice = visit("alice", at)
     path = f"/accounts/{ACCOUNT}/ask/deactivate_access_key"

@@ -137,6 +137,34 @@ def test_rejection_gives_its_reason_to_the_requester(come: Come, request_: Any, 
     left_nothing(alice)
 
 
+def test_what_may_be_done_is_at_hand_before_anybody_scrolls(come: Come, request_: Any, screen: ViewportSize) -> None:
+    dave = come("dave", f"/requests/{request_['id']}", viewport=screen).desk
+    for action in ("Approve", "Reject"):
+        expect(dave.page.get_by_role("button", name=action, exact=True)).to_be_in_viewport(ratio=1)
+    # It gives way to what was begun, and comes back.
+    dave.press("Reject")
+    expect(dave.page.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
+    dave.press("Cancel")
+    expect(dave.page.get_by_role("button", name="Approve", exact=True)).to_be_focused()
+    # It hides nothing that the keyboard comes to.
+    dave.page.evaluate("scrollTo(0, 0)")
+    dave.page.locator("summary").first.focus()
+    top, bottom = (dave.page.locator(each).first.bounding_box() for each in (".bar", "summary"))
+    assert top is not None
+    assert bottom is not None
+    assert bottom["y"] + bottom["height"] <= top["y"]
+
+
+def test_skipping_to_the_content_takes_nothing_away(come: Come, request_: Any) -> None:
+    dave = come("dave", f"/requests/{request_['id']}").desk
+    dave.press("Reject")
+    dave.page.get_by_label("Reason").fill("Who asked for this?")
+    dave.page.locator(".skip").focus()
+    dave.page.keyboard.press("Enter")
+    expect(dave.page.locator("main")).to_be_focused()
+    expect(dave.page.get_by_label("Reason")).to_have_value("Who asked for this?")
+
+
 def test_requester_withdraws_and_is_told_why_they_cannot_approve(come: Come, desks: Desks, request_: Any) -> None:
     alice = come("alice", f"/requests/{request_['id']}").desk
     alice.page.locator("summary", has_text="What you cannot do").click()

@@ -1,8 +1,10 @@
 """What operators and auditors do at the desk."""
 
 import json
+import re
 from datetime import timedelta
 
+import evidence_page
 import pytest
 from browser.conftest import PHONE, Arrive
 from browser.looking import Phone, left_nothing
@@ -42,6 +44,19 @@ def test_failed_delivery_is_sent_again(sqlite_house: House, at: str, visit: Arri
 
     assert [notice.event for notice in post.sent] == ["request.filed"]
     left_nothing(oscar)
+
+
+def test_no_drift_is_said_with_since_when_and_of_how_many_accounts(sqlite_house: House, at: str, visit: Arrive) -> None:
+    house, oscar = sqlite_house, visit("oscar", at)
+    count = len(house.ctx.accounts.every())
+    oscar.desk.open("/drift").sign_in_with(house.token("oscar"))
+    expect(oscar.page.get_by_text(f"{count} accounts were never checked.")).to_be_visible()
+    expect(oscar.page.get_by_text("as expected")).to_have_count(0)
+    house.client("oscar").post(f"/v1/accounts/{ACCOUNT}/drift-check")
+    oscar.desk.go("/drift")
+    expect(oscar.page.get_by_text("All checked accounts are as expected.")).to_be_visible()
+    expect(oscar.page.locator("main time")).to_have_attribute("datetime", re.compile(f"{house.clock():%Y-%m-%dT%H:%M}"))
+    expect(oscar.page.get_by_text(f"{count - 1} accounts were never checked.")).to_be_visible()
 
 
 def test_drift_is_accepted_with_a_reason(sqlite_house: House, at: str, visit: Arrive) -> None:
@@ -97,6 +112,10 @@ def test_evidence_of_a_request_is_verified_in_the_page_and_saved_as_it_came(
         audrey.page.get_by_label("The log's key").fill(key)
         audrey.desk.press("Check again")
         expect(verdict).to_contain_text(said)
+    # The page that checks more is a file to keep: it never runs on this site.
+    with audrey.page.expect_download() as saving:
+        audrey.desk.follow("Download evidence.html")
+    assert saving.value.path().read_bytes() == evidence_page.PAGE.read_bytes()
     left_nothing(audrey)
 
 

@@ -5,8 +5,9 @@
  * and whether enough of them counted. Only `verifier.py` checks the findings in `ONLY_ELSEWHERE`.
  */
 import { hex } from "../files/proof/bytes.js";
-import { canonicalText, digestOf } from "../files/proof/canonical.js";
+import { canonicalText } from "../files/proof/canonical.js";
 import { isObject, isOfSigning, isSigned, timeOf } from "../files/proof/event.js";
+import { digestOf } from "./digests.js";
 import { areCounts, areFilled, demandsOf, NO_DEMANDS, raise } from "./demands.js";
 import { LEAST_QUORUM } from "./roster.js";
 import { durationOf, objectIn, SECOND, textsOf, TOLERANCE } from "./signatures.js";

@@ -1,24 +1,25 @@
 // What somebody does on the page: how its refusal is said, and how they go on after another sign-in.
 import { Offline, Problem, Refused } from "./api.js";
-import { button, el, fill, notice } from "./dom.js";
+import { bullets, button, fill, notice, p } from "./dom.js";
 import { signInPanel } from "./sign-in.js";
 import { texts } from "./texts.js";
 
 /** Say an error in its place. `retry` is offered where trying again may help. */
 export function problemNotice(error, retry) {
   const again = retry && button(texts.connection.retry, retry);
-  if (error instanceof Refused) return notice("problem", texts.problem.title, el("p", {}, error.message));
+  if (error instanceof Refused) return notice("problem", texts.problem.title, p(error.message));
   if (error instanceof Offline) {
-    return notice("problem", texts.problem.title, el("p", {}, error.message || texts.connection.offline), again);
+    return notice("problem", texts.problem.title, p(error.message || texts.connection.offline), again);
   }
   if (error instanceof Problem) {
-    return notice("problem", error.title || texts.problem.title, el("p", {}, error.detail),
-      error.errors.length > 0 && el("ul", {}, error.errors.map(({ location, reason }) =>
-        el("li", {}, texts.problem.field(location.join(" › "), reason)))),
+    return notice("problem", error.title || texts.problem.title, p(error.detail),
+      error.errors.length > 0 && bullets(error.errors.map(({ location, reason }) =>
+        texts.problem.field(location.join(" › "), reason))),
+      error.link && p(error.link),
       (error.status >= 500 || error.status === 429) && again);
   }
   console.error(error);
-  return notice("problem", texts.problem.fault, el("p", {}, texts.problem.faultLead));
+  return notice("problem", texts.problem.fault, p(texts.problem.faultLead));
 }
 
 /**
@@ -50,7 +51,7 @@ function signedInAgain(desk, place, error) {
       fill(place);
       resolve(await desk.isSamePerson());
     });
-    fill(place, notice("problem", texts.signIn.again, el("p", {}, error.detail), panel));
+    fill(place, notice("problem", texts.signIn.again, p(error.detail), panel));
     panel.querySelector("button").focus();
   });
 }

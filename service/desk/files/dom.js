@@ -88,6 +88,18 @@ export function field(label, { hint, kind = "input", options, ...attributes } = 
   return { box, input };
 }
 
+/** A paragraph. */
+export const p = (...children) => el("p", {}, ...children);
+
+/** A list of things, each as one has it. */
+export const bullets = (items) => el("ul", {}, items.map((each) => el("li", {}, each)));
+
+/** The heading of a view, which gets the focus. */
+export const viewTitle = (...children) => el("h1", { tabindex: "-1" }, ...children);
+
+/** Buttons side by side. */
+export const choices = (...children) => el("div", { class: "actions" }, ...children);
+
 /** Rows of a name and a value. Rows whose value is null are left out. */
 export function rows(...pairs) {
   return el("dl", {}, pairs.filter(([, value]) => value !== null && value !== undefined && value !== false)

@@ -1,19 +1,18 @@
 // Values as people read them. Whatever others wrote is shown literally; what cannot be seen is made visible.
 import { el } from "./dom.js";
 import { inWords } from "./proof/briefing.js";
+import { UNSEEN } from "./proof/bytes.js";
 import { texts } from "./texts.js";
 
-// Control, format (bidirectional, zero-width), surrogate, private use, unassigned, separators of lines, and the
-// invisible letters and marks of `service/domain/text.py`. A line feed is text.
-const UNSEEN =
-  /[\p{C}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0000}-\u{e0fff}]/u;
-const PIECES = new RegExp(`(${UNSEEN.source})`, "u");
+// Separators of lines, too. A line feed is text.
+const HIDDEN = new RegExp(`${UNSEEN.source}|[\\p{Zl}\\p{Zp}]`, "u");
+const PIECES = new RegExp(`(${HIDDEN.source})`, "u");
 
 /** Text that somebody wrote: set apart from ours, and with its invisible characters named. */
 export function written(text, name = "span") {
   const pieces = String(text).split(PIECES).filter((piece) => piece !== "");
   return el(name, { class: "written", dir: "auto" }, pieces.map((piece) =>
-    UNSEEN.test(piece) && piece !== "\n" ? el("span", { class: "unseen" }, codePoint(piece)) : piece));
+    HIDDEN.test(piece) && piece !== "\n" ? el("span", { class: "unseen" }, codePoint(piece)) : piece));
 }
 
 const codePoint = (character) => `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;

@@ -1,7 +1,7 @@
 // The desk's frame: who is here, where they are, and whether the service answers.
 import { Offline, Problem, get, hasToken, module, onConnection } from "./api.js";
 import { problemNotice } from "./acting.js";
-import { button, el, fill, notice } from "./dom.js";
+import { button, el, fill, notice, p, viewTitle } from "./dom.js";
 import { tick, written } from "./format.js";
 import { root } from "./installation.js";
 import { addressOf, createRouter } from "./router.js";
@@ -95,7 +95,7 @@ async function show(view, params, query, signal) {
   try {
     if (view === undefined) {
       return arrive(el("div", {},
-        el("h1", { tabindex: "-1" }, texts.problem.notFound), el("p", {}, texts.problem.notFoundLead)));
+        viewTitle(texts.problem.notFound), p(texts.problem.notFoundLead)));
     }
     if (!hasToken()) return askToSignIn(false);
     if (me === null) await greet();
@@ -105,7 +105,7 @@ async function show(view, params, query, signal) {
   } catch (error) {
     if (signal.aborted) return;
     if (error instanceof Problem && error.status === 401) return askToSignIn(true);
-    arrive(el("div", {}, el("h1", { tabindex: "-1" }, texts.problem.title), problemNotice(error, () => router.open())));
+    arrive(el("div", {}, viewTitle(texts.problem.title), problemNotice(error, () => router.open())));
   }
 }
 

@@ -40,7 +40,7 @@ export function createRouter(views, show) {
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href]");
     const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
-    if (!link || !isPlain || link.target || link.hasAttribute("download")) return;
+    if (event.defaultPrevented || !link || !isPlain || link.target || link.hasAttribute("download")) return;
     const url = new URL(link.href);
     if (url.origin !== location.origin || !(url.pathname === BASE || url.pathname.startsWith(`${BASE}/`))) return;
     event.preventDefault();

@@ -4,12 +4,11 @@
 // that a provider could cut. A reload of the page forgets the token.
 import { root } from "./installation.js";
 import { Offline, Problem, call, setToken } from "./api.js";
+import { base64url } from "./proof/bytes.js";
 
 const CHANNEL = "rootquorum-sign-in";
 
 const random = () => base64url(crypto.getRandomValues(new Uint8Array(32)));
-const base64url = (bytes) =>
-  btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 
 let waiting = null;
 

@@ -1,7 +1,7 @@
 // The ways to sign in, as they stand wherever somebody has to.
 import { issuers } from "./installation.js";
 import { Offline, Problem } from "./api.js";
-import { button, el, field, fill, folded, form, notice } from "./dom.js";
+import { el, field, fill, folded, form, notice, p, viewTitle } from "./dom.js";
 import { signInAt, signInWith } from "./session.js";
 import { texts } from "./texts.js";
 
@@ -10,13 +10,13 @@ export function signInPanel(then) {
   const said = el("div", { "aria-live": "polite" });
 
   async function signIn(how, meanwhile) {
-    fill(said, meanwhile && el("p", {}, meanwhile));
+    fill(said, meanwhile && p(meanwhile));
     try {
       await how();
       fill(said);
       await then();
     } catch (error) {
-      if (error.name !== "AbortError") fill(said, notice("problem", null, el("p", {}, why(error))));
+      if (error.name !== "AbortError") fill(said, notice("problem", null, p(why(error))));
     }
   }
 
@@ -31,7 +31,7 @@ export function signInPanel(then) {
     },
     box, el("button", { type: "submit" }, texts.signIn.tokenButton));
   return el("div", { class: "sign-in" },
-    !window.isSecureContext && notice("warning", null, el("p", {}, texts.signIn.insecure)),
+    !window.isSecureContext && notice("warning", null, p(texts.signIn.insecure)),
     issuers.map((issuer) => el("button", {
       // Not one that waits: whoever closed the window presses it again.
       type: "button", class: "primary", click: () => signIn(() => signInAt(issuer), texts.signIn.waiting),
@@ -51,7 +51,7 @@ function why(error) {
 /** The whole view for somebody who is not signed in. `ended` says that they were. */
 export function signInView(then, ended) {
   return el("div", {},
-    el("h1", { tabindex: "-1" }, texts.signIn.title),
-    el("p", {}, ended ? texts.signIn.ended : texts.signIn.lead),
+    viewTitle(texts.signIn.title),
+    p(ended ? texts.signIn.ended : texts.signIn.lead),
     signInPanel(then));
 }

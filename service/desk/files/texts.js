@@ -420,7 +420,9 @@ export const texts = {
   asking: {
     account: "The account, and what else can be asked for",
     target: { access_key_id: "Access key", serial_number: "MFA device", certificate_id: "Signing certificate" },
-    targetHint: "Its id. Look at the account, and choose it there.",
+    targetHint: "Its id.",
+    unlisted: "AWS lists none here. Write its id.",
+    twin: "See the request that is still open",
     recipient: "Who gets the secret",
     recipientHint: "Their user name, which they find under Mine. Empty: you. Whoever gets it does not approve.",
     executor: "Who may execute it, besides you",
@@ -512,7 +514,9 @@ export const texts = {
 
   drift: {
     lead: "Changes to root users that no executed request explains. Find out what happened before you accept one.",
-    nothing: "All accounts are as expected.",
+    nothing: "All checked accounts are as expected.",
+    since: "The oldest of the accounts' last checks:",
+    never: (count) => `${plural(count, "account was", "accounts were")} never checked.`,
     kind: {
       unexplained_key: "A key that nobody asked for",
       key_vanished: "A key is gone",
@@ -548,6 +552,8 @@ export const texts = {
     others: (count) => `${plural(count, "check")} that this page does not make`,
     download: "Download the evidence",
     downloadHint: "evidence.html and rootquorum audit verify check this file without the service.",
+    page: "Download evidence.html",
+    pageHint: "It comes from the service. If you doubt that, get it from a person or the repository.",
     keyTitle: "Check it with another key",
     key: "The log's key",
     keyHint: "As you got it from elsewhere: name, id and key, with plus signs between them.",

@@ -7,6 +7,10 @@ export function button(text,act,attributes={}){const made=el("button",{type:"but
 export function form(act,...children){let busy=false;return el("form",{novalidate:true,submit:async(event)=>{event.preventDefault();if(busy)return;busy=true;try{await act(event)}finally{busy=false}}},...children)}
 let counter=0;
 export function field(label,{hint,kind="input",options,...attributes}={}){const id=`field-${(counter += 1)}`;const input=el(kind,{id,...attributes,"aria-describedby":hint?`${id}-hint`:null});for(const[value,text]of options??[])input.append(el("option",{value},text));const box=el("div",{class:"field"},el("label",{for:id},label),hint&&el("p",{class:"hint",id:`${id}-hint`},hint),input);return{box,input}}
+export const p=(...children)=>el("p",{},...children);
+export const bullets=(items)=>el("ul",{},items.map((each)=>el("li",{},each)));
+export const viewTitle=(...children)=>el("h1",{tabindex:"-1"},...children);
+export const choices=(...children)=>el("div",{class:"actions"},...children);
 export function rows(...pairs){return el("dl",{},pairs.filter(([,value])=>value!==null&&value!==undefined&&value!==false).map(([name,value])=>el("div",{},el("dt",{},name),el("dd",{},value))))}
 export function folded(title,...children){return el("details",{},el("summary",{},title),el("div",{},...children))}
 export function notice(kind,title,...children){return el("section",{class:`notice ${kind}`,role:kind==="problem"?"alert":null},title&&el("strong",{},title),...children)}

@@ -1,9 +1,10 @@
 import{el}from"./dom.js";
 import{inWords}from"./proof/briefing.js";
+import{UNSEEN}from"./proof/bytes.js";
 import{texts}from"./texts.js";
-const UNSEEN=/[\p{C}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0000}-\u{e0fff}]/u;
-const PIECES=new RegExp(`(${UNSEEN.source})`,"u");
-export function written(text,name="span"){const pieces=String(text).split(PIECES).filter((piece)=>piece!=="");return el(name,{class:"written",dir:"auto"},pieces.map((piece)=>UNSEEN.test(piece)&&piece!=="\n"?el("span",{class:"unseen"},codePoint(piece)):piece))}
+const HIDDEN=new RegExp(`${UNSEEN.source}|[\\p{Zl}\\p{Zp}]`,"u");
+const PIECES=new RegExp(`(${HIDDEN.source})`,"u");
+export function written(text,name="span"){const pieces=String(text).split(PIECES).filter((piece)=>piece!=="");return el(name,{class:"written",dir:"auto"},pieces.map((piece)=>HIDDEN.test(piece)&&piece!=="\n"?el("span",{class:"unseen"},codePoint(piece)):piece))}
 const codePoint=(character)=>`U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
 export function grouped(id,size){const parts=String(id).match(new RegExp(`.{1,${size}}`,"gsu"))??[];return el("span",{class:"id"},parts.map((part)=>el("span",{},part)))}
 export const accountId=(id)=>grouped(id,4);

@@ -1,6 +1,6 @@
 import{Offline,Problem,get,hasToken,module,onConnection}from"./api.js";
 import{problemNotice}from"./acting.js";
-import{button,el,fill,notice}from"./dom.js";
+import{button,el,fill,notice,p,viewTitle}from"./dom.js";
 import{tick,written}from"./format.js";
 import{root}from"./installation.js";
 import{addressOf,createRouter}from"./router.js";
@@ -24,7 +24,7 @@ let current=new AbortController().signal;
 let here;
 const desk={me:()=>me,signal:()=>current,go:(path)=>router.go(path),reload:()=>router.open(),askBeforeLeaving:(text)=>router.askBeforeLeaving(text),say:(text)=>fill(said,text),async isSamePerson(){const before=me?.subject;await greet();if(before===me.subject)return true;desk.say(texts.signIn.another);router.open();return false},failed(error){if(error===null)return isTrouble&&clearBanner();if(error instanceof Offline)return;if(error instanceof Problem&&error.status===401){if(hasEnded)return;hasEnded=true;fill(banner,notice("warning",null,texts.signIn.ended,signInPanel(async()=>{clearBanner();await desk.isSamePerson()})))}else{isTrouble=error instanceof Problem;fill(banner,problemNotice(error))}}};
 async function greet(){me=await get("/v1/me");markPlace();fill(somebody,written(me.name),button(texts.signIn.out,()=>{if(!router.mayLeave())return;signOut();me=null;router.open()}))}
-async function show(view,params,query,signal){[current,here]=[signal,view];clearBanner();markPlace();place.setAttribute("aria-busy","true");try{if(view===undefined){return arrive(el("div",{},el("h1",{tabindex:"-1"},texts.problem.notFound),el("p",{},texts.problem.notFoundLead)))}if(!hasToken())return askToSignIn(false);if(me===null)await greet();const{default:draw}=await module(view.load);const node=await draw(desk,{params,query,signal});if(!signal.aborted)arrive(node)}catch(error){if(signal.aborted)return;if(error instanceof Problem&&error.status===401)return askToSignIn(true);arrive(el("div",{},el("h1",{tabindex:"-1"},texts.problem.title),problemNotice(error,()=>router.open())))}}
+async function show(view,params,query,signal){[current,here]=[signal,view];clearBanner();markPlace();place.setAttribute("aria-busy","true");try{if(view===undefined){return arrive(el("div",{},viewTitle(texts.problem.notFound),p(texts.problem.notFoundLead)))}if(!hasToken())return askToSignIn(false);if(me===null)await greet();const{default:draw}=await module(view.load);const node=await draw(desk,{params,query,signal});if(!signal.aborted)arrive(node)}catch(error){if(signal.aborted)return;if(error instanceof Problem&&error.status===401)return askToSignIn(true);arrive(el("div",{},viewTitle(texts.problem.title),problemNotice(error,()=>router.open())))}}
 function askToSignIn(ended){signOut();me=null;fill(somebody);arrive(signInView(()=>router.open(),ended))}
 function arrive(node){place.removeAttribute("aria-busy");fill(place,node);const heading=place.querySelector("h1");document.title=heading?`${heading.textContent} · ${texts.title}`:texts.title;window.scrollTo(0,0);heading?.focus({preventScroll:true})}
 function markPlace(){const isFor=({roles})=>!roles||me?.roles.some((role)=>roles.includes(role));fill(nav,views.filter((each)=>each.nav&&isFor(each)).map((each)=>el("a",{href:addressOf(each.path),"aria-current":each===here&&"page"},each.nav)))}

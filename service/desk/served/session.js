@@ -1,8 +1,8 @@
 import{root}from"./installation.js";
 import{Offline,Problem,call,setToken}from"./api.js";
+import{base64url}from"./proof/bytes.js";
 const CHANNEL="rootquorum-sign-in";
 const random=()=>base64url(crypto.getRandomValues(new Uint8Array(32)));
-const base64url=(bytes)=>btoa(String.fromCharCode(...bytes)).replaceAll("+","-").replaceAll("/","_").replaceAll("=","");
 let waiting=null;
 export async function signInAt(issuer){waiting?.abort();waiting=new AbortController();const{signal}=waiting;const opened=window.open("","","popup,width=520,height=760");if(!opened)throw new Problem(0,{code:"popup_blocked"});opened.opener=null;try{const[state,verifier]=[random(),random()];const hash=await crypto.subtle.digest("SHA-256",new TextEncoder().encode(verifier));const answered=answer(state,signal);const redirectUri=`${location.origin}${root}/docs/oauth2-redirect`;const asked=new URLSearchParams({response_type:"code",client_id:"desk",redirect_uri:redirectUri,state,code_challenge:base64url(new Uint8Array(hash)),code_challenge_method:"S256"});opened.location.replace(`${root}/sign-in/${encodeURIComponent(issuer)}/authorize?${asked}`);const{code,error}=await answered;if(!code)throw new Problem(400,{code:"not_signed_in",detail:error});const form={grant_type:"authorization_code",code,redirect_uri:redirectUri,code_verifier:verifier};setToken(await exchanged(issuer,form,signal))}finally{opened.close()}}
 function answer(state,signal){return new Promise((resolve,reject)=>{const channel=new BroadcastChannel(CHANNEL);channel.onmessage=({data})=>{if(data?.state!==state)return;channel.close();resolve(data)};signal.addEventListener("abort",()=>{channel.close();reject(signal.reason)})})}

@@ -1,8 +1,7 @@
 /** Puts a filing into the words that approvers read (`service/domain/briefing.py`), and makes texts of others safe. */
+import { UNSEEN } from "./bytes.js";
 
-// Invisible letters and controls, as in `service/domain/text.py`.
-const UNSEEN =
-  /[\p{C}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0000}-\u{e0fff}]/gu;
+const EACH_UNSEEN = new RegExp(UNSEEN, "gu");
 const MARKUP = /[<>"`*[\]|\\\uff02\u2033\u201e\u301d\u301e\u301f\p{Pi}\p{Pf}]/gu;
 const NOT_PRINTABLE = /(?! )\p{Z}/gu;
 // What Python splits lines of words at.
@@ -84,12 +83,12 @@ export function inWords(seconds) {
 
 /** Quote a name that somebody else chose. Its beginning and end are clear, and nothing in it is markup. */
 export function quoted(name) {
-  const seen = String(name).replace(MARKUP, "").replace(UNSEEN, "").replace(NOT_PRINTABLE, "");
+  const seen = String(name).replace(MARKUP, "").replace(EACH_UNSEEN, "").replace(NOT_PRINTABLE, "");
   return `"${[...seen].slice(0, LONGEST_NAME).join("").trim()}"`;
 }
 
 /** Replace each invisible character, so that it is noticed. */
-export const visible = (text) => text.replace(UNSEEN, "\ufffd");
+export const visible = (text) => text.replace(EACH_UNSEEN, "\ufffd");
 
 /** Return one line of visible characters. */
 export const plain = (text) => visible(String(text ?? "").replace(SPACE, " ").replace(/^ | $/g, ""));

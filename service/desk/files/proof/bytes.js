@@ -1,4 +1,11 @@
-/** Bytes, and the ways to write them. Each way of reading accepts only the one form that writing makes. */
+/** Bytes and texts. Each way of reading accepts only the one form that writing makes. */
+
+/**
+ * Characters that nobody sees: controls, formats, surrogates, private and unassigned ones, and the invisible letters,
+ * marks and symbol beyond these categories, as in `service/domain/text.py` (Unicode's Default_Ignorable_Code_Point).
+ */
+export const UNSEEN =
+  /[\p{C}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0000}-\u{e0fff}]/u;
 
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -4,8 +4,7 @@
  * Only strings, integers of at most 2^53-1, booleans, null, lists and objects with ASCII names have a canonical form
  * here, as in `service/domain/canonical.py`.
  */
-import { textOf, utf8 } from "./bytes.js";
-import { sha256 } from "./digest.js";
+import { textOf } from "./bytes.js";
 import { Fault } from "./fault.js";
 
 // Deeper than any document. Readers that recurse give up at other depths.
@@ -28,16 +27,8 @@ export function canonicalText(value) {
   return `{${members.join(",")}}`;
 }
 
-/** Return the canonical bytes of a value. Throw a TypeError, or a RangeError for a lone surrogate. */
-export function canonical(value) {
-  if (!isWellFormed(value)) throw new RangeError("a lone surrogate has no bytes");
-  return utf8(canonicalText(value));
-}
-
-/** Return the SHA-256 of the canonical bytes, 32 bytes. */
-export const digestOf = (value) => sha256(canonical(value));
-
-function isWellFormed(value) {
+/** Return whether no text in a value has a lone surrogate. */
+export function isWellFormed(value) {
   if (typeof value === "string") return value.isWellFormed();
   return typeof value !== "object" || value === null || Object.values(value).every(isWellFormed);
 }

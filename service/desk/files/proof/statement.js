@@ -1,4 +1,5 @@
 /** The statements that people sign: a decision, the registration of a key, the endorsement of another person's key. */
+import { UNSEEN } from "./bytes.js";
 import { readCanonical } from "./canonical.js";
 import { Fault } from "./fault.js";
 
@@ -18,9 +19,6 @@ const FORMS = {
   key: /^[a-z0-9@.-]{1,64} [A-Za-z0-9+/]{1,8192}={0,2}$/,
   at: /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$/,
 };
-// Invisible letters, marks and a symbol beyond the categories: Unicode's Default_Ignorable_Code_Point.
-const UNSEEN =
-  /[\p{C}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0000}-\u{e0fff}]/u;
 
 /** Return the namespace of the signature of a statement. `kind` is decision, registration or enrolment. */
 export const namespaceOf = (kind) => `${kind}@rootquorum`;

@@ -1,6 +1,6 @@
 import { get, post } from "../api.js";
 import { acted } from "../acting.js";
-import { button, el, fill, notice, rows } from "../dom.js";
+import { bullets, button, choices, el, fill, notice, p, rows, viewTitle } from "../dom.js";
 import { account as named, clock, duration, grouped, secondsOf, written } from "../format.js";
 import { EFFECTS } from "../proof/briefing.js";
 import { addressOf } from "../router.js";
@@ -31,7 +31,7 @@ export default async function show(desk, { params, signal }) {
   const [live, problem, list] = [el("div"), el("div"), el("ul", { class: "cards" })];
   // What is possible stands first.
   const operations = found.capabilities.toSorted((one, other) => other.possible - one.possible);
-  const lead = el("p", {}, said.canLead);
+  const lead = p(said.canLead);
   const draw = (observed) => fill(list, operations.map((each) => possibility(found, each, observed)));
   const look = () => acted(desk, problem, async () => {
     const { root_credentials: observed } = await get(`${path}/root-credentials`, { signal });
@@ -42,12 +42,12 @@ export default async function show(desk, { params, signal }) {
   });
   draw(null);
   return el("div", {},
-    el("h1", { tabindex: "-1" }, named(found)),
-    found.state !== "ACTIVE" && notice("warning", null, el("p", {}, texts.accounts.state(found.state))),
-    el("h2", {}, said.now), el("p", {}, said.nowLead),
-    el("div", { class: "actions" }, button(said.look, look)), problem, live,
+    viewTitle(named(found)),
+    found.state !== "ACTIVE" && notice("warning", null, p(texts.accounts.state(found.state))),
+    el("h2", {}, said.now), p(said.nowLead),
+    choices(button(said.look, look)), problem, live,
     el("h2", {}, said.can),
-    !desk.me().roles.includes("requester") && notice("note", null, el("p", {}, said.notAsking)),
+    !desk.me().roles.includes("requester") && notice("note", null, p(said.notAsking)),
     lead, list,
     el("h2", {}, said.expected), expectation(desk, found));
 }
@@ -60,7 +60,7 @@ const asking = (id, operation, target) =>
 function possibility({ account_id: id }, { operation, possible, reason, needs }, observed) {
   const name = texts.operation[operation];
   if (!possible) {
-    return el("li", { class: "card greyed" }, el("h3", {}, said.cannot(name)), el("p", {}, written(reason)));
+    return el("li", { class: "card greyed" }, el("h3", {}, said.cannot(name)), p(written(reason)));
   }
   return el("li", { class: "card" },
     el("h3", {}, el("a", { href: asking(id, operation) }, name)),
@@ -71,17 +71,19 @@ function possibility({ account_id: id }, { operation, possible, reason, needs },
     observed && targets(id, operation, observed));
 }
 
-function targets(id, operation, observed) {
+/** What an operation can be done to now, as `[id, shown, status]`. Null if it needs no target, or if AWS did not list any. */
+export function targetsOf(operation, observed) {
   const [list, name, status] = TARGETS_IN[EFFECTS[operation][1]] ?? [];
   const all = IS_NONE[list]?.(observed) ? [] : observed[list];
-  // What an operation needs no target for, or what AWS did not list.
-  if (!all) return null;
-  const found = all.filter((each) => each.status !== STATUS_AFTER[operation]);
-  if (found.length === 0) return el("p", {}, said.noTarget);
-  return el("ul", {}, found.map((each) => {
-    const target = name ? each[name] : each;
-    return el("li", {}, el("a", { href: asking(id, operation, target) }, name ? grouped(target, 4) : written(target)), status && ` ${each[status]}`);
-  }));
+  return all?.filter((each) => each.status !== STATUS_AFTER[operation]).map((each) =>
+    name ? [each[name], grouped(each[name], 4), status && ` ${each[status]}`] : [each, written(each), null]) ?? null;
+}
+
+function targets(id, operation, observed) {
+  const found = targetsOf(operation, observed);
+  if (found?.length === 0) return p(said.noTarget);
+  return found && bullets(found.map(([target, shown, status]) =>
+    [el("a", { href: asking(id, operation, target) }, shown), status]));
 }
 
 function expectation(desk, { account_id: id, expected }) {
@@ -89,20 +91,20 @@ function expectation(desk, { account_id: id, expected }) {
   const check = () => acted(desk, problem, async () => {
     const result = await post(`/v1/accounts/${id}/drift-check`);
     fill(place, shown(result.expected), notice(result.open.length ? "warning" : "good", null,
-      el("p", {}, result.adopted ? said.adopted : said.open(result.open.length), " ",
+      p(result.adopted ? said.adopted : said.open(result.open.length), " ",
         result.open.length > 0 && el("a", { href: addressOf("/drift") }, texts.nav.drift))));
   });
   fill(place, shown(expected));
   return el("div", {}, place,
     desk.me().roles.includes("operator") && [
-      el("p", {}, said.checkLead), el("div", { class: "actions" }, button(said.check, check)), problem]);
+      p(said.checkLead), choices(button(said.check, check)), problem]);
 }
 
 function shown(expected) {
-  if (expected === null) return el("p", {}, said.unexpected);
+  if (expected === null) return p(said.unexpected);
   return rows(
-    [texts.request.key, expected.keys.length === 0 ? texts.none : el("ul", {}, expected.keys.map((key) =>
-      el("li", {}, grouped(key.access_key_id, 4), `, ${key.status}, ${said.origin[key.origin]}`)))],
+    [texts.request.key, expected.keys.length === 0 ? texts.none : bullets(expected.keys.map((key) =>
+      [grouped(key.access_key_id, 4), `, ${key.status}, ${said.origin[key.origin]}`]))],
     [texts.request.mfa, expected.mfa_enabled ? texts.yes : texts.no],
     [texts.request.email, expected.email && written(expected.email)],
     [said.checkedAt, clock(expected.checked_at)]);

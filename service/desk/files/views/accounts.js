@@ -1,5 +1,5 @@
 import { get } from "../api.js";
-import { el, field, fill } from "../dom.js";
+import { el, field, fill, p, viewTitle } from "../dom.js";
 import { account } from "../format.js";
 import { addressOf } from "../router.js";
 import { texts } from "../texts.js";
@@ -25,5 +25,5 @@ export default async function show(desk, { signal }) {
   }
 
   draw();
-  return el("div", {}, el("h1", { tabindex: "-1" }, said.title), el("p", {}, said.lead), box, list, rest);
+  return el("div", {}, viewTitle(said.title), p(said.lead), box, list, rest);
 }

@@ -1,5 +1,5 @@
 import { get } from "../api.js";
-import { button, el, field, fill, form, folded } from "../dom.js";
+import { button, choices, el, field, fill, folded, form, viewTitle } from "../dom.js";
 import { texts } from "../texts.js";
 import { requestList } from "./list.js";
 
@@ -20,7 +20,7 @@ export default async function show(desk, { query, signal }) {
 
   await more();
   if (!list.querySelector("li")) fill(list, el("p", { class: "empty" }, said.nothing));
-  return el("div", {}, el("h1", { tabindex: "-1" }, texts.nav.all), filters(desk, wanted), list);
+  return el("div", {}, viewTitle(texts.nav.all), filters(desk, wanted), list);
 }
 
 function filters(desk, wanted) {
@@ -39,7 +39,7 @@ function filters(desk, wanted) {
       desk.go(`/all${chosen.length ? `?${new URLSearchParams(chosen)}` : ""}`);
     },
     el("div", { class: "filters" }, fields.map((each) => each.box)),
-    el("div", { class: "actions" }, el("button", { class: "primary" }, said.filterButton),
+    choices(el("button", { class: "primary" }, said.filterButton),
       button(said.clear, () => desk.go("/all")))));
   box.open = Object.keys(wanted).length > 0;
   return box;

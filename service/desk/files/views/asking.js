@@ -1,16 +1,20 @@
 // Asking: a form, then what approvers will read, then the request. Which values are good says the service.
-import { Problem, Refused, get, post } from "../api.js";
-import { button, el, field, fill, form, notice } from "../dom.js";
+import { Offline, Problem, Refused, get, post } from "../api.js";
+import { acted } from "../acting.js";
+import { button, choices, el, field, fill, form, notice, p, viewTitle } from "../dom.js";
 import { account as named, duration, secondsOf, written } from "../format.js";
 import { blamable, sent } from "../forms.js";
 import { EFFECTS } from "../proof/briefing.js";
 import { hex } from "../proof/digest.js";
 import { addressOf } from "../router.js";
 import { texts } from "../texts.js";
+import { targetsOf } from "./account.js";
 import { facts } from "./facts.js";
 
 const said = texts.asking;
 const CREATE = "create_access_key";
+// The service takes no second request of the same kind while one has such a status.
+const OPEN = new Set(["pending", "approved", "executing", "in_doubt"]);
 const MAY_LOCK_OUT = new Set(["deactivate_access_key", "delete_access_key"]);
 // A number before or behind each makes an ISO 8601 duration.
 const PERIODS = { days: ["P", "D"], weeks: ["P", "W"], hours: ["PT", "H"], minutes: ["PT", "M"] };
@@ -21,20 +25,22 @@ export default async function show(desk, { params, query, signal }) {
   const capability = account.capabilities.find(({ operation }) => operation === params.operation);
   const heading = [texts.operation[params.operation] ?? texts.problem.notFound, " · ", named(account)];
   return el("div", {},
-    el("h1", { tabindex: "-1" }, heading),
-    el("p", {}, el("a", { href: addressOf(`/accounts/${account.account_id}`) }, said.account)),
+    viewTitle(heading),
+    p(el("a", { href: addressOf(`/accounts/${account.account_id}`) }, said.account)),
     capability?.possible
       ? filling(desk, account.account_id, capability, query.get("target") ?? "")
-      : notice("problem", texts.problem.title, el("p", {}, written(capability?.reason ?? texts.problem.notFoundLead))));
+      : notice("problem", texts.problem.title, p(written(capability?.reason ?? texts.problem.notFoundLead))));
 }
 
 function filling(desk, accountId, { operation, needs }, target) {
   const fields = fieldsOf(operation, needs, target);
+  const [, named] = EFFECTS[operation];
+  if (named && !target) fields[named].box.append(choosing(desk, accountId, operation, fields[named].input));
   // One form is one request, however often it is sent.
   const key = hex(crypto.getRandomValues(new Uint8Array(16)));
   const [page, problem] = [el("div"), el("div")];
   const entry = form(() => preview(), Object.values(fields).map(({ box }) => box),
-    el("div", { class: "actions" }, el("button", { class: "primary" }, said.preview)),
+    choices(el("button", { class: "primary" }, said.preview)),
     el("p", { class: "hint" }, said.previewHint));
 
   const body = () => ({
@@ -44,14 +50,14 @@ function filling(desk, accountId, { operation, needs }, target) {
 
   const preview = () => sent(desk, problem, fields, async () => {
     const asked = body();
-    const found = await orBlamed(fields, () => post("/v1/previews", asked));
+    const found = await orBlamed(fields, asked, () => post("/v1/previews", asked));
     fill(page, previewed(found, () => file(asked), change));
     page.querySelector("h2").focus();
   });
 
   const file = (asked) => sent(desk, problem, fields, async () => {
     try {
-      const { id } = await orBlamed(fields, () => post("/v1/requests", asked, { headers: { "Idempotency-Key": key } }));
+      const { id } = await orBlamed(fields, asked, () => post("/v1/requests", asked, { headers: { "Idempotency-Key": key } }));
       desk.say(said.filed);
       desk.go(`/requests/${id}`);
     } catch (error) {
@@ -72,11 +78,42 @@ function filling(desk, accountId, { operation, needs }, target) {
   return el("div", {}, page, problem);
 }
 
+/** What there is to do it to, once somebody wants to look. What they choose stands in the field then. */
+function choosing(desk, accountId, operation, input) {
+  const [place, problem] = [el("div"), el("div")];
+  const choice = ([id, shown, status]) => button([shown, status], () => {
+    input.value = id;
+    input.focus();
+  });
+  fill(place, choices(button(texts.account.look, () => acted(desk, problem, async () => {
+    const path = `/v1/accounts/${accountId}/root-credentials`;
+    const found = targetsOf(operation, (await get(path, { signal: desk.signal() })).root_credentials);
+    const none = el("p", { tabindex: "-1" }, found ? texts.account.noTarget : said.unlisted);
+    fill(place, found?.length ? choices(found.map(choice)) : none);
+    place.querySelector("button, p").focus();
+  }))), el("p", { class: "hint" }, texts.account.nowLead));
+  return el("div", {}, place, problem);
+}
+
+/** The request that stands in the way of this one, for whoever may see it. */
+async function twinOf({ account_id, operation, ...more }) {
+  try {
+    const { items } = await get("/v1/requests", { query: { account_id, operation, limit: 100 } });
+    const target = more[EFFECTS[operation][1]] ?? null;
+    return items.find((each) => OPEN.has(each.status) && each.target === target);
+  } catch (error) {
+    if (error instanceof Problem || error instanceof Offline) return undefined;
+    throw error;
+  }
+}
+
 /** Do it. What the service refuses only for want of a tick is said at the box of that. */
-async function orBlamed({ accept_lockout: box }, act) {
+async function orBlamed({ accept_lockout: box }, asked, act) {
   try {
     return await act();
   } catch (error) {
+    const twin = error.code === "duplicate_request" && await twinOf(asked);
+    if (twin) error.link = el("a", { href: addressOf(`/requests/${twin.id}`) }, said.twin);
     const missing = error instanceof Problem ? said.lockedOut[error.code] : undefined;
     if (box === undefined || missing === undefined) throw error;
     box.blame(missing);
@@ -89,7 +126,7 @@ function previewed(found, file, change) {
   return el("section", { class: "panel" },
     el("h2", { tabindex: "-1" }, said.previewed),
     facts({ ...found, status: "pending", decisions: [], result: null }),
-    el("div", { class: "actions" }, button(said.file, file, { class: "primary" }), button(said.change, change)));
+    choices(button(said.file, file, { class: "primary" }), button(said.change, change)));
 }
 
 /** The fields of an operation by their names in the API. Each has `box`, `input`, `value()`, `blame(reason)`, `isBlamed()`. */

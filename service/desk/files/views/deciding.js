@@ -2,7 +2,7 @@
 // here, and from nothing else.
 import { Problem, Refused, get, post } from "../api.js";
 import { acted, problemNotice } from "../acting.js";
-import { button, el, field, fill, folded, form, notice, rows } from "../dom.js";
+import { bullets, button, choices, el, field, fill, folded, form, notice, p, rows } from "../dom.js";
 import { accountId, clock, duration, grouped, ticket, written } from "../format.js";
 import { differences, readFiling, warningsOf } from "../filing.js";
 import { checkStillUnnamed } from "../heads.js";
@@ -24,7 +24,7 @@ export function approving(desk, request, { done, cancel }) {
   const leave = button(said.cancel, cancel);
 
   prepare().catch((error) => {
-    if (!desk.signal().aborted) fill(body, problemNotice(error), el("div", { class: "actions" }, leave));
+    if (!desk.signal().aborted) fill(body, problemNotice(error), choices(leave));
   });
   return panel;
 
@@ -32,9 +32,9 @@ export function approving(desk, request, { done, cancel }) {
     const found = await toApprove(desk, request);
     const { box, input } = comment(said.comment, said.commentHint);
     fill(body,
-      found === null ? el("p", {}, said.unnamed) : read(found, desk.me()),
+      found === null ? p(said.unnamed) : read(found, desk.me()),
       box,
-      el("div", { class: "actions" }, ways(found).map(([text, keys]) =>
+      choices(ways(found).map(([text, keys]) =>
         button(text, () => approve(found, keys, input.value), { class: "primary" })), leave),
       terminal(request.id, found && found.keys.length > 0 && passkeysOf(found.keys).length === 0));
     body.removeAttribute("aria-busy");
@@ -102,7 +102,7 @@ async function toApprove(desk, request) {
 function read({ filed, said: statement, seen }) {
   const { filing, target } = filed;
   return [
-    el("p", {}, said.lead, " ", said.subjects),
+    p(said.lead, " ", said.subjects),
     rows(
       [texts.request.digest, digest(filed.digest)],
       [said.log, seen === null ? said.first(statement.log.size) : said.grown(statement.log.size, seen)],
@@ -132,9 +132,8 @@ function rest({ filing, target }, statement) {
         && (filing.lifetime_seconds === undefined ? texts.request.noEnd : duration(filing.lifetime_seconds))],
       [said.approvals, said.people(filing.quorum, filing.signed_approvals ?? "off")],
       ...(filing.rules === undefined ? [] : [[said.rules, digest(filing.rules)]]),
-      ...(filing.demands ?? []).map(({ rule, ...demands }) => [[said.demand, " ", written(rule)], el("ul", {},
-        Object.entries(demands).map(([name, value]) =>
-          el("li", {}, texts.demands[name], ": ", written(canonicalText(value)))))])),
+      ...(filing.demands ?? []).map(({ rule, ...demands }) => [[said.demand, " ", written(rule)], bullets(
+        Object.entries(demands).map(([name, value]) => [texts.demands[name], ": ", written(canonicalText(value))]))])),
     el("h3", {}, texts.request.picture),
     picture({ observed: filing.observed, target }),
     el("h3", {}, said.whole),
@@ -144,8 +143,8 @@ function rest({ filing, target }, statement) {
 function terminal(id, isOnlyWay) {
   const command = el("code", { class: "code" }, `rootquorum approve ${id} --key KEY --server ${location.origin}`);
   return isOnlyWay
-    ? notice("note", null, el("p", {}, said.noPasskey), command)
-    : folded(said.terminal, el("p", {}, said.terminalLead), command);
+    ? notice("note", null, p(said.noPasskey), command)
+    : folded(said.terminal, p(said.terminalLead), command);
 }
 
 function comment(label, hint, more = {}) {
@@ -156,22 +155,21 @@ function comment(label, hint, more = {}) {
 export function rejecting(desk, request, { done, cancel }) {
   const problem = el("div");
   const { box, input } = comment(said.reason, said.reasonHint, { required: true });
-  return el("section", { class: "panel" }, heading(said.rejectTitle), el("p", {}, said.rejectLead),
+  return el("section", { class: "panel" }, heading(said.rejectTitle), p(said.rejectLead),
     form(() => acted(desk, problem, async () => {
       const { id, digest: known } = request;
       const decision = { decision: "reject", digest: known, comment: input.value };
       done(await post(`/v1/requests/${id}/decisions`, decision), said.rejected);
     }), box,
-    el("div", { class: "actions" }, el("button", { class: "danger" }, said.reject), button(said.cancel, cancel))),
+    choices(el("button", { class: "danger" }, said.reject), button(said.cancel, cancel))),
     problem);
 }
 
 /** The panel that withdraws. */
 export function withdrawing(desk, request, { done, cancel }) {
   const problem = el("div");
-  return el("section", { class: "panel" }, heading(said.withdrawTitle), el("p", {}, said.withdrawLead),
-    el("div", { class: "actions" },
-      button(said.withdraw, () => acted(desk, problem, async () => {
+  return el("section", { class: "panel" }, heading(said.withdrawTitle), p(said.withdrawLead),
+    choices(button(said.withdraw, () => acted(desk, problem, async () => {
         done(await post(`/v1/requests/${request.id}/withdrawal`), said.withdrawn);
       }), { class: "danger" }),
       button(said.cancel, cancel)),

@@ -1,6 +1,6 @@
 import { get, post } from "../api.js";
 import { acted } from "../acting.js";
-import { button, el, field, fill, rows } from "../dom.js";
+import { button, choices, el, field, fill, p, rows, viewTitle } from "../dom.js";
 import { clock, written } from "../format.js";
 import { addressOf } from "../router.js";
 import { texts } from "../texts.js";
@@ -11,7 +11,7 @@ const said = texts.deliveries;
 export default async function show(desk, { query, signal }) {
   const status = query.get("status") ?? "failed";
   const list = el("ul", { class: "cards" });
-  const more = el("div", { class: "actions" });
+  const more = choices();
   const { box, input } = field(said.status, {
     kind: "select", options: Object.entries(said.statuses), change: () => desk.go(`/deliveries?status=${input.value}`),
   });
@@ -24,7 +24,7 @@ export default async function show(desk, { query, signal }) {
   }
 
   await load();
-  return el("div", {}, el("h1", { tabindex: "-1" }, texts.nav.deliveries), el("p", {}, said.lead), box,
+  return el("div", {}, viewTitle(texts.nav.deliveries), p(said.lead), box,
     list.childElementCount === 0 ? el("p", { class: "empty" }, said.nothing(said.statuses[status] ?? status)) : list, more);
 }
 
@@ -47,7 +47,7 @@ function card(desk, delivery) {
         [said.due, now.status === "pending" && clock(now.due_at)],
         [said.ended, now.ended_at && clock(now.ended_at)]),
       now.status === "pending" ? now !== delivery && el("p", { class: "good" }, said.again)
-        : el("div", { class: "actions" }, button(said.send, again)));
+        : choices(button(said.send, again)));
   }
 
   draw(delivery);

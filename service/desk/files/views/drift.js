@@ -1,5 +1,5 @@
 import { get, post } from "../api.js";
-import { el, field, fill, folded, form, notice, rows } from "../dom.js";
+import { choices, el, field, fill, folded, form, notice, p, rows, viewTitle } from "../dom.js";
 import { blamable, sent } from "../forms.js";
 import { account, clock, grouped, written } from "../format.js";
 import { addressOf } from "../router.js";
@@ -9,20 +9,22 @@ const said = texts.drift;
 
 /** What changed at root users and no request explains. Somebody who looked into it accepts it, with a reason. */
 export default async function show(desk, { signal }) {
-  const { items } = await get("/v1/drift", { signal });
-  return el("div", {}, el("h1", { tabindex: "-1" }, texts.nav.drift), el("p", {}, said.lead),
-    items.length === 0 ? el("p", { class: "empty" }, said.nothing) : el("ul", { class: "cards" }, items.map((each) => card(desk, each))));
+  const { items, oldest_check_at: since, never_checked: never } = await get("/v1/drift", { signal });
+  return el("div", {}, viewTitle(texts.nav.drift), p(said.lead),
+    since && p(items.length === 0 && [el("strong", {}, said.nothing), " "], said.since, " ", clock(since)),
+    never > 0 && el("p", { class: "warned" }, said.never(never)),
+    items.length === 0 ? null : el("ul", { class: "cards" }, items.map((each) => card(desk, each))));
 }
 
 function card(desk, finding) {
   const [acceptance, problem] = [el("div"), el("div")];
   const made = field(said.reason, { kind: "textarea", hint: said.reasonHint, required: true, maxlength: "2000" });
   const comment = blamable(made.box, made.input);
-  fill(acceptance, folded(said.accept, el("p", {}, said.acceptLead), form(() => sent(desk, problem, { comment }, async () => {
+  fill(acceptance, folded(said.accept, p(said.acceptLead), form(() => sent(desk, problem, { comment }, async () => {
     await post(`/v1/drift/${finding.id}/acceptance`, { comment: comment.input.value.trim() || undefined });
-    fill(acceptance, notice("good", null, el("p", {}, said.accepted)));
+    fill(acceptance, notice("good", null, p(said.accepted)));
     desk.say(said.accepted);
-  }), comment.box, el("div", { class: "actions" }, el("button", { class: "primary" }, said.acceptButton)))));
+  }), comment.box, choices(el("button", { class: "primary" }, said.acceptButton)))));
   return el("li", { class: "card" },
     el("h2", {}, said.kind[finding.kind]),
     rows(

@@ -1,5 +1,5 @@
 // A request as one reads it before a decision: what will happen comes first, and what is rarely needed is folded away.
-import { el, folded, notice, rows } from "../dom.js";
+import { bullets, el, folded, notice, p, rows } from "../dom.js";
 import { account, clock, duration, grouped, hash, person, secondsOf, ticket, written } from "../format.js";
 import { fromHex } from "../proof/bytes.js";
 import { words } from "../proof/words.js";
@@ -29,7 +29,7 @@ export function facts(request) {
 /** All warnings in one notice. */
 export function warned(warnings) {
   if (warnings.length === 0) return null;
-  return notice("warning", said.warnings(warnings.length), el("ul", {}, warnings.map((each) => el("li", {}, each))));
+  return notice("warning", said.warnings(warnings.length), bullets(warnings));
 }
 
 function about(request) {
@@ -50,28 +50,28 @@ function about(request) {
 
 function decisions({ decisions: made, quorum, could_approve: could }) {
   return el("div", {},
-    made.length === 0 && el("p", {}, said.noDecision),
+    made.length === 0 && p(said.noDecision),
     made.length > 0 && el("ul", {}, made.map((each) => el("li", {},
       person(each.person), " ", el("strong", {}, said.decision[each.decision]), " ", clock(each.decided_at),
       each.signature && `, ${said.signed}`,
       each.comment && el("blockquote", {}, written(each.comment)),
-      each.void_because && notice("warning", null, el("p", {}, said.void(each.void_because)))))),
-    el("p", {}, said.counted(quorum.counted, quorum.needed), " ", said.signatures[quorum.signed_approvals]),
+      each.void_because && notice("warning", null, p(said.void(each.void_because)))))),
+    p(said.counted(quorum.counted, quorum.needed), " ", said.signatures[quorum.signed_approvals]),
     rows(
-      [said.missing, quorum.missing.length > 0 && el("ul", {}, quorum.missing.map(({ count, groups }) =>
-        el("li", {}, written(said.missingOf(count, groups)))))],
-      [said.could, could.length > 0 && el("ul", {}, could.map((each) => el("li", {},
+      [said.missing, quorum.missing.length > 0 && bullets(quorum.missing.map(({ count, groups }) =>
+        written(said.missingOf(count, groups))))],
+      [said.could, could.length > 0 && bullets(could.map((each) => [
         person(each), each.groups.length > 0 && ` (${each.groups.join(", ")})`,
-        each.away_until && [`, ${said.away} `, clock(each.away_until)])))]));
+        each.away_until && [`, ${said.away} `, clock(each.away_until)]]))]));
 }
 
 /** The root user's credentials: each key with what one has to know of it. `target` is the key that is asked about. */
 export function picture({ observed, target }) {
   return el("div", {},
     observed.keys.length === 0
-      ? el("p", {}, said.noKeys)
+      ? p(said.noKeys)
       : el("ul", { class: "cards" }, observed.keys.map((key) => el("li", { class: "card" },
-        el("p", {}, el("strong", {}, grouped(key.access_key_id, 4)), " ",
+        p(el("strong", {}, grouped(key.access_key_id, 4)), " ",
           el("span", { class: "status" }, key.status), " ",
           key.access_key_id === target && el("span", { class: "status mark" }, said.thisOne), " ",
           key.access_key_id === observed.signer_key_id && el("span", { class: "status mark" }, said.signer)),
@@ -89,13 +89,13 @@ export function picture({ observed, target }) {
 }
 
 function mfa({ mfa_enabled: isOn, mfa_devices: devices }) {
-  if (devices?.length) return el("ul", {}, devices.map((each) => el("li", {}, written(each))));
+  if (devices?.length) return bullets(devices.map((each) => written(each)));
   return isOn === false ? said.mfaNone : presence(isOn);
 }
 
 function certificates({ signing_certificates: listed, signing_certificates_present: are }) {
   if (!listed?.length) return presence(are);
-  return el("ul", {}, listed.map((each) => el("li", {}, written(each.certificate_id), ", ", written(each.status))));
+  return bullets(listed.map((each) => [written(each.certificate_id), ", ", written(each.status)]));
 }
 
 const presence = (is) => (is === null ? texts.unknown : is ? said.present : said.absent);

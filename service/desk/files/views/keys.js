@@ -1,7 +1,7 @@
 // The keys that people sign with: one's own, and those of others, which one endorses after comparing words.
 import { Problem, Refused, get, post } from "../api.js";
 import { acted } from "../acting.js";
-import { button, el, field, fill, form, notice, rows } from "../dom.js";
+import { bullets, button, choices, el, field, fill, form, notice, p, rows, viewTitle } from "../dom.js";
 import { clock, person, written } from "../format.js";
 import { SK_ECDSA, fingerprint, parsePublicKey, spokenWords } from "../proof/keys.js";
 import { checkStatement, makePasskey, passkeysOf, sign, takesPasskeys } from "../signing.js";
@@ -18,13 +18,13 @@ export default async function show(desk, { signal }) {
   const waits = ({ fault }) => (fault === "not-endorsed" ? 0 : 1);
   const theirs = others?.filter((key) => key.person.subject !== mine).sort((one, other) => waits(one) - waits(other));
   return el("div", {},
-    el("h1", { tabindex: "-1" }, texts.nav.keys),
-    el("p", {}, said.lead),
+    viewTitle(texts.nav.keys),
+    p(said.lead),
     el("h2", {}, said.own),
     own.items.length === 0 && el("p", { class: "empty" }, said.none),
     await cards(own.items, (key) => [revoking(desk, key, "/v1/me/signing-keys")]),
     // Whoever may not see the keys of others may not hold one. A passkey for nothing would stay in their authenticator.
-    others !== null && (takesPasskeys() ? registering(desk) : notice("note", null, el("p", {}, said.noPasskeys))),
+    others !== null && (takesPasskeys() ? registering(desk) : notice("note", null, p(said.noPasskeys))),
     theirs && [
       el("h2", {}, said.others),
       theirs.length === 0 && el("p", { class: "empty" }, said.noneOfOthers),
@@ -64,16 +64,16 @@ async function facts(key) {
       [said.fingerprint, el("span", { class: "code" }, await fingerprint(found))],
       [said.endorsers, key.is_founder ? said.byFounder : [
         said.endorsed(key.endorsers.length, key.endorsements_needed),
-        el("ul", {}, key.endorsers.map((each) => el("li", {}, person(each))))]],
+        bullets(key.endorsers.map((each) => person(each)))]],
       [said.registered, key.registered_at && clock(key.registered_at)],
-      [said.revocations, key.revocations.length > 0 && el("ul", {}, key.revocations.map(({ reason, since, by }) =>
-        el("li", {}, said.revocation(said.reason[reason], said.by[by], reason === "compromised" ? since : null))))]),
+      [said.revocations, key.revocations.length > 0 && bullets(key.revocations.map(({ reason, since, by }) =>
+        said.revocation(said.reason[reason], said.by[by], reason === "compromised" ? since : null)))]),
   ];
 }
 
 /** A button that opens a panel in its place, and gets the focus back. */
 function opening(text, make, attributes = {}) {
-  const place = el("div", { class: "actions" });
+  const place = choices();
   const close = () => {
     fill(place, opener);
     opener.focus();
@@ -88,7 +88,7 @@ function opening(text, make, attributes = {}) {
 }
 
 const buttons = (kind, text, close) =>
-  el("div", { class: "actions" }, el("button", { class: kind }, text), button(texts.deciding.cancel, close));
+  choices(el("button", { class: kind }, text), button(texts.deciding.cancel, close));
 
 const panel = (title, ...content) => el("section", { class: "panel" }, el("h3", { tabindex: "-1" }, title), ...content);
 
@@ -98,7 +98,7 @@ function registering(desk) {
     const { box, input } = field(said.name, {
       hint: said.nameHint, maxlength: "100", required: true, autocomplete: "off",
     });
-    return panel(said.register, el("p", {}, said.registerLead),
+    return panel(said.register, p(said.registerLead),
       form(() => acted(desk, problem, () => register(desk, input.value.trim())), box,
         buttons("primary", said.registerButton, close)),
       problem);
@@ -120,9 +120,9 @@ async function register(desk, name) {
 function endorsing(desk, key, own) {
   return opening(said.endorse, (close) => {
     const problem = el("div");
-    if (!own) return panel(said.endorse, el("p", {}, said.cannotEndorse), button(texts.deciding.cancel, close));
+    if (!own) return panel(said.endorse, p(said.cannotEndorse), button(texts.deciding.cancel, close));
     const compared = el("input", { type: "checkbox" });
-    return panel(said.endorse, el("p", {}, said.endorseWho, " ", person(key.person), ". ", said.endorseLead),
+    return panel(said.endorse, p(said.endorseWho, " ", person(key.person), ". ", said.endorseLead),
       form(() => acted(desk, problem, () => endorse(desk, key, own, compared.checked)),
         el("label", { class: "check" }, compared, said.compared),
         buttons("primary", said.endorseButton, close)),
@@ -154,7 +154,7 @@ function revoking(desk, key, path) {
     reason.input.addEventListener("change", () => {
       since.box.hidden = !isStolen();
     });
-    return panel(said.revoke, el("p", {}, said.revokeLead),
+    return panel(said.revoke, p(said.revokeLead),
       form(() => acted(desk, problem, async () => {
         const size = isStolen() ? since.input.value.trim() : "";
         // Without a size nothing that the key endorsed would count: nothing but an empty field means that.

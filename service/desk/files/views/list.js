@@ -1,4 +1,4 @@
-import { el } from "../dom.js";
+import { el, p } from "../dom.js";
 import { account, clock, grouped, person, ticket, written } from "../format.js";
 import { addressOf } from "../router.js";
 import { texts } from "../texts.js";
@@ -16,7 +16,7 @@ function card(request) {
   return el("li", { class: "card" },
     el("h2", {}, el("a", { href: addressOf(`/requests/${id}`) },
       texts.operation[operation], " · ", account(request.account))),
-    target && el("p", {}, grouped(target, 4)),
+    target && p(grouped(target, 4)),
     el("p", { class: "facts" }, statusChip(status), deadlineOf(status, request.execute_by ?? request.approve_by)),
     UNDECIDED.has(status) && warnings.length > 0 && el("p", { class: "warned" }, texts.list.warnings(warnings.length), " ",
       warnings.map(({ detail }) => detail).join(" ")),

@@ -1,10 +1,11 @@
 // The log of a request, from its evidence: read as the file that one may keep, and checked here.
 import { get } from "../api.js";
 import { acted } from "../acting.js";
-import { button, el, field, fill, folded, form, notice } from "../dom.js";
+import { bullets, button, choices, el, field, fill, folded, form, notice, p, viewTitle } from "../dom.js";
 import { save } from "../files.js";
 import { clock, written } from "../format.js";
 import { compareHead } from "../heads.js";
+import { root } from "../installation.js";
 import { fromBase64, utf8 } from "../proof/bytes.js";
 import { canonicalText } from "../proof/canonical.js";
 import { hex } from "../proof/digest.js";
@@ -29,7 +30,7 @@ export default async function show(desk, { params, signal }) {
       found = await check(utf8(evidence), { keys: key ? [key] : keysIn(evidence) });
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      fill(problem, notice("problem", said.noKey, el("p", {}, error.message)));
+      fill(problem, notice("problem", said.noKey, p(error.message)));
       return;
     }
     fill(events, eventsOf(found));
@@ -38,13 +39,14 @@ export default async function show(desk, { params, signal }) {
 
   await again();
   return el("div", {},
-    el("h1", { tabindex: "-1" }, said.title),
-    el("p", {}, el("a", { href: addressOf(`/requests/${id}`) }, said.request)),
+    viewTitle(said.title),
+    p(el("a", { href: addressOf(`/requests/${id}`) }, said.request)),
     verdict, problem,
-    el("div", { class: "actions" },
-      button(said.download, () => save(`evidence-${params.id}.json`, "application/json", evidence))),
+    choices(button(said.download, () => save(`evidence-${params.id}.json`, "application/json", evidence))),
     el("p", { class: "hint" }, said.downloadHint),
-    folded(said.keyTitle, form(again, box, el("div", { class: "actions" }, el("button", {}, said.again)))),
+    p(el("a", { href: `${root}/desk/evidence.html`, download: "evidence.html" }, said.page)),
+    el("p", { class: "hint" }, said.pageHint),
+    folded(said.keyTitle, form(again, box, choices(el("button", {}, said.again)))),
     el("h2", {}, said.events), events);
 }
 
@@ -62,7 +64,7 @@ function verdictOf({ verdict, checks }, isOwnKey) {
   const others = checks.filter(({ state }) => !KINDS[state]);
   return [
     notice(isBad ? "problem" : "good", said.verdicts[verdict],
-      el("p", {}, isBad ? said.badLead : isOwnKey ? said.ownKey : said.servicesKey)),
+      p(isBad ? said.badLead : isOwnKey ? said.ownKey : said.servicesKey)),
     list(checks.filter(({ state }) => KINDS[state])),
     folded(said.others(others.length), list(others)),
   ];
@@ -71,7 +73,7 @@ function verdictOf({ verdict, checks }, isOwnKey) {
 const list = (checks) => el("ul", { class: "cards" }, checks.map(({ title, state, why }) =>
   el("li", { class: `notice ${KINDS[state] ?? "note"}` },
     el("strong", {}, `${said.states[state]}: `), title,
-    why.length > 0 && el("ul", {}, why.map((each) => el("li", {}, written(each)))))));
+    why.length > 0 && bullets(why.map((each) => written(each))))));
 
 // A head that nobody proved to be the log's is not kept.
 const isSigned = ({ checks }) => checks.some(({ name, state }) => name === "head" && state === "good");
@@ -79,7 +81,7 @@ const isSigned = ({ checks }) => checks.some(({ name, state }) => name === "head
 /** What this page has seen of the log before. Throws Refused if this log is another one. */
 async function grown({ origin, size, root }, signal) {
   const before = await compareHead({ service: origin, log: { size, root: hex(fromBase64(root)) } }, signal);
-  return el("p", {}, before === null ? texts.deciding.first(size) : texts.deciding.grown(size, before));
+  return p(before === null ? texts.deciding.first(size) : texts.deciding.grown(size, before));
 }
 
 function eventsOf({ requests }) {

@@ -1,5 +1,5 @@
 import { call } from "../api.js";
-import { el, redraw, rows } from "../dom.js";
+import { el, p, redraw, rows, viewTitle } from "../dom.js";
 import { written } from "../format.js";
 import { live } from "../live.js";
 import { texts } from "../texts.js";
@@ -19,7 +19,7 @@ export default async function show(desk, { signal }) {
     const items = [...unique.values()].sort((one, other) => Date.parse(other.filed_at) - Date.parse(one.filed_at));
     redraw(place,
       items.length ? requestList(items) : el("p", { class: "empty" }, texts.list.nothing),
-      known.some(({ next_cursor: more }) => more) && el("p", {}, texts.list.older));
+      known.some(({ next_cursor: more }) => more) && p(texts.list.older));
   }
 
   await Promise.all(Object.keys(pages).map((part) => live({
@@ -32,7 +32,7 @@ export default async function show(desk, { signal }) {
     },
   })));
   return el("div", {},
-    el("h1", { tabindex: "-1" }, texts.nav.mine),
+    viewTitle(texts.nav.mine),
     // A provider's subject is nothing that anybody knows by heart.
     rows([texts.list.userName, written(subject)]), el("p", { class: "hint" }, texts.list.userNameHint),
     place);

@@ -1,7 +1,7 @@
 // Executing, and receiving the secret of a new key: on the page only while somebody wants to see it, and gone with the view.
 import { Offline, Problem, call, post } from "../api.js";
 import { acted } from "../acting.js";
-import { button, el, fill, notice, rows } from "../dom.js";
+import { bullets, button, choices, el, fill, notice, p, rows } from "../dom.js";
 import { save } from "../files.js";
 import { accountId, clock, duration, grouped } from "../format.js";
 import { texts } from "../texts.js";
@@ -21,15 +21,14 @@ export function executing(desk, request, { done, changed, cancel }) {
   let isRunning = false;
   const run = button(isCreate ? said.create : said.run, () => acted(desk, problem, once), { class: "primary" });
   fill(panel, heading(said.title), el("p", { class: "effect" }, request.effect),
-    isCreate && notice("warning", said.before, el("ul", {}, said.beforeCreate(duration(request.clocks.receipt_window_seconds))
-      .map((each) => el("li", {}, each)))),
-    el("div", { class: "actions" }, run, button(said.cancel, () => isRunning || cancel())), problem);
+    isCreate && notice("warning", said.before, bullets(said.beforeCreate(duration(request.clocks.receipt_window_seconds)))),
+    choices(run, button(said.cancel, () => isRunning || cancel())), problem);
   return panel;
 
   /** Say that nobody will see the secret, if there is one. It could be anything, so it is not tried again here. */
   function lost() {
-    fill(panel, heading(said.lostTitle), notice("problem", null, said.lost.map((each) => el("p", {}, each))),
-      el("div", { class: "actions" }, button(said.goOn, () => desk.reload(), { class: "primary" })));
+    fill(panel, heading(said.lostTitle), notice("problem", null, said.lost.map((each) => p(each))),
+      choices(button(said.goOn, () => desk.reload(), { class: "primary" })));
     panel.querySelector("h2").focus();
   }
 
@@ -106,16 +105,15 @@ function receive(desk, panel, key, done) {
   });
   fill(panel,
     heading(said.received),
-    notice("warning", null, el("p", {}, said.confirmBy, " ", clock(key.receipt_by)), el("p", {}, said.once)),
+    notice("warning", null, p(said.confirmBy, " ", clock(key.receipt_by)), p(said.once)),
     rows(
       [texts.request.account, accountId(key.account_id)],
       [said.keyId, grouped(key.access_key_id, 4)],
       [said.secret, shown]),
-    el("div", { class: "actions" },
-      see, copy(said.keyId, () => key.access_key_id), copy(said.secret, () => key.secret_access_key)),
-    el("div", { class: "actions" }, file("rootkey.csv", rootkey), file("profile.ini", profile)),
+    choices(see, copy(said.keyId, () => key.access_key_id), copy(said.secret, () => key.secret_access_key)),
+    choices(file("rootkey.csv", rootkey), file("profile.ini", profile)),
     el("p", { class: "hint" }, said.places), state,
-    el("div", { class: "actions" }, button(said.confirm, () => confirm(desk, key.request_id, problem, (body) => {
+    choices(button(said.confirm, () => confirm(desk, key.request_id, problem, (body) => {
       forget();
       done(body, said.confirmed);
     }), { class: "primary" })),
@@ -132,9 +130,8 @@ const profile = (key) =>
 export function confirming(desk, request, { done, cancel }) {
   const problem = el("div");
   return el("section", { class: "panel" }, heading(said.confirmTitle),
-    notice("warning", null, el("p", {}, said.confirmOnly), el("p", {}, said.otherwise, " ", clock(request.clocks.receipt_by))),
-    el("div", { class: "actions" },
-      button(said.confirm, () => confirm(desk, request.id, problem, (body) => done(body, said.confirmed)), { class: "primary" }),
+    notice("warning", null, p(said.confirmOnly), p(said.otherwise, " ", clock(request.clocks.receipt_by))),
+    choices(button(said.confirm, () => confirm(desk, request.id, problem, (body) => done(body, said.confirmed)), { class: "primary" }),
       button(said.cancel, cancel)),
     problem);
 }

@@ -1,5 +1,5 @@
 import { Refused, call, module } from "../api.js";
-import { button, el, fill, folded, notice, redraw } from "../dom.js";
+import { bullets, button, el, fill, folded, notice, p, redraw, viewTitle } from "../dom.js";
 import { account, grouped } from "../format.js";
 import { live } from "../live.js";
 import { addressOf } from "../router.js";
@@ -29,7 +29,9 @@ const byWeight = (one, other) => PRIMARY.has(other.action) - PRIMARY.has(one.act
 /** One request, read as one decides. */
 export default async function show(desk, { params, signal }) {
   const path = `/v1/requests/${encodeURIComponent(params.id)}`;
-  const [heading, read, acts] = [el("h1", { tabindex: "-1" }), el("div"), el("section")];
+  const [heading, read, lead, acts] = [viewTitle(), el("div"), el("div"), el("section")];
+  // What may be done now stays at hand, however long the request is.
+  const bar = el("div", { class: "actions bar" });
   const news = el("div", { role: "status" });
   let shown = null;
   let isOpen = false;
@@ -44,7 +46,7 @@ export default async function show(desk, { params, signal }) {
     redraw(read, facts(found));
     // Whoever is writing something keeps it, and hears what has happened.
     if (!isOpen) drawActs();
-    if (isNews) fill(news, notice("note", null, el("p", {}, said.changed(texts.status[found.status]))));
+    if (isNews) fill(news, notice("note", null, p(said.changed(texts.status[found.status]))));
   }
 
   function drawActs() {
@@ -52,16 +54,16 @@ export default async function show(desk, { params, signal }) {
     const [may, mayNot] = [true, false].map((is) => shown.actions.filter(({ allowed }) => allowed === is));
     const offered = may.filter(({ action }) => panels[action]);
     const tooOld = mayNot.find(({ code }) => code === "sign_in_again");
-    redraw(acts,
+    redraw(lead,
       el("h2", {}, said.actions),
-      tooOld && notice("warning", texts.signIn.again, el("p", {}, tooOld.reason), signInPanel(async () => {
+      tooOld && notice("warning", texts.signIn.again, p(tooOld.reason), signInPanel(async () => {
         if (await desk.isSamePerson()) refresh();
       })),
-      offered.length === 0 && !tooOld && el("p", {}, said.nothing),
-      el("div", { class: "actions" }, offered.toSorted(byWeight).map(({ action }) =>
-        button(said.action[action], () => open(action), { class: PRIMARY.has(action) ? "primary" : "" }))),
-      mayNot.length > 0 && folded(said.notAllowed, el("ul", {}, mayNot.map(({ action, reason }) =>
-        el("li", {}, el("strong", {}, `${said.action[action]}: `), reason)))));
+      offered.length === 0 && !tooOld && p(said.nothing));
+    redraw(bar, offered.toSorted(byWeight).map(({ action }) =>
+      button(said.action[action], () => open(action), { class: PRIMARY.has(action) ? "primary" : "" })));
+    redraw(acts, mayNot.length > 0 && folded(said.notAllowed, bullets(mayNot.map(({ action, reason }) =>
+      [el("strong", {}, `${said.action[action]}: `), reason]))));
   }
 
   async function open(action) {
@@ -77,7 +79,7 @@ export default async function show(desk, { params, signal }) {
       done(body, text) {
         isOpen = false;
         draw(body);
-        fill(news, notice("good", null, el("p", {}, text)));
+        fill(news, notice("good", null, p(text)));
         refresh();
         heading.focus({ preventScroll: true });
         news.scrollIntoView({ block: "center" });
@@ -85,9 +87,11 @@ export default async function show(desk, { params, signal }) {
       changed: () => refresh(),
       cancel() {
         drawActs();
-        acts.querySelector("button")?.focus();
+        bar.querySelector("button")?.focus();
       },
     });
+    fill(lead);
+    fill(bar);
     fill(acts, panel);
     panel.querySelector("h2").focus();
   }
@@ -96,6 +100,6 @@ export default async function show(desk, { params, signal }) {
     signal, draw, failed: desk.failed,
     load: (etag) => call("GET", path, { etag, signal }),
   });
-  return el("div", {}, heading, read, news, acts,
-    el("p", {}, el("a", { href: addressOf(`/requests/${shown.id}/log`) }, texts.log.link)));
+  return el("div", {}, heading, read, news, lead, bar, acts,
+    p(el("a", { href: addressOf(`/requests/${shown.id}/log`) }, texts.log.link)));
 }

@@ -1,5 +1,5 @@
 import { call } from "../api.js";
-import { el, redraw } from "../dom.js";
+import { el, p, redraw, viewTitle } from "../dom.js";
 import { live } from "../live.js";
 import { texts } from "../texts.js";
 import { requestList } from "./list.js";
@@ -20,11 +20,11 @@ export default async function show(desk, { signal }) {
       const sorted = [...items].sort((one, other) => deadline(one) - deadline(other));
       redraw(place,
         sorted.length ? requestList(sorted) : el("p", { class: "empty" }, texts.list.nothingWaits),
-        more && el("p", {}, texts.list.moreWait));
+        more && p(texts.list.moreWait));
       // Whoever hears the page hears its heading first, and later what has changed.
       if (!isFirst) desk.say(sorted.length ? texts.list.waits(sorted.length) : texts.list.nothingWaits);
       isFirst = false;
     },
   });
-  return el("div", {}, el("h1", { tabindex: "-1" }, texts.nav.waiting), place);
+  return el("div", {}, viewTitle(texts.nav.waiting), place);
 }

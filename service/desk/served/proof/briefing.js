@@ -1,4 +1,5 @@
-const UNSEEN=/[\p{C}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0000}-\u{e0fff}]/gu;
+import{UNSEEN}from"./bytes.js";
+const EACH_UNSEEN=new RegExp(UNSEEN,"gu");
 const MARKUP=/[<>"`*[\]|\\\uff02\u2033\u201e\u301d\u301e\u301f\p{Pi}\p{Pf}]/gu;
 const NOT_PRINTABLE=/(?! )\p{Z}/gu;
 const SPACE=/(?:(?!\ufeff)[\s\x1c-\x1f\x85])+/gu;
@@ -12,7 +13,7 @@ const isOnePerson=({requester,recipient})=>requester===recipient;
 const windowOf=(filing)=>`within ${inWords(filing.execution_window_seconds)} of the last approval`;
 const requesterOf=({requester,requester_kind:kind})=>`${kind === "machine" ? "the machine " : ""}${quoted(requester)}`;
 export function inWords(seconds){if(!Number.isInteger(seconds)||seconds<0)return"?";let rest=seconds;const parts=UNITS.map(([unit,length])=>{const count=Math.floor(rest/length);rest%=length;return count===0?"":`${count.toLocaleString("en-US")} ${unit}${count === 1 ? "" : "s"}`});return parts.filter((part)=>part!=="").join(" ")||"0 seconds"}
-export function quoted(name){const seen=String(name).replace(MARKUP,"").replace(UNSEEN,"").replace(NOT_PRINTABLE,"");return`"${[...seen].slice(0, LONGEST_NAME).join("").trim()}"`}
-export const visible=(text)=>text.replace(UNSEEN,"\ufffd");
+export function quoted(name){const seen=String(name).replace(MARKUP,"").replace(EACH_UNSEEN,"").replace(NOT_PRINTABLE,"");return`"${[...seen].slice(0, LONGEST_NAME).join("").trim()}"`}
+export const visible=(text)=>text.replace(EACH_UNSEEN,"\ufffd");
 export const plain=(text)=>visible(String(text??"").replace(SPACE," ").replace(/^ | $/g,""));
 export const utc=(text)=>(typeof text==="string"?`${plain(text).slice(0, 19).replace("T", " ")} UTC`:"");

@@ -1,3 +1,4 @@
+export const UNSEEN=/[\p{C}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0000}-\u{e0fff}]/u;
 const ENCODER=new TextEncoder();
 const DECODER=new TextDecoder("utf-8",{fatal:true,ignoreBOM:true});
 export function utf8(text){if(!text.isWellFormed())throw new RangeError("a lone surrogate has no bytes");return ENCODER.encode(text)}

@@ -1,3 +1,4 @@
+import{UNSEEN}from"./bytes.js";
 import{readCanonical}from"./canonical.js";
 import{Fault}from"./fault.js";
 const LARGEST_BYTES=16*1024;
@@ -5,7 +6,6 @@ const LONGEST_PERSON=1024;
 const OWN={decision:["request_id","digest","decision","person"],registration:["person","key"],enrolment:["endorser","person","key"]};
 const SHA256=/^[0-9a-f]{64}$/;
 const FORMS={service:/^[!-*,-~]{1,200}$/,request_id:/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,digest:SHA256,decision:/^(approve|reject)$/,key:/^[a-z0-9@.-]{1,64} [A-Za-z0-9+/]{1,8192}={0,2}$/,at:/^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$/};
-const UNSEEN=/[\p{C}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0000}-\u{e0fff}]/u;
 export const namespaceOf=(kind)=>`${kind}@rootquorum`;
 export const instant=(date)=>`${date.toISOString().slice(0, 19)}Z`;
 export function readStatement(bytes,kind){try{const statement=readCanonical(bytes.length<=LARGEST_BYTES?bytes:new Uint8Array());if(isStatement(statement,kind))return statement}catch(error){if(!(error instanceof Fault))throw error}throw new Fault("not-a-statement")}
