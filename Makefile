@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test test-fast browser pgbouncer nginx jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check dist dist-check clean
+.PHONY: demo test test-fast browser pgbouncer nginx jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check dist dist-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
@@ -91,6 +91,10 @@ test-browser: .venv/ready browser openssh node
 # The pictures in docs/desk.md: what the test of the views sees.
 pictures: .venv/ready browser node
 	PICTURES=docs/images $(BIN)/pytest -q tests/browser -k "test_axe or to_the_receipt or saved_as_it_came"
+
+# docs/screens.md: what the test of the screens sees at 80 columns.
+screens: .venv/ready tmux openssh
+	SCREENS=write $(BIN)/pytest -q tests/cli/test_screens.py -k "80"
 
 check: .venv/ready
 	$(BIN)/ruff format --check .

@@ -63,7 +63,10 @@ def rows(request: Request) -> list[tuple[str, str]]:
         ("operation", request.operation),
         ("effect", request.effect),
         *(("WARNING", each.detail) for each in request.warnings),
-        ("requester", f"{person(request.requester)}, a {request.requester.kind}, {minute(request.clocks.filed_at)}"),
+        (
+            "requester",
+            f"{person(request.requester)}, a {request.requester.kind}; filed {minute(request.clocks.filed_at)}",
+        ),
         ("recipient", person(request.recipient)),
         ("justification", request.justification),
         ("ticket", request.ticket or "none"),
