@@ -24,7 +24,7 @@ from support.products.postgres import Postgres, running_server
 
 from service.auth.api_tokens import fingerprint, mint
 from service.cli.waiting import free_port, wait_until
-from service.db import tokens
+from service.db import marks, tokens
 from service.db.engine import begin, connect
 from service.db.schema import migrate
 from service.domain.account import Account
@@ -141,6 +141,8 @@ def with_tokens(url: str) -> dict[str, str]:
                 expires_at=_NOW + timedelta(days=30),
             )
             tokens.add(tx, token)
+        # There is no worker beside the service, and without one no key is created.
+        marks.put(tx, marks.LOOKED, marks.Mark(_NOW, "bench"))
     engine.dispose()
     return made
 
@@ -160,7 +162,11 @@ def served(
         os.environ["AWS_CONFIG_FILE"] = str(folder / "aws-config")
         # Whatever answers to AWS need only be like the simulated AWS in what is written down here.
         simulated = cast("SimulatedAws", aws)
-        settings: dict[str, Mapping[str, object]] = {"log": {"level": "INFO"}, "database": {"connections": _THREADS}}
+        settings: dict[str, Mapping[str, object]] = {
+            "log": {"level": "INFO"},
+            "database": {"connections": _THREADS},
+            "health": {"worker_silence": timedelta(days=366).total_seconds()},
+        }
         settings |= more
         url = furnish(folder, on.url, simulated, drift_checks=False, accounts=accounts, more=settings)
         with (folder / "rootquorum.toml").open("a") as file:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import structlog
 
@@ -25,6 +25,7 @@ from service.workflow.context import Context
 from service.workflow.due import DriftChecks, Step, due
 from service.workflow.health import check_log, note_pass
 from service.workflow.leases import check, release, renew, take
+from service.workflow.watch import watch
 
 logger = structlog.get_logger(__name__)
 
@@ -144,21 +145,12 @@ class Worker:
 
     def _loop(self) -> None:
         while not self._stop.is_set():
-            self._try(self._pass)
+            attempt(self._pass)
             self._wake.wait(self._interval.total_seconds())
         while self._held():
             self._wake.clear()
-            self._try(self._renew)
+            attempt(self._renew)
             self._wake.wait(self._interval.total_seconds())
-
-    def _try(self, what: Callable[[], None]) -> None:
-        # The worker must survive any error.
-        try:
-            what()
-        except ServiceError as error:
-            logger.warning("worker pass refused", code=error.code, why=error.exact)
-        except Exception:
-            logger.exception("worker pass failed")
 
     def _pass(self) -> None:
         """Give every free thread an account. Nothing is queued, so urgent work comes first in the next pass."""
@@ -198,9 +190,9 @@ class Worker:
         renew(self._ctx, [lease for lease in self._held().values() if lease is not None], self._lease)
 
     def _run(self, lane: Lane, ctx: Context) -> None:
-        self._try(partial(self._do, lane, ctx))
+        attempt(partial(self._do, lane, ctx))
         if ctx.lease is not None:
-            self._try(partial(release, ctx, [ctx.lease]))
+            attempt(partial(release, ctx, [ctx.lease]))
         with self._lock:
             del self._busy[lane]
             if self._left_out or self._stop.is_set():
@@ -209,6 +201,38 @@ class Worker:
     def _do(self, lane: Lane, ctx: Context) -> None:
         # Read again what is due: another worker may have done it before we got the lease.
         run_lane(ctx, lanes(ctx, self._backoff, self._drift_checks).get(lane, []), self._backoff, self._stop)
+
+
+class Watcher:
+    """Watches the service itself, every half minute, in each process: a fleet without a worker must be noticed, too."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="watcher", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _loop(self) -> None:
+        since = self._ctx.now()
+        while not self._stop.wait(_NOTE_SECONDS):
+            attempt(partial(watch, self._ctx, since))
+
+
+def attempt(what: Callable[[], None]) -> None:
+    """Call it, and log any error: the worker and the watcher must survive every one."""
+    try:
+        what()
+    except ServiceError as error:
+        logger.warning("worker pass refused", code=error.code, why=error.exact)
+    except Exception:
+        logger.exception("worker pass failed")
 
 
 def run_pass(ctx: Context, backoff: Backoff | None = None) -> None:

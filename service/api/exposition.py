@@ -44,20 +44,24 @@ class Look:
     state: State | None
     accepts_writes: bool
     accepts_log: bool
+    clocks_ahead: Mapping[str, timedelta]
     most_accounts: int
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A metric: its name without the prefix, its help and labels, and how to get its samples."""
+    """A metric: its name without the prefix, its help and labels, and how to get its samples.
+
+    `samples` is called with the state, and the number of accounts that may have series of their own.
+    """
 
     name: str
     help: str
     labels: tuple[str, ...]
-    samples: Callable[[State, Look], Iterable[Sample]]
+    samples: Callable[[State, int], Iterable[Sample]]
 
 
-def _one(value: Callable[[State], float]) -> Callable[[State, Look], Iterable[Sample]]:
+def _one(value: Callable[[State], float]) -> Callable[[State, int], Iterable[Sample]]:
     return lambda state, _: [((), value(state))]
 
 
@@ -65,21 +69,21 @@ def _seconds(value: timedelta) -> float:
     return math.inf if value == NEVER else value.total_seconds()
 
 
-def _requests(state: State, _: Look) -> Iterator[Sample]:
+def _requests(state: State, _: int) -> Iterator[Sample]:
     for status in Status:
         for operation in OperationName:
             yield (status.value, operation.value), state.requests.get((status, operation), 0)
 
 
-def _by_account(value: Callable[[State, str], float]) -> Callable[[State, Look], Iterable[Sample]]:
-    def samples(state: State, look: Look) -> Iterator[Sample]:
-        for account_id in sorted(state.accounts)[: look.most_accounts]:
+def _by_account(value: Callable[[State, str], float]) -> Callable[[State, int], Iterable[Sample]]:
+    def samples(state: State, most: int) -> Iterator[Sample]:
+        for account_id in sorted(state.accounts)[:most]:
             yield (account_id,), value(state, account_id)
 
     return samples
 
 
-def _by_destination(value: Callable[[State, str], float]) -> Callable[[State, Look], Iterable[Sample]]:
+def _by_destination(value: Callable[[State, str], float]) -> Callable[[State, int], Iterable[Sample]]:
     return lambda state, _: [((name,), value(state, name)) for name in sorted(state.queues)]
 
 
@@ -161,7 +165,7 @@ _GAUGES = (
         "accounts_without_series",
         "Accounts that have no series of their own, because of metrics.accounts.",
         (),
-        lambda state, look: [((), max(len(state.accounts) - look.most_accounts, 0))],
+        lambda state, most: [((), max(len(state.accounts) - most, 0))],
     ),
     Row(
         "deliveries_waiting",
@@ -287,15 +291,27 @@ def _families(look: Look) -> Iterator[Metric]:
     yield build
     for name, text, value in _CHECKS:
         yield GaugeMetricFamily(f"rootquorum_{name}", text, value=value(look))
-    if look.state is None:
-        return
+    clocks = GaugeMetricFamily(
+        "rootquorum_clock_ahead_seconds",
+        "By how much another clock, the database's or AWS's, is ahead of this process's host.",
+        labels=["clock"],
+    )
+    for clock, ahead in look.clocks_ahead.items():
+        clocks.add_metric([clock], ahead.total_seconds())
+    yield clocks
+    if look.state is not None:
+        yield from state_families(look.state, look.most_accounts)
+
+
+def state_families(state: State, most_accounts: int) -> Iterator[Metric]:
+    """Yield the metrics that describe state. At most `most_accounts` accounts have series of their own."""
     for row in _GAUGES:
         family = GaugeMetricFamily(f"rootquorum_{row.name}", row.help, labels=row.labels)
-        for labels, number in row.samples(look.state, look):
+        for labels, number in row.samples(state, most_accounts):
             family.add_metric(labels, float(number))
         yield family
     for name, text, durations in _DURATIONS:
-        found = durations(look.state)
+        found = durations(state)
         buckets = [(str(float(bound)), float(count)) for bound, count in zip(BUCKETS, found.up_to, strict=True)]
         yield GaugeHistogramMetricFamily(
             f"rootquorum_{name}", text, buckets=[*buckets, ("+Inf", float(found.count))], gsum_value=found.seconds

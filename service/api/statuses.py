@@ -92,6 +92,8 @@ STATUSES: Mapping[Code, int] = {
     Code.ROOT_NOT_PROVED: 503,
     Code.EXECUTION_FAILED: 409,
     Code.RULES_NOT_IN_FORCE: 503,
+    Code.CLOCK_WRONG: 503,
+    Code.NO_WORKER: 503,
     Code.NOT_RECORDED: 503,
     Code.UNAVAILABLE: 503,
     Code.INTERNAL: 500,

@@ -28,6 +28,7 @@ def reached(settings: Settings) -> Iterator[tuple[AwsRoots, KnownAccounts]]:
         roots = AwsRoots(
             profiles,
             {name: AssumedRoot(source, settings.organizations[name].region) for name, source in organizations.items()},
+            clock_tolerance=settings.health.clock_tolerance,
         )
         accounts = KnownAccounts(
             settings.configured_accounts(),

@@ -45,6 +45,7 @@ def compose(settings: Settings, *, with_aws: bool = True, read_only: bool = Fals
                 signing=settings.signing_in_force(),
                 signed_rules=settings.signed_rules,
                 has_form=patterns.matches,
+                limits=settings.limits(),
             )
     finally:
         engine.dispose()

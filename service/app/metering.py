@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import uvicorn
@@ -30,6 +31,7 @@ from service.workflow.context import Context
 from service.workflow.health import check_log, check_writes
 from service.workflow.rules_in_force import check_current
 from service.workflow.state import read_state
+from service.workflow.watch import read_clocks
 
 _DATABASE_SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10)
 _AWS_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -61,9 +63,16 @@ class Metrics:
         return Look(
             state=state,
             accepts_writes=self._passes(check_writes),
+            clocks_ahead=self._clocks_ahead(),
             accepts_log=self._passes(check_log) and self._passes(check_current),
             most_accounts=self._settings.accounts,
         )
+
+    def _clocks_ahead(self) -> Mapping[str, timedelta]:
+        try:
+            return read_clocks(self._ctx)
+        except Unavailable:
+            return {}
 
     def _passes(self, check: Callable[[Context], None]) -> bool:
         try:

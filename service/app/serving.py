@@ -22,7 +22,7 @@ from service.auth.browser import BrowserClient
 from service.auth.oidc import Verifier
 from service.auth.provider import new_client
 from service.settings import Settings, load
-from service.worker import Worker
+from service.worker import Watcher, Worker
 from service.workflow.announce import announce
 
 
@@ -46,6 +46,7 @@ def create_app(settings: Settings, metrics: socket.socket | None = None) -> Fast
             app.state.hooks, app.state.places = hooks(settings), Places(threads)
             await anyio.to_thread.run_sync(announce, ctx)
             _serve_metrics(app, settings, metrics, more)
+            more.enter_context(Watcher(ctx))
             if not settings.worker.enabled:
                 yield
                 return

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NoReturn
 
 from service.domain.account import Account, Reading
@@ -27,6 +27,10 @@ class NoRoots:
         """Raise Unavailable."""
         del account
         _refuse()
+
+    def clock_ahead(self, now: datetime) -> timedelta | None:
+        del now
+        return None
 
     def sign_in(self, account: Account, plan: Plan) -> AbstractContextManager[RootSession]:
         """Raise Unavailable."""

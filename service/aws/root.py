@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, assert_never
 
 from botocore.exceptions import ClientError
@@ -28,6 +28,7 @@ from service.aws.answers import (
 )
 from service.aws.calls import LONGEST_CALL, ONCE, REPEATABLE
 from service.aws.errors import GONE, asked, certain_no, refused_or_in_doubt, request_id
+from service.aws.observed import clock_ahead
 from service.aws.primary_email import primary_email
 from service.aws.signer import REGION, UNREAD, AssumedRoot, Signer, about_account, proved_signer
 from service.aws.sources import Source
@@ -63,22 +64,31 @@ class AwsRoots:
         organizations: Mapping[str, AssumedRoot] | None = None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock_tolerance: timedelta | None = None,
     ) -> None:
         self._profiles = profiles
         self._organizations = organizations or {}
         self._now = now
+        self._clock_tolerance = clock_tolerance
+
+    def clock_ahead(self, now: datetime) -> timedelta | None:
+        """Return by how much AWS's clock is ahead of `now`, to a second; None if AWS has not answered lately."""
+        return clock_ahead(now)
 
     @contextmanager
     def sign_in(self, account: Account, plan: Plan) -> Iterator["AwsRootSession"]:
         """Sign in with a credential for reading and, if it differs, one for acting. Each is proved to be this root.
 
-        Raise Unavailable: `account_unreachable`, or `root_not_proved`.
+        Raise Unavailable: `account_unreachable`, `root_not_proved`, or `clock_wrong` if it is for acting and AWS's
+        answer has another time. Whatever acts does so because of a time: of an approval, a receipt or a lifetime.
         """
         source = self._source(account, plan.source)
         about = about_account(account, source)
         reader = actor = proved_signer(account, source, _READING)
         if plan.operation is not None and plan.source is SourceKind.ASSUME_ROOT:
             actor = proved_signer(account, source, KINDS[plan.operation].task_policy or _READING)
+        if plan.operation is not None:
+            self._check_clock(about)
         with ExitStack() as stack:
             with asked(UNREAD, about=about):
                 iam = stack.enter_context(closing(reader.iam(REPEATABLE)))
@@ -105,6 +115,11 @@ class AwsRoots:
         if not account.has_readable_email:
             return None
         return primary_email(self._organizations[str(account.organization)].source, account)
+
+    def _check_clock(self, about: str) -> None:
+        ahead = self.clock_ahead(self._now())
+        if self._clock_tolerance is not None and ahead is not None and abs(ahead) > self._clock_tolerance:
+            raise Unavailable(Code.CLOCK_WRONG, cause=f"AWS's clock is {ahead} ahead of this host's.", about=about)
 
     def _source(self, account: Account, kind: SourceKind) -> Source | AssumedRoot:
         if kind is SourceKind.PROFILE:

@@ -24,7 +24,7 @@ from service.cli.commands import Commands
 from service.cli.common import console, errors, fail, plainly
 from service.cli.prepared import load_settings
 from service.domain.checkpoint import VerifierKey
-from service.domain.errors import Code
+from service.domain.errors import Code, ServiceError
 from service.outbound.guarded import Unreachable, Unsafe, new_client
 from service.settings import Settings, load_for_audit, load_values
 from service.settings.faults import NO_ORIGIN
@@ -34,6 +34,7 @@ from service.workflow.audit import checkpoint
 from service.workflow.context import Context
 from service.workflow.health import check_readable
 from service.workflow.verify import Anchor, verify
+from service.workflow.watch import note_anchor
 
 app = Commands()
 
@@ -113,8 +114,17 @@ def anchor(
                 place.put(".tsr", stamped)
             except Taken:
                 _check_kept(place, note, roots)
+        _note_anchor(context, note)
     for line in note.splitlines():
         console.print(line, soft_wrap=True)
+
+
+def _note_anchor(context: Context, note: str) -> None:
+    """Tell the service that this head is anchored. The anchor is good without that."""
+    try:
+        note_anchor(context, int(note.splitlines()[1]))
+    except ServiceError as error:
+        errors.print(f"Anchored, but the service does not know it: {error.exact}", style="red", soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from service.app.working import new_worker
 from service.cli.common import plainly
 from service.cli.staying import check_may_be_several, metrics_listener, staying_settings
 from service.settings import Settings
+from service.worker import Watcher
 from service.workflow.announce import announce
 from service.workflow.context import Context
 from service.workflow.health import check_ready, check_writes
@@ -31,7 +32,7 @@ def worker(ctx: typer.Context) -> None:
             check_ready(context)
             check_writes(context)
             announce(context)
-        with _metered(context, settings, metrics):
+        with _metered(context, settings, metrics), Watcher(context):
             _work(context, settings)
 
 

@@ -151,6 +151,11 @@ def last(tx: Tx) -> int:
     return found or 0
 
 
+def begun(tx: Tx) -> datetime | None:
+    """Return the time of the first event, None for an empty log."""
+    return tx.execute(select(audit_events.c.at).order_by(audit_events.c.seq).limit(1)).scalar_one_or_none()
+
+
 def first(tx: Tx) -> int:
     """Return the smallest sequence number, 1 for an empty log."""
     found: int | None = tx.execute(select(func.min(audit_events.c.seq))).scalar_one()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from service.db.columns import INSERT
 from service.db.engine import Tx
@@ -34,7 +34,16 @@ def last(tx: Tx, name: str) -> Mark | None:
     return among(tx, name).get(name)
 
 
+def starting_with(tx: Tx, prefix: str) -> Mapping[str, Mark]:
+    """Return the marks whose name begins so, by name."""
+    return _found(tx, leases.c.name.startswith(prefix, autoescape=True))
+
+
 def among(tx: Tx, *names: str) -> Mapping[str, Mark]:
     """Return those of these marks that there are, by name."""
-    query = select(leases.c.name, leases.c.until, leases.c.holder, leases.c.fence).where(leases.c.name.in_(names))
+    return _found(tx, leases.c.name.in_(names))
+
+
+def _found(tx: Tx, which: ColumnElement[bool]) -> Mapping[str, Mark]:
+    query = select(leases.c.name, leases.c.until, leases.c.holder, leases.c.fence).where(which)
     return {row.name: Mark(row.until, row.holder, row.fence) for row in tx.execute(query)}

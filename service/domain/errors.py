@@ -172,6 +172,14 @@ class Code(StrEnum):
         "rules_not_in_force",
         "This process has other rules than those in force. It decides, files and executes nothing until it restarts.",
     )
+    CLOCK_WRONG = (
+        "clock_wrong",
+        "The clock of the service's host disagrees with others, so nothing is executed. Nothing was done.",
+    )
+    NO_WORKER = (
+        "no_worker",
+        "No worker is running, which would roll back a lost key and end its lifetime. So no key is created.",
+    )
     NOT_RECORDED = (
         "not_recorded",
         (

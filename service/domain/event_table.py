@@ -185,6 +185,22 @@ RULES_SIGNED = _of_service(
     "rules.signed", "A version of the signed rules came into force", before_execution=True, published=True
 )
 
+# The service's own health. Each second event ends what the first one began.
+WORKER_SILENT = _of_service(
+    "worker.silent", "No worker has made a pass for too long", before_execution=True, published=True
+)
+WORKER_BACK = _of_service("worker.back", "A worker makes passes again", before_execution=True, published=True)
+ANCHOR_OVERDUE = _of_service(
+    "anchor.overdue", "Nobody has anchored the audit log's head for too long", before_execution=True, published=True
+)
+ANCHOR_KEPT = _of_service(
+    "anchor.kept", "The audit log's head is anchored again", before_execution=True, published=True
+)
+CLOCK_WRONG = _of_service(
+    "clock.wrong", "The clock of a host disagrees with others", before_execution=True, published=True
+)
+CLOCK_RIGHT = _of_service("clock.right", "The clock of a host agrees again", before_execution=True, published=True)
+
 # Destinations.
 DELIVERY_FAILED = _of_service(
     "delivery.failed",

@@ -10,6 +10,7 @@ from service.domain.actor import ActorKind, Grant, Group, Member, Role
 from service.domain.demands import Demand, SignedApprovals
 from service.domain.directory import Directory
 from service.domain.hours import DAYS, Hours
+from service.domain.incident import Limits
 from service.domain.policy import ApprovalComment, Policy
 from service.domain.roster import Holder
 from service.domain.rule_file import SignedRules
@@ -27,6 +28,7 @@ from service.settings.sections import (
     FounderId,
     FounderSettings,
     GroupSettings,
+    HealthSettings,
     HookSettings,
     HoursSettings,
     IssuerSettings,
@@ -61,6 +63,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     server: ServerSettings = ServerSettings()
     worker: WorkerSettings = WorkerSettings()
+    health: HealthSettings = HealthSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
     policy: PolicySettings = PolicySettings()
@@ -108,6 +111,9 @@ class Settings(BaseSettings):
             founders=self.founders_keys(),
             revoked=self.emergency.revoked_keys,
         )
+
+    def limits(self) -> Limits:
+        return Limits(**self.health.model_dump())
 
     def founders_keys(self) -> frozenset[Holder]:
         """Return each founder with each of their keys, without comments."""

@@ -98,6 +98,19 @@ class WorkerSettings(_Section):
     lease: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(seconds=30)
 
 
+class HealthSettings(_Section):
+    """From when on something about the service itself is an incident. `anchor_within` None: anchors are not watched.
+
+    Reconciliation judges a new key's age by AWS's clock, to a minute, so a wider tolerance helps nobody.
+    """
+
+    worker_silence: Annotated[timedelta, Field(ge=timedelta(minutes=1), le=timedelta(days=366))] = timedelta(minutes=2)
+    anchor_within: Annotated[timedelta, Field(ge=timedelta(minutes=1), le=timedelta(days=366))] | None = None
+    clock_tolerance: Annotated[timedelta, Field(ge=timedelta(seconds=5), le=timedelta(minutes=5))] = timedelta(
+        minutes=1
+    )
+
+
 class MetricsSettings(_Section):
     """Metrics for Prometheus. Both ways to read them are off by default.
 

@@ -19,6 +19,7 @@ from service.domain.demands import Demand
 from service.domain.directory import Directory
 from service.domain.errors import Code, Invalid, Unavailable
 from service.domain.evidence import LogKey
+from service.domain.incident import Limits
 from service.domain.operation import Operation, OperationName
 from service.domain.outcome import Outcome
 from service.domain.policy import Policy
@@ -57,6 +58,9 @@ class Roots(Protocol):
 
     def email(self, account: Account) -> str | None:
         """Return the root user's e-mail address; None if the service may not read it. Raise Unavailable."""
+
+    def clock_ahead(self, now: datetime) -> timedelta | None:
+        """Return by how much AWS's clock is ahead of `now`; None if AWS has not answered lately."""
 
     def sign_in(self, account: Account, plan: Plan) -> AbstractContextManager[RootSession]:
         """Start a session. Raise Unavailable if AWS is unreachable, or the credential is not this account's root."""
@@ -141,7 +145,7 @@ class Context:
     `lease` is the worker's lease on its current work, if there could be another worker. `in_person` names the
     destinations that tell people in person. `public_url` is the base of links. `has_form` tells whether a pattern from
     the settings matches a whole text. `delivery_retention` is how long ended deliveries are kept. `signed_rules` are
-    the file of rules and its signatures, if the settings name one.
+    the file of rules and its signatures, if the settings name one. `limits` say what is an incident.
     """
 
     engine: Engine
@@ -163,6 +167,7 @@ class Context:
     signing: Signing = field(default_factory=Signing)
     signed_rules: SignedRules | None = None
     pulse: Pulse = field(default_factory=Pulse)
+    limits: Limits = field(default_factory=Limits)
 
     @contextmanager
     def begin(self) -> Iterator[Tx]:

@@ -27,6 +27,7 @@ from service.workflow.remind import remind
 from service.workflow.rollback import roll_back
 from service.workflow.rules_in_force import check_rules
 from service.workflow.void import with_lost_votes
+from service.workflow.watch import is_clock_right
 
 
 class _Call(Protocol):
@@ -111,6 +112,8 @@ def due(ctx: Context, drift_checks: DriftChecks | None = None) -> Iterator[Step]
     in_doubt_long_enough = now - max(ctx.policy.consistency_delay, ctx.roots.call_budget)
     with read(ctx.engine) as tx:
         check_rules(ctx, tx)
+        # A wrong clock would expire requests, roll back keys and end lifetimes. Deliveries alone harm nobody.
+        is_clock_right_now = is_clock_right(ctx, tx)
         found: dict[_Call, list[Due]] = {
             expire: list(backlog.overdue(tx, now, _BATCH)),
             void_votes: with_lost_votes(ctx, tx),
@@ -125,7 +128,7 @@ def due(ctx: Context, drift_checks: DriftChecks | None = None) -> Iterator[Step]
         # A destination that has left the settings keeps its pending deliveries until it is named again.
         destinations = [there for there in outbox.destinations_due(tx, now) if there.destination in ctx.destinations]
         is_old = outbox.is_old(tx, now - ctx.delivery_retention, ctx.destinations.keys())
-    for call, requests in found.items():
+    for call, requests in found.items() if is_clock_right_now else ():
         for request in requests:
             what = call.__name__.strip("_")
             yield Step(what, request.account_id, request.request_id, partial(call, request_id=request.request_id))
@@ -133,7 +136,7 @@ def due(ctx: Context, drift_checks: DriftChecks | None = None) -> Iterator[Step]
         for send, is_due in ((deliver, there.new), (deliver_again, there.again)):
             if is_due:
                 yield Step(send.__name__, f"to {there.destination}", None, partial(send, name=there.destination))
-    if is_old:
+    if is_old and is_clock_right_now:
         yield Step("forget", "deliveries", None, forget)
     if ctx.accounts.is_due():
         # In a separate lane: due work for requests must not wait for an organization's listing.

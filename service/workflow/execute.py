@@ -28,6 +28,7 @@ from service.workflow.context import Context, RootSession
 from service.workflow.read import show
 from service.workflow.standing import policy_of, standing_of
 from service.workflow.ticket import check_at_execution
+from service.workflow.watch import check_clock, check_worked
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +38,8 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
 
     The request is then `succeeded`, `delivered` or `in_doubt`. Raise ExecutionFailed if it ended as `failed`;
     Unauthenticated, Forbidden, NotFound or Conflict (audited) if it may not run; Unavailable if the account or the
-    database is unreachable: nothing was done then, unless the code is `not_recorded`. If the recipient can no longer
-    sign in, the new key is deleted, and the error is that of a sign-in.
+    database is unreachable, a clock is wrong, or no worker runs: nothing was done then, unless the code is
+    `not_recorded`. If the recipient can no longer sign in, the new key is deleted, and the error is that of a sign-in.
     """
 
     def judge(request: OperationRequest, standing: Standing, actor: Actor, now: datetime) -> OperationRequest:
@@ -48,6 +49,9 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
 
     # Judged twice: now, so that a refusal costs no call to AWS, and again in the claim, which is what counts.
     approved = _judged(ctx, actor, request_id, judge)
+    check_clock(ctx)
+    if approved.filing.operation.is_create:
+        check_worked(ctx)
     _check_ticket(ctx, actor, approved)
     # Before the claim: an unreachable account must not use up the request's only execution.
     account = ctx.account(approved.filing.account_id)

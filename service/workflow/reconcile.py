@@ -56,7 +56,9 @@ def reconcile(ctx: Context, request_id: str) -> None:
         with ctx.roots.sign_in(account, planned if planned.is_create else Plan(planned.source)) as root:
             outcome, *incidents = _find_out(ctx, root, request)
     except ServiceError as error:
-        if request.claimed_at is not None and ctx.now() - request.claimed_at < _PATIENCE:
+        # A clock that is wrong does not tell when a day is over.
+        is_early = request.claimed_at is not None and ctx.now() - request.claimed_at < _PATIENCE
+        if is_early or error.code is Code.CLOCK_WRONG:
             raise
         detail = f"For a day it could not be found out what became of it: {error.detail} Somebody has to look."
         outcome, incidents = Refused(code=ResultCode.UNRESOLVED, detail=detail), [Event(EXECUTION_UNRESOLVED)]

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import anyio
@@ -62,6 +62,9 @@ class HangingRoots:
     def __init__(self) -> None:
         self.reached = threading.Semaphore(0)
         self.answer = threading.Event()
+
+    def clock_ahead(self, _now: datetime) -> timedelta | None:
+        return None
 
     @contextmanager
     def sign_in(self, *_: object) -> Iterator[Any]:

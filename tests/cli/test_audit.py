@@ -107,6 +107,12 @@ def test_an_anchor_is_never_written_over(folder: Path) -> None:
     assert commanded(folder, "audit", "anchor", "folder").stderr == "folder: Is a directory\n"
 
 
+def test_the_service_knows_the_last_anchor(folder: Path) -> None:
+    assert commanded(folder, "audit", "anchor", "anchor.note").returncode == 0
+    with closing(sqlite3.connect(folder / "rootquorum.db")) as plain:
+        assert plain.execute("SELECT fence FROM leases WHERE name = 'anchored'").fetchall() == [(2,)]
+
+
 def grow(folder: Path) -> None:
     assert commanded(folder, "token", "create", "bob").returncode == 0
 

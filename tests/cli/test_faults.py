@@ -19,6 +19,7 @@ GOOD = (
 # How each command that needs the database is called.
 NEEDY: dict[str, tuple[str, ...]] = {
     "doctor": (),
+    "status": (),
     "drift": (),
     "migrate": (),
     "token create": ("bob",),

@@ -1,0 +1,136 @@
+"""Watches the service itself: its workers, the anchors of its log, and its clock.
+
+Whatever begins or ends is told once for the whole fleet, or once for each host in the case of a clock.
+"""
+
+import socket
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from service.db import audit, marks
+from service.db.clock import database_time
+from service.db.engine import Tx, begin, read, retried
+from service.db.marks import Mark
+from service.domain.actor import WORKER
+from service.domain.errors import Code, ServiceError, Unavailable
+from service.domain.event_table import WORKER_SILENT
+from service.domain.events import Event
+from service.domain.incident import TOLD, Finding, Incident, clock, no_worker, not_anchored, wrong_clocks
+from service.workflow.context import Context
+from service.workflow.deliver import deliver
+from service.workflow.tell import tell
+
+_HOST = socket.gethostname()[:40]
+# A mark of an incident has this size while the incident is there.
+_THERE, _OVER = 1, 0
+
+
+def watch(ctx: Context, since: datetime) -> None:
+    """Tell what has begun and what has ended. `since` is when this process began to watch. Raise Unavailable.
+
+    Where no worker is left, nobody would send that event, so send it from here. What fails then waits for a worker.
+    """
+    findings = _look(ctx, since)
+    told = {incident: _tell_news(ctx, incident, finding) for incident, finding in findings.items()}
+    if told[Incident.NO_WORKER] == WORKER_SILENT:
+        for name in ctx.destinations:
+            try:
+                deliver(ctx, name)
+            except ServiceError:
+                continue  # the destination is away; the delivery keeps its place
+
+
+def open_incidents(ctx: Context) -> Mapping[str, datetime]:
+    """Return the incidents that are there, each with the time when it was told. A clock has its host in its name."""
+    with read(ctx.engine) as tx:
+        found = marks.starting_with(tx, _PREFIX)
+    return {name.removeprefix(_PREFIX): mark.at for name, mark in found.items() if mark.size == _THERE}
+
+
+def note_anchor(ctx: Context, size: int) -> None:
+    """Record that somebody has kept the head of the log with `size` events. Raise Unavailable."""
+    with begin(ctx.engine) as tx:
+        before = marks.last(tx, marks.ANCHORED)
+        if before is None or before.size <= size:
+            marks.put(tx, marks.ANCHORED, Mark(ctx.now(), _HOST, size))
+
+
+def read_clocks(ctx: Context) -> dict[str, timedelta]:
+    """Do as `clocks_ahead`, in a transaction of its own. Raise Unavailable."""
+    with read(ctx.engine) as tx:
+        return clocks_ahead(ctx, tx)
+
+
+def clocks_ahead(ctx: Context, tx: Tx) -> dict[str, timedelta]:
+    """Return by how much the clocks of the database and of AWS are ahead of this host's, as far as they are known."""
+    before, database, after = ctx.now(), database_time(tx), ctx.now()
+    found = {}
+    if database is not None:
+        # The database answered between the two, so only what lies outside of them is a difference.
+        found["database"] = database - after if database > after else min(database - before, timedelta())
+    aws = ctx.roots.clock_ahead(after)
+    return found if aws is None else found | {"aws": aws}
+
+
+def check_clock(ctx: Context) -> None:
+    """Raise Unavailable if this host's clock is wrong: it decides what has expired, and how old a sign-in is."""
+    if ctx.limits.clock_tolerance is not None:
+        with read(ctx.engine) as tx:
+            if not is_clock_right(ctx, tx):
+                raise Unavailable(Code.CLOCK_WRONG)
+
+
+def is_clock_right(ctx: Context, tx: Tx) -> bool:
+    """Return whether no other clock contradicts this host's."""
+    return ctx.limits.clock_tolerance is None or not wrong_clocks(clocks_ahead(ctx, tx), ctx.limits)
+
+
+def check_worked(ctx: Context) -> None:
+    """Raise Unavailable if no worker makes passes: nobody would roll back a new key, or end its lifetime."""
+    silence = ctx.limits.worker_silence
+    if silence is None:
+        return
+    with read(ctx.engine) as tx:
+        mark = marks.last(tx, marks.LOOKED)
+    if mark is None or ctx.now() - mark.at > silence:
+        raise Unavailable(Code.NO_WORKER)
+
+
+_PREFIX = "told "
+
+
+@retried
+def _look(ctx: Context, since: datetime) -> dict[Incident, Finding]:
+    with read(ctx.engine) as tx:
+        found = marks.among(tx, marks.LOOKED, marks.ANCHORED)
+        size, ahead = audit.last(tx), clocks_ahead(ctx, tx)
+        begun = audit.begun(tx)
+    looked, anchored, now = found.get(marks.LOOKED), found.get(marks.ANCHORED), ctx.now()
+    kept = None if anchored is None else (anchored.size, anchored.at)
+    return {
+        Incident.NO_WORKER: no_worker(None if looked is None else looked.at, since, now, ctx.limits),
+        Incident.NOT_ANCHORED: not_anchored(size, kept, begun, now, ctx.limits),
+        Incident.CLOCK: clock(_HOST, ahead, ctx.limits),
+    }
+
+
+@retried
+def _tell_news(ctx: Context, incident: Incident, finding: Finding) -> str | None:
+    """Record the incident's begin or its end, unless that was told already. Return the event's name, if it is news."""
+    name = _PREFIX + (f"{incident} {_HOST}" if incident is Incident.CLOCK else incident)
+    with read(ctx.engine) as tx:
+        if _is_told(tx, name, finding):
+            return None
+    with begin(ctx.engine) as tx:
+        audit.hold(tx)  # another process may be telling it, too
+        if _is_told(tx, name, finding):
+            return None
+        now, event = ctx.now(), TOLD[incident][0 if finding.is_there else 1]
+        tell(ctx, tx, Event(event, finding.data), actor=WORKER, at=now)
+        marks.put(tx, name, Mark(now, _HOST, _THERE if finding.is_there else _OVER))
+    return event
+
+
+def _is_told(tx: Tx, name: str, finding: Finding) -> bool:
+    mark = marks.last(tx, name)
+    return (mark is not None and mark.size == _THERE) == finding.is_there
