@@ -11,7 +11,8 @@ from service.domain.state import State
 # Longer than any step of the worker takes, with all retries of the account it waits for.
 _LATE = timedelta(minutes=15)
 _LONG_PENDING = timedelta(days=2)
-_LONG_UNCHECKED = timedelta(hours=6)
+# Three times the default of policy.drift_interval.
+_LONG_UNCHECKED = timedelta(hours=18)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ _ROWS = (
     _Row(
         "drift",
         lambda state, _: state.oldest_check > _LONG_UNCHECKED,
-        "An account was not checked for drift for hours.",
+        "An account was not checked for drift for most of a day.",
         "Run `rootquorum accounts check`, which says why not.",
     ),
     _Row(
