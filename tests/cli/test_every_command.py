@@ -89,9 +89,11 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def called(command: str, key: Path) -> list[str]:
-    """Return the command with all that it needs."""
+    """Return the command with all that it needs, and without its question if it has an option for that."""
     words = command.split()
     for parameter in CALLING[command].params:
+        if parameter.name == "yes":
+            words.append("--yes")
         if not parameter.required:
             continue
         value = NEEDED[parameter.name] if parameter.name != "key" else str(key)
