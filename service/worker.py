@@ -206,8 +206,9 @@ class Worker:
 class Watcher:
     """Watches the service itself, every half minute, in each process: a fleet without a worker must be noticed, too."""
 
-    def __init__(self, ctx: Context) -> None:
+    def __init__(self, ctx: Context, seconds: float = _NOTE_SECONDS) -> None:
         self._ctx = ctx
+        self._seconds = seconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="watcher", daemon=True)
 
@@ -221,18 +222,18 @@ class Watcher:
 
     def _loop(self) -> None:
         since = self._ctx.now()
-        while not self._stop.wait(_NOTE_SECONDS):
-            attempt(partial(watch, self._ctx, since))
+        while not self._stop.wait(self._seconds):
+            attempt(partial(watch, self._ctx, since), "watch refused", "watch failed")
 
 
-def attempt(what: Callable[[], None]) -> None:
+def attempt(what: Callable[[], None], refused: str = "worker pass refused", failed: str = "worker pass failed") -> None:
     """Call it, and log any error: the worker and the watcher must survive every one."""
     try:
         what()
     except ServiceError as error:
-        logger.warning("worker pass refused", code=error.code, why=error.exact)
+        logger.warning(refused, code=error.code, why=error.exact)
     except Exception:
-        logger.exception("worker pass failed")
+        logger.exception(failed)
 
 
 def run_pass(ctx: Context, backoff: Backoff | None = None) -> None:

@@ -13,6 +13,7 @@ _BEGAN = "rootquorum_began"
 # The monotonic clock stands still while a virtual machine is suspended, so an older answer says nothing.
 _FRESH_SECONDS = 600.0
 _THROTTLED = {429, 503}
+_POSSIBLE_YEARS = range(2000, 9000)
 
 
 class Call(NamedTuple):
@@ -62,6 +63,9 @@ def clock_ahead(now: datetime) -> timedelta | None:
     return None if passed > _FRESH_SECONDS else last.said + timedelta(seconds=passed) - now
 
 
+# None of these may raise: an exception after a create would put it in doubt.
+
+
 def _begun(**event: Any) -> None:
     event["context"][_BEGAN] = time.monotonic()
 
@@ -86,8 +90,10 @@ def _failed(**event: Any) -> None:
 def _note_time(date: str | None) -> None:
     try:
         said = parsedate_to_datetime(date or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return
+    if said.year not in _POSSIBLE_YEARS:
+        return  # or comparing it with another time may fail
     if said.tzinfo is None:
         said = said.replace(tzinfo=UTC)
     # A list with one element, replaced as a whole, so that threads can share it.

@@ -33,6 +33,10 @@ TOLD: Mapping[Incident, tuple[EventName, EventName]] = {
 }
 
 
+# More than `health.clock_tolerance` can be.
+_AHEAD = timedelta(minutes=5)
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """From when on something is an incident. None never is one."""
@@ -52,8 +56,9 @@ class Finding:
 
 def no_worker(last_pass: datetime | None, since: datetime, now: datetime, limits: Limits) -> Finding:
     """Judge whether workers are silent. The caller has looked since `since`: before that, silence proves nothing."""
-    latest = since if last_pass is None else max(last_pass, since)
-    is_there = limits.worker_silence is not None and now - latest > limits.worker_silence
+    silence = limits.worker_silence
+    latest = since if last_pass is None or is_to_come(last_pass, now) else max(last_pass, since)
+    is_there = silence is not None and now - latest > silence
     return Finding(is_there, {"last_pass": None if last_pass is None else timestamp(last_pass)})
 
 
@@ -64,9 +69,14 @@ def not_anchored(
 
     `anchored` are size and time of the last anchor. A log without later events needs none.
     """
-    kept, at = (0, begun) if anchored is None else anchored
+    kept, at = (0, begun) if anchored is None or is_to_come(anchored[1], now) else anchored
     is_late = limits.anchor_within is not None and at is not None and now - at > limits.anchor_within
     return Finding(is_late and size > kept, {"size": size, "anchored": kept})
+
+
+def is_to_come(at: datetime, now: datetime) -> bool:
+    """Return whether a time is still to come. A clock that was ahead wrote it, so it proves nothing."""
+    return at - now > _AHEAD
 
 
 def clock(host: str, ahead: Mapping[str, timedelta], limits: Limits) -> Finding:

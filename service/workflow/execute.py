@@ -47,9 +47,10 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
         check_lifetime(standing.policy, request.filing.operation, request.filing.lifetime)
         return request
 
+    # First of all: judged by a wrong clock, a request would expire.
+    check_clock(ctx)
     # Judged twice: now, so that a refusal costs no call to AWS, and again in the claim, which is what counts.
     approved = _judged(ctx, actor, request_id, judge)
-    check_clock(ctx)
     if approved.filing.operation.is_create:
         check_worked(ctx)
     _check_ticket(ctx, actor, approved)

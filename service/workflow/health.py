@@ -13,6 +13,7 @@ from service.db.proved_log import read_log
 from service.db.room import check_room
 from service.domain.errors import Code, Unavailable
 from service.workflow.context import Context
+from service.workflow.watch import is_clock_right
 
 
 def check_ready(ctx: Context) -> None:
@@ -67,9 +68,13 @@ def try_to_write(ctx: Context, *, keep: bool) -> None:
 
 
 def note_pass(ctx: Context) -> None:
-    """Record that a worker has made a pass. Raise Unavailable."""
+    """Record that a worker has made a pass. Raise Unavailable.
+
+    One whose clock is wrong only delivers, so it does not count.
+    """
     with begin(ctx.engine) as tx:
-        marks.put(tx, marks.LOOKED, _mark(ctx))
+        if is_clock_right(ctx, tx):
+            marks.put(tx, marks.LOOKED, _mark(ctx))
 
 
 def last_pass(ctx: Context) -> Mark | None:

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 
 from service.db import marks, outbox, state
 from service.db.engine import read, retried
+from service.db.marks import Mark
 from service.domain.account import Account
 from service.domain.actor import Actor
 from service.domain.capability import is_readable
 from service.domain.drift import DriftKind
+from service.domain.incident import is_to_come
 from service.domain.permissions import check_may_read_state
 from service.domain.state import NEVER, WINDOW, AccountState, Queue, State
 from service.workflow.context import Context
@@ -69,12 +71,12 @@ def read_state(ctx: Context) -> State:
             ),
             "check_drift": _drift_lag(ctx, accounts, checked, now),
         },
-        worker_quiet=NEVER if looked is None else max(now - looked.at, _NOW),
+        worker_quiet=_since(looked, now),
         audit_events=log.size,
         is_log_consistent=log.size == log.tree == log.last,
         is_log_signed=bool(ctx.log.signers),
         anchored_size=0 if anchored is None else anchored.size,
-        anchor_age=NEVER if anchored is None else max(now - anchored.at, _NOW),
+        anchor_age=_since(anchored, now),
     )
 
 
@@ -82,6 +84,10 @@ def state_for(ctx: Context, actor: Actor) -> State:
     """Return the state to somebody who may read it. Raise Forbidden, Unavailable."""
     check_may_read_state(actor)
     return read_state(ctx)
+
+
+def _since(mark: Mark | None, now: datetime) -> timedelta:
+    return NEVER if mark is None or is_to_come(mark.at, now) else _age(mark.at, now)
 
 
 def _age(since: datetime | None, now: datetime) -> timedelta:

@@ -15,7 +15,16 @@ from service.domain.actor import WORKER
 from service.domain.errors import Code, ServiceError, Unavailable
 from service.domain.event_table import WORKER_SILENT
 from service.domain.events import Event
-from service.domain.incident import TOLD, Finding, Incident, clock, no_worker, not_anchored, wrong_clocks
+from service.domain.incident import (
+    TOLD,
+    Finding,
+    Incident,
+    clock,
+    is_to_come,
+    no_worker,
+    not_anchored,
+    wrong_clocks,
+)
 from service.workflow.context import Context
 from service.workflow.deliver import deliver
 from service.workflow.tell import tell
@@ -92,7 +101,8 @@ def check_worked(ctx: Context) -> None:
         return
     with read(ctx.engine) as tx:
         mark = marks.last(tx, marks.LOOKED)
-    if mark is None or ctx.now() - mark.at > silence:
+    now = ctx.now()
+    if mark is None or is_to_come(mark.at, now) or now - mark.at > silence:
         raise Unavailable(Code.NO_WORKER)
 
 

@@ -14,14 +14,17 @@ from support.house import House
 from service.aws import observed
 from service.aws.root import AwsRoots
 from service.cli.audit import _note_anchor
+from service.cli.waiting import wait_until
 from service.db import audit
 from service.db.engine import connect, read
 from service.domain.delivery import Answer
 from service.domain.errors import Code, ServiceError
 from service.domain.incident import Incident, Limits
-from service.worker import run_pass
+from service.domain.state import NEVER
+from service.worker import Watcher, run_pass
 from service.workflow.due import due
-from service.workflow.health import note_pass
+from service.workflow.health import last_pass, note_pass
+from service.workflow.state import read_state
 from service.workflow.watch import check_clock, note_anchor, open_incidents, watch
 
 MINUTE = timedelta(minutes=1)
@@ -112,6 +115,25 @@ def test_without_a_worker_no_key_is_created_and_what_takes_away_runs(watched: Ho
     assert watched.execute(delete)[0].status == "succeeded"
     note_pass(watched.ctx)
     assert watched.execute(create)[1] is not None
+
+
+def test_each_process_watches(watched: House) -> None:
+    """The watcher is a thread of its own, which no error ends."""
+    watched.clock.advance(-3 * MINUTE)
+    with Watcher(watched.ctx, seconds=0.01):
+        watched.clock.advance(3 * MINUTE + timedelta(seconds=1))
+        wait_until(lambda: told(watched) == ["worker.silent"], what="the event")
+
+
+def test_a_pass_that_is_still_to_come_proves_nothing(watched: House, began: datetime) -> None:
+    """A worker whose clock is ahead would else hide for a year that there is none."""
+    watched.clock.advance(timedelta(days=365))
+    note_pass(watched.ctx)
+    watched.clock.advance(timedelta(days=-365) + 3 * MINUTE)
+    watch(watched.ctx, began)
+    assert told(watched) == ["worker.silent"]
+    assert code_of(lambda: watched.execute(watched.approved())) is Code.NO_WORKER
+    assert read_state(watched.ctx).worker_quiet == NEVER
 
 
 # A head that nobody anchors.
@@ -264,6 +286,16 @@ def test_the_databases_clock_alone_stops_an_execution_too(postgres_house: House,
     assert postgres_house.execute(request)[0].status == "succeeded"
 
 
+def test_a_worker_whose_clock_is_wrong_does_not_count_as_one(strict: House) -> None:
+    strict.client("oscar").get(f"/v1/accounts/{ACCOUNT}/root-credentials")
+    wrong_by(strict, timedelta(minutes=3))
+    note_pass(strict.ctx)
+    assert last_pass(strict.ctx) is None
+    wrong_by(strict, timedelta())
+    note_pass(strict.ctx)
+    assert last_pass(strict.ctx) is not None
+
+
 def test_a_small_difference_is_none(strict: House) -> None:
     request = strict.approved(DELETE, strict.spare_key())
     wrong_by(strict, timedelta(seconds=40))
@@ -283,8 +315,10 @@ def test_an_answer_that_is_not_aws_s_says_nothing_about_the_time(strict: House) 
     assert observed.clock_ahead(strict.clock()) is None
     observed._ended(parsed={"ResponseMetadata": {"RequestId": "a"}}, **event)
     assert observed.clock_ahead(strict.clock()) is not None
-    for garbage in (None, "", "yesterday", "Mon, 99 Jan 2001"):
+    far = ("Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", f"Mon, 01 Jan 2001 00:00:00 +{'9' * 30}")
+    for garbage in (None, "", "yesterday", "Mon, 99 Jan 2001", *far):
         observed._note_time(garbage)
+        assert observed._answered[0].said.year == 2001
 
 
 def test_what_watches_nothing_sends_no_statement_more(house: House) -> None:
