@@ -7,8 +7,8 @@ GRANT INSERT ON requests, decisions, audit_events, api_tokens, people, expectati
     destinations, audit_nodes, audit_reads TO :"role";
 GRANT UPDATE (
     status, version, approved_at, execute_by, claimed_at, claimed_by, known_key_ids, source, result_code,
-    result_detail, result_access_key_id, signer_key_id, aws_request_id, settled_at, receipt_by, received_at, overdue_at,
-    unconfirmed_at, deactivated_at, expires_at, expiry_announced_at, expiry_failed_at, retired_at, look_at,
+    result_detail, result_access_key_id, result_sealed_sha256, signer_key_id, aws_request_id, settled_at, receipt_by, received_at,
+    overdue_at, unconfirmed_at, deactivated_at, expires_at, expiry_announced_at, expiry_failed_at, retired_at, look_at,
     reminded_at, stuck_at, ended_at
 ) ON requests TO :"role";
 GRANT UPDATE (digest, decision, comment, credential, decided_at, statement, signature) ON decisions TO :"role";

@@ -37,6 +37,8 @@ from rootquorum_client.models import (
     RequestSummary,
     Result,
     RootCredentials,
+    SealedKey,
+    SealedTo,
     Status,
 )
 from rootquorum_client.secret import Secret
@@ -71,6 +73,8 @@ __all__ = [
     "Requester",
     "Result",
     "RootCredentials",
+    "SealedKey",
+    "SealedTo",
     "Secret",
     "Status",
     "TimedOut",

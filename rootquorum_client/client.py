@@ -16,8 +16,10 @@ from rootquorum_client.models import (
     Request,
     RequestSummary,
     RootCredentials,
+    SealedKey,
     created_key,
     read,
+    sealed_key,
 )
 from rootquorum_client.transport import Answer, Transport
 
@@ -127,13 +129,15 @@ class Client:
         recipient: str | None = None,
         ticket: str | None = None,
         lifetime: str | None = None,
+        sealed_to: str | None = None,
         run_on_approval: bool | None = None,
         accept_lockout: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Request:
         """File a request. With the `idempotency_key` of an earlier call, return what that one filed.
 
-        `lifetime` is an ISO 8601 duration, such as `P30D`. Which operation takes what is in openapi/openapi.json.
+        `lifetime` is an ISO 8601 duration, such as `P30D`. `sealed_to` is the recipient's age recipient or SSH public
+        key, to which the secret of a new key is sealed. Which operation takes what is in openapi/openapi.json.
         """
         key = str(uuid4()) if idempotency_key is None else idempotency_key
         if not _IDEMPOTENCY_KEY.fullmatch(key):
@@ -148,6 +152,7 @@ class Client:
             "recipient": recipient,
             "ticket": ticket,
             "lifetime": lifetime,
+            "sealed_to": sealed_to,
             "run_on_approval": run_on_approval,
             "accept_lockout": accept_lockout,
         }
@@ -182,8 +187,10 @@ class Client:
         """End a request of yours."""
         return self._post(request_id, "withdrawal")
 
-    def execute(self, request_id: str) -> CreatedKey | Request:
+    def execute(self, request_id: str) -> CreatedKey | SealedKey | Request:
         """Run an approved request, once. Return the new key if it creates one, and the request otherwise.
+
+        The key is a `SealedKey` if the request has `sealed_to`, and else a `CreatedKey`.
 
         The status of the request is then `succeeded` or `in_doubt`. Store the secret, then call `confirm_receipt`:
         without a receipt by `receipt_by` the service takes the key back.
@@ -192,15 +199,19 @@ class Client:
         """
         answer = self._transport.send("POST", f"{_path(request_id)}/execution", seconds=_EXECUTION_SECONDS)
 
-        def result(document: dict[str, Any]) -> CreatedKey | Request:
-            is_key = answer.status != _ACCEPTED and "secret_access_key" in document
-            return created_key(document) if is_key else _request(request_id, document)
+        def result(document: dict[str, Any]) -> CreatedKey | SealedKey | Request:
+            if answer.status != _ACCEPTED and "secret_access_key" in document:
+                return created_key(document)
+            if answer.status != _ACCEPTED and "sealed" in document:
+                return sealed_key(document)
+            return _request(request_id, document)
 
         return _written(answer, result)
 
-    def confirm_receipt(self, request_id: str) -> Request:
-        """Say that the secret has arrived, and keep the key."""
-        return self._post(request_id, "receipt")
+    def confirm_receipt(self, request_id: str, *, sealed_sha256: str | None = None) -> Request:
+        """Say that the secret has arrived, and keep the key. `sealed_sha256` is that of `SealedKey`, if it was one."""
+        named = {} if sealed_sha256 is None else {"json": {"sealed_sha256": sealed_sha256}}
+        return self._post(request_id, "receipt", **named)
 
     def changes(self, request_id: str, *, timeout: float) -> Iterator[Request]:
         """Yield the request, and again whenever it has changed, until it is final or `timeout` seconds are over.

@@ -4,6 +4,7 @@ Other members of an answer are passed over, so that a newer service can be asked
 of enumerations are str, for the same reason: compare them with those that are known here.
 """
 
+import hashlib
 import re
 import types
 from collections.abc import Mapping
@@ -224,6 +225,7 @@ class Result:
     code: str
     detail: str
     access_key_id: str | None
+    sealed_sha256: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +262,14 @@ class RequestSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedTo:
+    """The recipient's key to which the secret is sealed: an age recipient, or an SSH public key without a comment."""
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A request as you see it. `digest` is what a decision is about."""
 
@@ -273,6 +283,7 @@ class Request:
     warnings: tuple[Caution, ...]
     requester: Requester
     recipient: Actor
+    sealed_to: SealedTo | None
     justification: str
     ticket: str | None
     run_on_approval: bool
@@ -311,12 +322,37 @@ class CreatedKey:
     receipt_by: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class SealedKey:
+    """A new key whose secret is sealed to the recipient's own key: `sealed` is an armored file of age.
+
+    Opened, it is JSON with the members of `CreatedKey`, without `receipt_by`. The receipt names `sha256`.
+    """
+
+    access_key_id: str
+    sealed: str
+    created_at: datetime
+    account_id: str
+    request_id: str
+    receipt_by: datetime | None
+
+    @property
+    def sha256(self) -> str:
+        """Return the hex SHA-256 of the file as it arrived. age does not say who sealed it; the service compares."""
+        return hashlib.sha256(self.sealed.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 # What goes into credentials files has to be one word, whoever answers: another line there could be a program to run.
 _WORDS = {
     "access_key_id": re.compile(r"[0-9A-Za-z_]{16,128}"),
     "secret_access_key": re.compile(r"[!-~]{16,1024}"),
     "account_id": re.compile(r"[0-9]{12}"),
 }
+
+
+_ARMORED = re.compile(
+    r"-----BEGIN AGE ENCRYPTED FILE-----\n[A-Za-z0-9+/=\n]{1,65536}\n-----END AGE ENCRYPTED FILE-----\n"
+)
 
 
 def created_key(document: Document) -> CreatedKey:
@@ -326,6 +362,14 @@ def created_key(document: Document) -> CreatedKey:
         if not isinstance(found, str) or not pattern.fullmatch(found):
             raise _wrong(name)
     return read(CreatedKey, document)
+
+
+def sealed_key(document: Document) -> SealedKey:
+    """Read a new key that is sealed. Raise WrongAnswer."""
+    sealed = document.get("sealed")
+    if not isinstance(sealed, str) or not _ARMORED.fullmatch(sealed):
+        raise _wrong("sealed")
+    return read(SealedKey, document)
 
 
 def read(kind: type[_Model], document: object) -> _Model:

@@ -20,6 +20,7 @@ _LONGEST = 1024
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _CHECKSUM_LETTERS, _POINT_BYTES, _SPARE_BITS = 6, 32, 4
 
+ANYBODYS = "It is no key: anybody could open what is sealed to it."
 _UNKNOWN = "It is neither an age recipient (age1…) nor an SSH public key of the kind ssh-ed25519 or ssh-rsa."
 _WHY = {
     Fault.WEAK_KEY: f"A recipient's RSA key needs {_SMALLEST_RSA_BITS} bits, and the usual exponent, 65537.",
@@ -61,7 +62,7 @@ def _age(text: str) -> x25519.Recipient:
     try:
         X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(_point(text)))
     except ValueError:  # a point of small order: anybody knows the shared secret
-        raise NotARecipient("It is no key: anybody could open what is sealed to it.") from None
+        raise NotARecipient(ANYBODYS) from None
     return read
 
 

@@ -1236,6 +1236,7 @@ class _Request:
     requester: tuple[str, str]
     recipient: str
     is_create: bool
+    is_sealed: bool
     lets_in: bool
     runs_by_itself: bool
     quorum: int
@@ -1261,7 +1262,7 @@ class _Request:
 class _Demands:
     """What the rules of a filing demand: how many of each group, at least so many people, methods of which a sign-in
     has one for each rule, a comment, hours, a lifetime of at most that in microseconds, a ticket, MFA for a new key,
-    and signatures (one of `_STRICTNESS`).
+    a sealed secret, and signatures (one of `_STRICTNESS`).
     """
 
     rules: list[str] = field(default_factory=list)
@@ -1273,6 +1274,7 @@ class _Demands:
     lifetime: int | None = None
     ticket: bool = False
     mfa: bool = False
+    sealed: bool = False
     signed: str = "off"
 
 
@@ -1712,6 +1714,7 @@ class Replay:
             requester=(filing["requester_kind"], filing["requester"]),
             recipient=filing["recipient"],
             is_create=filing["operation"] == "create_access_key",
+            is_sealed="sealed_to" in filing,
             lets_in=filing["operation"] in _LETTING_IN,
             runs_by_itself=filing["run_on_approval"],
             quorum=filing["quorum"],
@@ -1915,7 +1918,7 @@ class Replay:
         elif key is None:  # none is known before the delivery, and a lost one never
             new = found.get("access_key_id")
             is_new = isinstance(new, str) and new not in request.known_keys
-            is_right = is_new if name == _DELIVERED else new is None
+            is_right = is_new and _is_sealed_as(request, found) if name == _DELIVERED else new is None
         elif name == _ROLLED_BACK:
             is_right = found.get("access_key_id") == key.result.get("access_key_id")
         else:
@@ -2026,6 +2029,14 @@ class Replay:
             yield Finding("wrong-credential", _place(event), f"the token {shown(credential)} had been revoked")
 
 
+def _is_sealed_as(request: _Request, result: dict[str, Any]) -> bool:
+    """Whether a delivery names the SHA-256 of a sealed file, exactly where the secret had to be sealed."""
+    named = result.get("sealed_sha256")
+    if not request.is_sealed:
+        return "sealed_sha256" not in result
+    return isinstance(named, str) and re.fullmatch("[0-9a-f]{64}", named) is not None
+
+
 def _is_part(name: str, value: object) -> bool:
     """Whether a demand may have a part of this name with this value."""
     match name:
@@ -2035,7 +2046,7 @@ def _is_part(name: str, value: object) -> bool:
             return _counts(value) is not None
         case "quorum" | "max_lifetime_seconds":
             return type(value) is int
-        case "require_root_mfa" | "ticket_required" | "approval_comment":
+        case "require_root_mfa" | "ticket_required" | "approval_comment" | "sealed_delivery":
             return value is True
         case "decision_amr":
             return isinstance(value, list) and bool(value) and len(_texts(value)) == len(value)
@@ -2070,6 +2081,7 @@ def _demands(filing: dict[str, Any]) -> _Demands | None:
         lifetime=min(lifetimes, default=None),
         ticket=any("ticket_required" in demand for demand in said),
         mfa=any("require_root_mfa" in demand for demand in said),
+        sealed=any("sealed_delivery" in demand for demand in said),
         signed=max(signed, key=_STRICTNESS.index),
     )
 
@@ -2142,6 +2154,11 @@ def _check_asked(event: Event, filing: dict[str, Any], demands: _Demands | None)
     observed = filing.get("observed")
     if is_create and demands.mfa and not (isinstance(observed, dict) and observed.get("mfa_enabled") is True):
         yield Finding("not-allowed", place, "expected that the root user has MFA")
+    is_sealed = isinstance(filing.get("sealed_to"), str)
+    if is_sealed is not ("sealed_to" in filing) or (is_sealed and not is_create):
+        yield Finding("not-filed", place, f"nothing can be sealed to {shown(filing['sealed_to'])}")
+    if is_create and not is_sealed and (said.get("sealed_delivery") == "required" or demands.sealed):
+        yield Finding("not-allowed", place, "expected a key to which the secret is sealed")
     if demands.rules != sorted(_texts(said.get("rules"))):
         text = f"expected the rules {shown(said.get('rules'))}, found {shown(demands.rules)}"
         yield Finding("not-allowed", place, text)

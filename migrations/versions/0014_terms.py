@@ -1,6 +1,8 @@
 """Requests keep what only some filings say, in one column: that it is a drill, to begin with. There are new operations.
 Expectations have the root user's e-mail address, and a drift can be that it changed.
 
+A result keeps the SHA-256 of the file in which a secret was delivered sealed.
+
 Compatibility: the previous version runs on this schema and ignores the column. It computes another digest for a request
 that says such a thing, and refuses to act on it. It cannot read a request of a new operation, nor a drift of an
 address: it lists no drift while there is one. The way back is refused once there is any of these.
@@ -63,6 +65,7 @@ _SHORT, _LONG = "VARCHAR(20)", "VARCHAR(64)"
 
 def upgrade() -> None:
     op.execute("ALTER TABLE requests ADD COLUMN terms TEXT")
+    op.execute("ALTER TABLE requests ADD COLUMN result_sealed_sha256 VARCHAR(64)")
     does = (
         f"BEGIN SELECT RAISE(ABORT, '{_WHY}'); END" if _is_sqlite() else f"EXECUTE FUNCTION rootquorum_refuse('{_WHY}')"
     )
@@ -94,6 +97,7 @@ def downgrade() -> None:
     for (table, name), (before, after) in _CHECKS.items():
         _change_check(table, name, after, before)
     op.execute("DROP TRIGGER requests_terms_once" + ("" if _is_sqlite() else " ON requests"))
+    op.drop_column("requests", "result_sealed_sha256")
     op.drop_column("requests", "terms")
 
 

@@ -44,6 +44,8 @@ STATUSES: Mapping[Code, int] = {
     Code.WRONG_KEY: 422,
     Code.LIFETIME_REQUIRED: 422,
     Code.LIFETIME_TOO_LONG: 422,
+    Code.SEALED_DELIVERY_REQUIRED: 422,
+    Code.WRONG_SEALED_TO: 422,
     Code.TICKET_REQUIRED: 422,
     Code.UNKNOWN_TICKET: 422,
     # what cannot run on this account
@@ -77,6 +79,7 @@ STATUSES: Mapping[Code, int] = {
     Code.KEY_TAKEN: 409,
     Code.TOO_MANY_KEYS: 409,
     Code.LOG_WITHOUT_NAME: 409,
+    Code.WRONG_SEALED_DIGEST: 409,
     Code.RECEIPT_TOO_LATE: 409,
     Code.QUORUM_LOST: 409,
     Code.PARTICIPANT_SUSPENDED: 409,

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from service.api.schemas import outputs as out
 from service.domain.account import Account, RootCredentials
-from service.domain.briefing import Caution, closed_too_long, effect, few_approvers, warnings
+from service.domain.briefing import Caution, closed_too_long, effect, few_approvers, sealed_to_unknown, warnings
 from service.domain.canonical import seconds
 from service.domain.capability import plan
 from service.domain.delivery import Delivery
@@ -18,9 +18,10 @@ from service.domain.drift import DriftFinding, Expectation
 from service.domain.errors import Conflict
 from service.domain.filing import Filing
 from service.domain.operation import OperationName
-from service.domain.outcome import CreatedKey
+from service.domain.outcome import CreatedKey, SealedKey
 from service.domain.policy import Policy
 from service.domain.request import OperationRequest, Status
+from service.domain.sealed import fingerprint
 from service.domain.selection import Listed
 from service.workflow.drift import DriftCheck, OpenDrift
 from service.workflow.read import Shown
@@ -45,10 +46,14 @@ def request_out(account_name: NameOf, shown: Shown) -> out.RequestOut:
         target=filing.operation.target,
         access_key=next((key for key in observed.keys if key.access_key_id == key_id), None),
         warnings=_warnings(
-            filing, few_approvers(request, shown.standing), closed_too_long(request, shown.standing, shown.now)
+            filing,
+            sealed_to_unknown(request, shown.standing),
+            few_approvers(request, shown.standing),
+            closed_too_long(request, shown.standing, shown.now),
         ),
         requester=_requester(directory, filing),
         recipient=_actor(directory, filing.recipient),
+        sealed_to=_sealed_to(filing),
         justification=filing.justification,
         ticket=filing.ticket,
         run_on_approval=filing.run_on_approval,
@@ -132,6 +137,18 @@ def created_key_out(request: OperationRequest, key: CreatedKey) -> out.CreatedKe
     return out.CreatedKeyOut(
         access_key_id=key.access_key_id,
         secret_access_key=SecretStr(key.secret.reveal()),
+        created_at=key.created_at,
+        account_id=request.filing.account_id,
+        request_id=request.filing.request_id,
+        receipt_by=request.receipt_by,
+    )
+
+
+def sealed_key_out(request: OperationRequest, key: SealedKey) -> out.SealedKeyOut:
+    return out.SealedKeyOut(
+        access_key_id=key.access_key_id,
+        sealed=key.content,
+        sealed_sha256=key.sha256,
         created_at=key.created_at,
         account_id=request.filing.account_id,
         request_id=request.filing.request_id,
@@ -233,6 +250,11 @@ def _actor(directory: Directory, subject: str) -> out.ActorOut:
     return out.ActorOut(subject=subject, name=directory.name_of(subject))
 
 
+def _sealed_to(filing: Filing) -> out.SealedToOut | None:
+    key = filing.sealed_to
+    return None if key is None else out.SealedToOut(key=key, fingerprint=fingerprint(key))
+
+
 def _requester(directory: Directory, filing: Filing) -> out.RequesterOut:
     return out.RequesterOut.model_validate(
         {
@@ -258,6 +280,7 @@ def _demand(demand: Demand) -> out.DemandOut:
         ticket_required=demand.ticket_required,
         approval_comment=demand.approval_comment,
         signed_approvals=demand.signed_approvals,
+        sealed_delivery=demand.sealed_delivery,
         decision_amr=sorted(demand.decision_amr),
         hours=None if demand.hours is None else out.HoursOut.model_validate(demand.hours.document()),
     )

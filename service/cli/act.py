@@ -31,13 +31,22 @@ def withdraw(request: RequestId, *, server: Server, token_file: TokenFile = None
     _say("Withdrawn.", done, as_json=as_json)
 
 
-def receipt(request: RequestId, *, server: Server, token_file: TokenFile = None, as_json: Json = False) -> None:
+def receipt(
+    request: RequestId,
+    *,
+    sealed_sha256: Annotated[
+        str | None, typer.Option(help="The SHA-256 of the sealed file that you hold, in hex, if it was sealed.")
+    ] = None,
+    server: Server,
+    token_file: TokenFile = None,
+    as_json: Json = False,
+) -> None:
     """Confirm that the secret of a new key has arrived.
 
     Without it, the service takes the key back.
     """
     with calling(server, token_file, as_json=as_json) as client:
-        done = client.confirm_receipt(request)
+        done = client.confirm_receipt(request, sealed_sha256=sealed_sha256)
     _say("Confirmed.", done, as_json=as_json)
 
 

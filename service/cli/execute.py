@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rootquorum_client import Client, ClientError, CreatedKey, Operation, Request, Status
+from rootquorum_client import Client, ClientError, CreatedKey, Operation, Request, SealedKey, Status
 from service.cli.common import IS_UNKNOWN, errors, fail, print_json
 from service.cli.keeping import (
     NotKept,
@@ -20,6 +20,7 @@ from service.cli.keeping import (
     into_stdout,
     is_stdout_a_file,
 )
+from service.cli.opening import CannotOpen, opener
 from service.cli.over_http import RequestId, calling, end, minute
 from service.cli.remotely import Json, Server, TokenFile, misused
 
@@ -36,6 +37,13 @@ def execute(
         str | None, typer.Option("--exec", help="Give it to this command's stdin, as JSON. There is no shell.")
     ] = None,
     shown: Annotated[bool, typer.Option("--show", help="Print it, even on a terminal.")] = False,
+    identity: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="ROOTQUORUM_IDENTITY",
+            help="Opens a sealed key: your SSH private key, or a file of age identities; else that in ~/.ssh.",
+        ),
+    ] = None,
     server: Server,
     token_file: TokenFile = None,
     as_json: Json = False,
@@ -47,12 +55,14 @@ def execute(
     The receipt is confirmed once the key is on disk, or once the command has ended with 0.
 
     Of what a pipe or a terminal got, you confirm it yourself: `rootquorum receipt`.
+
+    A sealed key is opened here, with your private key, and kept like any other.
     """
     place = _place(file, profile, credentials, command, shown=shown)
     with calling(server, token_file, as_json=as_json) as client:
         found = client.request(request)
         if found.operation == Operation.CREATE_ACCESS_KEY:
-            _keep_and_confirm(client, found, place or _stdout(), as_json=as_json)
+            _keep_and_confirm(client, found, place or _stdout(), identity, as_json=as_json)
             return
         if place is not None:
             misused("This request makes no key that could be kept.")
@@ -83,55 +93,74 @@ def _stdout(*, is_shown: bool = False) -> Place:
     return Place("on stdout", prepared, is_durable=is_stdout_a_file(), is_stdout=True)
 
 
-def _keep_and_confirm(client: Client, request: Request, place: Place, *, as_json: bool) -> None:
+def _keep_and_confirm(client: Client, request: Request, place: Place, identity: Path | None, *, as_json: bool) -> None:
     with ExitStack() as prepared:
         try:
+            opens = None if request.sealed_to is None else opener(request.sealed_to.key, identity)
             keep = prepared.enter_context(place.prepared())
-        except Unusable as error:
+        except (CannotOpen, Unusable) as error:
             misused(f"{error} Nothing was executed.")
-        key = _executed(client, request)
-        if isinstance(key, Request):
-            _say(key, as_json=as_json)
+        given = _executed(client, request)
+        if isinstance(given, Request):
+            _say(given, as_json=as_json)
             return
         try:
+            key = opens(given) if isinstance(given, SealedKey) and opens is not None else given
+            assert isinstance(key, CreatedKey)
             keep(key)
-        except NotKept as error:
-            fail(f"The key {key.access_key_id} could not be kept: {error} {_taken_back(key)}")
+        except (CannotOpen, NotKept) as error:
+            fail(f"The key {given.access_key_id} could not be kept: {error} {_taken_back(given)}")
     if place.is_durable:
-        done = _confirmed(client, key, place)
+        done = _confirmed(client, given, place)
         errors.print(f"The key {key.access_key_id} is {place.name}, and its receipt is confirmed.", soft_wrap=True)
         if as_json and not place.is_stdout:
             print_json(done.document)
     else:
         errors.print(
-            f"Store the key {key.access_key_id}, then confirm it: rootquorum receipt {request.id}. {_taken_back(key)}",
+            f"Store the key {key.access_key_id}, then confirm it: {_receipt_of(given)}. {_taken_back(given)}",
             soft_wrap=True,
         )
 
 
-def _executed(client: Client, request: Request) -> CreatedKey | Request:
-    """Execute. A key of another request or account is refused: whoever answered is not the service."""
+def _executed(client: Client, request: Request) -> CreatedKey | SealedKey | Request:
+    """Execute. A key of another request or account is refused, and one in clear that was to be sealed: whoever answered
+    is not the service.
+    """
     result = client.execute(request.id)
-    if isinstance(result, CreatedKey) and (
-        request.operation != Operation.CREATE_ACCESS_KEY
-        or (result.request_id, result.account_id) != (request.id, request.account.account_id)
+    if isinstance(result, Request):
+        return result
+    if request.operation != Operation.CREATE_ACCESS_KEY or (result.request_id, result.account_id) != (
+        request.id,
+        request.account.account_id,
     ):
         fail("The server answered with the key of another request. It was not kept. Tell the operators.")
+    if isinstance(result, SealedKey) is not (request.sealed_to is not None):
+        fail("The server did not seal the key as the request says. It was not kept. Tell the operators.")
     return result
 
 
-def _confirmed(client: Client, key: CreatedKey, place: Place) -> Request:
+def _confirmed(client: Client, key: CreatedKey | SealedKey, place: Place) -> Request:
     try:
-        return client.confirm_receipt(key.request_id)
+        return client.confirm_receipt(key.request_id, sealed_sha256=_sealed_sha256(key))
     except ClientError as error:
         end(
             f"The key {key.access_key_id} is {place.name}, but its receipt is not confirmed: {error} "
-            f"Run: rootquorum receipt {key.request_id}. {_taken_back(key)}",
+            f"Run: {_receipt_of(key)}. {_taken_back(key)}",
             error,
         )
 
 
-def _taken_back(key: CreatedKey) -> str:
+def _sealed_sha256(key: CreatedKey | SealedKey) -> str | None:
+    return key.sha256 if isinstance(key, SealedKey) else None
+
+
+def _receipt_of(key: CreatedKey | SealedKey) -> str:
+    """Return the command that confirms the receipt."""
+    sha256 = _sealed_sha256(key)
+    return f"rootquorum receipt {key.request_id}" + ("" if sha256 is None else f" --sealed-sha256 {sha256}")
+
+
+def _taken_back(key: CreatedKey | SealedKey) -> str:
     return f"Without a receipt by {minute(key.receipt_by)} the service takes the key back."
 
 

@@ -42,6 +42,9 @@ _KEY = _parameter("access_key_id", str, help="The root access key.", metavar="KE
 _DEVICE = _parameter("serial_number", str, help="The MFA device's serial number, or its ARN.", metavar="DEVICE")
 _CERTIFICATE = _parameter("certificate_id", str, help="The id of the certificate.", metavar="CERTIFICATE")
 _LIFETIME = _parameter("lifetime", str | None, None, help="How long the key lives, such as P30D; else without end.")
+_SEALED_TO = _parameter(
+    "sealed_to", str | None, None, help="Seal the secret to this key of its recipient: age1…, or an SSH public key."
+)
 _BY_ITSELF = _plain(
     "run_on_approval",
     Annotated[bool, typer.Option("--run-on-approval", help="The service runs it once it is approved.")],
@@ -65,7 +68,9 @@ class _Filing:
 
 FILINGS = {
     "create-key": _Filing(
-        Operation.CREATE_ACCESS_KEY, "Ask for a new root access key. Only its recipient gets the secret.", [_LIFETIME]
+        Operation.CREATE_ACCESS_KEY,
+        "Ask for a new root access key. Only its recipient gets the secret.",
+        [_LIFETIME, _SEALED_TO],
     ),
     "deactivate-key": _Filing(
         Operation.DEACTIVATE_ACCESS_KEY, "Ask to deactivate a root access key.", [_KEY, _BY_ITSELF, _LOCKOUT]

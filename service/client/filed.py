@@ -11,7 +11,7 @@ from service.domain.account import RootCredentials
 from service.domain.actor import ActorKind
 from service.domain.canonical import canonical, parse_timestamp
 from service.domain.demands import Demand, SignedApprovals
-from service.domain.filing import Filing
+from service.domain.filing import TERMS, Filing, read_terms
 from service.domain.operation import KINDS, Operation, OperationName
 from service.domain.rules import Placement
 
@@ -70,6 +70,7 @@ def _filing(document: dict[str, Any]) -> Filing:
         placement=None if placement is None else Placement.from_document(placement),
         rules=document.get("rules"),
         signed_approvals=SignedApprovals(document.get("signed_approvals", SignedApprovals.OFF)),
+        **read_terms({each: document[each] for each in TERMS & document.keys()}),
     )
 
 

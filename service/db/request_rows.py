@@ -37,6 +37,7 @@ _RESULT = {
     "access_key_id": "result_access_key_id",
     "signer_key_id": "signer_key_id",
     "aws_request_id": "aws_request_id",
+    "sealed_sha256": "result_sealed_sha256",
 }
 _DECISION = ("digest", "comment", "credential", "decided_at", "statement", "signature")
 

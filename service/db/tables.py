@@ -91,6 +91,7 @@ requests = Table(
     Column("result_code", String(64)),
     Column("result_detail", Text),
     Column("result_access_key_id", String(128)),
+    Column("result_sealed_sha256", String(64)),
     Column("signer_key_id", String(128)),
     Column("aws_request_id", String(128)),
     Column("settled_at", UtcDateTime),

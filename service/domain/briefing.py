@@ -14,8 +14,9 @@ from service.domain.filing import Filing
 from service.domain.hours import are_open, next_opening
 from service.domain.operation import Operation, OperationName
 from service.domain.request import OperationRequest, Status
+from service.domain.sealed import fingerprint
 from service.domain.standing import Standing
-from service.domain.text import quoted
+from service.domain.text import plain, quoted
 
 
 def effect(filing: Filing, name_of: Callable[[str], str]) -> str:
@@ -39,6 +40,8 @@ def _of_new_key(filing: Filing, name_of: Callable[[str], str]) -> Iterator[str]:
         yield f"If its arrival is not confirmed {window}, that happens at once."
     recipient = _person(filing.recipient, name_of)
     yield f"Its secret goes to {recipient} alone, who executes the request {_window(filing)}."
+    if filing.sealed_to is not None:
+        yield f"It is sealed on its way: only the holder of the key {plain(fingerprint(filing.sealed_to))} can read it."
     if filing.requester == filing.recipient:
         yield "Requester and recipient are one person."
     else:
@@ -95,6 +98,8 @@ class CautionCode(StrEnum):
     LAST_ACTIVE_KEY = "last_active_key"
     STILL_ACTIVE = "still_active"
     ACCEPTS_LOCKOUT = "accepts_lockout"
+    SEALED_TO_UNKNOWN = "sealed_to_unknown"
+    SEALED_TO_ANOTHER = "sealed_to_another"
     FEW_APPROVERS = "few_approvers"
     CLOSED_TOO_LONG = "closed_too_long"
 
@@ -108,6 +113,8 @@ CAUTIONS: Mapping[CautionCode, str] = {
     CautionCode.LAST_ACTIVE_KEY: "it is the root user's only active key",
     CautionCode.STILL_ACTIVE: "a key that is still active is deleted",
     CautionCode.ACCEPTS_LOCKOUT: "the requester accepts that the service may be locked out",
+    CautionCode.SEALED_TO_UNKNOWN: "the secret is sealed to a key that is not known as the recipient's; not in lists",
+    CautionCode.SEALED_TO_ANOTHER: "the secret is sealed to the signing key of another person; not in lists",
     CautionCode.FEW_APPROVERS: "too few approvers are known; not in lists",
     CautionCode.CLOSED_TOO_LONG: "the rules let nobody in before an approval of now expires; not in lists",
 }
@@ -140,6 +147,25 @@ def warnings(operation: Operation, observed: RootCredentials, *, accept_lockout:
     if accept_lockout:
         found.append(Caution(CautionCode.ACCEPTS_LOCKOUT, "The requester accepts that this may lock the service out."))
     return tuple(found)
+
+
+def sealed_to_unknown(request: OperationRequest, standing: Standing) -> Caution | None:
+    """Warn unless the secret is sealed to a signing key that counts as the recipient's own."""
+    filing = request.filing
+    if filing.sealed_to is None or request.status not in {Status.PENDING, Status.APPROVED}:
+        return None
+    owner = standing.signatures.roster.owners.get(filing.sealed_to)
+    if owner == filing.recipient:
+        return None
+    if owner is not None:
+        return Caution(
+            CautionCode.SEALED_TO_ANOTHER, "The secret is sealed to a key that is another person's signing key."
+        )
+    return Caution(
+        CautionCode.SEALED_TO_UNKNOWN,
+        "Nothing here shows that the key to which the secret is sealed is the recipient's. "
+        f"Ask them, by another way, for its fingerprint: {plain(fingerprint(filing.sealed_to))}.",
+    )
 
 
 def few_approvers(request: OperationRequest, standing: Standing) -> Caution | None:

@@ -40,6 +40,7 @@ class Demand:
     decision_amr: frozenset[str] = frozenset()
     hours: Hours | None = None
     signed_approvals: SignedApprovals = SignedApprovals.OFF
+    sealed_delivery: bool = False
 
     def document(self) -> Document:
         """Return what it demands, durations in seconds. It omits what it does not demand."""
@@ -53,6 +54,7 @@ class Demand:
             "decision_amr": list[Json](sorted(self.decision_amr)),
             "hours": None if self.hours is None else self.hours.document(),
             "signed_approvals": None if self.signed_approvals is SignedApprovals.OFF else self.signed_approvals.value,
+            "sealed_delivery": self.sealed_delivery,
         }
         return {"rule": self.rule, **{name: value for name, value in said.items() if value}}
 

@@ -85,6 +85,12 @@ class Code(StrEnum):
         "This service allows a new key to live for at most {seconds} seconds.",
         "lifetime",
     )
+    SEALED_DELIVERY_REQUIRED = (
+        "sealed_delivery_required",
+        "This service seals the secret of a new key to a key of its recipient's, and none is named.",
+        "sealed_to",
+    )
+    WRONG_SEALED_TO = ("wrong_sealed_to", "{why} Name another key to seal to.", "sealed_to")
     TICKET_REQUIRED = ("ticket_required", "This service requires a ticket.", "ticket")
     UNKNOWN_TICKET = ("unknown_ticket", "There is no such ticket.", "ticket")
     # the account does not allow it
@@ -138,6 +144,10 @@ class Code(StrEnum):
     LOG_WITHOUT_NAME = (
         "log_without_name",
         "The settings give the audit log no name, so nothing can be signed for this service.",
+    )
+    WRONG_SEALED_DIGEST = (
+        "wrong_sealed_digest",
+        "The receipt does not name the sealed file that the service delivered. What you hold is not what it sent.",
     )
     RECEIPT_TOO_LATE = (
         "receipt_too_late",
@@ -321,6 +331,13 @@ def bad_token(check: TokenCheck | None = None) -> Unauthenticated:
 def no_such_account() -> NotFound:
     """Refuse an unknown account in a path. In a body, it is `unknown_account`."""
     return NotFound(Code.NOT_FOUND, Code.UNKNOWN_ACCOUNT.sentence)
+
+
+def no_file_in_clear() -> Conflict:
+    """Refuse a file in clear for a request whose secret is to be sealed."""
+    return Conflict(
+        Code.NO_FILE, "The secret of this key is to be sealed, so no file has it in clear. Nothing was run."
+    )
 
 
 def log_too_small(field: str) -> Invalid:

@@ -23,8 +23,9 @@ class Filing:
     `demands` are those of the rules that applied. `placement` is what they could match; None if there were no rules.
     `rules` is the hex SHA-256 of the signed rules in force; None if none were signed.
     `drill` says that it goes through everything except AWS.
+    `sealed_to` is the recipient's own key, to which the secret of a new key is sealed (`service/domain/sealed.py`).
     Raise ValueError for a create that would run on approval, with nobody there to take the secret; and for a lifetime
-    without a new key.
+    or a `sealed_to` without a new key.
     """
 
     request_id: str
@@ -50,12 +51,15 @@ class Filing:
     signed_approvals: SignedApprovals = SignedApprovals.OFF
     rules: str | None = None
     drill: bool = False
+    sealed_to: str | None = None
 
     def __post_init__(self) -> None:
         if self.operation.is_create and self.run_on_approval:
             raise ValueError("a create cannot run on approval: somebody has to take the secret")
         if self.lifetime is not None and not self.operation.is_create:
             raise ValueError("only a new key has a lifetime")
+        if self.sealed_to is not None and not self.operation.is_create:
+            raise ValueError("only a new key has a secret that can be sealed")
         if self.demands and self.placement is None:
             raise ValueError("demands come from rules, which match a placement")
 
@@ -67,7 +71,9 @@ class Filing:
     @property
     def terms(self) -> Document:
         """Return those members of the document that only some filings say."""
-        return {"drill": True} if self.drill else {}
+        drill: dict[str, Json] = {"drill": True} if self.drill else {}
+        sealed: dict[str, Json] = {} if self.sealed_to is None else {"sealed_to": self.sealed_to}
+        return {**drill, **sealed}
 
     def document(self) -> Document:
         """Return the JSON document whose RFC 8785 form is hashed. Times are RFC 3339 in UTC, durations in seconds.
@@ -117,12 +123,21 @@ def _drill(said: Json) -> bool:
     return True
 
 
-# Reads each member of `terms` for the field of the same name. Raise ValueError.
-_READ_TERM: Mapping[str, Callable[[Json], object]] = {"drill": _drill}
+def _text(said: Json) -> str:
+    if not isinstance(said, str):
+        raise TypeError("it is a text, or not there")
+    return said
+
+
+# Reads each member of `terms` for the field of the same name. Raise ValueError or TypeError.
+_READ_TERM: Mapping[str, Callable[[Json], object]] = {"drill": _drill, "sealed_to": _text}
+
+
+TERMS = frozenset(_READ_TERM)
 
 
 def read_terms(document: Mapping[str, Json]) -> dict[str, Any]:
-    """Return the fields of a filing with these terms. Raise ValueError, also for a term of a later version."""
+    """Return the fields of a filing with these terms. Raise ValueError, TypeError, also for a later version's term."""
     if unknown := document.keys() - _READ_TERM.keys():
         raise ValueError(f"unknown terms: {', '.join(sorted(unknown))}")
     return {name: _READ_TERM[name](said) for name, said in document.items()}

@@ -1,5 +1,6 @@
 """How an execution ended, and the one object that holds a new key's secret."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -27,6 +28,7 @@ class ResultCode(StrEnum):
     UNCONFIRMED = "unconfirmed"
     EXPIRED = "expired"
     NOT_RECORDED = "not_recorded"
+    NOT_SEALED = "not_sealed"
     SECRET_WITHHELD = "secret_withheld"  # noqa: S105  # the name of a result
 
 
@@ -66,13 +68,27 @@ class CreatedKey:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class SealedKey:
+    """A new root access key whose secret is sealed to its recipient's own key: `content` is an armored file of age."""
+
+    access_key_id: str
+    content: str
+    created_at: datetime
+
+    @property
+    def sha256(self) -> str:
+        """Hex SHA-256 of the file. age does not authenticate its sender, so the receipt names this."""
+        return hashlib.sha256(self.content.encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """AWS confirmed that the operation is done."""
 
     signer_key_id: str
     aws_request_id: str | None
-    created: CreatedKey | None = None
+    created: CreatedKey | SealedKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

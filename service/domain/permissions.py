@@ -310,6 +310,15 @@ def check_may_receive(request: OperationRequest, actor: Actor) -> None:
         raise Conflict(Code.RECEIPT_TOO_LATE)
 
 
+def check_sealed_digest(request: OperationRequest, sealed_sha256: str | None) -> None:
+    """Raise Conflict unless the receipt names what was delivered: the sealed file's SHA-256, or none.
+
+    age does not authenticate its sender. Whoever replaces the file on its way is noticed here.
+    """
+    if sealed_sha256 != (None if request.result is None else request.result.sealed_sha256):
+        raise Conflict(Code.WRONG_SEALED_DIGEST)
+
+
 def only_the_recipient_confirms() -> Forbidden:
     return Forbidden(Code.NOT_THE_RECIPIENT, "Only the recipient may confirm that the secret arrived.")
 

@@ -32,6 +32,13 @@ class ApprovalComment(StrEnum):
     REQUIRED = "required"
 
 
+class SealedDelivery(StrEnum):
+    """Whether a new key has to name a key of its recipient's, to which its secret is sealed. It always may."""
+
+    OFF = "off"
+    REQUIRED = "required"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The policy. Every window is at least a second; the quorum is two people or more. Raise ValueError.
@@ -65,6 +72,7 @@ class Policy:
     approval_comment: ApprovalComment = ApprovalComment.OPTIONAL
     signed_approvals: SignedApprovals = SignedApprovals.OFF
     execution_sign_in: FreshExecutions = FreshExecutions.CREATES
+    sealed_delivery: SealedDelivery = SealedDelivery.OFF
     # A ticket's key must match `ticket_pattern` in full. `ticket_states` None means any state.
     ticket_required: bool = False
     ticket_pattern: str | None = None
@@ -118,6 +126,9 @@ class Policy:
             signed_approvals=SignedApprovals.strictest(
                 [self.signed_approvals, *(demand.signed_approvals for demand in demands)]
             ),
+            sealed_delivery=SealedDelivery.REQUIRED
+            if any(demand.sealed_delivery for demand in demands)
+            else self.sealed_delivery,
             rules=tuple(sorted({*self.rules, *(demand.rule for demand in demands)})),
             approvals=approvals,
             methods=tuple(sorted(methods, key=sorted)),
@@ -148,12 +159,14 @@ class Policy:
     def document(self) -> Document:
         """Return all values by name, durations in seconds, sets sorted.
 
-        It omits what no rule demands, and `signed_approvals` if off: so the same policy has the same document in the
-        version before.
+        It omits what no rule demands, and `signed_approvals` and `sealed_delivery` if off: so the same policy has the
+        same document in the version before.
         """
         named = {each.name: getattr(self, each.name) for each in fields(self)}
         if self.signed_approvals is SignedApprovals.OFF:
             del named["signed_approvals"]
+        if self.sealed_delivery is SealedDelivery.OFF:
+            del named["sealed_delivery"]
         return {name: _plain(value) for name, value in named.items() if value or name not in _OF_RULES}
 
 
@@ -186,6 +199,12 @@ def check_lifetime(policy: Policy, operation: Operation, lifetime: timedelta | N
         raise Invalid(Code.LIFETIME_REQUIRED)
     if lifetime is not None and policy.max_lifetime is not None and lifetime > policy.max_lifetime:
         raise Invalid(Code.LIFETIME_TOO_LONG, seconds=f"{policy.max_lifetime.total_seconds():,.0f}")
+
+
+def check_sealed_delivery(policy: Policy, operation: Operation, sealed_to: str | None) -> None:
+    """Raise Invalid if the secret of a new key has to be sealed, and nothing says to which key."""
+    if operation.is_create and sealed_to is None and policy.sealed_delivery is SealedDelivery.REQUIRED:
+        raise Invalid(Code.SEALED_DELIVERY_REQUIRED)
 
 
 def check_ticket(policy: Policy, ticket: str | None, has_form: Callable[[str, str], bool]) -> None:

@@ -10,10 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from service.domain.account import SourceKind
-from service.domain.canonical import Document
+from service.domain.canonical import Document, Json
 from service.domain.errors import Code, Conflict
 from service.domain.filing import Filing
-from service.domain.outcome import Done, InDoubt, Outcome, Refused, ResultCode
+from service.domain.outcome import Done, InDoubt, Outcome, Refused, ResultCode, SealedKey
 
 
 class Status(StrEnum):
@@ -76,6 +76,7 @@ class Decision:
 class Result:
     """How the execution ended, or why that is unknown. It holds no secret: `access_key_id` is the new key's id.
 
+    `sealed_sha256` is the hex SHA-256 of the file in which its secret was delivered sealed; None if it was not.
     `code` is a `ResultCode`, a `Code` or an `AwsCode`; read from the database, it is plain text.
     """
 
@@ -84,15 +85,19 @@ class Result:
     access_key_id: str | None = None
     signer_key_id: str | None = None
     aws_request_id: str | None = None
+    sealed_sha256: str | None = None
 
     @property
     def document(self) -> Document:
+        """Return all of it by name, without `sealed_sha256` if nothing was sealed."""
+        sealed: dict[str, Json] = {} if self.sealed_sha256 is None else {"sealed_sha256": self.sealed_sha256}
         return {
             "code": self.code,
             "detail": self.detail,
             "access_key_id": self.access_key_id,
             "signer_key_id": self.signer_key_id,
             "aws_request_id": self.aws_request_id,
+            **sealed,
         }
 
 
@@ -283,6 +288,7 @@ def _done(outcome: Done) -> Result:
         access_key_id=outcome.created.access_key_id if outcome.created else None,
         signer_key_id=outcome.signer_key_id,
         aws_request_id=outcome.aws_request_id,
+        sealed_sha256=outcome.created.sha256 if isinstance(outcome.created, SealedKey) else None,
     )
 
 

@@ -11,8 +11,15 @@ def fingerprint(sealed_to: str) -> str:
 
     A text that is no SSH key is returned as it is.
     """
+    encoded = sealed_to.partition(" ")[2]
     try:
-        blob = base64.b64decode(sealed_to.partition(" ")[2], validate=True)
+        blob = base64.b64decode(encoded, validate=True)
     except ValueError:
-        blob = b""
-    return f"SHA256:{base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip('=')}" if blob else sealed_to
+        return sealed_to
+    if not blob or _base64(blob) != encoded:
+        return sealed_to
+    return f"SHA256:{_base64(hashlib.sha256(blob).digest()).rstrip('=')}"
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

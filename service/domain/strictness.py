@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from service.domain.actor import Group, Member, Role
 from service.domain.demands import SignedApprovals
 from service.domain.directory import Directory
-from service.domain.policy import ApprovalComment, FreshExecutions, Policy
+from service.domain.policy import ApprovalComment, FreshExecutions, Policy, SealedDelivery
 from service.domain.rulebook import Rulebook
 from service.domain.rules import Rule
 
@@ -96,6 +96,9 @@ LOOSER: Mapping[str, _IsLooser] = {
     ),
     "execution_sign_in": lambda old, new: (
         (old.execution_sign_in, new.execution_sign_in) == (FreshExecutions.ALL, FreshExecutions.CREATES)
+    ),
+    "sealed_delivery": lambda old, new: (
+        (old.sealed_delivery, new.sealed_delivery) == (SealedDelivery.REQUIRED, SealedDelivery.OFF)
     ),
     "ticket_required": _dropped("ticket_required"),
     "ticket_pattern": _takes_more_tickets,

@@ -11,7 +11,7 @@ from service.domain.demands import Demand, SignedApprovals
 from service.domain.directory import Directory
 from service.domain.hours import DAYS, Hours
 from service.domain.incident import Limits
-from service.domain.policy import ApprovalComment, Policy
+from service.domain.policy import ApprovalComment, Policy, SealedDelivery
 from service.domain.roster import Holder
 from service.domain.rule_file import SignedRules
 from service.domain.rules import Rule, Rules
@@ -174,6 +174,7 @@ def rule_of(rule: RuleSettings) -> Rule:
         decision_amr=rule.decision_amr,
         hours=None if rule.hours is None else _hours(rule.hours),
         signed_approvals=rule.signed_approvals,
+        sealed_delivery=rule.sealed_delivery is SealedDelivery.REQUIRED,
     )
     return Rule(
         demand=demand,

@@ -21,7 +21,7 @@ from service.domain.demands import SignedApprovals
 from service.domain.event_table import PUBLISHED, TOLD
 from service.domain.mailbox import is_mailbox
 from service.domain.operation import OperationName
-from service.domain.policy import SMALLEST_QUORUM, ApprovalComment, FreshExecutions, Policy
+from service.domain.policy import SMALLEST_QUORUM, ApprovalComment, FreshExecutions, Policy, SealedDelivery
 from service.notify.kinds import HookKind, Kind
 from service.outbound.kinds import Security
 from service.settings import patterns
@@ -150,6 +150,7 @@ class PolicySettings(_Section):
     decision_amr: frozenset[Name] = _RULES.decision_amr
     approval_comment: ApprovalComment = _RULES.approval_comment
     signed_approvals: SignedApprovals = _RULES.signed_approvals
+    sealed_delivery: SealedDelivery = _RULES.sealed_delivery
     execution_sign_in: FreshExecutions = _RULES.execution_sign_in
     ticket_required: bool = _RULES.ticket_required
     ticket_pattern: Annotated[str, AfterValidator(patterns.check)] | None = _RULES.ticket_pattern
@@ -221,6 +222,7 @@ class RuleSettings(_Section):
     ticket_required: bool = False
     approval_comment: ApprovalComment = ApprovalComment.OPTIONAL
     signed_approvals: SignedApprovals = SignedApprovals.OFF
+    sealed_delivery: SealedDelivery = SealedDelivery.OFF
     decision_amr: frozenset[Name] = frozenset()
     hours: HoursSettings | None = None
 

@@ -12,6 +12,7 @@ from service.domain.permissions import (
     check_may_reject,
     check_may_repeat,
     check_may_withdraw,
+    check_sealed_digest,
     check_still_signed_in,
     is_repeated,
 )
@@ -88,17 +89,19 @@ def withdraw(ctx: Context, caller: Caller, request_id: str) -> Shown:
     return change(ctx, caller, request_id, step, stops=True)
 
 
-def confirm_receipt(ctx: Context, caller: Caller, request_id: str) -> Shown:
+def confirm_receipt(ctx: Context, caller: Caller, request_id: str, *, sealed_sha256: str | None = None) -> Shown:
     """Record that the recipient has the secret. A repeat changes nothing.
 
+    `sealed_sha256` is the hex SHA-256 of the sealed file that the recipient holds; None if nothing was sealed.
     Raise Forbidden, Conflict, NotFound, Unavailable.
     """
 
     def step(request: OperationRequest, standing: Standing, actor: Actor, now: datetime) -> OperationRequest:
         check_still_signed_in(actor, standing)
-        if request.received_at is not None and actor.subject == request.filing.recipient:
-            return request
-        check_may_receive(request, actor)
-        return request.receive(now)
+        repeated = request.received_at is not None and actor.subject == request.filing.recipient
+        if not repeated:
+            check_may_receive(request, actor)
+        check_sealed_digest(request, sealed_sha256)
+        return request if repeated else request.receive(now)
 
     return change(ctx, caller, request_id, step)

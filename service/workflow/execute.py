@@ -18,14 +18,15 @@ from service.domain.errors import Code, Conflict, ExecutionFailed, Forbidden, Se
 from service.domain.event_table import EXECUTION_DENIED
 from service.domain.events import quarantined
 from service.domain.operation import Operation, OperationName, check_can_run, facts
-from service.domain.outcome import CreatedKey, Done, Outcome, Refused, ResultCode
+from service.domain.outcome import CreatedKey, Done, Outcome, Refused, ResultCode, SealedKey
 from service.domain.permissions import check_may_execute, check_still_signed_in
-from service.domain.policy import check_lifetime, check_root_mfa
+from service.domain.policy import check_lifetime, check_root_mfa, check_sealed_delivery
 from service.domain.request import OperationRequest, Result, Status
 from service.domain.standing import Standing
 from service.workflow.change import Step, change, deny, record
 from service.workflow.context import Context, RootSession
 from service.workflow.read import show
+from service.workflow.seal import checked, sealed
 from service.workflow.standing import policy_of, standing_of
 from service.workflow.ticket import check_at_execution
 from service.workflow.watch import check_clock, check_worked
@@ -33,8 +34,8 @@ from service.workflow.watch import check_clock, check_worked
 logger = logging.getLogger(__name__)
 
 
-def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationRequest, CreatedKey | None]:
-    """Run an approved request, once, and return it with the key if it made one.
+def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationRequest, CreatedKey | SealedKey | None]:
+    """Run an approved request, once, and return it with the key if it made one. It is sealed if it was so filed.
 
     The request is then `succeeded`, `delivered` or `in_doubt`. Raise ExecutionFailed if it ended as `failed`;
     Unauthenticated, Forbidden, NotFound or Conflict (audited) if it may not run; Unavailable if the account or the
@@ -44,7 +45,10 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
 
     def judge(request: OperationRequest, standing: Standing, actor: Actor, now: datetime) -> OperationRequest:
         check_may_execute(request, actor, standing, now)
-        check_lifetime(standing.policy, request.filing.operation, request.filing.lifetime)
+        filing = request.filing
+        check_lifetime(standing.policy, filing.operation, filing.lifetime)
+        check_sealed_delivery(standing.policy, filing.operation, filing.sealed_to)
+        checked(filing.sealed_to)
         return request
 
     # First of all: judged by a wrong clock, a request would expire.
@@ -73,7 +77,7 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
             if not requests.is_busy(error):
                 raise
             raise Conflict(Code.ACCOUNT_BUSY) from error
-        outcome = _act(ctx, root, claimed)
+        outcome = _sealed(ctx, root, claimed, _act(ctx, root, claimed))
         settled = _settle(ctx, actor, root, claimed, outcome)
     if isinstance(outcome, Refused):
         raise ExecutionFailed(Code.EXECUTION_FAILED, why=outcome.detail)
@@ -126,6 +130,19 @@ def _act(ctx: Context, root: RootSession, claimed: OperationRequest) -> Outcome:
     return root.perform(filing.operation)
 
 
+def _sealed(ctx: Context, root: RootSession, claimed: OperationRequest, outcome: Outcome) -> Outcome:
+    """Seal a new key, if it was so filed. A key that cannot be sealed is deleted without showing its secret."""
+    if not isinstance(outcome, Done) or outcome.created is None:
+        return outcome
+    try:
+        return sealed(claimed.filing, outcome)
+    except BaseException as error:  # whatever went wrong, the key must not outlive it
+        _forfeit(ctx, root, claimed, outcome.created.access_key_id, ResultCode.NOT_SEALED)
+        if not isinstance(error, Exception):
+            raise
+        raise Unavailable(Code.NOT_RECORDED) from error
+
+
 def _settle(
     ctx: Context, actor: Actor, root: RootSession, claimed: OperationRequest, outcome: Outcome
 ) -> OperationRequest:
@@ -148,7 +165,13 @@ def _settle(
     except BaseException as error:  # on any error, even a shutdown, the key must be deleted
         is_barred = isinstance(error, Unauthenticated | Forbidden)
         if created is not None:
-            _forfeit(ctx, root, claimed, created, ResultCode.SECRET_WITHHELD if is_barred else ResultCode.NOT_RECORDED)
+            _forfeit(
+                ctx,
+                root,
+                claimed,
+                created.access_key_id,
+                ResultCode.SECRET_WITHHELD if is_barred else ResultCode.NOT_RECORDED,
+            )
         if is_barred:
             raise
         if not isinstance(error, Exception):
@@ -160,19 +183,20 @@ def _settle(
 # Why a new key was deleted at once.
 _FORFEITED = {
     ResultCode.NOT_RECORDED: "The new key could not be recorded and was deleted; nobody has its secret.",
+    ResultCode.NOT_SEALED: "The new key could not be sealed and was deleted; nobody has its secret.",
     ResultCode.SECRET_WITHHELD: "The recipient could no longer sign in when AWS had created the key. It was deleted; "
     "nobody has its secret.",
 }
 
 
-def _forfeit(ctx: Context, root: RootSession, claimed: OperationRequest, key: CreatedKey, why: ResultCode) -> None:
+def _forfeit(ctx: Context, root: RootSession, claimed: OperationRequest, key_id: str, why: ResultCode) -> None:
     """Delete a key whose secret nobody will see, and record that if the database allows it.
 
     While the row is `executing`, reconciliation repairs any failure here, because it finds the key as new. If the
     commit succeeded and only its response was lost, the row is `delivered`: then roll it back, or, if AWS does not
     delete the key, report the key.
     """
-    deletion = root.perform(Operation(OperationName.DELETE_ACCESS_KEY, key.access_key_id))
+    deletion = root.perform(Operation(OperationName.DELETE_ACCESS_KEY, key_id))
     deleted = isinstance(deletion, Done)
     now = ctx.now()
     try:
@@ -185,9 +209,9 @@ def _forfeit(ctx: Context, root: RootSession, claimed: OperationRequest, key: Cr
                 refused = Refused(code=why, detail=_FORFEITED[why], signer_key_id=root.signer_key_id)
                 record(ctx, tx, WORKER, current, current.settle(refused, now), at=now)
             elif current.status is Status.DELIVERED and deleted:
-                result = Result(code=why, detail=_FORFEITED[why], access_key_id=key.access_key_id)
+                result = Result(code=why, detail=_FORFEITED[why], access_key_id=key_id)
                 record(ctx, tx, WORKER, current, current.roll_back(result, now), at=now)
             elif current.status is Status.DELIVERED:
-                record(ctx, tx, WORKER, current, current, quarantined(key.access_key_id), at=now)
+                record(ctx, tx, WORKER, current, current, quarantined(key_id), at=now)
     except Unavailable:
         return

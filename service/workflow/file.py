@@ -16,11 +16,12 @@ from service.domain.events import filed
 from service.domain.filing import Filing
 from service.domain.operation import Operation, check_can_run
 from service.domain.permissions import check_may_file, check_may_still_file, check_quorum_possible, recipient_of
-from service.domain.policy import Policy, check_lifetime, check_root_mfa
+from service.domain.policy import Policy, check_lifetime, check_root_mfa, check_sealed_delivery
 from service.domain.reminder import next_look
 from service.domain.request import OperationRequest
 from service.workflow.context import Context
 from service.workflow.read import Shown
+from service.workflow.seal import checked
 from service.workflow.standing import directory_for, standing_of
 from service.workflow.tell import tell
 from service.workflow.ticket import check_at_filing
@@ -38,11 +39,13 @@ class Draft:
     lifetime: timedelta | None = None
     run_on_approval: bool = False
     accept_lockout: bool = False
+    sealed_to: str | None = None
 
     @property
     def hash(self) -> str:
         """Hex SHA-256 of all of it: an Idempotency-Key is good for one and the same draft."""
         lifetime: dict[str, Json] = {} if self.lifetime is None else {"lifetime_seconds": seconds(self.lifetime)}
+        sealed: dict[str, Json] = {} if self.sealed_to is None else {"sealed_to": self.sealed_to}
         return sha256(
             {
                 "account_id": self.account_id,
@@ -53,6 +56,7 @@ class Draft:
                 "recipient": self.recipient,
                 "run_on_approval": self.run_on_approval,
                 "accept_lockout": self.accept_lockout,
+                **sealed,
             }
         )
 
@@ -104,6 +108,8 @@ def _prepared(ctx: Context, actor: Actor, draft: Draft) -> OperationRequest | No
     demands = ctx.demands(draft.account_id, draft.operation.name, placement)
     policy = ctx.policy.under(demands)
     check_lifetime(policy, draft.operation, draft.lifetime)
+    check_sealed_delivery(policy, draft.operation, draft.sealed_to)
+    sealed_to = checked(draft.sealed_to)
     check_at_filing(ctx, policy, draft.ticket)
     planned = plan(account, draft.operation.name)
     recipient, is_open = _look(ctx, actor, draft, policy)
@@ -118,6 +124,7 @@ def _prepared(ctx: Context, actor: Actor, draft: Draft) -> OperationRequest | No
     check_root_mfa(policy, draft.operation, observed)
     filing = replace(
         _filing(ctx, actor, draft, recipient, observed),
+        sealed_to=sealed_to,
         quorum=policy.quorum,
         demands=demands,
         placement=placement if ctx.rules else None,

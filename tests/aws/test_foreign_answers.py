@@ -46,7 +46,7 @@ from service.domain.account import Account, Part, SourceKind
 from service.domain.capability import Plan
 from service.domain.errors import Code, Unavailable
 from service.domain.operation import Operation, OperationName
-from service.domain.outcome import Done, InDoubt, Outcome
+from service.domain.outcome import CreatedKey, Done, InDoubt, Outcome
 from service.simulated_aws import Refuse, Rewritten, SimulatedAws
 from service.worker import run_pass
 
@@ -294,7 +294,7 @@ def test_a_good_secret_is_not_thrown_away_for_want_of_anything_else(aws: Simulat
     aws.fault("CreateAccessKey", Rewritten(_HARMLESS[what]))
     outcome = perform(aws, CREATE)
     assert isinstance(outcome, Done)
-    assert outcome.created is not None
+    assert isinstance(outcome.created, CreatedKey)
     assert aws.secrets(ACCOUNT)[outcome.created.access_key_id] == outcome.created.secret.reveal()
     if "CreateDate" in what:
         assert outcome.created.created_at == NOON

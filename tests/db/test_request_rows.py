@@ -21,7 +21,14 @@ def test_every_column_is_written() -> None:
 
 def test_every_field_has_a_column() -> None:
     written = filed_columns(request()).keys() | life_columns(request()).keys()
-    others = {"filing": "id", "request_id": "id", "result": "result_code", "decisions": "id", "drill": "terms"}
+    others = {
+        "filing": "id",
+        "request_id": "id",
+        "result": "result_code",
+        "decisions": "id",
+        "drill": "terms",
+        "sealed_to": "terms",
+    }
     for field in (*fields(OperationRequest), *fields(Filing)):
         column = others.get(field.name, field.name)
         assert column in written or f"{column}_seconds" in written, field.name

@@ -47,7 +47,7 @@ SINCE_0006 = ("look_at", "reminded_at", "stuck_at")
 SINCE_0010 = ("demands", "placement")
 SINCE_0011 = ("signed_approvals",)
 SINCE_0012 = ("rules",)
-SINCE_0014 = ("terms",)
+SINCE_0014 = ("terms", "result_sealed_sha256")
 
 
 def filed(name: str, status: str, operation: str, access_key_id: str, **life: object) -> Row:

@@ -19,7 +19,7 @@ from service.domain.demands import Demand, SignedApprovals, Tally
 from service.domain.directory import Directory
 from service.domain.hours import Hours
 from service.domain.operation import OperationName
-from service.domain.policy import ApprovalComment, FreshExecutions, Policy
+from service.domain.policy import ApprovalComment, FreshExecutions, Policy, SealedDelivery
 from service.domain.policy_diff import Differences, compare
 from service.domain.realm import Realm
 from service.domain.rulebook import Rulebook
@@ -279,6 +279,7 @@ _VALUES: dict[str, tuple[Any, Any]] = {
     "ticket_states": (frozenset({"open", "done"}), frozenset({"open"})),
     "ticket_unchecked": (True, False),
     "signed_approvals": (SignedApprovals.ENROLLED, SignedApprovals.REQUIRED),
+    "sealed_delivery": (SealedDelivery.OFF, SealedDelivery.REQUIRED),
     "escalate_to": (frozenset(), frozenset({"ops"})),
     "methods": ((frozenset({"hwk", "mfa"}),), (frozenset({"hwk"}),)),
     "hours": ((), (_NINE_TO_FIVE,)),

@@ -155,13 +155,18 @@ _CHANGED: dict[str, object] = {
     "signed_approvals": SignedApprovals.REQUIRED,
     "rules": "ab" * 32,
     "drill": True,
+    "sealed_to": "age1another",
 }
 
 
 @pytest.mark.parametrize("changed", [field.name for field in fields(Filing)])
 def test_whatever_is_filed_is_in_the_digest(changed: str) -> None:
-    # On a key operation, so that run_on_approval may be changed by itself; only a create has a lifetime.
-    before = filing() if changed == "lifetime" else filing(operation=Operation(ACTIVATE, _KEY), placement=Placement())
+    # On a key operation, so that run_on_approval may be changed by itself; only a create has the other two.
+    before = (
+        filing()
+        if changed in {"lifetime", "sealed_to"}
+        else filing(operation=Operation(ACTIVATE, _KEY), placement=Placement())
+    )
     after = replace(before, **{changed: _CHANGED[changed]})  # type: ignore[arg-type]  # a field of Filing
     assert OperationRequest.file(before).digest != OperationRequest.file(after).digest
 
@@ -180,6 +185,11 @@ def test_a_create_never_runs_by_itself() -> None:
 def test_only_a_new_key_has_a_lifetime() -> None:
     with pytest.raises(ValueError, match="lifetime"):
         filing(operation=Operation(ACTIVATE, _KEY), lifetime=timedelta(days=30))
+
+
+def test_only_the_secret_of_a_new_key_is_sealed() -> None:
+    with pytest.raises(ValueError, match="sealed"):
+        filing(operation=Operation(ACTIVATE, _KEY), sealed_to="age1another")
 
 
 def test_what_was_filed_before_there_were_lifetimes_and_devices_keeps_its_digest() -> None:

@@ -24,6 +24,9 @@ FILING = "../filing"
 TARGETS = {"access_key_id": "AKIAIOSFODNN7EXAMPLE", "serial_number": "arn:aws:iam::1:mfa/x", "certificate_id": "CERT"}
 
 
+SEALED_TO = ["age1another", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA", "ssh-rsa", "ssh-rsa AB==", "ssh-rsa ", "a b c"]
+
+
 def operation(name: OperationName) -> Operation:
     return Operation(name, TARGETS[TARGET_OF[name]] if name in TARGET_OF else None)
 
@@ -60,6 +63,7 @@ def filings(draw: st.DrawFn) -> Filing:
         receipt_window=draw(_DURATIONS),
         rollback_grace=draw(_DURATIONS),
         rules=draw(st.none() | st.just("ab" * 32)),
+        sealed_to=draw(st.none() | st.sampled_from(SEALED_TO) | _ASCII_OR_NOT) if asked.is_create else None,
         observed=type(found)(
             **{
                 **{name: getattr(found, name) for name in found.__dataclass_fields__},
@@ -75,7 +79,8 @@ def filings(draw: st.DrawFn) -> Filing:
 def test_effect_and_warnings_are_those_of_the_service(proofs: Proofs, filed: Filing) -> None:
     read = proofs.call(FILING, "readFiling", text_of(filed))
     assert read["digest"] == filed.digest
-    assert proofs.call("briefing", "effectOf", read["filing"]) == effect(filed, lambda subject: subject)
+    said = proofs.call("briefing", "effectOf", read["filing"], read.get("sealedTo"))
+    assert said == effect(filed, lambda subject: subject)
     expected = warnings(filed.operation, filed.observed, accept_lockout=filed.accept_lockout)
     assert proofs.call(FILING, "warningsOf", read) == [caution.detail for caution in expected]
 
@@ -94,8 +99,10 @@ def full() -> Filing:
         decision_amr=frozenset({"hwk"}),
         hours=hours,
         signed_approvals=SignedApprovals.REQUIRED,
+        sealed_delivery=True,
     )
     return filing(
+        sealed_to="age1another",
         lifetime=timedelta(days=1),
         demands=(demand,),
         placement=Placement(name="production", units=frozenset({"r-1"}), tags={"env": "prod"}),
@@ -176,6 +183,7 @@ def shown(filed: Filing) -> dict[str, Any]:
         "target": filed.operation.target,
         "requester": {"subject": filed.requester},
         "recipient": {"subject": filed.recipient},
+        "sealed_to": None if filed.sealed_to is None else {"key": filed.sealed_to, "fingerprint": "shown elsewhere"},
         "justification": filed.justification,
         "ticket": filed.ticket,
         "run_on_approval": filed.run_on_approval,
@@ -184,12 +192,19 @@ def shown(filed: Filing) -> dict[str, Any]:
     }
 
 
-SAID = {"account": "account", "clocks": "lifetime", "run_on_approval": "when it runs", "accept_lockout": "lock-out"}
+SAID = {
+    "sealed_to": "the key to which the secret is sealed",
+    "account": "account",
+    "clocks": "lifetime",
+    "run_on_approval": "when it runs",
+    "accept_lockout": "lock-out",
+}
 OTHER = {
     "account": {"account_id": "x"},
     "clocks": {"lifetime": "P1D"},
     "requester": {"subject": "x"},
     "recipient": {"subject": "x"},
+    "sealed_to": {"key": "x"},
 }
 
 
@@ -201,6 +216,13 @@ def test_whatever_the_page_showed_differently_is_named(proofs: Proofs) -> None:
     for name in request:
         changed = request | {name: OTHER.get(name, "x")}
         assert proofs.call(FILING, "differences", changed, read) == [SAID.get(name, name)]
+
+
+def test_key_that_the_page_showed_is_compared(proofs: Proofs) -> None:
+    filed = filing(sealed_to="age1another")
+    read = proofs.call(FILING, "readFiling", text_of(filed))
+    for request, named in ((shown(filed), []), (shown(filed) | {"sealed_to": None}, [SAID["sealed_to"]])):
+        assert proofs.call(FILING, "differences", request, read) == named
 
 
 def test_lifetime_that_the_page_showed_is_compared(proofs: Proofs) -> None:

@@ -42,7 +42,7 @@ from service.domain.actor import WORKER, Actor, Role
 from service.domain.capability import Plan
 from service.domain.directory import Directory
 from service.domain.operation import Operation, OperationName
-from service.domain.outcome import CreatedKey
+from service.domain.outcome import CreatedKey, SealedKey
 from service.domain.policy import Policy
 from service.domain.proof import ApiToken
 from service.domain.request import OperationRequest, Verdict
@@ -178,6 +178,13 @@ class House:
         return self.approve(self.file(operation, target, **changes))
 
     def execute(self, on: OperationRequest, *, by: str = "alice") -> tuple[OperationRequest, CreatedKey | None]:
+        request, key = self.executed(on, by=by)
+        assert not isinstance(key, SealedKey)
+        return request, key
+
+    def executed(
+        self, on: OperationRequest, *, by: str = "alice"
+    ) -> tuple[OperationRequest, CreatedKey | SealedKey | None]:
         return execute(self.ctx, self.actor(by), on.filing.request_id)
 
     def now(self, on: OperationRequest) -> OperationRequest:

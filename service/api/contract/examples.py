@@ -23,7 +23,7 @@ from service.domain.delivery import GIVE_UP_AFTER, Delivery, DeliveryStatus
 from service.domain.drift import Drift, DriftFinding, DriftKind, Expectation, ExpectedKey, Origin
 from service.domain.events import between, filed
 from service.domain.operation import OperationName
-from service.domain.outcome import CreatedKey, Done, InDoubt, Secret
+from service.domain.outcome import CreatedKey, Done, InDoubt, SealedKey, Secret
 from service.domain.request import Verdict
 from service.domain.selection import Cursor, Listed
 from service.domain.statement import LogHead
@@ -143,6 +143,19 @@ _REQUEST = life.filed_by_carol(
 _BY_DAVE = life.decided(_REQUEST, life.DAVE, 17)
 _APPROVED = life.decided(_BY_DAVE, life.ERIN, 48)
 _KEY = CreatedKey(_NEW_KEY, Secret(outputs.PLACEHOLDER), life.at("03-02T10:20:06"))
+_SEALED_KEY = SealedKey(
+    _NEW_KEY,
+    "-----BEGIN AGE ENCRYPTED FILE-----\n"
+    "YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IFgyNTUxOSB6KzJNTUY3WkFPZzRFWWRM\n"
+    "RzRLbURVcU1mOUVHQnRwN1k0eGhhaDViSHhNCkxHekptak9iMzJvNlBzZ0dHbkYx\n"
+    "VGFJS2pXS1phTDJCTVRnQzZSYkk1Y2MKLT4gN1FHLHkxdyotZ3JlYXNlIFRTcSBK\n"
+    "aG1qT2c1JiBbIXxdICNSCis2dDFYeVZIcThpaTdIazBZNU91OVFaa1Z4SHhDZmcK\n"
+    "LS0tIDJ0ZEdsODREd3J5UWJ5S2lZR1ZiZ1FJTlljN1lqZjBOYnpveW41Wm1lRDQK\n"
+    "dFrW5W8YUzleRQUno3RTxgE7k2uUpNC5ju7o+mUVnwKvMo77sdDBL5V+cTNIy2Es\n"
+    "r0bF2SVKIB4x2BDFhJEt/Wj49lvdIYxzsQ==\n"
+    "-----END AGE ENCRYPTED FILE-----\n",
+    life.at("03-02T10:20:06"),
+)
 _DONE = Done(signer_key_id=_OLD_KEY, aws_request_id="6f9c1c0a-1b64-4f0e-9a43-7b1d0c5e2a11")
 _DELIVERED = life.executed(_APPROVED, life.GRACE, replace(_DONE, created=_KEY))
 _LOST = InDoubt(detail=LOST, signer_key_id=_OLD_KEY)
@@ -158,6 +171,8 @@ DECISIONS = named(
     ),
     reject=("Reject, with a reason", {"decision": "reject", "digest": _REQUEST.digest, "comment": _NO}),
 )
+
+RECEIPTS = named(sealed=("Of a sealed key", {"sealed_sha256": _SEALED_KEY.sha256}))
 
 _BODIES = {group: named(**bodies) for group, bodies in _SIGNING.bodies().items()}
 KEYS_TO_REGISTER, NEW_KEYS = _BODIES["keys_to_register"], _BODIES["new_keys"]
@@ -287,6 +302,7 @@ ANSWERS = named(
         life.shown_to(life.DAVE, life.decided(_REQUEST, life.DAVE, 17, Verdict.REJECT, _NO)),
     ),
     created_key=_whole("A new key, for Grace only", views.created_key_out(_DELIVERED, _KEY)),
+    sealed_key=_whole("A new key, sealed", views.sealed_key_out(_DELIVERED, _SEALED_KEY)),
     rootkey=("rootkey.csv", _file(FileName.ROOTKEY_CSV)),
     credentials=("credentials.csv", _file(FileName.CREDENTIALS_CSV)),
     profile=("profile.ini", _file(FileName.PROFILE_INI)),

@@ -10,6 +10,7 @@ from service.domain.permissions import TO_DECIDE, role_required
 from service.domain.request import Status
 from service.domain.signed import OF_STATEMENT
 from service.domain.statement import StatementFault
+from service.sealing import ANYBODYS
 from service.signing.faults import Fault
 from service.workflow.signing_keys import MOST_KEYS
 
@@ -24,6 +25,7 @@ _FILLED_IN: Mapping[Code, ServiceError] = {
         ServiceError(Code.BODY_TOO_LARGE, kib=64),
         ServiceError(Code.BODY_TOO_SLOW, seconds=10),
         ServiceError(Code.LIFETIME_TOO_LONG, seconds="2,592,000"),
+        ServiceError(Code.WRONG_SEALED_TO, why=ANYBODYS),
         ServiceError(Code.NOT_CAPABLE, reasons=unreadable_because(_SUSPENDED, SourceKind.PROFILE)),
         ServiceError(Code.ALREADY_IN_STATUS, status=INACTIVE),
         ServiceError(Code.NO_QUORUM, missing="1 of security and 1 more"),

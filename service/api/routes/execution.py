@@ -4,18 +4,19 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Body, Path, Request
 from starlette.responses import Response
 
 from service.api.answers import answer
 from service.api.contract import examples
 from service.api.deps import Ctx, Presented, SignedIn, Waiting
 from service.api.key_files import FILES, FileName, profile_of
-from service.api.problems import documented
+from service.api.problems import TAKING_BODY, documented
 from service.api.schemas import inputs, outputs
-from service.api.views import created_key_out, request_out
+from service.api.views import created_key_out, request_out, sealed_key_out
 from service.domain.actor import Actor
-from service.domain.errors import Code, Conflict, ServiceError
+from service.domain.errors import Code, Conflict, ServiceError, no_file_in_clear
+from service.domain.outcome import CreatedKey, SealedKey
 from service.domain.permissions import no_receipt_due, only_the_recipient_confirms
 from service.domain.request import OperationRequest, Status
 from service.workflow.context import Context
@@ -66,6 +67,8 @@ _REFUSALS = (
     Code.UNKNOWN_ACCOUNT,
     Code.LIFETIME_REQUIRED,
     Code.LIFETIME_TOO_LONG,
+    Code.SEALED_DELIVERY_REQUIRED,
+    Code.WRONG_SEALED_TO,
     Code.TICKET_REQUIRED,
     Code.UNKNOWN_TICKET,
     Code.TICKET_STATE,
@@ -88,9 +91,12 @@ _SAID = (
     "/execution",
     operation_id="execute",
     summary="Run an approved request, once",
-    response_model=outputs.CreatedKeyOut | outputs.RequestOut,
+    response_model=outputs.CreatedKeyOut | outputs.SealedKeyOut | outputs.RequestOut,
     responses=examples.answer(
-        "Done. For a create, the key with its secret, shown once; otherwise the request.", "created_key", "executed"
+        "Done. For a create, the key with its secret, shown once, in clear or sealed; otherwise the request.",
+        "created_key",
+        "sealed_key",
+        "executed",
     )
     | _IN_DOUBT
     | documented(*_REFUSALS, said=_SAID),
@@ -100,15 +106,16 @@ def post_execution(
 ) -> Response:
     """Call AWS, once. An execution that ends as `failed` returns the problem `execution_failed`, so no script takes it
     for success. A create is for its recipient only, because the response is the secret, and requires as fresh a sign-in
-    as a decision. Any other operation is for the requester or the recipient. Their roles of today count. The response
-    is JSON; for a file see the paths below this one.
+    as a decision. With `sealed_to`, the secret is sealed to that key, and nothing is in clear. Any other operation is
+    for the requester or the recipient. Their roles of today count. The response is JSON; for a file see the paths below
+    this one.
     """
     _check_accepted(http, _JSON)
     with waiting.one("execute", actor.subject):
         request, key = execute(ctx, actor, request_id)
     if key is None:
         return _without_secret(ctx, actor, request)
-    return answer(created_key_out(request, key))
+    return answer(sealed_key_out(request, key) if isinstance(key, SealedKey) else created_key_out(request, key))
 
 
 @router.post(
@@ -134,17 +141,21 @@ def post_execution_into_file(
     ],
 ) -> Response:
     """Do the same, but return a file that AWS's own tools read. It is still the only execution: a key that was returned
-    as JSON is not returned again as a file. For the recipient of a create only.
+    as JSON is not returned again as a file. For the recipient of a create only. A key that is to be sealed has no file
+    in clear.
     """
     written = FILES[file]
     # Accept both media types: Swagger UI lets people choose one, which may not be the one of the file.
     _check_accepted(http, *{each.media_type for each in FILES.values()})
     # The operation of a request never changes, so this check can run apart from the execution.
-    if not show(ctx, actor, request_id).request.filing.operation.is_create:
+    filing = show(ctx, actor, request_id).request.filing
+    if not filing.operation.is_create:
         raise Conflict(Code.NO_FILE)
+    if filing.sealed_to is not None:
+        raise no_file_in_clear()
     with waiting.one("execute", actor.subject):
         request, key = execute(ctx, actor, request_id)
-    if key is None:
+    if not isinstance(key, CreatedKey):
         return _without_secret(ctx, actor, request)
     headers = {"Content-Disposition": f'attachment; filename="{file}"'}
     content = written.write(key, profile_of(request.filing.account_id))
@@ -167,17 +178,27 @@ def _without_secret(ctx: Context, actor: Actor, request: OperationRequest) -> Re
         Code.NOT_THE_RECIPIENT,
         Code.NOT_FOUND,
         Code.RULES_NOT_IN_FORCE,
+        Code.WRONG_SEALED_DIGEST,
         Code.RECEIPT_TOO_LATE,
         Code.WRONG_STATUS,
         Code.EXPIRED,
+        *TAKING_BODY,
+        invalid=("body", "sealed_sha256"),
         said=[only_the_recipient_confirms(), no_receipt_due(Status.APPROVED)],
     ),
 )
-def post_receipt(ctx: Ctx, caller: Presented, request_id: inputs.RequestId) -> Response:
+def post_receipt(
+    ctx: Ctx,
+    caller: Presented,
+    request_id: inputs.RequestId,
+    body: Annotated[inputs.NewReceipt | None, Body(openapi_examples=examples.RECEIPTS)] = None,
+) -> Response:
     """Keep the new key. Without a receipt in time it is deactivated and deleted. A repeat changes nothing. For the
-    recipient only.
+    recipient only. The receipt of a sealed key names the SHA-256 of what arrived; any other body is none.
     """
-    return answer(request_out(ctx.account_name, confirm_receipt(ctx, caller, request_id)))
+    sealed_sha256 = None if body is None else body.sealed_sha256
+    shown = confirm_receipt(ctx, caller, request_id, sealed_sha256=sealed_sha256)
+    return answer(request_out(ctx.account_name, shown))
 
 
 def _check_accepted(request: Request, *media_types: str) -> None:

@@ -93,6 +93,8 @@ Comment = Annotated[
 ]
 
 
+# Its form is judged where it is read. A comment of an SSH key may stand behind it.
+SealedTo = Annotated[str, StringConstraints(pattern=rf"^{_LINE}+$", max_length=2048), _Visible]
 # What was signed, and OpenSSH's armored signature of it. No statement is as long, and no signature longer.
 Statement = Annotated[str, StringConstraints(min_length=2, max_length=16 * 1024)]
 Signature = Annotated[
@@ -138,6 +140,13 @@ class CreateAccessKey(_Filing):
         "5 minutes to 10 years, and no longer than the policy allows. At its end the service deactivates the key, and "
         "deletes it after the grace period, without a further approval.",
         examples=["P30D"],
+    )
+    sealed_to: SealedTo | None = Field(
+        default=None,
+        description="A key of the recipient's to which the secret is sealed, so that nobody reads it on its way: an "
+        "age recipient (`age1…`), or an SSH public key of the kind ssh-ed25519 or ssh-rsa (2048 to 4096 bits). It is "
+        "part of the digest, and approvers see its fingerprint.",
+        examples=["age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"],
     )
 
 
@@ -216,6 +225,14 @@ NewRequest = Annotated[
     | DeleteSigningCertificate,
     Field(discriminator="operation"),
 ]
+
+
+class NewReceipt(Input):
+    """What arrived. Only the receipt of a sealed key says so."""
+
+    sealed_sha256: Digest = Field(
+        description="SHA-256, in lower-case hex, of `sealed` in the answer to the execution, as it arrived."
+    )
 
 
 class NewDecision(Input):

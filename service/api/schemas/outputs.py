@@ -233,6 +233,7 @@ class DemandOut(BaseModel):
     ticket_required: bool
     approval_comment: bool
     signed_approvals: SignedApprovals
+    sealed_delivery: bool = Field(description="The secret of a new key is sealed to a key of its recipient's.")
     decision_amr: list[str] = Field(description="A decision requires a sign-in by one of these methods.")
     hours: "HoursOut | None" = Field(description="Null: what lets somebody in may run at any time.")
 
@@ -290,6 +291,9 @@ class ResultOut(BaseModel):
     access_key_id: ids.AccessKeyId | None = Field(description="The new key.")
     signer_key_id: ids.AccessKeyId | None = Field(description="The key that signed the call.")
     aws_request_id: ids.AwsRequestId | None
+    sealed_sha256: ids.Digest | None = Field(
+        description="SHA-256 of the file in which the secret was delivered sealed; null if it was not."
+    )
 
 
 class ActionOut(BaseModel):
@@ -322,6 +326,16 @@ class RequestSummaryOut(BaseModel):
     digest: ids.Digest
 
 
+class SealedToOut(BaseModel):
+    """The recipient's key to which the secret is sealed."""
+
+    key: str = Field(description="An age recipient, or an SSH public key without a comment.")
+    fingerprint: str = Field(
+        description="Of an SSH key, as `ssh-keygen -l` prints it; an age recipient itself. Compare it with the "
+        "recipient by another way."
+    )
+
+
 class RequestOut(BaseModel):
     """A request. Its fields are in the order of a decision: the operation, account and target, effect, warnings,
     requester and reason, the current state, and last the digest to send back.
@@ -339,6 +353,7 @@ class RequestOut(BaseModel):
     warnings: list[WarningOut]
     requester: RequesterOut
     recipient: ActorOut
+    sealed_to: SealedToOut | None = Field(description="Null if the secret is delivered in clear, or there is none.")
     justification: str
     ticket: str | None
     run_on_approval: bool = Field(description="The service runs it automatically once it is approved.")
@@ -373,6 +388,7 @@ class PreviewOut(BaseModel):
     warnings: list[WarningOut]
     requester: RequesterOut
     recipient: ActorOut
+    sealed_to: SealedToOut | None
     justification: str
     ticket: str | None
     run_on_approval: bool
@@ -413,6 +429,25 @@ class CreatedKeyOut(BaseModel):
     account_id: ids.AccountId
     request_id: ids.Uuid
     receipt_by: datetime | None = Field(description="Without a receipt by then, the key is deactivated and deleted.")
+
+
+class SealedKeyOut(BaseModel):
+    """The new key, whose secret is sealed to the recipient's key. Only this response has it. Open it, then confirm its
+    receipt by `receipt_by`, or the key is deleted.
+    """
+
+    access_key_id: ids.AccessKeyId = Field(examples=["AKIAIOSFODNN7EXAMPLE"])
+    sealed: str = Field(
+        description="An armored file of age. Opened, it is JSON with `access_key_id`, `secret_access_key`, "
+        "`created_at`, `account_id` and `request_id`."
+    )
+    sealed_sha256: ids.Digest = Field(
+        description="SHA-256 of `sealed` as it was sent. The receipt names that of what arrived: compute it yourself."
+    )
+    created_at: datetime
+    account_id: ids.AccountId
+    request_id: ids.Uuid
+    receipt_by: datetime | None = Field(description="As for a key in clear.")
 
 
 class MeOut(ActorOut):

@@ -43,6 +43,7 @@ function isPart([name, value]) {
     case "require_root_mfa":
     case "ticket_required":
     case "approval_comment":
+    case "sealed_delivery":
       return value === true;
     case "decision_amr":
       return areTexts(value) && value.length > 0;

@@ -2,7 +2,7 @@
 import { fromHex } from "../files/proof/bytes.js";
 import { groups } from "../files/proof/digest.js";
 import { Fault } from "../files/proof/fault.js";
-import { fingerprint } from "../files/proof/keys.js";
+import { fingerprint, sealedToOf } from "../files/proof/keys.js";
 import { parse } from "../files/proof/sshsig.js";
 import { words } from "../files/proof/words.js";
 import { effectOf, inWords, plain, utc, visible } from "../files/proof/briefing.js";
@@ -97,14 +97,16 @@ async function requestOf(request, isJudged) {
     events.filter(({ event }) => event === "decision.recorded").map((event) => decisionOf(event, isJudged)));
   const result = events.findLast(({ data }) => data.result)?.data.result;
   const keys = keysOf(filing.observed);
+  const sealedTo = typeof filing.sealed_to === "string" ? await sealedToOf(filing.sealed_to) : undefined;
   return [
-    el("p", { class: "effect" }, effectOf(filing) ?? "This page does not know what the operation does."),
+    el("p", { class: "effect" }, effectOf(filing, sealedTo) ?? "This page does not know what the operation does."),
     list([
       ["Request", el("code", {}, plain(request.id))],
       ["Account", el("code", {}, groups(plain(filing.account_id)).join(" "))],
       ["Operation", said(filing.operation)],
       ["Asked for by", filing.requester_kind === "machine" ? "the machine " : "", said(filing.requester)],
       ["Recipient", said(filing.recipient)],
+      ["Sealed to", sealedTo === undefined ? null : said(sealedTo)],
       ["Why", said(filing.justification)],
       ["Ticket", filing.ticket ? said(filing.ticket) : null],
       ["Became", said(request.status)],

@@ -4,6 +4,7 @@ import { EFFECTS } from "./proof/briefing.js";
 import { utf8 } from "./proof/bytes.js";
 import { readCanonical } from "./proof/canonical.js";
 import { hex, sha256 } from "./proof/digest.js";
+import { sealedToOf } from "./proof/keys.js";
 import { microsecondsOf } from "./proof/statement.js";
 import { secondsOf } from "./format.js";
 import { texts } from "./texts.js";
@@ -49,11 +50,11 @@ const MEMBERS = {
   justification: TEXT, ticket: MAYBE_TEXT, run_on_approval: FLAG, accept_lockout: FLAG, quorum: NUMBER, filed_at: TIME,
   approve_by: TIME, execution_window_seconds: NUMBER, receipt_window_seconds: NUMBER, rollback_grace_seconds: NUMBER,
   lifetime_seconds: maybe(NUMBER), demands: maybe(listOf(DEMAND)), placement: maybe(PLACEMENT),
-  signed_approvals: maybe(TEXT), rules: maybe(TEXT), observed: OBSERVED,
+  signed_approvals: maybe(TEXT), rules: maybe(TEXT), sealed_to: maybe(TEXT), observed: OBSERVED,
 };
 
 /**
- * Read a filing, and compute its digest. Returns `{filing, target, digest}`, or null for a text that is not canonical
+ * Read a filing, and compute its digest. Returns `{filing, target, digest, sealedTo}`, or null for a text that is not canonical
  * or has something that this page does not know: what cannot be shown must not be signed.
  */
 export async function readFiling(text) {
@@ -67,7 +68,9 @@ export async function readFiling(text) {
   const isOperation = typeof filing?.operation === "string" && Object.hasOwn(EFFECTS, filing.operation);
   const [, name] = isOperation ? EFFECTS[filing.operation] : [];
   const isKnown = isOperation && only(name ? { ...MEMBERS, [name]: TEXT } : MEMBERS)(filing);
-  return isKnown ? { filing, target: name ? filing[name] : null, digest: hex(await sha256(bytes)) } : null;
+  if (!isKnown) return null;
+  const sealedTo = filing.sealed_to === undefined ? undefined : await sealedToOf(filing.sealed_to);
+  return { filing, target: name ? filing[name] : null, digest: hex(await sha256(bytes)), sealedTo };
 }
 
 /** What to weigh before a yes, from the account as it was when the request was filed. */
@@ -112,6 +115,7 @@ export function differences(request, { filing, target, digest }) {
     target: request.target,
     requester: request.requester.subject, recipient: request.recipient.subject, justification: request.justification,
     ticket: request.ticket, run_on_approval: request.run_on_approval, accept_lockout: request.accept_lockout,
+    sealed_to: request.sealed_to?.key,
     lifetime_seconds: request.clocks.lifetime === null ? undefined : secondsOf(request.clocks.lifetime),
   };
   const filed = { ...filing, target, digest };

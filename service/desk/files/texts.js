@@ -132,6 +132,7 @@ export const texts = {
     requester: "Asked for by",
     machine: "a machine",
     recipient: "Executed by, and the secret goes to",
+    sealedTo: "Secret sealed to",
     executor: "Executed by requester or",
     justification: "Why",
     ticket: "Ticket",
@@ -230,6 +231,7 @@ export const texts = {
     run_on_approval: "when it runs",
     accept_lockout: "lock-out",
     lifetime_seconds: "lifetime",
+    sealed_to: "the key to which the secret is sealed",
   },
 
   demands: {
@@ -242,6 +244,7 @@ export const texts = {
     decision_amr: "a sign-in by",
     hours: "hours",
     signed_approvals: "signatures",
+    sealed_delivery: "a sealed secret",
   },
 
   deciding: {

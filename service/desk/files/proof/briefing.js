@@ -34,23 +34,28 @@ export const EFFECTS = {
   ],
 };
 
-/** Return what a filing does, from all of it and from nothing else. Null for an operation that is not known here. */
-export function effectOf(filing) {
+/**
+ * Return what a filing does, from all of it and from nothing else. Null for an operation that is not known here.
+ * `sealedTo` is the fingerprint of the key to which the secret is sealed, if it is.
+ */
+export function effectOf(filing, sealedTo) {
   if (!Object.hasOwn(EFFECTS, filing.operation)) return null;
   const [effect, target] = EFFECTS[filing.operation];
   const done = effect.replace("{}", () => (target === null ? "" : plain(filing[target])));
-  return [done, ...(filing.operation === "create_access_key" ? ofNewKey : ofOthers)(filing)].join(" ");
+  return [done, ...(filing.operation === "create_access_key" ? ofNewKey : ofOthers)(filing, sealedTo)].join(" ");
 }
 
-function ofNewKey(filing) {
+function ofNewKey(filing, sealedTo) {
   const gone = `the service deactivates it by itself, and deletes it ${inWords(filing.rollback_grace_seconds)} later.`;
   const inTime = `within ${inWords(filing.receipt_window_seconds)}`;
   const lives = filing.lifetime_seconds === undefined
     ? `It has no end: it works until somebody deletes it. Unless its arrival is confirmed ${inTime}, ${gone}`
     : `It works for ${inWords(filing.lifetime_seconds)}; then ${gone} If its arrival is not confirmed ${inTime}, that happens at once.`;
   const goes = `Its secret goes to ${quoted(filing.recipient)} alone, who executes the request ${windowOf(filing)}.`;
+  const sealed = filing.sealed_to === undefined
+    ? [] : [`It is sealed on its way: only the holder of the key ${plain(sealedTo)} can read it.`];
   const asked = isOnePerson(filing) ? "Requester and recipient are one person." : `It was asked for by ${requesterOf(filing)}.`;
-  return [lives, goes, asked];
+  return [lives, goes, ...sealed, asked];
 }
 
 function ofOthers(filing) {

@@ -74,6 +74,17 @@ export function fromPasskey(spki, rpId) {
 /** Return the fingerprint as `ssh-keygen -l` prints it. */
 export const fingerprint = async (key) => `SHA256:${base64(await sha256(key.blob)).replace(/=+$/, "")}`;
 
+/** Return what people compare of a key that something is sealed to: an SSH key's fingerprint, or the text itself. */
+export async function sealedToOf(text) {
+  try {
+    const blob = fromBase64(text.slice(text.indexOf(" ") + 1));
+    return text.includes(" ") && blob.length > 0 ? await fingerprint({ blob }) : text;
+  } catch (error) {
+    if (error instanceof RangeError) return text;
+    throw error;
+  }
+}
+
 /** Return the first 16 bytes of the fingerprint in words to read aloud. */
 export const spokenWords = async (key) => words((await sha256(key.blob)).slice(0, SPOKEN_BYTES));
 

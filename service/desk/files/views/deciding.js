@@ -100,7 +100,7 @@ async function toApprove(desk, request) {
 
 /** All that is about to be approved, and all of it from the document. What it does stands last: above the buttons. */
 function read({ filed, said: statement, seen }) {
-  const { filing, target } = filed;
+  const { filing, target, sealedTo } = filed;
   return [
     p(said.lead, " ", said.subjects),
     rows(
@@ -113,11 +113,12 @@ function read({ filed, said: statement, seen }) {
       [texts.request.requester, [written(filing.requester),
         filing.requester_kind === "machine" && ` (${texts.request.machine})`]],
       [texts.request.recipient, written(filing.recipient)],
+      [texts.request.sealedTo, sealedTo !== undefined && written(sealedTo)],
       [texts.request.justification, written(filing.justification)],
       [texts.request.ticket, filing.ticket && ticket(filing.ticket)]),
     rest(filed, statement),
     warned(warningsOf(filed)),
-    el("p", { class: "effect" }, written(effectOf(filing))),
+    el("p", { class: "effect" }, written(effectOf(filing, sealedTo))),
   ];
 }
 

@@ -42,6 +42,7 @@ function about(request) {
     [said.target, request.target && grouped(request.target, 4)],
     [said.requester, [person(requester), requester.kind === "machine" && ` (${said.machine})`]],
     [isCreate ? said.recipient : said.executor, (isCreate || !isOne) && person(recipient)],
+    [said.sealedTo, request.sealed_to && written(request.sealed_to.fingerprint)],
     [said.justification, written(request.justification)],
     [said.ticket, request.ticket && ticket(request.ticket)],
     [said.byItself, request.run_on_approval && texts.yes],
