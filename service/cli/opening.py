@@ -3,7 +3,6 @@
 Whether it opens is tried before the execution, since the answer comes once. Nothing of a private key is written.
 """
 
-import getpass
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +22,7 @@ from pyrage import DecryptError, IdentityError, decrypt, passphrase, ssh, x25519
 
 from rootquorum_client import CreatedKey, SealedKey, WrongAnswer
 from rootquorum_client.models import created_key
-from service.cli.remotely import TERMINAL
+from service.cli.remotely import asking
 from service.sealing import NotARecipient, seal
 
 Identity: TypeAlias = ssh.Identity | x25519.Identity
@@ -120,13 +119,9 @@ def _wrong_passphrase(file: Path) -> CannotOpen:
 
 
 def _asked(file: Path) -> str:
-    """Ask for a passphrase at the terminal: stdin may be the token, and stdout the key."""
-    try:
-        with Path(TERMINAL).open("r+b", buffering=0):
-            pass
-    except OSError:
-        raise CannotOpen(f"{file} has a passphrase, and there is no terminal to ask for it.") from None
-    return getpass.getpass(f"Passphrase of {file}: ")
+    """Ask for a passphrase at the terminal: stdin may have the token, and stdout gets the key."""
+    with asking() as question:
+        return question.secret(f"Passphrase of {file}: ")
 
 
 def _opened(key: SealedKey, identities: list[Identity]) -> CreatedKey:

@@ -201,6 +201,20 @@ class Question:
         self._console.file.flush()
         return self._reading.readline().strip() == "yes"
 
+    def secret(self, question: str) -> str:
+        """Ask for a secret, which is not shown while it is typed."""
+        number = self._reading.fileno()
+        before = termios.tcgetattr(number)
+        silent = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+        try:
+            termios.tcsetattr(number, termios.TCSAFLUSH, silent)
+            self._console.print(question, end="", soft_wrap=True)
+            self._console.file.flush()
+            return self._reading.readline().rstrip("\n")
+        finally:
+            termios.tcsetattr(number, termios.TCSAFLUSH, before)
+            self._console.print()
+
 
 @contextmanager
 def asking() -> Iterator[Question]:

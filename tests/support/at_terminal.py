@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from service.cli import remotely
 
-_ASKED = b"Type yes or no: "
+_ASKED = (b"Type yes or no: ", b"Passphrase of ")
 # The leader of a session gets the terminal that it opens first.
 _TAKING = "import os, sys; os.open(sys.argv[1], os.O_RDWR); os.execv(sys.argv[2], sys.argv[2:])"
 
@@ -31,6 +31,10 @@ class Person:
     def seen(self) -> str:
         return self._shown.decode().replace("\r\n", "\n")
 
+    @property
+    def _is_asked(self) -> bool:
+        return any(question in self._shown for question in _ASKED)
+
     def leave(self) -> None:
         """Wait until all that was shown is read."""
         os.close(self._slave)
@@ -43,9 +47,9 @@ class Person:
                 part = os.read(self._master, 4096)
             except OSError:  # EIO: nobody has the terminal open any more
                 return
-            was_asked = _ASKED in self._shown
+            was_asked = self._is_asked
             self._shown += part
-            if not was_asked and _ASKED in self._shown:
+            if not was_asked and self._is_asked:
                 os.write(self._master, self._answer)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pyrage import decrypt, x25519
 from sqlalchemy import MetaData, select
 from support.builders import ACCOUNT, DELETE_PASSWORD, MEMBER
 from support.destinations import SECRET, MemoryTracker, Siem, listening
@@ -132,6 +133,49 @@ def test_the_secret_is_in_the_answer_and_nowhere_else(
     assert [body["type"] for body in told if "type" in body].count("execution.delivered") == 2
     assert len(outside.desk.comments) == 8
     assert secret not in outside.everything
+
+
+def test_a_sealed_secret_is_nowhere_in_clear_not_even_in_the_answer(
+    house: House, database_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    logs.configure(level="DEBUG", log_format="json")
+    identity = x25519.Identity.generate()
+    try:
+        with telling(house) as outside:
+            request = house.approved(recipient="rita", ticket="OPS-4711", sealed_to=str(identity.to_public()))
+            request_id, rita = request.filing.request_id, house.client("rita")
+            answer = rita.post(f"/v1/requests/{request_id}/execution")
+            secret = _secret_of(house)
+            others = [
+                answer.text,
+                rita.post(f"/v1/requests/{request_id}/execution").text,
+                rita.post(f"/v1/requests/{request_id}/execution/rootkey.csv").text,
+                rita.get(f"/v1/requests/{request_id}").text,
+                rita.post(
+                    f"/v1/requests/{request_id}/receipt", json={"sealed_sha256": answer.json()["sealed_sha256"]}
+                ).text,
+                house.client("audrey").get("/v1/audit/export").text,
+                rita.get(f"/v1/requests/{request_id}/evidence").text,
+                house.client("bob").get("/v1/requests").text,
+            ]
+            tell_all(house)
+    finally:
+        root.handlers, root.level = handlers, level
+    logged = capfd.readouterr()
+
+    assert secret.encode() in decrypt(answer.json()["sealed"].encode(), [identity])
+    assert house.now(request).status == "succeeded"
+    assert not [text for text in others if secret in text]
+    assert '"level": "debug"' in logged.err
+    assert secret not in logged.out + logged.err
+    assert secret not in everything_in(database_url)
+    assert secret.encode() not in files_under(tmp_path)
+    assert secret not in outside.everything
+    # What was sealed is kept by nobody either.
+    line = answer.json()["sealed"].splitlines()[3]
+    assert line not in everything_in(database_url) + logged.out + logged.err + outside.everything
 
 
 @pytest.mark.parametrize("fault", [ConnectionLostAfter(), ServerErrorAfter()])
