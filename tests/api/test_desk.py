@@ -122,7 +122,7 @@ def test_every_view_is_loaded_only_when_it_is_opened() -> None:
     assert weight(FRAME) < 60_000
 
 
-def test_all_that_the_desk_can_load_weighs_less_than_150_kb(house: House) -> None:
+def test_all_that_the_desk_can_load_weighs_less_than_150_kib(house: House) -> None:
     page = len(TestClient(house.app).get("/desk").content)
     assert page + weight({each for each in FILES.rglob("*") if each.is_file()}) < MOST_BYTES
 

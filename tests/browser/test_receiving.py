@@ -1,5 +1,6 @@
 """Executing at the desk, and receiving a secret, of a service whose AWS the test has at hand."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from browser.conftest import SCREENSHOTS, Arrive, Visitor
 from browser.desk import NOTHING
 from browser.looking import left_nothing, lose_answer, only_request
 from playwright.sync_api import Browser, Dialog, Page, Route, expect
+from pyrage import decrypt, x25519
 from support.builders import ACCOUNT, BOTH, JUSTIFICATION, OTHER_ACCOUNT
 from support.house import House
 
@@ -17,6 +19,7 @@ from service.api.key_files import FILES, FileName, profile_of
 from service.domain.operation import OperationName
 from service.domain.outcome import CreatedKey, Secret
 from service.domain.request import Status
+from service.sealing import seal
 
 pytestmark = pytest.mark.xdist_group("desk")
 
@@ -229,3 +232,60 @@ def test_receipt_can_be_confirmed_by_whoever_has_the_secret_from_elsewhere(
 
     expect(alice.page.locator(".notice.good")).to_contain_text("Confirmed.")
     assert house.now(request).status is Status.SUCCEEDED
+
+
+def test_sealed_secret_is_a_download_that_its_holder_opens(sqlite_house: House, at: str, visit: Arrive) -> None:
+    house, alice, holder = sqlite_house, visit("alice", at), x25519.Identity.generate()
+    request = house.approved(sealed_to=str(holder.to_public()))
+    alice.desk.open(f"/requests/{request.filing.request_id}").sign_in_with(house.token("alice"))
+    expect(alice.page.get_by_text(str(holder.to_public()), exact=True)).to_be_visible()
+    alice.desk.press("Execute")
+    alice.desk.press("Create the key now")
+    expect(alice.page.get_by_role("heading", name="Your new key, sealed: you get it only now")).to_be_focused()
+    with alice.page.expect_download() as saving:
+        alice.desk.press("Download key.age")
+    alice.keep_screenshot("sealed")
+    sealed = saving.value.path()
+
+    inside = json.loads(decrypt(sealed.read_bytes(), [holder]))
+    assert house.aws.secrets(ACCOUNT)[inside["access_key_id"]] == inside["secret_access_key"]
+    assert inside["secret_access_key"] not in alice.page.content()
+    alice.desk.press("I have it")
+    expect(alice.page.locator(".notice.good")).to_contain_text("Confirmed.")
+    assert house.now(request).status is Status.SUCCEEDED
+
+
+def test_receipt_of_a_sealed_file_is_confirmed_later_with_the_file(
+    sqlite_house: House, at: str, visit: Arrive, tmp_path: Path
+) -> None:
+    house, alice, holder = sqlite_house, visit("alice", at), x25519.Identity.generate()
+    request = house.approved(sealed_to=str(holder.to_public()))
+    sealed = house.client("alice").post(f"/v1/requests/{request.filing.request_id}/execution").json()["sealed"]
+    alice.desk.open(f"/requests/{request.filing.request_id}").sign_in_with(house.token("alice"))
+    alice.desk.press("Confirm the receipt")
+    for content, is_confirmed in ((seal(str(holder.to_public()), b"{}"), False), (sealed, True)):
+        (tmp_path / "key.age").write_text(content)
+        alice.page.get_by_label("The sealed file").set_input_files(tmp_path / "key.age")
+        alice.desk.press("I have it")
+        if is_confirmed:
+            expect(alice.page.locator(".notice.good")).to_contain_text("Confirmed.")
+        else:
+            expect(alice.desk.problem).to_contain_text("What you hold is not what it sent.")
+        assert (house.now(request).status is Status.SUCCEEDED) is is_confirmed
+
+
+def test_sealed_file_that_was_replaced_on_its_way_is_not_confirmed(sqlite_house: House, at: str, visit: Arrive) -> None:
+    house, alice, holder = sqlite_house, visit("alice", at), x25519.Identity.generate()
+    request = house.approved(sealed_to=str(holder.to_public()))
+    alice.desk.open(f"/requests/{request.filing.request_id}").sign_in_with(house.token("alice"))
+
+    def replace(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"sealed": seal(str(holder.to_public()), b"{}")})
+
+    alice.page.route("**/execution", replace, times=1)
+    alice.desk.press("Execute")
+    alice.desk.press("Create the key now")
+    alice.desk.press("I have it")
+    expect(alice.desk.problem).to_contain_text("What you hold is not what it sent.")
+    assert house.now(request).status is Status.DELIVERED

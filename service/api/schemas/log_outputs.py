@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from service.api.schemas import ids
-from service.api.schemas.outputs import ResultOut
+from service.api.schemas.outputs import LoggedResultOut
 from service.domain.actor import ActorKind
 from service.domain.request import Status, Verdict
 
@@ -121,10 +121,16 @@ class EvidencePolicyOut(BaseModel):
     executed: dict[str, object] | None
 
 
+class SealedResultOut(LoggedResultOut):
+    """The same where the secret was delivered sealed."""
+
+    sealed_sha256: ids.Digest = Field(description="SHA-256 of the sealed file.")
+
+
 class EvidenceOutcomeOut(BaseModel):
     status: Status
     at: datetime
-    result: ResultOut | None
+    result: SealedResultOut | LoggedResultOut | None
 
 
 class _EvidenceOut(BaseModel):

@@ -283,14 +283,19 @@ class ClocksOut(BaseModel):
     ended_at: datetime | None = Field(description="When the request reached its final status.")
 
 
-class ResultOut(BaseModel):
-    """The result of the execution."""
+class LoggedResultOut(BaseModel):
+    """The result of an execution, as the log has it."""
 
     code: str
     detail: str
     access_key_id: ids.AccessKeyId | None = Field(description="The new key.")
     signer_key_id: ids.AccessKeyId | None = Field(description="The key that signed the call.")
     aws_request_id: ids.AwsRequestId | None
+
+
+class ResultOut(LoggedResultOut):
+    """The result of the execution."""
+
     sealed_sha256: ids.Digest | None = Field(
         description="SHA-256 of the file in which the secret was delivered sealed; null if it was not."
     )

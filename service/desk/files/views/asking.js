@@ -136,7 +136,7 @@ function fieldsOf(operation, needs, target) {
   return {
     ...(named ? { [named]: line(said.target[named], { hint: said.targetHint, value: target, required: true }) } : {}),
     recipient: line(isCreate ? said.recipient : said.executor, { hint: isCreate ? said.recipientHint : said.executorHint }),
-    ...(isCreate ? { lifetime: lifetime(needs) } : {}),
+    ...(isCreate ? { lifetime: lifetime(needs), sealed_to: line(said.sealedTo, { hint: said.sealedToHint }) } : {}),
     ticket: line(said.ticket, { hint: needs.ticket_required ? said.needed : said.optional, required: needs.ticket_required }),
     justification: line(said.justification, { kind: "textarea", hint: said.justificationHint, required: true, maxlength: "2000" }),
     ...(isCreate ? {} : { run_on_approval: tick(said.byItself) }),

@@ -1,9 +1,11 @@
 // Executing, and receiving the secret of a new key: on the page only while somebody wants to see it, and gone with the view.
 import { Offline, Problem, call, post } from "../api.js";
 import { acted } from "../acting.js";
-import { bullets, button, choices, el, fill, notice, p, rows } from "../dom.js";
+import { bullets, button, choices, el, field, fill, notice, p, rows } from "../dom.js";
 import { save } from "../files.js";
 import { accountId, clock, duration, grouped } from "../format.js";
+import { utf8 } from "../proof/bytes.js";
+import { hex, sha256 } from "../proof/digest.js";
 import { texts } from "../texts.js";
 
 const said = texts.receiving;
@@ -58,6 +60,11 @@ export function executing(desk, request, { done, changed, cancel }) {
     if (signal.aborted) {
       // Nobody is here to see it. The service takes the key away.
       if (body?.secret_access_key) body.secret_access_key = "";
+      return;
+    }
+    if (body?.sealed) {
+      receiveSealed(desk, panel, body, done);
+      changed();
       return;
     }
     if (body?.secret_access_key) {
@@ -121,6 +128,28 @@ function receive(desk, panel, key, done) {
   panel.querySelector("h2").focus();
 }
 
+/** Offer the sealed key as a file. What is confirmed is the digest of what arrived here. */
+function receiveSealed(desk, panel, key, done) {
+  const [problem, state, name] = [el("div"), el("p", { role: "status" }), "key.age"];
+  desk.askBeforeLeaving(said.leave);
+  fill(panel,
+    heading(said.sealed),
+    notice("warning", null, p(said.confirmBy, " ", clock(key.receipt_by)), p(said.openIt)),
+    rows([texts.request.account, accountId(key.account_id)], [said.keyId, grouped(key.access_key_id, 4)]),
+    el("code", { class: "code" }, "age --decrypt --identity KEY key.age"),
+    choices(
+      button(said.download(name), () => {
+        save(name, "application/octet-stream", key.sealed);
+        fill(state, said.saved(name));
+      }),
+      button(said.confirm, async () => confirm(desk, key.request_id, problem, (body) => done(body, said.opened),
+        { sealed_sha256: await digestOf(key.sealed) }), { class: "primary" })),
+    state, problem);
+  panel.querySelector("h2").focus();
+}
+
+const digestOf = async (text) => hex(await sha256(utf8(text)));
+
 // As `service/api/key_files.py` writes them: a test holds the two together.
 const rootkey = (key) => `AWSAccessKeyId=${key.access_key_id}\r\nAWSSecretKey=${key.secret_access_key}\r\n`;
 const profile = (key) =>
@@ -129,17 +158,21 @@ const profile = (key) =>
 /** The panel that confirms a receipt for somebody who has the secret already. */
 export function confirming(desk, request, { done, cancel }) {
   const problem = el("div");
+  // The digest of what was downloaded. The page that got it may be gone.
+  const file = request.sealed_to && field(said.sealedFile, { hint: said.sealedFileHint, type: "file", required: true });
   return el("section", { class: "panel" }, heading(said.confirmTitle),
     notice("warning", null, p(said.confirmOnly), p(said.otherwise, " ", clock(request.clocks.receipt_by))),
-    choices(button(said.confirm, () => confirm(desk, request.id, problem, (body) => done(body, said.confirmed)), { class: "primary" }),
+    file && file.box,
+    choices(button(said.confirm, async () => confirm(desk, request.id, problem, (body) => done(body, said.confirmed),
+      file ? { sealed_sha256: await digestOf(await file.input.files[0]?.text() ?? "") } : undefined), { class: "primary" }),
       button(said.cancel, cancel)),
     problem);
 }
 
-function confirm(desk, id, problem, then) {
+function confirm(desk, id, problem, then, receipt) {
   return acted(desk, problem, async () => {
     const signal = desk.signal();
-    const body = await post(`/v1/requests/${id}/receipt`);
+    const body = await post(`/v1/requests/${id}/receipt`, receipt);
     if (signal.aborted) return;
     desk.askBeforeLeaving(null);
     then(body);
