@@ -57,6 +57,7 @@ max_lifetime = "P7D"
 require_root_mfa = true
 ticket_required = true
 approval_comment = "required"
+sealed_delivery = "required"
 hours = { days = ["mon"], opens = "08:00", closes = 18:30:00, zone = "Europe/Zurich", closed_on = [2026-12-25] }
 """
 
@@ -98,6 +99,7 @@ def test_a_rule_is_read_with_all_that_it_demands(tmp_path: Path) -> None:
         require_root_mfa=True,
         ticket_required=True,
         approval_comment=True,
+        sealed_delivery=True,
         hours=Hours(
             days=frozenset({0}),
             opens=time(8),

@@ -1,5 +1,6 @@
 """`rootquorum execute`: run an approved request, keep the secret of a new key, and confirm its receipt."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,6 @@ from service.cli.keeping import (
     into_stdout,
     is_stdout_a_file,
 )
-from service.cli.opening import CannotOpen, opener
 from service.cli.over_http import RequestId, calling, end, minute
 from service.cli.remotely import Json, Server, TokenFile, misused
 
@@ -96,9 +96,9 @@ def _stdout(*, is_shown: bool = False) -> Place:
 def _keep_and_confirm(client: Client, request: Request, place: Place, identity: Path | None, *, as_json: bool) -> None:
     with ExitStack() as prepared:
         try:
-            opens = None if request.sealed_to is None else opener(request.sealed_to.key, identity)
+            opens = _opener(request, identity)
             keep = prepared.enter_context(place.prepared())
-        except (CannotOpen, Unusable) as error:
+        except Unusable as error:
             misused(f"{error} Nothing was executed.")
         given = _executed(client, request)
         if isinstance(given, Request):
@@ -108,7 +108,7 @@ def _keep_and_confirm(client: Client, request: Request, place: Place, identity: 
             key = opens(given) if isinstance(given, SealedKey) and opens is not None else given
             assert isinstance(key, CreatedKey)
             keep(key)
-        except (CannotOpen, NotKept) as error:
+        except NotKept as error:
             fail(f"The key {given.access_key_id} could not be kept: {error} {_taken_back(given)}")
     if place.is_durable:
         done = _confirmed(client, given, place)
@@ -120,6 +120,15 @@ def _keep_and_confirm(client: Client, request: Request, place: Place, identity: 
             f"Store the key {key.access_key_id}, then confirm it: {_receipt_of(given)}. {_taken_back(given)}",
             soft_wrap=True,
         )
+
+
+def _opener(request: Request, identity: Path | None) -> Callable[[SealedKey], CreatedKey] | None:
+    """Return what opens the key, None if it comes in clear. Raise Unusable."""
+    if request.sealed_to is None:
+        return None
+    from service.cli.opening import opener
+
+    return opener(request.sealed_to.key, identity)
 
 
 def _executed(client: Client, request: Request) -> CreatedKey | SealedKey | Request:

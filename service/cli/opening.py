@@ -22,6 +22,7 @@ from pyrage import DecryptError, IdentityError, decrypt, passphrase, ssh, x25519
 
 from rootquorum_client import CreatedKey, SealedKey, WrongAnswer
 from rootquorum_client.models import created_key
+from service.cli.keeping import NotKept, Unusable
 from service.cli.remotely import asking
 from service.sealing import NotARecipient, seal
 
@@ -34,12 +35,8 @@ _SEALED_FILE = (b"-----BEGIN AGE ENCRYPTED FILE-----", b"age-encryption.org/v1")
 _DEFAULTS = {"ssh-ed25519": "id_ed25519", "ssh-rsa": "id_rsa"}
 
 
-class CannotOpen(Exception):
-    """The secret cannot be opened. The sentence may quote names of files, and nothing from inside them."""
-
-
 def opener(sealed_to: str, file: Path | None) -> Open:
-    """Return what opens a secret that is sealed to this key. Raise CannotOpen if the private key is another one.
+    """Return what opens a secret that is sealed to this key, or raises NotKept. Raise Unusable for another private key.
 
     Without `file`, it is the key of that kind in `~/.ssh`. A key with a passphrase asks for it at the terminal.
     """
@@ -48,19 +45,19 @@ def opener(sealed_to: str, file: Path | None) -> Open:
     try:
         decrypt(seal(sealed_to, b"probe").encode(), identities)
     except NotARecipient as fault:
-        raise CannotOpen(f"The request names a key that nothing can be sealed to. {fault}") from None
+        raise Unusable(f"The request names a key that nothing can be sealed to. {fault}") from None
     except DecryptError:
-        raise CannotOpen(f"{where} is not the key that the secret is sealed to.") from None
+        raise Unusable(f"{where} is not the key that the secret is sealed to.") from None
     return lambda key: _opened(key, identities)
 
 
 def _usual(sealed_to: str) -> Path:
     name = _DEFAULTS.get(sealed_to.partition(" ")[0])
     if name is None:
-        raise CannotOpen("The secret is sealed to a key of age. Name the file of its identity: --identity.")
+        raise Unusable("The secret is sealed to a key of age. Name the file of its identity: --identity.")
     found = Path("~/.ssh").expanduser() / name
     if not found.is_file():
-        raise CannotOpen(f"The secret is sealed to an SSH key, and there is no {found}. Name yours: --identity.")
+        raise Unusable(f"The secret is sealed to an SSH key, and there is no {found}. Name yours: --identity.")
     return found
 
 
@@ -69,9 +66,9 @@ def _identities(file: Path) -> list[Identity]:
         with file.open("rb") as opened:
             content = opened.read(_LARGEST_BYTES + 1)
     except OSError as error:
-        raise CannotOpen(f"{file} cannot be read: {error.strerror}.") from None
+        raise Unusable(f"{file} cannot be read: {error.strerror}.") from None
     if len(content) > _LARGEST_BYTES:
-        raise CannotOpen(f"{file} is no private key.")
+        raise Unusable(f"{file} is no private key.")
     if content.startswith(_SEALED_FILE):
         content = _with_passphrase(file, content)
     text = content.decode("utf-8", "replace")
@@ -79,7 +76,7 @@ def _identities(file: Path) -> list[Identity]:
     try:
         return [x25519.Identity.from_str(line) for line in ages] or [_ssh(file, content)]
     except IdentityError:
-        raise CannotOpen(f"{file} is no private key that age takes.") from None
+        raise Unusable(f"{file} is no private key that age takes.") from None
 
 
 def _with_passphrase(file: Path, content: bytes) -> bytes:
@@ -94,7 +91,7 @@ def _with_passphrase(file: Path, content: bytes) -> bytes:
 def _ssh(file: Path, content: bytes) -> ssh.Identity:
     key = _private_key(file, content, None)
     if not isinstance(key, Ed25519PrivateKey | RSAPrivateKey):
-        raise CannotOpen(f"{file} is no private key of the kind ssh-ed25519 or ssh-rsa, nor an age identity.")
+        raise Unusable(f"{file} is no private key of the kind ssh-ed25519 or ssh-rsa, nor an age identity.")
     return ssh.Identity.from_buffer(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
 
 
@@ -107,15 +104,15 @@ def _private_key(file: Path, content: bytes, secret: bytes | None) -> object:
             return _private_key(file, content, _asked(file).encode())
         return None
     except UnsupportedAlgorithm:
-        raise CannotOpen(f"{file} is encrypted in a way that is not known here.") from None
+        raise Unusable(f"{file} is encrypted in a way that is not known here.") from None
     except ValueError:
         if secret is not None:
             raise _wrong_passphrase(file) from None
         return None
 
 
-def _wrong_passphrase(file: Path) -> CannotOpen:
-    return CannotOpen(f"{file} does not open with that passphrase.")
+def _wrong_passphrase(file: Path) -> Unusable:
+    return Unusable(f"{file} does not open with that passphrase.")
 
 
 def _asked(file: Path) -> str:
@@ -130,7 +127,7 @@ def _opened(key: SealedKey, identities: list[Identity]) -> CreatedKey:
         inside = json.loads(decrypt(key.sealed.encode(), identities))
         found = created_key({**inside, "receipt_by": None if key.receipt_by is None else key.receipt_by.isoformat()})
     except (DecryptError, ValueError, TypeError, WrongAnswer):
-        raise CannotOpen("What arrived is not what the service seals.") from None
+        raise NotKept("What arrived is not what the service seals.") from None
     if any(getattr(found, name) != getattr(key, name) for name in ("access_key_id", "account_id", "request_id")):
-        raise CannotOpen("What arrived is about another key or another request.")
+        raise NotKept("What arrived is about another key or another request.")
     return found

@@ -138,6 +138,7 @@ def test_a_key_that_was_filed_without_the_mfa_that_its_rules_demand_is_found() -
         {"hours": _OPEN | {"closed_on": "2026-11-23"}},
         {"decision_amr": []},
         {"approval_comment": "yes"},
+        {"sealed_delivery": "required"},
     ],
     ids=str,
 )
@@ -167,6 +168,13 @@ def test_what_a_rule_does_not_allow_to_be_filed_is_found() -> None:
         filed["policy"]["ticket_required"], filed["filing"]["ticket"] = True, None
 
     assert story(no_ticket) == {"not-allowed"}
+
+
+def test_a_secret_in_clear_that_had_to_be_sealed_is_found() -> None:
+    assert story(demand={"rule": "sealed", "sealed_delivery": True}, of=retired) == {"not-allowed"}
+    assert story(lambda filed, _: filed["policy"].update(sealed_delivery="required"), of=retired) == {"not-allowed"}
+    # What makes no key has nothing to seal.
+    assert story(lambda filed, _: filed["policy"].update(sealed_delivery="required")) == set()
 
 
 def test_an_approval_without_the_comment_that_a_rule_demands_is_found() -> None:

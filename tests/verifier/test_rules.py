@@ -375,6 +375,14 @@ def result(event: str, **changed: Any) -> Change:
     return lambda leaves: first(leaves, event)["data"]["result"].update(changed)
 
 
+def all_results(**changed: Any) -> Change:
+    def change(leaves: list[Leaf]) -> None:
+        for leaf in leaves:
+            leaf["data"].get("result", {}).update(changed)
+
+    return change
+
+
 _DAY = timedelta(days=1)
 _VICTIM = "AKIAVICTIM0000000001"
 
@@ -396,6 +404,27 @@ BROKEN_LIVES: Mapping[str, tuple[Callable[[], tuple[MemoryLog, str]], Change, se
         ),
         {"wrong-step"},
     ),
+    "a sealed secret of which no file is named": (retired, filed(sealed_to="age1x"), {"wrong-result"}),
+    "a sealed file of a secret that was to be in clear": (
+        retired,
+        all_results(sealed_sha256="ab" * 32),
+        {"wrong-result"},
+    ),
+    "a sealed file that is no digest": (
+        retired,
+        both(filed(sealed_to="age1x"), all_results(sealed_sha256="AB" * 32)),
+        {"wrong-result"},
+    ),
+    "the receipt is of another sealed file": (
+        retired,
+        both(
+            filed(sealed_to="age1x"),
+            all_results(sealed_sha256="ab" * 32),
+            result("receipt.confirmed", sealed_sha256="cd" * 32),
+        ),
+        {"wrong-result"},
+    ),
+    "sealed to what is no key": (retired, filed(sealed_to=1), {"not-filed", "wrong-result"}),
     "another key is deactivated": (retired, data("key.deactivated", access_key_id=_VICTIM), {"wrong-key"}),
     "another key is retired": (retired, data("key.retired", access_key_id=_VICTIM), {"wrong-key"}),
     "no key is retired": (retired, lambda leaves: first(leaves, "key.retired").update(data={}), {"wrong-key"}),
@@ -857,3 +886,14 @@ def test_an_event_that_the_rules_do_not_know_is_no_finding() -> None:
     ledger.tell(Event(EventName("something.new"), {"person": ["x"], "token_id": {}, "status": "?"}), by("oscar"))
     ledger.tell(Event(EventName("something.new"), {"status": "?"}), WORKER, request_id)
     assert findings(b"".join(ledger.export())) == set()
+
+
+def test_a_sealed_delivery_whose_receipt_names_the_file_is_in_order() -> None:
+    change = both(filed(sealed_to="age1x"), all_results(sealed_sha256="ab" * 32))
+    ledger, _ = executed_otherwise(change, retired)
+    assert findings(b"".join(ledger.export())) == set()
+
+
+def test_what_makes_no_key_is_not_sealed() -> None:
+    ledger, _ = executed_otherwise(filed(sealed_to="age1x"))
+    assert findings(b"".join(ledger.export())) == {"not-filed"}
