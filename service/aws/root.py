@@ -110,7 +110,7 @@ class AwsRoots:
     def email(self, account: Account) -> str | None:
         """Return the root user's e-mail address. It is read as the organization, not as root.
 
-        Return None if AWS does not tell it of this account, or denies it. Raise Unavailable.
+        Return None if the account has no organization, or AWS denies it. Raise Unavailable.
         """
         if not account.has_readable_email:
             return None

@@ -82,10 +82,10 @@ def _central_root_access(context: Context, name: str) -> Examined:
 
 
 def _emails(context: Context, name: str) -> Iterator[Examined]:
-    """Try whether drift checks can read a root user's e-mail address. One account tells for all."""
+    """Try whether drift checks can read a root user's e-mail address. One member account tells for all."""
     subject = f"organization {name}"
     accounts = (each for each in context.accounts.at_hand() if each.organization == name and each.has_readable_email)
-    account = next((each for each in accounts if each.state == "ACTIVE"), None)
+    account = next((each for each in accounts if each.state == "ACTIVE" and not each.is_management), None)
     if account is None:
         return
     try:

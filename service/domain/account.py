@@ -80,11 +80,8 @@ class Account:
 
     @property
     def has_readable_email(self) -> bool:
-        """Return whether AWS can tell the root user's e-mail address: it tells that of member accounts only.
-
-        Source: botocore's model of GetPrimaryEmail.
-        """
-        return self.organization is not None and not self.is_management and self.partition is Partition.AWS
+        """Return whether AWS can tell the root user's e-mail address: it tells that to the account's organization."""
+        return self.organization is not None and self.partition is Partition.AWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,11 +31,15 @@ _MANAGER_POLICY = {
             "organizations:ListOrganizationalUnitsForParent",
             "organizations:ListRoots",
             "organizations:ListTagsForResource",
+            "organizations:DescribeAccount",
             "account:GetPrimaryEmail",
         ],
         "Resource": "*",
     },
 }
+
+# The parameters that name the account that a call asks about. AssumeRoot's may also be an ARN.
+_ABOUT = {"DescribeAccount": "AccountId", "GetPrimaryEmail": "AccountId", "ListTagsForResource": "ResourceId"}
 
 # By the IAM API reference, root may omit the UserName in these only in an AssumeRoot session.
 _ROOT_NEEDS_SESSION = frozenset({"CreateLoginProfile", "DeactivateMFADevice", "DeleteLoginProfile", "GetLoginProfile"})
@@ -75,10 +79,10 @@ class Accounts:
         self.delegate = self._create_manager(delegated_administrator)
 
     def concerned(self, incoming: Incoming) -> frozenset[str]:
-        """Return the accounts that a call concerns: the signer's, if known, AssumeRoot's target, and the tagged one."""
+        """Return the accounts that a call concerns: the signer's, if known, and the one that it asks about."""
         signer = self.keyring.account_of(incoming.access_key_id)
         target = find_target(incoming) if incoming.action == "AssumeRoot" else None
-        about = {"ListTagsForResource": "ResourceId", "GetPrimaryEmail": "AccountId"}.get(incoming.action, "")
+        about = _ABOUT.get(incoming.action, "")
         return frozenset(filter(None, (signer, target, incoming.parameters.get(about))))
 
     def perform(self, incoming: Incoming) -> Response:
@@ -94,6 +98,8 @@ class Accounts:
         account.mark_used(signer.access_key_id, incoming.service or "", incoming.region or "")
         self._authorize(incoming, signer, account)
         if incoming.service == "organizations":
+            if incoming.action == "DescribeAccount":
+                return json_answer(self.organization.describe(incoming, signer))
             return self._answered(incoming, self.organization.list_page(incoming, signer, self.page_size))
         if incoming.service == "account":
             return self._answered(incoming, self.organization.emails.answer(incoming, signer))

@@ -117,13 +117,27 @@ class Organization:
         }.get(incoming.action)
         if read is None:
             return None
+        self._check_may_read(signer)
+        wanted = _MOST_TAGS if incoming.action == "ListTagsForResource" else _page_size(incoming)
+        name, items = read(incoming)
+        return _page(name, items, min(wanted, largest or wanted), incoming)
+
+    def describe(self, incoming: Incoming, signer: Signer) -> dict[str, Any]:
+        """Answer DescribeAccount.
+
+        Raise AwsError: what `list_page` raises for the caller; AccountNotFoundException.
+        """
+        self._check_may_read(signer)
+        account = self._accounts.get(incoming.parameters.get("AccountId", ""))
+        if account is None:
+            raise AwsError("AccountNotFoundException", "You specified an account that doesn't exist.", 400)
+        return {"Account": self._describe(account)}
+
+    def _check_may_read(self, signer: Signer) -> None:
         if self._management_account is None:
             raise AwsError("AWSOrganizationsNotInUseException", _NO_MEMBER, 400)
         if signer.is_root or signer.account_id not in self._administrators:
             raise AwsError("AccessDenied", "You don't have permissions to access this resource.", 403)
-        wanted = _MOST_TAGS if incoming.action == "ListTagsForResource" else _page_size(incoming)
-        name, items = read(incoming)
-        return _page(name, items, min(wanted, largest or wanted), incoming)
 
     def _list_accounts(self, _incoming: Incoming) -> tuple[str, list[dict[str, Any]]]:
         return "Accounts", [self._describe(account) for account in self._accounts.values()]

@@ -52,8 +52,9 @@ class SimulatedAws(State):
 
     `management_account`, if given, makes all accounts an organization; `delegated_administrator` is a member
     of it. Each of the two has an IAM user who may call sts:AssumeRoot into the members,
-    iam:ListOrganizationsFeatures, organizations:ListAccounts, the lists of units and tags, and account:GetPrimaryEmail.
-    They need not be among `account_ids`; if they are not, their root users have no key.
+    iam:ListOrganizationsFeatures, organizations:ListAccounts, the lists of units and tags,
+    organizations:DescribeAccount and account:GetPrimaryEmail. They need not be among `account_ids`; if they are not,
+    their root users have no key.
 
     `names` are the accounts' names in the organization; the default is `account-` and four digits. In the
     `partition` `aws-us-gov`, root users have keys but no password and no MFA device; in `aws-cn` there are no root
@@ -147,8 +148,8 @@ class SimulatedAws(State):
         """Inject a fault into the next `times` calls of an action, by any account or only by one.
 
         A call belongs to the account that signed it. AssumeRoot also belongs to its target, ListTagsForResource to the
-        account whose tags they are, and GetPrimaryEmail to the one whose address it is; so a fault for either the
-        managing account or that one applies. A call meets one fault, the one that was added first.
+        account whose tags they are, GetPrimaryEmail and DescribeAccount to the one that they name; so a fault for
+        either the managing account or that one applies. A call meets one fault, the one that was added first.
         """
         self._plan.add_fault(action, fault, times, account_id)
 

@@ -51,15 +51,25 @@ def test_any_other_answer_is_a_failure_and_no_missing_right(aws: SimulatedAws, f
     "account",
     [
         Account(account_id=ACCOUNT, name="x"),
-        Account(account_id=MANAGEMENT, name="x", organization="main", is_management=True),
         Account(account_id=ACCOUNT, name="x", organization="main", partition=Partition.GOV_CLOUD),
     ],
-    ids=["stand-alone", "management", "govcloud"],
+    ids=["stand-alone", "govcloud"],
 )
-def test_aws_is_asked_for_addresses_of_member_accounts_only(aws: SimulatedAws, account: Account) -> None:
+def test_aws_is_asked_for_addresses_of_an_organization_only(aws: SimulatedAws, account: Account) -> None:
     roots = AwsRoots({}, {"main": AssumedRoot(manager_of(aws), "us-east-1")})
     assert roots.email(account) is None
     assert aws.calls == []
+
+
+def test_the_address_of_the_management_account_is_read_by_the_call_that_tells_it(aws: SimulatedAws) -> None:
+    aws.set_email(MANAGEMENT, "boss@example.com")
+    account = Account(account_id=MANAGEMENT, name="x", organization="main", is_management=True)
+    assert primary_email(manager_of(aws), account) == "boss@example.com"
+    aws.fault("DescribeAccount", Refuse("AccessDenied"))
+    assert primary_email(manager_of(aws), account) is None
+    aws.fault("DescribeAccount", Rewritten(lambda answer: answer.replace(b"Email", b"Liame")))
+    with pytest.raises(Unavailable):
+        primary_email(manager_of(aws), account)
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,8 @@ def get_root_credentials(
     ctx: Ctx, actor: SignedIn, waiting: Waiting, account_id: inputs.AccountId
 ) -> outputs.AccountCredentialsOut:
     """Read the live state from AWS: access keys with status, age and last use; password, MFA devices and signing
-    certificates; the e-mail address of a member account. Nothing is changed. For every signed-in caller; `email` is
-    null without a role for this account.
+    certificates; the e-mail address. Nothing is changed. For every signed-in caller; `email` is null without a role for
+    this account.
     """
     with waiting.one("read", actor.subject):
         account, observed = root_credentials(ctx, actor, account_id)

@@ -175,8 +175,8 @@ class RootCredentialsOut(BaseModel):
     signing_certificates_present: bool | None
     signing_certificates: list[SigningCertificateOut] | None
     email: str | None = Field(
-        description="The address with which root signs in to the console. AWS tells it of member accounts only, and "
-        "only if the organization's profile may read it."
+        description="The address with which root signs in to the console. Null without a role for the account, "
+        "without an organization, or if the organization's profile may not read it."
     )
 
 
