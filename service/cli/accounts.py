@@ -159,6 +159,10 @@ def _print_findings(findings: Iterable[DriftFinding]) -> None:
         table.add_column(name, no_wrap=True)
     for finding in findings:
         drift = finding.drift
-        about = [drift.account_id, drift.kind.value, drift.access_key_id, drift.expected, drift.found]
+        # Letters beyond ASCII are escaped: in an address many look like others.
+        states = [
+            state and state.encode("ascii", "backslashreplace").decode() for state in (drift.expected, drift.found)
+        ]
+        about = [drift.account_id, drift.kind.value, drift.access_key_id, *states]
         table.add_row(*(part or "-" for part in about), f"{finding.found_at:%Y-%m-%d %H:%M}", finding.id)
     print_whole(table)

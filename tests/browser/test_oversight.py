@@ -10,7 +10,7 @@ from browser.conftest import PHONE, Arrive
 from browser.looking import Phone, left_nothing
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from playwright.sync_api import Route, ViewportSize, expect
-from support.builders import ACCOUNT, ORIGIN, SIGNER
+from support.builders import ACCOUNT, MEMBER, ORIGIN, SIGNER
 from support.destinations import Post
 from support.house import House
 
@@ -83,6 +83,20 @@ def test_drift_is_accepted_with_a_reason(sqlite_house: House, at: str, visit: Ar
     expect(card.locator(".notice.good")).to_contain_text("Accepted.")
     expected = house.client("oscar").get(f"/v1/accounts/{ACCOUNT}").json()["expected"]["keys"]
     assert {each["origin"] for each in expected if each["access_key_id"] == key} == {"accepted"}
+
+
+def test_an_address_that_looks_like_the_old_one_is_told_from_it(sqlite_house: House, at: str, visit: Arrive) -> None:
+    house, oscar = sqlite_house, visit("oscar", at)
+    look = f"/v1/accounts/{MEMBER}/drift-check"
+    house.client("oscar").post(look)
+    house.clock.advance(timedelta(hours=1))
+    house.aws.set_email(MEMBER, house.aws.email(MEMBER).replace("example", "ex\N{CYRILLIC SMALL LETTER A}mple"))
+    house.client("oscar").post(look)
+    oscar.desk.open("/drift").sign_in_with(house.token("oscar"))
+    card = oscar.page.locator(".card")
+    expect(card).to_contain_text("The root user has another e-mail address")
+    expect(card).to_contain_text("@exU+0430mple.com")
+    expect(card.locator(".notice.warning")).to_contain_text("What stands after the @ differs")
 
 
 def test_evidence_of_a_request_is_verified_in_the_page_and_saved_as_it_came(

@@ -128,8 +128,10 @@ def test_drift_is_looked_for_everywhere_and_what_is_open_is_exit_1(folder: Path,
     assert (first.returncode, first.stderr) == (0, "")
     assert f"{len(MEMBERS) + 1} accounts were checked for the first time" in first.stdout
     stranger = aws.create_root_key(MEMBERS[3]).access_key_id
+    aws.set_email(MEMBERS[2], "r\N{CYRILLIC SMALL LETTER O}ot@example.com")
     second = run(folder, "drift")
     assert second.returncode == 1
+    assert re.search(rf"{MEMBERS[2]} +email_changed +- +account-\S+@example.com +r\\u043eot@example.com", second.stdout)
     assert re.search(rf"{MEMBERS[3]} +unexplained_key +{stranger} +- +Active", second.stdout)
     assert {call.action for call in aws.calls} <= READING
 

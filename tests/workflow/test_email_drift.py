@@ -10,9 +10,11 @@ from support.house import House
 from service.db import audit
 from service.db.engine import begin, read
 from service.db.tables import expectations
+from service.domain.account import Part, SourceKind
+from service.domain.capability import Plan
 from service.domain.drift import hidden
 from service.simulated_aws import Refuse
-from service.workflow.drift import DriftCheck, accept_drift, check_drift
+from service.workflow.drift import DriftCheck, accept_drift, check_drift, unknown_to_database
 
 OURS, THEIRS = "aws+member@example.com", "aws+member@examp1e.com"
 
@@ -144,3 +146,12 @@ def test_only_those_with_a_role_for_the_account_see_the_address(sqlite_house: Ho
         live = client.get(f"/v1/accounts/{MEMBER}/root-credentials").json()["root_credentials"]
         expected = client.get(f"/v1/accounts/{MEMBER}").json()["expected"]
         assert (live["email"], expected["email"]) == (address, address)
+
+
+def test_after_a_restore_the_address_is_compared_with_what_the_database_knows(watched: House) -> None:
+    watched.aws.set_email(MEMBER, THEIRS)
+    with watched.ctx.roots.sign_in(ACCOUNTS[MEMBER], Plan(SourceKind.ASSUME_ROOT)) as root:
+        observed = root.observe(watched.clock(), Part.EMAIL)
+    (drift,) = unknown_to_database(watched.ctx, MEMBER, observed) or ()
+    assert (drift.kind, drift.expected, drift.found) == ("email_changed", OURS, THEIRS)
+    assert events(watched) == ["account.adopted"]

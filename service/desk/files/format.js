@@ -17,6 +17,12 @@ export function written(text, name = "span") {
 
 const codePoint = (character) => `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
 
+/** An e-mail address. Letters beyond ASCII are named as well: many look like others. */
+export function mailbox(address) {
+  return el("span", { class: "written" }, String(address).split(/([^!-~])/u).filter((piece) => piece !== "").map((piece) =>
+    /[^!-~]/u.test(piece) ? el("span", { class: "unseen" }, codePoint(piece)) : piece));
+}
+
 /** An id in groups. The gaps are only seen: whoever copies it gets the id. */
 export function grouped(id, size) {
   const parts = String(id).match(new RegExp(`.{1,${size}}`, "gsu")) ?? [];

@@ -534,6 +534,7 @@ export const texts = {
       mfa_lost: "The root user has lost its MFA",
       email_changed: "The root user has another e-mail address",
     },
+    otherDomain: "What stands after the @ differs: others may read this mail, and so recover root's password.",
     expected: "Expected",
     found: "Found",
     absent: "absent",

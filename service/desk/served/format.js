@@ -6,6 +6,7 @@ const HIDDEN=new RegExp(`${UNSEEN.source}|[\\p{Zl}\\p{Zp}]`,"u");
 const PIECES=new RegExp(`(${HIDDEN.source})`,"u");
 export function written(text,name="span"){const pieces=String(text).split(PIECES).filter((piece)=>piece!=="");return el(name,{class:"written",dir:"auto"},pieces.map((piece)=>HIDDEN.test(piece)&&piece!=="\n"?el("span",{class:"unseen"},codePoint(piece)):piece))}
 const codePoint=(character)=>`U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+export function mailbox(address){return el("span",{class:"written"},String(address).split(/([^!-~])/u).filter((piece)=>piece!=="").map((piece)=>/[^!-~]/u.test(piece)?el("span",{class:"unseen"},codePoint(piece)):piece))}
 export function grouped(id,size){const parts=String(id).match(new RegExp(`.{1,${size}}`,"gsu"))??[];return el("span",{class:"id"},parts.map((part)=>el("span",{},part)))}
 export const accountId=(id)=>grouped(id,4);
 export const hash=(hex)=>grouped(hex,8);

@@ -1,7 +1,7 @@
 import { get, post } from "../api.js";
 import { acted } from "../acting.js";
 import { bullets, button, choices, el, fill, notice, p, rows, viewTitle } from "../dom.js";
-import { account as named, clock, duration, grouped, secondsOf, written } from "../format.js";
+import { account as named, clock, duration, grouped, mailbox, secondsOf, written } from "../format.js";
 import { EFFECTS } from "../proof/briefing.js";
 import { addressOf } from "../router.js";
 import { texts } from "../texts.js";
@@ -106,6 +106,6 @@ function shown(expected) {
     [texts.request.key, expected.keys.length === 0 ? texts.none : bullets(expected.keys.map((key) =>
       [grouped(key.access_key_id, 4), `, ${key.status}, ${said.origin[key.origin]}`]))],
     [texts.request.mfa, expected.mfa_enabled ? texts.yes : texts.no],
-    [texts.request.email, expected.email && written(expected.email)],
+    [texts.request.email, expected.email && mailbox(expected.email)],
     [said.checkedAt, clock(expected.checked_at)]);
 }

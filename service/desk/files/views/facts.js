@@ -1,6 +1,6 @@
 // A request as one reads it before a decision: what will happen comes first, and what is rarely needed is folded away.
 import { bullets, el, folded, notice, p, rows } from "../dom.js";
-import { account, clock, duration, grouped, hash, person, secondsOf, ticket, written } from "../format.js";
+import { account, clock, duration, grouped, hash, mailbox, person, secondsOf, ticket, written } from "../format.js";
 import { fromHex } from "../proof/bytes.js";
 import { words } from "../proof/words.js";
 import { texts } from "../texts.js";
@@ -85,7 +85,7 @@ export function picture({ observed, target }) {
       [said.mfa, mfa(observed)],
       [said.password, presence(observed.password_present)],
       [said.certificates, certificates(observed)],
-      [said.email, observed.email && written(observed.email)],
+      [said.email, observed.email && mailbox(observed.email)],
       [said.observedAt, clock(observed.observed_at)]));
 }
 

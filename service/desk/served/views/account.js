@@ -1,7 +1,7 @@
 import{get,post}from"../api.js";
 import{acted}from"../acting.js";
 import{bullets,button,choices,el,fill,notice,p,rows,viewTitle}from"../dom.js";
-import{account as named,clock,duration,grouped,secondsOf,written}from"../format.js";
+import{account as named,clock,duration,grouped,mailbox,secondsOf,written}from"../format.js";
 import{EFFECTS}from"../proof/briefing.js";
 import{addressOf}from"../router.js";
 import{texts}from"../texts.js";
@@ -16,4 +16,4 @@ function possibility({account_id:id},{operation,possible,reason,needs},observed)
 export function targetsOf(operation,observed){const[list,name,status]=TARGETS_IN[EFFECTS[operation][1]]??[];const all=IS_NONE[list]?.(observed)?[]:observed[list];return all?.filter((each)=>each.status!==STATUS_AFTER[operation]).map((each)=>name?[each[name],grouped(each[name],4),status&&` ${each[status]}`]:[each,written(each),null])??null}
 function targets(id,operation,observed){const found=targetsOf(operation,observed);if(found?.length===0)return p(said.noTarget);return found&&bullets(found.map(([target,shown,status])=>[el("a",{href:asking(id,operation,target)},shown),status]))}
 function expectation(desk,{account_id:id,expected}){const[place,problem]=[el("div"),el("div")];const check=()=>acted(desk,problem,async()=>{const result=await post(`/v1/accounts/${id}/drift-check`);fill(place,shown(result.expected),notice(result.open.length?"warning":"good",null,p(result.adopted?said.adopted:said.open(result.open.length)," ",result.open.length>0&&el("a",{href:addressOf("/drift")},texts.nav.drift))))});fill(place,shown(expected));return el("div",{},place,desk.me().roles.includes("operator")&&[p(said.checkLead),choices(button(said.check,check)),problem])}
-function shown(expected){if(expected===null)return p(said.unexpected);return rows([texts.request.key,expected.keys.length===0?texts.none:bullets(expected.keys.map((key)=>[grouped(key.access_key_id,4),`, ${key.status}, ${said.origin[key.origin]}`]))],[texts.request.mfa,expected.mfa_enabled?texts.yes:texts.no],[texts.request.email,expected.email&&written(expected.email)],[said.checkedAt,clock(expected.checked_at)])}
+function shown(expected){if(expected===null)return p(said.unexpected);return rows([texts.request.key,expected.keys.length===0?texts.none:bullets(expected.keys.map((key)=>[grouped(key.access_key_id,4),`, ${key.status}, ${said.origin[key.origin]}`]))],[texts.request.mfa,expected.mfa_enabled?texts.yes:texts.no],[texts.request.email,expected.email&&mailbox(expected.email)],[said.checkedAt,clock(expected.checked_at)])}
