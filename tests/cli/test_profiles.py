@@ -4,9 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import webbrowser
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
+import httpx
 import jwt
 import pytest
 from support.approvers import ACCOUNT, Installation
@@ -198,6 +201,23 @@ def test_a_sign_in_takes_the_provider_of_the_profile(home: dict[str, str]) -> No
         done = run(home, "login", "--device")
         assert "invalid_client" in done.stderr
         assert (provider.forms[0]["client_id"], provider.forms[0]["scope"]) == ("of-profile", "openid")
+
+
+def test_a_sign_in_is_kept_and_not_printed(
+    installed: Installation, home: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def browse(url: str) -> None:
+        asked = dict(parse_qsl(urlsplit(url).query))
+        httpx.get(asked["redirect_uri"], params={"state": asked["state"], "code": "c"}, verify=False)
+
+    monkeypatch.setattr(webbrowser, "open", lambda url: threading.Thread(target=browse, args=(url,)).start())
+    with lying_provider() as provider:
+        provider.answer = (200, {"access_token": installed.token("alice")})
+        add(home, "here", installed.url, "--issuer", provider.url, "--client-id", "x")
+        done = run(home, "login", "--keep", "file")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert installed.token("alice") not in done.stderr
+    assert '"alice"' in run(home, "whoami").stdout
 
 
 def test_a_profile_without_a_provider_is_misuse(home: dict[str, str]) -> None:
