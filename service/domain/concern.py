@@ -63,25 +63,25 @@ _ROWS = (
     _Row(
         "quarantine",
         lambda state, _: state.quarantined,
-        "{} executions ended with keys that nobody can account for.",
+        "Executions that ended with keys that nobody can account for: {}.",
         "Look in CloudTrail who created them.",
     ),
     _Row(
         "drift",
         lambda state, _: sum(state.findings.values()),
-        "{} open drift findings: root credentials changed without a request.",
+        "Open drift findings: {}. Root credentials changed without a request.",
         "Find out who did it, and undo it by a request.",
     ),
     _Row(
         "key-outlives-lifetime",
         lambda state, _: state.keys_outliving,
-        "{} keys have outlived their approved lifetime.",
+        "Keys that have outlived their approved lifetime: {}.",
         "Remove the cause that the event key.expiry_failed names.",
     ),
     _Row(
         "receipt",
         lambda state, _: state.receipts_unconfirmed_in_use,
-        "{} keys are in use, but nobody confirmed that they arrived.",
+        "Keys in use that nobody confirmed to have received: {}.",
         "Ask the recipient. If they do not have it, deactivate the key.",
     ),
     _Row(
@@ -99,7 +99,7 @@ _ROWS = (
     _Row(
         "in-doubt",
         lambda state, _: state.of(Status.IN_DOUBT),
-        "{} executions are in doubt.",
+        "Executions in doubt: {}.",
         "Wait ten minutes: the worker asks AWS what happened. Execute nothing again.",
     ),
     _Row(

@@ -2,6 +2,7 @@
 
 import math
 import re
+import subprocess
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +14,12 @@ from sqlalchemy.exc import DBAPIError
 from support.builders import ACCOUNT, ACCOUNTS, BOTH, DELETE, MEMBER, OTHER_ACCOUNT
 from support.destinations import Post
 from support.house import House
+from support.installation import rootquorum, working
 from support.metrics import Scraped, fetch, listening_at, scrape
+from support.products.postgres import Postgres
 
 from service.app.metering import metered
+from service.cli.waiting import free_port, wait_until
 from service.db.engine import connect, read
 from service.domain.request import Verdict
 from service.domain.sign_in_checks import TokenCheck
@@ -376,3 +380,47 @@ def test_metrics_have_no_free_text_and_no_people(house: House) -> None:
 
 def _signer(house: House) -> str:
     return house.aws.root_credential(OTHER_ACCOUNT).access_key_id
+
+
+# In processes of their own.
+
+_SETTINGS = """
+[policy]
+decision_requires_auth_time = false
+drift_checks = false
+[accounts.111122223333]
+name = "production"
+profile = "prod"
+[people.bob]
+name = "Bob"
+roles = ["approver"]
+[people.carol]
+name = "Carol"
+roles = ["approver"]
+"""
+
+
+def test_a_worker_alone_opens_the_port_too(postgres: Postgres, tmp_path: Path) -> None:
+    url, port = postgres.new_database(), free_port()
+    (tmp_path / "rootquorum.toml").write_text(
+        f'[database]\nurl = "{url}"\n[metrics]\nport = {port}\n{_SETTINGS}',
+    )
+    with working(tmp_path) as process:
+        wait_until(lambda: _has_passed(process, port), what="the first pass of the worker")
+    postgres.drop(url)
+
+
+def _has_passed(process: subprocess.Popen[bytes], port: int) -> bool:
+    assert process.poll() is None, "the worker stopped"
+    try:
+        return fetch(f"http://127.0.0.1:{port}/metrics")("worker_quiet_seconds") < math.inf
+    except httpx.TransportError:
+        return False
+
+
+def test_several_processes_cannot_share_the_port(tmp_path: Path) -> None:
+    (tmp_path / "rootquorum.toml").write_text(_SETTINGS)
+    away = {"ROOTQUORUM_DATABASE__URL": "postgresql://nobody@127.0.0.1:1/none", "ROOTQUORUM_METRICS__PORT": "9464"}
+    done = rootquorum(tmp_path, "serve", "--workers", "2", **away)
+    assert done.returncode == 1
+    assert done.stderr.startswith("metrics.port: several processes cannot share it.")
