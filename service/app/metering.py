@@ -27,11 +27,11 @@ from service.aws import observed
 from service.aws.observed import Call
 from service.domain.errors import ServiceError, Unavailable
 from service.settings import MetricsSettings
+from service.workflow.clocks import read_clocks
 from service.workflow.context import Context
 from service.workflow.health import check_log, check_writes
 from service.workflow.rules_in_force import check_current
 from service.workflow.state import read_state
-from service.workflow.watch import read_clocks
 
 # When a counter began says nothing that Prometheus needs.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no types

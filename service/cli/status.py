@@ -19,10 +19,11 @@ from service.domain.concern import Concern, concerns
 from service.domain.incident import Incident, wrong_clocks
 from service.domain.request import TERMINAL, Status
 from service.domain.state import NEVER, State
+from service.workflow.clocks import read_clocks
 from service.workflow.context import Context
 from service.workflow.health import check_readable
 from service.workflow.state import read_state
-from service.workflow.watch import open_incidents, read_clocks
+from service.workflow.watch import open_incidents
 
 
 def status(

@@ -17,6 +17,7 @@ from service.domain.actor import WORKER
 from service.domain.capability import is_readable
 from service.domain.request import Status
 from service.workflow.change import touch
+from service.workflow.clocks import is_clock_right
 from service.workflow.context import Context
 from service.workflow.deliver import deliver, deliver_again, forget
 from service.workflow.drift import check_drift
@@ -27,7 +28,6 @@ from service.workflow.remind import remind
 from service.workflow.rollback import roll_back
 from service.workflow.rules_in_force import check_rules
 from service.workflow.void import with_lost_votes
-from service.workflow.watch import is_clock_right
 
 
 class _Call(Protocol):

@@ -24,12 +24,13 @@ from service.domain.policy import check_lifetime, check_root_mfa, check_sealed_d
 from service.domain.request import OperationRequest, Result, Status
 from service.domain.standing import Standing
 from service.workflow.change import Step, change, deny, record
+from service.workflow.clocks import check_clock
 from service.workflow.context import Context, RootSession
 from service.workflow.read import show
 from service.workflow.seal import checked, sealed
 from service.workflow.standing import policy_of, standing_of
 from service.workflow.ticket import check_at_execution
-from service.workflow.watch import check_clock, check_worked
+from service.workflow.watch import check_worked
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from service.db.marks import Mark
 from service.db.proved_log import read_log
 from service.db.room import check_room
 from service.domain.errors import Code, Unavailable
+from service.workflow.clocks import is_clock_right
 from service.workflow.context import Context
-from service.workflow.watch import is_clock_right
 
 
 def check_ready(ctx: Context) -> None:

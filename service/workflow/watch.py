@@ -5,10 +5,9 @@ Whatever begins or ends is told once for the whole fleet, or once for each host 
 
 import socket
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from service.db import audit, marks
-from service.db.clock import database_time
 from service.db.engine import Tx, begin, read, retried
 from service.db.marks import Mark
 from service.domain.actor import WORKER
@@ -23,8 +22,8 @@ from service.domain.incident import (
     is_to_come,
     no_worker,
     not_anchored,
-    wrong_clocks,
 )
+from service.workflow.clocks import clocks_ahead
 from service.workflow.context import Context
 from service.workflow.deliver import deliver
 from service.workflow.tell import tell
@@ -62,36 +61,6 @@ def note_anchor(ctx: Context, size: int) -> None:
         before = marks.last(tx, marks.ANCHORED)
         if before is None or before.size <= size:
             marks.put(tx, marks.ANCHORED, Mark(ctx.now(), _HOST, size))
-
-
-def read_clocks(ctx: Context) -> dict[str, timedelta]:
-    """Do as `clocks_ahead`, in a transaction of its own. Raise Unavailable."""
-    with read(ctx.engine) as tx:
-        return clocks_ahead(ctx, tx)
-
-
-def clocks_ahead(ctx: Context, tx: Tx) -> dict[str, timedelta]:
-    """Return by how much the clocks of the database and of AWS are ahead of this host's, as far as they are known."""
-    before, database, after = ctx.now(), database_time(tx), ctx.now()
-    found = {}
-    if database is not None:
-        # The database answered between the two, so only what lies outside of them is a difference.
-        found["database"] = database - after if database > after else min(database - before, timedelta())
-    aws = ctx.roots.clock_ahead(after)
-    return found if aws is None else found | {"aws": aws}
-
-
-def check_clock(ctx: Context) -> None:
-    """Raise Unavailable if this host's clock is wrong: it decides what has expired, and how old a sign-in is."""
-    if ctx.limits.clock_tolerance is not None:
-        with read(ctx.engine) as tx:
-            if not is_clock_right(ctx, tx):
-                raise Unavailable(Code.CLOCK_WRONG)
-
-
-def is_clock_right(ctx: Context, tx: Tx) -> bool:
-    """Return whether no other clock contradicts this host's."""
-    return ctx.limits.clock_tolerance is None or not wrong_clocks(clocks_ahead(ctx, tx), ctx.limits)
 
 
 def check_worked(ctx: Context) -> None:

@@ -22,10 +22,11 @@ from service.domain.errors import Code, ServiceError
 from service.domain.incident import Incident, Limits
 from service.domain.state import NEVER
 from service.worker import Watcher, run_pass
+from service.workflow.clocks import check_clock
 from service.workflow.due import due
 from service.workflow.health import last_pass, note_pass
 from service.workflow.state import read_state
-from service.workflow.watch import check_clock, note_anchor, open_incidents, watch
+from service.workflow.watch import note_anchor, open_incidents, watch
 
 MINUTE = timedelta(minutes=1)
 
