@@ -10,8 +10,10 @@ from uuid import uuid4
 from rootquorum_client.errors import ClientError, Ended, NotAllowed, TimedOut, WrongAnswer
 from rootquorum_client.models import (
     AccountDetail,
+    Approver,
     ConfiguredAccount,
     CreatedKey,
+    DrillReport,
     Me,
     Request,
     RequestSummary,
@@ -29,6 +31,8 @@ _REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 # As the contract has it, and the second is RFC 9110's, in ASCII.
 _IDEMPOTENCY_KEY, _ETAG = re.compile(r"[!-~]{1,255}"), re.compile(r'(W/)?"[!#-~]{0,200}"')
+_NO_ITEMS = "The server's answer has no list of items."
+_ANOTHER_REQUEST = "The server's answer is about another request."
 _ACCEPTED = 202
 _PAGE = 100
 # A filing reads the account at AWS. An execution may take minutes there, and its answer comes once.
@@ -109,6 +113,20 @@ class Client:
         """Return a request, with its digest and with what you may do."""
         return _request(request_id, self._get(_path(request_id)).document())
 
+    def drill_report(self, request_id: str) -> DrillReport:
+        """Return who answered a drill, how fast and by which means, and who did not."""
+        report = read(DrillReport, self._get(f"{_path(request_id)}/drill").document())
+        if report.request_id != request_id.lower():
+            raise WrongAnswer(_ANOTHER_REQUEST)
+        return report
+
+    def approvers(self) -> list[Approver]:
+        """Return the approvers, with the last proof that each is there. Those without any come first."""
+        found = self._get("/v1/approvers").document().get("items")
+        if not isinstance(found, list):
+            raise WrongAnswer(_NO_ITEMS)
+        return [read(Approver, each) for each in found]
+
     def evidence(self, request_id: str) -> dict[str, Any]:
         """Return the evidence of a request, for `rootquorum audit verify`."""
         return self._get(f"{_path(request_id)}/evidence", largest=_LARGEST_EVIDENCE_BYTES).document()
@@ -132,9 +150,11 @@ class Client:
         sealed_to: str | None = None,
         run_on_approval: bool | None = None,
         accept_lockout: bool | None = None,
+        drill: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Request:
-        """File a request. With the `idempotency_key` of an earlier call, return what that one filed.
+        """File a request. With the `idempotency_key` of an earlier call, return what that one filed. A `drill` is
+        practice: nothing changes in AWS.
 
         `lifetime` is an ISO 8601 duration, such as `P30D`. `sealed_to` is the recipient's age recipient or SSH public
         key, to which the secret of a new key is sealed. Which operation takes what is in openapi/openapi.json.
@@ -155,6 +175,7 @@ class Client:
             "sealed_to": sealed_to,
             "run_on_approval": run_on_approval,
             "accept_lockout": accept_lockout,
+            "drill": drill,
         }
         answer = self._transport.send(
             "POST",
@@ -192,7 +213,8 @@ class Client:
 
         The key is a `SealedKey` if the request has `sealed_to`, and else a `CreatedKey`.
 
-        The status of the request is then `succeeded` or `in_doubt`. Store the secret, then call `confirm_receipt`:
+        The status of the request is then `succeeded` or `in_doubt`; `delivered` for a drill of a create, whose receipt
+        is confirmed like that of a key. Store the secret, then call `confirm_receipt`:
         without a receipt by `receipt_by` the service takes the key back.
 
         If an error has `may_have_acted`, read the request. A secret that was on the way is lost.
@@ -265,7 +287,7 @@ class Client:
             page = self._get(path, params=query if cursor is None else {**query, "cursor": cursor}).document()
             items, following = page.get("items"), page.get("next_cursor")
             if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
-                raise WrongAnswer("The server's answer has no list of items.")
+                raise WrongAnswer(_NO_ITEMS)
             yield from map(read_one, items)
             if following is None:
                 return
@@ -286,7 +308,7 @@ def _request(request_id: str, document: dict[str, Any]) -> Request:
     """Read a request. Another one than was asked for is refused: nobody shall decide on it, or execute it."""
     request = read(Request, document)
     if request.id != request_id.lower():
-        raise WrongAnswer("The server's answer is about another request.")
+        raise WrongAnswer(_ANOTHER_REQUEST)
     return request
 
 

@@ -246,6 +246,7 @@ class RequestSummary:
     status: str
     operation: str
     effect: str
+    drill: bool
     account: Account
     target: str | None
     warnings: tuple[Caution, ...]
@@ -277,6 +278,7 @@ class Request:
     status: str
     operation: str
     effect: str
+    drill: bool
     account: Account
     target: str | None
     access_key: AccessKey | None
@@ -340,6 +342,55 @@ class SealedKey:
     def sha256(self) -> str:
         """Return the hex SHA-256 of the file as it arrived. age does not say who sealed it; the service compares."""
         return hashlib.sha256(self.sealed.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class DrillAnswer:
+    """Somebody who was asked to decide on a drill. None: they have not answered, or have not signed."""
+
+    subject: str
+    name: str
+    decision: str | None
+    decided_at: datetime | None
+    after_seconds: int | None
+    methods: tuple[str, ...] | None
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DrillReport:
+    """Who answered a drill, how fast and by which means, and who did not."""
+
+    request_id: str
+    status: str
+    filed_at: datetime
+    approved_after_seconds: int | None
+    executed_after_seconds: int | None
+    confirmed_after_seconds: int | None
+    people: tuple[DrillAnswer, ...]
+    document: Document = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LastDecision:
+    """Somebody's last decision on any request."""
+
+    request_id: str
+    drill: bool
+    decided_at: datetime
+    signed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Approver:
+    """An approver, and the last proof that they are there. None: there is none."""
+
+    subject: str
+    name: str
+    proved_at: datetime | None
+    seen_at: datetime | None
+    decision: LastDecision | None
+    document: Document = field(repr=False, compare=False)
 
 
 # What goes into credentials files has to be one word, whoever answers: another line there could be a program to run.

@@ -370,6 +370,7 @@ FAULTS = {
     "another-digest": "the statement is about another filing",
     "another-decision": "the statement says another decision",
     "another-person": "the statement is another person's",
+    "another-purpose": "the statement says otherwise of whether it is a drill",
     "another-key": "the statement, the signature and the event are not all of one key",
     "another-log": "this log did not have the head that the statement names",
     "too-old": "the head that the statement names was too old",
@@ -695,7 +696,11 @@ def read_statement(data: bytes, namespace: str) -> dict[str, Any]:
 
 def _is_statement(said: Any, namespace: str) -> bool:
     """Whether a value has the members of a statement, each in its form. Raise ValueError for a thirteenth month."""
-    if not isinstance(said, dict) or said.keys() != {"type", "service", "log", "at", *_MEMBERS_OF[namespace]}:
+    if not isinstance(said, dict):
+        return False
+    # A decision on a drill says so. One on a real request says nothing of it.
+    marked = {"drill"} if namespace == _DECISION and said.get("drill") is True else set()
+    if said.keys() != {"type", "service", "log", "at", *marked, *_MEMBERS_OF[namespace]}:
         return False
     log = said["log"]
     is_head = isinstance(log, dict) and log.keys() == {"size", "root"} and type(log["size"]) is int
@@ -704,7 +709,7 @@ def _is_statement(said: Any, namespace: str) -> bool:
         and log["size"] >= 0
         and _has_form(_HEX, log["root"])
         and said["type"] == f"rootquorum-{namespace.partition('@')[0]}/1"
-        and all(_is_member(name, value) for name, value in said.items() if name not in {"type", "log"})
+        and all(_is_member(name, value) for name, value in said.items() if name not in {"type", "log", *marked})
         and datetime.fromisoformat(said["at"]).isoformat(timespec="seconds") == said["at"].replace("Z", "+00:00")
     )
 
@@ -736,6 +741,7 @@ class Expected:
     digest: str
     decision: str
     person: str
+    drill: bool
     oldest_size: int
     had_head: bool
     head_at: int | None
@@ -752,6 +758,7 @@ def disagreements(said: dict[str, Any], expected: Expected) -> list[str]:
         "another-digest": said["digest"] != expected.digest,
         "another-decision": said["decision"] != expected.decision,
         "another-person": said["person"] != expected.person,
+        "another-purpose": ("drill" in said) is not expected.drill,
         "another-log": not expected.had_head,
         "too-old": said["log"]["size"] < expected.oldest_size,
         "wrong-time": at > expected.recorded_at + _SKEW or (earliest is not None and at < earliest),
@@ -1169,6 +1176,8 @@ _OF_LIFETIMES = {"key.expiring", "key.expiry_failed", _RETIRED}
 _NAMING_THE_KEY = {_DEACTIVATED, "key.expiry_failed", _RETIRED}  # the others say status, digest and result
 # What a roll-back says that takes back at once a key of which nobody ever had the secret.
 _NEVER_SEEN = {"not_recorded", "secret_withheld"}
+# How a drill ends that came to its call. None was sent.
+_DRILLED = "drilled"
 # What somebody does by deciding; and what comes before there is a result.
 _BY_DECISION = {_APPROVED, "request.rejected"}
 _BEFORE_AN_END = {*_BY_DECISION, "request.withdrawn", "request.expired", _STARTED}
@@ -1246,6 +1255,7 @@ class _Request:
     lifetime: int | None
     demands: "_Demands"
     longest_sign_in: int | None
+    is_drill: bool
     deadline: int
     last: int
     at: int
@@ -1526,6 +1536,7 @@ class Signatures:
             digest=request.digest,
             decision=str(data.get("decision")),
             person=str(data.get("person")),
+            drill=request.is_drill,
             oldest_size=size + 1 if self._is_whole and self._is_old(size, event, request) else 0,
             had_head=self._had(said, event) or not self._is_whole,
             head_at=self._signing.past.last_within(size) if self._is_whole else None,
@@ -1724,10 +1735,12 @@ class Replay:
             lifetime=lifetime,
             demands=demands or _Demands(),
             longest_sign_in=_duration(_object(data, "policy"), _LONGEST_SIGN_IN),
+            is_drill=filing.get("drill") is True,
             deadline=deadline,
             last=event["seq"],
             at=_moment(event),
         )
+        yield from _check_marked(event, request)
         yield from self._check_actor(event, [request.requester])
 
     def _continue(self, event: Event, request: _Request) -> Told:
@@ -1738,6 +1751,7 @@ class Replay:
         if at < request.at - _TOLERANCE:
             yield Finding("time-contradicts", place, f"it is of {event['at']}, before what it follows")
         request.last, request.at = event["seq"], max(request.at, at)
+        yield from _check_marked(event, request)
         if event["event"] == _DECIDED:
             yield from self._decide(event, request)
         elif event["event"] in LIFE:
@@ -1868,14 +1882,15 @@ class Replay:
             yield Finding("wrong-step", _place(event), text)
         if name == _DELIVERED:
             expires_at, result = data.get("expires_at"), data.get("result")
-            if request.lifetime is not None:
-                yield from _check_clock(event, "expires_at", request.lifetime)
+            lifetime = None if request.is_drill else request.lifetime
+            if lifetime is not None:
+                yield from _check_clock(event, "expires_at", lifetime)
             elif expires_at is not None:
-                yield Finding("wrong-clock", _place(event), "the key was asked for without an end")
+                yield Finding("wrong-clock", _place(event), "the key was asked for without an end, or in a drill")
             request.key = _Key(
                 result=result if isinstance(result, dict) else {},
                 receipt_by=_moment(event) + request.receipt_window,
-                expires_at=expires_at if request.lifetime is not None and _time(expires_at) is not None else None,
+                expires_at=expires_at if lifetime is not None and _time(expires_at) is not None else None,
             )
 
     def _treat(self, event: Event, request: _Request) -> Told:
@@ -1887,6 +1902,7 @@ class Replay:
             or request.status not in _OF_KEYS[name]
             or name in key.done
             or (key.expires_at is None and name in _OF_LIFETIMES)
+            or request.is_drill
         ):
             yield Finding("wrong-step", place, f"{name} of a request that is {request.status}")
         if name not in _NAMING_THE_KEY:
@@ -1917,12 +1933,17 @@ class Replay:
             is_right = False
         elif key is None:  # none is known before the delivery, and a lost one never
             new = found.get("access_key_id")
-            is_new = isinstance(new, str) and new not in request.known_keys
-            is_right = is_new and _is_sealed_as(request, found) if name == _DELIVERED else new is None
+            is_new = new is None if request.is_drill else isinstance(new, str) and new not in request.known_keys
+            is_sealed = "sealed_sha256" not in found if request.is_drill else _is_sealed_as(request, found)
+            is_right = is_new and is_sealed if name == _DELIVERED else new is None
         elif name == _ROLLED_BACK:
             is_right = found.get("access_key_id") == key.result.get("access_key_id")
         else:
             is_right = found == key.result
+        if isinstance(found, dict) and name in (_DELIVERED, _SUCCEEDED):
+            is_right = is_right and (found.get("code") == _DRILLED) is request.is_drill
+        if isinstance(found, dict) and request.is_drill:
+            is_right = is_right and found.get("aws_request_id") is None
         if not is_right:
             yield Finding("wrong-result", place, f"{name}: {shown(found)} is not what can have become of it")
         if name != _DELIVERED and expires_at != (None if key is None else key.expires_at):
@@ -2260,6 +2281,15 @@ def _check_same(event: Event, expected: set[bytes], *, or_worker: bool = False) 
     if _who(event) not in expected:
         text = f"{name}: expected one of {shown(sorted(expected))}, found {shown(by)}"
         yield Finding("wrong-actor", _place(event), text)
+
+
+def _check_marked(event: Event, request: _Request) -> Told:
+    """That each event of a drill says that it is of one, and no event of a real request does."""
+    if (found := event["data"].get("drill")) is not (True if request.is_drill else None):
+        what = "a drill" if request.is_drill else "a real request"
+        yield Finding(
+            "wrong-mark", _place(event), f"{event['event']} of {what} says {shown(found)} of whether it is a drill"
+        )
 
 
 def _check_digest(event: Event, request: _Request) -> Told:

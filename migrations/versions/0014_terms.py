@@ -4,7 +4,8 @@ Expectations have the root user's e-mail address, and a drift can be that it cha
 A result keeps the SHA-256 of the file in which a secret was delivered sealed.
 
 Compatibility: the previous version runs on this schema and ignores the column. It computes another digest for a request
-that says such a thing, and refuses to act on it. It cannot read a request of a new operation, nor a drift of an
+that says such a thing, and refuses to act on it. Where a drill is open, it refuses to file the real request: stop it
+before the first drill. It cannot read a request of a new operation, nor a drift of an
 address: it lists no drift while there is one. The way back is refused once there is any of these.
 """
 
@@ -38,17 +39,37 @@ _ON_A_TARGET = (
 _NEW_ON_A_TARGET: tuple[str, ...] = ()
 
 
+# Whether a request is a drill. The terms are JSON in its canonical form, in which no value can look like this name.
+_IS_DRILL = """coalesce(replace(terms, '"drill":', '') <> terms, false)"""
+_IS_OPEN = "status IN ('approved', 'executing', 'in_doubt', 'pending')"
+# Unique indexes of requests: their columns, and their conditions in 0013 and from now on.
+_INDEXES: dict[str, tuple[list[str], str | None, str]] = {
+    "uq_requests_open": (["account_id", "operation", "target"], _IS_OPEN, f"{_IS_OPEN} AND NOT {_IS_DRILL}"),
+    "uq_requests_open_drill": (["account_id", "operation", "target"], None, f"{_IS_OPEN} AND {_IS_DRILL}"),
+    "uq_requests_executing": (["account_id"], "status = 'executing'", f"status = 'executing' AND NOT {_IS_DRILL}"),
+}
+_LIFETIME_RUNS = (
+    "lifetime_seconds IS NULL OR expires_at IS NOT NULL OR NOT (status IN ('delivered', 'rolled_back', 'succeeded'))"
+)
+_NO_KEY = (
+    f"NOT {_IS_DRILL} OR (result_access_key_id IS NULL AND aws_request_id IS NULL AND expires_at IS NULL "
+    "AND deactivated_at IS NULL)"
+)
+
+
 def _named(operations: tuple[str, ...]) -> str:
     return f"operation IN ({', '.join(map(repr, sorted(operations)))})"
 
 
 # CHECKs, by table and name: in 0013, and from now on.
-_CHECKS = {
+_CHECKS: dict[tuple[str, str], tuple[str | None, str]] = {
     ("requests", "operation"): (_named(_OPERATIONS), _named(_OPERATIONS + _NEW_OPERATIONS)),
     ("requests", "target"): (
         f"({_named(_ON_A_TARGET)}) = (target <> '')",
         f"({_named(_ON_A_TARGET + _NEW_ON_A_TARGET)}) = (target <> '')",
     ),
+    ("requests", "lifetime_runs"): (_LIFETIME_RUNS, f"{_LIFETIME_RUNS} OR {_IS_DRILL}"),
+    ("requests", "drill"): (None, _NO_KEY),
     ("drifts", "kind"): (
         "kind IN ('key_vanished', 'mfa_lost', 'status_changed', 'unexplained_key')",
         "kind IN ('email_changed', 'key_vanished', 'mfa_lost', 'status_changed', 'unexplained_key')",
@@ -72,6 +93,13 @@ def upgrade() -> None:
     op.execute(f"CREATE TRIGGER requests_terms_once BEFORE UPDATE OF terms ON requests FOR EACH ROW {does}")
     for (table, name), (before, after) in _CHECKS.items():
         _change_check(table, name, before, after)
+    for name, (columns, was, becomes) in _INDEXES.items():
+        _change_index(name, columns, was, becomes)
+    drills = sa.text(_IS_DRILL)
+    op.create_index(
+        "ix_requests_drills", "requests", ["status", "ended_at"], sqlite_where=drills, postgresql_where=drills
+    )
+    op.create_index("ix_decisions_person_decided_at", "decisions", ["person", "decided_at"])
     _change_types(_SHORT, _LONG)
     op.execute("ALTER TABLE expectations ADD COLUMN email VARCHAR(64)")
     op.execute(
@@ -94,6 +122,10 @@ def downgrade() -> None:
     op.drop_column("expectations", "salt")
     op.drop_column("expectations", "email")
     _change_types(_LONG, _SHORT)
+    op.drop_index("ix_decisions_person_decided_at", "decisions")
+    op.drop_index("ix_requests_drills", "requests")
+    for name, (columns, was, becomes) in _INDEXES.items():
+        _change_index(name, columns, becomes, was)
     for (table, name), (before, after) in _CHECKS.items():
         _change_check(table, name, after, before)
     op.execute("DROP TRIGGER requests_terms_once" + ("" if _is_sqlite() else " ON requests"))
@@ -117,16 +149,34 @@ def _check_0013_can_hold_all() -> None:
         )
 
 
-def _change_check(table: str, name: str, before: str, after: str) -> None:
-    """Replace a CHECK that every row meets before and after."""
+def _change_index(name: str, columns: list[str], before: str | None, after: str | None) -> None:
+    """Replace a unique index of requests; None stands for none."""
+    if before is not None:
+        op.drop_index(name, "requests")
+    if after is not None:
+        where = sa.text(after)
+        op.create_index(name, "requests", columns, unique=True, sqlite_where=where, postgresql_where=where)
+
+
+def _change_check(table: str, name: str, before: str | None, after: str | None) -> None:
+    """Replace a CHECK that every row meets before and after; None stands for none."""
     if before == after:
         return
     constraint = f"ck_{table}_{name}"
     if _is_sqlite():
-        _edit(table, *(f"CONSTRAINT {constraint} CHECK ({check})" for check in (before, after)))
-    else:
+        # A new one stands before this one, of requests, which does not change.
+        place = "CONSTRAINT ck_requests_quorum CHECK ("
+        stands, becomes = (
+            place if check is None else f"CONSTRAINT {constraint} CHECK ({check})" for check in (before, after)
+        )
+        added = f", {place}"
+        _edit(table, stands + (added if after is None else ""), becomes + (added if before is None else ""))
+        return
+    if before is not None:
         op.execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}")
-        op.execute(f"ALTER TABLE {table} ADD CONSTRAINT {constraint} CHECK ({after})")
+    if after is not None:
+        # Not as a text of SQLAlchemy, in which a colon is a parameter.
+        op.get_bind().exec_driver_sql(f"ALTER TABLE {table} ADD CONSTRAINT {constraint} CHECK ({after})")
 
 
 def _change_types(before: str, after: str) -> None:

@@ -54,4 +54,4 @@ def _say(what: str, request: Request, *, as_json: bool) -> None:
     if as_json:
         print_json(request.document)
     else:
-        errors.print(f"{what} The request is {request.status}.", soft_wrap=True)
+        errors.print(f"{what} The {'DRILL' if request.drill else 'request'} is {request.status}.", soft_wrap=True)

@@ -44,8 +44,8 @@ _DATA = (
 
 # What `explain_request` tells of a request.
 _EXPLAINED = (
-    "id", "status", "operation", "effect", "account", "target", "warnings", "run_on_approval", "recipient", "clocks",
-    "demands", "quorum", "could_approve", "decisions", "result", "actions",
+    "id", "status", "operation", "effect", "drill", "account", "target", "warnings", "run_on_approval", "recipient",
+    "clocks", "demands", "quorum", "could_approve", "decisions", "result", "actions",
 )  # fmt: skip
 
 
@@ -108,6 +108,9 @@ class _Filing(_Arguments):
     ] = None
     accept_lockout: Annotated[
         bool | None, Field(description="Also for the key that the service signs with, and for the last active key.")
+    ] = None
+    drill: Annotated[
+        bool | None, Field(description="Practise it: people decide as on a real request, and nothing changes in AWS.")
     ] = None
 
 

@@ -46,7 +46,10 @@ def approve(
     with connected(server, token_file, as_json=as_json) as remote:
         found = _fetched(remote, kept, request.lower(), public)
         with asking() as terminal:
-            terminal.show("You are about to approve:", _rows(remote, found, public))
+            terminal.show(
+                "You are about to approve a DRILL:" if found.filing.drill else "You are about to approve:",
+                _rows(remote, found, public),
+            )
             if not terminal.is_answered_with_yes("Shall this happen?"):
                 fail("Nothing was signed.")
         signature = ssh.sign(key, public, found.checked.text, Namespace.DECISION)
@@ -56,7 +59,8 @@ def approve(
     if as_json:
         print_json(answer)
     else:
-        console.print(f"Approved. The request is {text(answer, 'status')}.", soft_wrap=True)
+        what = "DRILL" if found.filing.drill else "request"
+        console.print(f"Approved. The {what} is {text(answer, 'status')}.", soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ def _fetched(remote: Remote, kept: KeptHeads, request_id: str, public: PublicKey
         digest=digest_of(text(answer, "filing")),
         verdict=Verdict.APPROVE,
         person=person,
+        drill=filing.drill,
     )
     if all(each.get("key") != public.text for each in objects(answer, "keys")):
         raise Refused(
@@ -103,6 +108,7 @@ def _rows(remote: Remote, found: _Found, public: PublicKey) -> list[tuple[str, s
     called = "" if placement is None or placement.name is None else f", called {placement.name}"
     cautions = warnings(filing.operation, filing.observed, accept_lockout=filing.accept_lockout)
     return [
+        *([("DRILL", "nothing changes in AWS")] if filing.drill else []),
         ("server", remote.url),
         ("service", said.service),
         ("its log", found.checked.log),

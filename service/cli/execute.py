@@ -61,6 +61,9 @@ def execute(
     place = _place(file, profile, credentials, command, shown=shown)
     with calling(server, token_file, as_json=as_json) as client:
         found = client.request(request)
+        if found.operation == Operation.CREATE_ACCESS_KEY and found.drill:
+            _drill(client, found, as_json=as_json)
+            return
         if found.operation == Operation.CREATE_ACCESS_KEY:
             _keep_and_confirm(client, found, place or _stdout(), identity, as_json=as_json)
             return
@@ -91,6 +94,15 @@ def _place(
 def _stdout(*, is_shown: bool = False) -> Place:
     prepared = partial(into_stdout, is_shown=is_shown)
     return Place("on stdout", prepared, is_durable=is_stdout_a_file(), is_stdout=True)
+
+
+def _drill(client: Client, request: Request, *, as_json: bool) -> None:
+    """Execute a drill of a create, and confirm its receipt. There is nothing to keep, so no place is prepared."""
+    done = _executed(client, request)
+    if isinstance(done, Request) and done.status == Status.DELIVERED:
+        done = client.confirm_receipt(request.id)
+    if isinstance(done, Request):
+        _say(done, as_json=as_json)
 
 
 def _keep_and_confirm(client: Client, request: Request, place: Place, identity: Path | None, *, as_json: bool) -> None:
@@ -138,6 +150,8 @@ def _executed(client: Client, request: Request) -> CreatedKey | SealedKey | Requ
     result = client.execute(request.id)
     if isinstance(result, Request):
         return result
+    if request.drill:
+        fail("The server answered a drill with a key. It was not kept. Tell the operators.")
     if request.operation != Operation.CREATE_ACCESS_KEY or (result.request_id, result.account_id) != (
         request.id,
         request.account.account_id,
@@ -186,4 +200,5 @@ def _say(request: Request, *, as_json: bool) -> None:
         )
         raise typer.Exit(IS_UNKNOWN)
     if not as_json:
-        errors.print(f"Done. The request is {request.status}.", soft_wrap=True)
+        done = "This was a DRILL: nothing changed in AWS." if request.drill else "Done."
+        errors.print(f"{done} The request is {request.status}.", soft_wrap=True)

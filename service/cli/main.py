@@ -64,6 +64,7 @@ app.later(
     "service.cli.mcp:mcp",
     "Serve tools for agents over stdin and stdout (MCP): list, read, explain, file, withdraw.",
 )
+app.later("drill", "service.cli.drill:app", "Drills, over HTTP: who answered, and who gives signs of life.")
 app.later("signing-key", "service.cli.signing_key:app", "Signing keys, over HTTP: list, add, endorse, revoke.")
 app.later("rules", "service.cli.rules:app", "The rules that a quorum signs: init, sign, show, diff.")
 app.later("notify", "service.cli.notify:app", "Destinations of events.")

@@ -34,6 +34,11 @@ _ALWAYS = [
     _parameter("ticket", str | None, None, help="Its ticket, such as OPS-4711."),
     _parameter("recipient", str | None, None, help="Who may execute it, and gets a new key; else the requester."),
     _parameter("idempotency_key", str | None, None, help="A name of your own for this filing. A repeat files nothing."),
+    _plain(
+        "drill",
+        Annotated[bool, typer.Option("--drill", help="Practise it: all is done as for real, but nothing in AWS.")],
+        default=False,
+    ),
     _plain("server", Server),
     _plain("token_file", TokenFile, None),
     _plain("as_json", Json, default=False),
@@ -122,8 +127,9 @@ def _say(request: Request) -> None:
     for each in request.warnings:
         errors.print(f"WARNING: {each.detail}", style="yellow", soft_wrap=True)
     missing = request.quorum.needed - request.quorum.counted
+    filed = "Filed as a DRILL: nothing changes in AWS" if request.drill else "Filed"
     errors.print(
-        f"Filed. It is {request.status}: {missing} approvals are missing, by {minute(request.clocks.approve_by)}.",
+        f"{filed}. It is {request.status}: {missing} approvals are missing, by {minute(request.clocks.approve_by)}.",
         soft_wrap=True,
     )
 

@@ -7,6 +7,8 @@ from rootquorum_client import AccessKey, Decision, Request, RequestSummary, Stat
 from service.cli.over_http import minute
 from service.domain.text import quoted
 
+# What stands in front of a drill, wherever one is shown.
+_DRILL = ("DRILL", "Nothing changes in AWS.")
 _WIDEST_STATUS = max(len(status) for status in Status)
 # What comes next, and whose refusal is therefore of interest.
 _NEXT: Mapping[str, str] = {Status.PENDING: "approve", Status.APPROVED: "execute", Status.DELIVERED: "confirm_receipt"}
@@ -43,6 +45,7 @@ def summary(request: RequestSummary) -> list[tuple[str, str]]:
     target = "" if request.target is None else f" {request.target}"
     return [
         (request.status.ljust(_WIDEST_STATUS), f"{request.id}  {by}"),
+        *([_DRILL] if request.drill else []),
         ("", f"{request.operation}{target} in {_account(request)}"),
         ("", f"{person(request.requester)} for {person(request.recipient)}{ticket}"),
         *(("", f"WARNING: {each.detail}") for each in request.warnings if request.status in _UNDECIDED),
@@ -50,13 +53,15 @@ def summary(request: RequestSummary) -> list[tuple[str, str]]:
 
 
 def in_one_line(request: Request) -> str:
-    """Return the status with its deadline, and how many have approved."""
-    return f"{_status(request)}; {request.quorum.counted} of {request.quorum.needed} approvals"
+    """Return the status with its deadline, and how many have approved. That of a drill begins with the word."""
+    mark = f"{_DRILL[0]}: " if request.drill else ""
+    return f"{mark}{_status(request)}; {request.quorum.counted} of {request.quorum.needed} approvals"
 
 
 def rows(request: Request) -> list[tuple[str, str]]:
     """Return what an approver decides on, in the order of its weight."""
     return [
+        *([_DRILL] if request.drill else []),
         ("request", request.id),
         ("status", _status(request)),
         ("account", _account(request)),

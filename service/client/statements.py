@@ -19,6 +19,7 @@ _WORDS = {
     "digest": "filing",
     "verdict": "decision",
     "person": "person",
+    "drill": "kind of request",
     "endorser": "endorser",
     "key": "key",
 }

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Integer, Select, String, and_, bindparam, 
 
 from service.db.columns import UtcDateTime
 from service.db.engine import Tx
-from service.db.tables import decisions, people, requests
+from service.db.tables import decisions, is_real, people, requests
 from service.domain.request import Status, Verdict
 
 
@@ -66,7 +66,7 @@ _TO_RUN = _oldest(requests.c.status == Status.APPROVED, requests.c.run_on_approv
 _CLAIMED = _oldest(requests.c.status == _STATUS, requests.c.claimed_at <= _CLAIMED_BY)
 _UNCONFIRMED = _oldest(_IS_UNCONFIRMED)
 _EXPIRING = _query(_IS_EXPIRING).order_by(requests.c.expires_at).limit(_MOST)
-_TAKEN_AWAY = _query(requests.c.account_id == _ACCOUNT_ID, or_(_IS_UNCONFIRMED, _IS_EXPIRING))
+_TAKEN_AWAY = _query(requests.c.account_id == _ACCOUNT_ID, is_real, or_(_IS_UNCONFIRMED, _IS_EXPIRING))
 _OPEN_VOTES = (
     select(requests.c.account_id, requests.c.id, decisions.c.person)
     .join(decisions, decisions.c.request_id == requests.c.id)

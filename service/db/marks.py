@@ -13,6 +13,7 @@ from service.db.tables import leases
 WRITTEN = "readyz"
 LOOKED = "worker"
 ANCHORED = "anchored"
+DRILL_DUE = "drill due"
 
 
 class Mark(NamedTuple):

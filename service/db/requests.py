@@ -7,7 +7,19 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, String, bindparam, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    String,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from service.db.columns import UtcDateTime
@@ -22,7 +34,7 @@ from service.db.request_rows import (
     request_of,
 )
 from service.db.selection import conditions, seen_by
-from service.db.tables import decisions, is_open, requests
+from service.db.tables import decisions, is_drill, is_open, is_real, requests
 from service.domain.errors import Superseded
 from service.domain.operation import Operation
 from service.domain.request import Decision, OperationRequest, Status
@@ -51,8 +63,11 @@ def is_busy(error: IntegrityError) -> bool:
 
 def is_duplicate(error: IntegrityError) -> bool:
     """Return whether the error says that an open request for the same thing, or the idempotency key, exists."""
-    return _breaks(error, "uq_requests_open", "account_id", "operation", "target") or _breaks(
-        error, "uq_requests_requester_idempotency_key", "requester", "idempotency_key"
+    thing = ("account_id", "operation", "target")
+    return (
+        _breaks(error, "uq_requests_open", *thing)
+        or _breaks(error, "uq_requests_open_drill", *thing)
+        or _breaks(error, "uq_requests_requester_idempotency_key", "requester", "idempotency_key")
     )
 
 
@@ -113,15 +128,32 @@ def count(tx: Tx) -> int:
     return tx.execute(select(func.count()).select_from(requests)).scalar_one()
 
 
-def open_for(tx: Tx, account_id: str, operation: Operation) -> bool:
-    """Return whether an open request for the same account, operation and target exists; the index has the last word."""
+def open_for(tx: Tx, account_id: str, operation: Operation, *, drill: bool) -> bool:
+    """Return whether an open request for the same account, operation and target exists; the index has the last word.
+
+    Drills are looked for among drills, and real requests among real ones.
+    """
     query = select(requests.c.id).where(
         requests.c.account_id == account_id,
         requests.c.operation == operation.name,
         requests.c.target == (operation.target or ""),
         is_open,
+        is_drill if drill else is_real,
     )
     return tx.execute(query).first() is not None
+
+
+def last_drill(tx: Tx) -> datetime | None:
+    """Return when the last drill was completed, None if there was none."""
+    return tx.execute(_LAST_DRILL).scalar()
+
+
+_LAST_DRILL = (
+    select(requests.c.ended_at)
+    .where(requests.c.status == Status.SUCCEEDED, is_drill)
+    .order_by(requests.c.ended_at.desc())
+    .limit(1)
+)
 
 
 def open_with_tickets(tx: Tx) -> Sequence[tuple[str, str]]:
@@ -142,18 +174,18 @@ def last_vote(tx: Tx, person: str, now: datetime) -> datetime | None:
 
 
 def acted_on(tx: Tx, account_id: str, since: datetime | None) -> list[OperationRequest]:
-    """Return the executed requests of an account that changed after `since`; all of them for None."""
+    """Return the executed requests of an account that changed after `since`; all of them for None. Omit drills."""
     life = (requests.c.settled_at, requests.c.deactivated_at, requests.c.retired_at, requests.c.ended_at)
-    query = select(requests).where(requests.c.account_id == account_id, requests.c.settled_at.is_not(None))
+    query = select(requests).where(requests.c.account_id == account_id, requests.c.settled_at.is_not(None), is_real)
     if since is not None:
         query = query.where(or_(*(column > since for column in life)))
     return [request_of(row, {}) for row in tx.execute(query).mappings()]
 
 
 def is_acted_on(tx: Tx, account_id: str) -> bool:
-    """Return whether an execution on the account is running, or in doubt."""
+    """Return whether an execution on the account is running, or in doubt. One of a drill changes nothing there."""
     query = select(requests.c.id).where(
-        requests.c.account_id == account_id, requests.c.status.in_({Status.EXECUTING, Status.IN_DOUBT})
+        requests.c.account_id == account_id, requests.c.status.in_({Status.EXECUTING, Status.IN_DOUBT}), is_real
     )
     return tx.execute(query).first() is not None
 

@@ -15,6 +15,7 @@ from service.db.tables import (
     deliveries,
     drifts,
     expectations,
+    is_real,
     requests,
 )
 from service.domain.delivery import DeliveryStatus
@@ -67,10 +68,12 @@ class LogState(NamedTuple):
 
 
 def count_requests(tx: Tx, since: datetime) -> Mapping[tuple[Status, OperationName], int]:
-    """Count the requests that are open, and those filed after `since` that have ended."""
+    """Count the requests that are open, and those filed after `since` that have ended. Drills are not counted."""
     columns = (_R.status, _R.operation, func.count().label("number"))
-    still_open = select(*columns).where(_IS_OPEN).group_by(_R.status, _R.operation)
-    ended = select(*columns).where(_R.ended_at.is_not(None), _R.filed_at > since).group_by(_R.status, _R.operation)
+    still_open = select(*columns).where(_IS_OPEN, is_real).group_by(_R.status, _R.operation)
+    ended = (
+        select(*columns).where(_R.ended_at.is_not(None), _R.filed_at > since, is_real).group_by(_R.status, _R.operation)
+    )
     found = tx.execute(union_all(still_open, ended))
     return {(Status(row.status), OperationName(row.operation)): row.number for row in found}
 
@@ -83,13 +86,16 @@ def count_decisions(tx: Tx, since: datetime) -> Mapping[Verdict, int]:
 
 
 def durations(tx: Tx, since: datetime) -> tuple[Durations, Durations]:
-    """Return how long it took from filing to approval, and from approval to execution, if filed after `since`."""
+    """Return how long it took from filing to approval, and from approval to execution, if filed after `since`.
+
+    Drills are left out.
+    """
     columns: list[ColumnElement[Any]] = []
     for begin, end in ((_R.filed_at, _R.approved_at), (_R.approved_at, _R.claimed_at)):
         took = _seconds(tx, begin, end)
         columns += [func.coalesce(func.sum(case((took <= bound, 1), else_=0)), 0) for bound in BUCKETS]
         columns += [func.count(took), func.coalesce(func.sum(took), 0.0)]
-    row = tx.execute(select(*columns).where(_R.filed_at > since)).one()
+    row = tx.execute(select(*columns).where(_R.filed_at > since, is_real)).one()
     half = len(BUCKETS) + 2
     return _durations(row[:half]), _durations(row[half:])
 

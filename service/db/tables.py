@@ -33,6 +33,9 @@ from service.domain.request import OPEN, TERMINAL, Status, Verdict
 
 _NEVER_CLAIMED = {Status.PENDING, Status.APPROVED, Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED}
 _APPROVED_ONCE = set(Status) - _NEVER_CLAIMED | {Status.APPROVED}
+# Whether a request is a drill, in SQL of both databases. The terms are JSON in its canonical form. No value in it can
+# look like this name: a quotation mark in a text has a backslash before it.
+_IS_DRILL = """coalesce(replace(terms, '"drill":', '') <> terms, false)"""
 # What the worker looks for: keys whose lifetime has not ended yet.
 _MAY_EXPIRE = text("expires_at IS NOT NULL AND retired_at IS NULL")
 _SETTLED = {Status.DELIVERED, Status.SUCCEEDED, Status.FAILED, Status.ROLLED_BACK}
@@ -149,8 +152,15 @@ requests = Table(
     ),
     CheckConstraint("expires_at IS NULL OR (lifetime_seconds IS NOT NULL AND settled_at IS NOT NULL)", name="expires"),
     CheckConstraint(
-        f"lifetime_seconds IS NULL OR expires_at IS NOT NULL OR NOT ({one_of('status', _SETTLED - {Status.FAILED})})",
+        f"lifetime_seconds IS NULL OR expires_at IS NOT NULL OR NOT ({one_of('status', _SETTLED - {Status.FAILED})}) "
+        f"OR {_IS_DRILL}",
         name="lifetime_runs",
+    ),
+    # A drill changes nothing in AWS, so there is no key, and AWS has answered nothing.
+    CheckConstraint(
+        f"NOT {_IS_DRILL} OR (result_access_key_id IS NULL AND aws_request_id IS NULL AND expires_at IS NULL "
+        "AND deactivated_at IS NULL)",
+        name="drill",
     ),
     CheckConstraint("retired_at IS NULL OR (expires_at IS NOT NULL AND status = 'succeeded')", name="retired"),
     CheckConstraint(f"source IS NULL OR (claimed_at IS NOT NULL AND {one_of('source', SourceKind)})", name="source"),
@@ -173,15 +183,18 @@ requests = Table(
         sqlite_where=text("ended_at IS NULL"),
         postgresql_where=text("ended_at IS NULL"),
     ),
-    # One open request for the same thing.
-    Index(
-        "uq_requests_open",
-        "account_id",
-        "operation",
-        "target",
-        unique=True,
-        sqlite_where=text(one_of("status", OPEN)),
-        postgresql_where=text(one_of("status", OPEN)),
+    # One open request for the same thing. A drill keeps no real request out, and no real request a drill.
+    *(
+        Index(
+            name,
+            "account_id",
+            "operation",
+            "target",
+            unique=True,
+            sqlite_where=text(f"{one_of('status', OPEN)} AND {condition}"),
+            postgresql_where=text(f"{one_of('status', OPEN)} AND {condition}"),
+        )
+        for name, condition in (("uq_requests_open", f"NOT {_IS_DRILL}"), ("uq_requests_open_drill", _IS_DRILL))
     ),
     # For the worker: keys whose lifetime has not ended yet.
     Index(
@@ -190,19 +203,29 @@ requests = Table(
         sqlite_where=_MAY_EXPIRE,
         postgresql_where=_MAY_EXPIRE,
     ),
-    # One execution per account: AWS's two-key limit is no mutex, and a concurrent act would defeat the last-active-key
-    # check.
+    # When the last drill was completed.
+    Index(
+        "ix_requests_drills",
+        "status",
+        "ended_at",
+        sqlite_where=text(_IS_DRILL),
+        postgresql_where=text(_IS_DRILL),
+    ),
+    # One execution per account, drills apart: AWS's two-key limit is no mutex, and a concurrent act would defeat the
+    # last-active-key check.
     Index(
         "uq_requests_executing",
         "account_id",
         unique=True,
-        sqlite_where=text("status = 'executing'"),
-        postgresql_where=text("status = 'executing'"),
+        sqlite_where=text(f"status = 'executing' AND NOT {_IS_DRILL}"),
+        postgresql_where=text(f"status = 'executing' AND NOT {_IS_DRILL}"),
     ),
 )
 
-# For queries that use uq_requests_open: SQLite needs the literal text of the index's condition, without parameters.
+# For queries that use the indexes above: SQLite needs the literal text of their conditions, without parameters.
 is_open: ColumnElement[bool] = literal_column(one_of("requests.status", OPEN))
+is_drill: ColumnElement[bool] = literal_column(_IS_DRILL.replace("terms", "requests.terms"))
+is_real: ColumnElement[bool] = literal_column("NOT " + _IS_DRILL.replace("terms", "requests.terms"))
 
 decisions = Table(
     "decisions",
@@ -228,6 +251,7 @@ decisions = Table(
     CheckConstraint("person <> recipient", name="not_the_recipient"),
     CheckConstraint(one_of("decision", Verdict), name="decision"),
     CheckConstraint("decision <> 'reject' OR comment IS NOT NULL", name="rejection_says_why"),
+    Index("ix_decisions_person_decided_at", "person", "decided_at"),
 )
 
 api_tokens = Table(

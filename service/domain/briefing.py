@@ -25,8 +25,17 @@ def effect(filing: Filing, name_of: Callable[[str], str]) -> str:
     `name_of` maps a subject to the name to show. Others chose these names, so each is quoted and followed by its
     subject.
     """
-    done = filing.operation.kind.effect.format(filing.operation.target)
-    return " ".join([done, *(_of_new_key if filing.operation.is_create else _of_others)(filing, name_of)])
+    return " ".join([done(filing), *(_of_new_key if filing.operation.is_create else _of_others)(filing, name_of)])
+
+
+# The first word of whatever says what a drill does, in every representation.
+DRILL = "DRILL"
+
+
+def done(filing: Filing) -> str:
+    """Describe what the operation does, in a sentence or two. That of a drill begins with the fact that it is one."""
+    effect = filing.operation.kind.effect.format(filing.operation.target)
+    return f"{DRILL}: nothing changes in AWS. If it were real: {effect}" if filing.drill else effect
 
 
 def _of_new_key(filing: Filing, name_of: Callable[[str], str]) -> Iterator[str]:

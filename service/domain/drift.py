@@ -147,7 +147,12 @@ class Effect:
 
 
 def effects(request: OperationRequest) -> tuple[Effect, ...]:
-    """Return all effects of an executed request on root keys and MFA, including later ones on its new key."""
+    """Return all effects of an executed request on root keys and MFA, including later ones on its new key.
+
+    A drill has none.
+    """
+    if request.filing.drill:
+        return ()
     operation, created = request.filing.operation, request.result.access_key_id if request.result else None
     times: list[tuple[datetime | None, str | None, str | None]] = []
     made: tuple[Effect, ...] = ()

@@ -201,6 +201,14 @@ CLOCK_WRONG = _of_service(
 )
 CLOCK_RIGHT = _of_service("clock.right", "The clock of a host agrees again", before_execution=True, published=True)
 
+# Drills.
+DRILL_IS_DUE = _of_service(
+    "drill.due",
+    "A drill is due: none was completed in the time that the policy sets",
+    before_execution=True,
+    published=True,
+)
+
 # Destinations.
 DELIVERY_FAILED = _of_service(
     "delivery.failed",

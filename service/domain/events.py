@@ -1,7 +1,7 @@
 """Makes events: exactly one for each transition and each decision. `event_table` has their names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from service.domain.actor import Actor, Member, Person
@@ -82,6 +82,11 @@ def record(
         },
         "data": event.data,
     }
+
+
+def marked(event: Event, request: OperationRequest) -> Event:
+    """Mark each event of a drill in the log as one, so that no event can be mistaken for one of a real request."""
+    return replace(event, data={**event.data, "drill": True}) if request.filing.drill else event
 
 
 def filed(request: OperationRequest) -> Event:

@@ -13,6 +13,8 @@ class ResultCode(StrEnum):
     """How an execution ended, by the service's own names. `docs/problems.md` explains each."""
 
     DONE = "done"
+    # a drill: no call is ever sent
+    DRILLED = "drilled"
     # no call was sent
     ACCOUNT_CHANGED = "account_changed"
     TOO_LATE = "too_late"
@@ -115,4 +117,11 @@ class InDoubt:
     aws_request_id: str | None = None
 
 
-Outcome = Done | Refused | InDoubt
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drilled:
+    """A drill has come to its call, and none was sent. So there is no key, no secret, and no request id of AWS."""
+
+    signer_key_id: str | None = None
+
+
+Outcome = Done | Drilled | Refused | InDoubt

@@ -44,6 +44,8 @@ class Need(NamedTuple):
 
 TO_FILE = Need("file requests", (Role.REQUESTER,))
 TO_HAVE_EVIDENCE = Need("read the evidence of others' requests", (Role.AUDITOR,))
+TO_REPORT_ON_DRILLS = Need("see how people answered a drill", (Role.OPERATOR, Role.AUDITOR))
+TO_SEE_APPROVERS = Need("see when approvers last gave a sign of life", (Role.OPERATOR, Role.AUDITOR))
 TO_READ_THE_LOG = Need("read the audit log", (Role.AUDITOR,))
 TO_SEE_DELIVERIES = Need("read deliveries", (Role.OPERATOR, Role.AUDITOR))
 TO_READ_STATE = Need("read metrics", (Role.OPERATOR, Role.AUDITOR))
@@ -101,6 +103,15 @@ def check_may_have_evidence(request: OperationRequest, actor: Actor) -> None:
     """Check the right to evidence, which shows how each participant authenticated. Raise Forbidden."""
     if not is_participant(request, actor):
         _check_role(actor, TO_HAVE_EVIDENCE, on=request.filing.account_id)
+
+
+def check_may_report(request: OperationRequest, actor: Actor) -> None:
+    """Check the right to the report on a drill, which shows how each approver signed in. Raise Forbidden."""
+    _check_role(actor, TO_REPORT_ON_DRILLS, on=request.filing.account_id)
+
+
+def check_may_see_approvers(actor: Actor) -> None:
+    _check_role(actor, TO_SEE_APPROVERS, on=None)
 
 
 def check_may_audit(actor: Actor) -> None:

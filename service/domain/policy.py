@@ -64,6 +64,8 @@ class Policy:
     # Each drift check signs in as the account's root, which detectors of root usage report.
     drift_checks: bool = True
     drift_interval: timedelta = timedelta(hours=6)
+    # None: nobody is reminded of drills.
+    drill_every: timedelta | None = None
     decision_max_auth_age: timedelta = timedelta(minutes=15)
     # If off, a decision requires no proof of when the caller signed in. API tokens have none.
     decision_requires_auth_time: bool = True
@@ -101,6 +103,7 @@ class Policy:
             self.max_lifetime or self.approval_window,
             self.expiry_notice,
             self.drift_interval,
+            self.drill_every or self.drift_interval,
             self.decision_max_auth_age,
         )
         if min(windows) < timedelta(seconds=1):
@@ -159,18 +162,19 @@ class Policy:
     def document(self) -> Document:
         """Return all values by name, durations in seconds, sets sorted.
 
-        It omits what no rule demands, and `signed_approvals` and `sealed_delivery` if off: so the same policy has the
-        same document in the version before.
+        It omits what no rule demands, `signed_approvals` and `sealed_delivery` if off, and `drill_every` if there is
+        none: so the same policy has the same document in the version before.
         """
         named = {each.name: getattr(self, each.name) for each in fields(self)}
         if self.signed_approvals is SignedApprovals.OFF:
             del named["signed_approvals"]
         if self.sealed_delivery is SealedDelivery.OFF:
             del named["sealed_delivery"]
-        return {name: _plain(value) for name, value in named.items() if value or name not in _OF_RULES}
+        return {name: _plain(value) for name, value in named.items() if value or name not in _LEFT_OUT}
 
 
-_OF_RULES = {"rules", "approvals", "methods", "hours"}
+# What the document does not have if it says nothing.
+_LEFT_OUT = {"rules", "approvals", "methods", "hours", "drill_every"}
 
 
 def _plain(value: object) -> Json:

@@ -13,7 +13,7 @@ from service.domain.account import SourceKind
 from service.domain.canonical import Document, Json
 from service.domain.errors import Code, Conflict
 from service.domain.filing import Filing
-from service.domain.outcome import Done, InDoubt, Outcome, Refused, ResultCode, SealedKey
+from service.domain.outcome import Done, Drilled, InDoubt, Outcome, Refused, ResultCode, SealedKey
 
 
 class Status(StrEnum):
@@ -222,6 +222,12 @@ class OperationRequest:
         match outcome:
             case Done(created=None):
                 return self._settled(Status.SUCCEEDED, _done(outcome), now)
+            case Drilled() if not self.filing.operation.is_create:
+                return self._settled(Status.SUCCEEDED, _drilled(outcome), now)
+            case Drilled():
+                # The recipient confirms this as well. Its `expires_at` stays empty, since there is no key.
+                delivered = self._settled(Status.DELIVERED, _drilled(outcome), now)
+                return replace(delivered, receipt_by=now + self.filing.receipt_window)
             case Done():
                 delivered = self._settled(Status.DELIVERED, _done(outcome), now)
                 lifetime = self.filing.lifetime
@@ -289,6 +295,14 @@ def _done(outcome: Done) -> Result:
         signer_key_id=outcome.signer_key_id,
         aws_request_id=outcome.aws_request_id,
         sealed_sha256=outcome.created.sha256 if isinstance(outcome.created, SealedKey) else None,
+    )
+
+
+def _drilled(outcome: Drilled) -> Result:
+    return Result(
+        code=ResultCode.DRILLED,
+        detail="This was a drill. Everything was done but the call to AWS.",
+        signer_key_id=outcome.signer_key_id,
     )
 
 

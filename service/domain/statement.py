@@ -92,12 +92,13 @@ class _Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionStatement(_Statement):
-    """A person's decision on the request whose filing has this digest."""
+    """A person's decision on the request whose filing has this digest. The statement says if that is a `drill`."""
 
     request_id: str
     digest: str
     verdict: Verdict
     person: str
+    drill: bool = False
 
     def __post_init__(self) -> None:
         _Statement.__post_init__(self)
@@ -105,6 +106,8 @@ class DecisionStatement(_Statement):
         _check(_HEX_SHA256, self.digest, "the digest is a SHA-256 in lower-case hex")
         if not isinstance(self.verdict, Verdict):
             raise NotAStatement(_NO_VERDICT)
+        if type(self.drill) is not bool:
+            raise NotAStatement("a decision is on a drill or on a real request")
         _check_person(self.person)
 
     def document(self) -> Document:
@@ -115,6 +118,7 @@ class DecisionStatement(_Statement):
             "digest": self.digest,
             "decision": self.verdict.value,
             "person": self.person,
+            **({"drill": True} if self.drill else {}),
         }
 
 
@@ -258,6 +262,8 @@ class StatementFault(StrEnum):
     ANOTHER_DIGEST = "another-digest"
     ANOTHER_DECISION = "another-decision"
     ANOTHER_PERSON = "another-person"
+    # One of them is a drill, and the other is not.
+    ANOTHER_PURPOSE = "another-purpose"
     # The log is shorter than the head says, or has another root at that size.
     ANOTHER_LOG = "another-log"
     TOO_OLD = "too-old"
@@ -279,6 +285,7 @@ class Expected:
     digest: str
     verdict: Verdict
     person: str
+    drill: bool
     oldest_size: int
     head_root: str | None
     head_at: datetime | None
@@ -295,6 +302,7 @@ def faults(statement: DecisionStatement, expected: Expected) -> tuple[StatementF
         StatementFault.ANOTHER_DIGEST: statement.digest != expected.digest,
         StatementFault.ANOTHER_DECISION: statement.verdict is not expected.verdict,
         StatementFault.ANOTHER_PERSON: statement.person != expected.person,
+        StatementFault.ANOTHER_PURPOSE: statement.drill is not expected.drill,
         StatementFault.ANOTHER_LOG: statement.head.root != expected.head_root,
         StatementFault.TOO_OLD: statement.head.size < expected.oldest_size,
         StatementFault.WRONG_TIME: statement.at > latest or (earliest is not None and statement.at < earliest),

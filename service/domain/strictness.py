@@ -64,6 +64,10 @@ def _takes_more_tickets(old: Policy, new: Policy) -> bool:
     return old.ticket_pattern is not None and old.ticket_pattern != new.ticket_pattern
 
 
+def _drills_less(old: Policy, new: Policy) -> bool:
+    return old.drill_every is not None and (new.drill_every is None or new.drill_every > old.drill_every)
+
+
 def _never(_old: Policy, _new: Policy) -> bool:
     return False
 
@@ -84,6 +88,7 @@ LOOSER: Mapping[str, _IsLooser] = {
     "expiry_notice": _shorter("expiry_notice"),
     "drift_checks": _dropped("drift_checks"),
     "drift_interval": _longer("drift_interval"),
+    "drill_every": _drills_less,
     "decision_max_auth_age": _longer("decision_max_auth_age"),
     "decision_requires_auth_time": _dropped("decision_requires_auth_time"),
     "decision_acr": _signs_in_by_more,

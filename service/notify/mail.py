@@ -19,7 +19,7 @@ from service.domain.delivery import Addressee, Answer, Attempt, Notice
 from service.domain.event_table import EVENTS, FILED, REQUEST_WAITING
 from service.domain.text import plain, visible
 from service.notify.chat import unlinked
-from service.notify.message import Message, message
+from service.notify.message import Message, message, titled
 from service.outbound.guarded import Unreachable, Unsafe
 from service.outbound.smtp import MailServer, Rejected
 
@@ -93,7 +93,7 @@ class Mail:
         Source of `Auto-Submitted`: RFC 3834, section 5.
         """
         said, domain = message(notice), self.sender.rpartition("@")[2]
-        title = _TITLES.get(notice.event, said.title)
+        title = titled(notice, _TITLES[notice.event]) if notice.event in _TITLES else said.title
         account = next((fact for name, fact in said.facts if name == "Account"), "")
         mail = EmailMessage(policy=SMTP)
         mail["From"] = Address("Rootquorum", addr_spec=self.sender)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from service.domain.briefing import DRILL
 from service.domain.canonical import Json, parse_timestamp
 from service.domain.delivery import Notice
 from service.domain.event_table import TITLES
@@ -52,11 +53,17 @@ def message(notice: Notice) -> Message:
     }
     link = request.get("link")
     return Message(
-        title=TITLES.get(notice.event, notice.event),
+        title=titled(notice, TITLES.get(notice.event, notice.event)),
         facts=tuple((name, str(fact)) for name, fact in facts.items() if fact is not None),
         link=None if link is None else str(link),
         marker=notice.id,
     )
+
+
+def titled(notice: Notice, title: str) -> str:
+    """Return the title. That of a drill begins with the fact that it is one. Earlier versions staged no `drill`."""
+    is_drill = _mapping(_mapping(notice.document["data"]).get("request")).get("drill") is True
+    return f"{DRILL}: {title}" if is_drill else title
 
 
 def _account(data: Mapping[str, Json]) -> Json:

@@ -51,6 +51,7 @@ File = Annotated[Path, AfterValidator(check_path)]
 Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Window = Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(days=366))]
+DrillPeriod = Annotated[timedelta, Field(ge=timedelta(days=1), le=timedelta(days=3660))]
 Lifetime = Annotated[timedelta, Field(ge=timedelta(minutes=5), le=timedelta(days=3660))]
 
 
@@ -144,6 +145,7 @@ class PolicySettings(_Section):
     expiry_notice: Window = _RULES.expiry_notice
     drift_checks: bool = _RULES.drift_checks
     drift_interval: Window = _RULES.drift_interval
+    drill_every: DrillPeriod | None = _RULES.drill_every
     decision_max_auth_age: Window = _RULES.decision_max_auth_age
     decision_requires_auth_time: bool = _RULES.decision_requires_auth_time
     decision_acr: frozenset[Name] = _RULES.decision_acr

@@ -11,7 +11,7 @@ from service.domain.actor import WORKER, Actor
 from service.domain.demands import SignedApprovals
 from service.domain.errors import Code, Conflict, NotFound, ServiceError, Superseded
 from service.domain.event_table import EventName
-from service.domain.events import Event, between
+from service.domain.events import Event, between, marked
 from service.domain.permissions import check_may_see
 from service.domain.request import OperationRequest
 from service.domain.standing import Standing
@@ -150,7 +150,9 @@ def _tell_refusal(
     if actor == WORKER and refusal.data["code"] in _SOMEBODY_WAS_QUICKER:
         return
     request_id, since = request.filing.request_id, at - (_OPEN if actor == WORKER else _REPEATED)
-    if not audit.is_refused(tx, refusal, subject=actor.subject, request_id=request_id, between=(since, at)):
+    if not audit.is_refused(
+        tx, marked(refusal, request), subject=actor.subject, request_id=request_id, between=(since, at)
+    ):
         tell(ctx, tx, refusal, actor=actor, at=at, request=request)
 
 

@@ -13,15 +13,16 @@ from service.db import leases
 from service.db.engine import Tx, begin
 from service.db.leases import Lease
 from service.domain.account import Account, Part, Reading, RootCredentials
-from service.domain.capability import Plan, plan
+from service.domain.capability import Plan
 from service.domain.delivery import Attempt, Notice
 from service.domain.demands import Demand
 from service.domain.directory import Directory
 from service.domain.errors import Code, Invalid, Unavailable
 from service.domain.evidence import LogKey
+from service.domain.filing import Filing
 from service.domain.incident import Limits
 from service.domain.operation import Operation, OperationName
-from service.domain.outcome import Outcome
+from service.domain.outcome import Drilled, Outcome
 from service.domain.policy import Policy
 from service.domain.rule_file import SignedRules
 from service.domain.rules import UNKNOWN, Placement, Rules
@@ -47,6 +48,20 @@ class RootSession(Protocol):
 
     def perform(self, operation: Operation) -> Outcome:
         """Make the one call. Never raise: an uncertain outcome is InDoubt."""
+
+
+class DrillSession:
+    """The session of a drill. It reads as any other does, and has nothing that could change the account."""
+
+    def __init__(self, root: RootSession) -> None:
+        self.signer_key_id = root.signer_key_id
+        self.observe = root.observe
+        self.observe_twice = root.observe_twice
+
+    def perform(self, operation: Operation) -> Outcome:
+        """Send nothing."""
+        del operation
+        return Drilled(signer_key_id=self.signer_key_id)
 
 
 class Roots(Protocol):
@@ -208,7 +223,13 @@ class Context:
             account = None
         return account.name if account else account_id
 
-    def sign_in(self, account_id: str, name: OperationName) -> AbstractContextManager[RootSession]:
-        """Start a session that can do this in the account. Raise Invalid, Unavailable, or Conflict if no source can."""
-        account = self.account(account_id)
-        return self.roots.sign_in(account, plan(account, name))
+    @contextmanager
+    def sign_in(self, filing: Filing, planned: Plan) -> Iterator[RootSession]:
+        """Start the session in which a request acts on its account. No other session of the workflow may act.
+
+        The session of a drill cannot. Where AWS makes it for one purpose, that purpose is to read.
+        Raise Invalid, Unavailable.
+        """
+        account = self.account(filing.account_id)
+        with self.roots.sign_in(account, Plan(planned.source) if filing.drill else planned) as root:
+            yield DrillSession(root) if filing.drill else root

@@ -16,6 +16,7 @@ from service.domain.account import Account
 from service.domain.actor import WORKER
 from service.domain.capability import is_readable
 from service.domain.request import Status
+from service.workflow import drills
 from service.workflow.change import touch
 from service.workflow.clocks import is_clock_right
 from service.workflow.context import Context
@@ -53,6 +54,7 @@ STEPS = (
     "deliver",
     "deliver_again",
     "forget",
+    "tell_drill_due",
     "list_accounts",
     "check_drift",
 )
@@ -127,6 +129,7 @@ def due(ctx: Context, drift_checks: DriftChecks | None = None) -> Iterator[Step]
         to_check = (drift_checks or DriftChecks()).due(ctx, tx, now)
         # A destination that has left the settings keeps its pending deliveries until it is named again.
         destinations = [there for there in outbox.destinations_due(tx, now) if there.destination in ctx.destinations]
+        drill_is_due = drills.is_due(ctx, tx, now)
         is_old = outbox.is_old(tx, now - ctx.delivery_retention, ctx.destinations.keys())
     for call, requests in found.items() if is_clock_right_now else ():
         for request in requests:
@@ -138,6 +141,8 @@ def due(ctx: Context, drift_checks: DriftChecks | None = None) -> Iterator[Step]
                 yield Step(send.__name__, f"to {there.destination}", None, partial(send, name=there.destination))
     if is_old and is_clock_right_now:
         yield Step("forget", "deliveries", None, forget)
+    if drill_is_due:
+        yield Step("tell_drill_due", "drills", None, drills.tell_drill_due)
     if ctx.accounts.is_due():
         # In a separate lane: due work for requests must not wait for an organization's listing.
         yield Step("list_accounts", "", None, lambda ctx: ctx.accounts.every())

@@ -63,7 +63,7 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
     account = ctx.account(approved.filing.account_id)
     operation = approved.filing.operation
     planned = plan(account, operation.name)
-    with ctx.roots.sign_in(account, planned) as root:
+    with ctx.sign_in(approved.filing, planned) as root:
         # Reconciliation compares the keys with these: a key that is not among them is new.
         known_key_ids = tuple(root.observe(ctx.now(), *operation.kind.reads).statuses)
 

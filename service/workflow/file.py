@@ -40,6 +40,7 @@ class Draft:
     run_on_approval: bool = False
     accept_lockout: bool = False
     sealed_to: str | None = None
+    drill: bool = False
 
     @property
     def hash(self) -> str:
@@ -57,6 +58,7 @@ class Draft:
                 "run_on_approval": self.run_on_approval,
                 "accept_lockout": self.accept_lockout,
                 **sealed,
+                **({"drill": True} if self.drill else {}),
             }
         )
 
@@ -142,7 +144,7 @@ def _look(ctx: Context, actor: Actor, draft: Draft, policy: Policy) -> tuple[str
         directory = directory_for(ctx, tx, people, policy, account_id=draft.account_id)
         recipient = recipient_of(directory, actor, draft.operation, draft.recipient)
         check_quorum_possible({actor.subject, recipient}, draft.account_id, directory, policy)
-        return recipient, requests.open_for(tx, draft.account_id, draft.operation)
+        return recipient, requests.open_for(tx, draft.account_id, draft.operation, drill=draft.drill)
 
 
 def _twin(ctx: Context, actor: Actor, draft: Draft, idempotency_key: str | None) -> Shown:
@@ -203,5 +205,6 @@ def _filing(ctx: Context, actor: Actor, draft: Draft, recipient: str, observed: 
         receipt_window=ctx.policy.receipt_window,
         rollback_grace=ctx.policy.rollback_grace,
         lifetime=draft.lifetime,
+        drill=draft.drill,
         observed=observed,
     )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from service.domain.account import Part
 from service.domain.actor import WORKER, Actor
+from service.domain.capability import plan
 from service.domain.errors import Code, Conflict, ServiceError, Unavailable
 from service.domain.event_table import KEY_RETIRED
 from service.domain.events import expiry_failed, taken_away
@@ -57,7 +58,8 @@ def expire_key(ctx: Context, request_id: str) -> None:
 
 def _end(ctx: Context, request: OperationRequest) -> None:
     key_id = str(request.result and request.result.access_key_id)
-    with ctx.sign_in(request.filing.account_id, OperationName.DEACTIVATE_ACCESS_KEY) as root:
+    planned = plan(ctx.account(request.filing.account_id), OperationName.DEACTIVATE_ACCESS_KEY)
+    with ctx.sign_in(request.filing, planned) as root:
         observed = root.observe_twice(ctx.now(), Part.SIGNER)
         key = observed.key(key_id)
         how, done = "and the key was gone already", Done(signer_key_id=root.signer_key_id, aws_request_id=None)

@@ -10,19 +10,24 @@ from service.domain.errors import Code, Conflict, ServiceError, Unavailable
 from service.domain.event_table import EXECUTION_UNRESOLVED
 from service.domain.events import Event, quarantined
 from service.domain.operation import Operation, OperationName, facts
-from service.domain.outcome import Done, InDoubt, Outcome, Refused, ResultCode
+from service.domain.outcome import Done, Drilled, InDoubt, Outcome, Refused, ResultCode
 from service.domain.request import OperationRequest, Status
 from service.domain.standing import Standing
 from service.workflow.change import change, write_step
 from service.workflow.context import Context, RootSession
+from service.workflow.doubts import altered
 from service.workflow.recorded import refuse, stored
-from service.workflow.take_away import is_of_the_time
+from service.workflow.take_away import NO_KEY_OF_A_DRILL, is_of_the_time
 
 # AWS gives whole seconds by its own clock; ours may be off by this much.
 _CLOCK_TOLERANCE = timedelta(minutes=1)
 
 # A doubt that AWS cannot be asked about must end as well: it keeps others from asking for the same thing.
 _PATIENCE = timedelta(days=1)
+
+
+# AWS need not be asked: a drill sends no call.
+_STOPPED_DRILL = Refused(code=ResultCode.NOT_DONE, detail="The process stopped in the middle of the drill.")
 
 
 def abandon(ctx: Context, request_id: str) -> None:
@@ -50,11 +55,7 @@ def reconcile(ctx: Context, request_id: str) -> None:
     try:
         if doubt is not None:
             refuse(ctx, request, doubt)
-        account = ctx.account(request.filing.account_id)
-        planned = plan(account, request.filing.operation.name)
-        # Only a key that a create left behind is acted on; whatever else is just looked at.
-        with ctx.roots.sign_in(account, planned if planned.is_create else Plan(planned.source)) as root:
-            outcome, *incidents = _find_out(ctx, root, request)
+        outcome, *incidents = (_STOPPED_DRILL,) if request.filing.drill else _found_out(ctx, request)
     except ServiceError as error:
         # A clock that is wrong does not tell when a day is over.
         is_early = request.claimed_at is not None and ctx.now() - request.claimed_at < _PATIENCE
@@ -64,6 +65,14 @@ def reconcile(ctx: Context, request_id: str) -> None:
         outcome, incidents = Refused(code=ResultCode.UNRESOLVED, detail=detail), [Event(EXECUTION_UNRESOLVED)]
 
     write_step(ctx, request, request.settle(outcome, ctx.now()), *incidents)
+
+
+def _found_out(ctx: Context, request: OperationRequest) -> "tuple[Outcome, *tuple[Event, ...]]":
+    account = ctx.account(request.filing.account_id)
+    planned = plan(account, request.filing.operation.name)
+    # Only a key that a create left behind is acted on; whatever else is just looked at.
+    with ctx.sign_in(request.filing, planned if planned.is_create else Plan(planned.source)) as root:
+        return _find_out(ctx, root, request)
 
 
 def _find_out(ctx: Context, root: RootSession, request: OperationRequest) -> "tuple[Outcome, *tuple[Event, ...]]":
@@ -96,6 +105,8 @@ def _take_back(root: RootSession, access_key_id: str) -> "tuple[Outcome, *tuple[
             )
         case InDoubt(detail=why):
             raise Unavailable(Code.ACCOUNT_UNREACHABLE, why)
+        case Drilled():
+            raise altered(NO_KEY_OF_A_DRILL)
 
 
 def _quarantine(root: RootSession, why: str, *access_key_ids: str) -> "tuple[Outcome, *tuple[Event, ...]]":

@@ -6,6 +6,7 @@ so a process may stop anywhere. A key in use has somebody who holds its secret: 
 """
 
 from service.domain.account import Part
+from service.domain.capability import plan
 from service.domain.operation import OperationName
 from service.domain.outcome import Done, ResultCode
 from service.domain.request import OperationRequest, Result, Status
@@ -26,8 +27,15 @@ def roll_back(ctx: Context, request_id: str) -> None:
         return
     if doubt is not None:
         refuse(ctx, request, doubt)
+    if request.filing.drill:
+        nothing = Result(
+            code=ResultCode.UNCONFIRMED, detail="Nobody confirmed the receipt of this drill. There is no key."
+        )
+        write_step(ctx, request, request.roll_back(nothing, ctx.now()))
+        return
     key_id = str(request.result.access_key_id)
-    with ctx.sign_in(request.filing.account_id, OperationName.DEACTIVATE_ACCESS_KEY) as root:
+    planned = plan(ctx.account(request.filing.account_id), OperationName.DEACTIVATE_ACCESS_KEY)
+    with ctx.sign_in(request.filing, planned) as root:
         observed = root.observe_twice(ctx.now(), Part.LAST_USE, Part.SIGNER)
         key = observed.key(key_id)
         if key is None:

@@ -83,6 +83,7 @@ def decision_to_sign(
             digest=request.digest,
             verdict=verdict,
             person=actor.subject,
+            drill=request.filing.drill,
         )
         return DecisionToSign(
             to_sign=_to_sign(statement, Namespace.DECISION),

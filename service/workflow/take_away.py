@@ -7,7 +7,7 @@ from service.domain.errors import Code, Conflict, ExecutionFailed, Unavailable
 from service.domain.event_table import KEY_DEACTIVATED
 from service.domain.events import taken_away
 from service.domain.operation import Operation, OperationName
-from service.domain.outcome import Done, Refused, ResultCode
+from service.domain.outcome import Done, Drilled, InDoubt, Refused, ResultCode
 from service.domain.request import OperationRequest, Result
 from service.workflow.change import write_step
 from service.workflow.context import Context, RootSession
@@ -27,6 +27,8 @@ def ended(code: ResultCode, detail: str, access_key_id: str, done: Done) -> Resu
         aws_request_id=done.aws_request_id,
     )
 
+
+NO_KEY_OF_A_DRILL = "It was a drill, which makes no key."
 
 # AWS takes no call that was signed by a clock further off (AWS documentation, Signature Version 4: 5 to 15 minutes).
 _LARGEST_SKEW = timedelta(minutes=15)
@@ -70,5 +72,7 @@ def _perform(root: RootSession, name: OperationName, key: AccessKey) -> Done:
             raise Conflict(Code.WRONG_STATUS, "Somebody else took the key away meanwhile.")
         case Refused():
             raise ExecutionFailed(Code.EXECUTION_FAILED, f"The key is not taken away. {outcome.detail}")
-        case _:
-            raise Unavailable(Code.ACCOUNT_UNREACHABLE, f"The key is not taken away yet. {outcome.detail}")
+        case InDoubt(detail=why):
+            raise Unavailable(Code.ACCOUNT_UNREACHABLE, f"The key is not taken away yet. {why}")
+        case Drilled():
+            raise altered(NO_KEY_OF_A_DRILL)

@@ -8,10 +8,11 @@ from datetime import datetime
 from service.db import audit, outbox
 from service.db.engine import Tx
 from service.domain.actor import Actor
+from service.domain.briefing import done
 from service.domain.canonical import Document, Json, canonical, timestamp
 from service.domain.delivery import GIVE_UP_AFTER, Delivery, DeliveryStatus
 from service.domain.event_table import DELIVERY_FAILED, JUDGED, PUBLISHED, SHOWN
-from service.domain.events import Event
+from service.domain.events import Event, marked
 from service.domain.reminder import ESCALATING, is_escalated
 from service.domain.request import OperationRequest
 from service.domain.standing import Standing
@@ -34,7 +35,8 @@ def tell(
         return
     request_id = None if request is None else request.filing.request_id
     told = [_judged(event, request, standing) if event.name in JUDGED else event for event in events]
-    appended = audit.append(tx, *told, actor=actor, at=at, request_id=request_id)
+    recorded = told if request is None else [marked(event, request) for event in told]
+    appended = audit.append(tx, *recorded, actor=actor, at=at, request_id=request_id)
     staged = [
         delivery
         for event, place in zip(told, appended, strict=True)
@@ -132,7 +134,8 @@ def _document(
                 "id": filing.request_id,
                 "status": request.status.value,
                 "operation": filing.operation.name.value,
-                "effect": filing.operation.kind.effect.format(filing.operation.target),
+                "effect": done(filing),
+                "drill": filing.drill,
                 "until": None if until is None else timestamp(until),
                 "ticket": filing.ticket,
                 "link": None if ctx.public_url is None else f"{ctx.public_url}/desk/requests/{filing.request_id}",

@@ -289,3 +289,33 @@ def test_sealed_file_that_was_replaced_on_its_way_is_not_confirmed(sqlite_house:
     alice.desk.press("I have it")
     expect(alice.desk.problem).to_contain_text("What you hold is not what it sent.")
     assert house.now(request).status is Status.DELIVERED
+
+
+def test_a_drill_is_marked_from_asking_to_the_receipt(sqlite_house: House, at: str, visit: Arrive) -> None:
+    alice = visit("alice", at)
+    page, marks = alice.page, alice.page.locator(".notice.drill")
+    alice.desk.open(f"/accounts/{ACCOUNT}/ask/create_access_key").sign_in_with(sqlite_house.token("alice"))
+    page.get_by_label("Why").fill(JUSTIFICATION)
+    page.get_by_role("checkbox", name="A drill").check()
+    alice.desk.press("Preview")
+    expect(marks).to_contain_text("Nothing changes in AWS")
+    alice.desk.press("File this request")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("DRILL")
+
+    drill = only_request(sqlite_house)
+    assert drill.filing.drill
+    sqlite_house.approve(drill)
+    alice.desk.follow("Mine")
+    expect(page.locator(".card .notice.drill")).to_contain_text("DRILL")
+    alice.desk.follow("Create a root access key")
+    alice.desk.press("Execute")
+    expect(marks).to_have_count(2)
+    alice.keep_screenshot("drill")
+    alice.desk.press("Execute now")
+    expect(page.get_by_text("It was a drill: nothing changed in AWS.")).to_be_visible()
+    alice.desk.press("Confirm the receipt")
+    expect(page.get_by_role("heading", level=2, name="Confirm the receipt")).to_be_focused()
+    alice.desk.press("Confirm the receipt")
+    expect(page.get_by_text("It was a drill: nothing changed in AWS.")).to_be_visible()
+    assert sqlite_house.now(drill).status == "succeeded"
+    assert sqlite_house.aws.count("CreateAccessKey") == 0

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import shlex
 import stat
 import subprocess
@@ -330,3 +331,38 @@ def test_the_secret_is_only_where_it_was_asked_for(at: Installation, approved: A
     files = [each for folder in (tmp_path, at.folder) for each in folder.rglob("*") if each.is_file()]
     assert [each for each in files if secret in each.read_bytes()] == [kept]
     assert status(at, approved) == "succeeded"
+
+
+# --- drills ---
+
+
+def test_a_drill_of_a_key_makes_no_file_and_confirms_its_receipt(at: Installation, tmp_path: Path) -> None:
+    drill, file = at.approved(account_id=ACCOUNTS[next(_NUMBERS)], drill=True), tmp_path / "key.json"
+    done = execute(at, drill, "--file", str(file))
+    assert (done.code, status(at, drill)) == (0, "succeeded")
+    assert "This was a DRILL: nothing changed in AWS. The request is succeeded." in done.error
+    assert (done.out, file.exists()) == ("", False)
+
+
+def test_a_key_that_comes_from_a_drill_is_not_kept(at: Installation, approved: Any, tmp_path: Path) -> None:
+    """A server that calls a real request a drill does not get its receipt confirmed."""
+
+    def called_a_drill(path: str, answer: dict[str, Any]) -> dict[str, Any]:
+        return answer | {"drill": True} if path.endswith(approved["id"]) else answer
+
+    file = tmp_path / "key.json"
+    with lying(at.url, called_a_drill) as url:
+        done = execute(at, approved, "--file", str(file), ROOTQUORUM_URL=url)
+    assert (done.code, status(at, approved), file.exists()) == (1, "delivered", False)
+    assert "answered a drill with a key" in done.error
+
+
+def test_a_drill_is_marked_on_the_terminal(at: Installation) -> None:
+    account = ACCOUNTS[next(_NUMBERS)]
+    filed = at.run("alice", "request", "create-key", account, "--drill", "--reason", "Drill of this quarter.")
+    assert "Filed as a DRILL: nothing changes in AWS." in filed.error
+    request_id = filed.out.strip()
+    for command in (["show", request_id], ["list", "--account", account]):
+        assert re.search(r"^ *DRILL +Nothing changes in AWS\. *$", at.run("alice", *command).out, re.MULTILINE)
+    assert at.run("alice", "watch", request_id, "--until", "pending").out.startswith("DRILL: pending")
+    assert "The DRILL is withdrawn." in at.run("alice", "withdraw", request_id).error

@@ -43,6 +43,7 @@ NEED_NONE |= {f"request {what}" for what in ("delete-password", "allow-password-
 NEED_NONE |= {"request delete-certificate", "list", "show", "watch", "reject", "withdraw", "execute", "receipt"}
 NEED_NONE |= {"evidence", "whoami", "accounts list", "accounts show", "login", "logout", "mcp"}
 NEED_NONE |= {f"profiles {what}" for what in ("add", "list", "remove")}
+NEED_NONE |= {"drill report", "drill people"}
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ COMMANDS = [
     "whoami",
     "list",
     *(f"{command} {ID}" for command in ("show", "withdraw", "execute", "receipt", "watch", "evidence")),
+    f"drill report {ID}",
+    "drill people",
     f"reject {ID} --comment Why.",
     f"request create-key {ACCOUNT} --reason Because_it_is_due.",
     "accounts list",

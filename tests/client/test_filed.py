@@ -41,6 +41,7 @@ _DEMAND = Demand(
     signed_approvals=SignedApprovals.REQUIRED,
 )
 _FULL = filing(
+    drill=True,
     ticket=None,
     justification='Due.\n"x" \u2028 é \U0001f600',
     requester_kind=ActorKind.MACHINE,

@@ -105,6 +105,7 @@ def test_a_statement_agrees_with_what_its_vector_says(case: dict[str, Any]) -> N
         digest=said["digest"],
         verdict=Verdict(said["decision"]),
         person=said["person"],
+        drill=said["drill"],
         oldest_size=said["oldest_size"],
         head_root=said["head_root"],
         head_at=said["head_at"] and datetime.fromisoformat(said["head_at"]),

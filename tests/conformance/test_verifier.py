@@ -66,6 +66,7 @@ def test_a_statement_agrees_with_what_its_vector_says(case: dict[str, Any]) -> N
         digest=said["digest"],
         decision=said["decision"],
         person=said["person"],
+        drill=said["drill"],
         oldest_size=said["oldest_size"],
         had_head=statement["log"]["root"] == said["head_root"],
         head_at=said["head_at"] and _microseconds(said["head_at"]),

@@ -118,6 +118,8 @@ OPERATION_IDS = {
     "GET /v1/accounts": "listAccounts",
     "GET /v1/accounts/{account_id}": "readAccount",
     "GET /v1/accounts/{account_id}/root-credentials": "readRootCredentials",
+    "GET /v1/requests/{request_id}/drill": "readDrillReport",
+    "GET /v1/approvers": "listApprovers",
     "GET /v1/drift": "listDrift",
     "POST /v1/accounts/{account_id}/drift-check": "checkDrift",
     "POST /v1/drift/{finding_id}/acceptance": "acceptDrift",
@@ -300,6 +302,7 @@ HOOK = "POST /v1/hooks/{source}"
 ACCOUNTS = "GET /v1/accounts"
 LIVE = "GET /v1/accounts/{account_id}/root-credentials"
 ACCOUNT_READ = "GET /v1/accounts/{account_id}"
+DRILL, APPROVERS = "GET /v1/requests/{request_id}/drill", "GET /v1/approvers"
 DRIFT = "GET /v1/drift"
 DRIFT_CHECK = "POST /v1/accounts/{account_id}/drift-check"
 ACCEPT = "POST /v1/drift/{finding_id}/acceptance"
@@ -481,9 +484,10 @@ for each in (
     ENDORSE,
     REVOKE,
     RULES_READ,
+    DRILL,
 ):
     SCENARIOS[each, 422] = partial(mistaken, operation=each)
-for each in (READ, DECIDE, WITHDRAW, RECEIVE, EXECUTE, INTO_FILE, EVIDENCE):
+for each in (READ, DECIDE, WITHDRAW, RECEIVE, EXECUTE, INTO_FILE, EVIDENCE, DRILL):
     SCENARIOS[each, 404] = partial(call, operation=each, by="bob")
 for each in (PREVIEW, LIST, ME, ACCOUNTS, ACCOUNT_READ, LIVE, LIVEZ, READYZ, CHECKPOINT, LOG_KEYS):
     SCENARIOS[each, 200] = partial(call, operation=each)
@@ -512,6 +516,8 @@ SCENARIOS |= {
     (HOOK, 429): lambda house: unfinished(house, HOOK, _MOST_UNFINISHED_BODIES=0),
     (HOOK, 413): lambda house: call(house, HOOK, None, content=b"x" * (LARGEST_HOOK_BYTES + 1)),
     (HOOK, 422): lambda house: house.client().post("/v1/hooks/" + "x" * 70),
+    (DRILL, 200): lambda house: call(house, DRILL, "oscar", request_id=house.file(drill=True).filing.request_id),
+    (APPROVERS, 200): lambda house: call(house, APPROVERS, "oscar"),
     (DRIFT, 200): lambda house: call(house, DRIFT, "oscar"),
     (DRIFT, 422): lambda house: call(house, DRIFT, "oscar", params={"account_id": "x"}),
     (DRIFT_CHECK, 200): lambda house: call(house, DRIFT_CHECK, "oscar"),

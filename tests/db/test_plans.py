@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, event
 from support.builders import MEMBERS
 from support.products.postgres import Postgres
 
-from service.db import audit, backlog, expectations, outbox, people, requests, tokens, tree
+from service.db import audit, backlog, decisions, expectations, outbox, people, requests, tokens, tree
 from service.db.engine import Tx, connect, read
 from service.db.outbox import Place, Wanted
 from service.db.schema import migrate
@@ -96,7 +96,10 @@ LISTS: dict[str, Callable[[Tx], object]] = {
     "taken away": lambda tx: backlog.is_taken_away(tx, "000000000002", LATE),
     "claimed": lambda tx: backlog.claimed_before(tx, Status.EXECUTING, LATE, LIMIT),
     "in doubt": lambda tx: backlog.claimed_before(tx, Status.IN_DOUBT, LATE, LIMIT),
-    "open for the same": lambda tx: requests.open_for(tx, "000000000007", DELETION),
+    "open for the same": lambda tx: requests.open_for(tx, "000000000007", DELETION, drill=False),
+    "an open drill of the same": lambda tx: requests.open_for(tx, "000000000007", DELETION, drill=True),
+    "last drill": requests.last_drill,
+    "last decisions": lambda tx: decisions.last_of(tx, ["bob", "carol"]),
     "acted on": lambda tx: requests.is_acted_on(tx, "000000000007"),
     "of an account since": lambda tx: requests.acted_on(tx, "000000000007", AT),
     "by idempotency key": lambda tx: requests.by_idempotency_key(tx, "seldom", "key7"),

@@ -56,6 +56,12 @@ def created() -> OperationRequest:
     )
 
 
+def test_a_drill_has_no_effect() -> None:
+    request = executed(OperationName.DELETE_ACCESS_KEY, OLD)
+    assert len(effects(request)) == 1
+    assert effects(replace(request, filing=replace(request.filing, drill=True))) == ()
+
+
 @pytest.mark.parametrize(
     ("before", "now", "kinds"),
     [

@@ -266,6 +266,7 @@ _VALUES: dict[str, tuple[Any, Any]] = {
     "max_lifetime": (None, timedelta(days=1)),
     "drift_checks": (False, True),
     "drift_interval": (timedelta(hours=9), timedelta(hours=1)),
+    "drill_every": (None, timedelta(days=90)),
     "decision_max_auth_age": (timedelta(hours=9), timedelta(minutes=1)),
     "decision_requires_auth_time": (False, True),
     "decision_acr": (frozenset({"a", "b"}), frozenset({"a"})),

@@ -2,9 +2,22 @@
 
 from dataclasses import fields, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from support.builders import ACTIVATE, NOON, OTHER_ACCOUNT, approved, decision, filing, key, observed, request, standing
+from support.builders import (
+    ACTIVATE,
+    CREATE,
+    NOON,
+    OTHER_ACCOUNT,
+    approved,
+    decision,
+    filing,
+    key,
+    observed,
+    request,
+    standing,
+)
 
 from service.domain.account import SourceKind
 from service.domain.actor import ActorKind
@@ -13,7 +26,7 @@ from service.domain.errors import Code, Conflict
 from service.domain.events import EVENT_OF, between
 from service.domain.filing import Filing
 from service.domain.operation import TARGET_OF, Operation, OperationName
-from service.domain.outcome import CreatedKey, Done, InDoubt, Refused, Secret, of_aws
+from service.domain.outcome import CreatedKey, Done, Drilled, InDoubt, Refused, Secret, of_aws
 from service.domain.request import NEXT, TERMINAL, OperationRequest, Result, Status, Verdict
 from service.domain.rules import Placement
 
@@ -24,8 +37,8 @@ _REFUSED = Refused(code=of_aws("AccessDenied"), detail="no")
 _IN_DOUBT = InDoubt(detail="lost")
 
 
-def claimed() -> OperationRequest:
-    return approved().claim(by="rita", source=SourceKind.PROFILE, known_key_ids=("B", "A"), now=NOON)
+def claimed(**about: Any) -> OperationRequest:
+    return approved(request(**about)).claim(by="rita", source=SourceKind.PROFILE, known_key_ids=("B", "A"), now=NOON)
 
 
 def test_every_transition_has_exactly_one_event() -> None:
@@ -80,6 +93,16 @@ def test_a_claim_remembers_the_keys_that_were_there() -> None:
 )
 def test_each_outcome_settles_in_its_own_status(outcome: Done | Refused | InDoubt, status: Status) -> None:
     assert claimed().settle(outcome, NOON).status is status
+
+
+@pytest.mark.parametrize(
+    ("operation", "status"), [(Operation(CREATE), Status.DELIVERED), (Operation(ACTIVATE, _KEY), Status.SUCCEEDED)]
+)
+def test_a_drill_settles_like_what_it_practises_without_a_key(operation: Operation, status: Status) -> None:
+    drill = claimed(operation=operation, drill=True).settle(Drilled(), NOON)
+    assert drill.result is not None
+    assert (drill.status, drill.result.code, drill.result.access_key_id) == (status, "drilled", None)
+    assert (drill.receipt_by is None, drill.expires_at) == (status is Status.SUCCEEDED, None)
 
 
 def test_a_delivered_key_starts_the_receipt_clock() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.destinations import NOTICE, STAGED_BY_0006, STAGED_BY_0011, listening, saying
+from support.destinations import NOTICE, STAGED_BY_0006, STAGED_BY_0011, listening, of_a_drill, saying
 
 from service.domain.delivery import Answer, Attempt, Notice
 from service.notify.chat import Chat, harmless
@@ -46,6 +46,10 @@ def test_a_chat_is_told_what_happened_by_whom_and_where_to_read_more() -> None:
     assert "By: Alice" in facts
     assert "At: 2026-11-24T12:00:00.000000Z" in facts
     assert link == "<https://rootquorum.example/desk/requests/0a6f6f0e-93f1-4bd3-9a5e-a7d1a8b7c5d2>"
+
+
+def test_the_first_words_about_a_drill_are_that_it_is_one() -> None:
+    assert told(of_a_drill(NOTICE))["text"].startswith("DRILL: Execution succeeded\n")
 
 
 def test_what_the_version_before_the_signed_log_has_staged_is_said_without_a_head() -> None:

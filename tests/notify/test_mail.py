@@ -13,7 +13,7 @@ from email.policy import SMTP
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.destinations import NOTICE, saying
+from support.destinations import NOTICE, of_a_drill, saying
 from support.products.mailbox import PASSWORD, USER, Mailbox, running_mailbox
 
 from service.domain.delivery import Addressee, Answer, Attempt, Notice
@@ -89,6 +89,13 @@ def test_it_says_what_happens_where_and_until_when_with_a_link_and_nobodys_name(
     ]
     assert link in lines
     assert "Alice" not in text_of(mailbox)
+
+
+def test_subject_and_first_words_about_a_drill_are_that_it_is_one(mailbox: Mailbox) -> None:
+    told(mailbox, BOB, notice=of_a_drill(replace(saying(), event="request.filed")))
+    [(_, mail)] = mailbox.accepted
+    assert mail["Subject"].strip().startswith("[Rootquorum] DRILL: A request waits for your approval")
+    assert text_of(mailbox).startswith("DRILL: A request waits for your approval.")
 
 
 def test_it_is_plain_text_that_no_program_answers(mailbox: Mailbox) -> None:

@@ -40,6 +40,7 @@ def test_it_says_the_effect_as_the_service_does(
         requester_kind=kind,
         recipient=recipient,
         run_on_approval=is_special and not operation.is_create,
+        drill=is_special,
         lifetime=timedelta(days=30, seconds=1) if is_special and operation.is_create else None,
     )
     assert proofs.call("briefing", "effectOf", filing.document()) == effect(filing, lambda subject: subject)

@@ -64,6 +64,7 @@ def filings(draw: st.DrawFn) -> Filing:
         rollback_grace=draw(_DURATIONS),
         rules=draw(st.none() | st.just("ab" * 32)),
         sealed_to=draw(st.none() | st.sampled_from(SEALED_TO) | _ASCII_OR_NOT) if asked.is_create else None,
+        drill=draw(st.booleans()),
         observed=type(found)(
             **{
                 **{name: getattr(found, name) for name in found.__dataclass_fields__},
@@ -103,6 +104,7 @@ def full() -> Filing:
     )
     return filing(
         sealed_to="age1another",
+        drill=True,
         lifetime=timedelta(days=1),
         demands=(demand,),
         placement=Placement(name="production", units=frozenset({"r-1"}), tags={"env": "prod"}),
@@ -157,6 +159,8 @@ def test_filing_with_a_member_that_the_page_does_not_know_is_not_read(proofs: Pr
         {"filed_at": "yesterday"},
         {"demands": [{"rule": "x", "__proto__": 1}]},
         {"observed": None},
+        {"drill": False},
+        {"drill": "yes"},
     ],
 )
 def test_filing_of_another_form_is_not_read(proofs: Proofs, changed: dict[str, Any]) -> None:
@@ -188,6 +192,7 @@ def shown(filed: Filing) -> dict[str, Any]:
         "ticket": filed.ticket,
         "run_on_approval": filed.run_on_approval,
         "accept_lockout": filed.accept_lockout,
+        "drill": filed.drill,
         "clocks": {"lifetime": None if filed.lifetime is None else f"PT{filed.lifetime // timedelta(seconds=1)}S"},
     }
 
@@ -200,6 +205,7 @@ SAID = {
     "accept_lockout": "lock-out",
 }
 OTHER = {
+    "drill": True,
     "account": {"account_id": "x"},
     "clocks": {"lifetime": "P1D"},
     "requester": {"subject": "x"},

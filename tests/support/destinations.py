@@ -48,6 +48,15 @@ def saying(**said: Json) -> Notice:
     return replace(NOTICE, document={**NOTICE.document, "data": {**data, **said}})
 
 
+def of_a_drill(notice: Notice) -> Notice:
+    """Return the notice as that of a drill."""
+    data = notice.document["data"]
+    assert isinstance(data, dict)
+    assert isinstance(data["request"], dict)
+    request = {**data["request"], "drill": True}
+    return replace(notice, document={**notice.document, "data": {**data, "request": request}})
+
+
 # A delivery staged by the version before the signed log, on schema revision 0006.
 STAGED_BY_0006 = saying(audit={"sequence": 12, "sha256": "0" * 64})
 

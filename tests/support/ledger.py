@@ -15,10 +15,10 @@ from service.domain.actor import WORKER, Actor
 from service.domain.canonical import canonical, sha256, timestamp
 from service.domain.checkpoint import Checkpoint
 from service.domain.event_table import KEY_DEACTIVATED, KEY_RETIRED, TOKEN_CREATED, EventName
-from service.domain.events import Event, between, filed, taken_away
+from service.domain.events import Event, between, filed, marked, taken_away
 from service.domain.merkle import EMPTY, Frontier, Node, inclusion_proof, leaf_hash, root_of
 from service.domain.operation import Operation, OperationName
-from service.domain.outcome import CreatedKey, Done, Secret
+from service.domain.outcome import CreatedKey, Done, Drilled, Secret
 from service.domain.request import OperationRequest, Result
 from service.signing.ed25519 import Ed25519Signer
 from service.signing.notes import sign_note
@@ -163,6 +163,14 @@ def taken_back() -> tuple[MemoryLog, str]:
     return ledger, delivered.filing.request_id
 
 
+def drilled() -> tuple[MemoryLog, str]:
+    """A log in which a key was made in a drill, and its receipt confirmed."""
+    ledger, claimed = _claimed(drill=True, lifetime=LIFETIME)
+    delivered = _go_on(ledger, claimed, claimed.settle(Drilled(), NOON), by("rita"))
+    _go_on(ledger, delivered, delivered.receive(NOON), by("rita"))
+    return ledger, claimed.filing.request_id
+
+
 LIFETIME, GRACE = timedelta(days=30), timedelta(hours=24)
 NEW_KEY = "AKIAEXAMPLE000000009"
 
@@ -178,7 +186,7 @@ def _claimed(**about: object) -> tuple[MemoryLog, OperationRequest]:
     ledger, asked = MemoryLog(), request(**about)
     request_id = asked.filing.request_id
     _other(ledger)
-    ledger.tell(filed(asked), by("alice"), request_id, policy=POLICY)
+    ledger.tell(marked(filed(asked), asked), by("alice"), request_id, policy=POLICY)
     _other(ledger)
     for person in ("bob", "carol"):
         decided = asked.decide(decision(asked, person, decided_at=NOON), standing().has_quorum)
@@ -197,7 +205,7 @@ def _go_on(
     **more: Any,
 ) -> OperationRequest:
     for event in between(before, after):
-        ledger.tell(event, who, after.filing.request_id, at=at, **more)
+        ledger.tell(marked(event, after), who, after.filing.request_id, at=at, **more)
     return after
 
 

@@ -34,6 +34,7 @@ RULES = {
     "too-late",
     "time-contradicts",
     "wrong-quorum",
+    "wrong-mark",
     "wrong-result",
     "wrong-clock",
     "wrong-key",

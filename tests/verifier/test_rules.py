@@ -16,6 +16,7 @@ from support.ledger import (
     Leaf,
     MemoryLog,
     by,
+    drilled,
     events_of,
     executed,
     executed_otherwise,
@@ -481,6 +482,54 @@ BROKEN_LIVES: Mapping[str, tuple[Callable[[], tuple[MemoryLog, str]], Change, se
         lambda leaves: leaves.append(copied(first(leaves, "key.deactivated"), event="key.retired")),
         {"not-open"},
     ),
+    "a drill that is not filed as one": (
+        drilled,
+        filed(drill=None),
+        {"wrong-mark", "wrong-result", "wrong-clock"},
+    ),
+    "a real request that says that it is a drill": (
+        retired,
+        data("decision.recorded", drill=True),
+        {"wrong-mark"},
+    ),
+    "a drill whose event does not say so": (
+        drilled,
+        lambda leaves: first(leaves, "execution.delivered")["data"].pop("drill"),
+        {"wrong-mark"},
+    ),
+    "a drill that made a key": (
+        drilled,
+        both(result("execution.delivered", access_key_id=NEW_KEY), result("receipt.confirmed", access_key_id=NEW_KEY)),
+        {"wrong-result"},
+    ),
+    "a drill that is said to be done": (
+        drilled,
+        both(result("execution.delivered", code="done"), result("receipt.confirmed", code="done")),
+        {"wrong-result"},
+    ),
+    "a drill to which AWS answered": (
+        drilled,
+        both(result("execution.delivered", aws_request_id="r-1"), result("receipt.confirmed", aws_request_id="r-1")),
+        {"wrong-result"},
+    ),
+    "a real request that was only drilled": (
+        executed,
+        result("execution.succeeded", code="drilled"),
+        {"wrong-result"},
+    ),
+    "a drill for which a key is deactivated": (
+        drilled,
+        lambda leaves: leaves.insert(
+            leaves.index(first(leaves, "receipt.confirmed")),
+            copied(
+                first(leaves, "execution.delivered"),
+                event="key.deactivated",
+                actor=_BY_THE_WORKER | {"proof": None},
+                data={"access_key_id": None, "drill": True},
+            ),
+        ),
+        {"wrong-step", "too-early"},
+    ),
     "a key of what makes none is deactivated": (
         executed,
         lambda leaves: leaves.insert(
@@ -512,6 +561,7 @@ def gone_already(event: str) -> Change:
 @pytest.mark.parametrize(
     ("story", "change"),
     [
+        (drilled, lambda _: None),
         (retired, lambda _: None),
         (taken_back, lambda _: None),
         (retired, gone_already("key.retired")),

@@ -135,6 +135,7 @@ APPROVALS = {
     "another-digest": {"change": _said(digest=_HASH)},
     "another-decision": {"change": _said(decision="reject")},
     "another-person": {"change": _by(ECDSA, person="dave")},
+    "another-purpose": {"change": _said(drill=True)},
     "another-log": {"change": lambda draft: draft.said["log"].update(root=_HASH)},
     "too-old": {"change": _old},
     "wrong-time": {"change": _said(at=_LATE)},

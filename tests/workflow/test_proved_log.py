@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, func, insert, select, update
-from support.builders import ACCOUNT, OTHER_ACCOUNT
+from support.builders import ACCOUNT, ACCOUNTS, OTHER_ACCOUNT
 from support.house import House
 from support.past_triggers import as_its_owner, contents, rewritten
 from support.refusals import code_of
@@ -24,6 +24,7 @@ from service.db.tables import audit_events, audit_head, audit_tree, decisions, p
 from service.domain.account import Part
 from service.domain.actor import WORKER
 from service.domain.canonical import Json, canonical
+from service.domain.capability import plan
 from service.domain.demands import SignedApprovals
 from service.domain.errors import Code, Unavailable
 from service.domain.event_table import LOG_READ, REQUEST_WAITING
@@ -391,7 +392,8 @@ def test_a_story_of_which_only_the_filing_is_true_takes_no_key_away(house: House
 def test_a_key_from_another_time_is_not_the_one_that_was_made(signing: House) -> None:
     request, key = delivered(signing, "bob", "carol")
     later = replace(request, claimed_at=signing.clock() + timedelta(hours=1))
-    with signing.ctx.sign_in(ACCOUNT, OperationName.DEACTIVATE_ACCESS_KEY) as root:
+    planned = plan(ACCOUNTS[ACCOUNT], OperationName.DEACTIVATE_ACCESS_KEY)
+    with signing.ctx.sign_in(request.filing, planned) as root:
         found = root.observe_twice(signing.clock(), Part.SIGNER).key(key.access_key_id)
         assert found is not None
         assert code_of(lambda: take_away(signing.ctx, root, later, found)) is Code.ALTERED

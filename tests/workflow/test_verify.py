@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, delete, insert, select, text, update
-from support.builders import BOTH, CREATE, DEACTIVATE, OTHER_ACCOUNT, filing
+from support.builders import ACCOUNTS, BOTH, CREATE, DEACTIVATE, OTHER_ACCOUNT, filing
 from support.house import House
 from support.ledger import ORIGIN
 from support.past_triggers import as_its_owner, contents, rewritten
@@ -25,6 +25,7 @@ from service.db.engine import begin, read
 from service.db.tables import audit_events, audit_head, audit_nodes, audit_tree, decisions, requests
 from service.domain.account import Part
 from service.domain.canonical import canonical
+from service.domain.capability import plan
 from service.domain.request import OperationRequest
 from service.verifier import Finding, Trust
 from service.workflow.verify import Anchor, verify
@@ -363,7 +364,7 @@ def test_an_execution_by_decisions_that_were_forged_and_deleted_is_found(log: Ho
 
 def test_an_execution_of_what_was_never_filed_and_is_in_no_row_any_more_is_found(log: House) -> None:
     """As many requests were filed as there are: nothing but the rules tells."""
-    with log.ctx.sign_in(BOTH, CREATE) as root:
+    with log.ctx.roots.sign_in(ACCOUNTS[BOTH], plan(ACCOUNTS[BOTH], CREATE)) as root:
         observed = root.observe(log.clock(), *(set(Part) - {Part.SIGNER}))
     now = log.clock()
     forged = OperationRequest.file(

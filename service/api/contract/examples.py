@@ -11,23 +11,25 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from service.api import views
+from service.api import drill_views, views
 from service.api.contract import life, log_examples
 from service.api.contract.signing_examples import SigningExamples
 from service.api.key_files import FILES, FileName, profile_of
 from service.api.paging import encode_cursor, encode_sequence
-from service.api.schemas import inputs, log_outputs, outputs
+from service.api.schemas import drill_outputs, inputs, log_outputs, outputs
 from service.aws.errors import LOST
+from service.db.decisions import LastDecision
 from service.domain.account import ACTIVE, INACTIVE, AccessKey
 from service.domain.delivery import GIVE_UP_AFTER, Delivery, DeliveryStatus
 from service.domain.drift import Drift, DriftFinding, DriftKind, Expectation, ExpectedKey, Origin
 from service.domain.events import between, filed
 from service.domain.operation import OperationName
 from service.domain.outcome import CreatedKey, Done, InDoubt, SealedKey, Secret
-from service.domain.request import Verdict
+from service.domain.request import OperationRequest, Verdict
 from service.domain.selection import Cursor, Listed
 from service.domain.statement import LogHead
 from service.workflow.drift import DriftCheck, OpenDrift
+from service.workflow.drills import Answer, Approver, DrillReport
 
 Json = dict[str, Any]
 
@@ -238,6 +240,25 @@ def _events() -> log_outputs.AuditPageOut:
     return log_outputs.AuditPageOut(items=items, next_cursor=None, resume_cursor=encode_sequence(len(items)))
 
 
+def _drilled() -> tuple[DrillReport, list[Approver]]:
+    """A drill that Dave approved after seventeen minutes, and Erin not yet."""
+    drill = OperationRequest.file(replace(_REQUEST.filing, drill=True))
+    decided = life.decided(drill, life.DAVE, 17)
+    proof = life.signed_in(life.DAVE, decided.decisions[0].decided_at).proof
+    by_dave = Answer(
+        decision=Verdict.APPROVE, at=decided.decisions[0].decided_at, methods=proof.amr if proof else None, key=None
+    )
+    last = LastDecision(by_dave.at, drill.filing.request_id, is_drill=True, is_signed=False)
+    report = DrillReport(decided, life.DIRECTORY, {life.DAVE.subject: by_dave, life.ERIN.subject: None})
+    return report, [
+        Approver(life.ERIN.subject, life.ERIN.name, None, None),
+        Approver(life.DAVE.subject, life.DAVE.name, by_dave.at, last),
+    ]
+
+
+_REPORT, _APPROVERS = _drilled()
+
+
 def _page() -> outputs.RequestPageOut:
     following = Cursor(_REQUEST.filing.filed_at, _REQUEST.filing.request_id)
     listed = Listed(_REQUEST.filing, _REQUEST.digest, _REQUEST.status, _REQUEST.execute_by)
@@ -312,6 +333,11 @@ ANSWERS = named(
         life.shown_to(life.GRACE, life.executed(_APPROVED, life.GRACE, _LOST)),
     ),
     received=_whole("Confirmed by Grace", life.shown_to(life.GRACE, _DELIVERED.receive(life.at("03-02T10:24:00")))),
+    drill_report=_whole("A drill that Erin has not answered", drill_views.report_out(_REPORT)),
+    approvers=_whole(
+        "Erin never gave a sign of life",
+        drill_outputs.ApproversOut(items=[drill_views.approver_out(each) for each in _APPROVERS]),
+    ),
     me=_whole(
         "Dave, an approver",
         outputs.MeOut(

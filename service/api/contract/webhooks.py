@@ -11,6 +11,7 @@ from fastapi import FastAPI, Header
 from pydantic import BaseModel, Field, create_model
 
 from service.api.schemas import ids
+from service.api.schemas.outputs import SAYS_DRILL, Drill
 from service.domain.actor import ActorKind
 from service.domain.event_table import EVENTS, PUBLISHED, About, PublishedData
 from service.domain.operation import OperationName
@@ -23,7 +24,8 @@ class ToldRequest(BaseModel):
     id: ids.Uuid
     status: Status
     operation: OperationName
-    effect: str = Field(description="What the operation does, in a sentence or two.")
+    effect: str = Field(description=f"What the operation does, in a sentence or two. {SAYS_DRILL}")
+    drill: Drill
     until: datetime | None = Field(
         description="When its present status ends by itself; for one that has succeeded, when its key's lifetime ends."
     )

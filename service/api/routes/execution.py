@@ -93,7 +93,8 @@ _SAID = (
     summary="Run an approved request, once",
     response_model=outputs.CreatedKeyOut | outputs.SealedKeyOut | outputs.RequestOut,
     responses=examples.answer(
-        "Done. For a create, the key with its secret, shown once, in clear or sealed; otherwise the request.",
+        "Done. For a create, the key with its secret, shown once, in clear or sealed; otherwise, and for a "
+        "drill, the request.",
         "created_key",
         "sealed_key",
         "executed",
@@ -142,14 +143,14 @@ def post_execution_into_file(
 ) -> Response:
     """Do the same, but return a file that AWS's own tools read. It is still the only execution: a key that was returned
     as JSON is not returned again as a file. For the recipient of a create only. A key that is to be sealed has no file
-    in clear.
+    in clear, and a drill none at all.
     """
     written = FILES[file]
     # Accept both media types: Swagger UI lets people choose one, which may not be the one of the file.
     _check_accepted(http, *{each.media_type for each in FILES.values()})
     # The operation of a request never changes, so this check can run apart from the execution.
     filing = show(ctx, actor, request_id).request.filing
-    if not filing.operation.is_create:
+    if not filing.operation.is_create or filing.drill:
         raise Conflict(Code.NO_FILE)
     if filing.sealed_to is not None:
         raise no_file_in_clear()

@@ -128,6 +128,11 @@ class _Filing(Input):
         description="The person who may execute the request, and who gets the secret of a new key. The default is the "
         "requester. A machine that creates a key must name one.",
     )
+    drill: bool = Field(
+        default=False,
+        description="Practise it: everything is done and asked as for a real request, but nothing changes in AWS, and "
+        "there is no key. It is marked everywhere, and can never become a real request.",
+    )
 
 
 class CreateAccessKey(_Filing):

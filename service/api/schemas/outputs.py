@@ -17,6 +17,10 @@ from service.domain.operation import OperationName
 from service.domain.permissions import ActionName
 from service.domain.request import Status
 
+# Whether a request is a drill, and how its effect says so.
+Drill = Annotated[bool, Field(description="True: a drill, in which nothing changes in AWS. Part of the digest.")]
+SAYS_DRILL = "That of a drill begins with `DRILL`."
+
 
 class AccountOut(BaseModel):
     account_id: ids.AccountId
@@ -316,7 +320,8 @@ class RequestSummaryOut(BaseModel):
     id: ids.Uuid
     status: Status
     operation: OperationName
-    effect: str = Field(description="What this request does.")
+    effect: str = Field(description=f"What this request does. {SAYS_DRILL}")
+    drill: Drill
     account: AccountOut
     target: ids.Target | None
     warnings: list[WarningOut]
@@ -350,8 +355,9 @@ class RequestOut(BaseModel):
     status: Status
     operation: OperationName
     effect: str = Field(
-        description="What this request does: its target, how long, who gets the secret, and when it runs."
+        description="What this request does: its target, how long, who gets the secret, and when it runs. " + SAYS_DRILL
     )
+    drill: Drill
     account: AccountOut
     target: ids.Target | None = Field(description="The key, MFA device or certificate, if there is one.")
     access_key: AccessKeyOut | None = Field(description="The target as it was when the request was filed.")
@@ -387,6 +393,7 @@ class PreviewOut(BaseModel):
 
     operation: OperationName
     effect: str
+    drill: Drill
     account: AccountOut
     target: ids.Target | None
     access_key: AccessKeyOut | None

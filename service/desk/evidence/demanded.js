@@ -30,7 +30,7 @@ export function unmet({ key, assertion }, demands) {
 /**
  * Return the faults of a decision's statement that says something else than expected.
  *
- * `expected` has `service`, `request_id`, `digest`, `decision`, `person`; `oldest_size`, the smallest size that was
+ * `expected` has `service`, `request_id`, `digest`, `decision`, `person`, `drill`; `oldest_size`, the smallest size that was
  * not too old; `had_head`, whether the log had the head; and in microseconds since 1970 `recorded_at`, and `head_at`,
  * the time of the last event known to be in that head, or null.
  */
@@ -43,6 +43,7 @@ export function disagreements(statement, expected) {
     "another-digest": statement.digest !== expected.digest,
     "another-decision": statement.decision !== expected.decision,
     "another-person": statement.person !== expected.person,
+    "another-purpose": (statement.drill === true) !== expected.drill,
     "another-log": !expected.had_head,
     "too-old": statement.log.size < expected.oldest_size,
     "wrong-time": at > expected.recorded_at + SKEW || at < earliest,

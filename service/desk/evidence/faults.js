@@ -19,6 +19,7 @@ export const FAULTS = {
   "another-digest": "the statement is about another filing",
   "another-decision": "the statement says another decision",
   "another-person": "the statement is another person's",
+  "another-purpose": "the statement says otherwise of whether it is a drill",
   "another-key": "the statement, the signature and the event are not all of one key",
   "another-log": "this log did not have the head that the statement names",
   "too-old": "the head that the statement names was too old",

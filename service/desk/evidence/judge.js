@@ -47,6 +47,7 @@ export const SENTENCES = {
   "no-policy": "it does not say properly which rules were in force",
   "no-quorum": "too few approvals counted",
   "time-contradicts": "the times contradict each other",
+  "wrong-mark": "it is marked as a drill and is none, or is one and is not marked",
   "unsigned": "the approval has to be signed, and is not",
 };
 

@@ -109,6 +109,7 @@ async function requestOf(request, isJudged) {
       ["Sealed to", sealedTo === undefined ? null : said(sealedTo)],
       ["Why", said(filing.justification)],
       ["Ticket", filing.ticket ? said(filing.ticket) : null],
+      ["Drill", filing.drill === true ? "Yes: nothing changed in AWS" : null],
       ["Became", said(request.status)],
       ["Result", result ? said(result.detail ?? result.code ?? "") : null],
     ]),

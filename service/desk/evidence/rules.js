@@ -135,7 +135,8 @@ export class Replay {
       runsByItself: filing.run_on_approval,
       quorum: filing.quorum,
       window: filing.execution_window_seconds * SECOND,
-      hasLifetime: Number.isInteger(filing.lifetime_seconds),
+      hasLifetime: Number.isInteger(filing.lifetime_seconds) && filing.drill !== true,
+      isDrill: filing.drill === true,
       demands: demands ?? NO_DEMANDS,
       longestSignIn: durationOf(objectIn(data, "policy").decision_max_auth_age),
       deadline: timeOf(filing.approve_by),
@@ -149,6 +150,7 @@ export class Replay {
       key: null,
     };
     this.#open.set(id, request);
+    this.#checkMarked(event, request);
     await this.#checkActor(event, [request.requester]);
   }
 
@@ -159,10 +161,16 @@ export class Replay {
     if (at < request.at - TOLERANCE) this.find("time-contradicts", event);
     request.last = event.seq;
     request.at = Math.max(request.at, at);
+    this.#checkMarked(event, request);
     if (name === "decision.recorded") await this.#decide(event, request);
     else if (LIFE.has(name)) await this.#step(event, request);
     else if (OF_KEYS.has(name)) await this.#treat(event, request);
     else if ("status" in data && data.status !== request.status) this.find("wrong-step", event);
+  }
+
+  /** Each event of a drill says that it is of one, and no event of a real request does. */
+  #checkMarked(event, { isDrill }) {
+    if (event.data.drill !== (isDrill ? true : undefined)) this.find("wrong-mark", event);
   }
 
   /** A decision counts that nothing is wrong with. */
@@ -344,7 +352,7 @@ export class Replay {
     const { key, status } = request;
     await this.#checkActor(event, [WORKER]);
     const isInPlace = key !== null && OF_KEYS.get(name).includes(status) && !key.done.has(name);
-    if (!isInPlace || (!key.hasEnd && OF_LIFETIMES.includes(name))) this.find("wrong-step", event);
+    if (!isInPlace || request.isDrill || (!key.hasEnd && OF_LIFETIMES.includes(name))) this.find("wrong-step", event);
     if (!NAMING_THE_KEY.includes(name)) {
       if (data.status !== status) this.find("wrong-step", event);
       if (data.digest !== request.digest) this.find("wrong-digest", event);

@@ -136,6 +136,7 @@ export class Signatures {
       digest: request.digest,
       decision: data.decision,
       person: data.person,
+      drill: request.isDrill,
       oldest_size: isOld ? size + 1 : 0,
       had_head: await this.#had(said, event.seq),
       head_at: this.past.lastWithin(size),

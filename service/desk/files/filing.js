@@ -50,7 +50,8 @@ const MEMBERS = {
   justification: TEXT, ticket: MAYBE_TEXT, run_on_approval: FLAG, accept_lockout: FLAG, quorum: NUMBER, filed_at: TIME,
   approve_by: TIME, execution_window_seconds: NUMBER, receipt_window_seconds: NUMBER, rollback_grace_seconds: NUMBER,
   lifetime_seconds: maybe(NUMBER), demands: maybe(listOf(DEMAND)), placement: maybe(PLACEMENT),
-  signed_approvals: maybe(TEXT), rules: maybe(TEXT), sealed_to: maybe(TEXT), observed: OBSERVED,
+  signed_approvals: maybe(TEXT), rules: maybe(TEXT), sealed_to: maybe(TEXT),
+  drill: maybe((value) => value === true), observed: OBSERVED,
 };
 
 /**
@@ -116,6 +117,7 @@ export function differences(request, { filing, target, digest }) {
     requester: request.requester.subject, recipient: request.recipient.subject, justification: request.justification,
     ticket: request.ticket, run_on_approval: request.run_on_approval, accept_lockout: request.accept_lockout,
     sealed_to: request.sealed_to?.key,
+    drill: request.drill ? true : undefined,
     lifetime_seconds: request.clocks.lifetime === null ? undefined : secondsOf(request.clocks.lifetime),
   };
   const filed = { ...filing, target, digest };

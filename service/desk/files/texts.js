@@ -113,6 +113,11 @@ export const texts = {
     delete_signing_certificate: "Delete a signing certificate of root",
   },
 
+  drill: {
+    title: "DRILL",
+    lead: "Nothing changes in AWS. Act as if it were real.",
+  },
+
   // As in `service/domain/briefing.py`.
   cautions: {
     keysExist: (count) => `The root user has ${count === 1 ? "one access key" : `${count} access keys`} already.`,
@@ -232,6 +237,7 @@ export const texts = {
     accept_lockout: "lock-out",
     lifetime_seconds: "lifetime",
     sealed_to: "the key to which the secret is sealed",
+    drill: "drill",
   },
 
   demands: {
@@ -444,6 +450,7 @@ export const texts = {
     justificationHint: "Approvers decide by this. Everybody who sees the request can read it.",
     byItself: "The service executes it as soon as it is approved",
     lockout: "Do it even to the key that the service signs with, or to the last active key. This may lock the service out.",
+    drill: "A drill: nothing changes in AWS",
     lockedOut: {
       signing_key: "The service signs with this key. Tick this to go on.",
       last_active_key: "This is the last active key. Tick this to go on.",
@@ -470,6 +477,7 @@ export const texts = {
     cancel: "Not now",
     running: "The service asks AWS. Wait for the answer.",
     done: "Done.",
+    drilled: "Done. It was a drill: nothing changed in AWS.",
     inDoubt: "AWS did not answer clearly. Do not repeat it: the service finds out what happened, and says it here.",
     lostTitle: "The answer did not arrive",
     lost: [

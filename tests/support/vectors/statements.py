@@ -64,6 +64,11 @@ def _bytes() -> Iterator[dict[str, Any]]:
         yield {"name": name, "type": name, "statement": statement.bytes().decode(), "fault": None}
     rejected = replace(DECISION, verdict=Verdict.REJECT).bytes().decode()
     yield {"name": "rejection", "type": "decision", "statement": rejected, "fault": None}
+    drill = replace(DECISION, drill=True).bytes().decode()
+    yield {"name": "drill", "type": "decision", "statement": drill, "fault": None}
+    for name, said in (("drill-false", "false"), ("drill-a-text", '"true"'), ("drill-a-number", "1")):
+        changed = drill.replace('"drill":true', f'"drill":{said}')
+        yield {"name": name, "type": "decision", "statement": changed, "fault": Fault.NOT_A_STATEMENT}
     text = DECISION.bytes().decode()
     for name, (old, new) in _CHANGES.items():
         changed = text[: text.rindex(old)] + new + text[text.rindex(old) + len(old) :]
@@ -83,6 +88,7 @@ def _agreement() -> Iterator[dict[str, Any]]:
         "digest": DECISION.digest,
         "decision": "approve",
         "person": "dave",
+        "drill": False,
         "oldest_size": DECISION.head.size - 10,
         "head_root": DECISION.head.root,
         "head_at": (DECISION.at - timedelta(minutes=1)).isoformat(),
@@ -105,12 +111,15 @@ def _agreement() -> Iterator[dict[str, Any]]:
         StatementFault.ANOTHER_DIGEST: replace(DECISION, digest="0" * 64),
         StatementFault.ANOTHER_DECISION: replace(DECISION, verdict=Verdict.REJECT),
         StatementFault.ANOTHER_PERSON: replace(DECISION, person="eve"),
+        StatementFault.ANOTHER_PURPOSE: replace(DECISION, drill=True),
         StatementFault.ANOTHER_LOG: replace(DECISION, head=LogHead(DECISION.head.size, "0" * 64)),
         StatementFault.TOO_OLD: replace(DECISION, head=LogHead(DECISION.head.size - 11, DECISION.head.root)),
         StatementFault.WRONG_TIME: replace(DECISION, at=DECISION.at + timedelta(seconds=36)),
     }
     for fault, statement in another.items():
         yield vector(fault, statement, fault)
+    yield vector("a-drill", replace(DECISION, drill=True), drill=True)
+    yield vector("a-drill-that-says-nothing-of-it", DECISION, StatementFault.ANOTHER_PURPOSE, drill=True)
     yield vector("ahead-of-the-log", DECISION, StatementFault.ANOTHER_LOG, head_root=None, head_at=None)
     late = (DECISION.at + timedelta(seconds=31)).isoformat()
     yield vector("before-its-head", DECISION, StatementFault.WRONG_TIME, head_at=late, recorded_at=late)

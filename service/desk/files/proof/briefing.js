@@ -34,15 +34,17 @@ export const EFFECTS = {
   ],
 };
 
+const DRILL = "DRILL: nothing changes in AWS. If it were real: ";
+
 /**
  * Return what a filing does, from all of it and from nothing else. Null for an operation that is not known here.
- * `sealedTo` is the fingerprint of the key to which the secret is sealed, if it is.
+ * That of a drill begins with the fact that it is one. `sealedTo` is the fingerprint of the key to which the secret is sealed, if it is.
  */
 export function effectOf(filing, sealedTo) {
   if (!Object.hasOwn(EFFECTS, filing.operation)) return null;
   const [effect, target] = EFFECTS[filing.operation];
   const done = effect.replace("{}", () => (target === null ? "" : plain(filing[target])));
-  return [done, ...(filing.operation === "create_access_key" ? ofNewKey : ofOthers)(filing, sealedTo)].join(" ");
+  return [(filing.drill === true ? DRILL : "") + done, ...(filing.operation === "create_access_key" ? ofNewKey : ofOthers)(filing, sealedTo)].join(" ");
 }
 
 function ofNewKey(filing, sealedTo) {

@@ -51,7 +51,9 @@ export const hasUnseen = (text) => UNSEEN.test(text);
 function isStatement(value, kind) {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const names = ["type", "service", "log", "at", ...OWN[kind]];
-  return hasJust(value, names) && value.type === `rootquorum-${kind}/1` && isHead(value.log)
+  // A decision on a drill says so. One on a real request says nothing of it.
+  const marked = kind === "decision" && value.drill === true ? ["drill"] : [];
+  return hasJust(value, [...names, ...marked]) && value.type === `rootquorum-${kind}/1` && isHead(value.log)
     && names.slice(3).concat("service").every((name) => isMember(name, value[name]));
 }
 

@@ -141,6 +141,7 @@ function fieldsOf(operation, needs, target) {
     justification: line(said.justification, { kind: "textarea", hint: said.justificationHint, required: true, maxlength: "2000" }),
     ...(isCreate ? {} : { run_on_approval: tick(said.byItself) }),
     ...(MAY_LOCK_OUT.has(operation) ? { accept_lockout: tick(said.lockout) } : {}),
+    drill: tick(said.drill),
   };
 }
 

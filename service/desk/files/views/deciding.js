@@ -10,7 +10,7 @@ import { effectOf } from "../proof/briefing.js";
 import { canonicalText } from "../proof/canonical.js";
 import { checkStatement, passkeysOf, sign } from "../signing.js";
 import { texts } from "../texts.js";
-import { digest, picture, warned } from "./facts.js";
+import { digest, drillNotice, picture, warned } from "./facts.js";
 
 const said = texts.deciding;
 const LONGEST_COMMENT = 2000;
@@ -90,7 +90,9 @@ async function toApprove(desk, request) {
   if (filed.filing.id !== request.id) throw new Refused(said.anotherRequest);
   const differ = differences(request, filed);
   if (differ.length) throw new Refused(said.different(differ));
-  const expected = { request_id: request.id, digest: filed.digest, decision: "approve", person: desk.me().subject };
+  const expected = {
+    request_id: request.id, digest: filed.digest, decision: "approve", person: desk.me().subject, drill: filed.filing.drill,
+  };
   const checked = await checkStatement(given.statement, "decision", expected, signal);
   return {
     ...checked, filed, filing: given.filing, statement: given.statement, keys: given.keys,
@@ -118,6 +120,7 @@ function read({ filed, said: statement, seen }) {
       [texts.request.ticket, filing.ticket && ticket(filing.ticket)]),
     rest(filed, statement),
     warned(warningsOf(filed)),
+    drillNotice(filing.drill),
     el("p", { class: "effect" }, written(effectOf(filing, sealedTo))),
   ];
 }

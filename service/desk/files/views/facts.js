@@ -11,6 +11,7 @@ const said = texts.request;
 /** All sections of a request, as the API has it. */
 export function facts(request) {
   return [
+    drillNotice(request.drill),
     el("p", { class: "effect" }, written(request.effect)),
     warned(request.warnings.map(({ detail }) => written(detail))),
     about(request),
@@ -25,6 +26,10 @@ export function facts(request) {
     request.digest && more(request),
   ];
 }
+
+/** The mark of a drill; nothing for a real request. */
+export const drillNotice = (isDrill) =>
+  isDrill && notice("drill", texts.drill.title, el("p", {}, texts.drill.lead));
 
 /** All warnings in one notice. */
 export function warned(warnings) {

@@ -14,6 +14,7 @@ export function requestList(items) {
 function card(request) {
   const { id, status, operation, target, warnings, requester, recipient } = request;
   return el("li", { class: "card" },
+    request.drill && el("p", { class: "notice drill" }, texts.drill.title),
     el("h2", {}, el("a", { href: addressOf(`/requests/${id}`) },
       texts.operation[operation], " · ", account(request.account))),
     target && p(grouped(target, 4)),

@@ -7,6 +7,7 @@ import { accountId, clock, duration, grouped } from "../format.js";
 import { utf8 } from "../proof/bytes.js";
 import { hex, sha256 } from "../proof/digest.js";
 import { texts } from "../texts.js";
+import { drillNotice } from "./facts.js";
 
 const said = texts.receiving;
 // Longer than the service waits for AWS.
@@ -18,11 +19,12 @@ const heading = (text) => el("h2", { tabindex: "-1" }, text);
 export function executing(desk, request, { done, changed, cancel }) {
   const problem = el("div");
   const signal = desk.signal();
-  const isCreate = request.operation === "create_access_key";
+  // A drill gives no secret that could be lost.
+  const isCreate = request.operation === "create_access_key" && !request.drill;
   const panel = el("section", { class: "panel" });
   let isRunning = false;
   const run = button(isCreate ? said.create : said.run, () => acted(desk, problem, once), { class: "primary" });
-  fill(panel, heading(said.title), el("p", { class: "effect" }, request.effect),
+  fill(panel, heading(said.title), drillNotice(request.drill), el("p", { class: "effect" }, request.effect),
     isCreate && notice("warning", said.before, bullets(said.beforeCreate(duration(request.clocks.receipt_window_seconds)))),
     choices(run, button(said.cancel, () => isRunning || cancel())), problem);
   return panel;
@@ -74,7 +76,7 @@ export function executing(desk, request, { done, changed, cancel }) {
     }
     desk.askBeforeLeaving(null);
     if (isCreate && body === null) return lost();
-    done(body, status === 202 ? said.inDoubt : said.done);
+    done(body, status === 202 ? said.inDoubt : request.drill ? said.drilled : said.done);
   }
 }
 
@@ -158,12 +160,16 @@ const profile = (key) =>
 /** The panel that confirms a receipt for somebody who has the secret already. */
 export function confirming(desk, request, { done, cancel }) {
   const problem = el("div");
-  // The digest of what was downloaded. The page that got it may be gone.
-  const file = request.sealed_to && field(said.sealedFile, { hint: said.sealedFileHint, type: "file", required: true });
-  return el("section", { class: "panel" }, heading(said.confirmTitle),
-    notice("warning", null, p(said.confirmOnly), p(said.otherwise, " ", clock(request.clocks.receipt_by))),
+  const asked = texts.request.action.confirm_receipt;
+  const [title, lead, yes, confirmed] = request.drill ? [asked, null, asked, said.drilled] : [
+    said.confirmTitle, notice("warning", null, p(said.confirmOnly), p(said.otherwise, " ", clock(request.clocks.receipt_by))),
+    said.confirm, said.confirmed];
+  // The digest of what was downloaded. The page that got it may be gone. A drill gives no file.
+  const file = request.sealed_to && !request.drill
+    && field(said.sealedFile, { hint: said.sealedFileHint, type: "file", required: true });
+  return el("section", { class: "panel" }, heading(title), drillNotice(request.drill), lead,
     file && file.box,
-    choices(button(said.confirm, async () => confirm(desk, request.id, problem, (body) => done(body, said.confirmed),
+    choices(button(yes, async () => confirm(desk, request.id, problem, (body) => done(body, confirmed),
       file ? { sealed_sha256: await digestOf(await file.input.files[0]?.text() ?? "") } : undefined), { class: "primary" }),
       button(said.cancel, cancel)),
     problem);

@@ -41,7 +41,7 @@ export default async function show(desk, { params, signal }) {
     if (shown !== null && shown.digest !== found.digest) throw new Refused(texts.deciding.changed);
     const isNews = shown !== null && shown.status !== found.status;
     shown = found;
-    fill(heading, texts.operation[found.operation], " · ", account(found.account),
+    fill(heading, found.drill && [texts.drill.title, " · "], texts.operation[found.operation], " · ", account(found.account),
       found.target && [" · ", grouped(found.target, 4)]);
     redraw(read, facts(found));
     // Whoever is writing something keeps it, and hears what has happened.
