@@ -14,15 +14,16 @@ their states, partitions, propagation delay, and faults on demand. In reading or
     root          moto's account, with a root user
     actions       lets moto act as the signer
     sessions      AssumeRoot, which moto lacks
+    resources     buckets and queues, with their policies only
     organization  which accounts there are, their units and tags, and who manages them
     partition     what differs in GovCloud and China
     answers       errors and JSON in the caller's protocol
     faults        injected faults and hooks
 
 Several simulations may run at once, even with the same account ids: they share nothing.
-One simulation is one partition. It has these AWS services: IAM; from STS, GetCallerIdentity and AssumeRoot; from
-AWS Organizations, ListAccounts, ListRoots, ListOrganizationalUnitsForParent, ListAccountsForParent and, for accounts,
-ListTagsForResource.
+One simulation is one partition. It has these AWS services: IAM; from STS, GetCallerIdentity and AssumeRoot; from S3,
+ListBuckets and the policies of buckets; from SQS, GetQueueUrl and the policies of queues; from AWS Organizations,
+ListAccounts, ListRoots, ListOrganizationalUnitsForParent, ListAccountsForParent and, for accounts, ListTagsForResource.
 """
 
 from __future__ import annotations

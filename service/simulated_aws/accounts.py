@@ -14,6 +14,7 @@ from service.simulated_aws.keys import Credential, Keyring, Signer, invalid_toke
 from service.simulated_aws.organization import Organization
 from service.simulated_aws.partition import Partition
 from service.simulated_aws.policy import is_allowed, is_denied, task_policies
+from service.simulated_aws.resources import Resources
 from service.simulated_aws.root import Account
 from service.simulated_aws.sessions import find_target, read_grant, session_answer, target_account
 from service.simulated_aws.wire import Incoming, check_addressed_here
@@ -41,6 +42,9 @@ _MANAGER_POLICY = {
 # The parameters that name the account that a call asks about. AssumeRoot's may also be an ARN.
 _ABOUT = {"DescribeAccount": "AccountId", "GetPrimaryEmail": "AccountId", "ListTagsForResource": "ResourceId"}
 
+# Actions whose permission has another name (service authorization reference of S3).
+_PERMISSIONS = {"ListBuckets": "ListAllMyBuckets"}
+
 # By the IAM API reference, root may omit the UserName in these only in an AssumeRoot session.
 _ROOT_NEEDS_SESSION = frozenset({"CreateLoginProfile", "DeactivateMFADevice", "DeleteLoginProfile", "GetLoginProfile"})
 
@@ -63,6 +67,7 @@ class Accounts:
         _check(everyone, management_account, delegated_administrator, names)
         self.partition = partition
         self.page_size: int | None = None
+        self.resources = Resources(partition)
         self.keyring = Keyring()
         self.by_id = {
             account_id: Account(
@@ -97,17 +102,25 @@ class Accounts:
             raise invalid_token()
         account.mark_used(signer.access_key_id, incoming.service or "", incoming.region or "")
         self._authorize(incoming, signer, account)
-        if incoming.service == "organizations":
-            if incoming.action == "DescribeAccount":
-                return json_answer(self.organization.describe(incoming, signer))
-            return self._answered(incoming, self.organization.list_page(incoming, signer, self.page_size))
-        if incoming.service == "account":
-            return self._answered(incoming, self.organization.emails.answer(incoming, signer))
-        if incoming.service == "sts":
-            return self._perform_sts(incoming, signer, account)
+        match incoming.service:
+            case "organizations":
+                return self._perform_organizations(incoming, signer)
+            case "account":
+                return self._answered(incoming, self.organization.emails.answer(incoming, signer))
+            case "s3":
+                return self.resources.perform_s3(incoming, signer, self.page_size)
+            case "sqs":
+                return self.resources.perform_sqs(incoming, signer)
+            case "sts":
+                return self._perform_sts(incoming, signer, account)
         asked = incoming.action == "ListOrganizationsFeatures"
         features = self.organization.enabled_features(signer) if asked else {}
         return perform_iam(incoming, account, signer, features, self.page_size)
+
+    def _perform_organizations(self, incoming: Incoming, signer: Signer) -> Response:
+        if incoming.action == "DescribeAccount":
+            return json_answer(self.organization.describe(incoming, signer))
+        return self._answered(incoming, self.organization.list_page(incoming, signer, self.page_size))
 
     def _answered(self, incoming: Incoming, answer: Mapping[str, object] | None) -> Response:
         if answer is None:
@@ -133,23 +146,32 @@ class Accounts:
         """
         if incoming.action == "GetCallerIdentity":
             return
-        action, resource = f"{incoming.service}:{incoming.action}", self._resource(incoming, signer, account)
+        name = _PERMISSIONS.get(incoming.action, incoming.action)
+        action, (resource, owner) = f"{incoming.service}:{name}", self._resource(incoming, signer, account)
+        keys = {"aws:PrincipalArn": account.get_user(signer.user_name).arn, "aws:PrincipalAccount": signer.account_id}
+        keys |= {} if owner is None else {"aws:ResourceAccount": owner}
         if signer.task_policy is not None:
-            permitted = not is_denied(task_policies()[signer.task_policy], action, resource)
+            permitted = not is_denied(task_policies()[signer.task_policy], action, resource, keys)
         elif signer.is_root:
             permitted = incoming.action not in _ROOT_NEEDS_SESSION or bool(incoming.parameters.get("UserName"))
         else:
-            permitted = is_allowed(account.policy_documents(signer.user_name), action, resource)
+            permitted = is_allowed(account.policy_documents(signer.user_name), action, resource, keys)
         if not permitted:
             arn = account.get_user(signer.user_name).arn
             message = f"User: {arn} is not authorized to perform: {action} on resource: {resource}"
             raise AwsError("AccessDenied", message, 403)
 
-    def _resource(self, incoming: Incoming, signer: Signer, account: Account) -> str:
-        """Return the resource's ARN: of the named user, the key's owner, AssumeRoot's target, else the signer."""
+    def _resource(self, incoming: Incoming, signer: Signer, account: Account) -> tuple[str, str | None]:
+        """Return the resource's ARN, and the account that owns it, if it is there."""
+        if incoming.service in {"s3", "sqs"}:
+            return self.resources.named(incoming, signer)
+        if incoming.service in {"account", "organizations"}:
+            return "*", None
+        return self._principal(incoming, signer, account), None
+
+    def _principal(self, incoming: Incoming, signer: Signer, account: Account) -> str:
+        """Return the ARN of the named user, the key's owner, AssumeRoot's target, else the signer."""
         prefix = f"arn:{self.partition.name}:iam::"
-        if incoming.service in ("account", "organizations"):
-            return "*"
         if incoming.action == "AssumeRoot":
             return f"{prefix}{target_account(incoming)}:root"
         name = incoming.parameters.get("UserName")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from service.simulated_aws.answers import AwsError
+from service.simulated_aws.answers import AwsError, Protocol
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Delay:
 
 @dataclass(frozen=True)
 class Throttle:
-    """No effect; HTTP 400: `Throttling` from IAM and STS, `TooManyRequestsException` from Organizations.
+    """No effect: `Throttling` (400) from IAM and STS, `TooManyRequestsException` in JSON, `SlowDown` (503) from S3.
 
-    From the account service that is HTTP 429.
+    From the account service that is HTTP 429, from others in JSON 400.
     """
 
 
@@ -29,7 +29,7 @@ class Throttle:
 class ServerError:
     """No effect; a 5xx: 500 is `ServiceFailure`, anything else `ServiceUnavailable`.
 
-    Organizations calls the first `ServiceException`, and the account service `InternalServerException`.
+    Organizations calls the first `ServiceException`, the account service `InternalServerException`, S3 `InternalError`.
     """
 
     status: int = 500
@@ -79,7 +79,7 @@ Fault = (
 Hook = Callable[[], None]
 
 
-def fault_error(fault: Throttle | ServerError | ServerErrorAfter | Refuse, service: str | None) -> AwsError:
+def fault_error(fault: Throttle | ServerError | ServerErrorAfter | Refuse, protocol: Protocol) -> AwsError:
     """Build the service's answer for this fault."""
     match fault:
         case Throttle():
@@ -90,7 +90,7 @@ def fault_error(fault: Throttle | ServerError | ServerErrorAfter | Refuse, servi
             internal = status == HTTPStatus.INTERNAL_SERVER_ERROR
             code = "ServiceFailure" if internal else "ServiceUnavailable"
             error = AwsError(code, "A simulated fault of the service.", status)
-    return error.translated(service)
+    return error.translated(protocol)
 
 
 @dataclass

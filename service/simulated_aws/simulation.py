@@ -38,13 +38,14 @@ class Call:
     """One call as it arrived, whatever its outcome.
 
     `account_id` is the signer's, None if unknown: for AssumeRoot the managing account, for a call in the resulting
-    session the member account. The target of AssumeRoot is in the parameters.
+    session the member account. The target of AssumeRoot is in the parameters. `region` is the one in the signature.
     """
 
     action: str
     account_id: str | None
     access_key_id: str | None
     parameters: Mapping[str, str]
+    region: str | None = None
 
 
 class SimulatedAws(State):
@@ -207,7 +208,7 @@ class SimulatedAws(State):
         """Record the call and return the accounts that it concerns."""
         with self._lock:
             account_id = self._accounts.keyring.account_of(incoming.access_key_id)
-            call = Call(incoming.action, account_id, incoming.access_key_id, dict(incoming.parameters))
+            call = Call(incoming.action, account_id, incoming.access_key_id, dict(incoming.parameters), incoming.region)
             self._calls.append(call)
             return self._accounts.concerned(incoming)
 
@@ -216,8 +217,8 @@ class SimulatedAws(State):
             with self._lock:
                 return self._accounts.perform(incoming)
         except AwsError as error:
-            return error_answer(error.translated(incoming.json_service), as_json=incoming.is_json)
+            return error_answer(error.translated(incoming.protocol), incoming.protocol)
 
 
 def _fault_answer(fault: Throttle | ServerError | ServerErrorAfter | Refuse, incoming: Incoming) -> Response:
-    return error_answer(fault_error(fault, incoming.json_service), as_json=incoming.is_json)
+    return error_answer(fault_error(fault, incoming.protocol), incoming.protocol)

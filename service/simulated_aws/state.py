@@ -8,6 +8,7 @@ from typing import Literal
 
 from service.simulated_aws.accounts import Accounts
 from service.simulated_aws.keys import Credential
+from service.simulated_aws.resources import Bucket, Queue
 from service.simulated_aws.root import Account, AccountState
 
 
@@ -82,6 +83,25 @@ class State:
         with self._lock:
             return self._accounts.organization.emails.of(account_id)
 
+    def bucket_policy(self, name: str) -> str | None:
+        """Return a bucket's policy, None if it has none. Raise KeyError for an unknown bucket."""
+        with self._lock:
+            return self._accounts.resources.buckets[name].policy
+
+    def queue_policy(self, arn: str) -> str | None:
+        """Return a queue's policy, None if it has none. Raise KeyError for an unknown queue."""
+        with self._lock:
+            return self._accounts.resources.queues[arn].policy
+
+    def policies(self, account_id: str) -> dict[str, str]:
+        """Return the policies of the account's buckets and queues, by name or ARN."""
+        with self._lock:
+            resources = self._accounts.resources
+            found: list[tuple[str, Bucket | Queue]] = [*resources.buckets.items(), *resources.queues.items()]
+            return {
+                name: each.policy for name, each in found if each.account_id == account_id and each.policy is not None
+            }
+
     # --- changes by somebody else ---
 
     def set_email(self, account_id: str, email: str) -> None:
@@ -113,6 +133,30 @@ class State:
         """Add an active signing certificate to root and return its id."""
         with self._lock:
             return self._with_root(account_id).root.add_signing_certificate()
+
+    def add_bucket(self, account_id: str, name: str, policy: str | None = None, *, region: str | None = None) -> None:
+        """Add a bucket, by default in the partition's first region, or replace it."""
+        with self._lock:
+            owner = self._accounts.by_id[account_id].account_id
+            self._accounts.resources.add_bucket(owner, name, region or self._accounts.partition.region, policy)
+
+    def add_queue(self, account_id: str, name: str, policy: str | None = None, *, region: str | None = None) -> str:
+        """Add a queue, by default in the partition's first region, or replace it. Return its ARN."""
+        with self._lock:
+            owner = self._accounts.by_id[account_id].account_id
+            return self._accounts.resources.add_queue(owner, name, region or self._accounts.partition.region, policy)
+
+    def delete_bucket(self, name: str) -> None:
+        with self._lock:
+            del self._accounts.resources.buckets[name]
+
+    def set_bucket_policy(self, name: str, policy: str | None) -> None:
+        with self._lock:
+            self._accounts.resources.buckets[name].policy = policy
+
+    def set_queue_policy(self, arn: str, policy: str | None) -> None:
+        with self._lock:
+            self._accounts.resources.queues[arn].policy = policy
 
     def set_summary(
         self,

@@ -140,7 +140,7 @@ def test_wrong_secret_is_refused_and_has_no_effect(aws: SimulatedAws) -> None:
     assert len(aws.keys(ACCOUNT)) == 1
 
 
-@pytest.mark.parametrize("service_and_call", ["s3.list_buckets", "ec2.describe_regions", "sts.get_session_token"])
+@pytest.mark.parametrize("service_and_call", ["sns.list_topics", "ec2.describe_regions", "sts.get_session_token"])
 def test_what_is_not_simulated_is_refused(aws: SimulatedAws, service_and_call: str) -> None:
     service, call = service_and_call.split(".")
     code, _ = refusal(getattr(client(aws, service, aws.root_credential(ACCOUNT)), call))
