@@ -29,6 +29,8 @@ class Operation(StrEnum):
     ALLOW_PASSWORD_RECOVERY = "allow_password_recovery"  # noqa: S105  # the name of an operation
     DEACTIVATE_MFA_DEVICE = "deactivate_mfa_device"
     DELETE_SIGNING_CERTIFICATE = "delete_signing_certificate"
+    UNLOCK_S3_BUCKET_POLICY = "unlock_s3_bucket_policy"
+    UNLOCK_SQS_QUEUE_POLICY = "unlock_sqs_queue_policy"
 
 
 class Status(StrEnum):
@@ -130,6 +132,15 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourcePolicy:
+    """The policy of a bucket or queue, which others wrote: it may be any text."""
+
+    region: str
+    policy: str | None
+    policy_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RootCredentials:
     """The root credentials of an account at a moment. None: AWS did not say."""
 
@@ -141,6 +152,7 @@ class RootCredentials:
     password_present: bool | None
     signing_certificates: tuple[Certificate, ...] | None
     email: str | None
+    resource: ResourcePolicy | None
     document: Document = field(repr=False, compare=False)
 
 

@@ -19,7 +19,7 @@ from support.installation import every_command
 
 from service.api.contract.refusals import example
 from service.api.statuses import STATUSES
-from service.domain.account import ACTIVE, INACTIVE, AccessKey, RootCredentials
+from service.domain.account import ACTIVE, INACTIVE, AccessKey, ResourcePolicy, RootCredentials
 from service.domain.briefing import CautionCode
 from service.domain.errors import Code, Conflict
 from service.domain.event_table import EVENTS, TEST
@@ -217,6 +217,7 @@ def _found_just_before_the_call() -> Iterator[Code]:
                 ),
                 password_present=is_there,
                 mfa_enabled=is_there,
+                resource=ResourcePolicy("eu-central-1", None) if is_there else None,
             )
             for check in (partial(check_can_run, accept_lockout=False), partial(check_root_mfa, policy)):
                 try:

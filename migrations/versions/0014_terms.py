@@ -28,7 +28,7 @@ _OPERATIONS = (
     "delete_login_profile",
     "delete_signing_certificate",
 )
-_NEW_OPERATIONS: tuple[str, ...] = ()
+_NEW_OPERATIONS: tuple[str, ...] = ("unlock_s3_bucket_policy", "unlock_sqs_queue_policy")
 _ON_A_TARGET = (
     "activate_access_key",
     "deactivate_access_key",
@@ -36,7 +36,7 @@ _ON_A_TARGET = (
     "delete_access_key",
     "delete_signing_certificate",
 )
-_NEW_ON_A_TARGET: tuple[str, ...] = ()
+_NEW_ON_A_TARGET: tuple[str, ...] = ("unlock_s3_bucket_policy", "unlock_sqs_queue_policy")
 
 
 # Whether a request is a drill. The terms are JSON in its canonical form, in which no value can look like this name.

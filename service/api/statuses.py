@@ -46,6 +46,7 @@ STATUSES: Mapping[Code, int] = {
     Code.LIFETIME_TOO_LONG: 422,
     Code.SEALED_DELIVERY_REQUIRED: 422,
     Code.WRONG_SEALED_TO: 422,
+    Code.QUEUE_ELSEWHERE: 422,
     Code.TICKET_REQUIRED: 422,
     Code.UNKNOWN_TICKET: 422,
     # what cannot run on this account
@@ -55,6 +56,9 @@ STATUSES: Mapping[Code, int] = {
     Code.NO_SUCH_KEY: 409,
     Code.NO_SUCH_MFA_DEVICE: 409,
     Code.NO_SUCH_CERTIFICATE: 409,
+    Code.NO_SUCH_BUCKET: 409,
+    Code.NO_SUCH_QUEUE: 409,
+    Code.NO_POLICY: 409,
     Code.NO_PASSWORD: 409,
     Code.PASSWORD_EXISTS: 409,
     Code.ALREADY_IN_STATUS: 409,

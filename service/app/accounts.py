@@ -13,12 +13,14 @@ from service.aws.sources import FixedSource, ProfileSource, Source
 from service.settings import OrganizationSettings, Settings
 
 if TYPE_CHECKING:
-    from service.simulated_aws import Credential
+    from service.simulated_aws import Credential, SimulatedAws
 
 logger = logging.getLogger(__name__)
 
 # The simulated organization's management account; no example in the docs uses this id.
 _SIMULATED_MANAGEMENT = "999999999999"
+_LOCKING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "*"}]}'
+_REGION = "eu-central-1"
 
 
 @contextmanager
@@ -34,7 +36,11 @@ def reached(settings: Settings) -> Iterator[tuple[AwsRoots, KnownAccounts]]:
             settings.configured_accounts(),
             {
                 name: Organization(
-                    name, source, _listing(settings.organizations[name]), description=_description(settings, name)
+                    name,
+                    source,
+                    _listing(settings.organizations[name]),
+                    description=_description(settings, name),
+                    unlocks=settings.organizations[name].unlock_resources,
                 )
                 for name, source in organizations.items()
             },
@@ -61,6 +67,14 @@ def _description(settings: Settings, name: str) -> Description | None:
     )
 
 
+def _lock_resources(aws: "SimulatedAws", settings: Settings) -> None:
+    """Give each simulated member account a bucket and a queue that lock everybody out, to try unlocking with."""
+    for account_id, account in settings.accounts.items():
+        if account.organization is not None:
+            aws.add_bucket(account_id, f"locked-{account_id}", _LOCKING, region=_REGION)
+            aws.add_queue(account_id, "locked", _LOCKING, region=_REGION)
+
+
 @contextmanager
 def _sources(settings: Settings) -> Iterator[tuple[dict[str, Source], dict[str, Source]]]:
     """Provide the AWS credentials of each account that has a profile, and of each organization.
@@ -79,6 +93,7 @@ def _sources(settings: Settings) -> Iterator[tuple[dict[str, Source], dict[str, 
     management = _SIMULATED_MANAGEMENT if settings.organizations else None
     with SimulatedAws(list(settings.accounts), management_account=management, port=settings.aws.simulated_port) as aws:
         logger.warning(aws.banner())
+        _lock_resources(aws, settings)
 
         def source(credential: "Credential") -> FixedSource:
             return FixedSource(credential.access_key_id, credential.secret_access_key, aws.endpoint_url)

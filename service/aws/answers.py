@@ -33,6 +33,9 @@ OPAQUE = re.compile(r"[!-~]{16,8192}", re.ASCII)
 
 # The lists of IAM that the service reads.
 PAGED = ("ListAccessKeys", "ListMFADevices", "ListSigningCertificates")
+# The calls to S3 whose refusal decides something.
+ON_POLICY = ("ListBuckets", "GetBucketPolicy", "DeleteBucketPolicy")
+_NO_SUCCESS = 300
 _MARKER = re.compile(r"[\x20-\xff]{1,4096}")  # the model's pattern; its length is less
 # Far more than a root user can fill. AWS may put fewer items on a page than it could.
 _MOST_PAGES = 100
@@ -139,6 +142,22 @@ def check_truncation(**event: Any) -> None:
         return  # botocore's own parser will raise
     if any(each.tag.endswith("IsTruncated") and each.text not in ("true", "false") for each in page.iter()):
         raise NotOfAws("IsTruncated")
+
+
+def check_error_id(**event: Any) -> None:
+    """Raise NotOfAws if an error of S3 does not have the id of its header in its body too.
+
+    botocore drops the one of the body. A proxy that replaces the body seldom changes the header.
+    """
+    answer = event["response_dict"]
+    if answer["status_code"] < _NO_SUCCESS:
+        return
+    try:
+        found = ET.fromstring(answer["body"]).findtext("RequestId")  # noqa: S314  # as above
+    except ET.ParseError:
+        found = None
+    if found is None or found != answer["headers"].get("x-amz-request-id"):
+        raise NotOfAws("RequestId")
 
 
 def parse_time(value: Any) -> datetime | None:

@@ -34,6 +34,7 @@ _ROOT_DENIED = (
 )
 _BAD_KEY = "AWS does not know, or no longer accepts, the key that the service signs with."
 _BAD_SIGNATURE = "AWS refused the signature: the secret that the service signs with is wrong."
+_THROTTLED = "AWS throttled the call."
 GONE = "NoSuchEntity"
 _SENTENCES = {
     "403": DENIED,  # the answer to a HEAD has no code
@@ -51,13 +52,17 @@ _SENTENCES = {
     "InvalidRequest": "AWS refused the request; with a lock it does so where the bucket has no Object Lock.",
     "KMSInvalidState": "The key in AWS KMS is not ready for use; it may be about to be deleted.",
     "LimitExceeded": "The root user has as many credentials of this kind as AWS allows.",
+    "MethodNotAllowed": "AWS says that the bucket is of another account.",
     "NoSuchBucket": "There is no such bucket.",
     GONE: "AWS knows no such credential of the root user.",
     "NotFound": "AWS knows no such key in AWS KMS.",
+    "OperationAborted": "Somebody else was changing the bucket at the same moment.",
+    "QueueDoesNotExist": "There is no such queue.",
+    "RequestThrottled": _THROTTLED,
     "RequestExpired": "AWS refused the call as too old; the clock of this machine is wrong.",
     "SignatureDoesNotMatch": _BAD_SIGNATURE,
-    "Throttling": "AWS throttled the call.",
-    "TooManyRequests": "AWS throttled the call.",
+    "Throttling": _THROTTLED,
+    "TooManyRequests": _THROTTLED,
     "UnrecognizedClient": _BAD_KEY,
     "ValidationError": "AWS refused the input.",
 }
@@ -109,24 +114,68 @@ CERTAIN_NO = frozenset(
     }
 )
 
+# The same of S3 and SQS, for the calls that delete a policy, without `Exception`. Sources: the error codes in S3's API
+# reference; the errors that botocore's model declares for SetQueueAttributes, and the common errors of SQS.
+_CERTAIN_NO_OF: Mapping[str, frozenset[str]] = {
+    "DeleteBucketPolicy": frozenset(
+        {
+            ACCESS_DENIED,
+            "AllAccessDisabled",
+            "AuthorizationHeaderMalformed",
+            "ExpiredToken",
+            "InvalidAccessKeyId",
+            "InvalidBucketName",
+            "InvalidToken",
+            "MethodNotAllowed",
+            "NoSuchBucket",
+            "OperationAborted",
+            "RequestTimeTooSkewed",
+            "SignatureDoesNotMatch",
+        }
+    ),
+    "SetQueueAttributes": frozenset(
+        {
+            ACCESS_DENIED,
+            "ExpiredToken",
+            "IncompleteSignature",
+            "InvalidAddress",
+            "InvalidAttributeName",
+            "InvalidAttributeValue",
+            "InvalidClientTokenId",
+            "InvalidSecurity",
+            "InvalidSignature",
+            "MissingAuthenticationToken",
+            "OverLimit",
+            "QueueDoesNotExist",
+            "RequestThrottled",
+            "Throttling",
+            "TooManyRequests",
+            "UnrecognizedClient",
+            "UnsupportedOperation",
+        }
+    ),
+}
+
 # AWS's codes are names. In a foreign page, botocore takes the status, or any text in it, for the code.
 # A code with `aws_` before it has at most 64 characters, as many as the database holds.
 _CODE = re.compile(r"[A-Z][A-Za-z0-9]{2,59}", re.ASCII)
 _STATUS = re.compile(r"[1-5][0-9]{2}", re.ASCII)
 # Request ids: a UUID from IAM, STS, Organizations and KMS, another form from S3. A secret has neither form.
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
-_REQUEST_ID = re.compile(rf"{_UUID.pattern}|[0-9A-Z]{{12,64}}", re.ASCII)
+S3_REQUEST_ID = re.compile(r"[0-9A-Z]{12,64}", re.ASCII)
+_REQUEST_ID = re.compile(rf"{_UUID.pattern}|{S3_REQUEST_ID.pattern}", re.ASCII)
 _REQUEST_ID_HEADERS = ("x-amzn-requestid", "x-amz-request-id")
 
 
-def request_id(answer: Mapping[str, Any]) -> str | None:
-    """Return IAM's id of the call, a UUID in the body. Return None if it is invalid, or differs from the header's.
+def request_id(answer: Mapping[str, Any], form: re.Pattern[str] = _UUID) -> str | None:
+    """Return AWS's id of the call. Return None if it is invalid, or if the body's differs from the header's.
 
-    IAM sends the same id in both (captured answers). A proxy that replaces the body seldom changes the header.
+    IAM sends the same UUID in both (captured answers). A proxy that replaces the body seldom changes the header. S3
+    and SQS send it in a header alone.
     """
     metadata = _mapping(answer.get("ResponseMetadata"))
     found = metadata.get("RequestId")  # in IAM's protocol, botocore takes it from the body
-    if not isinstance(found, str) or not _UUID.fullmatch(found):
+    if not isinstance(found, str) or not form.fullmatch(found):
         return None
     return found if _mapping(metadata.get("HTTPHeaders")).get("x-amzn-requestid", found) == found else None
 
@@ -135,9 +184,11 @@ def code_of(error: ClientError) -> str | None:
     """Return AWS's code without its `Exception` ending. Return None if AWS did not send the answer.
 
     AWS sends both a code and a request id; a foreign page does not have both. The answer to a HEAD has no body, so
-    botocore uses the status as the code. That is accepted from S3 only.
+    botocore uses the status as the code. That is accepted from S3 only. Of SQS, this is the code in its model, not that
+    of its former protocol.
     """
-    found = _mapping(error.response.get("Error")).get("Code")
+    said = _mapping(error.response.get("Error"))
+    found = said.get("QueryErrorCode", said.get("Code"))
     if not isinstance(found, str) or not _has_request_id(error.response):
         return None
     code = found.removesuffix("Exception")
@@ -154,17 +205,24 @@ def _has_request_id(answer: Mapping[str, Any]) -> bool:
 
 
 def certain_no(error: ClientError) -> str | None:
-    """Return the code by which IAM says that it did not carry out the call. Return None if any doubt is left."""
+    """Return the code by which AWS says that it did not carry out the call. Return None if any doubt is left."""
     code = code_of(error)
-    if code not in CERTAIN_NO or request_id(error.response) is None:
+    if code not in _CERTAIN_NO_OF.get(error.operation_name, CERTAIN_NO) or _id_of(error) is None:
+        return None
+    # SQS has no id in its body. But only its errors have the header with the code of its former protocol.
+    if error.operation_name == "SetQueueAttributes" and "QueryErrorCode" not in error.response["Error"]:
         return None
     return code if error.response["ResponseMetadata"]["HTTPStatusCode"] in _STATUSES_OF_NO else None
+
+
+def _id_of(error: ClientError) -> str | None:
+    return request_id(error.response, S3_REQUEST_ID if error.operation_name == "DeleteBucketPolicy" else _UUID)
 
 
 def refused_or_in_doubt(error: Exception, *, signer_key_id: str, sent_once: bool) -> Refused | InDoubt:
     """Judge the failure of a write.
 
-    It is a refusal only if IAM certainly refused the first try. After a retry by the SDK, the answer may be about our
+    It is a refusal only if AWS certainly refused the first try. After a retry by the SDK, the answer may be about our
     own earlier effect (the key that the first try deleted). Everything else is in doubt: a proxy may have let the call
     through.
     """
@@ -183,7 +241,7 @@ def refused_or_in_doubt(error: Exception, *, signer_key_id: str, sent_once: bool
 
 
 def _judged(error: ClientError, signer_key_id: str) -> Refused | InDoubt:
-    its_id, code = request_id(error.response), certain_no(error)
+    its_id, code = _id_of(error), certain_no(error)
     metadata = error.response["ResponseMetadata"]
     if code is None:
         if its_id is None or code_of(error) is None:

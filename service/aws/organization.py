@@ -61,7 +61,7 @@ class Organization:
     """An organization, read with a profile of the management account or of a delegated administrator.
 
     With `listing` None nothing is listed, and the organization reaches only accounts that the settings name. With
-    `description` None no organizational units and no tags are read.
+    `description` None no organizational units and no tags are read. `unlocks` is that of each account that it lists.
     """
 
     def __init__(
@@ -71,11 +71,13 @@ class Organization:
         listing: Listing | None = None,
         *,
         description: Description | None = None,
+        unlocks: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
         self._source = source
         self._listing = listing
+        self._unlocks = unlocks
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._listed: dict[str, Account] | None = None if listing else {}
@@ -199,6 +201,7 @@ class Organization:
                 name=visible(str(listed.get("Name", ""))) or account_id,
                 has_profile=False,
                 organization=self._name,
+                unlocks=self._unlocks,
                 is_management=manager == account_id,
                 state=text(listed, state, WORD) if state else "ACTIVE",
             )

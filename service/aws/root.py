@@ -1,7 +1,7 @@
-"""All calls to IAM that the service makes as an account's root user.
+"""All calls that the service makes as an account's root user: those to IAM here, others in `locked_resources`.
 
-They never send `UserName`: any value would address an IAM user. Omitting it addresses root (botocore's service model
-and AWS documentation).
+The calls to IAM never send `UserName`: any value would address an IAM user. Omitting it addresses root (botocore's
+service model and AWS documentation).
 """
 
 import logging
@@ -28,15 +28,24 @@ from service.aws.answers import (
 )
 from service.aws.calls import LONGEST_CALL, ONCE, REPEATABLE
 from service.aws.errors import GONE, asked, certain_no, refused_or_in_doubt, request_id
+from service.aws.locked_resources import LockedResource, locked_resource
 from service.aws.observed import clock_ahead
 from service.aws.primary_email import primary_email
 from service.aws.signer import REGION, UNREAD, AssumedRoot, Signer, about_account, proved_signer
 from service.aws.sources import Source
-from service.domain.account import AccessKey, Account, Part, RootCredentials, SigningCertificate, SourceKind
+from service.domain.account import (
+    AccessKey,
+    Account,
+    Part,
+    ResourcePolicy,
+    RootCredentials,
+    SigningCertificate,
+    SourceKind,
+)
 from service.domain.capability import Plan
 from service.domain.errors import Code, Unavailable
 from service.domain.operation import KINDS, Operation, OperationName
-from service.domain.outcome import CreatedKey, Done, InDoubt, Outcome, Secret
+from service.domain.outcome import CreatedKey, Done, InDoubt, Outcome, Refused, Secret
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -85,8 +94,10 @@ class AwsRoots:
         source = self._source(account, plan.source)
         about = about_account(account, source)
         reader = actor = proved_signer(account, source, _READING)
-        if plan.operation is not None and plan.source is SourceKind.ASSUME_ROOT:
-            actor = proved_signer(account, source, KINDS[plan.operation].task_policy or _READING)
+        # No session for reading credentials reaches the policy of a resource.
+        name = plan.operation if plan.resource is None else plan.resource.name
+        if name is not None and plan.source is SourceKind.ASSUME_ROOT:
+            actor = proved_signer(account, source, KINDS[name].task_policy or _READING)
         if plan.operation is not None:
             self._check_clock(about)
         with ExitStack() as stack:
@@ -95,9 +106,14 @@ class AwsRoots:
                 acting = None
                 if plan.operation is not None:
                     acting = tuple(stack.enter_context(closing(actor.iam(config))) for config in (REPEATABLE, ONCE))
+                resource = None
+                if plan.resource is not None:
+                    found = locked_resource(actor, plan.resource, account, about)
+                    resource = stack.enter_context(closing(found))
             yield AwsRootSession(
                 iam,
                 acting,
+                resource,
                 about=about,
                 now=self._now,
                 signer_key_id=actor.key_id,
@@ -142,6 +158,7 @@ class AwsRootSession:
         self,
         iam: "IAMClient",
         acting: "tuple[IAMClient, ...] | None",
+        resource: LockedResource | None,
         *,
         about: str,
         now: Callable[[], datetime],
@@ -153,6 +170,8 @@ class AwsRootSession:
     ) -> None:
         self._iam = iam
         self._acting = acting
+        self._resource = resource
+        self._found: ResourcePolicy | None = None
         self._about = about
         self._now = now
         self._held_key_id = held_key_id
@@ -186,6 +205,7 @@ class AwsRootSession:
                 self._certificates() if Part.SIGNING_CERTIFICATES in parts and certificates is not False else None
             ),
             email=self._known_email() if Part.EMAIL in parts else None,
+            resource=self._policy() if Part.RESOURCE_POLICY in parts else None,
         )
 
     def observe_twice(self, now: datetime, *parts: Part) -> RootCredentials:
@@ -215,9 +235,12 @@ class AwsRootSession:
             raise RuntimeError("this session was made for reading")
         repeatable, once = self._acting
         try:
-            return self._create(once) if operation.is_create else self._change(repeatable, operation)
+            if operation.is_create:
+                return self._create(once)
+            return self._unlock(operation) if operation.is_unlock else self._change(repeatable, operation)
         except Exception as error:  # noqa: BLE001  # the AWS edge: an effect may have happened, so nothing may escape
-            outcome = refused_or_in_doubt(error, signer_key_id=self.signer_key_id, sent_once=operation.is_create)
+            sent_once = operation.is_create or operation.is_unlock
+            outcome = refused_or_in_doubt(error, signer_key_id=self.signer_key_id, sent_once=sent_once)
             if isinstance(outcome, InDoubt):
                 # Log the type only: an exception's text may quote an answer, which may hold a secret.
                 logger.warning("%s: %s in doubt after %s", self._about, operation.name, type(error).__name__)
@@ -232,6 +255,21 @@ class AwsRootSession:
             created_at = time(key, "CreateDate")
         created = CreatedKey(text(key, "AccessKeyId", KEY_ID), Secret(text(key, "SecretAccessKey", OPAQUE)), created_at)
         return Done(signer_key_id=self.signer_key_id, aws_request_id=request_id(answer), created=created)
+
+    def _unlock(self, operation: Operation) -> Done | Refused:
+        """Delete a policy with one call. A second one could delete another policy, which nobody approved."""
+        if self._resource is None:
+            raise RuntimeError("this session was made without a resource")
+        found = self._found or self._policy()
+        if found is None:
+            missing = operation.kind.absent
+            return Refused(code=missing, detail=missing.sentence, signer_key_id=self.signer_key_id)
+        return Done(signer_key_id=self.signer_key_id, aws_request_id=self._resource.unlock(found))
+
+    def _policy(self) -> ResourcePolicy | None:
+        """Read the policy of the resource. Return None without a resource, or if it does not exist."""
+        self._found = None if self._resource is None else self._resource.read()
+        return self._found
 
     def _change(self, iam: "IAMClient", operation: Operation) -> Done:
         target = str(operation.target)
@@ -252,8 +290,12 @@ class AwsRootSession:
                 answer = iam.deactivate_mfa_device(SerialNumber=target)
             case OperationName.DELETE_SIGNING_CERTIFICATE:
                 answer = iam.delete_signing_certificate(CertificateId=target)
-            case OperationName.CREATE_ACCESS_KEY:
-                raise RuntimeError("a create is sent once")
+            case (
+                OperationName.CREATE_ACCESS_KEY
+                | OperationName.UNLOCK_S3_BUCKET_POLICY
+                | OperationName.UNLOCK_SQS_QUEUE_POLICY
+            ):
+                raise RuntimeError("this is sent once")
             case _:
                 assert_never(operation.name)
         # Only the request id shows that such an answer is AWS's, and not a foreign page with status 200.

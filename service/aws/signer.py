@@ -83,10 +83,14 @@ class Signer:
     def s3(self) -> "S3Client":
         return self._client("s3")  # type: ignore[no-any-return]
 
-    def _client(self, service: str, config: Config = REPEATABLE) -> Any:
+    def resource_client(self, service: str, region: str, config: Config) -> Any:
+        """Make a client of S3 or SQS in the region of a resource. Raise Unavailable."""
+        return self._client(service, config, region_name=region)
+
+    def _client(self, service: str, config: Config = REPEATABLE, **options: str) -> Any:
         """Make a client. Raise Unavailable: the profile's endpoints, proxies or certificates may be invalid."""
         try:
-            return self.session.client(service, config=config, **self._options)  # type: ignore[call-overload]
+            return self.session.client(service, config=config, **self._options | options)  # type: ignore[call-overload]
         except Exception as error:  # noqa: BLE001  # the AWS edge
             exactly = f"An option of {self._source.name} cannot be used ({type(error).__name__})."
             raise Unavailable(Code.ACCOUNT_UNREACHABLE, NO_CREDENTIAL, cause=exactly) from None

@@ -25,7 +25,7 @@ from botocore.exceptions import (
 from botocore.hooks import HierarchicalEmitter
 from botocore.loaders import Loader
 
-from service.aws.answers import PAGED, check_truncation, parse_time
+from service.aws.answers import ON_POLICY, PAGED, check_error_id, check_truncation, parse_time
 from service.aws.calls import REPEATABLE
 from service.aws.errors import explain
 from service.aws.observed import watch
@@ -184,6 +184,8 @@ def _bare_session(profile: str | None) -> botocore.session.Session:
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
     for call in PAGED:
         session.register(f"before-parse.iam.{call}", check_truncation)
+    for call in ON_POLICY:
+        session.register(f"before-parse.s3.{call}", check_error_id)
     watch(session)
     # A profile may call AWS for its credential. Those calls get our timeouts and retries.
     session.set_default_client_config(REPEATABLE)

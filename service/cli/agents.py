@@ -92,6 +92,8 @@ class _Filing(_Arguments):
     access_key_id: Annotated[str | None, Field(description="The root access key, for operations on one.")] = None
     serial_number: Annotated[str | None, Field(description="The MFA device, for deactivate_mfa_device.")] = None
     certificate_id: Annotated[str | None, Field(description="For delete_signing_certificate.")] = None
+    bucket: Annotated[str | None, Field(description="The S3 bucket, for unlock_s3_bucket_policy.")] = None
+    queue_arn: Annotated[str | None, Field(description="The ARN of the queue, for unlock_sqs_queue_policy.")] = None
     recipient: Annotated[
         str | None,
         Field(

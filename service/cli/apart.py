@@ -10,7 +10,7 @@ _OBJECTS = frozenset(
     {
         "access_key", "account", "actions", "capabilities", "clocks", "could_approve", "decisions", "demands",
         "executed_by", "expected", "hours", "keys", "missing", "needs", "observed", "person", "quorum", "recipient",
-        "requester", "result", "signing_certificates", "warnings",
+        "requester", "resource", "result", "signing_certificates", "warnings",
     }
 )  # fmt: skip
 # The texts of the API's answers that are AWS's or the service's own. Whatever is not named here, somebody else wrote.
@@ -21,8 +21,8 @@ _OURS = frozenset(
         "decided_at", "decision", "detail", "digest", "effect", "ended_at", "execute_by", "executed_at", "expires_at",
         "expiry_failed_at", "filed_at", "id", "kind", "last_seen_at", "last_used_at", "last_used_service", "lifetime",
         "max_lifetime", "mfa_devices", "observed_at", "opens", "operation", "organizational_units", "origin",
-        "partition", "reason", "receipt_by", "received_at", "retired_at", "roles", "settled_at", "signed_approvals",
-        "signer_key_id", "source", "sources", "state", "status", "target", "void_because",
+        "partition", "reason", "receipt_by", "received_at", "region", "retired_at", "roles", "settled_at",
+        "signed_approvals", "signer_key_id", "source", "sources", "state", "status", "target", "void_because",
     }
 )  # fmt: skip
 

@@ -9,6 +9,7 @@ import typer
 
 from service.cli.common import console, fail, print_json
 from service.cli.remotely import Json, Key, Server, State, TokenFile, asking, connected, heads, misused
+from service.cli.terminal import policy_rows
 from service.client import ssh
 from service.client.filed import digest_of, parse_filing
 from service.client.heads import KeptHeads
@@ -123,6 +124,7 @@ def _rows(remote: Remote, found: _Found, public: PublicKey) -> list[tuple[str, s
         *(("demands", _demanded(demand)) for demand in filing.demands),
         *([] if filing.rules is None else [("rules", filing.rules)]),
         ("root keys", _keys(filing)),
+        *_policy(filing),
         ("requester", f"{filing.requester} ({filing.requester_kind})"),
         ("recipient", filing.recipient),
         *(("WARNING", caution.detail) for caution in cautions),
@@ -154,6 +156,11 @@ def _plain(value: Any) -> str:
 def _keys(filing: Filing) -> str:
     listed = ", ".join(f"{key_id} {status}" for key_id, status in filing.observed.statuses.items()) or "none"
     return f"{listed}, at {timestamp(filing.observed.observed_at)}"
+
+
+def _policy(filing: Filing) -> list[tuple[str, str]]:
+    found = filing.observed.resource
+    return [] if found is None else policy_rows(found.region, found.policy, found.policy_sha256)
 
 
 def _sent(remote: Remote, found: _Found, signature: str, comment: str | None) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from service.aws.profiles import by_login, shadowing
 from service.cli.accounts import needed
 from service.domain.errors import ServiceError
 from service.domain.text import visible
-from service.settings import Settings
-from service.workflow.accounts import NEEDED_FEATURE
+from service.settings import OrganizationSettings, Settings
+from service.workflow.accounts import FEATURE_TO_UNLOCK, NEEDED_FEATURE
 from service.workflow.context import Context
 
 # What was checked, the fault or None, the advice, and whether it is only a warning.
@@ -25,7 +25,7 @@ def examined(settings: Settings, context: Context) -> Iterator[Examined]:
     for profile in _profiles(settings):
         yield from _profile(profile)
     for name, organization in settings.organizations.items():
-        yield from _organization(context, name, is_listed=organization.list_accounts)
+        yield from _organization(context, name, organization)
 
 
 def _profiles(settings: Settings) -> list[str]:
@@ -46,8 +46,8 @@ def _profile(name: str) -> Iterator[Examined]:
         yield f"{subject}: {login}", None, "", True
 
 
-def _organization(context: Context, name: str, *, is_listed: bool) -> Iterator[Examined]:
-    listing = _listing(context, name) if is_listed else None
+def _organization(context: Context, name: str, organization: OrganizationSettings) -> Iterator[Examined]:
+    listing = _listing(context, name) if organization.list_accounts else None
     if listing is not None:
         yield listing
     for reading in context.accounts.readings(name):
@@ -56,7 +56,7 @@ def _organization(context: Context, name: str, *, is_listed: bool) -> Iterator[E
         else:
             yield f"organization {name}", reading.fault, needed(reading), False
     if listing is None or listing[1] is None:  # otherwise its profile may be at fault, which was said
-        yield _central_root_access(context, name)
+        yield _central_root_access(context, name, unlocks=organization.unlock_resources)
         yield from _emails(context, name)
 
 
@@ -68,16 +68,19 @@ def _listing(context: Context, name: str) -> Examined:
     return _well(f"organization {name}: {len(found)} accounts; `rootquorum accounts check` checks each")
 
 
-def _central_root_access(context: Context, name: str) -> Examined:
-    """Check that AssumeRoot is possible at all: no account has to be named for it."""
+def _central_root_access(context: Context, name: str, *, unlocks: bool) -> Examined:
+    """Check that AssumeRoot is possible for what the settings want: no account has to be named for it."""
     subject = f"organization {name}"
     try:
         features = context.accounts.features(name)
     except ServiceError as error:
         return subject, error.exact, "Its profile needs iam:ListOrganizationsFeatures.", False
-    if NEEDED_FEATURE in features:
+    needed_features = [NEEDED_FEATURE, FEATURE_TO_UNLOCK] if unlocks else [NEEDED_FEATURE]
+    missing = [each for each in needed_features if each not in features]
+    if not missing:
         return _well(f"{subject}: central root access is on")
-    fault = f"Its central root access is off: {NEEDED_FEATURE} is not enabled."
+    is_off = "Its central root access is off" if NEEDED_FEATURE in missing else "It cannot unlock buckets and queues"
+    fault = f"{is_off}: {' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} not enabled."
     return subject, fault, "Rootquorum does not switch it on. Somebody has to, in the management account.", False
 
 

@@ -46,6 +46,8 @@ _ALWAYS = [
 _KEY = _parameter("access_key_id", str, help="The root access key.", metavar="KEY")
 _DEVICE = _parameter("serial_number", str, help="The MFA device's serial number, or its ARN.", metavar="DEVICE")
 _CERTIFICATE = _parameter("certificate_id", str, help="The id of the certificate.", metavar="CERTIFICATE")
+_BUCKET = _parameter("bucket", str, help="The S3 bucket.", metavar="BUCKET")
+_QUEUE = _parameter("queue_arn", str, help="The ARN of the SQS queue.", metavar="QUEUE")
 _LIFETIME = _parameter("lifetime", str | None, None, help="How long the key lives, such as P30D; else without end.")
 _SEALED_TO = _parameter(
     "sealed_to", str | None, None, help="Seal the secret to this key of its recipient: age1…, or an SSH public key."
@@ -99,6 +101,16 @@ FILINGS = {
         Operation.DELETE_SIGNING_CERTIFICATE,
         "Ask to delete a signing certificate of the root user.",
         [_CERTIFICATE, _BY_ITSELF],
+    ),
+    "unlock-bucket": _Filing(
+        Operation.UNLOCK_S3_BUCKET_POLICY,
+        "Ask to delete the policy of an S3 bucket, which locks its owners out.",
+        [_BUCKET, _BY_ITSELF],
+    ),
+    "unlock-queue": _Filing(
+        Operation.UNLOCK_SQS_QUEUE_POLICY,
+        "Ask to delete the policy of an SQS queue, which locks its owners out.",
+        [_QUEUE, _BY_ITSELF],
     ),
 }
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from rootquorum_client import AccessKey, Decision, Request, RequestSummary, Status
 from service.cli.over_http import minute
+from service.cli.terminal import policy_rows
 from service.domain.text import quoted
 
 # What stands in front of a drill, wherever one is shown.
@@ -107,6 +108,8 @@ def _observed(request: Request) -> Iterator[tuple[str, str]]:
     yield "root user", f"MFA: {said[found.mfa_enabled]}; password: {said[found.password_present]}"
     if request.target is not None and all(key.access_key_id != request.target for key in found.keys):
         yield "target", request.target
+    if found.resource is not None:
+        yield from policy_rows(found.resource.region, found.resource.policy, found.resource.policy_sha256)
 
 
 def _key(key: AccessKey) -> str:

@@ -27,6 +27,13 @@ def in_lines(text: str) -> Text:
     return Text("\n".join(map(shown, text.split("\n"))))
 
 
+def policy_rows(region: str, policy: str | None, digest: str | None) -> list[tuple[str, str]]:
+    """Return rows with the policy of a bucket or queue: where it is, its hash, and its text line by line."""
+    lines = ["none"] if policy is None else policy.split("\n")
+    named = zip(["policy", *[""] * (len(lines) - 1)], lines, strict=True)
+    return [("resource in", region), ("policy SHA-256", digest or "none"), *named]
+
+
 class Terminal(Console):
     """A console that never treats a str as markup: each is one line, with invisible characters escaped."""
 

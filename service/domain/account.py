@@ -1,5 +1,6 @@
 """An AWS account and the observed state of its root credentials."""
 
+import hashlib
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class Part(StrEnum):
     """Something to read about a root user besides its access keys and their statuses. Each part costs calls.
 
     `SIGNER` is the key that the service itself holds. Finding it may mean running a profile's program.
+    `RESOURCE_POLICY` is that of the bucket or queue for which a session was made; other sessions have none.
     """
 
     SUMMARY = "summary"
@@ -44,6 +46,7 @@ class Part(StrEnum):
     MFA_DEVICES = "mfa_devices"
     SIGNING_CERTIFICATES = "signing_certificates"
     EMAIL = "email"
+    RESOURCE_POLICY = "resource_policy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,8 @@ class Account:
     """A configured account. `account_id` is 12 digits.
 
     `state` comes from AWS Organizations, and is `ACTIVE` if it was not asked. `organization` names the settings' table
-    through which sts:AssumeRoot reaches the account; None if it does not.
+    through which sts:AssumeRoot reaches the account; None if it does not. `unlocks` says whether that organization's
+    settings let the service delete the policies of buckets and queues.
 
     `units` are the ids of the organization's root (`r-…`) and of all organizational units (`ou-…`) above the account.
     `tags` are its tags, empty if it has none. Both come unchanged from AWS Organizations; None means that they are not
@@ -63,6 +67,7 @@ class Account:
     partition: Partition = Partition.AWS
     has_profile: bool = True
     organization: str | None = None
+    unlocks: bool = False
     is_management: bool = False
     state: str = "ACTIVE"
     units: frozenset[str] | None = None
@@ -131,13 +136,40 @@ class SigningCertificate:
     status: str
 
 
+@dataclass(frozen=True, slots=True)
+class ResourcePolicy:
+    """The policy of a bucket or queue in `region`: its text as AWS has it, which may be anything; None without one."""
+
+    region: str
+    policy: str | None
+
+    @property
+    def policy_sha256(self) -> str | None:
+        """Return the hex SHA-256 of the text in UTF-8. Return None without a policy."""
+        return None if self.policy is None else hashlib.sha256(self.policy.encode()).hexdigest()
+
+    def document(self) -> Document:
+        return {"region": self.region, "policy": self.policy, "policy_sha256": self.policy_sha256}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "ResourcePolicy":
+        """Invert `document`. Raise KeyError, TypeError or ValueError for anything else."""
+        found = cls(document["region"], document["policy"])
+        if not isinstance(found.region, str) or not isinstance(found.policy, str | None):
+            raise TypeError("a region and a policy are texts")
+        if found.document() != document:
+            raise ValueError("the hash is not that of the policy")
+        return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootCredentials:
     """The credentials of an account's root user at `observed_at`. None means that AWS did not say, or was not asked.
 
     `signer_key_id` is the id of the root access key that the service holds and signs with. It is None if the service
     uses sts:AssumeRoot only. `mfa_devices` are serial numbers. `email` is the address with which root signs in to the
-    console; it is None also where the service may not read it.
+    console; it is None also where the service may not read it. `resource` is the bucket or queue of an operation on its
+    policy; None for other operations, and if the account has no such bucket or queue.
     """
 
     observed_at: datetime
@@ -149,6 +181,7 @@ class RootCredentials:
     mfa_devices: tuple[str, ...] | None = None
     signing_certificates: tuple[SigningCertificate, ...] | None = None
     email: str | None = None
+    resource: ResourcePolicy | None = None
 
     @property
     def statuses(self) -> dict[str, str]:
@@ -169,8 +202,8 @@ class RootCredentials:
     def document(self) -> Document:
         """Return the JSON form that is hashed and stored.
 
-        It omits devices, certificates and an address that were not read. So requests filed before these fields keep
-        their digest.
+        It omits devices, certificates, an address and a resource that were not read. So requests filed before these
+        fields keep their digest.
         """
         listed: dict[str, Json] = {} if self.email is None else {"email": self.email}
         if self.mfa_devices is not None:
@@ -180,6 +213,8 @@ class RootCredentials:
                 {"certificate_id": certificate.certificate_id, "status": certificate.status}
                 for certificate in self.signing_certificates
             ]
+        if self.resource is not None:
+            listed["resource"] = self.resource.document()
         return listed | {
             "observed_at": timestamp(self.observed_at),
             "signer_key_id": self.signer_key_id,
@@ -203,11 +238,13 @@ class RootCredentials:
         """Invert `document`. Raise KeyError, TypeError or ValueError for anything else."""
         fields = dict(document)
         devices, certificates = fields.pop("mfa_devices", None), fields.pop("signing_certificates", None)
+        resource = fields.pop("resource", None)
         return cls(
             observed_at=parse_timestamp(fields.pop("observed_at")),
             keys=tuple(_key(key) for key in fields.pop("keys")),
             mfa_devices=None if devices is None else tuple(devices),
             signing_certificates=None if certificates is None else tuple(SigningCertificate(**c) for c in certificates),
+            resource=None if resource is None else ResourcePolicy.from_document(resource),
             **fields,  # named as in `document`; an unknown name is a TypeError
         )
 

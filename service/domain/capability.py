@@ -2,15 +2,16 @@
 
 The table follows AWS. The five root task policies say what `sts:AssumeRoot` allows: none has CreateAccessKey or
 UpdateAccessKey. IAM's API reference says what a root access key allows: login profile and MFA calls for root require
-an AssumeRoot session.
+an AssumeRoot session. A root access key could delete the policy of a bucket or queue, and anything else there. The
+service does that with AssumeRoot only, whose task policies allow nothing else.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.domain.account import Account, Partition, SourceKind
 from service.domain.errors import Code, Conflict
-from service.domain.operation import ON_PASSWORD, OperationName
+from service.domain.operation import ON_PASSWORD, ON_POLICIES, Operation, OperationName
 
 _ON_KEYS = frozenset(
     {
@@ -20,6 +21,7 @@ _ON_KEYS = frozenset(
         OperationName.DELETE_ACCESS_KEY,
     }
 )
+_NOT_OPTED_IN = "The organization's settings do not let the service unlock buckets and queues (unlock_resources)."
 _NOTHING: frozenset[OperationName] = frozenset()
 
 CAPABLE: Mapping[tuple[SourceKind, Partition], frozenset[OperationName]] = {
@@ -34,6 +36,8 @@ CAPABLE: Mapping[tuple[SourceKind, Partition], frozenset[OperationName]] = {
             OperationName.ALLOW_PASSWORD_RECOVERY,
             OperationName.DEACTIVATE_MFA_DEVICE,
             OperationName.DELETE_SIGNING_CERTIFICATE,
+            OperationName.UNLOCK_S3_BUCKET_POLICY,
+            OperationName.UNLOCK_SQS_QUEUE_POLICY,
         }
     ),
     (SourceKind.ASSUME_ROOT, Partition.GOV_CLOUD): _NOTHING,
@@ -43,10 +47,19 @@ CAPABLE: Mapping[tuple[SourceKind, Partition], frozenset[OperationName]] = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The source that signs in, and the operation; None for reading only."""
+    """The source that signs in, and the operation; None for reading only.
+
+    `resource` names the bucket or queue whose policy is read.
+    """
 
     source: SourceKind
     operation: OperationName | None = None
+    resource: Operation | None = None
+
+    @property
+    def to_read(self) -> "Plan":
+        """Return the plan to read the same, and to do nothing."""
+        return replace(self, operation=None)
 
     @property
     def is_create(self) -> bool:
@@ -64,6 +77,13 @@ def plan(account: Account, operation: OperationName | None = None) -> Plan:
             return Plan(source, operation)
         reasons.append(reason)
     raise _incapable(account, reasons)
+
+
+def plan_for(account: Account, operation: Operation) -> Plan:
+    """Choose as `plan` does. Raise Conflict, and Invalid for a queue of another account."""
+    found = plan(account, operation.name)
+    operation.check_is_in(account)
+    return replace(found, resource=operation) if operation.is_unlock else found
 
 
 def _incapable(account: Account, reasons: list[str]) -> Conflict:
@@ -92,7 +112,16 @@ def incapable_because(account: Account, source: SourceKind, operation: Operation
     if unreadable is not None:
         return unreadable
     if operation in CAPABLE[source, account.partition]:
-        return None
+        return _NOT_OPTED_IN if operation in ON_POLICIES and not account.unlocks else None
+    return _lacking(account, source, operation)
+
+
+def _lacking(account: Account, source: SourceKind, operation: OperationName) -> str:
+    """Explain an empty cell of the table."""
+    if operation in ON_POLICIES:
+        return (
+            "The service unlocks buckets and queues through AssumeRoot only, into member accounts of the partition aws."
+        )
     if account.partition is Partition.GOV_CLOUD:
         return "Root users in GovCloud have access keys, but no password and no MFA device."
     if source is SourceKind.ASSUME_ROOT:

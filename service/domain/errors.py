@@ -91,6 +91,11 @@ class Code(StrEnum):
         "sealed_to",
     )
     WRONG_SEALED_TO = ("wrong_sealed_to", "{why} Name another key to seal to.", "sealed_to")
+    QUEUE_ELSEWHERE = (
+        "queue_elsewhere",
+        "The ARN of the queue names another account or another partition of AWS.",
+        "queue_arn",
+    )
     TICKET_REQUIRED = ("ticket_required", "This service requires a ticket.", "ticket")
     UNKNOWN_TICKET = ("unknown_ticket", "There is no such ticket.", "ticket")
     # the account does not allow it
@@ -102,6 +107,9 @@ class Code(StrEnum):
     NO_SUCH_CERTIFICATE = ("no_such_certificate", "The root user has no such signing certificate.")
     NO_PASSWORD = ("no_password", "The root user has no password.")
     PASSWORD_EXISTS = ("password_exists", "The root user already has a password, which can be recovered.")
+    NO_SUCH_BUCKET = ("no_such_bucket", "The account has no such S3 bucket.")
+    NO_SUCH_QUEUE = ("no_such_queue", "The account has no such SQS queue.")
+    NO_POLICY = ("no_policy", "The bucket or queue has no policy, so no policy locks it.")
     ALREADY_IN_STATUS = ("already_in_status", "The access key is already {status}.")
     SIGNING_KEY = (
         "signing_key",

@@ -24,8 +24,8 @@ class Filing:
     `rules` is the hex SHA-256 of the signed rules in force; None if none were signed.
     `drill` says that it goes through everything except AWS.
     `sealed_to` is the recipient's own key, to which the secret of a new key is sealed (`service/domain/sealed.py`).
-    Raise ValueError for a create that would run on approval, with nobody there to take the secret; and for a lifetime
-    or a `sealed_to` without a new key.
+    Raise ValueError for a create that would run on approval, with nobody there to take the secret; for a lifetime
+    or a `sealed_to` without a new key; and for an unlock without the policy that it deletes.
     """
 
     request_id: str
@@ -60,6 +60,8 @@ class Filing:
             raise ValueError("only a new key has a lifetime")
         if self.sealed_to is not None and not self.operation.is_create:
             raise ValueError("only a new key has a secret that can be sealed")
+        if self.operation.is_unlock and (self.observed.resource is None or self.observed.resource.policy is None):
+            raise ValueError("an unlock names the policy that it deletes")
         if self.demands and self.placement is None:
             raise ValueError("demands come from rules, which match a placement")
 

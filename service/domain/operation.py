@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from typing import Any
 
-from service.domain.account import ACTIVE, INACTIVE, PASSWORD, PRESENT, Part, RootCredentials
+from service.domain.account import ACTIVE, INACTIVE, PASSWORD, PRESENT, Account, Part, RootCredentials
 from service.domain.canonical import Document
-from service.domain.errors import Code, Conflict
+from service.domain.errors import Code, Conflict, Invalid
 
 # AWS allows two access keys for the root user, and inactive ones count (AWS documentation, IAM quotas).
 KEY_LIMIT = 2
+_PARTS_OF_ARN = 6  # arn:partition:sqs:region:account:name
 
 
 class OperationName(StrEnum):
@@ -22,6 +24,8 @@ class OperationName(StrEnum):
     ALLOW_PASSWORD_RECOVERY = "allow_password_recovery"  # noqa: S105  # the name of an operation
     DEACTIVATE_MFA_DEVICE = "deactivate_mfa_device"
     DELETE_SIGNING_CERTIFICATE = "delete_signing_certificate"
+    UNLOCK_S3_BUCKET_POLICY = "unlock_s3_bucket_policy"
+    UNLOCK_SQS_QUEUE_POLICY = "unlock_sqs_queue_policy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,8 @@ class Kind:
     # The refusal if the target does not exist, and the one if its status is already as wanted.
     missing: Code | None = None
     present: Code = Code.ALREADY_IN_STATUS
+    # The refusal if the bucket or queue whose policy is the target does not exist.
+    absent: Code = Code.NO_SUCH_BUCKET
     # The narrowest root task policy of AWS that allows it in an AssumeRoot session; None if none does.
     task_policy: str | None = None
     lets_somebody_in: bool = False
@@ -48,6 +54,14 @@ class Kind:
 
 
 _DELETING = "IAMDeleteRootUserCredentials"
+
+
+def _on_policy(of: str, **more: Any) -> Kind:
+    effect = f"The policy of the {of} {{}} is deleted. What it denies is possible again, and what it allows ends. "
+    kept = "The audit log keeps its text."
+    return Kind(effect=effect + kept, reads=(Part.RESOURCE_POLICY,), missing=Code.NO_POLICY, **more)
+
+
 _on_key = partial(Kind, target="access_key_id", missing=Code.NO_SUCH_KEY)
 
 KINDS: Mapping[OperationName, Kind] = {
@@ -104,8 +118,23 @@ KINDS: Mapping[OperationName, Kind] = {
         missing=Code.NO_SUCH_CERTIFICATE,
         task_policy=_DELETING,
     ),
+    OperationName.UNLOCK_S3_BUCKET_POLICY: _on_policy(
+        "S3 bucket",
+        target="bucket",
+        fact="policy of the bucket {}",
+        absent=Code.NO_SUCH_BUCKET,
+        task_policy="S3UnlockBucketPolicy",
+    ),
+    OperationName.UNLOCK_SQS_QUEUE_POLICY: _on_policy(
+        "SQS queue",
+        target="queue_arn",
+        fact="policy of the queue {}",
+        absent=Code.NO_SUCH_QUEUE,
+        task_policy="SQSUnlockQueuePolicy",
+    ),
 }
 
+ON_POLICIES = frozenset(name for name, kind in KINDS.items() if Part.RESOURCE_POLICY in kind.reads)
 ON_PASSWORD = frozenset(name for name, kind in KINDS.items() if kind.fact == PASSWORD)
 TARGET_OF: Mapping[OperationName, str] = {name: kind.target for name, kind in KINDS.items() if kind.target is not None}
 
@@ -126,6 +155,11 @@ class Operation:
         return self.name is OperationName.CREATE_ACCESS_KEY
 
     @property
+    def is_unlock(self) -> bool:
+        """Return whether it deletes the policy of a bucket or queue."""
+        return self.name in ON_POLICIES
+
+    @property
     def key_id(self) -> str | None:
         """Return the target if it is an access key, else None."""
         return self.target if self.kind.target == "access_key_id" else None
@@ -138,6 +172,13 @@ class Operation:
         """Return the target's status in `facts`; None if it is absent."""
         return facts.get(self.kind.fact.format(self.target))
 
+    def check_is_in(self, account: Account) -> None:
+        """Raise Invalid if it names a queue of another account or partition."""
+        if self.name is OperationName.UNLOCK_SQS_QUEUE_POLICY:
+            arn = str(self.target).split(":")
+            if len(arn) != _PARTS_OF_ARN or (arn[1], arn[4]) != (account.partition, account.account_id):
+                raise Invalid(Code.QUEUE_ELSEWHERE)
+
     def document(self) -> Document:
         """Return the part of the digest's document with the operation and its target."""
         named = {} if self.kind.target is None else {self.kind.target: self.target}
@@ -145,7 +186,10 @@ class Operation:
 
 
 def facts(operation: Operation, state: RootCredentials) -> dict[str, str]:
-    """Map fact → status for all access keys and possible targets. `operation` is judged and approved on these."""
+    """Map fact → status for all access keys and possible targets. `operation` is judged and approved on these.
+
+    The status of a policy is its SHA-256.
+    """
     found, kind = state.statuses, operation.kind
     if kind.fact == PASSWORD and state.password_present:
         found[PASSWORD] = PRESENT
@@ -153,6 +197,8 @@ def facts(operation: Operation, state: RootCredentials) -> dict[str, str]:
         found |= {kind.fact.format(device): "enabled" for device in state.mfa_devices or ()}
     if Part.SIGNING_CERTIFICATES in kind.reads:
         found |= {kind.fact.format(each.certificate_id): each.status for each in state.signing_certificates or ()}
+    if operation.is_unlock and state.resource is not None and state.resource.policy_sha256 is not None:
+        found[kind.fact.format(operation.target)] = state.resource.policy_sha256
     return found
 
 
@@ -163,6 +209,8 @@ def check_can_run(operation: Operation, state: RootCredentials, *, accept_lockou
             raise Conflict(Code.KEY_LIMIT_REACHED)
         return
     kind, found = operation.kind, operation.state_in(facts(operation, state))
+    if operation.is_unlock and state.resource is None:
+        raise Conflict(kind.absent)
     if found is None and kind.missing is not None:
         raise Conflict(kind.missing)
     if found is not None and found == kind.wanted:

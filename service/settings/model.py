@@ -149,6 +149,7 @@ class Settings(BaseSettings):
         return Directory(people | machines, grants, groups)
 
     def configured_accounts(self) -> dict[str, Account]:
+        unlocking = {name for name, found in self.organizations.items() if found.unlock_resources}
         return {
             account_id: Account(
                 account_id=account_id,
@@ -156,6 +157,7 @@ class Settings(BaseSettings):
                 partition=account.partition,
                 has_profile=account.profile is not None or self.aws.simulated,
                 organization=account.organization,
+                unlocks=account.organization in unlocking,
             )
             for account_id, account in self.accounts.items()
         }

@@ -288,7 +288,8 @@ class OrganizationSettings(_Section):
     """An organization. `profile` is a boto3 profile in the management account, or in the delegated admin's for IAM.
 
     With `list_accounts`, its accounts are served without being named: those in `allow`, or all if that is empty, but
-    never those in `deny`. `read_units` and `read_tags` concern all accounts that it reaches.
+    never those in `deny`. `read_units` and `read_tags` concern all accounts that it reaches. So does
+    `unlock_resources`, which lets requests delete the policies of buckets and queues.
     """
 
     profile: Profile | None = None
@@ -298,6 +299,7 @@ class OrganizationSettings(_Section):
     deny: frozenset[AccountId] = frozenset()
     read_units: bool = False
     read_tags: bool = False
+    unlock_resources: bool = False
     refresh: Window = timedelta(minutes=15)
 
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from service.domain.account import Account, Part, RootCredentials, SourceKind
 from service.domain.capability import Plan, incapable_because, plan, unreadable_because
 from service.domain.errors import Conflict, ServiceError
-from service.domain.operation import Operation, OperationName, check_can_run
+from service.domain.operation import ON_POLICIES, Operation, OperationName, check_can_run
 from service.domain.policy import check_root_mfa
 from service.workflow.context import Context
 
 # AssumeRoot into member accounts requires it (AWS documentation of centralized root access).
 NEEDED_FEATURE = "RootCredentialsManagement"
+# The policies of buckets and queues require this one too.
+FEATURE_TO_UNLOCK = "RootSessions"
 
 Features = Mapping[str, frozenset[str] | str]
 
@@ -70,8 +72,11 @@ def _check(ctx: Context, account: Account, source: SourceKind, features: Feature
     if isinstance(enabled, str):
         return SourceCheck(account=account, source=source, fault=enabled, refused=refused)
     if enabled is not None and NEEDED_FEATURE not in enabled:
-        fault = f"{NEEDED_FEATURE} is not enabled in the organization."
-        return SourceCheck(account=account, source=source, fault=fault, features=enabled, refused=refused)
+        return SourceCheck(
+            account=account, source=source, fault=_lacks(NEEDED_FEATURE), features=enabled, refused=refused
+        )
+    if enabled is not None and FEATURE_TO_UNLOCK not in enabled:
+        refused |= {name: _lacks(FEATURE_TO_UNLOCK) for name in OperationName if name in ON_POLICIES - refused.keys()}
     try:
         with ctx.roots.sign_in(account, Plan(source)) as root:
             observed = root.observe(ctx.now(), Part.SUMMARY, Part.EMAIL)
@@ -80,6 +85,10 @@ def _check(ctx: Context, account: Account, source: SourceKind, features: Feature
     if OperationName.CREATE_ACCESS_KEY not in refused:
         refused |= _create_refused(ctx, account, observed)
     return SourceCheck(account=account, source=source, observed=observed, features=enabled, refused=refused)
+
+
+def _lacks(feature: str) -> str:
+    return f"{feature} is not enabled in the organization."
 
 
 def _create_refused(ctx: Context, account: Account, observed: RootCredentials) -> dict[OperationName, str]:

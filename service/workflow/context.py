@@ -231,5 +231,5 @@ class Context:
         Raise Invalid, Unavailable.
         """
         account = self.account(filing.account_id)
-        with self.roots.sign_in(account, Plan(planned.source) if filing.drill else planned) as root:
+        with self.roots.sign_in(account, planned.to_read if filing.drill else planned) as root:
             yield DrillSession(root) if filing.drill else root

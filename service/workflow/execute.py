@@ -13,7 +13,7 @@ from service.db import audit, requests
 from service.db.engine import begin
 from service.domain.account import difference
 from service.domain.actor import WORKER, Actor
-from service.domain.capability import plan
+from service.domain.capability import plan_for
 from service.domain.errors import Code, Conflict, ExecutionFailed, Forbidden, ServiceError, Unauthenticated, Unavailable
 from service.domain.event_table import EXECUTION_DENIED
 from service.domain.events import quarantined
@@ -62,7 +62,7 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
     # Before the claim: an unreachable account must not use up the request's only execution.
     account = ctx.account(approved.filing.account_id)
     operation = approved.filing.operation
-    planned = plan(account, operation.name)
+    planned = plan_for(account, operation)
     with ctx.sign_in(approved.filing, planned) as root:
         # Reconciliation compares the keys with these: a key that is not among them is new.
         known_key_ids = tuple(root.observe(ctx.now(), *operation.kind.reads).statuses)

@@ -10,7 +10,7 @@ from service.db.engine import begin, read, retried
 from service.domain.account import Part, RootCredentials
 from service.domain.actor import Actor
 from service.domain.canonical import Json, seconds, sha256
-from service.domain.capability import Plan, plan
+from service.domain.capability import plan_for
 from service.domain.errors import Code, Conflict, Invalid
 from service.domain.events import filed
 from service.domain.filing import Filing
@@ -113,12 +113,12 @@ def _prepared(ctx: Context, actor: Actor, draft: Draft) -> OperationRequest | No
     check_sealed_delivery(policy, draft.operation, draft.sealed_to)
     sealed_to = checked(draft.sealed_to)
     check_at_filing(ctx, policy, draft.ticket)
-    planned = plan(account, draft.operation.name)
+    planned = plan_for(account, draft.operation)
     recipient, is_open = _look(ctx, actor, draft, policy)
     if is_open:
         return None
     # Nothing is done now, so nothing that could do it signs in.
-    with ctx.roots.sign_in(account, Plan(planned.source)) as root:
+    with ctx.roots.sign_in(account, planned.to_read) as root:
         # The filing is in the log in clear, so it has no address that it does not need.
         parts = set(Part) - {Part.SIGNER, Part.EMAIL} | set(draft.operation.kind.reads)
         observed = root.observe(ctx.now(), *parts)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from service.domain.account import PASSWORD, Part
 from service.domain.actor import WORKER, Actor
-from service.domain.capability import Plan, plan
+from service.domain.capability import plan_for
 from service.domain.errors import Code, Conflict, ServiceError, Unavailable
 from service.domain.event_table import EXECUTION_UNRESOLVED
 from service.domain.events import Event, quarantined
@@ -69,9 +69,9 @@ def reconcile(ctx: Context, request_id: str) -> None:
 
 def _found_out(ctx: Context, request: OperationRequest) -> "tuple[Outcome, *tuple[Event, ...]]":
     account = ctx.account(request.filing.account_id)
-    planned = plan(account, request.filing.operation.name)
+    planned = plan_for(account, request.filing.operation)
     # Only a key that a create left behind is acted on; whatever else is just looked at.
-    with ctx.sign_in(request.filing, planned if planned.is_create else Plan(planned.source)) as root:
+    with ctx.sign_in(request.filing, planned if planned.is_create else planned.to_read) as root:
         return _find_out(ctx, root, request)
 
 
@@ -80,6 +80,8 @@ def _find_out(ctx: Context, root: RootSession, request: OperationRequest) -> "tu
     operation = request.filing.operation
     if not operation.is_create:
         found = facts(operation, root.observe_twice(ctx.now(), *operation.kind.reads))
+        if operation.is_unlock and operation.state_in(found) not in {None, _policy_of(request)}:
+            return _replaced(operation, root.signer_key_id)
         return (_seen_in(found, operation, root.signer_key_id),)
     observed = root.observe_twice(ctx.now(), Part.LAST_USE, Part.SIGNER)
     new = [key for key in observed.keys if key.access_key_id not in (request.known_key_ids or ())]
@@ -116,9 +118,25 @@ def _quarantine(root: RootSession, why: str, *access_key_ids: str) -> "tuple[Out
     )
 
 
+def _policy_of(request: OperationRequest) -> str | None:
+    """Return the SHA-256 of the policy that was approved to be deleted."""
+    return request.filing.operation.state_in(facts(request.filing.operation, request.filing.observed))
+
+
+def _replaced(operation: Operation, signer_key_id: str) -> "tuple[Outcome, *tuple[Event, ...]]":
+    """Another policy is there: somebody has set it after the deletion, or instead of the one that was approved."""
+    detail = (
+        f"{operation.target} has another policy now. So nobody can tell whether the approved one was deleted, or "
+        "replaced before. Somebody has to look."
+    )
+    refused = Refused(code=ResultCode.UNRESOLVED, detail=detail, signer_key_id=signer_key_id)
+    return refused, Event(EXECUTION_UNRESOLVED)
+
+
 def _seen_in(found: Mapping[str, str], operation: Operation, signer_key_id: str) -> Outcome:
     state = operation.state_in(found)
     if state == operation.kind.wanted:
         return Done(signer_key_id=signer_key_id, aws_request_id=None)
-    detail = f"AWS did not do it: {operation.target or PASSWORD} is {state or 'gone'}."
+    is_now = "as it was" if operation.is_unlock else state or "gone"
+    detail = f"AWS did not do it: {operation.target or PASSWORD} is {is_now}."
     return Refused(code=ResultCode.NOT_DONE, detail=detail, signer_key_id=signer_key_id)

@@ -28,6 +28,8 @@ def test_each_operation_names_the_source_that_would_do_it(house: House) -> None:
         "allow_password_recovery": "assume_root",
         "deactivate_mfa_device": "assume_root",
         "delete_signing_certificate": "assume_root",
+        "unlock_s3_bucket_policy": "assume_root",
+        "unlock_sqs_queue_policy": "assume_root",
     }
     assert capabilities(house, ACCOUNT)["delete_login_profile"] is None
     assert capabilities(house, MEMBER)["create_access_key"] is None

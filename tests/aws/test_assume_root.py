@@ -9,6 +9,7 @@ from support.builders import (
     DELETE,
     DELETE_CERTIFICATE,
     DELETE_PASSWORD,
+    LOCKING,
     MEMBER,
 )
 from support.house import House
@@ -37,6 +38,10 @@ def target_in(house: House, name: OperationName, account_id: str = MEMBER) -> st
             return None
         case OperationName.DELETE_LOGIN_PROFILE:
             return None
+        case OperationName.UNLOCK_S3_BUCKET_POLICY | OperationName.UNLOCK_SQS_QUEUE_POLICY:
+            house.aws.add_bucket(account_id, "locked", LOCKING, region="eu-central-1")
+            queue_arn = house.aws.add_queue(account_id, "locked", LOCKING, region="eu-central-1")
+            return "locked" if name is OperationName.UNLOCK_S3_BUCKET_POLICY else queue_arn
         case _:
             return house.aws.create_root_key(account_id).access_key_id
 

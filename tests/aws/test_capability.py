@@ -15,7 +15,7 @@ from service.aws.signer import AssumedRoot
 from service.domain.account import Account, Partition, SourceKind
 from service.domain.capability import CAPABLE, Plan, incapable_because
 from service.domain.errors import Unavailable
-from service.domain.operation import KINDS, TARGET_OF, Operation, OperationName
+from service.domain.operation import KINDS, ON_POLICIES, TARGET_OF, Operation, OperationName
 from service.domain.outcome import Done, Refused
 from service.simulated_aws import Refuse, SimulatedAws
 
@@ -28,7 +28,7 @@ def test_an_operation_has_a_task_policy_where_an_assume_root_session_can_do_it()
 
 
 def account_in(partition: Partition) -> Account:
-    return Account(account_id=ACCOUNT, name="x", partition=partition, organization="main")
+    return Account(account_id=ACCOUNT, name="x", partition=partition, organization="main", unlocks=True)
 
 
 def target_for(aws: SimulatedAws, name: OperationName) -> str | None:
@@ -37,6 +37,11 @@ def target_for(aws: SimulatedAws, name: OperationName) -> str | None:
         if name is OperationName.ALLOW_PASSWORD_RECOVERY and aws.password(ACCOUNT):
             aws.set_summary(ACCOUNT, password=False)
         return None
+    if name is OperationName.UNLOCK_S3_BUCKET_POLICY:
+        aws.add_bucket(ACCOUNT, "locked", "{}")
+        return "locked"
+    if name is OperationName.UNLOCK_SQS_QUEUE_POLICY:
+        return aws.add_queue(ACCOUNT, "locked", "{}")
     key = aws.create_root_key(ACCOUNT).access_key_id
     if name is OperationName.ACTIVATE_ACCESS_KEY:
         aws.set_root_key_status(ACCOUNT, key, "Inactive")
@@ -52,24 +57,30 @@ def attempt(aws: SimulatedAws, source: SourceKind, account: Account, name: Opera
     """Whether AWS does it, asked by just this source, whatever the table says."""
     profiles = {} if source is SourceKind.ASSUME_ROOT else {ACCOUNT: source_of(aws, ACCOUNT)}
     roots = AwsRoots(profiles, {"main": AssumedRoot(manager_of(aws), "us-east-1")})
+    resource = Operation(name, target_for(aws, name)) if name in ON_POLICIES else None
     try:
-        with roots.sign_in(account, Plan(source, name)) as root:
-            outcome = root.perform(Operation(name, target_for(aws, name)))
+        with roots.sign_in(account, Plan(source, name, resource)) as root:
+            outcome = root.perform(resource or Operation(name, target_for(aws, name)))
     except Unavailable:
         return False
     assert isinstance(outcome, Done | Refused)
     return isinstance(outcome, Done)
 
 
-@pytest.mark.parametrize("source", SourceKind)
-@pytest.mark.parametrize("name", OperationName)
+# A root access key can do anything to a bucket or a queue. The service unlocks them by AssumeRoot only.
+_NOT_BY_A_KEY = set(product([SourceKind.PROFILE], ON_POLICIES))
+
+
+@pytest.mark.parametrize(("source", "name"), sorted(set(product(SourceKind, OperationName)) - _NOT_BY_A_KEY))
 def test_in_aws_the_table_is_what_aws_does(source: SourceKind, name: OperationName) -> None:
     with SimulatedAws([ACCOUNT], management_account=MANAGEMENT) as aws:
         assert attempt(aws, source, account_in(Partition.AWS), name) == (name in CAPABLE[source, Partition.AWS])
 
 
 # Nothing is documented about signing certificates of GovCloud's root users: the table says no, whatever is simulated.
-@pytest.mark.parametrize("name", [n for n in OperationName if n is not OperationName.DELETE_SIGNING_CERTIFICATE])
+@pytest.mark.parametrize(
+    "name", [n for n in OperationName if n not in {OperationName.DELETE_SIGNING_CERTIFICATE, *ON_POLICIES}]
+)
 def test_in_gov_cloud_a_root_key_does_what_the_table_says(name: OperationName) -> None:
     with SimulatedAws([ACCOUNT], management_account=MANAGEMENT, partition="aws-us-gov") as aws:
         done = attempt(aws, SourceKind.PROFILE, account_in(Partition.GOV_CLOUD), name)

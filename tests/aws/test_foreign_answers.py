@@ -19,6 +19,7 @@ from support.answers import (
     on_body,
     page,
     saying,
+    with_headers_of_aws,
     without,
 )
 from support.builders import (
@@ -32,9 +33,12 @@ from support.builders import (
     DELETE,
     DELETE_CERTIFICATE,
     DELETE_PASSWORD,
+    LOCKING,
     MANAGEMENT,
     MEMBER,
     NOON,
+    UNLOCK_BUCKET,
+    UNLOCK_QUEUE,
     policy_of,
 )
 from support.house import House, manager_of, source_of
@@ -58,6 +62,8 @@ pytestmark = [
 _OWN = Account(account_id=ACCOUNT, name="production")
 _MEMBER = Account(account_id=MEMBER, name="member", has_profile=False, organization="main")
 _ALL = tuple(Part)
+_BUCKET = Operation(UNLOCK_BUCKET, "locked")
+_QUEUE = Operation(UNLOCK_QUEUE, f"arn:aws:sqs:us-east-1:{MEMBER}:locked")
 _ANY_ID = "7a62c49f-347e-4fc4-9331-6e8e00000000"
 
 # Which fields of which answer are read.
@@ -90,6 +96,8 @@ _GARBLED = {
 def aws() -> Iterator[SimulatedAws]:
     with SimulatedAws([ACCOUNT, MEMBER, BOTH], management_account=MANAGEMENT) as aws:
         aws.add_signing_certificate(MEMBER)
+        aws.add_bucket(MEMBER, "locked", LOCKING)
+        aws.add_queue(MEMBER, "locked", LOCKING)
         yield aws
 
 
@@ -104,6 +112,68 @@ def refusal_of_a_read(aws: SimulatedAws, account: Account) -> Unavailable:
     with pytest.raises(Unavailable) as refused, roots(aws).sign_in(account, Plan(source)) as root:
         root.observe(NOON, *_ALL)
     return refused.value
+
+
+# Which fields of which answer about a bucket or queue are read.
+_OF_RESOURCES = {
+    ("ListBuckets", _BUCKET): ("Owner", "BucketRegion"),
+    ("GetBucketPolicy", _BUCKET): (),
+    ("GetQueueUrl", _QUEUE): ("QueueUrl",),
+    ("GetQueueAttributes", _QUEUE): ("QueueArn",),
+}
+
+
+def refusal_of_reading(aws: SimulatedAws, resource: Operation) -> Unavailable:
+    plan = Plan(SourceKind.ASSUME_ROOT, None, resource)
+    with pytest.raises(Unavailable) as refused, roots(aws).sign_in(_MEMBER, plan) as root:
+        root.observe(NOON, Part.RESOURCE_POLICY)
+    return refused.value
+
+
+@pytest.mark.parametrize(
+    ("call", "resource", "what"),
+    [("GetBucketPolicy", _BUCKET, what) for what in PAGES]
+    + [(*where, what) for where in _OF_RESOURCES if where[1] is _QUEUE for what in KINDS],
+)
+def test_nobody_else_says_what_the_policy_of_a_resource_is(
+    aws: SimulatedAws, caplog: pytest.LogCaptureFixture, call: str, resource: Operation, what: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    aws.fault(call, Rewritten(PAGES[what]), times=9)
+    check_is_told(refusal_of_reading(aws, resource), _MEMBER, call, caplog)
+
+
+@pytest.mark.parametrize(
+    ("call", "resource", "field"), [(*where, field) for where, fields in _OF_RESOURCES.items() for field in fields]
+)
+def test_an_answer_about_a_resource_that_lacks_what_is_read_is_not_believed(
+    aws: SimulatedAws, caplog: pytest.LogCaptureFixture, call: str, resource: Operation, field: str
+) -> None:
+    aws.fault(call, Rewritten(without(field)))
+    check_is_told(refusal_of_reading(aws, resource), _MEMBER, call, caplog)
+
+
+@pytest.mark.parametrize("request_id", ["", "<RequestId>4442587FB7D0A2F9</RequestId>"])
+def test_nobody_but_s3_says_that_there_is_no_policy(aws: SimulatedAws, request_id: str) -> None:
+    said = f"<Error><Code>NoSuchBucketPolicy</Code>{request_id}</Error>"
+    aws.fault("GetBucketPolicy", Rewritten(with_headers_of_aws("404 Not Found", said)))
+    assert "GetBucketPolicy: " in refusal_of_reading(aws, _BUCKET).exact
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (UNLOCK_BUCKET, "<Error><Code>AccessDenied</Code></Error>"),
+        (UNLOCK_BUCKET, "<Error><Code>AccessDenied</Code><RequestId>4442587FB7D0A2F9</RequestId></Error>"),
+        (UNLOCK_QUEUE, '{"__type": "AccessDenied"}'),
+    ],
+)
+def test_a_refusal_in_somebody_elses_words_with_the_headers_of_aws_is_in_doubt(
+    aws: SimulatedAws, name: OperationName, said: str
+) -> None:
+    """The policy is gone by then."""
+    aws.fault(_ACTS[name], Rewritten(with_headers_of_aws("403 Forbidden", said)))
+    assert isinstance(perform(aws, name, on=target(aws, name)), InDoubt)
 
 
 def use_the_key_of(aws: SimulatedAws, account_id: str) -> None:
@@ -210,6 +280,8 @@ _ACTS = {
     ALLOW_PASSWORD: "CreateLoginProfile",
     DEACTIVATE_MFA: "DeactivateMFADevice",
     DELETE_CERTIFICATE: "DeleteSigningCertificate",
+    UNLOCK_BUCKET: "DeleteBucketPolicy",
+    UNLOCK_QUEUE: "SetQueueAttributes",
 }
 _BY_KEY = frozenset({CREATE, DEACTIVATE, ACTIVATE})
 
@@ -217,8 +289,9 @@ _BY_KEY = frozenset({CREATE, DEACTIVATE, ACTIVATE})
 def perform(aws: SimulatedAws, name: OperationName, *, on: str | None = None) -> Outcome:
     account = _OWN if name in _BY_KEY else _MEMBER
     source = SourceKind.PROFILE if account.has_profile else SourceKind.ASSUME_ROOT
-    with roots(aws).sign_in(account, Plan(source, name)) as root:
-        return root.perform(Operation(name, on))
+    operation = Operation(name, on)
+    with roots(aws).sign_in(account, Plan(source, name, operation if operation.is_unlock else None)) as root:
+        return root.perform(operation)
 
 
 def target(aws: SimulatedAws, name: OperationName) -> str | None:
@@ -231,11 +304,11 @@ def target(aws: SimulatedAws, name: OperationName) -> str | None:
             return aws.mfa_devices(MEMBER)[0]
         case OperationName.DELETE_SIGNING_CERTIFICATE:
             return next(iter(aws.signing_certificates(MEMBER)))
+        case OperationName.UNLOCK_S3_BUCKET_POLICY | OperationName.UNLOCK_SQS_QUEUE_POLICY:
+            return (_BUCKET if name is UNLOCK_BUCKET else _QUEUE).target
         case OperationName.ALLOW_PASSWORD_RECOVERY:
             aws.set_summary(MEMBER, password=False)
-            return None
-        case _:
-            return None
+    return None
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_every_account_is_signed_in_to_with_every_source_reading_only(folder: Pa
     assert (done.returncode, done.stderr) == (0, "")
     found = rows(done)
     assert len(found) == len(MEMBERS) + 3  # the account with two sources, and the management account
-    assert re.match(r"yes +1 of 2 +on +credentials, sessions +\(1\) *$", found[MEMBERS[0], "assume_root"])
+    assert re.match(r"yes +1 of 2 +on +credentials, sessions +\(1\) \(2\) *$", found[MEMBERS[0], "assume_root"])
     assert re.match(r"yes +1 of 2 +off", found[MEMBERS[1], "assume_root"])
     assert re.match(r"yes +1 of 2 +on +\(", found[OWN, "profile"])
     assert {call.action for call in aws.calls} == READING
@@ -255,6 +255,34 @@ def test_doctor_names_an_organization_without_central_root_access_and_switches_n
         "Rootquorum does not switch it on. Somebody has to, in the management account.\n"
     ) in done.stdout
     assert {call.action for call in aws.calls} <= READING
+
+
+def opt_in(folder: Path) -> None:
+    settings = folder / "rootquorum.toml"
+    settings.write_text(
+        settings.read_text().replace("list_accounts = true", "list_accounts = true\nunlock_resources = true")
+    )
+
+
+def test_an_organization_that_opted_in_can_unlock_in_every_account_that_it_lists(folder: Path) -> None:
+    assert "(unlock_resources)" in run(folder, "accounts", "check").stdout
+    opt_in(folder)
+    assert "(unlock_resources)" not in run(folder, "accounts", "check").stdout
+
+
+def test_a_feature_that_only_unlocking_needs_is_missed_only_where_it_is_wanted(folder: Path, aws: SimulatedAws) -> None:
+    aws.set_organization_features(["RootCredentialsManagement"])
+    assert "ok     organization main: central root access is on\n" in run(folder, "doctor").stdout
+    opt_in(folder)
+    assert (
+        "fault  organization main: It cannot unlock buckets and queues: RootSessions is not enabled. "
+        "Rootquorum does not switch it on. Somebody has to, in the management account.\n"
+    ) in run(folder, "doctor").stdout
+    checked = run(folder, "accounts", "check")
+    assert checked.returncode == 0
+    assert (
+        "unlock_s3_bucket_policy, unlock_sqs_queue_policy: RootSessions is not enabled in the organization."
+    ) in checked.stdout
 
 
 def test_doctor_says_what_it_needs_to_ask_for_the_features(folder: Path, aws: SimulatedAws) -> None:

@@ -26,6 +26,8 @@ NEEDED = {
     "access_key_id": "AKIAEXAMPLE000000001",
     "serial_number": "arn:aws:iam::111122223333:mfa/root",
     "certificate_id": "TA22TAXMPLWYQQDXSXCRMKXTSFZMCA4",
+    "bucket": "example-logs",
+    "queue_arn": "arn:aws:sqs:eu-central-1:111122223333:orders",
     "fingerprint": f"SHA256:{'A' * 43}",
     "justification": "Due this quarter.",
     "comment": "Not now.",

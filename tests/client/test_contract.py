@@ -49,6 +49,7 @@ OF: Mapping[type[Any], str] = {
     models.RequestSummary: "RequestSummaryOut",
     models.Requester: "RequesterOut",
     models.Result: "ResultOut",
+    models.ResourcePolicy: "ResourcePolicyOut",
     models.SealedKey: "SealedKeyOut",
     models.SealedTo: "SealedToOut",
     models.RootCredentials: "RootCredentialsOut",

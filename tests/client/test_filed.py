@@ -19,7 +19,7 @@ from service.domain.canonical import canonical
 from service.domain.demands import Demand, SignedApprovals
 from service.domain.filing import Filing
 from service.domain.hours import Hours
-from service.domain.operation import KINDS, Operation, OperationName
+from service.domain.operation import KINDS, ON_POLICIES, Operation, OperationName
 from service.domain.rules import UNKNOWN, Placement
 
 _DEMAND = Demand(
@@ -140,3 +140,29 @@ def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(Refused):
         parse_filing(text)
     assert digest_of(text) == hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _without(text: str, *path: str, said: Any = None) -> str:
+    """Return the filing with another value there, or without it."""
+    document = json.loads(text)
+    *above, last = path
+    place = _at(document, tuple(above))
+    if said is None:
+        del place[last]
+    else:
+        place[last] = said
+    return canonical(document).decode()
+
+
+@pytest.mark.parametrize("name", sorted(ON_POLICIES))
+def test_an_unlock_that_does_not_show_its_policy_is_refused(name: OperationName) -> None:
+    text = _text(_of(name))
+    for changed in (
+        _without(text, "observed", "resource"),
+        _without(text, "observed", "resource", "policy"),
+        _without(text, "observed", "resource", "policy", said="{}"),
+        _without(text, "observed", "resource", "policy_sha256", said="ab" * 32),
+        _without(text, "observed", "resource", said={"region": "x", "policy": None, "policy_sha256": None}),
+    ):
+        with pytest.raises(Refused):
+            parse_filing(changed)

@@ -27,9 +27,12 @@ from support.builders import (
     DELETE,
     DELETE_CERTIFICATE,
     DELETE_PASSWORD,
+    LOCKING,
     MANAGEMENT,
     MEMBER,
     NOON,
+    UNLOCK_BUCKET,
+    UNLOCK_QUEUE,
 )
 from support.house import House, manager_of, source_of
 
@@ -56,7 +59,7 @@ pytestmark = [
 ]
 
 _OWN = Account(account_id=ACCOUNT, name="production")
-_MEMBER = Account(account_id=MEMBER, name="member", has_profile=False, organization="main")
+_MEMBER = Account(account_id=MEMBER, name="member", has_profile=False, organization="main", unlocks=True)
 _CANARY = "canary/7f3a+91c2/0b44"
 _READS = ("GetCallerIdentity", "ListAccessKeys", "GetAccountSummary", "GetAccessKeyLastUsed")
 _READS_IN_SESSION = (*_READS, "AssumeRoot", "GetLoginProfile", "ListMFADevices", "ListSigningCertificates")
@@ -69,6 +72,8 @@ _ACTS = {
     ALLOW_PASSWORD: "CreateLoginProfile",
     DEACTIVATE_MFA: "DeactivateMFADevice",
     DELETE_CERTIFICATE: "DeleteSigningCertificate",
+    UNLOCK_BUCKET: "DeleteBucketPolicy",
+    UNLOCK_QUEUE: "SetQueueAttributes",
 }
 _DESCRIBING = ("ListRoots", "ListOrganizationalUnitsForParent", "ListAccountsForParent", "ListTagsForResource")
 _NAMES = [CREATE] * 5 + list(_ACTS)  # the one whose answer holds a secret above all
@@ -112,7 +117,8 @@ def reset(aws: SimulatedAws) -> None:
 
 
 def state(aws: SimulatedAws, account: str) -> object:
-    return aws.keys(account), aws.password(account), aws.mfa_devices(account), aws.signing_certificates(account)
+    of_root = aws.keys(account), aws.password(account), aws.mfa_devices(account), aws.signing_certificates(account)
+    return of_root, aws.policies(account)
 
 
 def target(aws: SimulatedAws, name: OperationName, account: str) -> str | None:
@@ -129,9 +135,11 @@ def target(aws: SimulatedAws, name: OperationName, account: str) -> str | None:
             return aws.add_signing_certificate(account)
         case OperationName.ALLOW_PASSWORD_RECOVERY:
             aws.set_summary(account, password=False)
-            return None
-        case _:
-            return None
+        case OperationName.UNLOCK_S3_BUCKET_POLICY | OperationName.UNLOCK_SQS_QUEUE_POLICY:
+            aws.add_bucket(account, f"locked-{account}", LOCKING)
+            queue_arn = aws.add_queue(account, "locked", LOCKING)
+            return f"locked-{account}" if name is UNLOCK_BUCKET else queue_arn
+    return None
 
 
 def roots(aws: SimulatedAws) -> AwsRoots:
@@ -148,8 +156,9 @@ def act(aws: SimulatedAws, wire: Wire) -> str:
     before = state(aws, account.account_id)
     source = SourceKind.PROFILE if account.has_profile else SourceKind.ASSUME_ROOT
     aws.fault(_ACTS[name], wire.fault(), times=wire.random.choice((1, 9)))
-    with roots(aws).sign_in(account, Plan(source, name)) as root:
-        outcome: Outcome = root.perform(Operation(name, on))
+    operation = Operation(name, on)
+    with roots(aws).sign_in(account, Plan(source, name, operation if operation.is_unlock else None)) as root:
+        outcome: Outcome = root.perform(operation)
     happened = state(aws, account.account_id) != before
     assert not (isinstance(outcome, Refused) and happened), outcome
     assert not (isinstance(outcome, Done) and not happened), outcome
@@ -216,7 +225,8 @@ def test_nothing_of_a_mangled_answer_is_told_and_no_effect_is_denied(
 _OWNS = [f"1{number:011}" for number in REQUESTS]
 _MEMBERS = [f"2{number:011}" for number in REQUESTS]
 _ACCOUNTS = {found: Account(account_id=found, name="own") for found in _OWNS} | {
-    found: Account(account_id=found, name="member", has_profile=False, organization="main") for found in _MEMBERS
+    found: Account(account_id=found, name="member", has_profile=False, organization="main", unlocks=True)
+    for found in _MEMBERS
 }
 
 

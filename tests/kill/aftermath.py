@@ -20,6 +20,8 @@ from support.builders import (
     DELETE,
     DELETE_CERTIFICATE,
     DELETE_PASSWORD,
+    UNLOCK_BUCKET,
+    UNLOCK_QUEUE,
 )
 
 from service.db import audit, expectations, requests, tables
@@ -40,6 +42,8 @@ ACTION: Mapping[OperationName, str] = {
     ALLOW_PASSWORD: "CreateLoginProfile",
     DEACTIVATE_MFA: "DeactivateMFADevice",
     DELETE_CERTIFICATE: "DeleteSigningCertificate",
+    UNLOCK_BUCKET: "DeleteBucketPolicy",
+    UNLOCK_QUEUE: "SetQueueAttributes",
 }
 # What is there when the operation is done; all others leave nothing.
 LEAVES = {DEACTIVATE: "Inactive", ACTIVATE: "Active", ALLOW_PASSWORD: "present"}

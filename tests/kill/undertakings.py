@@ -17,7 +17,10 @@ from support.builders import (
     DELETE,
     DELETE_CERTIFICATE,
     DELETE_PASSWORD,
+    LOCKING,
     MEMBER,
+    UNLOCK_BUCKET,
+    UNLOCK_QUEUE,
     policy_of,
 )
 from support.house import House, manager_of
@@ -94,6 +97,7 @@ def credentials(aws: SimulatedAws) -> dict[str, str]:
         found |= aws.signing_certificates(account_id)
         if aws.password(account_id):
             found[f"{account_id} password"] = "present"
+        found |= aws.policies(account_id)
     return found
 
 
@@ -133,6 +137,15 @@ def device_of_member(house: House) -> str:
 
 def certificate_of_member(house: House) -> str:
     return house.aws.add_signing_certificate(MEMBER)
+
+
+def locked_bucket(house: House) -> str:
+    house.aws.add_bucket(MEMBER, "locked", LOCKING, region="eu-central-1")
+    return "locked"
+
+
+def locked_queue(house: House) -> str:
+    return house.aws.add_queue(MEMBER, "locked", LOCKING, region="eu-central-1")
 
 
 def no_password(house: House) -> None:
@@ -193,6 +206,8 @@ UNDERTAKINGS = (
     executed(ALLOW_PASSWORD, no_password, account=MEMBER),
     executed(DEACTIVATE_MFA, device_of_member, account=MEMBER),
     executed(DELETE_CERTIFICATE, certificate_of_member, account=MEMBER),
+    executed(UNLOCK_BUCKET, locked_bucket, account=MEMBER),
+    executed(UNLOCK_QUEUE, locked_queue, account=MEMBER),
     executed(DEACTIVATE, spare_key, by_worker=True),
     Undertaking(name="rollback-deactivate", lead_up=unconfirmed, by_worker=True),
     Undertaking(name="rollback-delete", lead_up=and_deactivated(unconfirmed), by_worker=True),

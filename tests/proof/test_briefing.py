@@ -1,13 +1,12 @@
 """`evidence.html` says of a request what approvers read."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from proof.in_node import Proofs
-from support.builders import request
+from support.builders import filing
 
 from service.domain.actor import ActorKind
 from service.domain.briefing import effect, in_words
@@ -34,8 +33,7 @@ def test_it_says_the_effect_as_the_service_does(
     proofs: Proofs, name: OperationName, kind: ActorKind, recipient: str, *, is_special: bool
 ) -> None:
     operation = Operation(name, "AKIAEXAMPLE000000001" if name in TARGET_OF else None)
-    filing = replace(
-        request().filing,
+    filed = filing(
         operation=operation,
         requester_kind=kind,
         recipient=recipient,
@@ -43,7 +41,7 @@ def test_it_says_the_effect_as_the_service_does(
         drill=is_special,
         lifetime=timedelta(days=30, seconds=1) if is_special and operation.is_create else None,
     )
-    assert proofs.call("briefing", "effectOf", filing.document()) == effect(filing, lambda subject: subject)
+    assert proofs.call("briefing", "effectOf", filed.document()) == effect(filed, lambda subject: subject)
 
 
 def test_it_knows_no_other_operation(proofs: Proofs) -> None:

@@ -17,11 +17,17 @@ from service.domain.canonical import canonical
 from service.domain.demands import Demand, SignedApprovals
 from service.domain.filing import Filing
 from service.domain.hours import Hours
-from service.domain.operation import TARGET_OF, Operation, OperationName
+from service.domain.operation import ON_POLICIES, TARGET_OF, Operation, OperationName
 from service.domain.rules import Placement
 
 FILING = "../filing"
-TARGETS = {"access_key_id": "AKIAIOSFODNN7EXAMPLE", "serial_number": "arn:aws:iam::1:mfa/x", "certificate_id": "CERT"}
+TARGETS = {
+    "access_key_id": "AKIAIOSFODNN7EXAMPLE",
+    "serial_number": "arn:aws:iam::1:mfa/x",
+    "certificate_id": "CERT",
+    "bucket": "logs",
+    "queue_arn": "arn:aws:sqs:eu-central-1:1:orders",
+}
 
 
 SEALED_TO = ["age1another", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA", "ssh-rsa", "ssh-rsa AB==", "ssh-rsa ", "a b c"]
@@ -237,3 +243,23 @@ def test_lifetime_that_the_page_showed_is_compared(proofs: Proofs) -> None:
     shorter = {"clocks": {"lifetime": "P1D"}}
     assert proofs.call(FILING, "differences", shown(filed) | {"clocks": {"lifetime": "P90D"}}, read) == []
     assert proofs.call(FILING, "differences", shown(filed) | shorter, read) == ["lifetime"]
+
+
+@pytest.mark.parametrize("name", sorted(ON_POLICIES))
+@pytest.mark.parametrize(
+    "resource",
+    [
+        None,
+        {"region": "eu-central-1", "policy": None, "policy_sha256": None},
+        {"region": "eu-central-1", "policy": "{}", "policy_sha256": "ab" * 32},
+        {"region": "eu-central-1", "policy": "{}", "policy_sha256": None},
+        {"region": "eu-central-1", "policy": 1, "policy_sha256": None},
+    ],
+)
+def test_an_unlock_that_does_not_show_its_policy_is_not_read(
+    proofs: Proofs, name: OperationName, resource: dict[str, Any] | None
+) -> None:
+    document: Any = json.loads(text_of(filing(operation=operation(name))))
+    document["observed"].pop("resource")
+    document["observed"] |= {} if resource is None else {"resource": resource}
+    assert proofs.call(FILING, "readFiling", canonical(document).decode()) is None

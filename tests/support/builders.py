@@ -6,7 +6,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from service.domain.account import AccessKey, Account, RootCredentials
+from service.domain.account import AccessKey, Account, ResourcePolicy, RootCredentials
 from service.domain.actor import Actor, ActorKind, Grant, Group, Member, Role
 from service.domain.demands import Demand
 from service.domain.directory import Directory
@@ -36,14 +36,16 @@ DELETE_PASSWORD = OperationName.DELETE_LOGIN_PROFILE
 ALLOW_PASSWORD = OperationName.ALLOW_PASSWORD_RECOVERY
 DEACTIVATE_MFA = OperationName.DEACTIVATE_MFA_DEVICE
 DELETE_CERTIFICATE = OperationName.DELETE_SIGNING_CERTIFICATE
+UNLOCK_BUCKET = OperationName.UNLOCK_S3_BUCKET_POLICY
+UNLOCK_QUEUE = OperationName.UNLOCK_SQS_QUEUE_POLICY
 
 ACCOUNTS = {
     account.account_id: account
     for account in (
         Account(account_id=ACCOUNT, name="production"),
         Account(account_id=OTHER_ACCOUNT, name="staging"),
-        Account(account_id=MEMBER, name="member", has_profile=False, organization="main"),
-        Account(account_id=BOTH, name="both", organization="main"),
+        Account(account_id=MEMBER, name="member", has_profile=False, organization="main", unlocks=True),
+        Account(account_id=BOTH, name="both", organization="main", unlocks=True),
     )
 }
 
@@ -165,8 +167,16 @@ def rules(*demands: Demand, **selects: Any) -> Rules:
     return Rules([Rule(demand=demand, **selects) for demand in demands])
 
 
-def filing(**changes: object) -> Filing:
-    return replace(_FILING, **changes)  # type: ignore[arg-type]  # a test names fields of Filing
+# A policy that locks everybody out but root.
+LOCKING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "*"}]}'
+
+
+def filing(**changes: Any) -> Filing:
+    """Return a filing with these changes. An unlock has a policy to delete."""
+    seen = changes.get("observed", _FILING.observed)
+    if changes.get("operation", _FILING.operation).is_unlock and seen.resource is None:
+        changes["observed"] = replace(seen, resource=ResourcePolicy("eu-central-1", LOCKING))
+    return replace(_FILING, **changes)
 
 
 def request(**changes: object) -> OperationRequest:

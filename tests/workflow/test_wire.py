@@ -34,6 +34,8 @@ ACTS = {
     "CreateLoginProfile",
     "DeactivateMFADevice",
     "DeleteSigningCertificate",
+    "DeleteBucketPolicy",
+    "SetQueueAttributes",
 }
 
 

@@ -127,6 +127,20 @@ FILINGS = named(
         account_id=_MEMBER,
         certificate_id="TA7SMP42TDN5Z26OBPJE7EXAMPLE",
     ),
+    unlock_s3_bucket_policy=_filing(
+        OperationName.UNLOCK_S3_BUCKET_POLICY,
+        "A bucket that locks its owners out",
+        "The new bucket policy denies everybody, us included.",
+        account_id=_MEMBER,
+        bucket="example-logs",
+    ),
+    unlock_sqs_queue_policy=_filing(
+        OperationName.UNLOCK_SQS_QUEUE_POLICY,
+        "A queue that locks its owners out",
+        "The new queue policy denies everybody, us included.",
+        account_id=_MEMBER,
+        queue_arn=f"arn:aws:sqs:eu-central-1:{_MEMBER}:orders",
+    ),
 )
 # --- one request, from its filing on ---
 

@@ -72,6 +72,15 @@ LogNumber = Annotated[int, Field(ge=1, le=2**53 - 1)]
 Destination = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,39}$", max_length=40)]
 SerialNumber = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_+=/:,.@-]{9,256}$", max_length=256)]
 CertificateId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]{24,128}$", max_length=128)]
+# By S3's rules of today, and by those of old buckets in us-east-1.
+Bucket = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{2,254}$", max_length=255)]
+QueueArn = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^arn:aws(-[a-z]+)*:sqs:[a-z]{2}(-[a-z]+)+-[0-9]{1,2}:[0-9]{12}:[0-9A-Za-z_-]{1,80}([.]fifo)?$",
+        max_length=256,
+    ),
+]
 # No years and months: their length varies.
 Lifetime = Annotated[
     str,
@@ -219,6 +228,29 @@ class DeleteSigningCertificate(_Unattended):
     )
 
 
+class UnlockS3BucketPolicy(_Unattended):
+    """Delete a bucket's policy, which locks its owners out. For member accounts, by AssumeRoot, if the settings let it.
+
+    The request shows the policy, and its SHA-256 is in the digest. Another policy at the execution is refused.
+    """
+
+    operation: Literal["unlock_s3_bucket_policy"]
+    bucket: Bucket = Field(description="The S3 bucket, in any region.", examples=["example-logs"])
+
+
+class UnlockSqsQueuePolicy(_Unattended):
+    """Delete a queue's policy, which locks its owners out. For member accounts, by AssumeRoot, if the settings let it.
+
+    The request shows the policy, and its SHA-256 is in the digest. Another policy at the execution is refused.
+    """
+
+    operation: Literal["unlock_sqs_queue_policy"]
+    queue_arn: QueueArn = Field(
+        description="The ARN of the SQS queue, in this account.",
+        examples=["arn:aws:sqs:eu-central-1:444455556666:orders"],
+    )
+
+
 NewRequest = Annotated[
     CreateAccessKey
     | DeactivateAccessKey
@@ -227,7 +259,9 @@ NewRequest = Annotated[
     | DeleteLoginProfile
     | AllowPasswordRecovery
     | DeactivateMfaDevice
-    | DeleteSigningCertificate,
+    | DeleteSigningCertificate
+    | UnlockS3BucketPolicy
+    | UnlockSqsQueuePolicy,
     Field(discriminator="operation"),
 ]
 

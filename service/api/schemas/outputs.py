@@ -165,6 +165,14 @@ class SigningCertificateOut(BaseModel):
     status: str
 
 
+class ResourcePolicyOut(BaseModel):
+    """The policy of the bucket or queue that is to be unlocked, as AWS has it. Others wrote it: it may be any text."""
+
+    region: str = Field(description="The region of the bucket or queue.")
+    policy: str | None = Field(description="The text, unchanged; null if there is no policy.")
+    policy_sha256: ids.Digest | None = Field(description="The SHA-256 of the text in UTF-8, in hex.")
+
+
 class RootCredentialsOut(BaseModel):
     """The account's root credentials at `observed_at`. A field is null if AWS did not report it, or was not asked."""
 
@@ -182,6 +190,7 @@ class RootCredentialsOut(BaseModel):
         description="The address with which root signs in to the console. Null without a role for the account, "
         "without an organization, or if the organization's profile may not read it."
     )
+    resource: ResourcePolicyOut | None = Field(description="The resource of an unlock; null for other operations.")
 
 
 class WarningOut(BaseModel):

@@ -11,6 +11,7 @@ import { texts } from "./texts.js";
 
 const DAY = 86_400_000_000;
 const RECENTLY = 90 * DAY; // probably still in use
+const ON_POLICIES = new Set(["unlock_s3_bucket_policy", "unlock_sqs_queue_policy"]);
 const LETS_IN = new Set(["create_access_key", "allow_password_recovery"]);
 
 const TEXT = (value) => typeof value === "string";
@@ -36,6 +37,7 @@ const OBSERVED = only({
   observed_at: TIME, signer_key_id: MAYBE_TEXT, keys: listOf(KEY), mfa_enabled: MAYBE_FLAG,
   password_present: MAYBE_FLAG, signing_certificates_present: MAYBE_FLAG, mfa_devices: maybe(listOf(TEXT)),
   signing_certificates: maybe(listOf(only({ certificate_id: TEXT, status: TEXT }))), email: maybe(TEXT),
+  resource: maybe(only({ region: TEXT, policy: MAYBE_TEXT, policy_sha256: MAYBE_TEXT })),
 });
 // Their values are shown as they are, whatever a later version puts into them.
 const DEMAND = only({
@@ -68,10 +70,17 @@ export async function readFiling(text) {
   }
   const isOperation = typeof filing?.operation === "string" && Object.hasOwn(EFFECTS, filing.operation);
   const [, name] = isOperation ? EFFECTS[filing.operation] : [];
-  const isKnown = isOperation && only(name ? { ...MEMBERS, [name]: TEXT } : MEMBERS)(filing);
+  const isKnown = isOperation && only(name ? { ...MEMBERS, [name]: TEXT } : MEMBERS)(filing) && await showsPolicy(filing);
   if (!isKnown) return null;
   const sealedTo = filing.sealed_to === undefined ? undefined : await sealedToOf(filing.sealed_to);
   return { filing, target: name ? filing[name] : null, digest: hex(await sha256(bytes)), sealedTo };
+}
+
+/** Whether an unlock has the policy that it deletes, and any policy its own hash. */
+async function showsPolicy({ operation, observed: { resource } }) {
+  const policy = resource?.policy ?? null;
+  if (policy === null) return !ON_POLICIES.has(operation) && (resource?.policy_sha256 ?? null) === null;
+  return resource.policy_sha256 === hex(await sha256(utf8(policy)));
 }
 
 /** What to weigh before a yes, from the account as it was when the request was filed. */

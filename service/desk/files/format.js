@@ -29,6 +29,9 @@ export function grouped(id, size) {
   return el("span", { class: "id" }, parts.map((part) => el("span", {}, part)));
 }
 
+/** What a request is about: an id of AWS's own making in groups, a name that somebody chose as it is. */
+export const target = (id) => (/^[A-Z0-9]{16,128}$/.test(id) ? grouped(id, 4) : written(id));
+
 export const accountId = (id) => grouped(id, 4);
 export const hash = (hex) => grouped(hex, 8);
 

@@ -111,6 +111,8 @@ export const texts = {
     allow_password_recovery: "Allow recovery of the root password",
     deactivate_mfa_device: "Remove an MFA device of root",
     delete_signing_certificate: "Delete a signing certificate of root",
+    unlock_s3_bucket_policy: "Delete the policy of a locked S3 bucket",
+    unlock_sqs_queue_policy: "Delete the policy of a locked SQS queue",
   },
 
   drill: {
@@ -158,6 +160,9 @@ export const texts = {
     password: "Console password",
     certificates: "Signing certificates",
     email: "E-mail address of root",
+    region: "Region",
+    policyHash: "SHA-256 of the policy",
+    policy: (length) => `The policy that is deleted, ${plural(length, "character")}`,
     present: "present",
     absent: "absent",
     decisions: "Decisions",
@@ -428,7 +433,14 @@ export const texts = {
 
   asking: {
     account: "The account, and what else can be asked for",
-    target: { access_key_id: "Access key", serial_number: "MFA device", certificate_id: "Signing certificate" },
+    target: {
+      access_key_id: "Access key", serial_number: "MFA device", certificate_id: "Signing certificate", bucket: "S3 bucket",
+      queue_arn: "SQS queue",
+    },
+    typed: {
+      bucket: "Its name. The service looks for it in all regions of this account.",
+      queue_arn: "Its ARN, such as arn:aws:sqs:eu-central-1:111122223333:orders.",
+    },
     targetHint: "Its id.",
     unlisted: "AWS lists none here. Write its id.",
     twin: "See the request that is still open",

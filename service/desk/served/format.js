@@ -8,6 +8,7 @@ export function written(text,name="span"){const pieces=String(text).split(PIECES
 const codePoint=(character)=>`U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
 export function mailbox(address){return el("span",{class:"written"},String(address).split(/([^!-~])/u).filter((piece)=>piece!=="").map((piece)=>/[^!-~]/u.test(piece)?el("span",{class:"unseen"},codePoint(piece)):piece))}
 export function grouped(id,size){const parts=String(id).match(new RegExp(`.{1,${size}}`,"gsu"))??[];return el("span",{class:"id"},parts.map((part)=>el("span",{},part)))}
+export const target=(id)=>(/^[A-Z0-9]{16,128}$/.test(id)?grouped(id,4):written(id));
 export const accountId=(id)=>grouped(id,4);
 export const hash=(hex)=>grouped(hex,8);
 export const account=({account_id:id,name})=>el("span",{class:"account"},name&&name!==id?[written(name,"strong")," "]:null,accountId(id));

@@ -32,6 +32,14 @@ export const EFFECTS = {
   delete_signing_certificate: [
     "Requests signed with the X.509 certificate {} of the root user are refused for good.", "certificate_id",
   ],
+  unlock_s3_bucket_policy: [
+    "The policy of the S3 bucket {} is deleted. What it denies is possible again, and what it allows ends. The audit log "
+    + "keeps its text.", "bucket",
+  ],
+  unlock_sqs_queue_policy: [
+    "The policy of the SQS queue {} is deleted. What it denies is possible again, and what it allows ends. The audit log "
+    + "keeps its text.", "queue_arn",
+  ],
 };
 
 const DRILL = "DRILL: nothing changes in AWS. If it were real: ";

@@ -35,7 +35,7 @@ export default async function show(desk, { params, query, signal }) {
 function filling(desk, accountId, { operation, needs }, target) {
   const fields = fieldsOf(operation, needs, target);
   const [, named] = EFFECTS[operation];
-  if (named && !target) fields[named].box.append(choosing(desk, accountId, operation, fields[named].input));
+  if (named && !target && !Object.hasOwn(said.typed, named)) fields[named].box.append(choosing(desk, accountId, operation, fields[named].input));
   // One form is one request, however often it is sent.
   const key = hex(crypto.getRandomValues(new Uint8Array(16)));
   const [page, problem] = [el("div"), el("div")];
@@ -134,7 +134,7 @@ function fieldsOf(operation, needs, target) {
   const isCreate = operation === CREATE;
   const [, named] = EFFECTS[operation];
   return {
-    ...(named ? { [named]: line(said.target[named], { hint: said.targetHint, value: target, required: true }) } : {}),
+    ...(named ? { [named]: line(said.target[named], { hint: said.typed[named] ?? said.targetHint, value: target, required: true }) } : {}),
     recipient: line(isCreate ? said.recipient : said.executor, { hint: isCreate ? said.recipientHint : said.executorHint }),
     ...(isCreate ? { lifetime: lifetime(needs), sealed_to: line(said.sealedTo, { hint: said.sealedToHint }) } : {}),
     ticket: line(said.ticket, { hint: needs.ticket_required ? said.needed : said.optional, required: needs.ticket_required }),

@@ -3,14 +3,14 @@
 import { Problem, Refused, get, post } from "../api.js";
 import { acted, problemNotice } from "../acting.js";
 import { bullets, button, choices, el, field, fill, folded, form, notice, p, rows } from "../dom.js";
-import { accountId, clock, duration, grouped, ticket, written } from "../format.js";
+import { accountId, clock, duration, target as named, ticket, written } from "../format.js";
 import { differences, readFiling, warningsOf } from "../filing.js";
 import { checkStillUnnamed } from "../heads.js";
 import { effectOf } from "../proof/briefing.js";
 import { canonicalText } from "../proof/canonical.js";
 import { checkStatement, passkeysOf, sign } from "../signing.js";
 import { texts } from "../texts.js";
-import { digest, drillNotice, picture, warned } from "./facts.js";
+import { digest, drillNotice, picture, policyOf, warned } from "./facts.js";
 
 const said = texts.deciding;
 const LONGEST_COMMENT = 2000;
@@ -111,13 +111,14 @@ function read({ filed, said: statement, seen }) {
       [said.you, written(statement.person)],
       [texts.request.account, [accountId(filing.account_id),
         filing.placement?.name && [` ${said.placement} `, written(filing.placement.name)]]],
-      [texts.request.target, target && grouped(target, 4)],
+      [texts.request.target, target && named(target)],
       [texts.request.requester, [written(filing.requester),
         filing.requester_kind === "machine" && ` (${texts.request.machine})`]],
       [texts.request.recipient, written(filing.recipient)],
       [texts.request.sealedTo, sealedTo !== undefined && written(sealedTo)],
       [texts.request.justification, written(filing.justification)],
       [texts.request.ticket, filing.ticket && ticket(filing.ticket)]),
+    policyOf(filing.observed),
     rest(filed, statement),
     warned(warningsOf(filed)),
     drillNotice(filing.drill),

@@ -1,6 +1,6 @@
 // A request as one reads it before a decision: what will happen comes first, and what is rarely needed is folded away.
 import { bullets, el, folded, notice, p, rows } from "../dom.js";
-import { account, clock, duration, grouped, hash, mailbox, person, secondsOf, ticket, written } from "../format.js";
+import { account, clock, duration, grouped, hash, mailbox, person, secondsOf, target as named, ticket, written } from "../format.js";
 import { fromHex } from "../proof/bytes.js";
 import { words } from "../proof/words.js";
 import { texts } from "../texts.js";
@@ -15,6 +15,7 @@ export function facts(request) {
     el("p", { class: "effect" }, written(request.effect)),
     warned(request.warnings.map(({ detail }) => written(detail))),
     about(request),
+    policyOf(request.observed),
     el("h2", {}, said.decisions),
     decisions(request),
     el("h2", {}, said.picture),
@@ -44,7 +45,7 @@ function about(request) {
   return rows(
     [said.status, statusChip(request.status)],
     [said.account, account(request.account)],
-    [said.target, request.target && grouped(request.target, 4)],
+    [said.target, request.target && named(request.target)],
     [said.requester, [person(requester), requester.kind === "machine" && ` (${said.machine})`]],
     [isCreate ? said.recipient : said.executor, (isCreate || !isOne) && person(recipient)],
     [said.sealedTo, request.sealed_to && written(request.sealed_to.fingerprint)],
@@ -92,6 +93,16 @@ export function picture({ observed, target }) {
       [said.certificates, certificates(observed)],
       [said.email, observed.email && mailbox(observed.email)],
       [said.observedAt, clock(observed.observed_at)]));
+}
+
+/** The policy that an unlock deletes: where, its hash, and its text as it is, folded away. */
+export function policyOf({ resource }) {
+  if (!resource) return null;
+  return el("div", {},
+    rows(
+      [said.region, written(resource.region)],
+      [said.policyHash, resource.policy_sha256 && hash(resource.policy_sha256)]),
+    resource.policy && folded(said.policy(resource.policy.length), el("code", { class: "code" }, written(resource.policy))));
 }
 
 function mfa({ mfa_enabled: isOn, mfa_devices: devices }) {
