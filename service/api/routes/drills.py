@@ -7,7 +7,7 @@ from service.api.answers import answer
 from service.api.contract import examples
 from service.api.deps import Ctx, Presented
 from service.api.drill_views import approver_out, report_out
-from service.api.problems import documented
+from service.api.problems import READING, documented
 from service.api.schemas import drill_outputs as outputs
 from service.api.schemas import inputs
 from service.domain.errors import Code
@@ -38,7 +38,7 @@ def get_report(ctx: Ctx, caller: Presented, request_id: inputs.RequestId) -> Res
     summary="List approvers, and when they last gave a sign of life",
     response_model=outputs.ApproversOut,
     responses=examples.answer("The approvers.", "approvers")
-    | documented(Code.ROLE_REQUIRED, said=[role_required(TO_SEE_APPROVERS, everywhere=True)]),
+    | documented(Code.ROLE_REQUIRED, common=READING, said=[role_required(TO_SEE_APPROVERS, everywhere=True)]),
 )
 def get_approvers(ctx: Ctx, caller: Presented) -> Response:
     """List everybody known who can approve somewhere: those without any sign of life first, then those of whom the last
