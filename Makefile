@@ -85,7 +85,7 @@ conformance: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m support.vectors.write
 
 # What is made of the desk's modules: what browsers get of them, and the page that checks evidence without a network.
-evidence: .venv/ready
+evidence: .venv/ready node
 	$(BIN)/python tools/served_files.py
 	$(BIN)/python tools/evidence_page.py > service/desk/evidence.html
 
@@ -108,7 +108,6 @@ check: .venv/ready
 	$(BIN)/rootquorum openapi | diff -u openapi/openapi.json - || { echo "openapi/openapi.json is stale: make openapi"; exit 1; }
 	$(BIN)/python docs/diagram.py | diff -u docs/life-of-a-request.md - || { echo "the diagram is stale: make diagram"; exit 1; }
 	$(BIN)/python docs/events.py | diff -u docs/events.md - || { echo "the list of events is stale: make diagram"; exit 1; }
-	$(BIN)/python tools/served_files.py --check
 	$(BIN)/python tools/evidence_page.py | cmp - service/desk/evidence.html || { echo "evidence.html is stale: make evidence"; exit 1; }
 
 serve: .venv/ready

@@ -6,10 +6,9 @@ import time
 import httpx
 import jwt
 import pytest
-import served_files
 from browser.conftest import Arrive
 from browser.looking import left_nothing
-from playwright.sync_api import Browser, Route, ViewportSize, expect
+from playwright.sync_api import Route, ViewportSize, expect
 from support.builders import JUSTIFICATION
 from support.products.canaille import Canaille
 
@@ -121,17 +120,3 @@ def test_provider_that_cuts_windows_apart_signs_people_in_nevertheless(visit: Ar
     bea.page.context.route(f"{provider.issuer}/**", isolated)
     bea.desk.open().sign_in("bea")
     expect(bea.desk.heading).to_have_text("Waiting for you")
-
-
-def test_style_sheet_that_browsers_get_has_the_rules_of_its_source(browser: Browser) -> None:
-    rules = """text => {
-      const sheet = new CSSStyleSheet();
-      sheet.replaceSync(text);
-      return [...sheet.cssRules].map(({ cssText }) => cssText);
-    }"""
-    source = (served_files.SOURCE / "desk.css").read_text()
-    with browser.new_context() as context:
-        page = context.new_page()
-        found = page.evaluate(rules, source)
-        assert len(found) > 70
-        assert page.evaluate(rules, served_files.style(source)) == found

@@ -127,11 +127,13 @@ export class Replay {
     if ("policy" in data && !(Number.isInteger(inForce) && inForce <= filing.quorum)) this.find("wrong-quorum", event);
     if (demands === null) this.find("not-filed", event);
     else if (demands.least > filing.quorum) this.find("wrong-quorum", event);
+    const isCreate = filing.operation === "create_access_key";
+    if ("sealed_to" in filing && !(isCreate && typeof filing.sealed_to === "string")) this.find("not-filed", event);
     const request = {
       digest,
       requester: [filing.requester_kind, filing.requester],
       recipient: filing.recipient,
-      isCreate: filing.operation === "create_access_key",
+      isCreate,
       runsByItself: filing.run_on_approval,
       quorum: filing.quorum,
       window: filing.execution_window_seconds * SECOND,

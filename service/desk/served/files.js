@@ -1,2 +1,1 @@
-import{el}from"./dom.js";
-export function save(name,type,text){const url=URL.createObjectURL(new Blob([text],{type}));el("a",{href:url,download:name}).click();URL.revokeObjectURL(url)}
+import{el as t}from"./dom.js";function n(o,c,r){const e=URL.createObjectURL(new Blob([r],{type:c}));t("a",{href:e,download:o}).click(),URL.revokeObjectURL(e)}export{n as save};

@@ -1,23 +1,2 @@
-import{el}from"./dom.js";
-import{inWords}from"./proof/briefing.js";
-import{UNSEEN}from"./proof/bytes.js";
-import{texts}from"./texts.js";
-const HIDDEN=new RegExp(`${UNSEEN.source}|[\\p{Zl}\\p{Zp}]`,"u");
-const PIECES=new RegExp(`(${HIDDEN.source})`,"u");
-export function written(text,name="span"){const pieces=String(text).split(PIECES).filter((piece)=>piece!=="");return el(name,{class:"written",dir:"auto"},pieces.map((piece)=>HIDDEN.test(piece)&&piece!=="\n"?el("span",{class:"unseen"},codePoint(piece)):piece))}
-const codePoint=(character)=>`U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
-export function mailbox(address){return el("span",{class:"written"},String(address).split(/([^!-~])/u).filter((piece)=>piece!=="").map((piece)=>/[^!-~]/u.test(piece)?el("span",{class:"unseen"},codePoint(piece)):piece))}
-export function grouped(id,size){const parts=String(id).match(new RegExp(`.{1,${size}}`,"gsu"))??[];return el("span",{class:"id"},parts.map((part)=>el("span",{},part)))}
-export const target=(id)=>(/^[A-Z0-9]{16,128}$/.test(id)?grouped(id,4):written(id));
-export const accountId=(id)=>grouped(id,4);
-export const hash=(hex)=>grouped(hex,8);
-export const account=({account_id:id,name})=>el("span",{class:"account"},name&&name!==id?[written(name,"strong")," "]:null,accountId(id));
-export const person=({name,subject})=>el("span",{class:"person"},written(name),name===subject?null:[" ",el("small",{},written(subject))]);
-export function ticket(text){const url=URL.canParse(text)?new URL(text):null;if(url?.protocol!=="https:")return written(text);return el("a",{href:url.href,rel:"noreferrer noopener",target:"_blank"},written(text))}
-export const duration=inWords;
-const PERIOD=/^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/;
-export function secondsOf(period){const parts=PERIOD.exec(period);if(!parts)throw new RangeError("no duration");return parts.slice(1).reduce((sum,part,at)=>sum+Number(part??0)*[604800,86400,3600,60,1][at],0)}
-export const utc=(at)=>`${new Date(at).toISOString().slice(0, 19).replace("T", " ")} UTC`;
-export function fromNow(at,now=Date.now()){const seconds=Math.round((new Date(at).getTime()-now)/1000);const away=Math.abs(seconds);if(away<60)return seconds>0?texts.soon:texts.justNow;const words=inWords(away-(away%(away>=86_400?3600:60)));return seconds>=0?texts.in(words):texts.ago(words)}
-export function clock(at){return el("time",{class:"clock",datetime:at},el("span",{"data-clock":at},fromNow(at))," ",el("small",{},utc(at)))}
-export function tick(){for(const each of document.querySelectorAll("[data-clock]")){const words=fromNow(each.dataset.clock);if(each.textContent!==words)each.textContent=words}}
+import{el as r}from"./dom.js";import{inWords as u}from"./proof/briefing.js";import{UNSEEN as d}from"./proof/bytes.js";import{texts as a}from"./texts.js";const l=new RegExp(`${d.source}|[\\p{Zl}\\p{Zp}]`,"u"),x=new RegExp(`(${l.source})`,"u");function s(t,o="span"){const e=String(t).split(x).filter(n=>n!=="");return r(o,{class:"written",dir:"auto"},e.map(n=>l.test(n)&&n!==`
+`?r("span",{class:"unseen"},i(n)):n))}const i=t=>`U+${t.codePointAt(0).toString(16).toUpperCase().padStart(4,"0")}`;function D(t){return r("span",{class:"written"},String(t).split(/([^!-~])/u).filter(o=>o!=="").map(o=>/[^!-~]/u.test(o)?r("span",{class:"unseen"},i(o)):o))}function p(t,o){const e=String(t).match(new RegExp(`.{1,${o}}`,"gsu"))??[];return r("span",{class:"id"},e.map(n=>r("span",{},n)))}const R=t=>/^[A-Z0-9]{16,128}$/.test(t)?p(t,4):s(t),m=t=>p(t,4),$=t=>p(t,8),N=({account_id:t,name:o})=>r("span",{class:"account"},o&&o!==t?[s(o,"strong")," "]:null,m(t)),P=({name:t,subject:o})=>r("span",{class:"person"},s(t),t===o?null:[" ",r("small",{},s(o))]);function U(t){const o=URL.canParse(t)?new URL(t):null;return o?.protocol!=="https:"?s(t):r("a",{href:o.href,rel:"noreferrer noopener",target:"_blank"},s(t))}const C=u,w=/^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/;function I(t){const o=w.exec(t);if(!o)throw new RangeError("no duration");return o.slice(1).reduce((e,n,c)=>e+Number(n??0)*[604800,86400,3600,60,1][c],0)}const g=t=>`${new Date(t).toISOString().slice(0,19).replace("T"," ")} UTC`;function f(t,o=Date.now()){const e=Math.round((new Date(t).getTime()-o)/1e3),n=Math.abs(e);if(n<60)return e>0?a.soon:a.justNow;const c=u(n-n%(n>=86400?3600:60));return e>=0?a.in(c):a.ago(c)}function T(t){return r("time",{class:"clock",datetime:t},r("span",{"data-clock":t},f(t))," ",r("small",{},g(t)))}function b(){for(const t of document.querySelectorAll("[data-clock]")){const o=f(t.dataset.clock);t.textContent!==o&&(t.textContent=o)}}export{N as account,m as accountId,T as clock,C as duration,f as fromNow,p as grouped,$ as hash,D as mailbox,P as person,I as secondsOf,R as target,b as tick,U as ticket,g as utc,s as written};

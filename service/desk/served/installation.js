@@ -1,4 +1,1 @@
-const{root,signIns,rpId}=document.body.dataset;
-export{root};
-export const issuers=JSON.parse(signIns);
-export const relyingParty=rpId||null;
+const{root:t,signIns:o,rpId:s}=document.body.dataset,r=JSON.parse(o),e=s||null;export{r as issuers,e as relyingParty,t as root};

@@ -1,13 +1,1 @@
-export const UNSEEN=/[\p{C}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0000}-\u{e0fff}]/u;
-const ENCODER=new TextEncoder();
-const DECODER=new TextDecoder("utf-8",{fatal:true,ignoreBOM:true});
-export function utf8(text){if(!text.isWellFormed())throw new RangeError("a lone surrogate has no bytes");return ENCODER.encode(text)}
-export const textOf=(bytes)=>DECODER.decode(bytes);
-export function concat(...parts){const whole=new Uint8Array(parts.reduce((length,part)=>length+part.length,0));let at=0;for(const part of parts){whole.set(part,at);at+=part.length}return whole}
-export const equal=(one,other)=>one.length===other.length&&one.every((byte,at)=>byte===other[at]);
-export const hex=(bytes)=>Array.from(bytes,(byte)=>byte.toString(16).padStart(2,"0")).join("");
-export function fromHex(text){if(!/^([0-9a-f]{2})*$/.test(text))throw new RangeError("not lower-case hexadecimal");return Uint8Array.from(text.match(/../g)??[],(pair)=>parseInt(pair,16))}
-export function base64(bytes){let letters="";for(const byte of bytes)letters+=String.fromCharCode(byte);return btoa(letters)}
-export const base64url=(bytes)=>base64(bytes).replaceAll("+","-").replaceAll("/","_").replaceAll("=","");
-export function fromBase64(text,length=null){let bytes=null;try{bytes=lenientBase64(text)}catch{}if(bytes===null||base64(bytes)!==text||(length!==null&&bytes.length!==length)){throw new RangeError("not Base64 in its one form")}return bytes}
-export const lenientBase64=(text)=>Uint8Array.from(atob(text),(letter)=>letter.charCodeAt(0));
+const c=/[\p{C}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0000}-\u{e0fff}]/u,u=new TextEncoder,f=new TextDecoder("utf-8",{fatal:!0,ignoreBOM:!0});function s(e){if(!e.isWellFormed())throw new RangeError("a lone surrogate has no bytes");return u.encode(e)}const i=e=>f.decode(e);function p(...e){const t=new Uint8Array(e.reduce((o,a)=>o+a.length,0));let r=0;for(const o of e)t.set(o,r),r+=o.length;return t}const h=(e,t)=>e.length===t.length&&e.every((r,o)=>r===t[o]),x=e=>Array.from(e,t=>t.toString(16).padStart(2,"0")).join("");function g(e){if(!/^([0-9a-f]{2})*$/.test(e))throw new RangeError("not lower-case hexadecimal");return Uint8Array.from(e.match(/../g)??[],t=>parseInt(t,16))}function n(e){let t="";for(const r of e)t+=String.fromCharCode(r);return btoa(t)}const d=e=>n(e).replaceAll("+","-").replaceAll("/","_").replaceAll("=","");function w(e,t=null){let r=null;try{r=l(e)}catch{}if(r===null||n(r)!==e||t!==null&&r.length!==t)throw new RangeError("not Base64 in its one form");return r}const l=e=>Uint8Array.from(atob(e),t=>t.charCodeAt(0));export{c as UNSEEN,n as base64,d as base64url,p as concat,h as equal,w as fromBase64,g as fromHex,x as hex,l as lenientBase64,i as textOf,s as utf8};

@@ -1,5 +1,1 @@
-export{hex}from"./bytes.js";
-const hashing=(name)=>async(bytes)=>new Uint8Array(await crypto.subtle.digest(name,bytes));
-export const sha256=hashing("SHA-256");
-export const sha512=hashing("SHA-512");
-export const groups=(text,size=4)=>text.match(new RegExp(`.{1,${size}}`,"gsu"))??[];
+import{hex as p}from"./bytes.js";const o=t=>async s=>new Uint8Array(await crypto.subtle.digest(t,s)),e=o("SHA-256"),n=o("SHA-512"),r=(t,s=4)=>t.match(new RegExp(`.{1,${s}}`,"gsu"))??[];export{r as groups,p as hex,e as sha256,n as sha512};

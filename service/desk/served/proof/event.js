@@ -1,8 +1,1 @@
-import{microsecondsOf}from"./statement.js";
-const TIME=/^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$/;
-const OF_SIGNING=["signing_key.registered","signing_key.endorsed","signing_key.revoked","policy.changed"];
-export const isObject=(value)=>typeof value==="object"&&value!==null&&!Array.isArray(value);
-export const isEvent=(value)=>isObject(value)&&Number.isInteger(value.seq)&&isObject(value.actor)&&isObject(value.data)&&typeof value.event==="string"&&(value.request_id===null||typeof value.request_id==="string")&&timeOf(value.at)!==null;
-export const isOfSigning=({event})=>OF_SIGNING.includes(event);
-export const isSigned=({data})=>[data.statement,data.signature].some((each)=>(each??null)!==null);
-export function timeOf(text){const at=typeof text==="string"&&TIME.test(text)?microsecondsOf(text):NaN;return Number.isNaN(at)?null:at}
+import{microsecondsOf as s}from"./statement.js";const i=/^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$/,r=["signing_key.registered","signing_key.endorsed","signing_key.revoked","policy.changed"],e=n=>typeof n=="object"&&n!==null&&!Array.isArray(n),g=n=>e(n)&&Number.isInteger(n.seq)&&e(n.actor)&&e(n.data)&&typeof n.event=="string"&&(n.request_id===null||typeof n.request_id=="string")&&o(n.at)!==null,p=({event:n})=>r.includes(n),d=({data:n})=>[n.statement,n.signature].some(t=>(t??null)!==null);function o(n){const t=typeof n=="string"&&i.test(n)?s(n):NaN;return Number.isNaN(t)?null:t}export{g as isEvent,e as isObject,p as isOfSigning,d as isSigned,o as timeOf};

@@ -1,1 +1,1 @@
-export class Fault extends Error{constructor(code,message=code){super(message);this.name="Fault";this.code=code}}
+class e extends Error{constructor(t,r=t){super(r),this.name="Fault",this.code=t}}export{e as Fault};

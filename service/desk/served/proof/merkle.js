@@ -1,12 +1,1 @@
-import{concat,equal}from"./bytes.js";
-import{sha256}from"./digest.js";
-const LEAF=Uint8Array.of(0);
-const NODE=Uint8Array.of(1);
-export const leafHash=(leaf)=>sha256(concat(LEAF,leaf));
-export const nodeHash=(left,right)=>sha256(concat(NODE,left,right));
-export const emptyRoot=()=>sha256(new Uint8Array());
-export async function rootFromInclusion(index,size,leaf,proof){if(!areSizes(index,size)||index>=size)throw new RangeError("the log has no such leaf");return(await climb(index,size-1,leaf,proof)).larger}
-export async function isConsistent(first,second,firstRoot,secondRoot,proof){if(!areSizes(first,second)||first===0||first>second)return false;let[at,last]=first<second?[first-1,second-1]:[0,0];for(;at%2===1;at=half(at))last=half(last);const path=at>0?proof:[firstRoot,...proof];if(path.length===0)return false;try{const roots=await climb(at,last,path[0],path.slice(1));return equal(roots.smaller,firstRoot)&&equal(roots.larger,secondRoot)}catch(error){if(error instanceof RangeError)return false;throw error}}
-async function climb(at,last,node,path){let[smaller,larger]=[node,node];for(const sibling of path){if(last===0)throw new RangeError("the proof is too long");if(at%2===1||at===last){smaller=await nodeHash(sibling,smaller);larger=await nodeHash(sibling,larger);while(at>0&&at%2===0)[at,last]=[half(at),half(last)]}else{larger=await nodeHash(larger,sibling)}[at,last]=[half(at),half(last)]}if(last>0)throw new RangeError("the proof is too short");return{smaller,larger}}
-export const half=(number)=>Math.floor(number/2);
-const areSizes=(...sizes)=>sizes.every((size)=>Number.isSafeInteger(size)&&size>=0);
+import{concat as w,equal as u}from"./bytes.js";import{sha256 as s}from"./digest.js";const m=Uint8Array.of(0),y=Uint8Array.of(1),A=r=>s(w(m,r)),h=(r,o)=>s(w(y,r,o)),R=()=>s(new Uint8Array);async function b(r,o,t,c){if(!p(r,o)||r>=o)throw new RangeError("the log has no such leaf");return(await g(r,o-1,t,c)).larger}async function U(r,o,t,c,a){if(!p(r,o)||r===0||r>o)return!1;let[e,n]=r<o?[r-1,o-1]:[0,0];for(;e%2===1;e=i(e))n=i(n);const l=e>0?a:[t,...a];if(l.length===0)return!1;try{const f=await g(e,n,l[0],l.slice(1));return u(f.smaller,t)&&u(f.larger,c)}catch(f){if(f instanceof RangeError)return!1;throw f}}async function g(r,o,t,c){let[a,e]=[t,t];for(const n of c){if(o===0)throw new RangeError("the proof is too long");if(r%2===1||r===o)for(a=await h(n,a),e=await h(n,e);r>0&&r%2===0;)[r,o]=[i(r),i(o)];else e=await h(e,n);[r,o]=[i(r),i(o)]}if(o>0)throw new RangeError("the proof is too short");return{smaller:a,larger:e}}const i=r=>Math.floor(r/2),p=(...r)=>r.every(o=>Number.isSafeInteger(o)&&o>=0);export{R as emptyRoot,i as half,U as isConsistent,A as leafHash,h as nodeHash,b as rootFromInclusion};

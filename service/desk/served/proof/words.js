@@ -1,4 +1,4 @@
-const TWO_SYLLABLES=`
+const o=`
 aardvark absurd accrue acme adrift adult afflict ahead aimless Algol allow alone ammo ancient apple artist assume
 Athens atlas Aztec baboon backfield backward banjo beaming bedlamp beehive beeswax befriend Belfast berserk billiard
 bison blackjack blockade blowtorch bluebird bombast bookshelf brackish breadline breakup brickyard briefcase Burbank
@@ -17,8 +17,7 @@ spigot spindle spyglass stagehand stagnate stairway standard stapler steamship s
 sugar surmount suspense sweatband swelter tactics talon tapeworm tempest tiger tissue tonic topmost tracker transit
 trauma treadmill Trojan trouble tumor tunnel tycoon uncut unearth unwind uproot upset upshot vapor village virus
 Vulcan waffle wallet watchword wayside willow woodlark Zulu
-`;
-const THREE_SYLLABLES=`
+`,t=`
 adroitness adviser aftermath aggregate alkali almighty amulet amusement antenna applicant Apollo armistice article
 asteroid Atlantic atmosphere autopsy Babylon backwater barbecue belowground bifocals bodyguard bookseller borderline
 bottomless Bradbury bravado Brazilian breakaway Burlington businessman butterfat Camelot candidate cannonball
@@ -40,6 +39,4 @@ Saturday savagery scavenger sensation sociable souvenir specialist speculate ste
 surrender suspicious sympathy tambourine telephone therapist tobacco tolerance tomorrow torpedo tradition travesty
 trombonist truncated typewriter ultimate undaunted underfoot unicorn unify universe unravel upcoming vacancy vagabond
 vertigo Virginia visitor vocalist voyager warranty Waterloo whimsical Wichita Wilmington Wyoming yesteryear Yucatan
-`;
-const LISTS=[TWO_SYLLABLES,THREE_SYLLABLES].map((list)=>list.trim().split(/\s+/));
-export const words=(bytes)=>Array.from(bytes,(byte,place)=>LISTS[place%2][byte]);
+`,i=[o,t].map(e=>e.trim().split(/\s+/)),n=e=>Array.from(e,(a,r)=>i[r%2][a]);export{n as words};

@@ -1,7 +1,1 @@
-import{call}from"../api.js";
-import{el,p,redraw,viewTitle}from"../dom.js";
-import{live}from"../live.js";
-import{texts}from"../texts.js";
-import{requestList}from"./list.js";
-const deadline=({status,execute_by:executeBy,approve_by:approveBy})=>status==="delivered"?0:Date.parse(executeBy??approveBy);
-export default async function show(desk,{signal}){const place=el("div");let isFirst=true;await live({signal,failed:desk.failed,load:(etag)=>call("GET","/v1/requests",{query:{awaiting:"me",limit:100},etag,signal}),draw({items,next_cursor:more}){const sorted=[...items].sort((one,other)=>deadline(one)-deadline(other));redraw(place,sorted.length?requestList(sorted):el("p",{class:"empty"},texts.list.nothingWaits),more&&p(texts.list.moreWait));if(!isFirst)desk.say(sorted.length?texts.list.waits(sorted.length):texts.list.nothingWaits);isFirst=false}});return el("div",{},viewTitle(texts.nav.waiting),place)}
+import{call as f}from"../api.js";import{el as o,p as c,redraw as u,viewTitle as v}from"../dom.js";import{live as w}from"../live.js";import{texts as t}from"../texts.js";import{requestList as g}from"./list.js";const n=({status:e,execute_by:i,approve_by:r})=>e==="delivered"?0:Date.parse(i??r);async function h(e,{signal:i}){const r=o("div");let l=!0;return await w({signal:i,failed:e.failed,load:s=>f("GET","/v1/requests",{query:{awaiting:"me",limit:100},etag:s,signal:i}),draw({items:s,next_cursor:m}){const a=[...s].sort((p,d)=>n(p)-n(d));u(r,a.length?g(a):o("p",{class:"empty"},t.list.nothingWaits),m&&c(t.list.moreWait)),l||e.say(a.length?t.list.waits(a.length):t.list.nothingWaits),l=!1}}),o("div",{},v(t.nav.waiting),r)}export{h as default};
