@@ -8,8 +8,8 @@ GRANT INSERT ON requests, decisions, audit_events, api_tokens, people, expectati
 GRANT UPDATE (
     status, version, approved_at, execute_by, claimed_at, claimed_by, known_key_ids, source, result_code,
     result_detail, result_access_key_id, result_sealed_sha256, signer_key_id, aws_request_id, settled_at, receipt_by, received_at,
-    overdue_at, unconfirmed_at, deactivated_at, expires_at, expiry_announced_at, expiry_failed_at, retired_at, look_at,
-    reminded_at, stuck_at, ended_at
+    overdue_at, unconfirmed_at, deactivated_at, expires_at, expiry_announced_at, expiry_failed_at, retired_at,
+    released_at, acting_at, cut_over_at, stopped_at, look_at, reminded_at, stuck_at, ended_at
 ) ON requests TO :"role";
 GRANT UPDATE (digest, decision, comment, credential, decided_at, statement, signature) ON decisions TO :"role";
 GRANT UPDATE (size) ON audit_head TO :"role";

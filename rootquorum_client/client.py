@@ -150,6 +150,7 @@ class Client:
         ticket: str | None = None,
         lifetime: str | None = None,
         sealed_to: str | None = None,
+        rotation: Mapping[str, str] | None = None,
         run_on_approval: bool | None = None,
         accept_lockout: bool | None = None,
         drill: bool | None = None,
@@ -158,8 +159,9 @@ class Client:
         """File a request. With the `idempotency_key` of an earlier call, return what that one filed. A `drill` is
         practice: nothing changes in AWS.
 
-        `lifetime` is an ISO 8601 duration, such as `P30D`. `sealed_to` is the recipient's age recipient or SSH public
-        key, to which the secret of a new key is sealed. Which operation takes what is in openapi/openapi.json.
+        `lifetime` is an ISO 8601 duration, such as `P30D`, and so is each step of a `rotation`. `sealed_to` is the
+        recipient's age recipient or SSH public key, to which the secret of a new key is sealed. Which operation takes
+        what is in openapi/openapi.json.
         """
         key = str(uuid4()) if idempotency_key is None else idempotency_key
         if not _IDEMPOTENCY_KEY.fullmatch(key):
@@ -177,6 +179,7 @@ class Client:
             "ticket": ticket,
             "lifetime": lifetime,
             "sealed_to": sealed_to,
+            "rotation": rotation,
             "run_on_approval": run_on_approval,
             "accept_lockout": accept_lockout,
             "drill": drill,
@@ -238,6 +241,10 @@ class Client:
         """Say that the secret has arrived, and keep the key. `sealed_sha256` is that of `SealedKey`, if it was one."""
         named = {} if sealed_sha256 is None else {"json": {"sealed_sha256": sealed_sha256}}
         return self._post(request_id, "receipt", **named)
+
+    def cut_over(self, request_id: str, access_key_id: str, comment: str) -> Request:
+        """Say that the old key of a rotation may be deactivated now, and how you know."""
+        return self._post(request_id, "cut-over", json={"access_key_id": access_key_id, "comment": comment})
 
     def changes(self, request_id: str, *, timeout: float) -> Iterator[Request]:
         """Yield the request, and again whenever it has changed, until it is final or `timeout` seconds are over.

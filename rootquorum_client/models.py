@@ -22,6 +22,7 @@ Document = Mapping[str, Any]
 
 class Operation(StrEnum):
     CREATE_ACCESS_KEY = "create_access_key"
+    ROTATE_ACCESS_KEY = "rotate_access_key"
     DEACTIVATE_ACCESS_KEY = "deactivate_access_key"
     ACTIVATE_ACCESS_KEY = "activate_access_key"
     DELETE_ACCESS_KEY = "delete_access_key"
@@ -39,17 +40,27 @@ class Status(StrEnum):
     EXECUTING = "executing"
     IN_DOUBT = "in_doubt"
     DELIVERED = "delivered"
+    ROTATING = "rotating"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
     ROLLED_BACK = "rolled_back"
+    STOPPED = "stopped"
 
 
 # docs/life-of-a-request.md
 FINAL = frozenset(
-    {Status.SUCCEEDED, Status.FAILED, Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED, Status.ROLLED_BACK}
+    {
+        Status.SUCCEEDED,
+        Status.FAILED,
+        Status.REJECTED,
+        Status.WITHDRAWN,
+        Status.EXPIRED,
+        Status.ROLLED_BACK,
+        Status.STOPPED,
+    }
 )
 
 
@@ -184,6 +195,20 @@ class Clocks:
 
 
 @dataclass(frozen=True, slots=True)
+class Rotation:
+    """The plan of a rotation, with ISO 8601 durations, and where it stands."""
+
+    unused_for: str
+    cut_over_within: str
+    deletion_wait: str
+    cut_over_by: datetime | None
+    released_at: datetime | None
+    cut_over_at: datetime | None
+    delete_old_at: datetime | None
+    stopped_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """A demand of a rule: how many people of each group have to approve. `document` has the others."""
 
@@ -304,6 +329,7 @@ class Request:
     accept_lockout: bool
     observed: RootCredentials
     clocks: Clocks
+    rotation: Rotation | None
     demands: tuple[Demand, ...]
     quorum: Quorum
     could_approve: tuple[PossibleApprover, ...]

@@ -1140,6 +1140,8 @@ _FILING = {
 _FILED, _DECIDED, _APPROVED, _STARTED = "request.filed", "decision.recorded", "request.approved", "execution.started"
 _DELIVERED, _SUCCEEDED, _ROLLED_BACK = "execution.delivered", "execution.succeeded", "key.rolled_back"
 _RECEIVED, _SUSPENDED, _REINSTATED = "receipt.confirmed", "person.suspended", "person.reinstated"
+_RELEASED, _OLD_DEACTIVATED, _OLD_DELETED = "cut_over.released", "old_key.deactivated", "old_key.deleted"
+_ROTATION_STOPPING, _ROTATION_STOPPED = "rotation.stopping", "rotation.stopped"
 _OF_PEOPLE = {"person.seen", "person.changed", _SUSPENDED, _REINSTATED}
 _OF_TOKENS = {"token.created", "token.revoked"}
 _REGISTERED, _ENDORSED, _RULES_CHANGED = "signing_key.registered", "signing_key.endorsed", "policy.changed"
@@ -1161,17 +1163,34 @@ LIFE = {
     "execution.failed": ("failed", ("executing", "in_doubt")),
     _RECEIVED: ("succeeded", ("delivered",)),
     _ROLLED_BACK: ("rolled_back", ("delivered",)),
+    _OLD_DELETED: ("succeeded", ("rotating",)),
+    _ROTATION_STOPPED: ("stopped", ("rotating",)),
 }
+_ROTATING = "rotating"  # what a receipt leads to, if a rotation goes on with it
+_WITH_A_KEY = ("rotating", "succeeded", "stopped")
 # What the worker does about a delivered key, each at most once, and the status in which it may.
 _GIVEN_UP, _OVERDUE, _DEACTIVATED, _RETIRED = "receipt.given_up", "receipt.overdue", "key.deactivated", "key.retired"
 _OF_KEYS = {
     _GIVEN_UP: ("delivered",),
     _OVERDUE: ("delivered",),
-    _DEACTIVATED: ("delivered", "succeeded"),
-    "key.expiring": ("delivered", "succeeded"),
-    "key.expiry_failed": ("delivered", "succeeded"),
-    _RETIRED: ("succeeded",),
+    _DEACTIVATED: ("delivered", *_WITH_A_KEY),
+    "key.expiring": ("delivered", *_WITH_A_KEY),
+    "key.expiry_failed": ("delivered", *_WITH_A_KEY),
+    _RETIRED: _WITH_A_KEY,
 }
+# What is said of a rotation besides, each at most once, and the status in which it may.
+_OF_ROTATIONS = {
+    _RELEASED: ("rotating",),
+    "rotation.waiting": ("rotating",),
+    _OLD_DEACTIVATED: ("rotating",),
+    _ROTATION_STOPPING: ("delivered", "rotating"),
+}
+_AT_AN_END = {_OLD_DELETED, _ROTATION_STOPPED}
+# How a rotation may end that somebody stopped; and how long a call to AWS may take that had begun before.
+_BY_PEOPLE = {"rotation_rejected", "rotation_withdrawn"}
+_LONGEST_CALL = 600 * _SECOND
+_STEPS = {"unused_for_seconds", "cut_over_within_seconds", "deletion_wait_seconds"}
+_SHORTEST_STEP, _LONGEST_STEP = 3600, 366 * 86400
 _OF_LIFETIMES = {"key.expiring", "key.expiry_failed", _RETIRED}
 _NAMING_THE_KEY = {_DEACTIVATED, "key.expiry_failed", _RETIRED}  # the others say status, digest and result
 # What a roll-back says that takes back at once a key of which nobody ever had the secret.
@@ -1183,7 +1202,8 @@ _BY_DECISION = {_APPROVED, "request.rejected"}
 _BEFORE_AN_END = {*_BY_DECISION, "request.withdrawn", "request.expired", _STARTED}
 ENDS = {name for name, (reached, _) in LIFE.items() if not any(reached in before for _, before in LIFE.values())}
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_LETTING_IN = {"create_access_key", "allow_password_recovery"}
+_MAKING_KEYS = {"create_access_key", "rotate_access_key"}
+_LETTING_IN = {*_MAKING_KEYS, "allow_password_recovery"}
 _WORKER = ("service", "rootquorum")
 _LONGEST_SIGN_IN = "decision_max_auth_age"  # in seconds; and how old the head may be that a signed decision names
 _SIGN_IN = "oidc-"  # begins the credential of a sign-in at a provider; any other is the id of an API token
@@ -1266,6 +1286,24 @@ class _Request:
     executor: set[bytes] = field(default_factory=set)
     known_keys: set[str] = field(default_factory=set)
     key: "_Key | None" = None
+    rotation: "_Rotation | None" = None
+
+
+@dataclass(slots=True)
+class _Rotation:
+    """The plan of a rotation, and what has become of its old key; `done` are the names of these events.
+
+    Times and durations are microseconds.
+    """
+
+    old_key: object
+    unused_for: int
+    cut_over_within: int
+    deletion_wait: int
+    received_at: int | None = None
+    cut_over_at: int | None = None
+    stopping_at: int | None = None
+    done: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -1645,7 +1683,7 @@ class Replay:
             yield from self._file(event, request)
         elif request is not None:
             yield from self._continue(event, request)
-        elif name in LIFE or name in _OF_KEYS or name == _DECIDED:
+        elif name in LIFE or name in _OF_KEYS or name in _OF_ROTATIONS or name == _DECIDED:
             yield from self._miss(event)
 
     def notes(self) -> Told:
@@ -1692,7 +1730,8 @@ class Replay:
             self._strangers.add(request_id)
             self._unjudged += 1
         # One with a lifetime is done with when its key is.
-        if event["event"] == _RETIRED or (event["event"] in ENDS and "expires_at" not in event["data"]):
+        is_end = event["event"] in ENDS and event["data"].get("status") != _ROTATING
+        if event["event"] == _RETIRED or (is_end and "expires_at" not in event["data"]):
             self._strangers.discard(request_id)
 
     def _file(self, event: Event, twin: _Request | None) -> Told:
@@ -1720,11 +1759,14 @@ class Replay:
             yield Finding("other-rules", place, wrong)
         lifetime, demands = _duration(filing, "lifetime_seconds"), _demands(filing)
         yield from _check_asked(event, filing, demands)
+        rotation = _rotation(filing)
+        if (filing["operation"] == "rotate_access_key" or "rotation" in filing) and rotation is None:
+            yield Finding("not-filed", place, f"this is no plan of a rotation: {shown(filing.get('rotation'))}")
         self.open[request_id] = request = _Request(
             digest=digest,
             requester=(filing["requester_kind"], filing["requester"]),
             recipient=filing["recipient"],
-            is_create=filing["operation"] == "create_access_key",
+            is_create=filing["operation"] in _MAKING_KEYS,
             is_sealed="sealed_to" in filing,
             lets_in=filing["operation"] in _LETTING_IN,
             runs_by_itself=filing["run_on_approval"],
@@ -1739,6 +1781,7 @@ class Replay:
             deadline=deadline,
             last=event["seq"],
             at=_moment(event),
+            rotation=None if filing.get("drill") is True else rotation,
         )
         yield from _check_marked(event, request)
         yield from self._check_actor(event, [request.requester])
@@ -1758,6 +1801,8 @@ class Replay:
             yield from self._step(event, request)
         elif event["event"] in _OF_KEYS:
             yield from self._treat(event, request)
+        elif event["event"] in _OF_ROTATIONS:
+            yield from self._rotate(event, request)
         elif data.get("status", request.status) != request.status:
             text = f"it says {shown(data['status'])} of a request that is {request.status}"
             yield Finding("wrong-step", place, text)
@@ -1821,9 +1866,12 @@ class Replay:
             text = f"{shown(data['person'])} approved what they asked for or receive"
             yield Finding("own-approval", place, text)
         yield from _check_digest(event, request)
-        if request.status not in _UNDECIDED:
+        # A rotation can be rejected until its old key is gone.
+        is_stop = data.get("decision") == "reject" and request.status in _OF_ROTATIONS[_ROTATION_STOPPING]
+        is_stop = is_stop and request.rotation is not None
+        if request.status not in _UNDECIDED and not is_stop:
             yield Finding("wrong-step", place, f"a decision on a request that is {request.status}")
-        if at >= request.deadline + _TOLERANCE:
+        if at >= request.deadline + _TOLERANCE and not is_stop:
             yield Finding("too-late", place, "a decision after the time for it was over")
         if self._is_suspended(str(data.get("person")), at):
             yield Finding("suspended", place, f"{shown(data.get('person'))} was suspended")
@@ -1834,6 +1882,8 @@ class Replay:
         """A request goes on from where a step leads, even a wrong one; but nothing takes an execution back."""
         name, data = event["event"], event["data"]
         reached, before = LIFE[name]
+        if name == _RECEIVED and request.rotation is not None:
+            reached = _ROTATING
         if request.status not in before or data.get("status") != reached:
             yield _misstep(event, request)
             if name == _APPROVED or (name == _STARTED and request.status not in _UNDECIDED):
@@ -1849,9 +1899,12 @@ class Replay:
             yield from self._check_start(event, request)
         elif name in (_DELIVERED, _SUCCEEDED):
             yield from self._deliver(event, request)
+        elif request.rotation is not None:
+            yield from self._go_on(event, request, request.rotation)
         request.status = reached
-        has_end = name == _RECEIVED and request.key is not None and request.key.expires_at is not None
-        if name in ENDS and not has_end:
+        key = request.key if name in {_RECEIVED, *_AT_AN_END} else None
+        has_end = key is not None and key.expires_at is not None and _RETIRED not in key.done
+        if name in ENDS and reached != _ROTATING and not has_end:
             del self.open[event["request_id"]]
 
     def _check_who(self, event: Event, request: _Request) -> Told:
@@ -1861,6 +1914,8 @@ class Replay:
             "request.expired": _WORKER,
             _RECEIVED: ("person", request.recipient),
             _ROLLED_BACK: _WORKER,
+            _OLD_DELETED: _WORKER,
+            _ROTATION_STOPPED: _WORKER,
         }
         if name == "request.withdrawn" and _is_hook(event):
             return  # a tracker closed the ticket that the request names; it can end a request and do nothing else
@@ -1920,8 +1975,58 @@ class Replay:
             key.done.add(name)
             if name == _DEACTIVATED and key.deactivated_at is None:
                 key.deactivated_at = _moment(event)
-        if name == _RETIRED:
+        if name == _RETIRED and request.status != _ROTATING:
             del self.open[event["request_id"]]
+
+    def _rotate(self, event: Event, request: _Request) -> Told:
+        """Judge what is said of a rotation before it ends."""
+        name, place, data, rotation, at = event["event"], _place(event), event["data"], request.rotation, _moment(event)
+        involved = [who for who in (request.requester, ("person", request.recipient)) if who[0] == "person"]
+        if rotation is None or request.status not in _OF_ROTATIONS[name] or name in rotation.done:
+            yield Finding("wrong-step", place, f"{name} of a request that is {request.status}")
+        if name == _ROTATION_STOPPING:
+            # By whoever rejected it at that moment, or by its requester.
+            is_rejected = event["actor"].get("subject") in request.rejections
+            yield from (
+                self._check_who_stops(event, request) if is_rejected else self._check_actor(event, [request.requester])
+            )
+            yield from _check_digest(event, request)
+            yield from self._check_result(event, request)
+        else:
+            yield from self._check_actor(event, involved if name == _RELEASED else [_WORKER])
+        if rotation is None:
+            return
+        if name in {_RELEASED, _OLD_DEACTIVATED} and data.get("access_key_id") != rotation.old_key:
+            text = f"{name}: expected {shown(rotation.old_key)}, which is replaced, found "
+            yield Finding("wrong-key", place, text + shown(data.get("access_key_id")))
+        if name == _OLD_DEACTIVATED:
+            yield from _check_cut_over(event, rotation)
+            rotation.cut_over_at = at
+        elif name == _ROTATION_STOPPING:
+            rotation.stopping_at = at
+        elif rotation.stopping_at is not None:
+            yield Finding("wrong-step", place, f"{name} after {_ROTATION_STOPPING}")
+        rotation.done.add(name)
+
+    def _check_who_stops(self, event: Event, request: _Request) -> Told:
+        yield from _check_same(event, request.deciders)
+        yield from self._check_credential(event)
+
+    def _go_on(self, event: Event, request: _Request, rotation: _Rotation) -> Told:
+        """Judge the receipt and the end of a rotation."""
+        name, place, at, result = event["event"], _place(event), _moment(event), event["data"].get("result")
+        said = result if isinstance(result, dict) else {}
+        if name == _RECEIVED:
+            rotation.received_at = at
+        elif name == _OLD_DELETED:
+            if rotation.cut_over_at is None or at < rotation.cut_over_at + rotation.deletion_wait - _TOLERANCE:
+                text = f"the old key had not been inactive for {rotation.deletion_wait // _SECOND} seconds"
+                yield Finding("too-early", place, f"{name}: {text}")
+            yield from _check_not_stopped(event, rotation, said)
+        elif name == _ROTATION_STOPPED and said.get("code") in _BY_PEOPLE and rotation.stopping_at is None:
+            yield Finding("wrong-step", place, f"{name} without {_ROTATION_STOPPING}")
+        if name in _AT_AN_END and request.key is not None:
+            request.key.result = said
 
     def _check_result(self, event: Event, request: _Request) -> Told:
         """Hold what became of the execution, and the end of a lifetime, against what was delivered."""
@@ -1936,7 +2041,7 @@ class Replay:
             is_new = new is None if request.is_drill else isinstance(new, str) and new not in request.known_keys
             is_sealed = "sealed_sha256" not in found if request.is_drill else _is_sealed_as(request, found)
             is_right = is_new and is_sealed if name == _DELIVERED else new is None
-        elif name == _ROLLED_BACK:
+        elif name == _ROLLED_BACK or name in _AT_AN_END:
             is_right = found.get("access_key_id") == key.result.get("access_key_id")
         else:
             is_right = found == key.result
@@ -2058,6 +2163,44 @@ def _is_sealed_as(request: _Request, result: dict[str, Any]) -> bool:
     return isinstance(named, str) and re.fullmatch("[0-9a-f]{64}", named) is not None
 
 
+def _rotation(filing: dict[str, Any]) -> _Rotation | None:
+    """Return the plan of a filing's rotation; None if it is none, or that is not what a plan looks like."""
+    said = filing.get("rotation")
+    if filing["operation"] != "rotate_access_key" or not isinstance(said, dict) or said.keys() != _STEPS:
+        return None
+    if not all(type(each) is int and _SHORTEST_STEP <= each <= _LONGEST_STEP for each in said.values()):
+        return None
+    return _Rotation(
+        old_key=filing.get("access_key_id"),
+        unused_for=said["unused_for_seconds"] * _SECOND,
+        cut_over_within=said["cut_over_within_seconds"] * _SECOND,
+        deletion_wait=said["deletion_wait_seconds"] * _SECOND,
+    )
+
+
+def _check_cut_over(event: Event, rotation: _Rotation) -> Told:
+    """That the old key was deactivated after the receipt, when it was unused or somebody said so, and not too late.
+
+    A call whose answer was lost is recorded when it is found out, and then without a request id of AWS.
+    """
+    place, at, received_at = _place(event), _moment(event), rotation.received_at
+    is_seen = event["data"].get("aws_request_id") is not None
+    wait = 0 if _RELEASED in rotation.done else rotation.unused_for
+    if received_at is None or at < received_at + wait - _TOLERANCE:
+        yield Finding("too-early", place, f"{event['event']}: nobody had said so, and its time was not over")
+    elif is_seen and at > received_at + rotation.cut_over_within + _LONGEST_CALL:
+        yield Finding("too-late", place, f"{event['event']}: the time for it was over")
+    yield from _check_not_stopped(event, rotation, event["data"])
+
+
+def _check_not_stopped(event: Event, rotation: _Rotation, said: dict[str, Any]) -> Told:
+    """That nothing was begun after somebody had stopped the rotation."""
+    if rotation.stopping_at is None or said.get("aws_request_id") is None:
+        return
+    if _moment(event) > rotation.stopping_at + _LONGEST_CALL:
+        yield Finding("wrong-step", _place(event), f"{event['event']} after {_ROTATION_STOPPING}")
+
+
 def _is_part(name: str, value: object) -> bool:
     """Whether a demand may have a part of this name with this value."""
     match name:
@@ -2164,7 +2307,7 @@ def _check_asked(event: Event, filing: dict[str, Any], demands: _Demands | None)
         yield Finding("wrong-quorum", place, text)
     limits = [each for each in (_duration(said, "max_lifetime"), demands.lifetime) if each is not None]
     longest, asked = min(limits, default=None), _duration(filing, "lifetime_seconds")
-    is_create = filing["operation"] == "create_access_key"
+    is_create = filing["operation"] in _MAKING_KEYS
     if is_create and longest is not None and (asked is None or asked > longest):
         found = shown(filing.get("lifetime_seconds"))
         yield Finding(

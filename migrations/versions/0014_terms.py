@@ -1,5 +1,6 @@
 """Requests keep what only some filings say, in one column: that it is a drill, to begin with. There are new operations.
 Expectations have the root user's e-mail address, and a drift can be that it changed.
+One of them, a rotation, has statuses and times of its own.
 
 A result keeps the SHA-256 of the file in which a secret was delivered sealed.
 
@@ -28,7 +29,7 @@ _OPERATIONS = (
     "delete_login_profile",
     "delete_signing_certificate",
 )
-_NEW_OPERATIONS: tuple[str, ...] = ("unlock_s3_bucket_policy", "unlock_sqs_queue_policy")
+_NEW_OPERATIONS: tuple[str, ...] = ("rotate_access_key", "unlock_s3_bucket_policy", "unlock_sqs_queue_policy")
 _ON_A_TARGET = (
     "activate_access_key",
     "deactivate_access_key",
@@ -36,7 +37,15 @@ _ON_A_TARGET = (
     "delete_access_key",
     "delete_signing_certificate",
 )
-_NEW_ON_A_TARGET: tuple[str, ...] = ("unlock_s3_bucket_policy", "unlock_sqs_queue_policy")
+_NEW_ON_A_TARGET: tuple[str, ...] = ("rotate_access_key", "unlock_s3_bucket_policy", "unlock_sqs_queue_policy")
+_MAKING_KEYS = ("create_access_key", "rotate_access_key")
+
+_SETTLED = ("delivered", "failed", "rolled_back", "succeeded")
+_ENDED = ("expired", "failed", "rejected", "rolled_back", "succeeded", "withdrawn")
+_APPROVED_ONCE = ("approved", "executing", "in_doubt", *_SETTLED)
+_STATUSES = ("executing", "pending", "approved", "in_doubt", "delivered", *_ENDED)
+_WITH_A_LIFETIME = ("delivered", "rolled_back", "succeeded")
+_NEW_STATUSES = ("rotating", "stopped")
 
 
 # Whether a request is a drill. The terms are JSON in its canonical form, in which no value can look like this name.
@@ -48,9 +57,7 @@ _INDEXES: dict[str, tuple[list[str], str | None, str]] = {
     "uq_requests_open_drill": (["account_id", "operation", "target"], None, f"{_IS_OPEN} AND {_IS_DRILL}"),
     "uq_requests_executing": (["account_id"], "status = 'executing'", f"status = 'executing' AND NOT {_IS_DRILL}"),
 }
-_LIFETIME_RUNS = (
-    "lifetime_seconds IS NULL OR expires_at IS NOT NULL OR NOT (status IN ('delivered', 'rolled_back', 'succeeded'))"
-)
+_LIFETIME_RUNS = "lifetime_seconds IS NULL OR expires_at IS NOT NULL OR NOT ({})"
 _NO_KEY = (
     f"NOT {_IS_DRILL} OR (result_access_key_id IS NULL AND aws_request_id IS NULL AND expires_at IS NULL "
     "AND deactivated_at IS NULL)"
@@ -61,6 +68,14 @@ def _named(operations: tuple[str, ...]) -> str:
     return f"operation IN ({', '.join(map(repr, sorted(operations)))})"
 
 
+def _in(statuses: tuple[str, ...]) -> str:
+    return f"status IN ({', '.join(map(repr, sorted(statuses)))})"
+
+
+def _both(check: str, before: tuple[str, ...], *more: str) -> tuple[str, str]:
+    return check.format(_in(before)), check.format(_in((*before, *(more or _NEW_STATUSES))))
+
+
 # CHECKs, by table and name: in 0013, and from now on.
 _CHECKS: dict[tuple[str, str], tuple[str | None, str]] = {
     ("requests", "operation"): (_named(_OPERATIONS), _named(_OPERATIONS + _NEW_OPERATIONS)),
@@ -68,7 +83,10 @@ _CHECKS: dict[tuple[str, str], tuple[str | None, str]] = {
         f"({_named(_ON_A_TARGET)}) = (target <> '')",
         f"({_named(_ON_A_TARGET + _NEW_ON_A_TARGET)}) = (target <> '')",
     ),
-    ("requests", "lifetime_runs"): (_LIFETIME_RUNS, f"{_LIFETIME_RUNS} OR {_IS_DRILL}"),
+    ("requests", "lifetime_runs"): (
+        _LIFETIME_RUNS.format(_in(_WITH_A_LIFETIME)),
+        f"{_LIFETIME_RUNS.format(_in((*_WITH_A_LIFETIME, *_NEW_STATUSES)))} OR {_IS_DRILL}",
+    ),
     ("requests", "drill"): (None, _NO_KEY),
     ("drifts", "kind"): (
         "kind IN ('key_vanished', 'mfa_lost', 'status_changed', 'unexplained_key')",
@@ -78,10 +96,63 @@ _CHECKS: dict[tuple[str, str], tuple[str | None, str]] = {
         "(access_key_id = '') = (kind = 'mfa_lost')",
         "(access_key_id = '') = (kind IN ('email_changed', 'mfa_lost'))",
     ),
+    ("requests", "create_never_runs_on_approval"): (
+        "operation <> 'create_access_key' OR NOT run_on_approval",
+        f"NOT ({_named(_MAKING_KEYS)}) OR NOT run_on_approval",
+    ),
+    ("requests", "machine_never_receives"): (
+        "operation <> 'create_access_key' OR requester_kind = 'person' OR recipient <> requester",
+        f"NOT ({_named(_MAKING_KEYS)}) OR requester_kind = 'person' OR recipient <> requester",
+    ),
+    ("requests", "lifetime"): (
+        "lifetime_seconds IS NULL OR (lifetime_seconds > 0 AND operation = 'create_access_key')",
+        f"lifetime_seconds IS NULL OR (lifetime_seconds > 0 AND {_named(_MAKING_KEYS)})",
+    ),
+    ("requests", "status"): _both("{}", _STATUSES),
+    ("requests", "approved_first"): _both("approved_at IS NOT NULL OR NOT ({})", _APPROVED_ONCE),
+    ("requests", "settled"): _both("(settled_at IS NOT NULL) = ({})", _SETTLED),
+    ("requests", "result"): _both(
+        "(result_code IS NOT NULL) = ({}) AND (result_code IS NULL) = (result_detail IS NULL)", (*_SETTLED, "in_doubt")
+    ),
+    ("requests", "ended"): _both("(ended_at IS NOT NULL) = ({})", _ENDED, "stopped"),
+    ("requests", "retired"): (
+        "retired_at IS NULL OR (expires_at IS NOT NULL AND status = 'succeeded')",
+        f"retired_at IS NULL OR (expires_at IS NOT NULL AND {_in(('succeeded', *_NEW_STATUSES))})",
+    ),
 }
 # A status, and from now on also an address.
 _COLUMNS = ("expected", "found")
 _SHORT, _LONG = "VARCHAR(20)", "VARCHAR(64)"
+
+# The times of a rotation, each with the CHECK that comes with it.
+_TIMES = {
+    "released_at": None,
+    "cut_over_at": "cut_over_at IS NULL OR received_at IS NOT NULL",
+    "acting_at": (
+        "NOT (status IN ('rotating', 'stopped')) OR (operation = 'rotate_access_key' AND received_at IS NOT NULL)"
+    ),
+    "stopped_at": (
+        "COALESCE(released_at, acting_at, cut_over_at, stopped_at) IS NULL OR operation = 'rotate_access_key'"
+    ),
+}
+_CHECK_OF = {"cut_over_at": "cut_over", "acting_at": "rotating", "stopped_at": "rotation"}
+
+_IN_0013 = {
+    "pending": ("approved", "rejected", "withdrawn", "expired"),
+    "approved": ("executing", "rejected", "withdrawn", "expired"),
+    "executing": ("succeeded", "delivered", "failed", "in_doubt"),
+    "in_doubt": ("succeeded", "failed"),
+    "delivered": ("succeeded", "rolled_back"),
+}
+_NEXT = {
+    **_IN_0013,
+    "delivered": ("succeeded", "rotating", "rolled_back"),
+    "rotating": ("succeeded", "stopped"),
+}
+_SET_AGAIN = " OR ".join(
+    f"(OLD.{name} IS NOT NULL AND (NEW.{name} IS NULL OR NEW.{name} <> OLD.{name}))"
+    for name in ("released_at", "cut_over_at", "stopped_at")
+)
 
 
 def upgrade() -> None:
@@ -106,6 +177,13 @@ def upgrade() -> None:
         "ALTER TABLE expectations ADD COLUMN salt VARCHAR(32) "
         "CONSTRAINT ck_expectations_salted CHECK (email IS NULL OR salt IS NOT NULL)"
     )
+    time = "DATETIME" if _is_sqlite() else "TIMESTAMP WITH TIME ZONE"
+    for name, check in _TIMES.items():
+        # Each check stands with its column: SQLite cannot add one to a table.
+        constraint = "" if check is None else f" CONSTRAINT ck_requests_{_CHECK_OF[name]} CHECK ({check})"
+        op.execute(f"ALTER TABLE requests ADD COLUMN {name} {time}{constraint}")
+    _let_go_forward(_NEXT)
+    _refuse_update("requests_rotate_once", _SET_AGAIN, "what has happened to a request cannot be changed")
     # The keys' events are proved with the whole log now, so nothing looks for them alone.
     op.drop_index("ix_audit_events_keys", "audit_events")
     op.execute("DELETE FROM supported_revisions WHERE revision NOT IN ('0013')")
@@ -119,6 +197,12 @@ def downgrade() -> None:
         "event IN ('person.suspended', 'signing_key.endorsed', 'signing_key.registered', 'signing_key.revoked')"
     )
     op.create_index("ix_audit_events_keys", "audit_events", ["seq"], sqlite_where=of_keys, postgresql_where=of_keys)
+    _drop_trigger("requests_rotate_once")
+    _let_go_forward(_IN_0013)
+    if not _is_sqlite():  # where a check goes with its column, whatever it is about
+        op.execute("ALTER TABLE requests DROP CONSTRAINT ck_requests_rotating")
+    for name in reversed(_TIMES):
+        op.drop_column("requests", name)
     op.drop_column("expectations", "salt")
     op.drop_column("expectations", "email")
     _change_types(_LONG, _SHORT)
@@ -131,6 +215,27 @@ def downgrade() -> None:
     op.execute("DROP TRIGGER requests_terms_once" + ("" if _is_sqlite() else " ON requests"))
     op.drop_column("requests", "result_sealed_sha256")
     op.drop_column("requests", "terms")
+
+
+def _let_go_forward(following: dict[str, tuple[str, ...]]) -> None:
+    """Let requests take these steps and no others."""
+    steps = " OR ".join(
+        f"(OLD.status = '{before}' AND NEW.status IN ({', '.join(map(repr, after))}))"
+        for before, after in following.items()
+    )
+    _drop_trigger("requests_go_forward")
+    _refuse_update("requests_go_forward", f"NEW.status <> OLD.status AND NOT ({steps})", "a request goes forward only")
+
+
+def _drop_trigger(name: str) -> None:
+    op.execute(f"DROP TRIGGER {name}" + ("" if _is_sqlite() else " ON requests"))
+
+
+def _refuse_update(name: str, when: str, why: str) -> None:
+    does = (
+        f"BEGIN SELECT RAISE(ABORT, '{why}'); END" if _is_sqlite() else f"EXECUTE FUNCTION rootquorum_refuse('{why}')"
+    )
+    op.execute(f"CREATE TRIGGER {name} BEFORE UPDATE ON requests FOR EACH ROW WHEN ({when}) {does}")
 
 
 def _is_sqlite() -> bool:

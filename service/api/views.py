@@ -17,7 +17,7 @@ from service.domain.directory import Directory
 from service.domain.drift import DriftFinding, Expectation
 from service.domain.errors import Conflict
 from service.domain.filing import Filing
-from service.domain.operation import OperationName
+from service.domain.operation import KINDS, OperationName
 from service.domain.outcome import CreatedKey, SealedKey
 from service.domain.policy import Policy
 from service.domain.request import OperationRequest, Status
@@ -61,6 +61,7 @@ def request_out(account_name: NameOf, shown: Shown) -> out.RequestOut:
         accept_lockout=filing.accept_lockout,
         observed=observed,
         clocks=_clocks(request),
+        rotation=_rotation(request),
         demands=[_demand(demand) for demand in filing.demands],
         quorum=_quorum(shown),
         could_approve=_could_approve(shown),
@@ -226,7 +227,7 @@ def _capability(account: Account, name: OperationName, policy: Policy) -> out.Ca
         source, reason = plan(account, name).source, None
     except Conflict as refusal:
         source, reason = None, refusal.detail
-    is_create = name is OperationName.CREATE_ACCESS_KEY
+    is_create = KINDS[name].makes_key
     needs = out.NeedsOut(
         quorum=policy.quorum,
         ticket_required=policy.ticket_required,
@@ -339,6 +340,22 @@ def _decisions(shown: Shown) -> list[out.DecisionOut]:
         )
         for decision in shown.request.decisions
     ]
+
+
+def _rotation(request: OperationRequest) -> out.RotationOut | None:
+    plan = request.filing.rotation
+    if plan is None:
+        return None
+    return out.RotationOut(
+        unused_for=plan.unused_for,
+        cut_over_within=plan.cut_over_within,
+        deletion_wait=plan.deletion_wait,
+        cut_over_by=request.cut_over_by,
+        released_at=request.released_at,
+        cut_over_at=request.cut_over_at,
+        delete_old_at=request.delete_old_at,
+        stopped_at=request.stopped_at,
+    )
 
 
 def _clocks(request: OperationRequest) -> out.ClocksOut:

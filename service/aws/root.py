@@ -292,6 +292,7 @@ class AwsRootSession:
                 answer = iam.delete_signing_certificate(CertificateId=target)
             case (
                 OperationName.CREATE_ACCESS_KEY
+                | OperationName.ROTATE_ACCESS_KEY
                 | OperationName.UNLOCK_S3_BUCKET_POLICY
                 | OperationName.UNLOCK_SQS_QUEUE_POLICY
             ):

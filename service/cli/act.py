@@ -1,4 +1,4 @@
-"""`rootquorum reject`, `withdraw` and `receipt`: one call each."""
+"""`rootquorum reject`, `withdraw`, `receipt` and `cut-over`: one call each."""
 
 from typing import Annotated
 
@@ -48,6 +48,21 @@ def receipt(
     with calling(server, token_file, as_json=as_json) as client:
         done = client.confirm_receipt(request, sealed_sha256=sealed_sha256)
     _say("Confirmed.", done, as_json=as_json)
+
+
+def cut_over(
+    request: RequestId,
+    access_key_id: Annotated[str, typer.Argument(metavar="KEY", help="The old key.")],
+    *,
+    comment: Annotated[str, typer.Option(help="How you know that nothing needs the old key any more.")],
+    server: Server,
+    token_file: TokenFile = None,
+    as_json: Json = False,
+) -> None:
+    """Say that the old key of a rotation may be deactivated now."""
+    with calling(server, token_file, as_json=as_json) as client:
+        done = client.cut_over(request, access_key_id, comment)
+    _say("The old key is about to be deactivated.", done, as_json=as_json)
 
 
 def _say(what: str, request: Request, *, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import anyio
 from mcp.server.lowlevel import Server
@@ -104,6 +104,13 @@ class _Filing(_Arguments):
     ticket: Annotated[str | None, Field(description="Its ticket, such as OPS-4711.")] = None
     lifetime: Annotated[
         str | None, Field(description="How long a new key may live, as an ISO 8601 duration such as P30D.")
+    ] = None
+    rotation: Annotated[
+        dict[Literal["unused_for", "cut_over_within", "deletion_wait"], str] | None,
+        Field(
+            description="How long each step of a rotation waits, as ISO 8601 durations: until the old key counts as "
+            "unused, at most after the receipt, and from its deactivation to its deletion. Else 7, 30 and 7 days."
+        ),
     ] = None
     run_on_approval: Annotated[
         bool | None, Field(description="The service runs it as soon as people have approved it. Not for a new key.")

@@ -10,19 +10,21 @@ _OBJECTS = frozenset(
     {
         "access_key", "account", "actions", "capabilities", "clocks", "could_approve", "decisions", "demands",
         "executed_by", "expected", "hours", "keys", "missing", "needs", "observed", "person", "quorum", "recipient",
-        "requester", "resource", "result", "signing_certificates", "warnings",
+        "requester", "resource", "result", "rotation", "signing_certificates", "warnings",
     }
 )  # fmt: skip
 # The texts of the API's answers that are AWS's or the service's own. Whatever is not named here, somebody else wrote.
 _OURS = frozenset(
     {
         "access_key_id", "account_id", "action", "approve_by", "approved_at", "away_until", "aws_request_id",
-        "certificate_id", "checked_at", "closed_on", "closes", "code", "created_at", "days", "deactivated_at",
-        "decided_at", "decision", "detail", "digest", "effect", "ended_at", "execute_by", "executed_at", "expires_at",
+        "certificate_id", "checked_at", "closed_on", "closes", "code", "created_at", "cut_over_at", "cut_over_by",
+        "cut_over_within", "days", "deactivated_at", "decided_at", "decision", "delete_old_at", "deletion_wait",
+        "detail", "digest", "effect", "ended_at", "execute_by", "executed_at", "expires_at",
         "expiry_failed_at", "filed_at", "id", "kind", "last_seen_at", "last_used_at", "last_used_service", "lifetime",
         "max_lifetime", "mfa_devices", "observed_at", "opens", "operation", "organizational_units", "origin",
-        "partition", "reason", "receipt_by", "received_at", "region", "retired_at", "roles", "settled_at",
-        "signed_approvals", "signer_key_id", "source", "sources", "state", "status", "target", "void_because",
+        "partition", "reason", "receipt_by", "received_at", "region", "released_at", "retired_at", "roles",
+        "settled_at", "signed_approvals", "signer_key_id", "source", "sources", "state", "status", "stopped_at",
+        "target", "unused_for", "void_because",
     }
 )  # fmt: skip
 

@@ -24,6 +24,8 @@ from service.cli.keeping import (
 from service.cli.over_http import RequestId, calling, end, minute
 from service.cli.remotely import Json, Server, TokenFile, misused
 
+_MAKES_KEY = {Operation.CREATE_ACCESS_KEY, Operation.ROTATE_ACCESS_KEY}
+
 
 def execute(
     request: RequestId,
@@ -61,10 +63,10 @@ def execute(
     place = _place(file, profile, credentials, command, shown=shown)
     with calling(server, token_file, as_json=as_json) as client:
         found = client.request(request)
-        if found.operation == Operation.CREATE_ACCESS_KEY and found.drill:
+        if found.operation in _MAKES_KEY and found.drill:
             _drill(client, found, as_json=as_json)
             return
-        if found.operation == Operation.CREATE_ACCESS_KEY:
+        if found.operation in _MAKES_KEY:
             _keep_and_confirm(client, found, place or _stdout(), identity, as_json=as_json)
             return
         if place is not None:
@@ -152,7 +154,7 @@ def _executed(client: Client, request: Request) -> CreatedKey | SealedKey | Requ
         return result
     if request.drill:
         fail("The server answered a drill with a key. It was not kept. Tell the operators.")
-    if request.operation != Operation.CREATE_ACCESS_KEY or (result.request_id, result.account_id) != (
+    if request.operation not in _MAKES_KEY or (result.request_id, result.account_id) != (
         request.id,
         request.account.account_id,
     ):

@@ -56,6 +56,7 @@ app.later("reject", "service.cli.act:reject", "Reject a request, which ends it."
 app.later("withdraw", "service.cli.act:withdraw", "Withdraw a request of yours, which ends it.")
 app.later("execute", "service.cli.execute:execute", "Run an approved request, once.")
 app.later("receipt", "service.cli.act:receipt", "Confirm that the secret of a new key has arrived.")
+app.later("cut-over", "service.cli.act:cut_over", "Say that the old key of a rotation may be deactivated now.")
 app.later("watch", "service.cli.look:watch", "Print each change of a request until it has ended.")
 app.later("evidence", "service.cli.look:evidence", "Print the evidence of a request, for `rootquorum audit verify`.")
 app.later("whoami", "service.cli.look:whoami", "Show who the service says that you are, and your roles.")

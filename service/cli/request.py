@@ -52,6 +52,9 @@ _LIFETIME = _parameter("lifetime", str | None, None, help="How long the key live
 _SEALED_TO = _parameter(
     "sealed_to", str | None, None, help="Seal the secret to this key of its recipient: age1…, or an SSH public key."
 )
+_UNUSED_FOR = _parameter("unused_for", str, "P7D", help="The old key ends once it has been unused for so long.")
+_WITHIN = _parameter("cut_over_within", str, "P30D", help="It ends so long after the receipt at the latest, or stays.")
+_WAIT = _parameter("deletion_wait", str, "P7D", help="It is deleted so long after its deactivation.")
 _BY_ITSELF = _plain(
     "run_on_approval",
     Annotated[bool, typer.Option("--run-on-approval", help="The service runs it once it is approved.")],
@@ -78,6 +81,11 @@ FILINGS = {
         Operation.CREATE_ACCESS_KEY,
         "Ask for a new root access key. Only its recipient gets the secret.",
         [_LIFETIME, _SEALED_TO],
+    ),
+    "rotate-key": _Filing(
+        Operation.ROTATE_ACCESS_KEY,
+        "Ask for a new root access key in place of an old one, which ends when nobody uses it any more.",
+        [_KEY, _LIFETIME, _UNUSED_FOR, _WITHIN, _WAIT, _SEALED_TO],
     ),
     "deactivate-key": _Filing(
         Operation.DEACTIVATE_ACCESS_KEY, "Ask to deactivate a root access key.", [_KEY, _BY_ITSELF, _LOCKOUT]
@@ -115,11 +123,16 @@ FILINGS = {
 }
 
 
+_STEPS = ("unused_for", "cut_over_within", "deletion_wait")
+
+
 def _add(name: str, filing: _Filing) -> None:
     def command(*, server: str, token_file: Any, as_json: bool, **given: Any) -> None:
         with calling(server, token_file, as_json=as_json) as client:
             # What was not given is not sent: not every operation takes it.
             known: dict[str, Any] = {each: value or None for each, value in given.items()}
+            if filing.operation is Operation.ROTATE_ACCESS_KEY:
+                known["rotation"] = {each: known.pop(each) for each in _STEPS}
             request = client.file(filing.operation, **known)
         if as_json:
             print_json(request.document)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from rootquorum_client import AccessKey, Decision, Request, RequestSummary, Status
+from rootquorum_client import AccessKey, Decision, Request, RequestSummary, Rotation, Status
 from service.cli.over_http import minute
 from service.cli.terminal import policy_rows
 from service.domain.text import quoted
@@ -12,11 +12,17 @@ from service.domain.text import quoted
 _DRILL = ("DRILL", "Nothing changes in AWS.")
 _WIDEST_STATUS = max(len(status) for status in Status)
 # What comes next, and whose refusal is therefore of interest.
-_NEXT: Mapping[str, str] = {Status.PENDING: "approve", Status.APPROVED: "execute", Status.DELIVERED: "confirm_receipt"}
+_NEXT: Mapping[str, str] = {
+    Status.PENDING: "approve",
+    Status.APPROVED: "execute",
+    Status.DELIVERED: "confirm_receipt",
+    Status.ROTATING: "cut_over",
+}
 _COMMANDS = {
     "approve": "rootquorum approve {} --key KEY",
     "execute": "rootquorum execute {}",
     "confirm_receipt": "rootquorum receipt {}",
+    "cut_over": "rootquorum cut-over {} KEY --comment WHY",
 }
 # Where a warning can still change what somebody does.
 _UNDECIDED = {Status.PENDING, Status.APPROVED}
@@ -93,7 +99,19 @@ def _status(request: Request) -> str:
             return f"approved, to be executed by {minute(clocks.execute_by)}"
         case Status.DELIVERED:
             return f"delivered, to be confirmed by {minute(clocks.receipt_by)}"
+        case Status.ROTATING if request.rotation is not None:
+            return f"rotating: {_step(request.rotation)}"
     return request.status if clocks.ended_at is None else f"{request.status}, since {minute(clocks.ended_at)}"
+
+
+def _step(rotation: Rotation) -> str:
+    if rotation.stopped_at is not None:
+        return "stopped by somebody, about to end"
+    if rotation.cut_over_at is not None:
+        return f"the old key is inactive, and is deleted {minute(rotation.delete_old_at)}"
+    if rotation.released_at is not None:
+        return "the old key is about to be deactivated"
+    return f"the old key works until it is unused, or somebody says so, by {minute(rotation.cut_over_by)}"
 
 
 def _observed(request: Request) -> Iterator[tuple[str, str]]:

@@ -62,11 +62,13 @@ _TO_LOOK_AT = _oldest(
     # NULL in requests that an earlier version filed.
     or_(requests.c.look_at.is_(None), requests.c.look_at <= _NOW),
 )
+_TO_ROTATE = _oldest(requests.c.status == Status.ROTATING, requests.c.look_at <= _NOW)
 _TO_RUN = _oldest(requests.c.status == Status.APPROVED, requests.c.run_on_approval.is_(True))
 _CLAIMED = _oldest(requests.c.status == _STATUS, requests.c.claimed_at <= _CLAIMED_BY)
 _UNCONFIRMED = _oldest(_IS_UNCONFIRMED)
 _EXPIRING = _query(_IS_EXPIRING).order_by(requests.c.expires_at).limit(_MOST)
-_TAKEN_AWAY = _query(requests.c.account_id == _ACCOUNT_ID, is_real, or_(_IS_UNCONFIRMED, _IS_EXPIRING))
+_IS_ACTING = and_(requests.c.status == Status.ROTATING, requests.c.acting_at.is_not(None))
+_TAKEN_AWAY = _query(requests.c.account_id == _ACCOUNT_ID, is_real, or_(_IS_UNCONFIRMED, _IS_EXPIRING, _IS_ACTING))
 _OPEN_VOTES = (
     select(requests.c.account_id, requests.c.id, decisions.c.person)
     .join(decisions, decisions.c.request_id == requests.c.id)
@@ -96,6 +98,11 @@ def open_votes(tx: Tx) -> Sequence[tuple[Due, str]]:
     Votes cast before the approver's `votes_since` are void and left out.
     """
     return [(Due(row.account_id, row.id), row.person) for row in tx.execute(_OPEN_VOTES)]
+
+
+def to_rotate(tx: Tx, now: datetime, limit: int) -> Sequence[Due]:
+    """Return rotations that the worker has to look at."""
+    return _due(tx, _TO_ROTATE, now=now, most=limit)
 
 
 def to_run(tx: Tx, limit: int) -> Sequence[Due]:

@@ -175,10 +175,10 @@ def last_vote(tx: Tx, person: str, now: datetime) -> datetime | None:
 
 def acted_on(tx: Tx, account_id: str, since: datetime | None) -> list[OperationRequest]:
     """Return the executed requests of an account that changed after `since`; all of them for None. Omit drills."""
-    life = (requests.c.settled_at, requests.c.deactivated_at, requests.c.retired_at, requests.c.ended_at)
+    names = ("settled_at", "deactivated_at", "cut_over_at", "retired_at", "ended_at")
     query = select(requests).where(requests.c.account_id == account_id, requests.c.settled_at.is_not(None), is_real)
     if since is not None:
-        query = query.where(or_(*(column > since for column in life)))
+        query = query.where(or_(*(requests.c[name] > since for name in names)))
     return [request_of(row, {}) for row in tx.execute(query).mappings()]
 
 

@@ -22,12 +22,13 @@ from service.db.columns import UtcDateTime
 from service.db.tables import api_tokens, decisions, people, requests
 from service.domain.actor import Role
 from service.domain.directory import Directory
-from service.domain.operation import OperationName
+from service.domain.operation import KINDS
 from service.domain.proof import SIGN_IN_PREFIX
 from service.domain.request import Status, Verdict
 from service.domain.selection import Awaiting, Reader, Selection
 
 _FEW = 20
+_MAKING_KEYS = sorted(name for name, kind in KINDS.items() if kind.makes_key)
 
 _FILTERS: dict[str, ColumnElement[bool]] = {
     name: requests.c[name] == bindparam(f"wanted_{name}")
@@ -109,7 +110,7 @@ def _condition(votes_in: _Accounts, limits: tuple[tuple[str, frozenset[str]], ..
         has_quorum,
         or_(
             requests.c.recipient == _PERSON,
-            and_(requests.c.operation != OperationName.CREATE_ACCESS_KEY, requests.c.requester == _PERSON),
+            and_(requests.c.operation.not_in(_MAKING_KEYS), requests.c.requester == _PERSON),
         ),
     )
     receives = and_(requests.c.recipient == _PERSON, requests.c.unconfirmed_at.is_(None))

@@ -27,7 +27,7 @@ from service.domain.delivery import DeliveryStatus
 from service.domain.demands import SignedApprovals
 from service.domain.drift import DriftKind
 from service.domain.event_table import POLICY_CHANGED, RULES_SIGNED
-from service.domain.operation import TARGET_OF, OperationName
+from service.domain.operation import KINDS, TARGET_OF, OperationName
 from service.domain.policy import SMALLEST_QUORUM
 from service.domain.request import OPEN, TERMINAL, Status, Verdict
 
@@ -38,7 +38,9 @@ _APPROVED_ONCE = set(Status) - _NEVER_CLAIMED | {Status.APPROVED}
 _IS_DRILL = """coalesce(replace(terms, '"drill":', '') <> terms, false)"""
 # What the worker looks for: keys whose lifetime has not ended yet.
 _MAY_EXPIRE = text("expires_at IS NOT NULL AND retired_at IS NULL")
-_SETTLED = {Status.DELIVERED, Status.SUCCEEDED, Status.FAILED, Status.ROLLED_BACK}
+_ROTATED = {Status.ROTATING, Status.STOPPED}
+_SETTLED = {Status.DELIVERED, Status.SUCCEEDED, Status.FAILED, Status.ROLLED_BACK} | _ROTATED
+_MAKES_KEY = one_of("operation", [name for name, kind in KINDS.items() if kind.makes_key])
 
 requests = Table(
     "requests",
@@ -107,6 +109,27 @@ requests = Table(
     Column("expiry_announced_at", UtcDateTime),
     Column("expiry_failed_at", UtcDateTime),
     Column("retired_at", UtcDateTime),
+    # The times of a rotation.
+    Column("released_at", UtcDateTime),
+    Column(
+        "cut_over_at", UtcDateTime, CheckConstraint("cut_over_at IS NULL OR received_at IS NOT NULL", name="cut_over")
+    ),
+    Column(
+        "acting_at",
+        UtcDateTime,
+        CheckConstraint(
+            f"NOT ({one_of('status', _ROTATED)}) OR (operation = 'rotate_access_key' AND received_at IS NOT NULL)",
+            name="rotating",
+        ),
+    ),
+    Column(
+        "stopped_at",
+        UtcDateTime,
+        CheckConstraint(
+            "COALESCE(released_at, acting_at, cut_over_at, stopped_at) IS NULL OR operation = 'rotate_access_key'",
+            name="rotation",
+        ),
+    ),
     Column("look_at", UtcDateTime),
     Column("reminded_at", UtcDateTime),
     Column("stuck_at", UtcDateTime),
@@ -121,9 +144,9 @@ requests = Table(
     CheckConstraint(
         "execution_window_seconds > 0 AND receipt_window_seconds > 0 AND rollback_grace_seconds > 0", name="windows"
     ),
-    CheckConstraint("operation <> 'create_access_key' OR NOT run_on_approval", name="create_never_runs_on_approval"),
+    CheckConstraint(f"NOT ({_MAKES_KEY}) OR NOT run_on_approval", name="create_never_runs_on_approval"),
     CheckConstraint(
-        "operation <> 'create_access_key' OR requester_kind = 'person' OR recipient <> requester",
+        f"NOT ({_MAKES_KEY}) OR requester_kind = 'person' OR recipient <> requester",
         name="machine_never_receives",
     ),
     CheckConstraint("(idempotency_key IS NULL) = (idempotency_hash IS NULL)", name="idempotency"),
@@ -147,9 +170,7 @@ requests = Table(
         "deactivated_at IS NULL OR unconfirmed_at IS NOT NULL OR expires_at IS NOT NULL", name="deactivated"
     ),
     # Only a new key has a lifetime, which starts at its creation.
-    CheckConstraint(
-        "lifetime_seconds IS NULL OR (lifetime_seconds > 0 AND operation = 'create_access_key')", name="lifetime"
-    ),
+    CheckConstraint(f"lifetime_seconds IS NULL OR (lifetime_seconds > 0 AND {_MAKES_KEY})", name="lifetime"),
     CheckConstraint("expires_at IS NULL OR (lifetime_seconds IS NOT NULL AND settled_at IS NOT NULL)", name="expires"),
     CheckConstraint(
         f"lifetime_seconds IS NULL OR expires_at IS NOT NULL OR NOT ({one_of('status', _SETTLED - {Status.FAILED})}) "
@@ -162,7 +183,10 @@ requests = Table(
         "AND deactivated_at IS NULL)",
         name="drill",
     ),
-    CheckConstraint("retired_at IS NULL OR (expires_at IS NOT NULL AND status = 'succeeded')", name="retired"),
+    CheckConstraint(
+        f"retired_at IS NULL OR (expires_at IS NOT NULL AND {one_of('status', _ROTATED | {Status.SUCCEEDED})})",
+        name="retired",
+    ),
     CheckConstraint(f"source IS NULL OR (claimed_at IS NOT NULL AND {one_of('source', SourceKind)})", name="source"),
     CheckConstraint(f"(ended_at IS NOT NULL) = ({one_of('status', TERMINAL)})", name="ended"),
     # The target of a decision's foreign key.

@@ -14,6 +14,7 @@ from service.domain.filing import Filing
 from service.domain.hours import are_open, next_opening
 from service.domain.operation import Operation, OperationName
 from service.domain.request import OperationRequest, Status
+from service.domain.rotation_plan import RotationPlan
 from service.domain.sealed import fingerprint
 from service.domain.standing import Standing
 from service.domain.text import plain, quoted
@@ -55,6 +56,20 @@ def _of_new_key(filing: Filing, name_of: Callable[[str], str]) -> Iterator[str]:
         yield "Requester and recipient are one person."
     else:
         yield f"It was asked for by {_requester(filing, name_of)}."
+    if filing.rotation is not None:
+        yield from _of_rotation(filing.rotation)
+
+
+def _of_rotation(plan: RotationPlan) -> Iterator[str]:
+    """Describe what becomes of the old key, step by step."""
+    yield "From the receipt on both keys work."
+    yield (
+        f"The service deactivates the old key once it has been unused for {in_words(plan.unused_for)}, or as soon as "
+        "the requester or the recipient says so."
+    )
+    yield f"If neither has happened {in_words(plan.cut_over_within)} after the receipt, both keys stay."
+    yield f"It deletes the old key {in_words(plan.deletion_wait)} after its deactivation, unless it was used meanwhile."
+    yield "A rejection or a withdrawal stops the rotation at any time, and the keys stay as they are."
 
 
 def _of_others(filing: Filing, name_of: Callable[[str], str]) -> Iterator[str]:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 
 from service.domain.account import Account, Partition, SourceKind
 from service.domain.errors import Code, Conflict
-from service.domain.operation import ON_PASSWORD, ON_POLICIES, Operation, OperationName
+from service.domain.operation import KINDS, ON_PASSWORD, ON_POLICIES, Operation, OperationName
 
 _ON_KEYS = frozenset(
     {
         OperationName.CREATE_ACCESS_KEY,
+        OperationName.ROTATE_ACCESS_KEY,
         OperationName.DEACTIVATE_ACCESS_KEY,
         OperationName.ACTIVATE_ACCESS_KEY,
         OperationName.DELETE_ACCESS_KEY,
@@ -63,7 +64,7 @@ class Plan:
 
     @property
     def is_create(self) -> bool:
-        return self.operation is OperationName.CREATE_ACCESS_KEY
+        return self.operation is not None and KINDS[self.operation].makes_key
 
 
 def plan(account: Account, operation: OperationName | None = None) -> Plan:

@@ -147,7 +147,7 @@ class Effect:
 
 
 def effects(request: OperationRequest) -> tuple[Effect, ...]:
-    """Return all effects of an executed request on root keys and MFA, including later ones on its new key.
+    """Return all effects of an executed request on root keys and MFA, with later ones on its new and old key.
 
     A drill has none.
     """
@@ -162,7 +162,10 @@ def effects(request: OperationRequest) -> tuple[Effect, ...]:
         times += [
             (request.deactivated_at, created, INACTIVE),
             (request.retired_at, created, None),
+            (request.cut_over_at, operation.target, INACTIVE),
         ]
+        if request.filing.rotates and request.status is Status.SUCCEEDED:
+            times.append((request.ended_at, operation.target, None))
         if request.status is Status.ROLLED_BACK:
             times.append((request.ended_at, created, None))
     elif request.status is Status.SUCCEEDED and operation.key_id is not None:

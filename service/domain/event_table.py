@@ -156,6 +156,32 @@ KEY_EXPIRY_FAILED = _of_request(
 )
 KEY_RETIRED = _of_request("key.retired", "Key retired", before_execution=False, told=Audience.INVOLVED)
 
+# A rotation, after the receipt of its new key.
+CUT_OVER_RELEASED = _of_request(
+    "cut_over.released",
+    "Somebody said that the old key may be deactivated",
+    before_execution=False,
+    told=Audience.INVOLVED,
+)
+ROTATION_WAITING = _of_request(
+    "rotation.waiting", "Rotation waits for its cut-over", before_execution=False, told=Audience.INVOLVED
+)
+OLD_KEY_DEACTIVATED = _of_request(
+    "old_key.deactivated", "Old key of a rotation deactivated", before_execution=False, told=Audience.INVOLVED
+)
+OLD_KEY_DELETED = _of_request(
+    "old_key.deleted", "Old key deleted: the rotation is done", before_execution=False, told=Audience.INVOLVED
+)
+OLD_KEY_USED = _of_request(
+    "old_key.used", "Old key was used after its deactivation", before_execution=False, told=Audience.INVOLVED
+)
+ROTATION_STOPPING = _of_request(
+    "rotation.stopping", "Rotation is being stopped", before_execution=False, told=Audience.EVERYBODY
+)
+ROTATION_STOPPED = _of_request(
+    "rotation.stopped", "Rotation stopped: both keys stay as they are", before_execution=False, told=Audience.EVERYBODY
+)
+
 # An account.
 ACCOUNT_ADOPTED = _of_account("account.adopted", "Account adopted as it is", before_execution=True)
 DRIFT_FOUND = _of_account("drift.found", "Drift found", before_execution=True)

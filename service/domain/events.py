@@ -23,6 +23,7 @@ from service.domain.event_table import (
     KEY_QUARANTINED,
     KEY_ROLLED_BACK,
     LOG_READ,
+    OLD_KEY_DELETED,
     RECEIPT_CONFIRMED,
     RECEIPT_GIVEN_UP,
     RECEIPT_OVERDUE,
@@ -30,6 +31,8 @@ from service.domain.event_table import (
     REQUEST_EXPIRED,
     REQUEST_REJECTED,
     REQUEST_WITHDRAWN,
+    ROTATION_STOPPED,
+    ROTATION_STOPPING,
     EventName,
 )
 from service.domain.outcome import Done
@@ -46,11 +49,16 @@ REACHED: Mapping[Status, EventName] = {
     Status.SUCCEEDED: EXECUTION_SUCCEEDED,
     Status.FAILED: EXECUTION_FAILED,
     Status.ROLLED_BACK: KEY_ROLLED_BACK,
+    Status.ROTATING: RECEIPT_CONFIRMED,
+    Status.STOPPED: ROTATION_STOPPED,
 }
 
 EVENT_OF: Mapping[tuple[Status, Status], EventName] = {
     (before, after): REACHED[after] for before, following in NEXT.items() for after in following
-} | {(Status.DELIVERED, Status.SUCCEEDED): RECEIPT_CONFIRMED}
+} | {
+    (Status.DELIVERED, Status.SUCCEEDED): RECEIPT_CONFIRMED,
+    (Status.ROTATING, Status.SUCCEEDED): OLD_KEY_DELETED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +186,7 @@ def between(before: OperationRequest, after: OperationRequest) -> tuple[Event, .
         RECEIPT_OVERDUE: (before.overdue_at, after.overdue_at),
         RECEIPT_GIVEN_UP: (before.unconfirmed_at, after.unconfirmed_at),
         KEY_EXPIRING: (before.expiry_announced_at, after.expiry_announced_at),
+        ROTATION_STOPPING: (before.stopped_at, after.stopped_at),
     }
     happened += [Event(name, _about(after)) for name, (earlier, now) in marks.items() if now != earlier]
     if after.status is not before.status:

@@ -11,6 +11,7 @@ from service.domain.actor import ActorKind
 from service.domain.canonical import Document, Json, seconds, sha256, timestamp
 from service.domain.demands import Demand, SignedApprovals
 from service.domain.operation import Operation
+from service.domain.rotation_plan import RotationPlan
 from service.domain.rules import Placement
 
 
@@ -22,9 +23,10 @@ class Filing:
     `rollback_grace` starts when a key is deactivated because its receipt did not come or its lifetime has ended.
     `demands` are those of the rules that applied. `placement` is what they could match; None if there were no rules.
     `rules` is the hex SHA-256 of the signed rules in force; None if none were signed.
-    `drill` says that it goes through everything except AWS.
+    `drill` says that it goes through everything except AWS. `rotation` is the plan that a rotation has, and nothing
+    else.
     `sealed_to` is the recipient's own key, to which the secret of a new key is sealed (`service/domain/sealed.py`).
-    Raise ValueError for a create that would run on approval, with nobody there to take the secret; for a lifetime
+    Raise ValueError for a new key that would be made on approval, with nobody there to take the secret; for a lifetime
     or a `sealed_to` without a new key; and for an unlock without the policy that it deletes.
     """
 
@@ -52,6 +54,7 @@ class Filing:
     rules: str | None = None
     drill: bool = False
     sealed_to: str | None = None
+    rotation: RotationPlan | None = None
 
     def __post_init__(self) -> None:
         if self.operation.is_create and self.run_on_approval:
@@ -71,11 +74,17 @@ class Filing:
         return sha256(self.document())
 
     @property
+    def rotates(self) -> bool:
+        """Return whether an old key is to end after the receipt. A drill ends with it."""
+        return self.operation.is_rotation and not self.drill
+
+    @property
     def terms(self) -> Document:
         """Return those members of the document that only some filings say."""
         drill: dict[str, Json] = {"drill": True} if self.drill else {}
         sealed: dict[str, Json] = {} if self.sealed_to is None else {"sealed_to": self.sealed_to}
-        return {**drill, **sealed}
+        rotation: dict[str, Json] = {} if self.rotation is None else {"rotation": self.rotation.document()}
+        return {**drill, **sealed, **rotation}
 
     def document(self) -> Document:
         """Return the JSON document whose RFC 8785 form is hashed. Times are RFC 3339 in UTC, durations in seconds.
@@ -132,7 +141,11 @@ def _text(said: Json) -> str:
 
 
 # Reads each member of `terms` for the field of the same name. Raise ValueError or TypeError.
-_READ_TERM: Mapping[str, Callable[[Json], object]] = {"drill": _drill, "sealed_to": _text}
+_READ_TERM: Mapping[str, Callable[[Json], object]] = {
+    "drill": _drill,
+    "sealed_to": _text,
+    "rotation": RotationPlan.from_document,
+}
 
 
 TERMS = frozenset(_READ_TERM)

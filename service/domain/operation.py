@@ -17,6 +17,7 @@ _PARTS_OF_ARN = 6  # arn:partition:sqs:region:account:name
 
 class OperationName(StrEnum):
     CREATE_ACCESS_KEY = "create_access_key"
+    ROTATE_ACCESS_KEY = "rotate_access_key"
     DEACTIVATE_ACCESS_KEY = "deactivate_access_key"
     ACTIVATE_ACCESS_KEY = "activate_access_key"
     DELETE_ACCESS_KEY = "delete_access_key"
@@ -51,6 +52,8 @@ class Kind:
     task_policy: str | None = None
     lets_somebody_in: bool = False
     may_lock_out: bool = False
+    # Whether its one call makes a new access key.
+    makes_key: bool = False
 
 
 _DELETING = "IAMDeleteRootUserCredentials"
@@ -69,6 +72,15 @@ KINDS: Mapping[OperationName, Kind] = {
         effect="The root user gets a new access key that can do anything in the account.",
         reads=(Part.SUMMARY,),
         lets_somebody_in=True,
+        makes_key=True,
+    ),
+    OperationName.ROTATE_ACCESS_KEY: _on_key(
+        effect="The root access key {} is replaced by a new one, which can do anything in the account. The old key "
+        "stops working for good once its users have moved.",
+        wanted=INACTIVE,
+        reads=(Part.SIGNER, Part.SUMMARY),
+        lets_somebody_in=True,
+        makes_key=True,
     ),
     OperationName.DEACTIVATE_ACCESS_KEY: _on_key(
         effect="Whatever uses the root access key {} stops working, until the key is activated again.",
@@ -152,7 +164,12 @@ class Operation:
 
     @property
     def is_create(self) -> bool:
-        return self.name is OperationName.CREATE_ACCESS_KEY
+        """Return whether its one call makes a new key. Whatever follows a delivery follows that of a rotation too."""
+        return self.kind.makes_key
+
+    @property
+    def is_rotation(self) -> bool:
+        return self.name is OperationName.ROTATE_ACCESS_KEY
 
     @property
     def is_unlock(self) -> bool:
@@ -204,10 +221,6 @@ def facts(operation: Operation, state: RootCredentials) -> dict[str, str]:
 
 def check_can_run(operation: Operation, state: RootCredentials, *, accept_lockout: bool) -> None:
     """Raise Conflict with the reason why `operation` cannot run on a root user whose credentials are `state`."""
-    if operation.is_create:
-        if len(state.keys) >= KEY_LIMIT:
-            raise Conflict(Code.KEY_LIMIT_REACHED)
-        return
     kind, found = operation.kind, operation.state_in(facts(operation, state))
     if operation.is_unlock and state.resource is None:
         raise Conflict(kind.absent)
@@ -215,6 +228,8 @@ def check_can_run(operation: Operation, state: RootCredentials, *, accept_lockou
         raise Conflict(kind.missing)
     if found is not None and found == kind.wanted:
         raise Conflict(kind.present, status=found)
+    if kind.makes_key and len(state.keys) >= KEY_LIMIT:
+        raise Conflict(Code.KEY_LIMIT_REACHED)
     if kind.may_lock_out and not accept_lockout:
         _check_no_lockout(operation, state)
 

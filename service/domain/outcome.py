@@ -26,6 +26,12 @@ class ResultCode(StrEnum):
     QUARANTINED = "quarantined"
     UNRESOLVED = "unresolved"
     NOT_DONE = "not_done"
+    # a rotation, after its receipt
+    ROTATED = "rotated"
+    NOT_CUT_OVER = "not_cut_over"
+    OLD_KEY_USED = "old_key_used"
+    ROTATION_REJECTED = "rotation_rejected"
+    ROTATION_WITHDRAWN = "rotation_withdrawn"
     # a new key was deleted again
     UNCONFIRMED = "unconfirmed"
     EXPIRED = "expired"

@@ -26,7 +26,7 @@ from service.domain.errors import (
 )
 from service.domain.operation import Operation
 from service.domain.policy import FreshExecutions, Policy, check_fresh, check_hours
-from service.domain.request import STOPPED, Decision, OperationRequest, Status, Verdict
+from service.domain.request import CALLED_OFF, Decision, OperationRequest, Status, Verdict
 from service.domain.sign_in_checks import RoleCheck
 from service.domain.standing import Standing, with_growth
 from service.domain.times import contradiction
@@ -240,8 +240,13 @@ def can_decide(actor: Actor, policy: Policy, now: datetime) -> bool:
 
 
 def check_may_reject(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
-    """Check the right to reject, even after one's own approval or after the quorum: deny wins until the claim."""
-    _check_decider(request, actor, standing, now)
+    """Check the right to reject, even after one's own approval or after the quorum: deny wins until the claim.
+
+    A rotation can be rejected until its old key is deleted.
+    """
+    _check_who_decides(request, actor, standing, now)
+    _check_call_off(request, Status.REJECTED, now)
+    _check_intact(request)
     check_fresh(actor, standing.policy, now, what="A decision")
 
 
@@ -265,8 +270,8 @@ def is_repeated(request: OperationRequest, decision: Decision, standing: Standin
     if said != earlier:
         return False
     if decision.verdict is Verdict.REJECT:
-        return request.status is Status.REJECTED
-    return request.status not in STOPPED and not (request.status is Status.PENDING and standing.has_quorum(request))
+        return request.status is Status.REJECTED or request.stopped_at is not None
+    return request.status not in CALLED_OFF and not (request.status is Status.PENDING and standing.has_quorum(request))
 
 
 def check_may_repeat(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
@@ -279,7 +284,14 @@ def check_may_repeat(request: OperationRequest, actor: Actor, standing: Standing
 def check_may_withdraw(request: OperationRequest, actor: Actor, now: datetime) -> None:
     if actor.subject != request.filing.requester:
         raise Forbidden(Code.NOT_THE_REQUESTER)
-    _check_step(request, Status.WITHDRAWN, now)
+    _check_call_off(request, Status.WITHDRAWN, now)
+
+
+def _check_call_off(request: OperationRequest, status: Status, now: datetime) -> None:
+    if not request.is_under_way:
+        _check_step(request, status, now)
+    elif request.stopped_at is not None:
+        raise Conflict(Code.WRONG_STATUS, "The rotation has been stopped already.")
 
 
 def check_may_execute(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
@@ -328,6 +340,31 @@ def check_sealed_digest(request: OperationRequest, sealed_sha256: str | None) ->
     """
     if sealed_sha256 != (None if request.result is None else request.result.sealed_sha256):
         raise Conflict(Code.WRONG_SEALED_DIGEST)
+
+
+def check_may_release(request: OperationRequest, actor: Actor, standing: Standing, now: datetime) -> None:
+    """Check the right to say that the old key of a rotation may be deactivated: whoever moved its users knows it."""
+    if actor.kind is not ActorKind.PERSON or actor.subject not in {request.filing.requester, request.filing.recipient}:
+        raise only_the_involved_cut_over()
+    check_still_signed_in(actor, standing)
+    if request.status is not Status.ROTATING:
+        raise no_cut_over_due(request.status)
+    if request.stopped_at is not None:
+        raise Conflict(Code.WRONG_STATUS, "The rotation was stopped, so the old key stays as it is.")
+    if request.cut_over_at is not None:
+        raise Conflict(Code.WRONG_STATUS, "The old key is inactive already.")
+    if request.cut_over_by is None or now >= request.cut_over_by:
+        raise Conflict(Code.WRONG_STATUS, "The time for the cut-over is over, so the old key stays as it is.")
+    _check_intact(request)
+    check_fresh(actor, standing.policy, now, what="A cut-over")
+
+
+def only_the_involved_cut_over() -> Forbidden:
+    return Forbidden(Code.NOT_THE_EXECUTOR, "Only the requester or the recipient, in person, may start the cut-over.")
+
+
+def no_cut_over_due(status: Status) -> Conflict:
+    return Conflict(Code.WRONG_STATUS, f"The request is {status}, so no cut-over is due.")
 
 
 def only_the_recipient_confirms() -> Forbidden:
@@ -399,7 +436,7 @@ def is_awaited(request: OperationRequest, actor: Actor, standing: Standing, now:
     )
 
 
-ActionName = Literal["approve", "reject", "withdraw", "execute", "confirm_receipt"]
+ActionName = Literal["approve", "reject", "withdraw", "execute", "confirm_receipt", "cut_over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,6 +457,7 @@ def actions(request: OperationRequest, actor: Actor, standing: Standing, now: da
         "withdraw": lambda: check_may_withdraw(request, actor, now),
         "execute": lambda: check_may_execute(request, actor, standing, now),
         "confirm_receipt": lambda: check_may_receive(request, actor),
+        "cut_over": lambda: check_may_release(request, actor, standing, now),
     }
     return tuple(_judged(name, check) for name, check in checks.items())
 

@@ -7,15 +7,18 @@ from typing import Any
 
 from service.domain.canonical import parse_timestamp, timestamp
 from service.domain.event_table import (
+    CUT_OVER_RELEASED,
     DECIDED,
     FILED,
     KEY_DEACTIVATED,
     KEY_EXPIRING,
     KEY_EXPIRY_FAILED,
     KEY_RETIRED,
+    OLD_KEY_DEACTIVATED,
     RECEIPT_CONFIRMED,
     RECEIPT_GIVEN_UP,
     RECEIPT_OVERDUE,
+    ROTATION_STOPPING,
 )
 from service.domain.events import EVENT_OF, REACHED
 from service.domain.request import TERMINAL, Decision, OperationRequest, Status
@@ -30,6 +33,8 @@ _EXACT = {
     "approved_at": {REACHED[Status.APPROVED]},
     "claimed_at": {_STARTED},
     "received_at": {RECEIPT_CONFIRMED},
+    "released_at": {CUT_OVER_RELEASED},
+    "stopped_at": {ROTATION_STOPPING},
 }
 # Columns whose time is read before waiting for the row's lock, so it may be earlier than the event's.
 _DATED_BEFORE = {
@@ -37,6 +42,7 @@ _DATED_BEFORE = {
     "overdue_at": {RECEIPT_OVERDUE},
     "unconfirmed_at": {RECEIPT_GIVEN_UP},
     "deactivated_at": {KEY_DEACTIVATED},
+    "cut_over_at": {OLD_KEY_DEACTIVATED},
     "expiry_announced_at": {KEY_EXPIRING},
     "expiry_failed_at": {KEY_EXPIRY_FAILED},
     "retired_at": {KEY_RETIRED},
@@ -92,6 +98,8 @@ def _values(request: OperationRequest, recorded: Sequence[Recorded]) -> Iterator
 def _times(request: OperationRequest, recorded: Sequence[Recorded]) -> Iterator[Difference]:
     for name, events in (_EXACT | _DATED_BEFORE).items():
         happened = [event for event in recorded if event["event"] in events]
+        if name == "ended_at":  # a receipt ends a create, and not a rotation
+            happened = [event for event in happened if event["data"].get("status") in TERMINAL]
         stored: datetime | None = getattr(request, name)
         if not happened and stored is None:
             continue

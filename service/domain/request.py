@@ -22,28 +22,32 @@ class Status(StrEnum):
     EXECUTING = "executing"
     IN_DOUBT = "in_doubt"
     DELIVERED = "delivered"
+    ROTATING = "rotating"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
     ROLLED_BACK = "rolled_back"
+    STOPPED = "stopped"
 
 
-STOPPED = {Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED}
+CALLED_OFF = {Status.REJECTED, Status.WITHDRAWN, Status.EXPIRED}
 
 NEXT: dict[Status, frozenset[Status]] = {
-    Status.PENDING: frozenset({Status.APPROVED} | STOPPED),
-    Status.APPROVED: frozenset({Status.EXECUTING} | STOPPED),
+    Status.PENDING: frozenset({Status.APPROVED} | CALLED_OFF),
+    Status.APPROVED: frozenset({Status.EXECUTING} | CALLED_OFF),
     Status.EXECUTING: frozenset({Status.SUCCEEDED, Status.DELIVERED, Status.FAILED, Status.IN_DOUBT}),
     Status.IN_DOUBT: frozenset({Status.SUCCEEDED, Status.FAILED}),
-    Status.DELIVERED: frozenset({Status.SUCCEEDED, Status.ROLLED_BACK}),
+    Status.DELIVERED: frozenset({Status.SUCCEEDED, Status.ROTATING, Status.ROLLED_BACK}),
+    Status.ROTATING: frozenset({Status.SUCCEEDED, Status.STOPPED}),
     Status.SUCCEEDED: frozenset(),
     Status.FAILED: frozenset(),
     Status.REJECTED: frozenset(),
     Status.WITHDRAWN: frozenset(),
     Status.EXPIRED: frozenset(),
     Status.ROLLED_BACK: frozenset(),
+    Status.STOPPED: frozenset(),
 }
 
 TERMINAL = frozenset(status for status, following in NEXT.items() if not following)
@@ -106,8 +110,11 @@ class OperationRequest:
     """A request as it stands. `version` counts its changes; a write names the version that it read (compare-and-swap).
 
     `source` is the one that executes. `expires_at` is the end of a new key's lifetime, `retired_at` the time of its
-    deletion after that. `look_at` is when the worker next checks who can still approve; `stuck_at` is since when too
-    few can.
+    deletion after that. `look_at` is when the worker next checks who can still approve, or how a rotation goes on;
+    `stuck_at` is since when too few can approve.
+
+    Of a rotation: `released_at` is when somebody said that the old key may be deactivated, `cut_over_at` when it was,
+    and `stopped_at` when somebody stopped it. `acting_at` is when the worker claimed its present call to AWS.
     """
 
     filing: Filing
@@ -132,6 +139,10 @@ class OperationRequest:
     expiry_announced_at: datetime | None = None
     expiry_failed_at: datetime | None = None
     retired_at: datetime | None = None
+    released_at: datetime | None = None
+    acting_at: datetime | None = None
+    cut_over_at: datetime | None = None
+    stopped_at: datetime | None = None
     look_at: datetime | None = None
     reminded_at: datetime | None = None
     stuck_at: datetime | None = None
@@ -166,14 +177,16 @@ class OperationRequest:
                 return self.execute_by
             case Status.DELIVERED if self.unconfirmed_at is None:
                 return self.receipt_by
-            case Status.SUCCEEDED if self.deactivated_at is None:
+            case Status.ROTATING if self.stopped_at is None:
+                return self.cut_over_by if self.cut_over_at is None else self.delete_old_at
+            case Status.SUCCEEDED | Status.STOPPED if self.deactivated_at is None:
                 return self.expires_at
             case _:
                 return None
 
     def was_touched_between(self, after: datetime, before: datetime) -> bool:
         """Return whether this request changed the account in that time."""
-        times = (self.settled_at, self.deactivated_at, self.retired_at, self.ended_at)
+        times = (self.settled_at, self.deactivated_at, self.cut_over_at, self.retired_at, self.ended_at)
         return any(time is not None and after < time < before for time in times)
 
     def decision_of(self, person: str) -> Decision | None:
@@ -194,7 +207,7 @@ class OperationRequest:
         others = tuple(earlier for earlier in self.decisions if earlier.person != decision.person)
         decided = replace(self, decisions=(*others, decision))
         if decision.verdict is Verdict.REJECT:
-            return decided.become(Status.REJECTED, decision.decided_at)
+            return decided.call_off(Status.REJECTED, decision.decided_at)
         if self.status is Status.PENDING and has_quorum(decided):
             return replace(
                 decided.become(Status.APPROVED, decision.decided_at),
@@ -204,7 +217,16 @@ class OperationRequest:
         return replace(decided, version=self.version + 1)
 
     def withdraw(self, now: datetime) -> "OperationRequest":
-        return self.become(Status.WITHDRAWN, now)
+        return self.call_off(Status.WITHDRAWN, now)
+
+    def call_off(self, status: Status, now: datetime) -> "OperationRequest":
+        """End it as `status`. A rotation whose new key was delivered is stopped instead. Raise Conflict.
+
+        The worker ends that, because it has to ask AWS which keys there are. Until then nothing more is done.
+        """
+        if not self.is_under_way:
+            return self.become(status, now)
+        return replace(self, stopped_at=now, look_at=self.look_at if self.acting_at else now, version=self.version + 1)
 
     def expire(self, now: datetime) -> "OperationRequest":
         return self.become(Status.EXPIRED, now)
@@ -242,8 +264,10 @@ class OperationRequest:
                 return replace(self.become(Status.IN_DOUBT, now), result=_result(ResultCode.IN_DOUBT, outcome))
 
     def receive(self, now: datetime) -> "OperationRequest":
-        """Record the receipt: the recipient confirms that the secret arrived. Raise Conflict."""
-        return replace(self.become(Status.SUCCEEDED, now), received_at=now)
+        """Record the receipt: the recipient confirms that the secret arrived. A rotation goes on. Raise Conflict."""
+        if not self.filing.rotates:
+            return replace(self.become(Status.SUCCEEDED, now), received_at=now)
+        return replace(self.become(Status.ROTATING, now), received_at=now, look_at=now)
 
     def report_overdue(self, now: datetime) -> "OperationRequest":
         """Record, once, that the receipt is overdue but the key is in use, so somebody has it."""
@@ -277,6 +301,52 @@ class OperationRequest:
     def retire(self, now: datetime) -> "OperationRequest":
         """Record that the key was deleted after its lifetime. An unconfirmed key is rolled back instead."""
         return replace(self, retired_at=now, version=self.version + 1)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Return whether it is a rotation that has delivered its new key, and has not ended."""
+        is_delivered = self.status is Status.DELIVERED and self.unconfirmed_at is None
+        return self.status is Status.ROTATING or (is_delivered and self.filing.rotates)
+
+    @property
+    def cut_over_by(self) -> datetime | None:
+        """Return until when the old key may be deactivated; None before the receipt."""
+        plan = self.filing.rotation
+        return None if plan is None or self.received_at is None else self.received_at + plan.cut_over_within
+
+    @property
+    def delete_old_at(self) -> datetime | None:
+        """Return when the old key may be deleted; None before it is inactive."""
+        plan = self.filing.rotation
+        return None if plan is None or self.cut_over_at is None else self.cut_over_at + plan.deletion_wait
+
+    def release(self, now: datetime) -> "OperationRequest":
+        """Record that somebody said that the old key may be deactivated now."""
+        return replace(self, released_at=now, look_at=now, version=self.version + 1)
+
+    def act(self, now: datetime, until: datetime) -> "OperationRequest":
+        """Claim the next call of a rotation. Nobody looks at it before `until`, when no call can arrive any more."""
+        return replace(self, acting_at=now, look_at=until, version=self.version + 1)
+
+    def remind(self, now: datetime) -> "OperationRequest":
+        """Record, once, that the cut-over is still to come."""
+        return replace(self, reminded_at=now)
+
+    def look_again(self, at: datetime) -> "OperationRequest":
+        """Record when the worker looks at the rotation next."""
+        return replace(self, acting_at=None, look_at=at, version=self.version + 1)
+
+    def cut_over(self, now: datetime) -> "OperationRequest":
+        """Record that the old key is inactive."""
+        return replace(self, cut_over_at=now, acting_at=None, look_at=now, version=self.version + 1)
+
+    def rotated(self, result: Result, now: datetime) -> "OperationRequest":
+        """Record that the old key is gone, so that the rotation is done. Raise Conflict."""
+        return replace(self.become(Status.SUCCEEDED, now), result=result, acting_at=None)
+
+    def stop(self, result: Result, now: datetime) -> "OperationRequest":
+        """End a rotation with both keys as they are. Raise Conflict."""
+        return replace(self.become(Status.STOPPED, now), result=result, acting_at=None)
 
     def _settled(self, status: Status, result: Result, now: datetime) -> "OperationRequest":
         return replace(self.become(status, now), result=result, settled_at=now)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from service.domain.actor import Role
 from service.domain.electors import Electors, Memberships, electors_of
 from service.domain.globs import Globs
-from service.domain.operation import OperationName
+from service.domain.operation import KINDS, OperationName
 from service.domain.policy import Policy
 from service.domain.realm import Realm, Site
 from service.domain.rules import Placement, Rule, Rules
@@ -105,7 +105,7 @@ class Book:
 
         With `named_only`, nobody counts of whom only a provider tells, and nobody is in a group by its word.
         """
-        is_create = name is OperationName.CREATE_ACCESS_KEY
+        is_create = KINDS[name].makes_key
         asked = (account_id, is_create, named_only)
         if asked not in self._electors_of:
             self._electors_of[asked] = self._shared_electors(account_id, is_create=is_create, named_only=named_only)

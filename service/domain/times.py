@@ -37,10 +37,14 @@ def _in_order(request: OperationRequest, now: datetime) -> Iterator[tuple[_Point
     approved, claimed = ("the approval", request.approved_at), ("the claim", request.claimed_at)
     settled, ended = ("the settlement", request.settled_at), ("the end", request.ended_at)
     decisions: list[_Point] = [("a decision", decision.decided_at) for decision in request.decisions]
+    received, cut_over = ("the receipt", request.received_at), ("the end of the old key", request.cut_over_at)
     afterwards: list[_Point] = [
-        ("the receipt", request.received_at),
+        received,
         ("the deactivation of the key", request.deactivated_at),
         ("the deletion of the key", request.retired_at),
+        ("the start of the cut-over", request.released_at),
+        cut_over,
+        ("the stop of the rotation", request.stopped_at),
         ended,
     ]
     for point in (filed, *decisions, approved, claimed, settled, *afterwards):
@@ -57,5 +61,7 @@ def _in_order(request: OperationRequest, now: datetime) -> Iterator[tuple[_Point
     yield claimed, settled
     for point in afterwards:
         yield settled, point
+    yield received, cut_over
+    yield cut_over, ended
     if request.approved_at is not None:
         yield execute_by, ("the end of the execution window", request.approved_at + filing.execution_window)

@@ -14,7 +14,9 @@ _UNTIL: Mapping[str, str] = {
     Status.PENDING: "Approve by",
     Status.APPROVED: "Execute by",
     Status.DELIVERED: "Confirm by",
+    Status.ROTATING: "Next step by",
     Status.SUCCEEDED: "Key works until",
+    Status.STOPPED: "New key works until",
 }
 
 

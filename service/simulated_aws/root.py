@@ -171,9 +171,9 @@ class Account(IAMBackend):
             self._keyring.add(self._signer(key), at_once=True)
         return Credential(key.access_key_id, key.secret_access_key)
 
-    def mark_used(self, access_key_id: str, service: str, region: str) -> None:
+    def mark_used(self, access_key_id: str, service: str, region: str, at: datetime | None = None) -> None:
         if access_key_id in self.access_keys:
-            self.access_keys[access_key_id].last_used = AccessKeyLastUsed(utcnow(), service, region)
+            self.access_keys[access_key_id].last_used = AccessKeyLastUsed(at or utcnow(), service, region)
 
     def policy_documents(self, user_name: str) -> list[Document]:
         """Return the user's inline and attached policies, without those of groups."""

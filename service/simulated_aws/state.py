@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Literal
 
 from service.simulated_aws.accounts import Accounts
@@ -120,6 +121,11 @@ class State:
     def set_root_key_status(self, account_id: str, key_id: str, status: Literal["Active", "Inactive"]) -> None:
         with self._lock:
             self._accounts.by_id[account_id].set_root_key_status(key_id, status)
+
+    def set_last_used(self, account_id: str, key_id: str, at: datetime) -> None:
+        """Let IAM have used the key at this time, as a test with a clock of its own needs it."""
+        with self._lock:
+            self._accounts.by_id[account_id].mark_used(key_id, "iam", "us-east-1", at)
 
     def add_mfa_device(self, account_id: str, serial_number: str | None = None) -> str:
         """Enable one more MFA device for root and return its serial number, by default an unused ARN.

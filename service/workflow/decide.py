@@ -74,14 +74,15 @@ def decide(
 
 
 def withdraw(ctx: Context, caller: Caller, request_id: str) -> Shown:
-    """End the actor's own request before it runs. A repeat changes nothing.
+    """End the actor's own request before it runs, or stop their rotation. A repeat changes nothing.
 
     Raise Forbidden, Conflict, NotFound, Unavailable.
     """
 
     def step(request: OperationRequest, standing: Standing, actor: Actor, now: datetime) -> OperationRequest:
         check_still_signed_in(actor, standing)
-        if request.status is Status.WITHDRAWN and actor.subject == request.filing.requester:
+        is_off = request.status is Status.WITHDRAWN or request.stopped_at is not None
+        if is_off and actor.subject == request.filing.requester:
             return request
         check_may_withdraw(request, actor, now)
         return request.withdraw(now)

@@ -59,7 +59,8 @@ def doubt_of_approval(ctx: Context, tx: Tx, request: OperationRequest, now: date
     """
     contents = _events_of(tx, request)
     doubt = _doubt(ctx, tx, request, contents, now)
-    if doubt is not None or not ctx.signing.founders:
+    # A stopped rotation takes nothing away any more, and the rejection that stopped it stands in place of an approval.
+    if doubt is not None or not ctx.signing.founders or request.stopped_at is not None:
         return doubt
     log, events = read_log(tx), parsed(contents)
     claimed = next((event["seq"] for event in events if event["event"] == EXECUTION_STARTED), 0)

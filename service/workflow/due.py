@@ -27,6 +27,7 @@ from service.workflow.lifetime import expire_key
 from service.workflow.reconcile import abandon, reconcile
 from service.workflow.remind import remind
 from service.workflow.rollback import roll_back
+from service.workflow.rotate import rotate
 from service.workflow.rules_in_force import check_rules
 from service.workflow.void import with_lost_votes
 
@@ -50,6 +51,7 @@ STEPS = (
     "abandon",
     "roll_back",
     "expire_key",
+    "rotate",
     "reconcile",
     "deliver",
     "deliver_again",
@@ -124,6 +126,7 @@ def due(ctx: Context, drift_checks: DriftChecks | None = None) -> Iterator[Step]
             abandon: list(backlog.claimed_before(tx, Status.EXECUTING, executing_too_long, _BATCH)),
             roll_back: list(backlog.unconfirmed(tx, now, _BATCH)),
             expire_key: list(backlog.expiring(tx, now, ctx.policy.expiry_notice, _BATCH)),
+            rotate: list(backlog.to_rotate(tx, now, _BATCH)),
             reconcile: list(backlog.claimed_before(tx, Status.IN_DOUBT, in_doubt_long_enough, _BATCH)),
         }
         to_check = (drift_checks or DriftChecks()).due(ctx, tx, now)

@@ -19,6 +19,7 @@ from service.domain.permissions import check_may_file, check_may_still_file, che
 from service.domain.policy import Policy, check_lifetime, check_root_mfa, check_sealed_delivery
 from service.domain.reminder import next_look
 from service.domain.request import OperationRequest
+from service.domain.rotation_plan import RotationPlan
 from service.workflow.context import Context
 from service.workflow.read import Shown
 from service.workflow.seal import checked
@@ -29,7 +30,7 @@ from service.workflow.ticket import check_at_filing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What somebody asks for. `recipient` None means the requester."""
+    """What somebody asks for. `recipient` None means the requester. A rotation without a plan has the usual one."""
 
     account_id: str
     operation: Operation
@@ -41,17 +42,20 @@ class Draft:
     accept_lockout: bool = False
     sealed_to: str | None = None
     drill: bool = False
+    rotation: RotationPlan | None = None
 
     @property
     def hash(self) -> str:
         """Hex SHA-256 of all of it: an Idempotency-Key is good for one and the same draft."""
         lifetime: dict[str, Json] = {} if self.lifetime is None else {"lifetime_seconds": seconds(self.lifetime)}
         sealed: dict[str, Json] = {} if self.sealed_to is None else {"sealed_to": self.sealed_to}
+        rotation: dict[str, Json] = {} if self.rotation is None else {"rotation": self.rotation.document()}
         return sha256(
             {
                 "account_id": self.account_id,
                 **self.operation.document(),
                 **lifetime,
+                **rotation,
                 "justification": self.justification,
                 "ticket": self.ticket,
                 "recipient": self.recipient,
@@ -206,5 +210,6 @@ def _filing(ctx: Context, actor: Actor, draft: Draft, recipient: str, observed: 
         rollback_grace=ctx.policy.rollback_grace,
         lifetime=draft.lifetime,
         drill=draft.drill,
+        rotation=(draft.rotation or RotationPlan()) if draft.operation.is_rotation else None,
         observed=observed,
     )

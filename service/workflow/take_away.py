@@ -55,16 +55,17 @@ def take_away(
     if request.deactivated_at is None:
         done = Done(signer_key_id=root.signer_key_id, aws_request_id=None)
         if key.status == ACTIVE:
-            done = _perform(root, OperationName.DEACTIVATE_ACCESS_KEY, key)
+            done = perform(root, OperationName.DEACTIVATE_ACCESS_KEY, key.access_key_id)
         event = taken_away(KEY_DEACTIVATED, key.access_key_id, done)
         request = write_step(ctx, request, request.deactivated(ctx.now()), event)
     if request.delete_at is None or ctx.now() < request.delete_at:
         return None
-    return request, _perform(root, OperationName.DELETE_ACCESS_KEY, key)
+    return request, perform(root, OperationName.DELETE_ACCESS_KEY, key.access_key_id)
 
 
-def _perform(root: RootSession, name: OperationName, key: AccessKey) -> Done:
-    outcome = root.perform(Operation(name, key.access_key_id))
+def perform(root: RootSession, name: OperationName, access_key_id: str) -> Done:
+    """Make the call. Raise Unavailable, ExecutionFailed when AWS refuses, Conflict when the key is gone already."""
+    outcome = root.perform(Operation(name, access_key_id))
     match outcome:
         case Done():
             return outcome

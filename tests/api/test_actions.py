@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from httpx2 import Response
-from support.builders import CREATE, DEACTIVATE, MEMBERS, NOON
+from support.builders import ACCOUNT, CREATE, DEACTIVATE, MEMBERS, NOON, ROTATE
 from support.house import House
 
+from service.aws.root import AwsRoots
+from service.aws.sources import FixedSource
 from service.db.engine import begin
 from service.domain.account import SourceKind
 from service.domain.actor import WORKER
@@ -55,6 +57,16 @@ LIVES: dict[Status, tuple[bool, tuple[Step, ...]]] = {
     Status.FAILED: (True, (claim, settle(Refused(code=of_aws("AccessDenied"), detail="no")))),
     Status.DELIVERED: (True, (claim, settle(CREATED))),
     Status.SUCCEEDED: (True, (claim, settle(CREATED), lambda request, house: request.receive(house.clock()))),
+    Status.ROTATING: (True, (claim, settle(CREATED), lambda request, house: request.receive(house.clock()))),
+    Status.STOPPED: (
+        True,
+        (
+            claim,
+            settle(CREATED),
+            lambda request, house: request.receive(house.clock()),
+            lambda request, house: request.stop(Result(code="not_cut_over", detail="late"), house.clock()),
+        ),
+    ),
     Status.ROLLED_BACK: (
         True,
         (
@@ -70,8 +82,13 @@ def reach(house: House, status: Status, filing: dict[str, Any]) -> OperationRequ
     """A request in this status: by its own methods, as the workflow does it, but without AWS."""
     house.is_forged = True  # whoever it was in the workflow, here it is the worker
     approved, steps = LIVES[status]
-    target = None if filing["operation"] is CREATE else house.spare_key()
+    targets: dict[object, Callable[[], str | None]] = {CREATE: lambda: None, ROTATE: lambda: house.signer}
+    target = targets.get(filing["operation"], house.spare_key)()
     request = house.file(target=target, **filing)
+    if filing["operation"] is ROTATE:  # the service signs with another key than the old one
+        spare = house.aws.create_root_key(ACCOUNT)
+        source = FixedSource(spare.access_key_id, spare.secret_access_key, house.aws.endpoint_url)
+        house.change(roots=AwsRoots({ACCOUNT: source}, now=house.clock))
     if approved:
         request = house.approve(request)
     for step in steps:
@@ -83,7 +100,7 @@ def reach(house: House, status: Status, filing: dict[str, Any]) -> OperationRequ
     return request
 
 
-ACTIONS = ["approve", "reject", "withdraw", "execute", "confirm_receipt"]
+ACTIONS = ["approve", "reject", "withdraw", "execute", "confirm_receipt", "cut_over"]
 
 
 def attempt(house: House, subject: str, action: str, request: OperationRequest) -> Response:
@@ -97,6 +114,8 @@ def attempt(house: House, subject: str, action: str, request: OperationRequest) 
             return client.post(f"{path}/withdrawal")
         case "execute":
             return client.post(f"{path}/execution")
+        case "cut_over":
+            return client.post(f"{path}/cut-over", json={"access_key_id": house.signer, "comment": "Because."})
         case _:
             return client.post(f"{path}/receipt")
 
@@ -116,12 +135,20 @@ def new_house(tmp_path: Path, sqlite_template: Path) -> Iterator[Callable[[], Ho
 
 FOR_RITA = {"operation": CREATE, "by": "alice", "recipient": "rita"}
 OF_A_MACHINE = {"operation": DEACTIVATE, "by": "robo", "recipient": "alice"}
-STORIES = [(status, FOR_RITA) for status in Status] + [
-    (status, OF_A_MACHINE) for status in (Status.PENDING, Status.APPROVED)
+A_ROTATION = {"operation": ROTATE, "by": "alice", "recipient": "rita"}
+OF_ROTATIONS = {Status.ROTATING, Status.STOPPED}
+STORIES = [
+    *((status, FOR_RITA) for status in Status if status not in OF_ROTATIONS),
+    *((status, OF_A_MACHINE) for status in (Status.PENDING, Status.APPROVED)),
+    *((status, A_ROTATION) for status in (Status.DELIVERED, *sorted(OF_ROTATIONS))),
 ]
 
 
-DONE_ALREADY = {(Status.WITHDRAWN, "withdraw"), (Status.SUCCEEDED, "confirm_receipt")}
+DONE_ALREADY = {
+    (Status.WITHDRAWN, "withdraw"),
+    (Status.SUCCEEDED, "confirm_receipt"),
+    *((status, "confirm_receipt") for status in OF_ROTATIONS),
+}
 
 
 @pytest.mark.parametrize(("status", "filing"), STORIES)
@@ -158,5 +185,5 @@ def test_every_status_is_reached(new_house: Callable[[], House]) -> None:
     assert set(LIVES) == set(Status)
     for status in Status:
         house = new_house()
-        request = reach(house, status, FOR_RITA)
+        request = reach(house, status, A_ROTATION if status in OF_ROTATIONS else FOR_RITA)
         assert house.client("audrey").get(f"/v1/requests/{id_of(request)}").json()["status"] == status

@@ -42,6 +42,8 @@ def target_for(aws: SimulatedAws, name: OperationName) -> str | None:
         return "locked"
     if name is OperationName.UNLOCK_SQS_QUEUE_POLICY:
         return aws.add_queue(ACCOUNT, "locked", "{}")
+    if name is OperationName.ROTATE_ACCESS_KEY:  # it needs a place for the new key
+        return aws.root_credential(ACCOUNT).access_key_id
     key = aws.create_root_key(ACCOUNT).access_key_id
     if name is OperationName.ACTIVATE_ACCESS_KEY:
         aws.set_root_key_status(ACCOUNT, key, "Inactive")

@@ -38,10 +38,11 @@ NEED_NONE |= {"policy explain", "policy check", "policy diff"}
 NEED_NONE |= {"rules init", "rules sign", "rules show", "rules diff"}
 # Over HTTP.
 NEED_NONE |= {"approve", "signing-key list", "signing-key add", "signing-key endorse", "signing-key revoke"}
-NEED_NONE |= {f"request {what}-key" for what in ("create", "deactivate", "activate", "delete")}
+NEED_NONE |= {f"request {what}-key" for what in ("create", "rotate", "deactivate", "activate", "delete")}
 NEED_NONE |= {f"request {what}" for what in ("delete-password", "allow-password-recovery", "deactivate-mfa")}
 NEED_NONE |= {"request unlock-bucket", "request unlock-queue"}
 NEED_NONE |= {"request delete-certificate", "list", "show", "watch", "reject", "withdraw", "execute", "receipt"}
+NEED_NONE.add("cut-over")
 NEED_NONE |= {"evidence", "whoami", "accounts list", "accounts show", "login", "logout", "mcp"}
 NEED_NONE |= {f"profiles {what}" for what in ("add", "list", "remove")}
 NEED_NONE |= {"drill report", "drill people"}

@@ -53,6 +53,7 @@ OF: Mapping[type[Any], str] = {
     models.SealedKey: "SealedKeyOut",
     models.SealedTo: "SealedToOut",
     models.RootCredentials: "RootCredentialsOut",
+    models.Rotation: "RotationOut",
 }
 ID, ACCOUNT = "3f0c2b1e-0000-4000-8000-000000000000", "111122223333"
 ENDPOINTS = [(method.upper(), path) for path, methods in CONTRACT["paths"].items() for method in methods]
@@ -151,6 +152,7 @@ CALLS: Mapping[str, Callable[[Client], object]] = {
     "withdraw": lambda client: client.withdraw(ID),
     "execute": lambda client: client.execute(ID),
     "confirm_receipt": lambda client: client.confirm_receipt(ID, sealed_sha256="0" * 64),
+    "cut_over": lambda client: client.cut_over(ID, "AKIAIOSFODNN7EXAMPLE", "All have moved."),
     "changes": lambda client: next(client.changes(ID, timeout=1)),
     "wait_until": lambda client: client.wait_until(ID, {"approved"}, timeout=1),
 }

@@ -20,6 +20,7 @@ from support.builders import ACCOUNTS as ACCOUNTS_BY_ID
 from support.closings import KINDS
 from support.destinations import SECRET, Post
 from support.house import House
+from support.rotations import received
 from support.rule_files import TEXT, signed_by
 from support.signers import SK_ED25519
 from support.signing import BOB, DAVE, begin_signing, enrol
@@ -103,6 +104,7 @@ OPERATION_IDS = {
     "POST /v1/requests/{request_id}/execution": "execute",
     "POST /v1/requests/{request_id}/execution/{file}": "executeIntoFile",
     "POST /v1/requests/{request_id}/receipt": "confirmReceipt",
+    "POST /v1/requests/{request_id}/cut-over": "cutOver",
     "GET /v1/requests/{request_id}/statement": "readStatement",
     "GET /v1/me/signing-keys": "listOwnSigningKeys",
     "POST /v1/me/signing-keys/statement": "readRegistrationStatement",
@@ -295,6 +297,7 @@ READ = "GET /v1/requests/{request_id}"
 DECIDE = "POST /v1/requests/{request_id}/decisions"
 WITHDRAW = "POST /v1/requests/{request_id}/withdrawal"
 RECEIVE = "POST /v1/requests/{request_id}/receipt"
+CUT_OVER = "POST /v1/requests/{request_id}/cut-over"
 EXECUTE = "POST /v1/requests/{request_id}/execution"
 INTO_FILE = "POST /v1/requests/{request_id}/execution/{file}"
 ME = "GET /v1/me"
@@ -336,6 +339,7 @@ BODIES = {
     PREVIEW: FILING,
     DECIDE: APPROVAL,
     ACCEPT: {"comment": "A known one."},
+    CUT_OVER: {"access_key_id": "AKIAEXAMPLE000000009", "comment": "All have moved."},
     KEY_STATEMENT: {"key": SK_ED25519.public.text},
     REGISTER: SIGNED | {"name": "YubiKey"},
     ENDORSE: SIGNED,
@@ -465,6 +469,7 @@ for each in (
     DECIDE,
     WITHDRAW,
     RECEIVE,
+    CUT_OVER,
     EXECUTE,
     INTO_FILE,
     LIVE,
@@ -487,13 +492,26 @@ for each in (
     DRILL,
 ):
     SCENARIOS[each, 422] = partial(mistaken, operation=each)
-for each in (READ, DECIDE, WITHDRAW, RECEIVE, EXECUTE, INTO_FILE, EVIDENCE, DRILL):
+for each in (READ, DECIDE, WITHDRAW, RECEIVE, CUT_OVER, EXECUTE, INTO_FILE, EVIDENCE, DRILL):
     SCENARIOS[each, 404] = partial(call, operation=each, by="bob")
 for each in (PREVIEW, LIST, ME, ACCOUNTS, ACCOUNT_READ, LIVE, LIVEZ, READYZ, CHECKPOINT, LOG_KEYS):
     SCENARIOS[each, 200] = partial(call, operation=each)
-for each in (FILE, PREVIEW, DECIDE, RECEIVE, ACCEPT, KEY_STATEMENT, REGISTER, REVOKE_OWN, ENDORSE, REVOKE):
+for each in (FILE, PREVIEW, DECIDE, RECEIVE, ACCEPT, CUT_OVER, KEY_STATEMENT, REGISTER, REVOKE_OWN, ENDORSE, REVOKE):
     SCENARIOS[each, 413] = partial(call, operation=each, **LARGE)
-for each in (FILE, PREVIEW, DECIDE, RECEIVE, ACCEPT, HOOK, KEY_STATEMENT, REGISTER, REVOKE_OWN, ENDORSE, REVOKE):
+for each in (
+    FILE,
+    PREVIEW,
+    DECIDE,
+    RECEIVE,
+    ACCEPT,
+    CUT_OVER,
+    HOOK,
+    KEY_STATEMENT,
+    REGISTER,
+    REVOKE_OWN,
+    ENDORSE,
+    REVOKE,
+):
     SCENARIOS[each, 408] = partial(unfinished, operation=each, _SLOWEST_BODY_SECONDS=0.01)
 
 
@@ -548,6 +566,7 @@ SCENARIOS |= {
     (EXECUTE, 409): lambda house: call(house, EXECUTE, request_id=pending(house)),
     (RECEIVE, 200): lambda house: call(house, RECEIVE, request_id=delivered(house)),
     (RECEIVE, 409): lambda house: call(house, RECEIVE, request_id=approved(house)),
+    (CUT_OVER, 409): lambda house: call(house, CUT_OVER, request_id=approved(house)),
 }
 
 
@@ -642,6 +661,13 @@ def approved(house: House) -> str:
 
 def delivered(house: House) -> str:
     return house.execute(house.approved())[0].filing.request_id
+
+
+@seen(CUT_OVER, 200)
+def users_have_moved(house: House) -> Response:
+    rotation = received(house).move()
+    said = {"access_key_id": rotation.old, "comment": "All have moved."}
+    return call(house, CUT_OVER, request_id=rotation.id, json=said)
 
 
 @seen(FILE, 409)

@@ -28,6 +28,7 @@ def test_every_field_has_a_column() -> None:
         "decisions": "id",
         "drill": "terms",
         "sealed_to": "terms",
+        "rotation": "terms",
     }
     for field in (*fields(OperationRequest), *fields(Filing)):
         column = others.get(field.name, field.name)

@@ -47,7 +47,7 @@ SINCE_0006 = ("look_at", "reminded_at", "stuck_at")
 SINCE_0010 = ("demands", "placement")
 SINCE_0011 = ("signed_approvals",)
 SINCE_0012 = ("rules",)
-SINCE_0014 = ("terms", "result_sealed_sha256")
+SINCE_0014 = ("terms", "result_sealed_sha256", "released_at", "cut_over_at", "acting_at", "stopped_at")
 
 
 def filed(name: str, status: str, operation: str, access_key_id: str, **life: object) -> Row:
@@ -202,9 +202,9 @@ def tables(engine: Engine) -> set[str]:
     broken = [
         (
             name,
-            re.sub(r"( DATETIME| NOT NULL| TEXT| DEFAULT ''|\)\)|\((?:254|64)\)|= 64\)), ", r"\1,\n", sql).splitlines()[
-                1:
-            ],
+            re.sub(
+                r"( DATETIME| NOT NULL| NOT NULL\)| TEXT| DEFAULT ''|\)\)|\((?:254|64)\)|= 64\)), ", r"\1,\n", sql
+            ).splitlines()[1:],
         )
         for name, sql in created
     ]

@@ -28,6 +28,7 @@ from service.domain.filing import Filing
 from service.domain.operation import TARGET_OF, Operation, OperationName
 from service.domain.outcome import CreatedKey, Done, Drilled, InDoubt, Refused, Secret, of_aws
 from service.domain.request import NEXT, TERMINAL, OperationRequest, Result, Status, Verdict
+from service.domain.rotation_plan import RotationPlan
 from service.domain.rules import Placement
 
 _KEY = "AKIAEXAMPLE000000001"
@@ -179,6 +180,7 @@ _CHANGED: dict[str, object] = {
     "rules": "ab" * 32,
     "drill": True,
     "sealed_to": "age1another",
+    "rotation": RotationPlan(),
 }
 
 

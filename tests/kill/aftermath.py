@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kill.undertakings import LIFETIME, REQUESTER, Scene, credentials
+from kill.undertakings import LIFETIME, PLAN, REQUESTER, Scene, credentials
 from sqlalchemy import select
 from support.builders import (
     ACTIVATE,
@@ -20,6 +20,7 @@ from support.builders import (
     DELETE,
     DELETE_CERTIFICATE,
     DELETE_PASSWORD,
+    ROTATE,
     UNLOCK_BUCKET,
     UNLOCK_QUEUE,
 )
@@ -35,6 +36,7 @@ from service.workflow.due import due
 
 ACTION: Mapping[OperationName, str] = {
     CREATE: "CreateAccessKey",
+    ROTATE: "CreateAccessKey",
     DEACTIVATE: "UpdateAccessKey",
     ACTIVATE: "UpdateAccessKey",
     DELETE: "DeleteAccessKey",
@@ -48,9 +50,9 @@ ACTION: Mapping[OperationName, str] = {
 # What is there when the operation is done; all others leave nothing.
 LEAVES = {DEACTIVATE: "Inactive", ACTIVATE: "Active", ALLOW_PASSWORD: "present"}
 TOLD_AT_THE_END = {name for (_, after), name in EVENT_OF.items() if after in TERMINAL}
-INCIDENTS = {"key.quarantined", "key.expiry_failed", "execution.unresolved", "receipt.overdue"}
+INCIDENTS = {"key.quarantined", "key.expiry_failed", "execution.unresolved", "receipt.overdue", "rotation.stopped"}
 _UNKNOWN = {Status.EXECUTING, Status.IN_DOUBT}
-_KEY_IS_THERE = {Status.DELIVERED, Status.SUCCEEDED}
+_KEY_IS_THERE = {Status.DELIVERED, Status.ROTATING, Status.SUCCEEDED}
 _PASSES = 10
 
 
@@ -65,12 +67,20 @@ def restart(scene: Scene) -> None:
         assert executed.status in {Status.SUCCEEDED, Status.DELIVERED}
         scene.learn_secrets()
     policy, workers = house.ctx.policy, itertools.cycle((2, 1))
-    waits = (house.ctx.roots.call_budget, policy.consistency_delay, policy.receipt_window, policy.rollback_grace)
+    waits = (
+        house.ctx.roots.call_budget,
+        PLAN.deletion_wait,
+        policy.consistency_delay,
+        policy.receipt_window,
+        policy.rollback_grace,
+    )
     for wait in (timedelta(0), *waits, LIFETIME, policy.rollback_grace):
         house.clock.advance(wait)
         _work(house.ctx, workers)
         found = every_request(house.ctx)
-        if not _UNKNOWN & {request.status for request in found}:
+        # A claimed call of a rotation whose effect is not looked for yet.
+        is_acting = any(request.acting_at is not None for request in found)
+        if not is_acting and not _UNKNOWN & {request.status for request in found}:
             assert credentials(house.aws) == accounted_for(scene.before, found)
 
 
@@ -116,6 +126,10 @@ def accounted_for(before: Mapping[str, str], found: Sequence[OperationRequest]) 
         if operation.is_create and request.status in _KEY_IS_THERE and request.retired_at is None:
             assert result is not None
             credentials[str(result.access_key_id)] = "Inactive" if request.deactivated_at else "Active"
+        if operation.is_rotation and request.cut_over_at is not None:
+            credentials[str(operation.target)] = "Inactive"
+            if request.status is Status.SUCCEEDED:
+                del credentials[str(operation.target)]
         if not operation.is_create and request.status is Status.SUCCEEDED:
             about = operation.target or f"{request.filing.account_id} password"
             credentials.pop(about, None)
@@ -126,9 +140,12 @@ def accounted_for(before: Mapping[str, str], found: Sequence[OperationRequest]) 
 
 def assert_told_once(request: OperationRequest, events: Sequence[Mapping[str, Any]]) -> None:
     """Claimed once, ended once, and nothing else twice but the two approvals."""
-    told = Counter(event["event"] for event in events if event["request_id"] == request.filing.request_id)
+    own = [event for event in events if event["request_id"] == request.filing.request_id]
+    told = Counter(event["event"] for event in own)
     assert told["execution.started"] == 1
-    assert sum(told[name] for name in TOLD_AT_THE_END) == 1
+    # A receipt ends a create, and not a rotation.
+    ends = [event for event in own if event["event"] in TOLD_AT_THE_END and event["data"]["status"] in TERMINAL]
+    assert len(ends) == 1
     assert {name: times for name, times in told.items() if times > 1} == {"decision.recorded": 2}
 
 

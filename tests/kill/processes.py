@@ -104,9 +104,13 @@ def furnish(
     *,
     drift_checks: bool,
     accounts: Iterable[Account] = SERVED_ACCOUNTS,
+    credentials: Mapping[str, Credential] = MappingProxyType({}),
     more: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
 ) -> str:
-    """Write the settings of a service with real profiles, which lead to `aws`. The URL where it will be served."""
+    """Write the settings of a service with real profiles, which lead to `aws`. The URL where it will be served.
+
+    A profile has the account's first root key, or that of `credentials`.
+    """
     port = free_port()
     people = [member for member in MEMBERS.values() if member.kind is ActorKind.PERSON]
     sections: dict[str, Mapping[str, object]] = {
@@ -122,7 +126,7 @@ def furnish(
         source = {"organization": account.organization} if account.organization else {"profile": account.name}
         sections[f"accounts.{account.account_id}"] = {"name": account.name, **source}
         if account.has_profile:
-            profiles[account.name] = aws.root_credential(account.account_id)
+            profiles[account.name] = credentials.get(account.account_id) or aws.root_credential(account.account_id)
     sections |= {name: {**sections.get(name, {}), **values} for name, values in more.items()}
     (folder / "rootquorum.toml").write_text("".join(_section(name, values) for name, values in sections.items()))
     (folder / "aws-config").write_text("".join(_profile(name, key, aws.endpoint_url) for name, key in profiles.items()))

@@ -59,7 +59,8 @@ class Killing:
 def kill(scene: Scene, case: Case, forks: ForkServer, folder: Path, database_url: str) -> None:
     """Let a process of its own begin, and end, what the scene is set for."""
     house, undertaking = scene.house, scene.undertaking
-    url = furnish(folder, database_url, house.aws, drift_checks=undertaking.is_drift_check)
+    credentials = scene.credentials
+    url = furnish(folder, database_url, house.aws, drift_checks=undertaking.is_drift_check, credentials=credentials)
     so_far = len(house.aws.calls)
     token = house.token(REQUESTER)
     killing = Killing(house.aws, case)

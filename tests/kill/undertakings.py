@@ -19,20 +19,25 @@ from support.builders import (
     DELETE_PASSWORD,
     LOCKING,
     MEMBER,
+    ROTATE,
     UNLOCK_BUCKET,
     UNLOCK_QUEUE,
     policy_of,
 )
 from support.house import House, manager_of
+from support.rotations import Rotation
 
 from service.aws.organization import KnownAccounts, Organization
 from service.domain.operation import OperationName
-from service.domain.request import OperationRequest
-from service.simulated_aws import ConnectionLostAfter, SimulatedAws
+from service.domain.request import OperationRequest, Status
+from service.domain.rotation_plan import RotationPlan
+from service.simulated_aws import ConnectionLostAfter, Credential, SimulatedAws
 from service.worker import run_pass
 from service.workflow.decide import confirm_receipt
 
 LIFETIME = timedelta(days=2)
+# The worker has time to end it after a kill, and long before the deadline.
+PLAN = RotationPlan(unused_for=timedelta(hours=1), deletion_wait=timedelta(hours=1))
 REQUESTER = "alice"
 
 
@@ -72,6 +77,15 @@ class Scene:
             scene = cls(house, undertaking, target, before, undertaking.lead_up(house, target))
             scene.learn_secrets()
             yield scene
+
+    @property
+    def credentials(self) -> dict[str, Credential]:
+        """The root key in the service's profile, where it is no longer the first one."""
+        rotation = self.request
+        if rotation is None or rotation.status is not Status.ROTATING or rotation.result is None:
+            return {}
+        new = str(rotation.result.access_key_id)
+        return {ACCOUNT: Credential(new, self.house.aws.secrets(ACCOUNT)[new])}
 
     def learn_secrets(self) -> None:
         """AWS forgets the secret of a key that is deleted."""
@@ -115,6 +129,10 @@ def executed(
         return house.approved(operation, target, account_id=account, run_on_approval=by_worker)
 
     return Undertaking(name=name, furnish=furnish, lead_up=lead_up, by_worker=by_worker)
+
+
+def first_key(house: House) -> str:
+    return house.signer
 
 
 def spare_key(house: House) -> str:
@@ -171,6 +189,23 @@ def expired(house: House, _target: str | None) -> OperationRequest:
     return request
 
 
+def released(house: House, target: str | None) -> OperationRequest:
+    """A rotation whose users have moved, the service among them."""
+    request, key = house.execute(house.approved(ROTATE, target, rotation=PLAN), by=REQUESTER)
+    assert target is not None
+    assert key is not None
+    rotation = Rotation(house, request, target, key).receive().move()
+    return rotation.release(REQUESTER)
+
+
+def to_be_deleted(house: House, target: str | None) -> OperationRequest:
+    """The same, when the wait is over."""
+    request = released(house, target)
+    run_pass(house.ctx)
+    house.clock.advance(PLAN.deletion_wait)
+    return request
+
+
 def in_doubt(house: House, _target: str | None) -> OperationRequest:
     house.aws.fault("CreateAccessKey", ConnectionLostAfter())
     request, _ = house.execute(house.approved(CREATE), by=REQUESTER)
@@ -198,6 +233,7 @@ def next_look(house: House, _target: str | None) -> None:
 
 UNDERTAKINGS = (
     executed(CREATE),
+    executed(ROTATE, first_key),
     executed(DEACTIVATE, spare_key),
     executed(ACTIVATE, inactive_key),
     executed(DELETE, spare_key),
@@ -213,6 +249,8 @@ UNDERTAKINGS = (
     Undertaking(name="rollback-delete", lead_up=and_deactivated(unconfirmed), by_worker=True),
     Undertaking(name="lifetime-deactivate", lead_up=expired, by_worker=True),
     Undertaking(name="lifetime-delete", lead_up=and_deactivated(expired), by_worker=True),
+    Undertaking(name="rotation-deactivate", furnish=first_key, lead_up=released, by_worker=True),
+    Undertaking(name="rotation-delete", furnish=first_key, lead_up=to_be_deleted, by_worker=True),
     Undertaking(name="reconcile-create", lead_up=in_doubt, by_worker=True),
     Undertaking(name="drift", furnish=unknown_key, lead_up=next_look, by_worker=True, is_drift_check=True),
 )

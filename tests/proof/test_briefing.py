@@ -11,6 +11,7 @@ from support.builders import filing
 from service.domain.actor import ActorKind
 from service.domain.briefing import effect, in_words
 from service.domain.operation import KINDS, TARGET_OF, Operation, OperationName
+from service.domain.rotation_plan import RotationPlan
 from service.domain.text import plain, quoted
 
 # Unicode goes on assigning letters. Which are assigned depends on the version of a reader.
@@ -40,6 +41,7 @@ def test_it_says_the_effect_as_the_service_does(
         run_on_approval=is_special and not operation.is_create,
         drill=is_special,
         lifetime=timedelta(days=30, seconds=1) if is_special and operation.is_create else None,
+        rotation=RotationPlan() if operation.is_rotation else None,
     )
     assert proofs.call("briefing", "effectOf", filed.document()) == effect(filed, lambda subject: subject)
 

@@ -18,6 +18,7 @@ from service.domain.demands import Demand, SignedApprovals
 from service.domain.filing import Filing
 from service.domain.hours import Hours
 from service.domain.operation import ON_POLICIES, TARGET_OF, Operation, OperationName
+from service.domain.rotation_plan import RotationPlan
 from service.domain.rules import Placement
 
 FILING = "../filing"
@@ -45,6 +46,15 @@ def text_of(filed: Filing) -> str:
 _ASCII_OR_NOT = st.text(st.characters(exclude_categories=["Cs", "Cn"]), min_size=1, max_size=120)
 _DURATIONS = st.integers(0, 400 * 86400).map(lambda seconds: timedelta(seconds=seconds))
 
+_PLANS = st.builds(
+    lambda hours, more, wait: RotationPlan(
+        unused_for=timedelta(hours=hours), cut_over_within=timedelta(hours=hours + more), deletion_wait=wait
+    ),
+    st.integers(1, 1000),
+    st.integers(1, 1000),
+    st.integers(3600, 366 * 86400).map(lambda seconds: timedelta(seconds=seconds)),
+)
+
 
 @st.composite
 def filings(draw: st.DrawFn) -> Filing:
@@ -65,6 +75,7 @@ def filings(draw: st.DrawFn) -> Filing:
         run_on_approval=not asked.is_create and draw(st.booleans()),
         accept_lockout=draw(st.booleans()),
         lifetime=draw(st.none() | _DURATIONS) if asked.is_create else None,
+        rotation=draw(_PLANS) if asked.is_rotation else None,
         execution_window=draw(_DURATIONS),
         receipt_window=draw(_DURATIONS),
         rollback_grace=draw(_DURATIONS),
@@ -111,6 +122,8 @@ def full() -> Filing:
     return filing(
         sealed_to="age1another",
         drill=True,
+        operation=operation(OperationName.ROTATE_ACCESS_KEY),
+        rotation=RotationPlan(),
         lifetime=timedelta(days=1),
         demands=(demand,),
         placement=Placement(name="production", units=frozenset({"r-1"}), tags={"env": "prod"}),
@@ -164,6 +177,8 @@ def test_filing_with_a_member_that_the_page_does_not_know_is_not_read(proofs: Pr
         {"access_key_id": "AKIAIOSFODNN7EXAMPLE"},
         {"filed_at": "yesterday"},
         {"demands": [{"rule": "x", "__proto__": 1}]},
+        {"rotation": RotationPlan().document()},
+        {"operation": "rotate_access_key"},
         {"observed": None},
         {"drill": False},
         {"drill": "yes"},
@@ -183,6 +198,10 @@ def test_spaces_are_no_part_of_a_canonical_document(proofs: Proofs) -> None:
     assert proofs.call(FILING, "readFiling", text_of(filing()) + " ") is None
 
 
+def plan_of(plan: RotationPlan) -> dict[str, str]:
+    return {name.removesuffix("_seconds"): f"PT{value}S" for name, value in plan.document().items()}
+
+
 def shown(filed: Filing) -> dict[str, Any]:
     """Return what the page has of a request that is what was filed."""
     return {
@@ -199,12 +218,14 @@ def shown(filed: Filing) -> dict[str, Any]:
         "run_on_approval": filed.run_on_approval,
         "accept_lockout": filed.accept_lockout,
         "drill": filed.drill,
+        "rotation": None if filed.rotation is None else plan_of(filed.rotation),
         "clocks": {"lifetime": None if filed.lifetime is None else f"PT{filed.lifetime // timedelta(seconds=1)}S"},
     }
 
 
 SAID = {
     "sealed_to": "the key to which the secret is sealed",
+    "rotation": "the plan of the rotation",
     "account": "account",
     "clocks": "lifetime",
     "run_on_approval": "when it runs",
@@ -217,6 +238,7 @@ OTHER = {
     "requester": {"subject": "x"},
     "recipient": {"subject": "x"},
     "sealed_to": {"key": "x"},
+    "rotation": {"unused_for": "P1D", "cut_over_within": "P2D", "deletion_wait": "P1D"},
 }
 
 
@@ -263,3 +285,11 @@ def test_an_unlock_that_does_not_show_its_policy_is_not_read(
     document["observed"].pop("resource")
     document["observed"] |= {} if resource is None else {"resource": resource}
     assert proofs.call(FILING, "readFiling", canonical(document).decode()) is None
+
+
+def test_plan_that_the_page_showed_is_compared(proofs: Proofs) -> None:
+    filed = filing(operation=operation(OperationName.ROTATE_ACCESS_KEY), rotation=RotationPlan())
+    read = proofs.call(FILING, "readFiling", text_of(filed))
+    other = shown(filed) | {"rotation": plan_of(RotationPlan(deletion_wait=timedelta(hours=1)))}
+    assert proofs.call(FILING, "differences", shown(filed), read) == []
+    assert proofs.call(FILING, "differences", other, read) == ["the plan of the rotation"]

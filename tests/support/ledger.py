@@ -14,12 +14,20 @@ from service.domain.account import SourceKind
 from service.domain.actor import WORKER, Actor
 from service.domain.canonical import canonical, sha256, timestamp
 from service.domain.checkpoint import Checkpoint
-from service.domain.event_table import KEY_DEACTIVATED, KEY_RETIRED, TOKEN_CREATED, EventName
+from service.domain.event_table import (
+    CUT_OVER_RELEASED,
+    KEY_DEACTIVATED,
+    KEY_RETIRED,
+    OLD_KEY_DEACTIVATED,
+    TOKEN_CREATED,
+    EventName,
+)
 from service.domain.events import Event, between, filed, marked, taken_away
 from service.domain.merkle import EMPTY, Frontier, Node, inclusion_proof, leaf_hash, root_of
 from service.domain.operation import Operation, OperationName
 from service.domain.outcome import CreatedKey, Done, Drilled, Secret
-from service.domain.request import OperationRequest, Result
+from service.domain.request import OperationRequest, Result, Verdict
+from service.domain.rotation_plan import RotationPlan
 from service.signing.ed25519 import Ed25519Signer
 from service.signing.notes import sign_note
 
@@ -169,6 +177,42 @@ def drilled() -> tuple[MemoryLog, str]:
     delivered = _go_on(ledger, claimed, claimed.settle(Drilled(), NOON), by("rita"))
     _go_on(ledger, delivered, delivered.receive(NOON), by("rita"))
     return ledger, claimed.filing.request_id
+
+
+OLD_KEY = "AKIAEXAMPLE000000001"
+PLAN = RotationPlan()
+
+
+def rotated() -> tuple[MemoryLog, str]:
+    """A log in which a key was replaced: the recipient said after a day that its users had moved."""
+    ledger, rotating = _rotating()
+    request_id, later = rotating.filing.request_id, NOON + timedelta(days=1)
+    said = Event(CUT_OVER_RELEASED, {"access_key_id": OLD_KEY, "comment": "All have moved."})
+    ledger.tell(said, by("rita"), request_id, at=later)
+    done = Done(signer_key_id=NEW_KEY, aws_request_id="r-5")
+    ledger.tell(taken_away(OLD_KEY_DEACTIVATED, OLD_KEY, done), WORKER, request_id, at=later)
+    cut_over, end = rotating.release(later).cut_over(later), later + PLAN.deletion_wait
+    result = Result(code="rotated", detail="Gone.", access_key_id=NEW_KEY, aws_request_id="r-6")
+    _go_on(ledger, cut_over, cut_over.rotated(result, end), at=end)
+    return ledger, request_id
+
+
+def stopped() -> tuple[MemoryLog, str]:
+    """A log in which an approver stopped a rotation after its receipt."""
+    ledger, rotating = _rotating()
+    later = NOON + timedelta(days=1)
+    no = decision(rotating, "bob", Verdict.REJECT, decided_at=later)
+    stopping = _go_on(ledger, rotating, rotating.decide(no, standing().has_quorum), by("bob"), at=later)
+    result = Result(code="rotation_rejected", detail="Both are there.", access_key_id=NEW_KEY)
+    _go_on(ledger, stopping, stopping.stop(result, later), at=later)
+    return ledger, rotating.filing.request_id
+
+
+def _rotating() -> tuple[MemoryLog, OperationRequest]:
+    operation = Operation(OperationName.ROTATE_ACCESS_KEY, OLD_KEY)
+    ledger, delivered = _delivered(operation=operation, rotation=PLAN)
+    at = NOON + timedelta(minutes=5)
+    return ledger, _go_on(ledger, delivered, delivered.receive(at), by("rita"), at=at)
 
 
 LIFETIME, GRACE = timedelta(days=30), timedelta(hours=24)

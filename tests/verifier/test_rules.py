@@ -11,6 +11,8 @@ import pytest
 from support.builders import NOON
 from support.ledger import (
     NEW_KEY,
+    OLD_KEY,
+    PLAN,
     PROOF,
     SIGNED_IN,
     Leaf,
@@ -21,6 +23,8 @@ from support.ledger import (
     executed,
     executed_otherwise,
     retired,
+    rotated,
+    stopped,
     taken_back,
 )
 from support.tampering import fields, findings, findings_in, told_of
@@ -530,6 +534,64 @@ BROKEN_LIVES: Mapping[str, tuple[Callable[[], tuple[MemoryLog, str]], Change, se
         ),
         {"wrong-step", "too-early"},
     ),
+    "the old key ends before anybody said so": (rotated, without("cut_over.released"), {"too-early"}),
+    "an approver says that the old key may end": (
+        rotated,
+        acted("cut_over.released", kind="person", subject="bob", credential="token-of-bob"),
+        {"wrong-actor"},
+    ),
+    "somebody speaks of another key": (rotated, data("cut_over.released", access_key_id=_VICTIM), {"wrong-key"}),
+    "another key ends in a rotation": (rotated, data("old_key.deactivated", access_key_id=_VICTIM), {"wrong-key"}),
+    "somebody ends the old key": (
+        rotated,
+        acted("old_key.deactivated", kind="person", subject="rita", credential="token-of-rita"),
+        {"wrong-actor"},
+    ),
+    "the old key ends before the receipt": (rotated, without("receipt.confirmed"), {"wrong-step", "too-early"}),
+    "the old key ends twice": (rotated, again("old_key.deactivated", "old_key.deactivated"), {"wrong-step"}),
+    "the old key ends after the deadline": (
+        rotated,
+        both(moved("old_key.deactivated", 40 * _DAY), moved("old_key.deleted", 40 * _DAY)),
+        {"too-late"},
+    ),
+    "the old key is deleted within the wait": (rotated, moved("old_key.deleted", -_HOUR), {"too-early"}),
+    "the old key is deleted while it is active": (rotated, without("old_key.deactivated"), {"too-early"}),
+    "somebody deletes the old key": (
+        rotated,
+        acted("old_key.deleted", kind="person", subject="rita", credential="token-of-rita"),
+        {"wrong-actor"},
+    ),
+    "a rotation ends with another key": (rotated, result("old_key.deleted", access_key_id=_VICTIM), {"wrong-result"}),
+    "a rotation without a plan": (
+        rotated,
+        filed(rotation=None),
+        {"not-filed", "wrong-step", "not-open"},
+    ),
+    "a rotation that never waits": (
+        rotated,
+        filed(rotation={**PLAN.document(), "deletion_wait_seconds": 0}),
+        {"not-filed", "wrong-step", "not-open"},
+    ),
+    "the receipt of a rotation ends it": (rotated, data("receipt.confirmed", status="succeeded"), {"wrong-step"}),
+    "an approver stopped it, and nobody said so": (stopped, without("rotation.stopping"), {"wrong-step"}),
+    "somebody stops what they did not reject": (
+        stopped,
+        acted("rotation.stopping", kind="person", subject="carol", credential="token-of-carol"),
+        {"wrong-actor"},
+    ),
+    "the old key ends after the stop": (
+        stopped,
+        lambda leaves: leaves.insert(
+            leaves.index(first(leaves, "rotation.stopped")),
+            copied(
+                first(leaves, "rotation.stopped"),
+                event="old_key.deactivated",
+                at=timestamp(NOON + 8 * _DAY),
+                data={"access_key_id": OLD_KEY, "signer_key_id": NEW_KEY, "aws_request_id": "r-9"},
+            ),
+        ),
+        {"wrong-step", "time-contradicts"},
+    ),
     "a key of what makes none is deactivated": (
         executed,
         lambda leaves: leaves.insert(
@@ -564,6 +626,14 @@ def gone_already(event: str) -> Change:
         (drilled, lambda _: None),
         (retired, lambda _: None),
         (taken_back, lambda _: None),
+        (rotated, lambda _: None),
+        (stopped, lambda _: None),
+        (
+            rotated,
+            both(
+                without("cut_over.released"), moved("old_key.deactivated", 7 * _DAY), moved("old_key.deleted", 7 * _DAY)
+            ),
+        ),
         (retired, gone_already("key.retired")),
         (taken_back, gone_already("key.rolled_back")),
         (retired, without("key.expiring")),
@@ -925,8 +995,9 @@ def test_nothing_is_remembered_of_requests_that_have_ended() -> None:
 
 def test_every_end_is_an_end_to_the_rules_as_well() -> None:
     """The table of the rules is that of the domain."""
-    steps = {(before, name): reached for name, (reached, every) in verifier.LIFE.items() for before in every}
-    assert steps == {(before.value, name): after.value for (before, after), name in EVENT_OF.items()}
+    steps = {(before, name, reached) for name, (reached, every) in verifier.LIFE.items() for before in every}
+    steps.add(("delivered", "receipt.confirmed", verifier._ROTATING))
+    assert steps == {(before.value, name, after.value) for (before, after), name in EVENT_OF.items()}
     ends = {verifier.LIFE[name][0] for name in verifier.ENDS}
     assert ends == {status.value for status in TERMINAL} == {str(status) for status in NEXT if not NEXT[status]}
 

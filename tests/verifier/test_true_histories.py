@@ -21,9 +21,11 @@ from service.domain.actor import WORKER, Actor, Person, Role
 from service.domain.directory import Directory
 from service.domain.errors import ServiceError
 from service.domain.event_table import (
+    CUT_OVER_RELEASED,
     DECISION_DENIED,
     KEY_DEACTIVATED,
     KEY_RETIRED,
+    OLD_KEY_DEACTIVATED,
     PERSON_REINSTATED,
     PERSON_SUSPENDED,
     TOKEN_CREATED,
@@ -37,9 +39,11 @@ from service.domain.permissions import (
     check_may_execute,
     check_may_receive,
     check_may_reject,
+    check_may_release,
     check_may_withdraw,
 )
-from service.domain.request import TERMINAL, Decision, OperationRequest, Status, Verdict
+from service.domain.request import TERMINAL, Decision, OperationRequest, Result, Status, Verdict
+from service.domain.rotation_plan import RotationPlan
 from service.domain.standing import Standing
 
 Choose = Callable[..., int]
@@ -47,6 +51,9 @@ Choose = Callable[..., int]
 Changed = tuple[OperationRequest, tuple[Event, ...]]
 
 _PEOPLE = ("alice", "bob", "carol", "dave", "rita", "robo")
+_FILED = (OperationName.CREATE_ACCESS_KEY, OperationName.DELETE_ACCESS_KEY, OperationName.ROTATE_ACCESS_KEY)
+_HOUR = timedelta(hours=1)
+_PLAN = RotationPlan(unused_for=8 * _HOUR, cut_over_within=48 * _HOUR, deletion_wait=_HOUR)
 _WAITS = (timedelta(seconds=1), timedelta(seconds=50), timedelta(minutes=20), timedelta(hours=7), timedelta(days=4))
 
 
@@ -54,6 +61,10 @@ def has_key(request: OperationRequest) -> bool:
     """Whether the worker may still have to do something about a key that was delivered."""
     is_delivered = request.result is not None and request.result.access_key_id is not None
     return is_delivered and request.retired_at is None and request.status is not Status.ROLLED_BACK
+
+
+def is_rotating(request: OperationRequest) -> bool:
+    return request.status is Status.ROTATING
 
 
 def everything(_: OperationRequest) -> bool:
@@ -114,11 +125,12 @@ class World:
 
     def files(self, choose: Choose) -> None:
         by = self.actor(("alice", "bob", "robo")[choose(3)])
-        name = (OperationName.CREATE_ACCESS_KEY, OperationName.DELETE_ACCESS_KEY)[choose(2)]
-        is_create = name is OperationName.CREATE_ACCESS_KEY
+        name = _FILED[choose(len(_FILED))]
+        is_create, is_rotation = name is not _FILED[1], name is OperationName.ROTATE_ACCESS_KEY
         made = filing(
             request_id=f"request {len(self.requests)}",
-            operation=Operation(name, None if is_create else "AKIAEXAMPLE000000001"),
+            operation=Operation(name, None if name is _FILED[0] else "AKIAEXAMPLE000000001"),
+            rotation=_PLAN if is_rotation else None,
             requester=by.subject,
             requester_kind=by.kind,
             recipient=("rita", "alice")[choose(2)] if is_create or choose(2) else by.subject,
@@ -203,6 +215,42 @@ class World:
                 return request.receive(self.now)
 
             self.change(choose, who, step, has_key if choose(4) else everything)
+
+    def is_released(self, choose: Choose) -> None:
+        for who in map(self.actor, ("rita", "alice")):
+
+            def step(request: OperationRequest, who: Actor = who) -> Changed:
+                check_may_release(request, who, self.standing(), self.now)
+                said = Event(CUT_OVER_RELEASED, {"access_key_id": request.filing.operation.target})
+                return (request, ()) if request.released_at else (request.release(self.now), (said,))
+
+            self.change(choose, who, step, is_rotating if choose(4) else everything)
+
+    def rotates(self, choose: Choose) -> None:
+        """The worker goes on with rotations; it may be too late, or the account may have changed."""
+        for _ in range(8 if any(map(is_rotating, self.requests)) else 0):
+            self.change(choose, WORKER, partial(self.is_rotated, choose(30)), is_rotating)
+            self.now += _HOUR / 2
+
+    def is_rotated(self, happens: int, request: OperationRequest) -> Changed:
+        assert request.result is not None
+        assert request.received_at is not None
+        assert request.cut_over_by is not None
+        is_late = request.cut_over_at is None and self.now >= request.cut_over_by
+        if request.stopped_at is not None or is_late or happens == 0:
+            is_no = any(made.verdict is Verdict.REJECT for made in request.decisions)
+            by_people = ResultCode.ROTATION_REJECTED if is_no else ResultCode.ROTATION_WITHDRAWN
+            code = ResultCode.NOT_CUT_OVER if request.stopped_at is None else by_people
+            return request.stop(replace(request.result, code=code, aws_request_id=None), self.now), ()
+        is_due = request.released_at is not None or self.now >= request.received_at + _PLAN.unused_for
+        if request.cut_over_at is None:
+            done = Done(signer_key_id="A", aws_request_id="r" if happens > 1 else None)
+            told = taken_away(OLD_KEY_DEACTIVATED, str(request.filing.operation.target), done)
+            return (request.cut_over(self.now), (told,)) if is_due else (request, ())
+        if request.delete_old_at is None or self.now < request.delete_old_at:
+            return request, ()
+        gone = Result(code="rotated", detail="y", access_key_id=request.result.access_key_id, aws_request_id="r")
+        return request.rotated(gone, self.now), ()
 
     def is_taken_back(self, choose: Choose) -> None:
         """The worker goes on with what is due; the key may be in use, or gone."""
@@ -330,6 +378,9 @@ _HAPPENINGS = (
     World.settles,
     World.settles,
     World.receives,
+    World.receives,
+    World.is_released,
+    World.rotates,
     World.is_taken_back,
     World.outlives,
     World.is_announced,
@@ -376,6 +427,7 @@ def test_everything_that_can_happen_did() -> None:
     happened = {leaf["event"] for world in _WORLDS for leaf in world.ledger.leaves}
     assert happened >= {*verifier.LIFE, "request.filed", "decision.recorded", "decision.denied"}
     assert happened >= {*verifier._OF_KEYS} - {"key.expiry_failed"}
+    assert happened >= {*verifier._OF_ROTATIONS} - {"rotation.waiting"}
     assert happened >= {"person.suspended", "person.reinstated", "token.revoked"}
 
 

@@ -80,6 +80,14 @@ FILINGS = named(
         recipient="grace",
         lifetime="P90D",
     ),
+    rotate_access_key=_filing(
+        OperationName.ROTATE_ACCESS_KEY,
+        "A new key in place of the old one, as one story",
+        "The key is a year old.",
+        access_key_id=_OLD_KEY,
+        recipient="grace",
+        rotation={"unused_for": "P7D", "cut_over_within": "P30D", "deletion_wait": "P7D"},
+    ),
     deactivate_access_key=_filing(
         OperationName.DEACTIVATE_ACCESS_KEY,
         "An emergency: run as soon as it is approved",
@@ -189,6 +197,25 @@ DECISIONS = named(
 )
 
 RECEIPTS = named(sealed=("Of a sealed key", {"sealed_sha256": _SEALED_KEY.sha256}))
+_ROTATION = life.executed(
+    life.decided(
+        life.decided(
+            life.filed_by_carol(
+                "8d0c3a52-5d0e-4a4e-9f57-6f7d1a9b2c31", FILINGS["rotate_access_key"]["value"], _REQUEST.filing.observed
+            ),
+            life.DAVE,
+            17,
+        ),
+        life.ERIN,
+        48,
+    ),
+    life.GRACE,
+    replace(_DONE, created=_KEY),
+)
+_RELEASED = _ROTATION.receive(life.at("03-02T10:24:00")).release(life.at("03-04T11:00:00"))
+CUT_OVERS = named(
+    go=("The users have moved", {"access_key_id": _OLD_KEY, "comment": "All of them have the new key since Tuesday."})
+)
 
 _BODIES = {group: named(**bodies) for group, bodies in _SIGNING.bodies().items()}
 KEYS_TO_REGISTER, NEW_KEYS = _BODIES["keys_to_register"], _BODIES["new_keys"]
@@ -352,6 +379,7 @@ ANSWERS = named(
         "Erin never gave a sign of life",
         drill_outputs.ApproversOut(items=[drill_views.approver_out(each) for each in _APPROVERS]),
     ),
+    released=_whole("As Grace sees it", life.shown_to(life.GRACE, _RELEASED)),
     me=_whole(
         "Dave, an approver",
         outputs.MeOut(

@@ -16,6 +16,7 @@ from service.domain.outcome import Done, InDoubt
 from service.domain.policy import Policy
 from service.domain.proof import Proof
 from service.domain.request import Decision, OperationRequest, Verdict
+from service.domain.rotation_plan import RotationPlan
 from service.domain.standing import Standing
 from service.workflow.read import Shown
 
@@ -83,7 +84,7 @@ def filed_by_carol(request_id: str, asked: dict[str, Any], observed: RootCredent
         requester_kind=CAROL.kind,
         recipient=asked.get("recipient", CAROL.subject),
         justification=asked["justification"],
-        ticket=asked["ticket"],
+        ticket=asked.get("ticket"),
         run_on_approval=False,
         accept_lockout=False,
         quorum=_POLICY.quorum,
@@ -93,6 +94,7 @@ def filed_by_carol(request_id: str, asked: dict[str, Any], observed: RootCredent
         receipt_window=_POLICY.receipt_window,
         rollback_grace=_POLICY.rollback_grace,
         lifetime=duration(asked["lifetime"]) if "lifetime" in asked else None,
+        rotation=RotationPlan() if operation is OperationName.ROTATE_ACCESS_KEY else None,
         observed=observed,
     )
     return OperationRequest.file(filing)

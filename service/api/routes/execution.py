@@ -17,12 +17,18 @@ from service.api.views import created_key_out, request_out, sealed_key_out
 from service.domain.actor import Actor
 from service.domain.errors import Code, Conflict, ServiceError, no_file_in_clear
 from service.domain.outcome import CreatedKey, SealedKey
-from service.domain.permissions import no_receipt_due, only_the_recipient_confirms
+from service.domain.permissions import (
+    no_cut_over_due,
+    no_receipt_due,
+    only_the_involved_cut_over,
+    only_the_recipient_confirms,
+)
 from service.domain.request import OperationRequest, Status
 from service.workflow.context import Context
 from service.workflow.decide import confirm_receipt
 from service.workflow.execute import execute
 from service.workflow.read import show
+from service.workflow.rotate import release
 
 router = APIRouter(prefix="/v1/requests/{request_id}", tags=["Execution"])
 
@@ -199,6 +205,48 @@ def post_receipt(
     """
     sealed_sha256 = None if body is None else body.sealed_sha256
     shown = confirm_receipt(ctx, caller, request_id, sealed_sha256=sealed_sha256)
+    return answer(request_out(ctx.account_name, shown))
+
+
+@router.post(
+    "/cut-over",
+    operation_id="cutOver",
+    summary="Say that the old key may be deactivated",
+    response_model=outputs.RequestOut,
+    responses=examples.answer("The rotation, which goes on.", "released")
+    | documented(
+        Code.SIGN_IN_AGAIN,
+        Code.NOT_THE_EXECUTOR,
+        Code.NOT_FOUND,
+        Code.NO_SUCH_KEY,
+        Code.SIGNING_KEY,
+        Code.WRONG_STATUS,
+        Code.ALTERED,
+        Code.NOT_CAPABLE,
+        Code.UNKNOWN_ACCOUNT,
+        Code.ACCOUNT_UNREACHABLE,
+        Code.ROOT_NOT_PROVED,
+        Code.RULES_NOT_IN_FORCE,
+        Code.TOO_MANY_WAITING,
+        *TAKING_BODY,
+        invalid=("body", "access_key_id"),
+        said=[only_the_involved_cut_over(), no_cut_over_due(Status.DELIVERED)],
+    ),
+)
+def post_cut_over(
+    ctx: Ctx,
+    actor: SignedIn,
+    waiting: Waiting,
+    *,
+    request_id: inputs.RequestId,
+    body: Annotated[inputs.NewCutOver, Body(openapi_examples=examples.CUT_OVERS)],
+) -> Response:
+    """Do not wait until the old key of a rotation is unused: the service deactivates it in its next pass. It is refused
+    while the service itself signs with the old key. A repeat changes nothing. For the requester and the recipient, in
+    person.
+    """
+    with waiting.one("execute", actor.subject):
+        shown = release(ctx, actor, request_id, access_key_id=body.access_key_id, comment=body.comment)
     return answer(request_out(ctx.account_name, shown))
 
 

@@ -16,6 +16,7 @@ from service.api.views import page_out, request_out
 from service.domain.errors import Code, Malformed
 from service.domain.operation import TARGET_OF, Operation, OperationName
 from service.domain.permissions import TO_FILE, TO_HAVE_EVIDENCE, role_required
+from service.domain.rotation_plan import RotationPlan
 from service.domain.selection import Selection
 from service.workflow.audit import evidence_of
 from service.workflow.file import Draft, file
@@ -192,8 +193,13 @@ def draft_of(body: inputs.NewRequest) -> Draft:
     name = OperationName(body.operation)
     fields = body.model_dump()
     operation = Operation(OperationName(fields.pop("operation")), fields.pop(TARGET_OF.get(name, ""), None))
-    lifetime = fields.pop("lifetime", None)
-    return Draft(operation=operation, lifetime=None if lifetime is None else inputs.duration(lifetime), **fields)
+    lifetime, steps = fields.pop("lifetime", None), fields.pop("rotation", None)
+    return Draft(
+        operation=operation,
+        lifetime=None if lifetime is None else inputs.duration(lifetime),
+        rotation=None if steps is None else RotationPlan(**{step: inputs.duration(steps[step]) for step in steps}),
+        **fields,
+    )
 
 
 def _checked(idempotency_key: str | None) -> str | None:

@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from service.domain.delivery import DeliveryStatus
 from service.domain.operation import OperationName
 from service.domain.request import Status
+from service.domain.rotation_plan import LONGEST_STEP, SHORTEST_STEP
 from service.domain.text import is_unseen
 
 # Both JSON Schema's and Rust's regular expressions support \uXXXX.
@@ -59,6 +60,16 @@ def _check_lifetime(text: str) -> str:
     return text
 
 
+def _check_step(text: str) -> str:
+    try:
+        fits = SHORTEST_STEP <= duration(text) <= LONGEST_STEP
+    except ValidationError:
+        raise PydanticCustomError("of_ours", "This is not a duration in the form of ISO 8601.") from None
+    if not fits:
+        raise PydanticCustomError("of_ours", "A step of a rotation takes at least 1 hour and at most 366 days.")
+    return text
+
+
 AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$", max_length=12)]
 RequestId = Annotated[
     str,
@@ -82,13 +93,11 @@ QueueArn = Annotated[
     ),
 ]
 # No years and months: their length varies.
-Lifetime = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^P([0-9]{1,3}W|([0-9]{1,4}D)?(T([0-9]{1,5}H)?([0-9]{1,6}M)?([0-9]{1,8}S)?)?)$", max_length=30
-    ),
-    AfterValidator(_check_lifetime),
-]
+_Duration = StringConstraints(
+    pattern=r"^P([0-9]{1,3}W|([0-9]{1,4}D)?(T([0-9]{1,5}H)?([0-9]{1,6}M)?([0-9]{1,8}S)?)?)$", max_length=30
+)
+Lifetime = Annotated[str, _Duration, AfterValidator(_check_lifetime)]
+StepOfRotation = Annotated[str, _Duration, AfterValidator(_check_step)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 Subject = Annotated[str, StringConstraints(pattern=rf"^{_LINE}+$", max_length=255), _Visible]
 Ticket = Annotated[str, StringConstraints(pattern=rf"^{_LINE}+$", max_length=255), _Visible]
@@ -144,10 +153,7 @@ class _Filing(Input):
     )
 
 
-class CreateAccessKey(_Filing):
-    """Create a root access key. Only the recipient gets its secret, in the response to the execution."""
-
-    operation: Literal["create_access_key"]
+class _MakingKey(_Filing):
     lifetime: Lifetime | None = Field(
         default=None,
         description="How long the key may live, as an ISO 8601 duration of weeks, days, hours, minutes and seconds: "
@@ -162,6 +168,55 @@ class CreateAccessKey(_Filing):
         "part of the digest, and approvers see its fingerprint.",
         examples=["age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"],
     )
+
+
+class CreateAccessKey(_MakingKey):
+    """Create a root access key. Only the recipient gets its secret, in the response to the execution."""
+
+    operation: Literal["create_access_key"]
+
+
+class Rotation(Input):
+    """The plan of a rotation: how long each step waits. Approvers approve it with the new key."""
+
+    unused_for: StepOfRotation = Field(
+        default="P7D",
+        description="The old key is deactivated once it has been unused for so long, by AWS's information about its "
+        "last use. The time before the receipt does not count.",
+        examples=["P7D"],
+    )
+    cut_over_within: StepOfRotation = Field(
+        default="P30D",
+        description="The old key is deactivated within this time after the receipt, or not at all. It is longer than "
+        "`unused_for`.",
+        examples=["P30D"],
+    )
+    deletion_wait: StepOfRotation = Field(
+        default="P7D", description="The old key is deleted so long after its deactivation.", examples=["P7D"]
+    )
+
+    @model_validator(mode="after")
+    def _can_be_unused(self) -> "Rotation":
+        if duration(self.unused_for) >= duration(self.cut_over_within):
+            raise PydanticCustomError("of_ours", "The time for the cut-over has to be longer than `unused_for`.")
+        return self
+
+
+class RotateAccessKey(_MakingKey):
+    """Replace a root access key: create a new one, then deactivate and delete the old one. It is approved once, as a
+    plan. Only the recipient gets the secret of the new key, in the response to the execution.
+    """
+
+    operation: Literal["rotate_access_key"]
+    access_key_id: AccessKeyId = Field(description="The old key, which is active.", examples=["AKIAIOSFODNN7EXAMPLE"])
+    rotation: Rotation = Field(default_factory=Rotation, description="The plan; each step has a usual length.")
+
+
+class NewCutOver(Input):
+    """Somebody's word that the old key of a rotation may be deactivated now."""
+
+    access_key_id: AccessKeyId = Field(description="The old key, so that nobody takes one for the other.")
+    comment: Comment = Field(description="How you know that nothing needs the old key any more; for the log.")
 
 
 class _Unattended(_Filing):
@@ -253,6 +308,7 @@ class UnlockSqsQueuePolicy(_Unattended):
 
 NewRequest = Annotated[
     CreateAccessKey
+    | RotateAccessKey
     | DeactivateAccessKey
     | ActivateAccessKey
     | DeleteAccessKey

@@ -296,6 +296,19 @@ class ClocksOut(BaseModel):
     ended_at: datetime | None = Field(description="When the request reached its final status.")
 
 
+class RotationOut(BaseModel):
+    """The plan of a rotation, which is part of the digest, and where it stands."""
+
+    unused_for: timedelta = Field(description="How long the old key has to be unused; an ISO 8601 duration.")
+    cut_over_within: timedelta = Field(description="How long after the receipt it may be deactivated.")
+    deletion_wait: timedelta = Field(description="How long after its deactivation it is deleted.")
+    cut_over_by: datetime | None = Field(description="Until when the old key may be deactivated.")
+    released_at: datetime | None = Field(description="When somebody said that it may be deactivated.")
+    cut_over_at: datetime | None = Field(description="When it was deactivated.")
+    delete_old_at: datetime | None = Field(description="When it is deleted, unless it is used until then.")
+    stopped_at: datetime | None = Field(description="When somebody stopped the rotation.")
+
+
 class LoggedResultOut(BaseModel):
     """The result of an execution, as the log has it."""
 
@@ -384,6 +397,7 @@ class RequestOut(BaseModel):
         description="The account's credentials when the request was filed; part of the digest."
     )
     clocks: ClocksOut
+    rotation: RotationOut | None = Field(description="Null for any other operation.")
     demands: list[DemandOut]
     quorum: QuorumOut
     could_approve: list[CouldApproveOut] = Field(
@@ -416,6 +430,7 @@ class PreviewOut(BaseModel):
     accept_lockout: bool
     observed: RootCredentialsOut
     clocks: ClocksOut
+    rotation: RotationOut | None
     demands: list[DemandOut]
     quorum: QuorumOut
     could_approve: list[CouldApproveOut]

@@ -22,6 +22,8 @@ const [APPROVED, REJECTED, STARTED] = ["request.approved", "request.rejected", "
 const [DELIVERED, SUCCEEDED, RECEIVED] = ["execution.delivered", "execution.succeeded", "receipt.confirmed"];
 const [WITHDRAWN, EXPIRED, ROLLED_BACK] = ["request.withdrawn", "request.expired", "key.rolled_back"];
 const [GIVEN_UP, RETIRED, FAILED] = ["receipt.given_up", "key.retired", "execution.failed"];
+const [RELEASED, OLD_DEACTIVATED, OLD_DELETED] = ["cut_over.released", "old_key.deactivated", "old_key.deleted"];
+const [STOPPING, STOPPED, ROTATING] = ["rotation.stopping", "rotation.stopped", "rotating"];
 // The status that each event leads to, and those that it may follow.
 const LIFE = new Map(Object.entries({
   [APPROVED]: ["approved", ["pending"]],
@@ -35,17 +37,33 @@ const LIFE = new Map(Object.entries({
   [FAILED]: ["failed", ["executing", "in_doubt"]],
   [RECEIVED]: ["succeeded", ["delivered"]],
   [ROLLED_BACK]: ["rolled_back", ["delivered"]],
+  [OLD_DELETED]: ["succeeded", [ROTATING]],
+  [STOPPED]: ["stopped", [ROTATING]],
 }));
-const ENDS = [REJECTED, WITHDRAWN, EXPIRED, SUCCEEDED, FAILED, RECEIVED, ROLLED_BACK];
+const AT_AN_END = [OLD_DELETED, STOPPED];
+const ENDS = [REJECTED, WITHDRAWN, EXPIRED, SUCCEEDED, FAILED, RECEIVED, ROLLED_BACK, ...AT_AN_END];
+const WITH_A_KEY = [ROTATING, "succeeded", "stopped"];
 // What the worker does about a delivered key, each at most once, and the status in which it may.
 const OF_KEYS = new Map(Object.entries({
   [GIVEN_UP]: ["delivered"],
   "receipt.overdue": ["delivered"],
-  "key.deactivated": ["delivered", "succeeded"],
-  "key.expiring": ["delivered", "succeeded"],
-  "key.expiry_failed": ["delivered", "succeeded"],
-  [RETIRED]: ["succeeded"],
+  "key.deactivated": ["delivered", ...WITH_A_KEY],
+  "key.expiring": ["delivered", ...WITH_A_KEY],
+  "key.expiry_failed": ["delivered", ...WITH_A_KEY],
+  [RETIRED]: WITH_A_KEY,
 }));
+// What is said of a rotation besides, each at most once, and the status in which it may.
+const OF_ROTATIONS = new Map(Object.entries({
+  [RELEASED]: [ROTATING],
+  "rotation.waiting": [ROTATING],
+  [OLD_DEACTIVATED]: [ROTATING],
+  [STOPPING]: ["delivered", ROTATING],
+}));
+// How a rotation may end that somebody stopped; and how long a call to AWS may take that had begun before.
+const BY_PEOPLE = ["rotation_rejected", "rotation_withdrawn"];
+const LONGEST_CALL = 600 * SECOND;
+const STEPS = ["cut_over_within_seconds", "deletion_wait_seconds", "unused_for_seconds"];
+const [SHORTEST_STEP, LONGEST_STEP] = [3_600, 366 * 86_400];
 const OF_LIFETIMES = ["key.expiring", "key.expiry_failed", RETIRED];
 const NAMING_THE_KEY = ["key.deactivated", "key.expiry_failed", RETIRED];
 const OF_PEOPLE = ["person.seen", "person.changed", "person.suspended", "person.reinstated"];
@@ -83,7 +101,7 @@ export class Replay {
     const request = this.#open.get(id);
     if (name === "request.filed") await this.#file(event, request);
     else if (request !== undefined) await this.#continue(event, request);
-    else if (LIFE.has(name) || OF_KEYS.has(name) || name === "decision.recorded") this.find("not-open", event);
+    else if (LIFE.has(name) || OF_KEYS.has(name) || OF_ROTATIONS.has(name) || name === "decision.recorded") this.find("not-open", event);
   }
 
   #learn({ event: name, data, at, seq }) {
@@ -127,13 +145,17 @@ export class Replay {
     if ("policy" in data && !(Number.isInteger(inForce) && inForce <= filing.quorum)) this.find("wrong-quorum", event);
     if (demands === null) this.find("not-filed", event);
     else if (demands.least > filing.quorum) this.find("wrong-quorum", event);
-    const isCreate = filing.operation === "create_access_key";
+    const rotation = rotationOf(filing);
+    const isRotation = filing.operation === "rotate_access_key";
+    const isCreate = isRotation || filing.operation === "create_access_key";
     if ("sealed_to" in filing && !(isCreate && typeof filing.sealed_to === "string")) this.find("not-filed", event);
+    if ((isRotation || "rotation" in filing) && rotation === null) this.find("not-filed", event);
     const request = {
       digest,
       requester: [filing.requester_kind, filing.requester],
       recipient: filing.recipient,
       isCreate,
+      rotation: filing.drill === true ? null : rotation,
       runsByItself: filing.run_on_approval,
       quorum: filing.quorum,
       window: filing.execution_window_seconds * SECOND,
@@ -167,6 +189,7 @@ export class Replay {
     if (name === "decision.recorded") await this.#decide(event, request);
     else if (LIFE.has(name)) await this.#step(event, request);
     else if (OF_KEYS.has(name)) await this.#treat(event, request);
+    else if (OF_ROTATIONS.has(name)) await this.#rotate(event, request);
     else if ("status" in data && data.status !== request.status) this.find("wrong-step", event);
   }
 
@@ -213,12 +236,15 @@ export class Replay {
     const isOwn = typeof data.person === "string" && actor.kind === "person" && actor.subject === data.person
       && isSame(actor.credential, data.credential);
     const { demands } = request;
+    // A rotation can be rejected until its old key is gone.
+    const isStop = data.decision === "reject" && request.rotation !== null
+      && OF_ROTATIONS.get(STOPPING).includes(request.status);
     const wrong = {
       "not-own-decision": !isOwn,
       "own-approval": isApproval && [request.requester[1], request.recipient].includes(data.person),
       "wrong-digest": data.digest !== request.digest,
-      "wrong-step": !UNDECIDED.includes(request.status),
-      "too-late": at >= request.deadline + TOLERANCE,
+      "wrong-step": !isStop && !UNDECIDED.includes(request.status),
+      "too-late": !isStop && at >= request.deadline + TOLERANCE,
       "suspended": this.#isSuspended(textOf(data.person), at),
       "no-comment": isApproval && demands.comment && isEmpty(data.comment),
       "stale-sign-in": isApproval && demands.methods.some((methods) => !methods.some((each) => amr.includes(each))),
@@ -229,7 +255,8 @@ export class Replay {
   /** A request goes on from where a step leads, even a wrong one; but nothing takes an execution back. */
   async #step(event, request) {
     const { event: name, data } = event;
-    const [reached, before] = LIFE.get(name);
+    const [usual, before] = LIFE.get(name);
+    const reached = name === RECEIVED && request.rotation !== null ? ROTATING : usual;
     if (!before.includes(request.status) || data.status !== reached) {
       this.find(misstep(name, request), event);
       if (name === APPROVED || (name === STARTED && !UNDECIDED.includes(request.status))) return;
@@ -245,9 +272,13 @@ export class Replay {
       if (request.isCreate !== (name === DELIVERED)) this.find("wrong-step", event);
       const hasEnd = request.hasLifetime && timeOf(data.expires_at) !== null;
       if (name === DELIVERED) request.key = { hasEnd, done: new Set() };
+    } else if (request.rotation !== null) {
+      this.#goOn(event, request.rotation);
     }
     request.status = reached;
-    if (ENDS.includes(name) && !(name === RECEIVED && request.key?.hasEnd)) this.#open.delete(event.request_id);
+    const key = [RECEIVED, ...AT_AN_END].includes(name) ? request.key : null;
+    const isLeft = key !== null && key.hasEnd && !key.done.has(RETIRED);
+    if (ENDS.includes(name) && reached !== ROTATING && !isLeft) this.#open.delete(event.request_id);
   }
 
   async #checkWho(event, request) {
@@ -258,6 +289,8 @@ export class Replay {
       [EXPIRED, WORKER],
       [RECEIVED, ["person", request.recipient]],
       [ROLLED_BACK, WORKER],
+      [OLD_DELETED, WORKER],
+      [STOPPED, WORKER],
     ]);
     if (alone.has(name)) {
       await this.#checkActor(event, [alone.get(name)]);
@@ -360,9 +393,66 @@ export class Replay {
       if (data.digest !== request.digest) this.find("wrong-digest", event);
     }
     key?.done.add(name);
-    if (name === RETIRED) this.#open.delete(event.request_id);
+    if (name === RETIRED && status !== ROTATING) this.#open.delete(event.request_id);
+  }
+
+  /** Judge what is said of a rotation before it ends. `verifier.py` also holds the wait of the old key against it. */
+  async #rotate(event, request) {
+    const { event: name, data, actor } = event;
+    const { rotation, status } = request;
+    const isInPlace = rotation !== null && OF_ROTATIONS.get(name).includes(status) && !rotation.done.has(name);
+    if (!isInPlace) this.find("wrong-step", event);
+    if (name === STOPPING) {
+      if (request.rejections.has(textOf(actor.subject))) {
+        this.#checkSame(event, request.deciders);
+        for (const code of await this.#faultsOfCredential(event)) this.find(code, event);
+      } else {
+        await this.#checkActor(event, [request.requester]);
+      }
+      if (data.digest !== request.digest) this.find("wrong-digest", event);
+    } else {
+      const involved = [request.requester, ["person", request.recipient]].filter(([kind]) => kind === "person");
+      await this.#checkActor(event, name === RELEASED ? involved : [WORKER]);
+    }
+    if (rotation === null) return;
+    const at = timeOf(event.at);
+    if (name === OLD_DEACTIVATED) {
+      const isSeen = !isNone(data.aws_request_id) && rotation.receivedAt !== null;
+      if (isSeen && at > rotation.receivedAt + rotation.within + LONGEST_CALL) this.find("too-late", event);
+      if (isOverrun(event, rotation, data)) this.find("wrong-step", event);
+    } else if (name === STOPPING) {
+      rotation.stoppingAt = at;
+    } else if (rotation.stoppingAt !== null) {
+      this.find("wrong-step", event);
+    }
+    rotation.done.add(name);
+  }
+
+  /** Judge the receipt and the end of a rotation. */
+  #goOn(event, rotation) {
+    const { event: name } = event;
+    const said = objectIn(event.data, "result");
+    if (name === RECEIVED) rotation.receivedAt = timeOf(event.at);
+    else if (name === OLD_DELETED && isOverrun(event, rotation, said)) this.find("wrong-step", event);
+    else if (name === STOPPED && BY_PEOPLE.includes(said.code) && rotation.stoppingAt === null) {
+      this.find("wrong-step", event);
+    }
   }
 }
+
+/** The plan of a filing's rotation, in microseconds; null if it is none, or that is not what a plan looks like. */
+function rotationOf(filing) {
+  const { rotation: said } = filing;
+  if (filing.operation !== "rotate_access_key" || !isObject(said)) return null;
+  const isPlan = Object.keys(said).sort().join() === STEPS.join() && STEPS.every((name) =>
+    Number.isInteger(said[name]) && said[name] >= SHORTEST_STEP && said[name] <= LONGEST_STEP);
+  if (!isPlan) return null;
+  return { within: said.cut_over_within_seconds * SECOND, receivedAt: null, stoppingAt: null, done: new Set() };
+}
+
+/** Whether something was begun after somebody had stopped the rotation. */
+const isOverrun = (event, { stoppingAt }, said) =>
+  stoppingAt !== null && !isNone(said.aws_request_id) && timeOf(event.at) > stoppingAt + LONGEST_CALL;
 
 /** What voided somebody's votes, and since when they are suspended. */
 class Person {

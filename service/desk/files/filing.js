@@ -1,6 +1,6 @@
 // What was filed, read from its canonical document: the page shows before a signature what stands here, and nothing
 // else. The warnings are those of `service/domain/briefing.py`, in the same words; a test holds the two together.
-import { EFFECTS } from "./proof/briefing.js";
+import { EFFECTS, MAKES_KEY } from "./proof/briefing.js";
 import { utf8 } from "./proof/bytes.js";
 import { readCanonical } from "./proof/canonical.js";
 import { hex, sha256 } from "./proof/digest.js";
@@ -12,7 +12,7 @@ import { texts } from "./texts.js";
 const DAY = 86_400_000_000;
 const RECENTLY = 90 * DAY; // probably still in use
 const ON_POLICIES = new Set(["unlock_s3_bucket_policy", "unlock_sqs_queue_policy"]);
-const LETS_IN = new Set(["create_access_key", "allow_password_recovery"]);
+const LETS_IN = new Set([...MAKES_KEY, "allow_password_recovery"]);
 
 const TEXT = (value) => typeof value === "string";
 const MAYBE_TEXT = (value) => value === null || TEXT(value);
@@ -46,13 +46,16 @@ const DEMAND = only({
 const PLACEMENT = only({
   name: MAYBE_TEXT, units: nullOr(listOf(TEXT)), tags: nullOr(listOf(only({ key: TEXT, value: TEXT }))),
 });
+const ROTATION = only({
+  unused_for_seconds: NUMBER, cut_over_within_seconds: NUMBER, deletion_wait_seconds: NUMBER,
+});
 const MEMBERS = {
   id: TEXT, account_id: TEXT, access_key_id: (value) => value === null, operation: TEXT, requester: TEXT,
   requester_kind: TEXT, recipient: TEXT,
   justification: TEXT, ticket: MAYBE_TEXT, run_on_approval: FLAG, accept_lockout: FLAG, quorum: NUMBER, filed_at: TIME,
   approve_by: TIME, execution_window_seconds: NUMBER, receipt_window_seconds: NUMBER, rollback_grace_seconds: NUMBER,
   lifetime_seconds: maybe(NUMBER), demands: maybe(listOf(DEMAND)), placement: maybe(PLACEMENT),
-  signed_approvals: maybe(TEXT), rules: maybe(TEXT), sealed_to: maybe(TEXT),
+  signed_approvals: maybe(TEXT), rules: maybe(TEXT), sealed_to: maybe(TEXT), rotation: maybe(ROTATION),
   drill: maybe((value) => value === true), observed: OBSERVED,
 };
 
@@ -70,7 +73,8 @@ export async function readFiling(text) {
   }
   const isOperation = typeof filing?.operation === "string" && Object.hasOwn(EFFECTS, filing.operation);
   const [, name] = isOperation ? EFFECTS[filing.operation] : [];
-  const isKnown = isOperation && only(name ? { ...MEMBERS, [name]: TEXT } : MEMBERS)(filing) && await showsPolicy(filing);
+  const hasPlan = (filing?.rotation !== undefined) === (filing?.operation === "rotate_access_key");
+  const isKnown = isOperation && hasPlan && only(name ? { ...MEMBERS, [name]: TEXT } : MEMBERS)(filing) && await showsPolicy(filing);
   if (!isKnown) return null;
   const sealedTo = filing.sealed_to === undefined ? undefined : await sealedToOf(filing.sealed_to);
   return { filing, target: name ? filing[name] : null, digest: hex(await sha256(bytes)), sealedTo };
@@ -88,7 +92,7 @@ export function warningsOf({ filing, target }) {
   const { operation, observed } = filing;
   const said = texts.cautions;
   const found = [];
-  if (operation === "create_access_key" && observed.keys.length) found.push(said.keysExist(observed.keys.length));
+  if (MAKES_KEY.has(operation) && observed.keys.length) found.push(said.keysExist(observed.keys.length));
   if (LETS_IN.has(operation) && observed.mfa_enabled === false) found.push(said.noMfa);
   const devices = observed.mfa_devices;
   if (operation === "deactivate_mfa_device" && devices?.length === 1 && devices[0] === target) found.push(said.lastMfa);
@@ -115,6 +119,16 @@ function ago(age) {
   return age < 2 * DAY ? `${Math.floor(age / (DAY / 24))} hours` : `${Math.floor(age / DAY)} days`;
 }
 
+// The plan that the service showed, as it is filed: its members in the order of their names.
+function planOf(rotation) {
+  if (rotation === null || rotation === undefined) return undefined;
+  const { cut_over_within: within, deletion_wait: wait, unused_for: unused } = rotation;
+  return JSON.stringify({
+    cut_over_within_seconds: secondsOf(within), deletion_wait_seconds: secondsOf(wait),
+    unused_for_seconds: secondsOf(unused),
+  });
+}
+
 /**
  * The members in which what the service showed of a request differs from what is signed. Empty if it is the same.
  * The service's names of accounts and people are not filed, so nothing here can hold them.
@@ -128,7 +142,8 @@ export function differences(request, { filing, target, digest }) {
     sealed_to: request.sealed_to?.key,
     drill: request.drill ? true : undefined,
     lifetime_seconds: request.clocks.lifetime === null ? undefined : secondsOf(request.clocks.lifetime),
+    rotation: planOf(request.rotation),
   };
-  const filed = { ...filing, target, digest };
+  const filed = { ...filing, target, digest, rotation: filing.rotation && JSON.stringify(filing.rotation) };
   return Object.keys(shown).filter((name) => shown[name] !== filed[name]).map((name) => texts.members[name]);
 }

@@ -12,6 +12,10 @@ const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
 /** What each operation does, in whole sentences; `{}` is its target. And the member of a filing with the target. */
 export const EFFECTS = {
   create_access_key: ["The root user gets a new access key that can do anything in the account.", null],
+  rotate_access_key: [
+    "The root access key {} is replaced by a new one, which can do anything in the account. The old key stops working "
+    + "for good once its users have moved.", "access_key_id",
+  ],
   deactivate_access_key: [
     "Whatever uses the root access key {} stops working, until the key is activated again.", "access_key_id",
   ],
@@ -43,6 +47,8 @@ export const EFFECTS = {
 };
 
 const DRILL = "DRILL: nothing changes in AWS. If it were real: ";
+/** The operations whose one call makes a new access key. */
+export const MAKES_KEY = new Set(["create_access_key", "rotate_access_key"]);
 
 /**
  * Return what a filing does, from all of it and from nothing else. Null for an operation that is not known here.
@@ -52,7 +58,7 @@ export function effectOf(filing, sealedTo) {
   if (!Object.hasOwn(EFFECTS, filing.operation)) return null;
   const [effect, target] = EFFECTS[filing.operation];
   const done = effect.replace("{}", () => (target === null ? "" : plain(filing[target])));
-  return [(filing.drill === true ? DRILL : "") + done, ...(filing.operation === "create_access_key" ? ofNewKey : ofOthers)(filing, sealedTo)].join(" ");
+  return [(filing.drill === true ? DRILL : "") + done, ...(MAKES_KEY.has(filing.operation) ? ofNewKey : ofOthers)(filing, sealedTo)].join(" ");
 }
 
 function ofNewKey(filing, sealedTo) {
@@ -65,7 +71,17 @@ function ofNewKey(filing, sealedTo) {
   const sealed = filing.sealed_to === undefined
     ? [] : [`It is sealed on its way: only the holder of the key ${plain(sealedTo)} can read it.`];
   const asked = isOnePerson(filing) ? "Requester and recipient are one person." : `It was asked for by ${requesterOf(filing)}.`;
-  return [lives, goes, ...sealed, asked];
+  return [lives, goes, ...sealed, asked, ...(filing.rotation === undefined ? [] : ofRotation(filing.rotation))];
+}
+
+function ofRotation(plan) {
+  return [
+    "From the receipt on both keys work.",
+    `The service deactivates the old key once it has been unused for ${inWords(plan.unused_for_seconds)}, or as soon as the requester or the recipient says so.`,
+    `If neither has happened ${inWords(plan.cut_over_within_seconds)} after the receipt, both keys stay.`,
+    `It deletes the old key ${inWords(plan.deletion_wait_seconds)} after its deactivation, unless it was used meanwhile.`,
+    "A rejection or a withdrawal stops the rotation at any time, and the keys stay as they are.",
+  ];
 }
 
 function ofOthers(filing) {

@@ -4,7 +4,7 @@ import { acted } from "../acting.js";
 import { button, choices, el, field, fill, form, notice, p, viewTitle } from "../dom.js";
 import { account as named, duration, secondsOf, written } from "../format.js";
 import { blamable, sent } from "../forms.js";
-import { EFFECTS } from "../proof/briefing.js";
+import { EFFECTS, MAKES_KEY } from "../proof/briefing.js";
 import { hex } from "../proof/digest.js";
 import { addressOf } from "../router.js";
 import { texts } from "../texts.js";
@@ -12,9 +12,11 @@ import { targetsOf } from "./account.js";
 import { facts } from "./facts.js";
 
 const said = texts.asking;
-const CREATE = "create_access_key";
 // The service takes no second request of the same kind while one has such a status.
 const OPEN = new Set(["pending", "approved", "executing", "in_doubt"]);
+const ROTATE = "rotate_access_key";
+// The usual days of each step, as `service/domain/rotation_plan.py` has them.
+const USUAL_DAYS = { unused_for: "7", cut_over_within: "30", deletion_wait: "7" };
 const MAY_LOCK_OUT = new Set(["deactivate_access_key", "delete_access_key"]);
 // A number before or behind each makes an ISO 8601 duration.
 const PERIODS = { days: ["P", "D"], weeks: ["P", "W"], hours: ["PT", "H"], minutes: ["PT", "M"] };
@@ -131,12 +133,13 @@ function previewed(found, file, change) {
 
 /** The fields of an operation by their names in the API. Each has `box`, `input`, `value()`, `blame(reason)`, `isBlamed()`. */
 function fieldsOf(operation, needs, target) {
-  const isCreate = operation === CREATE;
+  const isCreate = MAKES_KEY.has(operation);
   const [, named] = EFFECTS[operation];
   return {
     ...(named ? { [named]: line(said.target[named], { hint: said.typed[named] ?? said.targetHint, value: target, required: true }) } : {}),
     recipient: line(isCreate ? said.recipient : said.executor, { hint: isCreate ? said.recipientHint : said.executorHint }),
     ...(isCreate ? { lifetime: lifetime(needs), sealed_to: line(said.sealedTo, { hint: said.sealedToHint }) } : {}),
+    ...(operation === ROTATE ? { rotation: plan() } : {}),
     ticket: line(said.ticket, { hint: needs.ticket_required ? said.needed : said.optional, required: needs.ticket_required }),
     justification: line(said.justification, { kind: "textarea", hint: said.justificationHint, required: true, maxlength: "2000" }),
     ...(isCreate ? {} : { run_on_approval: tick(said.byItself) }),
@@ -163,6 +166,16 @@ function lifetime({ lifetime_required: isRequired, max_lifetime: longest }) {
   };
   // Below both, so that they stay beside each other.
   return { ...blamable(box, made.input), value };
+}
+
+/** The plan of a rotation. Each step has a field; what is wrong with one stands below all. */
+function plan() {
+  const steps = Object.entries(USUAL_DAYS).map(([name, value]) => [name, field(said.steps[name], {
+    hint: said.stepHint[name], value, required: true, inputmode: "numeric", autocomplete: "off",
+  })]);
+  const box = el("div", {}, steps.map(([, each]) => each.box));
+  const value = () => Object.fromEntries(steps.map(([name, { input }]) => [name, `P${input.value.trim()}D`]));
+  return { ...blamable(box, steps[0][1].input), value };
 }
 
 function tick(label) {

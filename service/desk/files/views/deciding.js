@@ -6,7 +6,7 @@ import { bullets, button, choices, el, field, fill, folded, form, notice, p, row
 import { accountId, clock, duration, target as named, ticket, written } from "../format.js";
 import { differences, readFiling, warningsOf } from "../filing.js";
 import { checkStillUnnamed } from "../heads.js";
-import { effectOf } from "../proof/briefing.js";
+import { MAKES_KEY, effectOf } from "../proof/briefing.js";
 import { canonicalText } from "../proof/canonical.js";
 import { checkStatement, passkeysOf, sign } from "../signing.js";
 import { texts } from "../texts.js";
@@ -133,8 +133,10 @@ function rest({ filing, target }, statement) {
       [said.service, written(statement.service)],
       [texts.request.clock.filed_at, clock(filing.filed_at)],
       [texts.request.clock.approve_by, clock(filing.approve_by)],
-      [texts.request.lifetime, filing.operation === "create_access_key"
+      [texts.request.lifetime, MAKES_KEY.has(filing.operation)
         && (filing.lifetime_seconds === undefined ? texts.request.noEnd : duration(filing.lifetime_seconds))],
+      ...Object.entries(filing.rotation ?? {}).map(([name, seconds]) =>
+        [texts.request.step[name.replace("_seconds", "")], duration(seconds)]),
       [said.approvals, said.people(filing.quorum, filing.signed_approvals ?? "off")],
       ...(filing.rules === undefined ? [] : [[said.rules, digest(filing.rules)]]),
       ...(filing.demands ?? []).map(({ rule, ...demands }) => [[said.demand, " ", written(rule)], bullets(

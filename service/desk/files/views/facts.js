@@ -1,6 +1,7 @@
 // A request as one reads it before a decision: what will happen comes first, and what is rarely needed is folded away.
 import { bullets, el, folded, notice, p, rows } from "../dom.js";
 import { account, clock, duration, grouped, hash, mailbox, person, secondsOf, target as named, ticket, written } from "../format.js";
+import { MAKES_KEY } from "../proof/briefing.js";
 import { fromHex } from "../proof/bytes.js";
 import { words } from "../proof/words.js";
 import { texts } from "../texts.js";
@@ -20,6 +21,7 @@ export function facts(request) {
     decisions(request),
     el("h2", {}, said.picture),
     picture(request),
+    request.rotation && [el("h2", {}, said.rotation), rotation(request.rotation)],
     el("h2", {}, said.clocks),
     clocks(request.clocks),
     request.result && [el("h2", {}, said.result), result(request)],
@@ -41,7 +43,7 @@ export function warned(warnings) {
 function about(request) {
   const { requester, recipient, operation } = request;
   const isOne = requester.subject === recipient.subject;
-  const isCreate = operation === "create_access_key";
+  const isCreate = MAKES_KEY.has(operation);
   return rows(
     [said.status, statusChip(request.status)],
     [said.account, account(request.account)],
@@ -137,6 +139,13 @@ function clocks(known) {
     [said.lifetime, known.lifetime && duration(secondsOf(known.lifetime))],
     [said.receiptWindow, isCreated && duration(known.receipt_window_seconds)],
     [said.grace, isCreated && duration(known.rollback_grace_seconds)]);
+}
+
+const STEPS = new Set(["unused_for", "cut_over_within", "deletion_wait"]);
+
+function rotation(known) {
+  return rows(...Object.entries(said.step).map(([name, text]) =>
+    [text, known[name] && (STEPS.has(name) ? duration(secondsOf(known[name])) : clock(known[name]))]));
 }
 
 function result({ result: found, executed_by: by, source }) {

@@ -1,9 +1,10 @@
 // Executing, and receiving the secret of a new key: on the page only while somebody wants to see it, and gone with the view.
 import { Offline, Problem, call, post } from "../api.js";
 import { acted } from "../acting.js";
-import { bullets, button, choices, el, field, fill, notice, p, rows } from "../dom.js";
+import { bullets, button, choices, el, field, fill, form, notice, p, rows } from "../dom.js";
 import { save } from "../files.js";
 import { accountId, clock, duration, grouped } from "../format.js";
+import { MAKES_KEY } from "../proof/briefing.js";
 import { utf8 } from "../proof/bytes.js";
 import { hex, sha256 } from "../proof/digest.js";
 import { texts } from "../texts.js";
@@ -20,7 +21,7 @@ export function executing(desk, request, { done, changed, cancel }) {
   const problem = el("div");
   const signal = desk.signal();
   // A drill gives no secret that could be lost.
-  const isCreate = request.operation === "create_access_key" && !request.drill;
+  const isCreate = MAKES_KEY.has(request.operation) && !request.drill;
   const panel = el("section", { class: "panel" });
   let isRunning = false;
   const run = button(isCreate ? said.create : said.run, () => acted(desk, problem, once), { class: "primary" });
@@ -172,6 +173,21 @@ export function confirming(desk, request, { done, cancel }) {
     choices(button(yes, async () => confirm(desk, request.id, problem, (body) => done(body, confirmed),
       file ? { sealed_sha256: await digestOf(await file.input.files[0]?.text() ?? "") } : undefined), { class: "primary" }),
       button(said.cancel, cancel)),
+    problem);
+}
+
+/** The panel that lets the old key of a rotation end now. */
+export function cuttingOver(desk, request, { done, cancel }) {
+  const problem = el("div");
+  const { box, input } = field(said.howKnown, { kind: "textarea", required: true, maxlength: "2000" });
+  return el("section", { class: "panel" }, heading(said.cutOverTitle),
+    rows([texts.asking.target.access_key_id, grouped(request.target, 4)]),
+    notice("warning", null, p(said.cutOverLead)),
+    form(() => acted(desk, problem, async () => {
+      const named = { access_key_id: request.target, comment: input.value };
+      done(await post(`/v1/requests/${request.id}/cut-over`, named), said.released);
+    }), box,
+    choices(el("button", { class: "danger" }, said.cutOver), button(said.cancel, cancel))),
     problem);
 }
 

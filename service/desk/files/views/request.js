@@ -21,8 +21,9 @@ const panels = {
   withdraw: async () => (await deciding()).withdrawing,
   execute: async () => (await receiving()).executing,
   confirm_receipt: async () => (await receiving()).confirming,
+  cut_over: async () => (await receiving()).cuttingOver,
 };
-const PRIMARY = new Set(["approve", "execute", "confirm_receipt"]);
+const PRIMARY = new Set(["approve", "execute", "confirm_receipt", "cut_over"]);
 // What takes a request further stands before what ends it.
 const byWeight = (one, other) => PRIMARY.has(other.action) - PRIMARY.has(one.action);
 
