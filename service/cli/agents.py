@@ -105,6 +105,12 @@ class _Filing(_Arguments):
     lifetime: Annotated[
         str | None, Field(description="How long a new key may live, as an ISO 8601 duration such as P30D.")
     ] = None
+    sealed_to: Annotated[
+        str | None,
+        Field(
+            description="The recipient's age recipient or SSH public key, to which the secret of a new key is sealed."
+        ),
+    ] = None
     rotation: Annotated[
         dict[Literal["unused_for", "cut_over_within", "deletion_wait"], str] | None,
         Field(

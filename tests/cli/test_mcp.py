@@ -311,7 +311,7 @@ def texts(schema: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 THEIRS = {
-    "approvals", "comment", "decision_amr", "email", "groups", "justification", "name", "rule", "rules",
+    "approvals", "comment", "decision_amr", "email", "fingerprint", "groups", "justification", "key", "name", "rule", "rules",
     "signature", "statement", "subject", "tags", "ticket", "zone",
 }  # fmt: skip
 
