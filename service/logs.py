@@ -6,11 +6,13 @@ import json
 import logging
 import re
 import sys
+from collections.abc import MutableMapping
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
+from service import call_id
 from service.auth.api_tokens import PATTERN
 
 LogFormat = Literal["json", "console"]
@@ -31,9 +33,15 @@ _SHORTEST_HEADER = 12
 # comes first in the pattern, since a search for a literal is ten times as fast.
 _LONG_PART = re.compile(rf"\.(?:(?<=[\w=-]{{{_SHORTEST_HEADER}}}\.)|(?=[\w=-]{{{_SHORTEST_HEADER}}}))", re.ASCII)
 _PARTS_OF_BREAKS = ("\r", "\n", "\\r", "\\n", "%0", "%25")
-# The arguments of uvicorn's access log: client, method, path with query, HTTP version, status (uvicorn/protocols/http).
-_ACCESS_ARGUMENTS = 5
-_LONGEST_PATH = 1000
+# Everything that a line may have beside its text. Any other field is dropped, whoever logs it.
+FIELDS = frozenset(
+    {
+        *("account_id", "address", "call_id", "check", "code", "issuer", "method", "milliseconds", "path"),
+        *("request_id", "source", "status", "step", "unlogged", "why"),
+    }
+)
+# What structlog puts into each line, or needs to make one.
+_OWN = frozenset({"event", "level", "logger", "timestamp", "exception", "exc_info", "stack", "stack_info"})
 
 
 class _Redacting(structlog.stdlib.ProcessorFormatter):
@@ -47,9 +55,9 @@ class _Redacting(structlog.stdlib.ProcessorFormatter):
 
 
 class _RedactingJson(_Redacting):
-    """Writes a library's plain line without structlog, which takes several times as long for the same bytes.
+    """Writes a plain line without structlog, which takes several times as long for the same bytes.
 
-    Each call writes one into the access log.
+    Each call writes one.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -64,20 +72,23 @@ def _plain_line(record: logging.LogRecord) -> str:
         "logger": record.name,
         "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
     }
-    return json.dumps(line)
+    return json.dumps(line | _fields_of(record))
 
 
-class _PathsOnly(logging.Filter):
-    """Drops the query string from uvicorn's access log, and truncates long paths.
+def _fields_of(record: logging.LogRecord) -> dict[str, object]:
+    """Return the allowed fields of a plain line (`extra={"fields": {…}}`), and the id of the call or step."""
+    given: dict[str, object] = getattr(record, "fields", {})
+    current = call_id.current()
+    found = {name: value for name, value in given.items() if name in FIELDS}
+    return found if current is None else found | {"call_id": current}
 
-    A query may hold an authorization code, a cursor, or anything else that a client sends.
-    """
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple) and len(record.args) == _ACCESS_ARGUMENTS:
-            client, method, target, *rest = record.args
-            record.args = (client, method, str(target).partition("?")[0][:_LONGEST_PATH], *rest)
-        return True
+def _allowed(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Drop the fields of structlog's line that are not allowed. Add those of a plain one, and the id of the call."""
+    kept = {name: value for name, value in line.items() if name in FIELDS or name in _OWN or name.startswith("_")}
+    current = call_id.current()
+    more = _fields_of(line["_record"]) if "_record" in line else {} if current is None else {"call_id": current}
+    return kept | more
 
 
 def redacted(text: str) -> str:
@@ -133,6 +144,7 @@ def configure(*, level: str, log_format: LogFormat) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        _allowed,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         # The plain traceback: richer ones print local variables, and a local variable may be a secret.
         structlog.processors.format_exc_info,
@@ -159,8 +171,6 @@ def configure(*, level: str, log_format: LogFormat) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    access = logging.getLogger("uvicorn.access")
-    access.filters = [_PathsOnly()]
     # At DEBUG they log the headers of destinations and providers. `aws` silences AWS's SDK.
     for name in ("httpcore", "httpx"):
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))

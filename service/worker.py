@@ -19,6 +19,7 @@ from typing import NamedTuple, Self
 
 import structlog
 
+from service import call_id
 from service.db.leases import Lease
 from service.domain.errors import Code, ServiceError, Unavailable
 from service.workflow.context import Context
@@ -262,30 +263,34 @@ def run_lane(ctx: Context, steps: Iterable[Step], backoff: Backoff, stop: thread
     for step in steps:
         if stop.is_set() or not backoff.allows(_account(step)):
             return
-        try:
-            check(ctx)
-            step.call(ctx)
-        except ServiceError as error:
-            if isinstance(error, Unavailable) or backoff.is_news(_step(step), error.code):
-                _log_refusal(step, error)
-            backoff.learn(_subject_of(error, step), succeeded=False)
-        except Exception:
-            logger.exception("worker failed", step=step.what, request_id=step.request_id)
-            backoff.learn(_step(step), succeeded=False)
-        else:
-            backoff.learn(_step(step), succeeded=True)
-            backoff.learn(_account(step), succeeded=True)
+        with call_id.working():
+            _run_step(ctx, step, backoff)
+
+
+def _run_step(ctx: Context, step: Step, backoff: Backoff) -> None:
+    """Run it, log one line about it, and remember whether to back off."""
+    about = {"step": step.what, "account_id": step.account_id, "request_id": step.request_id}
+    begun = time.monotonic()
+    try:
+        check(ctx)
+        step.call(ctx)
+    except ServiceError as error:
+        if isinstance(error, Unavailable) or backoff.is_news(_step(step), error.code):
+            logger.warning("worker refused", code=error.code, why=error.exact, **about)
+        backoff.learn(_subject_of(error, step), succeeded=False)
+    except Exception:
+        logger.exception("worker failed", **about)
+        backoff.learn(_step(step), succeeded=False)
+    else:
+        logger.info("worker did", **about, milliseconds=round(1000 * (time.monotonic() - begun)))
+        backoff.learn(_step(step), succeeded=True)
+        backoff.learn(_account(step), succeeded=True)
 
 
 def _subject_of(error: ServiceError, step: Step) -> Subject:
     """Return what to back off: the account if it, or something it needs, is unavailable; else only the step."""
     is_account = isinstance(error, Unavailable) and error.code is not Code.UNAVAILABLE and step.request_id is not None
     return _account(step) if is_account else _step(step)
-
-
-def _log_refusal(step: Step, error: ServiceError) -> None:
-    about = {"step": step.what, "account_id": step.account_id, "request_id": step.request_id}
-    logger.warning("worker refused", code=error.code, why=error.exact, **about)
 
 
 def _step(step: Step) -> Subject:

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from support.builders import ACCOUNT, ACCOUNTS, DEACTIVATE, DELETE, OTHER_ACCOUNT, Watch
 from support.house import House
 
-from service import worker
+from service import call_id, worker
 from service.aws.organization import KnownAccounts
 from service.cli.waiting import wait_until
 from service.db import expectations
@@ -22,7 +22,7 @@ from service.domain.actor import Role
 from service.domain.drift import Expectation
 from service.simulated_aws import Refuse, Throttle
 from service.worker import Backoff, Worker, run_pass
-from service.workflow import leases
+from service.workflow import change, leases
 from service.workflow.context import Context
 from service.workflow.drift import check_drift
 from service.workflow.due import DriftChecks, Step, due
@@ -279,3 +279,25 @@ def test_a_check_in_the_future_is_repeated(house: House) -> None:
 
     house.clock.advance(-timedelta(hours=1))
     assert [step.what for step in due(house.ctx, checks)] == ["check_drift"]
+
+
+def test_each_step_has_one_line_with_an_id_of_its_own(sqlite_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house, ids = sqlite_house, set[str | None]()
+    touched = change.touch
+
+    def touch(ctx: Context, request_id: str) -> None:
+        ids.add(call_id.current())
+        touched(ctx, request_id)
+
+    monkeypatch.setattr("service.workflow.due.touch", touch)
+    key = house.spare_key()
+    requests = [house.file(DEACTIVATE, key).filing.request_id, house.file(DELETE, key).filing.request_id]
+    house.clock.advance(house.ctx.policy.approval_window + timedelta(seconds=1))
+    with capture_logs() as lines:
+        run_pass(house.ctx)
+        run_pass(house.ctx)  # finds nothing to do, and says nothing
+    assert sorted((line["event"], line["step"], line["account_id"], line["request_id"]) for line in lines) == [
+        ("worker did", "expire", ACCOUNT, request_id) for request_id in sorted(requests)
+    ]
+    assert all(isinstance(line["milliseconds"], int) for line in lines)
+    assert len(ids - {None}) == len(requests)

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from service.api import desk, links, problems
+from service.api.calls import Calls
 from service.api.contract import examples, webhooks
 from service.api.headers import SingleHeaders
 from service.api.middleware import BodyLimit, Head, SecurityHeaders
@@ -88,7 +89,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
     app.state.metrics = None
     # Wrap the framework's own middleware too, because that is what answers a crash.
     inner = app.build_middleware_stack
-    stack = lambda: Head(SecurityHeaders(SingleHeaders(BodyLimit(inner()))))  # noqa: E731
+    stack = lambda: Calls(Head(SecurityHeaders(SingleHeaders(BodyLimit(inner())))))  # noqa: E731
     app.build_middleware_stack = stack  # type: ignore[method-assign]
     problems.install(app)
     desk.install(app)

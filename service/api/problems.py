@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from service import call_id
 from service.api.contract.refusals import example
 from service.api.invalid import UNSAID, invalid_fields, refused_fields
 from service.api.sign_ins import sign_ins_of
@@ -32,6 +33,7 @@ from service.domain.errors import (
 logger = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_EXAMPLE_ID = "6f1d0c52a8e94b7f9d3be2a4c0715f86"
 
 _TITLES = {
     400: "Malformed request",
@@ -55,13 +57,14 @@ def no_such_resource() -> NotFound:
 
 
 class Problem(BaseModel):
-    """RFC 9457 problem details. `code` is stable; `detail` is for people."""
+    """RFC 9457 problem details. `code` is stable; `detail` is for people; `call_id` is what the service's log has."""
 
     type: str
     title: str
     status: int
     code: Code
     detail: str
+    call_id: str
 
 
 class InvalidField(BaseModel):
@@ -107,7 +110,7 @@ def documented(
     by_status: dict[int, dict[str, Any]] = {}
     for code in (*codes, *common, Code.INTERNAL):
         status = STATUSES[code]
-        content = _content(here.get(code) or example(code))
+        content = _content(here.get(code) or example(code), _EXAMPLE_ID)
         if status == HTTPStatus.UNPROCESSABLE_ENTITY:
             content["errors"] = _wrong(code, str(content["detail"]), invalid)
         by_status.setdefault(status, {})[code.value] = {"value": content}
@@ -216,22 +219,23 @@ def _methods_of(request: Request) -> list[str]:
     return sorted(known | {"HEAD"} if "GET" in known else known)
 
 
-def _on_crash(request: Request, error: Exception) -> Response:
+def _on_crash(_request: Request, error: Exception) -> Response:
     # No local variables in the log, and no exception text in the response: either could contain secrets or input.
-    logger.error("unexpected error", method=request.method, path=request.url.path, exc_info=error)
+    # The line of the call has the path. This one has the same id.
+    logger.error("unexpected error", exc_info=error)
     return problem(ServiceError(Code.INTERNAL))
 
 
 def problem(
     refusal: ServiceError, *, headers: dict[str, str] | None = None, errors: list[dict[str, object]] | None = None
 ) -> Response:
-    content = _content(refusal)
+    content = _content(refusal, call_id.current() or "")
     if errors is not None:
         content["errors"] = errors
     return JSONResponse(content, status_code=STATUSES[refusal.code], headers=headers, media_type=MEDIA_TYPE)
 
 
-def _content(refusal: ServiceError) -> dict[str, object]:
+def _content(refusal: ServiceError, of_call: str) -> dict[str, object]:
     status = STATUSES[refusal.code]
     return {
         "type": f"urn:rootquorum:problem:{refusal.code}",
@@ -239,4 +243,5 @@ def _content(refusal: ServiceError) -> dict[str, object]:
         "status": status,
         "code": refusal.code.value,
         "detail": refusal.detail,
+        "call_id": of_call,
     }

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 from botocore.config import Config
 
+from service import call_id
+
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 10
 _ATTEMPTS = 3
@@ -24,3 +26,9 @@ PATIENT = ONCE.merge(Config(retries={"total_max_attempts": _PATIENT_ATTEMPTS, "m
 LONGEST_CALL = timedelta(
     seconds=_ATTEMPTS * (_CONNECT_SECONDS + _READ_SECONDS) + (_ATTEMPTS - 1) * _LONGEST_BACK_OFF_SECONDS
 )
+
+
+def traced(config: Config) -> Config:
+    """Return `config` with the id of the call or step in the user agent, where CloudTrail shows it."""
+    current = call_id.current()
+    return config if current is None else config.merge(Config(user_agent_extra=f"rootquorum/{current}"))

@@ -8,7 +8,7 @@ from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 
 from service.aws.answers import ARN, KEY_ID, OPAQUE, member, text
-from service.aws.calls import REPEATABLE
+from service.aws.calls import REPEATABLE, traced
 from service.aws.errors import asked
 from service.aws.sources import NO_CREDENTIAL, Source, own_credential
 from service.domain.account import Account, Partition
@@ -90,7 +90,7 @@ class Signer:
     def _client(self, service: str, config: Config = REPEATABLE, **options: str) -> Any:
         """Make a client. Raise Unavailable: the profile's endpoints, proxies or certificates may be invalid."""
         try:
-            return self.session.client(service, config=config, **self._options | options)  # type: ignore[call-overload]
+            return self.session.client(service, config=traced(config), **self._options | options)  # type: ignore[call-overload]
         except Exception as error:  # noqa: BLE001  # the AWS edge
             exactly = f"An option of {self._source.name} cannot be used ({type(error).__name__})."
             raise Unavailable(Code.ACCOUNT_UNREACHABLE, NO_CREDENTIAL, cause=exactly) from None

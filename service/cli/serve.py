@@ -59,6 +59,7 @@ def serve(
         proxy_headers=True,
         forwarded_allow_ips=list(settings.server.trusted_proxies),
         log_config=None,
+        access_log=False,  # the API logs each call itself, with its id
         http=Connection,
         server_header=False,
         ws="none",  # not used, and at DEBUG uvicorn would log the headers of an upgrade
