@@ -39,6 +39,16 @@ class Audience(StrEnum):
     EVERYBODY = "everybody"
 
 
+class Severity(StrEnum):
+    """How urgent an event is for whoever watches. The names, and their order, are those of OCSF."""
+
+    INFORMATIONAL = "informational"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
 @dataclass(frozen=True, slots=True)
 class EventRow:
     """The properties of one event.
@@ -48,7 +58,7 @@ class EventRow:
     `data` names the event's own data where destinations receive it. The service must have written all of that data.
     `is_judged` marks a request that is judged by the policy in force; the event then records that policy.
     `is_refusal` marks a refused attempt. Anybody who sees the request can cause any number of them.
-    `told` says who is told in person; None for nobody.
+    `told` says who is told in person; None for nobody. `severity` goes to destinations that sort by it.
     """
 
     name: str
@@ -60,6 +70,7 @@ class EventRow:
     is_judged: bool
     is_refusal: bool
     told: Audience | None
+    severity: Severity
 
 
 _rows: dict[str, EventRow] = {}
@@ -76,10 +87,11 @@ def _add(
     is_judged: bool = False,
     is_refusal: bool = False,
     told: Audience | None = None,
+    severity: Severity = Severity.INFORMATIONAL,
 ) -> EventName:
     if name in _rows:
         raise ValueError(f"{name} has two rows")
-    _rows[name] = EventRow(name, title, about, published, before_execution, data, is_judged, is_refusal, told)
+    _rows[name] = EventRow(name, title, about, published, before_execution, data, is_judged, is_refusal, told, severity)
     return EventName(name)
 
 
@@ -92,7 +104,9 @@ _of_service = partial(_add, about=About.SERVICE)
 # A request, until it ends or its execution begins.
 FILED = _of_request("request.filed", "Request filed", before_execution=True, is_judged=True, told=Audience.APPROVERS)
 DECIDED = _of_request("decision.recorded", "Decision recorded", before_execution=True)
-DECISION_DENIED = _of_request("decision.denied", "Decision denied", before_execution=True, is_refusal=True)
+DECISION_DENIED = _of_request(
+    "decision.denied", "Decision denied", before_execution=True, is_refusal=True, severity=Severity.LOW
+)
 REQUEST_WAITING = _of_request(
     "request.waiting",
     "Request waits for approval",
@@ -106,55 +120,94 @@ REQUEST_STUCK = _of_request(
     before_execution=True,
     data=PublishedData.WAITING,
     told=Audience.INVOLVED,
+    severity=Severity.LOW,
 )
 REQUEST_APPROVED = _of_request("request.approved", "Request approved", before_execution=True, told=Audience.EVERYBODY)
-REQUEST_REJECTED = _of_request("request.rejected", "Request rejected", before_execution=True, told=Audience.EVERYBODY)
+REQUEST_REJECTED = _of_request(
+    "request.rejected", "Request rejected", before_execution=True, told=Audience.EVERYBODY, severity=Severity.LOW
+)
 REQUEST_WITHDRAWN = _of_request(
     "request.withdrawn", "Request withdrawn", before_execution=True, told=Audience.EVERYBODY
 )
 REQUEST_EXPIRED = _of_request("request.expired", "Request expired", before_execution=True, told=Audience.EVERYBODY)
-EXECUTION_DENIED = _of_request("execution.denied", "Execution denied", before_execution=True, is_refusal=True)
+EXECUTION_DENIED = _of_request(
+    "execution.denied", "Execution denied", before_execution=True, is_refusal=True, severity=Severity.MEDIUM
+)
 
 # Its execution, and the key that it created.
-EXECUTION_STARTED = _of_request("execution.started", "Execution started", before_execution=False, is_judged=True)
+EXECUTION_STARTED = _of_request(
+    "execution.started", "Execution started", before_execution=False, is_judged=True, severity=Severity.LOW
+)
 EXECUTION_IN_DOUBT = _of_request(
     "execution.in_doubt",
     "Execution in doubt: AWS is being asked what happened",
     before_execution=False,
     told=Audience.INVOLVED,
+    severity=Severity.HIGH,
 )
 EXECUTION_UNRESOLVED = _of_request(
-    "execution.unresolved", "Execution unresolved: somebody must look", before_execution=False, told=Audience.INVOLVED
+    "execution.unresolved",
+    "Execution unresolved: somebody must look",
+    before_execution=False,
+    told=Audience.INVOLVED,
+    severity=Severity.CRITICAL,
 )
 EXECUTION_DELIVERED = _of_request(
-    "execution.delivered", "Secret delivered, receipt awaited", before_execution=False, told=Audience.INVOLVED
+    "execution.delivered",
+    "Secret delivered, receipt awaited",
+    before_execution=False,
+    told=Audience.INVOLVED,
+    severity=Severity.LOW,
 )
 EXECUTION_SUCCEEDED = _of_request(
-    "execution.succeeded", "Execution succeeded", before_execution=False, told=Audience.INVOLVED
+    "execution.succeeded", "Execution succeeded", before_execution=False, told=Audience.INVOLVED, severity=Severity.LOW
 )
-EXECUTION_FAILED = _of_request("execution.failed", "Execution failed", before_execution=False, told=Audience.INVOLVED)
+EXECUTION_FAILED = _of_request(
+    "execution.failed", "Execution failed", before_execution=False, told=Audience.INVOLVED, severity=Severity.MEDIUM
+)
 RECEIPT_CONFIRMED = _of_request(
     "receipt.confirmed", "Receipt confirmed", before_execution=False, told=Audience.INVOLVED
 )
 RECEIPT_OVERDUE = _of_request(
-    "receipt.overdue", "Receipt overdue, but the key is in use", before_execution=False, told=Audience.INVOLVED
+    "receipt.overdue",
+    "Receipt overdue, but the key is in use",
+    before_execution=False,
+    told=Audience.INVOLVED,
+    severity=Severity.MEDIUM,
 )
 RECEIPT_GIVEN_UP = _of_request(
     "receipt.given_up",
     "Receipt did not come: the key is being rolled back",
     before_execution=False,
     told=Audience.INVOLVED,
+    severity=Severity.HIGH,
 )
-KEY_ROLLED_BACK = _of_request("key.rolled_back", "Key rolled back", before_execution=False, told=Audience.INVOLVED)
+KEY_ROLLED_BACK = _of_request(
+    "key.rolled_back", "Key rolled back", before_execution=False, told=Audience.INVOLVED, severity=Severity.MEDIUM
+)
 KEY_QUARANTINED = _of_request(
-    "key.quarantined", "Keys found that nobody can account for", before_execution=False, told=Audience.INVOLVED
+    "key.quarantined",
+    "Keys found that nobody can account for",
+    before_execution=False,
+    told=Audience.INVOLVED,
+    severity=Severity.CRITICAL,
 )
-KEY_DEACTIVATED = _of_request("key.deactivated", "Key deactivated", before_execution=False, told=Audience.INVOLVED)
-KEY_EXPIRING = _of_request("key.expiring", "Key expires soon", before_execution=False, told=Audience.INVOLVED)
+KEY_DEACTIVATED = _of_request(
+    "key.deactivated", "Key deactivated", before_execution=False, told=Audience.INVOLVED, severity=Severity.LOW
+)
+KEY_EXPIRING = _of_request(
+    "key.expiring", "Key expires soon", before_execution=False, told=Audience.INVOLVED, severity=Severity.LOW
+)
 KEY_EXPIRY_FAILED = _of_request(
-    "key.expiry_failed", "Key outlives its lifetime", before_execution=False, told=Audience.INVOLVED
+    "key.expiry_failed",
+    "Key outlives its lifetime",
+    before_execution=False,
+    told=Audience.INVOLVED,
+    severity=Severity.HIGH,
 )
-KEY_RETIRED = _of_request("key.retired", "Key retired", before_execution=False, told=Audience.INVOLVED)
+KEY_RETIRED = _of_request(
+    "key.retired", "Key retired", before_execution=False, told=Audience.INVOLVED, severity=Severity.LOW
+)
 
 # A rotation, after the receipt of its new key.
 CUT_OVER_RELEASED = _of_request(
@@ -162,31 +215,54 @@ CUT_OVER_RELEASED = _of_request(
     "Somebody said that the old key may be deactivated",
     before_execution=False,
     told=Audience.INVOLVED,
+    severity=Severity.LOW,
 )
 ROTATION_WAITING = _of_request(
     "rotation.waiting", "Rotation waits for its cut-over", before_execution=False, told=Audience.INVOLVED
 )
 OLD_KEY_DEACTIVATED = _of_request(
-    "old_key.deactivated", "Old key of a rotation deactivated", before_execution=False, told=Audience.INVOLVED
+    "old_key.deactivated",
+    "Old key of a rotation deactivated",
+    before_execution=False,
+    told=Audience.INVOLVED,
+    severity=Severity.LOW,
 )
 OLD_KEY_DELETED = _of_request(
-    "old_key.deleted", "Old key deleted: the rotation is done", before_execution=False, told=Audience.INVOLVED
+    "old_key.deleted",
+    "Old key deleted: the rotation is done",
+    before_execution=False,
+    told=Audience.INVOLVED,
+    severity=Severity.LOW,
 )
 OLD_KEY_USED = _of_request(
-    "old_key.used", "Old key was used after its deactivation", before_execution=False, told=Audience.INVOLVED
+    "old_key.used",
+    "Old key was used after its deactivation",
+    before_execution=False,
+    told=Audience.INVOLVED,
+    severity=Severity.HIGH,
 )
 ROTATION_STOPPING = _of_request(
-    "rotation.stopping", "Rotation is being stopped", before_execution=False, told=Audience.EVERYBODY
+    "rotation.stopping",
+    "Rotation is being stopped",
+    before_execution=False,
+    told=Audience.EVERYBODY,
+    severity=Severity.LOW,
 )
 ROTATION_STOPPED = _of_request(
-    "rotation.stopped", "Rotation stopped: both keys stay as they are", before_execution=False, told=Audience.EVERYBODY
+    "rotation.stopped",
+    "Rotation stopped: both keys stay as they are",
+    before_execution=False,
+    told=Audience.EVERYBODY,
+    severity=Severity.LOW,
 )
 
 # An account.
-ACCOUNT_ADOPTED = _of_account("account.adopted", "Account adopted as it is", before_execution=True)
-DRIFT_FOUND = _of_account("drift.found", "Drift found", before_execution=True)
+ACCOUNT_ADOPTED = _of_account(
+    "account.adopted", "Account adopted as it is", before_execution=True, severity=Severity.LOW
+)
+DRIFT_FOUND = _of_account("drift.found", "Drift found", before_execution=True, severity=Severity.HIGH)
 DRIFT_RESOLVED = _of_account("drift.resolved", "Drift resolved", before_execution=True)
-DRIFT_ACCEPTED = _of_account("drift.accepted", "Drift accepted", before_execution=True)
+DRIFT_ACCEPTED = _of_account("drift.accepted", "Drift accepted", before_execution=True, severity=Severity.MEDIUM)
 
 # People and their tokens.
 PERSON_SEEN = _of_person("person.seen", "Person signed in for the first time", before_execution=True)
@@ -206,24 +282,41 @@ POLICY_CHANGED = _of_service(
     "A process began with other rules than the last one",
     before_execution=True,
     published=True,
+    severity=Severity.MEDIUM,
 )
 RULES_SIGNED = _of_service(
-    "rules.signed", "A version of the signed rules came into force", before_execution=True, published=True
+    "rules.signed",
+    "A version of the signed rules came into force",
+    before_execution=True,
+    published=True,
+    severity=Severity.MEDIUM,
 )
 
 # The service's own health. Each second event ends what the first one began.
 WORKER_SILENT = _of_service(
-    "worker.silent", "No worker has made a pass for too long", before_execution=True, published=True
+    "worker.silent",
+    "No worker has made a pass for too long",
+    before_execution=True,
+    published=True,
+    severity=Severity.HIGH,
 )
 WORKER_BACK = _of_service("worker.back", "A worker makes passes again", before_execution=True, published=True)
 ANCHOR_OVERDUE = _of_service(
-    "anchor.overdue", "Nobody has anchored the audit log's head for too long", before_execution=True, published=True
+    "anchor.overdue",
+    "Nobody has anchored the audit log's head for too long",
+    before_execution=True,
+    published=True,
+    severity=Severity.MEDIUM,
 )
 ANCHOR_KEPT = _of_service(
     "anchor.kept", "The audit log's head is anchored again", before_execution=True, published=True
 )
 CLOCK_WRONG = _of_service(
-    "clock.wrong", "The clock of a host disagrees with others", before_execution=True, published=True
+    "clock.wrong",
+    "The clock of a host disagrees with others",
+    before_execution=True,
+    published=True,
+    severity=Severity.HIGH,
 )
 CLOCK_RIGHT = _of_service("clock.right", "The clock of a host agrees again", before_execution=True, published=True)
 
@@ -233,6 +326,7 @@ DRILL_IS_DUE = _of_service(
     "A drill is due: none was completed in the time that the policy sets",
     before_execution=True,
     published=True,
+    severity=Severity.LOW,
 )
 
 # Destinations.
@@ -242,6 +336,7 @@ DELIVERY_FAILED = _of_service(
     before_execution=True,
     data=PublishedData.DELIVERY,
     published=True,
+    severity=Severity.MEDIUM,
 )
 DELIVERY_REPEATED = _of_service("delivery.repeated", "Delivery sent again", before_execution=True, published=False)
 DESTINATION_DISABLED = _of_service(
@@ -250,6 +345,7 @@ DESTINATION_DISABLED = _of_service(
     before_execution=True,
     data=PublishedData.DISABLED,
     published=True,
+    severity=Severity.HIGH,
 )
 
 # Sent by `rootquorum notify test` alone; never in the audit log.
