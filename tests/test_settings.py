@@ -129,6 +129,10 @@ def test_settings_cannot_be_changed_afterwards() -> None:
             '[webhooks.siem]\nurl = "https://x.example.com"\nevents = ["token.created"]',
             "it has to be one of the published events: ",
         ),
+        (
+            '[webhooks.siem]\nurl = "https://x.example.com"\nformat = "cloudevents"\nsecrets = ["x"]',
+            "webhooks.siem.format: server.public_url is missing; it is the source of each CloudEvent.",
+        ),
         ("[chats.oncall]", "chats.oncall: url or url_file is missing."),
         ('[chats.oncall]\nurl_file = "/nowhere"', "chats.oncall.url_file: it cannot be read."),
         ('[chats.oncall]\nurl = "https://10.0.0.1/a-secret"', "chats.oncall.url: the host is an address that is not"),

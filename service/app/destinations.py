@@ -34,6 +34,7 @@ def destinations(settings: Settings, client: httpx.BaseTransport | None = None) 
             secrets=tuple(map(signer, webhook.all_secrets())),
             client=client,
             events=webhook.events,
+            source=settings.server.public_url if webhook.format == "cloudevents" else None,
         )
         for name, webhook in settings.webhooks.items()
     }

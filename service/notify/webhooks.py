@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from service.domain.canonical import canonical
 from service.domain.delivery import Answer, Attempt, Notice
+from service.notify.cloudevents import CONTENT_TYPE, cloud_event
 from service.outbound import guarded
 
 _SHARED, _PRIVATE, _PUBLIC = "whsec_", "whsk_", "whpk_"
@@ -164,7 +165,10 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A destination for Standard Webhooks. During a rotation it has two secrets, and each signs."""
+    """A destination for Standard Webhooks. During a rotation it has two secrets, and each signs.
+
+    With a `source`, its URI, it sends CloudEvents, signed the same way.
+    """
 
     name: str
     url: str = field(repr=False)
@@ -172,6 +176,7 @@ class Webhook:
     client: httpx.BaseTransport = field(repr=False)
     now: Callable[[], datetime] = field(default=_utc_now, repr=False)
     events: frozenset[str] | None = None
+    source: str | None = None
 
     def wants(self, event: str, _ticket: str | None) -> bool:
         return self.events is None or event in self.events
@@ -181,9 +186,12 @@ class Webhook:
         guarded.touch(self.client, self.url)
 
     def deliver(self, notice: Notice) -> Attempt:
-        body, at = canonical(notice.document), int(self.now().timestamp())
+        document, content_type = notice.document, "application/json"
+        if self.source is not None:
+            document, content_type = cloud_event(notice, self.source), CONTENT_TYPE
+        body, at = canonical(document), int(self.now().timestamp())
         headers = {
-            "Content-Type": "application/json",
+            "Content-Type": content_type,
             "webhook-id": notice.id,
             "webhook-timestamp": str(at),
             "webhook-signature": " ".join(secret.sign(notice.id, at, body) for secret in self.secrets),

@@ -17,6 +17,8 @@ _SENT = frozenset(
 )
 _ANSWERED = ("content-type", "retry-after")
 _LONGEST_VALUE = 200
+# The bodies of events: the plain one, and a CloudEvent.
+_EVENTS = frozenset({"application/json", "application/cloudevents+json"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,6 @@ def _shown(name: str, value: str) -> str:
 
 def _body(request: httpx.Request) -> str:
     """Return the body if it is JSON, which is the event. A form is not shown: it holds sign-in credentials."""
-    if request.headers.get("content-type") == "application/json":
+    if request.headers.get("content-type") in _EVENTS:
         return request.content.decode()
     return f"({len(request.content)} bytes, not shown)"

@@ -22,7 +22,7 @@ from service.domain.event_table import PUBLISHED, TOLD
 from service.domain.mailbox import is_mailbox
 from service.domain.operation import OperationName
 from service.domain.policy import SMALLEST_QUORUM, ApprovalComment, FreshExecutions, Policy, SealedDelivery
-from service.notify.kinds import HookKind, Kind
+from service.notify.kinds import HookKind, Kind, WebhookFormat
 from service.outbound.kinds import Security
 from service.settings import patterns
 from service.settings.checks import (
@@ -494,6 +494,7 @@ class WebhookSettings(_WithSecrets):
     """
 
     url: str
+    format: WebhookFormat = "standard"
     events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
 
 

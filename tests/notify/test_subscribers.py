@@ -72,6 +72,18 @@ def test_a_test_event_arrives_and_its_exchange_is_shown_without_what_proves_us(t
     assert SECRET not in done.stderr
 
 
+def test_a_test_event_is_shown_as_the_cloudevent_that_it_is(tmp_path: Path, siem: Siem) -> None:
+    configure(tmp_path, siem)
+    with (tmp_path / "rootquorum.toml").open("a") as file:
+        file.write('format = "cloudevents"\n[server]\npublic_url = "https://rootquorum.example"\n')
+    done = commanded(tmp_path, "notify", "test", "siem")
+    [(headers, body)] = siem.received
+    assert done.returncode == 0, done.stderr
+    assert headers["content-type"] == "application/cloudevents+json"
+    assert json.loads(body)["source"] == "https://rootquorum.example"
+    assert f"  {body.decode()}" in done.stdout.splitlines()
+
+
 def test_a_chat_is_tried_without_its_url_being_shown(tmp_path: Path, siem: Siem) -> None:
     configure(tmp_path, siem)
     with (tmp_path / "rootquorum.toml").open("a") as file:
