@@ -3,12 +3,12 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test test-fast browser pgbouncer nginx prometheus jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check dist dist-check clean
+.PHONY: demo test test-fast browser pgbouncer nginx prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check dist dist-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
 
-test: .venv/ready browser pgbouncer nginx prometheus jq keyring tmux age roundup node clients go openssl openssh
+test: .venv/ready browser pgbouncer nginx prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh
 	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 # For the inner loop, in less than a minute: the rules, the workflow, the API with its contract, the settings and the
@@ -40,6 +40,10 @@ nginx: .venv/ready
 # Prometheus and promtool for tests/metrics, unpacked into .venv if the machine has none.
 prometheus: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m support.products.prometheus
+
+# A syslog server for tests/notify, unpacked into .venv if the machine has none.
+rsyslog: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m support.products.rsyslog
 
 # curl and jq for the first approval, if the machine has none.
 jq: .venv/ready

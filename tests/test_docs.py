@@ -48,6 +48,7 @@ _TABLES = {
     "chats": "<name>",
     "trackers": "<name>",
     "mails": "<name>",
+    "syslogs": "<name>",
     "hooks": "<name>",
     "keys": "<name>",
     "people": "<name>",

@@ -66,7 +66,7 @@ def _aws(settings: Settings, *, is_wanted: bool) -> Iterator[tuple[Roots, Accoun
 
 
 def _destinations(settings: Settings) -> tuple[Mapping[str, Destination], list[TicketSource]]:
-    if not (settings.webhooks or settings.chats or settings.trackers or settings.mails):
+    if not settings.has_destinations():
         return {}, []
     from service.app.destinations import destinations, trackers_of
 

@@ -10,18 +10,23 @@ from service.notify.chat import Chat
 from service.notify.inbound import Source as HookSource
 from service.notify.mail import Mail
 from service.notify.products import HOOKS, PRODUCTS, Access
+from service.notify.syslog import Syslog
 from service.notify.tickets import Tickets
 from service.notify.webhooks import Webhook, signer
 from service.outbound import guarded
-from service.outbound.kinds import Security
+from service.outbound.addresses import host_of
+from service.outbound.kinds import Security, Transport
 from service.outbound.smtp import MailServer
-from service.settings import MailSettings, Settings, TrackerSettings, patterns
+from service.outbound.syslog import SyslogServer, client_tls
+from service.settings import MailSettings, Settings, SyslogSettings, TrackerSettings, patterns
 from service.workflow.context import TicketSource
 
-Destination: TypeAlias = Webhook | Chat | Tickets | Mail
+Destination: TypeAlias = Webhook | Chat | Tickets | Mail | Syslog
 
 # The usual ports (RFC 8314, RFC 5321).
 _PORTS: Mapping[Security, int] = {"starttls": 587, "tls": 465, "none": 25}
+# Those of IANA: syslog-tls, syslog-conn and syslog.
+_SYSLOG_PORTS: Mapping[Transport, int] = {"tls": 6514, "tcp": 601, "udp": 514}
 
 
 def destinations(settings: Settings, client: httpx.BaseTransport | None = None) -> dict[str, Destination]:
@@ -41,7 +46,20 @@ def destinations(settings: Settings, client: httpx.BaseTransport | None = None) 
     chats = {name: Chat(chat.secret_url(), client, chat.events) for name, chat in settings.chats.items()}
     trackers = {name: tickets(tracker, client) for name, tracker in settings.trackers.items()}
     mails = {name: _mail(mail, settings.notify.allowed_hosts) for name, mail in settings.mails.items()}
-    return webhooks | chats | trackers | mails
+    syslogs = {name: _syslog(settings, syslog) for name, syslog in settings.syslogs.items()}
+    return webhooks | chats | trackers | mails | syslogs
+
+
+def _syslog(settings: Settings, syslog: SyslogSettings) -> Syslog:
+    server = SyslogServer(
+        host=syslog.host,
+        port=syslog.port or _SYSLOG_PORTS[syslog.transport],
+        transport=syslog.transport,
+        allowed_hosts=settings.notify.allowed_hosts,
+        tls=client_tls(*syslog.files()),
+    )
+    hostname = None if settings.server.public_url is None else host_of(httpx.URL(settings.server.public_url))
+    return Syslog(server, hostname or "-", syslog.events)
 
 
 def _mail(settings: MailSettings, allowed_hosts: frozenset[str]) -> Mail:

@@ -15,7 +15,9 @@ from service.domain.canonical import timestamp
 from service.domain.delivery import Addressee, Answer, Notice
 from service.domain.event_table import TEST
 from service.domain.mailbox import is_mailbox
+from service.domain.text import plain
 from service.notify.mail import Mail
+from service.notify.syslog import Syslog
 from service.notify.tickets import Tickets
 from service.notify.webhooks import PrivateKey, signer
 from service.outbound.exchange import Recorder
@@ -33,7 +35,7 @@ def send_test(
     ticket: Annotated[str | None, typer.Option(help="For a tracker: the ticket to comment on.")] = None,
     to: Annotated[str | None, typer.Option(help="For a mail server: the address to write to.")] = None,
 ) -> None:
-    """Send a test event to one destination, and show the HTTP traffic, or the mail. Exit 1 if it is not taken.
+    """Send a test event to one destination, and show the HTTP traffic, or the message. Exit 1 if it is not taken.
 
     Credentials are not shown: signatures and Authorization, and the path of a webhook or a chat.
     """
@@ -55,6 +57,9 @@ def send_test(
         console.print()
     if isinstance(destination, Mail):
         _show(destination.mail(notice, notice.people[0]))
+    if isinstance(destination, Syslog):
+        console.print(plain(destination.written(notice)), soft_wrap=True)
+        console.print()
     if attempt.answer is not Answer.DELIVERED:
         fail(f"not taken: {attempt.detail}")
     console.print(f"taken: {attempt.detail}", soft_wrap=True)

@@ -105,14 +105,44 @@ def connect(host: str, port: int, allowed_hosts: frozenset[str], within: float) 
 
     Raise Unreachable, Unsafe.
     """
-    try:
-        check_host(host, allowed_hosts)
-    except ValueError as error:
-        raise Unsafe(str(error)) from None
+    check_allowed(host, allowed_hosts)
     with _unreachable_on_failure():
         connected = _Backend(allowed_hosts, within).connect_tcp(host, port, within).get_extra_info("socket")
     assert isinstance(connected, socket.socket)
     return connected
+
+
+@contextmanager
+def connection(
+    host: str, port: int, allowed_hosts: frozenset[str], connect_within: float, within: float
+) -> Iterator[socket.socket]:
+    """Connect by `connect`, and cut the connection after `within` seconds, however slowly the other side speaks.
+
+    Raise Unreachable, Unsafe.
+    """
+    connected = connect(host, port, allowed_hosts, connect_within)
+    # A duplicate still reaches the connection when TLS has taken the original over.
+    with closing(connected), closing(connected.dup()) as duplicate:
+        alarm = threading.Timer(within, _cut, [duplicate])
+        alarm.daemon = True
+        alarm.start()
+        try:
+            yield connected
+        finally:
+            alarm.cancel()
+
+
+def check_allowed(host: str, allowed_hosts: frozenset[str]) -> None:
+    """Raise Unsafe for a host that is refused whatever it resolves to."""
+    try:
+        check_host(host, allowed_hosts)
+    except ValueError as error:
+        raise Unsafe(str(error)) from None
+
+
+def _cut(connected: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connected.shutdown(socket.SHUT_RDWR)
 
 
 def _beginning(answer: httpx.Response, largest: int) -> bytes:

@@ -7,7 +7,6 @@ import contextlib
 import smtplib
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -58,21 +57,13 @@ class MailServer:
 
         The connection is cut when the time is up, however slowly the server speaks.
         """
-        connected = guarded.connect(self.host, self.port, self.allowed_hosts, _CONNECT_SECONDS)
-        # A duplicate still reaches the connection when TLS has taken the original over.
-        with closing(connected), closing(connected.dup()) as duplicate:
-            alarm = threading.Timer(self.within, _cut, [duplicate])
-            alarm.daemon = True
-            alarm.start()
-            try:
-                with _understood():
-                    smtp = self._opened(connected)
-                with closing(smtp):
-                    yield Session(smtp)
-                    with contextlib.suppress(smtplib.SMTPException, OSError):
-                        smtp.quit()
-            finally:
-                alarm.cancel()
+        with guarded.connection(self.host, self.port, self.allowed_hosts, _CONNECT_SECONDS, self.within) as connected:
+            with _understood():
+                smtp = self._opened(connected)
+            with closing(smtp):
+                yield Session(smtp)
+                with contextlib.suppress(smtplib.SMTPException, OSError):
+                    smtp.quit()
 
     def check(self) -> None:
         """Connect and sign in, and send nothing. Raise Unreachable, Unsafe."""
@@ -154,11 +145,6 @@ class _Bounded:
 
     def close(self) -> None:
         self._file.close()
-
-
-def _cut(connected: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        connected.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from service.settings.sections import (
     MailSettings,
     MetricsSettings,
     OrganizationSettings,
+    SyslogSettings,
     TrackerSettings,
     path_of,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "MetricsSettings",
     "OrganizationSettings",
     "Settings",
+    "SyslogSettings",
     "TrackerSettings",
     "holds_secret",
     "load",

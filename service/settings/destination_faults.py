@@ -6,9 +6,10 @@ from typing import Any
 from service.notify.products import HOOKS, PRODUCTS, Hook, Product
 from service.notify.webhooks import signer
 from service.outbound.addresses import check_host, check_url, is_this_machine
+from service.outbound.syslog import client_tls
 from service.settings.circles import faults_of_circles
 from service.settings.model import Settings
-from service.settings.sections import HookSettings, MailSettings, TrackerSettings, WebhookSettings
+from service.settings.sections import HookSettings, MailSettings, SyslogSettings, TrackerSettings, WebhookSettings
 
 
 def faults_of_destinations(settings: Settings) -> Iterator[str]:
@@ -17,6 +18,7 @@ def faults_of_destinations(settings: Settings) -> Iterator[str]:
     yield from _faults_of_trackers(settings)
     yield from _faults_of_alike(settings.trackers)
     yield from _faults_of_mails(settings)
+    yield from _faults_of_syslogs(settings)
     yield from _faults_of_hooks(settings)
     yield from faults_of_circles(settings)
 
@@ -73,6 +75,34 @@ def _faults_of_mails(settings: Settings) -> Iterator[str]:
         yield from _faults_of_sign_in(name, mail)
         if settings.server.public_url is None:
             yield f"mails.{name}: server.public_url is missing; a mail has little more than its link."
+
+
+def _faults_of_syslogs(settings: Settings) -> Iterator[str]:
+    others = settings.webhooks.keys() | settings.chats.keys() | settings.trackers.keys() | settings.mails.keys()
+    for name, syslog in settings.syslogs.items():
+        if name in others:
+            yield f"syslogs.{name}: another destination has the same name."
+        try:
+            check_host(syslog.host, settings.notify.allowed_hosts)
+        except ValueError as error:
+            yield f"syslogs.{name}.host: {error}."
+        if syslog.transport == "tls":
+            yield from _faults_of_tls(name, syslog)
+        elif any(syslog.files()):
+            yield f"syslogs.{name}: certificates are for the transport tls alone."
+        is_here = syslog.host in settings.notify.allowed_hosts and is_this_machine(syslog.host)
+        if syslog.transport != "tls" and not is_here:
+            yield f"syslogs.{name}.transport: only tls leaves this machine; name it in notify.allowed_hosts for others."
+
+
+def _faults_of_tls(name: str, syslog: SyslogSettings) -> Iterator[str]:
+    if syslog.key_file is not None and syslog.certificate_file is None:
+        yield f"syslogs.{name}.key_file: certificate_file is missing."
+        return
+    try:
+        client_tls(*syslog.files())
+    except (OSError, ValueError):
+        yield f"syslogs.{name}: ca_file, certificate_file or key_file cannot be read, or is no PEM of its kind."
 
 
 def _faults_of_sign_in(name: str, mail: MailSettings) -> Iterator[str]:

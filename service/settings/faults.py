@@ -30,7 +30,7 @@ def faults_of(settings: Settings) -> Iterator[str]:
         from service.settings.signing_faults import faults_of_signing
 
         yield from faults_of_signing(settings)
-    if settings.webhooks or settings.chats or settings.trackers or settings.mails or settings.hooks:
+    if settings.has_destinations() or settings.hooks:
         from service.settings.destination_faults import faults_of_destinations
 
         yield from faults_of_destinations(settings)

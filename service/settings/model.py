@@ -45,6 +45,7 @@ from service.settings.sections import (
     ServerSettings,
     SigningSettings,
     SubjectId,
+    SyslogSettings,
     TrackerSettings,
     WebhookSettings,
     WorkerSettings,
@@ -78,6 +79,7 @@ class Settings(BaseSettings):
     chats: dict[DestinationName, ChatSettings] = {}
     trackers: dict[DestinationName, TrackerSettings] = {}
     mails: dict[DestinationName, MailSettings] = {}
+    syslogs: dict[DestinationName, SyslogSettings] = {}
     hooks: dict[DestinationName, HookSettings] = {}
     audit: AuditSettings = AuditSettings()
     signing: SigningSettings = SigningSettings()
@@ -92,6 +94,9 @@ class Settings(BaseSettings):
     @property
     def signed_rules(self) -> SignedRules | None:
         return self._signed_rules
+
+    def has_destinations(self) -> bool:
+        return bool(self.webhooks or self.chats or self.trackers or self.mails or self.syslogs)
 
     def policy_in_force(self) -> Policy:
         quorum = max(self.policy.quorum, self.emergency.quorum or 0)

@@ -23,7 +23,7 @@ from service.domain.mailbox import is_mailbox
 from service.domain.operation import OperationName
 from service.domain.policy import SMALLEST_QUORUM, ApprovalComment, FreshExecutions, Policy, SealedDelivery
 from service.notify.kinds import HookKind, Kind, WebhookFormat
-from service.outbound.kinds import Security
+from service.outbound.kinds import Security, Transport
 from service.settings import patterns
 from service.settings.checks import (
     check_clock,
@@ -47,6 +47,7 @@ SubjectId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,6
 # People are named exactly as their provider spells them, so that nobody is mistaken for another.
 PersonId = Annotated[str, StringConstraints(pattern=rf"^{SUBJECT_PATTERN}$")]
 DestinationName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{0,39}$")]
+Host = Annotated[str, StringConstraints(pattern=r"^[a-z0-9:]([a-z0-9.:-]{0,251}[a-z0-9:])?$")]
 File = Annotated[Path, AfterValidator(check_path)]
 Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
@@ -538,6 +539,29 @@ class TrackerSettings(_Section):
         return "" if self.password_file is None else self.password_file.read_text().strip()
 
 
+class SyslogSettings(_Section):
+    """A syslog server. `port` None is 6514, or 601 for `tcp`, or 514 for `udp`; these two are only for this machine.
+
+    The files are PEM. `certificate_file` is this service's own, with its key in `key_file` or in the same file.
+    `events` None means all.
+    """
+
+    host: Host
+    port: int | None = Field(default=None, ge=1, le=65535)
+    transport: Transport = "tls"
+    ca_file: File | None = None
+    certificate_file: File | None = None
+    key_file: File | None = None
+    events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = None
+
+    def files(self) -> tuple[str | None, str | None, str | None]:
+        """Return the paths of the authorities, of the certificate and of its key."""
+        authorities, certificate, key = (
+            None if file is None else str(file) for file in (self.ca_file, self.certificate_file, self.key_file)
+        )
+        return authorities, certificate, key
+
+
 class MailSettings(_Section):
     """A mail server that tells people in person. `port` None is 587, or 465 for `tls`, or 25 for `none`.
 
@@ -545,7 +569,7 @@ class MailSettings(_Section):
     which people are told.
     """
 
-    host: Annotated[str, StringConstraints(pattern=r"^[a-z0-9:]([a-z0-9.:-]{0,251}[a-z0-9:])?$")]
+    host: Host
     port: int | None = Field(default=None, ge=1, le=65535)
     security: Security = "starttls"
     user: MailCredential | None = None
