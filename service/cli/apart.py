@@ -22,9 +22,9 @@ _OURS = frozenset(
         "detail", "digest", "effect", "ended_at", "execute_by", "executed_at", "expires_at",
         "expiry_failed_at", "filed_at", "id", "kind", "last_seen_at", "last_used_at", "last_used_service", "lifetime",
         "max_lifetime", "mfa_devices", "observed_at", "opens", "operation", "organizational_units", "origin",
-        "partition", "reason", "receipt_by", "received_at", "region", "released_at", "retired_at", "roles",
-        "settled_at", "signed_approvals", "signer_key_id", "source", "sources", "state", "status", "stopped_at",
-        "target", "unused_for", "void_because",
+        "partition", "policy_sha256", "reason", "receipt_by", "received_at", "region", "released_at", "retired_at",
+        "roles", "sealed_sha256", "settled_at", "signed_approvals", "signer_key_id", "source", "sources", "state",
+        "status", "stopped_at", "target", "unused_for", "void_because",
     }
 )  # fmt: skip
 

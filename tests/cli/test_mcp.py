@@ -311,8 +311,8 @@ def texts(schema: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 THEIRS = {
-    "approvals", "comment", "decision_amr", "email", "fingerprint", "groups", "justification", "key", "name", "rule",
-    "rules", "signature", "statement", "subject", "tags", "ticket", "zone",
+    "approvals", "comment", "decision_amr", "email", "fingerprint", "groups", "justification", "key", "name", "policy",
+    "rule", "rules", "signature", "statement", "subject", "tags", "ticket", "zone",
 }  # fmt: skip
 
 
