@@ -160,6 +160,9 @@ def served(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["AWS_CONFIG_FILE"] = str(folder / "aws-config")
+        # All calls come from one address, as fast as they are answered.
+        for limit in ("CALLS_PER_ADDRESS", "CALLS_PER_PERSON"):
+            os.environ[f"ROOTQUORUM_SERVER__{limit}"] = "1000000"
         # Whatever answers to AWS need only be like the simulated AWS in what is written down here.
         simulated = cast("SimulatedAws", aws)
         settings: dict[str, Mapping[str, object]] = {

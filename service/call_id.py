@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 # Safe in a log, in a header and in a user agent. Without `_` and `.`, it can be neither an API token nor a JWT.
-_FORM = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
+LONGEST = 64
+_FORM = re.compile(rf"[A-Za-z0-9-]{{1,{LONGEST}}}", re.ASCII)
 _current: ContextVar[str | None] = ContextVar("call_id", default=None)
 
 

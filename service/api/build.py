@@ -13,6 +13,7 @@ from service.api.calls import Calls
 from service.api.contract import examples, webhooks
 from service.api.headers import SingleHeaders
 from service.api.middleware import BodyLimit, Head, SecurityHeaders
+from service.api.rates import AddressLimit, Rates
 from service.api.routes import (
     accounts,
     audit,
@@ -86,10 +87,12 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
     app.state.sign_ins = sign_ins or SignIns()
     app.state.hooks = {}
     app.state.places = Places()
+    app.state.rates = Rates()
+    app.state.transport_headers = []
     app.state.metrics = None
     # Wrap the framework's own middleware too, because that is what answers a crash.
     inner = app.build_middleware_stack
-    stack = lambda: Calls(Head(SecurityHeaders(SingleHeaders(BodyLimit(inner())))))  # noqa: E731
+    stack = lambda: Calls(Head(SecurityHeaders(SingleHeaders(AddressLimit(BodyLimit(inner()))))))  # noqa: E731
     app.build_middleware_stack = stack  # type: ignore[method-assign]
     problems.install(app)
     desk.install(app)

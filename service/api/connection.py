@@ -1,18 +1,26 @@
 """A uvicorn connection that limits a request's head. Middleware sees a request only once its head is complete."""
 
-from asyncio import TimerHandle, Transport
+from asyncio import AbstractEventLoop, TimerHandle, Transport
+from collections import Counter
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from service.api.sign_ins import neighbourhood
 
 # More than a proxy passes on: nginx takes at most 32 KiB. The size is checked after each read.
 _LARGEST_HEAD_BYTES = 64 * 1024
 # From the opening of the connection, or from the first byte of a later request, to the end of the head.
 _SLOWEST_HEAD_SECONDS = 10.0
+# Connections of one address whose next head is incomplete. Each takes a file descriptor, of which there are about 1000.
+_MOST_UNFINISHED_HEADS = 200
+# By event loop and address.
+_UNFINISHED: WeakKeyDictionary[AbstractEventLoop, Counter[str]] = WeakKeyDictionary()
 
 
 class Connection(HttpToolsProtocol):
-    """Closes a connection whose next head is too large or too slow.
+    """Closes a connection whose next head is too large or too slow, or one of too many.
 
     It never closes one while a call is running: the response may be the only copy of a secret.
     """
@@ -22,6 +30,7 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_body = False
         self._timer: TimerHandle | None = None
+        self._address = ""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
@@ -54,13 +63,22 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def _expect_head(self) -> None:
-        if self._timer is None:
-            self._timer = self.loop.call_later(_SLOWEST_HEAD_SECONDS, self._refuse)
+        if self._timer is not None:
+            return
+        unfinished = _UNFINISHED.setdefault(self.loop, Counter())
+        # Behind a proxy, this is the proxy. A proxy sends a whole head at once.
+        self._address = neighbourhood({"client": self.client})
+        if unfinished[self._address] >= _MOST_UNFINISHED_HEADS:
+            self._refuse()
+            return
+        unfinished[self._address] += 1
+        self._timer = self.loop.call_later(_SLOWEST_HEAD_SECONDS, self._refuse)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            _UNFINISHED[self.loop] -= Counter([self._address])  # drops addresses with none left
 
     def _refuse(self) -> None:
         self._cancel_timer()

@@ -9,6 +9,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
+from service.api.rates import Rates
 from service.api.sign_ins import sign_ins_of
 from service.api.waiting import Places
 from service.auth.api_tokens import fingerprint, is_api_token
@@ -35,7 +36,7 @@ async def _context(request: Request) -> Context:
 Ctx = Annotated[Context, Depends(_context)]
 
 
-async def _presented(
+async def _known(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 ) -> ApiToken | Login:
     if credentials is None:
@@ -48,6 +49,14 @@ async def _presented(
     if token_hash is None:
         raise bad_token(TokenCheck.MALFORMED)
     return ApiToken(token_hash)
+
+
+async def _presented(request: Request, caller: Annotated[ApiToken | Login, Depends(_known)]) -> ApiToken | Login:
+    """Count the call for whoever makes it: the person at their provider, or the token. Raise TooMany."""
+    rates: Rates = request.app.state.rates
+    owner = caller.hash if isinstance(caller, ApiToken) else f"{caller.issuer} {caller.proof.subject}"
+    rates.person.take(owner)
+    return caller
 
 
 # A token of good form, or with a good signature. The workflow function that gets it signs its owner in.

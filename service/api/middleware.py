@@ -86,11 +86,12 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
         ours = _headers_of(_path(scope))
+        transport: list[tuple[bytes, bytes]] = scope["app"].state.transport_headers
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 others = [header for header in message["headers"] if header[0] not in ours]
-                message = {**message, "headers": others + list(ours.items())}
+                message = {**message, "headers": others + list(ours.items()) + transport}
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

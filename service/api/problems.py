@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -64,7 +64,7 @@ class Problem(BaseModel):
     status: int
     code: Code
     detail: str
-    call_id: str
+    call_id: Annotated[str, Field(max_length=call_id.LONGEST)]
 
 
 class InvalidField(BaseModel):
@@ -88,6 +88,7 @@ READING = (
     Code.NO_ROLE,
     Code.SUSPENDED,
     Code.TOO_MANY_FAILURES,
+    Code.TOO_MANY_CALLS,
     Code.PROVIDER_UNREACHABLE,
     Code.UNAVAILABLE,
 )
@@ -156,7 +157,7 @@ def _on_refusal(request: Request, error: Exception) -> Response:
         logger.warning("refused", code=error.code, why=error.exact)
     status = STATUSES[error.code]
     headers = _challenge(error) | (_SOON if error.code is Code.TOO_MANY_WAITING else _RETRY_AFTER.get(status, {}))
-    if isinstance(error, Unavailable) and error.retry_after is not None:
+    if isinstance(error, Unavailable | TooMany) and error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     if error.code is Code.NOT_RECORDED:
         headers = {}  # the caller must not retry: the service settles it

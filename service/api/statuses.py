@@ -10,6 +10,7 @@ STATUSES: Mapping[Code, int] = {
     Code.INVALID_TOKEN: 401,
     Code.TOO_MANY_FAILURES: 429,
     Code.TOO_MANY_WAITING: 429,
+    Code.TOO_MANY_CALLS: 429,
     Code.SIGN_IN_AGAIN: 401,
     Code.NO_ROLE: 403,
     Code.SUSPENDED: 403,

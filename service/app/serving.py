@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, nullcontext
+from datetime import timedelta
 from types import FrameType
 
 import anyio.to_thread
@@ -13,6 +14,7 @@ from fastapi import FastAPI
 
 from service import logs
 from service.api.build import build
+from service.api.rates import Rates
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.api.waiting import Places
 from service.app.context import compose, hooks
@@ -24,6 +26,9 @@ from service.auth.provider import new_client
 from service.settings import Settings, load
 from service.worker import Watcher, Worker
 from service.workflow.announce import announce
+
+# How many calls of one address may run or wait for a thread, for each thread of the API.
+_SHARE = 4
 
 
 def create_app(settings: Settings, metrics: socket.socket | None = None) -> FastAPI:
@@ -44,6 +49,9 @@ def create_app(settings: Settings, metrics: socket.socket | None = None) -> Fast
             gc.freeze()
             app.state.ctx, app.state.sign_ins = ctx, sign_ins(settings, http)
             app.state.hooks, app.state.places = hooks(settings), Places(threads)
+            server = settings.server
+            app.state.transport_headers = _transport_headers(server.hsts)
+            app.state.rates = Rates(server.calls_per_address, server.calls_per_person, at_once=_SHARE * threads)
             await anyio.to_thread.run_sync(announce, ctx)
             _serve_metrics(app, settings, metrics, more)
             more.enter_context(Watcher(ctx))
@@ -66,6 +74,13 @@ def one_of_several() -> FastAPI:
     settings = load()
     logs.configure(level=settings.log.level, log_format=settings.log.format)
     return create_app(settings)
+
+
+def _transport_headers(hsts: timedelta | None) -> list[tuple[bytes, bytes]]:
+    """Return Strict-Transport-Security (RFC 6797) if it is wanted. Browsers heed it only over https."""
+    if hsts is None:
+        return []
+    return [(b"strict-transport-security", f"max-age={int(hsts.total_seconds())}".encode())]
 
 
 def _serve_metrics(app: FastAPI, settings: Settings, listener: socket.socket | None, more: ExitStack) -> None:

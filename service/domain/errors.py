@@ -27,6 +27,7 @@ class Code(StrEnum):
         "too_many_waiting",
         "Too many calls of this kind are waiting already. Try again in some seconds.",
     )
+    TOO_MANY_CALLS = ("too_many_calls", "You or your address made too many calls. Wait for the time in Retry-After.")
     SIGN_IN_AGAIN = ("sign_in_again", "{what} requires a sign-in within the last {seconds} seconds. Sign in again.")
     NO_ROLE = ("no_role", "You are signed in, but none of your groups has a role here.")
     SUSPENDED = ("suspended", "You are suspended here. An operator can reinstate you.")
@@ -255,7 +256,14 @@ class SignInAgain(Unauthenticated):
 
 
 class TooMany(ServiceError):
-    """Too many calls from this address, or too many under way. The caller may retry later."""
+    """Too many calls from this address, or too many under way. The caller may retry after `retry_after` seconds.
+
+    None leaves the time to the code.
+    """
+
+    def __init__(self, code: Code, detail: str | None = None, *, retry_after: int | None = None) -> None:
+        super().__init__(code, detail)
+        self.retry_after = retry_after
 
 
 class Forbidden(ServiceError):

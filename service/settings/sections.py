@@ -89,6 +89,11 @@ class ServerSettings(_Section):
     public_url: Annotated[str, AfterValidator(_check_public_url)] | None = None
     # Per address and minute; further failures are answered 429.
     failed_sign_ins: int = Field(default=20, ge=1, le=10_000)
+    # Per minute, at once or spread; further ones are answered 429.
+    calls_per_address: int = Field(default=6000, ge=60, le=1_000_000)
+    calls_per_person: int = Field(default=1200, ge=60, le=1_000_000)
+    # Browsers then reach this host by https alone, for this long. Only the operator knows whether all of it has https.
+    hsts: Annotated[timedelta, Field(ge=timedelta(minutes=1), le=timedelta(days=730))] | None = None
 
 
 class WorkerSettings(_Section):

@@ -101,3 +101,20 @@ def test_a_call_at_work_is_answered_whatever_its_client_sends_behind_it(monkeypa
     answered = asyncio.run(run())
     assert answered.count(b"200 OK") == 1
     assert answered.endswith(b"ok")
+
+
+def test_one_address_has_so_many_unfinished_heads_and_the_others_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_MOST_UNFINISHED_HEADS", 3)
+
+    async def run() -> None:
+        async with served() as connect, asyncio.timeout(30):
+            slow = [await connect() for _ in range(3)]
+            for _, writer in slow:
+                writer.write(HEAD)
+            assert await sent(await connect()) == b""
+            assert b"200 OK" in await sent(slow[0], b"Connection: close\r\n\r\n")
+            assert b"200 OK" in await sent(await connect(), HEAD, b"Connection: close\r\n\r\n")
+            for _, writer in slow:
+                writer.close()
+
+    asyncio.run(run())

@@ -129,7 +129,7 @@ def test_what_is_signed_by_somebody_else_does_nothing_and_says_little(house: Hou
     answer = desk.closes(at=after(house), secret=OTHER)
     assert (answer.status_code, answer.json()["code"]) == (401, "bad_signature")
     unknown = house.client().post("/v1/hooks/nobody", content=b"{}")
-    assert unknown.json() == answer.json()
+    assert unknown.json() | {"call_id": ""} == answer.json() | {"call_id": ""}
     assert house.now(request).status is Status.PENDING
 
 

@@ -92,7 +92,8 @@ def test_unknown_revoked_and_expired_look_alike(house: House) -> None:
     tokens.append(house.new_token("bob", timedelta(hours=1)))
     house.clock.advance(timedelta(hours=2))
 
-    answers = [house.client().get("/v1/me", headers={"Authorization": f"Bearer {token}"}) for token in tokens]
+    headers = [{"Authorization": f"Bearer {token}", "X-Request-ID": "the-same"} for token in tokens]
+    answers = [house.client().get("/v1/me", headers=each) for each in headers]
 
     assert len({answer.text for answer in answers}) == 1
 

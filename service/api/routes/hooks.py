@@ -99,7 +99,7 @@ async def _body(request: Request) -> bytes:
     responses=documented(
         Code.BAD_SIGNATURE,
         *TAKING_BODY,
-        common=(Code.DOUBLED_HEADER, Code.INVALID_REQUEST, Code.UNAVAILABLE),
+        common=(Code.DOUBLED_HEADER, Code.TOO_MANY_CALLS, Code.INVALID_REQUEST, Code.UNAVAILABLE),
         invalid=("path", "source"),
         said=[ServiceError(Code.BODY_TOO_LARGE, kib=LARGEST_HOOK_BYTES // 1024)],
     ),
