@@ -1,12 +1,12 @@
 """Checks what Rootquorum's audit log says, without Rootquorum and without trusting it.
 
     python verifier.py --key KEY [--anchor FILE] [--head SIZE:ROOT] [--consistency FILE] [--expect KIND]
-        [--signers FILE | --founders FILE | --rules FILE] [--all-signed] [--extract DIR] FILE …
+        [--signers FILE | --founders FILE | --rules FILE] [--all-signed] [--witnesses FILE] [--extract DIR] FILE …
 
 A file is an export of the log, the evidence of one request, or a checkpoint; docs/audit-log.md says what is in them.
 This one file needs Python 3.11 and `cryptography`, and nothing else of the service. In its order: JSON, the tree, the
-signed head, people's signatures, their statements, whose key counts, signed rules, what may become of a request, an
-export, evidence, the command. It ends with 0 when all is well, 1 after a finding, 2 when misused.
+signed head, witnesses, people's signatures, their statements, whose key counts, signed rules, what may become of a
+request, an export, evidence, the command. It ends with 0 when all is well, 1 after a finding, 2 when misused.
 
 It is one file although it is long: whoever checks copies and reads one thing, and no half of it can be left behind.
 """
@@ -47,6 +47,9 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA512
 _LARGEST_INTEGER = 2**53 - 1
 _LONGEST_LINE, _LONGEST_DOCUMENT = 1 << 24, 1 << 28
 _LONGEST_SHOWN, _SHOWN_OF_A_KIND = 120, 5
+# What signed-note and tlog-cosignature call the kinds of keys.
+_ED25519, _COSIGNATURE = 1, 4
+_COSIGNATURE_BYTES = 8 + 64
 _MOST_SIGNATURES = 100  # C2SP's signed-note asks readers for 16 at least
 
 _MEMBERS = {"format", "request", "digest", "decisions", "policy", "outcome", "events", "checkpoint", "keys"}
@@ -229,13 +232,15 @@ class Head:
 
 @dataclass(frozen=True)
 class Kept:
-    """What is known from elsewhere: heads, by their two sizes the proofs that one log begins with another, and whose
-    signatures count.
+    """What is known from elsewhere: heads, by their two sizes the proofs that one log begins with another, whose
+    signatures count, and which witnesses are demanded. `witnessed` are those of the heads that witnesses cosigned.
     """
 
     heads: list[Head]
     proofs: dict[tuple[int, int], list[bytes]]
     trust: "Trust" = field(default_factory=lambda: Trust())  # noqa: PLW0108  # it is defined further down
+    policy: "WitnessPolicy | None" = None
+    witnessed: list[Head] = field(default_factory=list)
 
 
 def from_base64(text: object, length: int) -> bytes:
@@ -252,10 +257,14 @@ def to_base64(data: bytes) -> str:
 
 def read_key(text: str) -> Key:
     """Read `name+id+Base64`. Raise ValueError."""
+    return _read_key(text, _ED25519)
+
+
+def _read_key(text: str, kind: int) -> Key:
     name, key_id, encoded = [*text.split("+", 2), "", ""][:3]
     decoded = from_base64(encoded, 33)
     expected = hashlib.sha256(name.encode() + b"\n" + decoded).digest()[:4]
-    if not name or decoded[0] != 1 or key_id != expected.hex():
+    if not name or decoded[0] != kind or key_id != expected.hex():
         raise ValueError(f"{shown(text)} is no Ed25519 key as a name, an id that is theirs, and Base64 with + between")
     return Key(text, name, expected, decoded[1:])
 
@@ -346,6 +355,134 @@ def compare_one(kept: Kept, signed: Head) -> Told:
             check_consistency(smaller.size, larger.size, smaller.root, larger.root, proof)
         except ValueError as error:
             yield Finding("rewritten", f"sequence numbers 1 to {smaller.size}", f"{head.source}: {error}")
+
+
+# Witnesses: C2SP's tlog-cosignature, and who is demanded: a policy in the form of Sigsum's.
+
+
+@dataclass(frozen=True)
+class Cosignature:
+    """By which witness, named as in the policy, and when: in seconds since 1970."""
+
+    witness: str
+    at: int
+
+
+@dataclass(frozen=True)
+class WitnessPolicy:
+    """The witnesses' keys, of each group how many of which members it takes, and what is demanded: one of the names."""
+
+    witnesses: dict[str, Key]
+    groups: dict[str, tuple[int, tuple[str, ...]]]
+    quorum: str
+
+    def is_met(self, found: set[str], name: str | None = None) -> bool:
+        name = self.quorum if name is None else name
+        if name not in self.groups:
+            return name in found
+        count, members = self.groups[name]
+        return sum(self.is_met(found, member) for member in members) >= count
+
+
+def read_witness(text: str) -> Key:
+    """Read a witness's key: `name+id+Base64`, of the kind for cosignatures with Ed25519. Raise ValueError."""
+    return _read_key(text, _COSIGNATURE)
+
+
+def read_policy(text: str) -> WitnessPolicy:
+    """Read lines `witness NAME KEY`, `group NAME any|all|NUMBER MEMBER…` and one `quorum NAME`. Raise ValueError.
+
+    A name comes before its use, so no group is its own member. A key has one name, so nobody counts twice.
+    """
+    witnesses, groups, quorum = dict[str, Key](), dict[str, tuple[int, tuple[str, ...]]](), None
+    for number, line in enumerate(text.split("\n"), 1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        known = {*witnesses, *groups}
+        match words:
+            case ["witness", name, key, *url] if name not in {*known, "none"} and len(url) <= 1:
+                witnesses[name] = read_witness(key)
+                if [each.public for each in witnesses.values()].count(witnesses[name].public) > 1:
+                    raise ValueError(f"line {number}: two witnesses have the same key")
+            case ["group", name, count, *members] if name not in {*known, "none"}:
+                groups[name] = _count(count, len(members)), tuple(members)
+                if not known.issuperset(members) or len({*members}) < len(members) or not groups[name][0]:
+                    raise ValueError(f"line {number}: expected any, all or a number, and so many names from above")
+            case ["quorum", name] if quorum is None and name in known:
+                quorum = name
+            case _:
+                raise ValueError(f"line {number}: {shown(line)} is no witness, group or quorum, or its name is wrong")
+    if quorum is None:
+        raise ValueError("there is no quorum")
+    return WitnessPolicy(witnesses, groups, quorum)
+
+
+def _count(text: str, members: int) -> int:
+    """How many of so many members; 0 if that is none, or more than there are."""
+    count = {"any": 1, "all": members}.get(text, int(text) if re.fullmatch("[1-9][0-9]{0,3}", text) else 0)
+    return count if count <= members else 0
+
+
+def cosignatures(note: str, policy: WitnessPolicy, place: str) -> list[Cosignature]:
+    """The cosignatures of the policy's witnesses on a note that `open_note` has opened; others are passed over."""
+    text, _, lines = note.rpartition("\n\n")
+    found = []
+    for line in lines.removesuffix("\n").split("\n"):
+        name, _, encoded = line.removeprefix("\N{EM DASH} ").partition(" ")
+        signature = base64.b64decode(encoded)
+        for witness, key in policy.witnesses.items():
+            if (key.name, key.id) == (name, signature[:4]):
+                found.append(Cosignature(witness, _cosigned_at(key, signature[4:], f"{text}\n", place)))
+    return found
+
+
+def _cosigned_at(key: Key, signature: bytes, text: str, place: str) -> int:
+    at = int.from_bytes(signature[:8])
+    message = f"cosignature/v1\ntime {at}\n{text}"
+    if len(signature) != _COSIGNATURE_BYTES or at >= 1 << 63:
+        raise Finding("not-a-cosignature", place, f"that of {shown(key.name)} is no time and Ed25519's 64 bytes")
+    try:
+        Ed25519PublicKey.from_public_bytes(key.public).verify(signature[8:], message.encode())
+    except (InvalidSignature, UnicodeEncodeError):
+        raise Finding("wrong-cosignature", place, f"that of {shown(key.name)} is not of this text") from None
+    return at
+
+
+def check_witnessed(note: object, signed: Head, kept: Kept, *, is_log: bool = False) -> Told:
+    """That the demanded witnesses cosigned this head, or a kept one that is held against it.
+
+    In a whole log each smaller head is held against it. Any other head takes a proof of consistency.
+    """
+    if kept.policy is None:
+        return
+    found = cosignatures(str(note), kept.policy, signed.source)
+    if kept.policy.is_met({each.witness for each in found}):
+        yield f"cosigned: {_told_cosignatures(found)}"
+        return
+    sizes = [
+        head.size
+        for head in kept.witnessed
+        if head.size == signed.size
+        or (is_log and head.size < signed.size)
+        or tuple(sorted((head.size, signed.size))) in kept.proofs
+    ]
+    if not sizes:
+        text = f"expected cosignatures of {shown(kept.policy.quorum)}, found {_told_cosignatures(found) or 'none'}"
+        yield Finding("not-witnessed", signed.source, text)
+    elif max(sizes) < signed.size:
+        yield f"witnesses have seen its first {max(sizes)} events, and not the {signed.size - max(sizes)} after them"
+
+
+def _told_cosignatures(found: Iterable[Cosignature]) -> str:
+    return ", ".join(f"{each.witness} at {_moment_of(each.at)}" for each in found)
+
+
+def _moment_of(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (OverflowError, OSError, ValueError):
+        return f"{seconds} seconds since 1970"
 
 
 # Signatures: OpenSSH's of files (its PROTOCOL.sshsig), and those of passkeys in the same form (its PROTOCOL.u2f). What
@@ -2557,7 +2694,11 @@ def _signing_of(lines: Iterable[bytes], trust: Trust, extract: Path | None) -> S
 
 
 def check_export(
-    lines: Iterable[bytes], keys: Sequence[Key], heads: Sequence[Head], signing: Signing | None = None
+    lines: Iterable[bytes],
+    keys: Sequence[Key],
+    heads: Sequence[Head],
+    signing: Signing | None = None,
+    kept: Kept | None = None,
 ) -> Told:
     """Each line once, and no more of them in memory than `Replay` remembers. No signature is good without `signing`."""
     signing = Signing() if signing is None else signing
@@ -2590,7 +2731,10 @@ def check_export(
     yield from replay.notes()
     if end is None:
         raise Finding("missing-checkpoint", "the end", "expected a line with the checkpoint")
-    _check_total(tree, open_checkpoint(end["checkpoint"], keys, "the checkpoint"))
+    signed = open_checkpoint(end["checkpoint"], keys, "the checkpoint")
+    _check_total(tree, signed)
+    if kept is not None:
+        yield from check_witnessed(end["checkpoint"], signed, kept, is_log=True)
     yield f"{tree.size} events, root {to_base64(tree.root())}"
 
 
@@ -2629,6 +2773,7 @@ def check_evidence(data: bytes, keys: Sequence[Key], kept: Kept, extract: Path |
     document = _read_document(data)
     signed = open_checkpoint(document["checkpoint"], keys, "the checkpoint")
     yield from compare_one(kept, signed)
+    yield from check_witnessed(document["checkpoint"], signed, kept)
     entries, events = document["events"] if isinstance(document["events"], list) else [], list[Event]()
     for number, entry in enumerate(entries, 1):
         try:
@@ -2836,15 +2981,17 @@ def check_file(
     if expected not in {None, kind}:
         raise Finding("another-kind", "the file", f"expected {expected}, found {kind}")
     if kind == "checkpoint":
-        signed = open_checkpoint(_text(first + file.read(_LONGEST_LINE)), keys, "the note")
+        note = _text(first + file.read(_LONGEST_LINE))
+        signed = open_checkpoint(note, keys, "the note")
         yield from compare_one(kept, signed)
+        yield from check_witnessed(note, signed, kept)
         yield f"a checkpoint of {signed.size} events, root {to_base64(signed.root)}"
     elif kind == "evidence":
         yield from check_evidence(first + file.read(_LONGEST_DOCUMENT), keys, kept, extract)
     else:
         signing = _signing_of(chain([first], _lines(file)), kept.trust, extract)
         file.seek(0)
-        yield from check_export(_lines(file), keys, kept.heads, signing)
+        yield from check_export(_lines(file), keys, kept.heads, signing, kept)
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
@@ -2885,6 +3032,7 @@ def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[
     parser.add_argument("--user-verified", action="store_true", help="authenticators have to verify their users")
     parser.add_argument("--only-hardware", action="store_true", help="keys have to be in authenticators")
     parser.add_argument("--only-device-bound", action="store_true", help="and not on any other device")
+    parser.add_argument("--witnesses", type=Path, metavar="FILE", help="a policy: whose cosignatures are demanded")
     parser.add_argument("--extract", type=Path, metavar="DIR", help="write signed approvals for ssh-keygen")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
@@ -2901,7 +3049,8 @@ def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[
         trust = read_trust(
             options.signers, options.founders, options.rules, demands=demands, all_signed=options.all_signed
         )
-        return options, read_keys(options.key), read_kept(options.head, options.consistency, trust)
+        kept = read_kept(options.head, options.consistency, trust, options.witnesses)
+        return options, read_keys(options.key), kept
     except (OSError, ValueError) as error:
         parser.error(str(error))
 
@@ -2930,10 +3079,17 @@ def read_trust(
     return Trust(people, first, demands, all_signed, version)
 
 
-def read_kept(heads: Iterable[str], proofs: Iterable[Path], trust: Trust | None = None) -> Kept:
-    """Heads as tickets have them, and files of proofs of consistency. Raises OSError, ValueError."""
+def read_kept(
+    heads: Iterable[str], proofs: Iterable[Path], trust: Trust | None = None, witnesses: Path | None = None
+) -> Kept:
+    """Heads as tickets have them, and files of proofs of consistency and of a policy. Raises OSError, ValueError."""
+    try:
+        policy = None if witnesses is None else read_policy(witnesses.read_text())
+    except ValueError as error:
+        text = f"{witnesses}: {error}"
+        raise ValueError(text) from None
     proved = dict(read_consistency(path.read_bytes()) for path in proofs)
-    return Kept([read_head(text) for text in heads], proved, trust or Trust())
+    return Kept([read_head(text) for text in heads], proved, trust or Trust(), policy)
 
 
 def _checks(
@@ -2946,16 +3102,27 @@ def _checks(
     extract: Path | None,
 ) -> Iterator[tuple[Path, Told]]:
     for path in anchors:
-        yield path, _anchor(path, keys, kept.heads)
+        yield path, _anchor(path, keys, kept)
     for path in files:
         with path.open("rb") as file:
             yield path, check_file(file, keys, kept, expected, extract)
 
 
-def _anchor(path: Path, keys: Sequence[Key], heads: list[Head]) -> Told:
+def _anchor(path: Path, keys: Sequence[Key], kept: Kept) -> Told:
     """One more of the heads that the files are held against."""
-    heads.append(open_checkpoint(_text(path.read_bytes()), keys, str(path)))
-    yield "an anchor"
+    kept.heads.append(read_anchor(path, keys, kept))
+    yield "an anchor, and cosigned" if kept.heads[-1] in kept.witnessed else "an anchor"
+
+
+def read_anchor(path: Path, keys: Sequence[Key], kept: Kept) -> Head:
+    """Read a kept checkpoint, and note it if the demanded witnesses cosigned it. Raise Finding, OSError."""
+    note = _text(path.read_bytes())
+    head = open_checkpoint(note, keys, str(path))
+    if kept.policy is not None:
+        found = cosignatures(note, kept.policy, str(path))
+        if kept.policy.is_met({each.witness for each in found}):
+            kept.witnessed.append(head)
+    return head
 
 
 def all_told(told: Told) -> Told:

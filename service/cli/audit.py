@@ -245,6 +245,9 @@ def verify_(
         typer.Option(help="Any version of the signed rules that a person gave you."),
     ] = None,
     all_signed: Annotated[bool, typer.Option("--all-signed", help="Every approval must be signed.")] = False,
+    witnesses: Annotated[
+        Path | None, typer.Option(help="Whose cosignatures are demanded: a policy in the form of Sigsum's.")
+    ] = None,
     extract: Annotated[
         Path | None, typer.Option(help="A folder for the signed approvals in files, to verify with ssh-keygen.")
     ] = None,
@@ -261,7 +264,7 @@ def verify_(
         fail("--extract needs a file: an export, or evidence.")
     with _in_one_line():
         trust = verifier.read_trust(signers, founders, rules, all_signed=all_signed)
-        given, kept = verifier.read_keys(key or ()), verifier.read_kept(head or (), consistency or (), trust)
+        given, kept = verifier.read_keys(key or ()), verifier.read_kept(head or (), consistency or (), trust, witnesses)
     if not database:
         raise typer.Exit(verifier.report(files or (), anchor or (), given, kept, expect, extract=extract))
     # An auditor has neither the service's secrets nor a role that can write.
@@ -269,7 +272,9 @@ def verify_(
         check_readable(context)
         with _in_one_line():
             believed = given if key else verifier.read_keys(each.verifier_key for each in context.log.keys)
-            heads = [verifier.open_checkpoint(file.read_text(), believed, str(file)) for file in anchor or ()]
+            heads = [verifier.read_anchor(file, believed, kept) for file in anchor or ()]
+        if kept.policy is not None and not kept.witnessed:
+            fail("No given anchor has the cosignatures that the policy demands.")
         anchors = [Anchor(head.size, head.root, head.source) for head in (*kept.heads, *heads)]
         found = _faults(context, anchors, trust)
     if found:
