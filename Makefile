@@ -3,12 +3,12 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test test-fast browser pgbouncer nginx prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check dist dist-check clean
+.PHONY: demo test test-fast browser pgbouncer nginx caddy haproxy systemd prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check dist dist-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
 
-test: .venv/ready browser pgbouncer nginx prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh
+test: .venv/ready browser pgbouncer nginx caddy haproxy systemd prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh
 	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 # For the inner loop, in less than a minute: the rules, the workflow, the API with its contract, the settings and the
@@ -33,9 +33,19 @@ browser: .venv/ready
 pgbouncer: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m support.products.pgbouncer
 
-# An nginx for tests/deploy, if the machine has none.
+# Proxies for tests/deploy, if the machine has none. Caddy and HAProxy are unpacked into .venv.
 nginx: .venv/ready
-	PYTHONPATH=tests $(BIN)/python -m support.products.nginx
+	PYTHONPATH=tests $(BIN)/python -m support.products.proxies nginx
+
+caddy: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m support.products.proxies caddy
+
+haproxy: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m support.products.proxies haproxy
+
+# systemd-analyze, which checks the units for tests/deploy, if the machine has none.
+systemd: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m support.products.debian systemd-analyze=systemd
 
 # Prometheus and promtool for tests/metrics, unpacked into .venv if the machine has none.
 prometheus: .venv/ready

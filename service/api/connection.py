@@ -9,7 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.api.sign_ins import neighbourhood
 
-# More than a proxy passes on: nginx takes at most 32 KiB. The size is checked after each read.
+# As much as the proxies in `deploy/` pass on. The size is checked after each read.
 _LARGEST_HEAD_BYTES = 64 * 1024
 # From the opening of the connection, or from the first byte of a later request, to the end of the head.
 _SLOWEST_HEAD_SECONDS = 10.0

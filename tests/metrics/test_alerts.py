@@ -19,7 +19,7 @@ from support.destinations import Post
 from support.house import House
 from support.installation import rootquorum, serving
 from support.metrics import Scraped, fetch, listening_at, scrape
-from support.products import prometheus
+from support.products import debian, prometheus
 
 from service.app.metering import metered
 from service.aws import observed
@@ -277,7 +277,7 @@ def test_each_alert_fires_when_its_condition_is_true_and_status_says_the_same(
 ) -> None:
     assert {*CONDITIONS} | OTHERS == {*_ALERTS}
     assert {runbook for _, runbook in CONDITIONS.values()} - {None} == {*RUNBOOKS}
-    promtool = prometheus.find("promtool")
+    promtool = debian.find_unpacked("promtool")
     if promtool is None:
         pytest.skip("there is no promtool on this machine: make prometheus")
     cases = []
@@ -379,7 +379,7 @@ roles = ["approver"]
 
 def test_a_real_prometheus_scrapes_the_real_service_and_fires(tmp_path: Path) -> None:
     """The rules as they are, but without their patience: nobody waits for minutes here."""
-    if prometheus.find("prometheus") is None:
+    if debian.find_unpacked("prometheus") is None:
         pytest.skip("there is no Prometheus on this machine: make prometheus")
     rules = tmp_path / "rules.yml"
     rules.write_text(re.sub(r"\n +for: \w+", "", _FILE.read_text()))

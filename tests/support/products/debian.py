@@ -8,7 +8,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
+_UNPACKED = Path(sys.prefix) / "debian"
 _PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 
 
@@ -24,6 +27,33 @@ def ensure(program: str, package: str) -> None:
             subprocess.run(["apt-get", *command], env=quietly, check=False)
     if find(program) is None:
         sys.stderr.write(f"No {program}, and nobody to install Debian's: the tests that need it will be skipped.\n")
+
+
+def find_unpacked(program: str) -> str | None:
+    """Return the machine's program, else the one that `unpack` has put into `.venv`."""
+    ours = [_UNPACKED / folder / program for folder in ("usr/bin", "usr/sbin")]
+    return find(program) or next((str(path) for path in ours if path.is_file()), None)
+
+
+def unpacked_libraries() -> str:
+    """Return the folder with the libraries that `unpack` has put into `.venv`."""
+    return str(next((_UNPACKED / "usr" / "lib").glob("*-linux-gnu"), _UNPACKED))
+
+
+def unpack(program: str, *packages: str) -> None:
+    """Unpack the packages into `.venv` if the program is missing. Nothing is installed, and no service is started.
+
+    If that fails, print that the program's tests will be skipped.
+    """
+    if find_unpacked(program) is None and shutil.which("apt-get") and shutil.which("dpkg-deb"):
+        if os.geteuid() == 0:
+            subprocess.run(["apt-get", "update", "-qq"], check=False)
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["apt-get", "download", "-qq", *packages], cwd=folder, check=False)
+            for package in Path(folder).glob("*.deb"):
+                subprocess.run(["dpkg-deb", "-x", str(package), str(_UNPACKED)], check=False)
+    if find_unpacked(program) is None:
+        sys.stderr.write(f"No {program}, and no Debian to get it from: the tests that need it will be skipped.\n")
 
 
 if __name__ == "__main__":
