@@ -3,12 +3,12 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test test-fast browser pgbouncer nginx caddy haproxy systemd prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check dist dist-check clean
+.PHONY: demo test test-fast browser pgbouncer nginx caddy haproxy systemd kubernetes prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check dist dist-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
 
-test: .venv/ready browser pgbouncer nginx caddy haproxy systemd prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh
+test: .venv/ready browser pgbouncer nginx caddy haproxy systemd kubernetes prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh
 	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 # For the inner loop, in less than a minute: the rules, the workflow, the API with its contract, the settings and the
@@ -46,6 +46,10 @@ haproxy: .venv/ready
 # systemd-analyze, which checks the units for tests/deploy, if the machine has none.
 systemd: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m support.products.debian systemd-analyze=systemd
+
+# The published schemas of Kubernetes for tests/deploy, in an environment of their own.
+kubernetes: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m support.products.kubernetes
 
 # Prometheus and promtool for tests/metrics, unpacked into .venv if the machine has none.
 prometheus: .venv/ready
