@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -16,7 +17,7 @@ from service.auth.discovery import Discovered, Fault, Undiscovered
 from service.auth.keys import ALGORITHMS
 from service.auth.provider import Provider, new_client
 from service.cli import aws_examined, premises
-from service.cli.common import console, plainly
+from service.cli.common import console, plainly, print_json
 from service.cli.premises import spelled
 from service.cli.prepared import load_settings
 from service.cli.signing_examined import examined
@@ -56,30 +57,40 @@ class Remark:
     is_warning: bool = False
 
 
-def doctor(ctx: typer.Context) -> None:
+def doctor(
+    ctx: typer.Context,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
     """Check settings, database and every account, without changing anything. Exit 1 on any fault."""
-    with plainly():
-        well = examine(load_settings(ctx.obj), settings_file(ctx.obj))
+    settings = load_settings(ctx.obj)
+    with plainly(), compose(settings, with_aws=not settings.aws.simulated) as context:
+        remarks = _findings(settings, settings_file(ctx.obj), context)
+        # People see each line as soon as it is known.
+        found = list(remarks) if as_json else [_said(remark) for remark in remarks]
+    well = all(remark.fault is None for remark in found)
+    if as_json:
+        print_json({"well": well, "findings": [_document(remark) for remark in found]})
     if not well:
         raise typer.Exit(1)
 
 
-def examine(settings: Settings, file: Path | None) -> bool:
-    """Print a line for everything checked, and return whether all is well. `file` is where the settings came from."""
-    well = True
-    with compose(settings, with_aws=not settings.aws.simulated) as context:
-        for finding in _findings(settings, file, context):
-            if finding.fault is None:
-                mark = "warn " if finding.is_warning else "ok   "
-                console.print(f"{mark}  {finding.subject}", soft_wrap=True)
-            else:
-                well = False
-                console.print(
-                    f"fault  {finding.subject}: {finding.fault} {finding.advice}",
-                    style="red",
-                    soft_wrap=True,
-                )
-    return well
+def _said(remark: Remark) -> Remark:
+    """Print the remark as a line, and return it."""
+    if remark.fault is None:
+        mark = "warn " if remark.is_warning else "ok   "
+        console.print(f"{mark}  {remark.subject}", soft_wrap=True)
+    else:
+        console.print(f"fault  {remark.subject}: {remark.fault} {remark.advice}", style="red", soft_wrap=True)
+    return remark
+
+
+def _document(remark: Remark) -> dict[str, str | None]:
+    """Return the remark for programs. `fault` and `advice` are null unless the result is a fault."""
+    if remark.fault is not None:
+        return {"result": "fault", "subject": remark.subject, "fault": remark.fault, "advice": remark.advice}
+    result = "warning" if remark.is_warning else "ok"
+    return {"result": result, "subject": remark.subject, "fault": None, "advice": None}
 
 
 def _findings(settings: Settings, file: Path | None, context: Context) -> Iterator[Remark]:

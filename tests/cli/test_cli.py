@@ -145,6 +145,20 @@ def test_doctor_finds_nothing_wrong_with_a_good_account(tmp_path: Path) -> None:
         assert not {call.action for call in aws.calls} & {"CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"}
 
 
+def test_doctor_prints_the_same_findings_as_json(folder: Path) -> None:
+    for database in ("missing", "migrated"):
+        lines = commanded(folder, "doctor").stdout.splitlines()
+        done = commanded(folder, "doctor", "--json")
+        found = json.loads(done.stdout)
+        words = {"ok": "ok     {subject}", "warning": "warn   {subject}", "fault": "fault  {subject}: {fault} {advice}"}
+        assert [words[each["result"]].format(**each) for each in found["findings"]] == lines, database
+        assert found["well"] is (done.returncode == 0) is all(each["result"] != "fault" for each in found["findings"])
+        assert found["well"] is (database == "migrated")
+        commanded(folder, "migrate")
+        for person in ("bob", "carol"):
+            commanded(folder, "token", "create", person)
+
+
 def test_doctor_says_what_aws_holds_that_a_restored_database_does_not_know(tmp_path: Path) -> None:
     with SimulatedAws([ACCOUNT]) as aws:
         environment = profile(tmp_path, aws)
