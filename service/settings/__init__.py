@@ -35,6 +35,7 @@ from service.settings.sections import (
     path_of,
 )
 from service.settings.signed_rules import is_ruled, merged, misplaced, read_rules, rules_named
+from service.settings.sources import Source, sources
 from service.settings.words import Unreadable, faults_in, read_toml
 
 __all__ = [
@@ -49,8 +50,10 @@ __all__ = [
     "MetricsSettings",
     "OrganizationSettings",
     "Settings",
+    "Source",
     "SyslogSettings",
     "TrackerSettings",
+    "Unreadable",
     "holds_secret",
     "load",
     "load_for_audit",
@@ -58,6 +61,7 @@ __all__ = [
     "load_values",
     "path_of",
     "settings_file",
+    "sources",
 ]
 
 _DEFAULT_FILE = Path("rootquorum.toml")

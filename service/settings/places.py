@@ -20,7 +20,7 @@ from service.settings.model import PREFIX, Settings
 Location = tuple[int | str, ...]
 
 _HIDDEN = "…"
-_DATABASE = ("database", "url")
+DATABASE_URL = ("database", "url")
 
 
 def kind_at(location: Location) -> Any:
@@ -83,7 +83,7 @@ def secrets_in(found: Any, path: Location = ()) -> Iterator[Location]:
     if isinstance(found, Mapping):
         for name, inner in found.items():
             yield from secrets_in(inner, (*path, name))
-    elif SecretStr in {kind_at(path), *get_args(kind_at(path))} or (path == _DATABASE and _has_password(found)):
+    elif SecretStr in {kind_at(path), *get_args(kind_at(path))} or (path == DATABASE_URL and _has_password(found)):
         yield path
 
 
