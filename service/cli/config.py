@@ -1,7 +1,6 @@
 """`rootquorum config`: the settings in force."""
 
 import json
-import re
 from typing import Annotated
 
 import typer
@@ -10,11 +9,10 @@ from service.cli.commands import Commands
 from service.cli.common import fail, print_json, print_whole
 from service.cli.prepared import load_settings
 from service.cli.terminal import Table
+from service.cli.toml import key
 from service.settings import Source, Unreadable, load_values, settings_file, sources
 
 app = Commands()
-
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @app.callback()
@@ -49,7 +47,7 @@ def show(
 
 def _named(source: Source) -> str:
     """Return the place as TOML writes it."""
-    return ".".join(part if _BARE.fullmatch(part) else json.dumps(part) for part in map(str, source.location))
+    return ".".join(key(str(part)) for part in source.location)
 
 
 def _origin(source: Source) -> str:

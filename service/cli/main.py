@@ -33,6 +33,7 @@ app.later(
     "service.cli.status:status",
     "Show what the service is doing now, and what needs attention. Exit 1 if anything does.",
 )
+app.later("init", "service.cli.init:init", "Write a first settings file, with comments, and check it.")
 app.later("config", "service.cli.config:app", "The settings in force: show.")
 app.later("openapi", "service.cli.openapi:openapi", "Print the OpenAPI document.")
 app.later("demo", "service.cli.demo:demo", "Run the main workflow, as four people would, against a simulated AWS.")

@@ -34,7 +34,7 @@ NEEDY: dict[str, tuple[str, ...]] = {
 # Tried in processes of their own: they configure the log.
 STAYING = {"serve", "worker"}
 NEED_NONE = {"openapi", "token explain", "demo", "accounts check", "notify test", "notify key", "audit key"}
-NEED_NONE |= {"config show", "policy explain", "policy check", "policy diff"}
+NEED_NONE |= {"init", "config show", "policy explain", "policy check", "policy diff"}
 NEED_NONE |= {"rules init", "rules sign", "rules show", "rules diff"}
 # Over HTTP.
 NEED_NONE |= {"approve", "signing-key list", "signing-key add", "signing-key endorse", "signing-key revoke"}
