@@ -51,6 +51,7 @@ _TABLES = {
     "syslogs": "<name>",
     "hooks": "<name>",
     "keys": "<name>",
+    "witnesses": "<name>",
     "people": "<name>",
     "machines": "<name>",
     "groups": "<name>",

@@ -2,6 +2,7 @@
 
 import os
 import re
+from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,14 +24,15 @@ from service.aws.sources import ProfileSource, Source
 from service.cli.commands import Commands
 from service.cli.common import console, errors, fail, plainly
 from service.cli.prepared import load_settings
-from service.domain.checkpoint import VerifierKey
+from service.domain.checkpoint import Checkpoint, VerifierKey
 from service.domain.errors import Code, ServiceError
 from service.outbound.guarded import Unreachable, Unsafe, new_client
 from service.settings import Settings, load_for_audit, load_values
 from service.settings.faults import NO_ORIGIN
 from service.signing.ed25519 import from_pem
 from service.signing.timestamps import LARGEST_STAMP_BYTES, BadStamp, check, stamp
-from service.workflow.audit import checkpoint
+from service.signing.witnesses import NotCosigned, Witness, cosigned
+from service.workflow.audit import checkpoint, consistency
 from service.workflow.context import Context
 from service.workflow.health import check_readable
 from service.workflow.verify import Anchor, verify
@@ -115,8 +117,11 @@ def anchor(
             except Taken:
                 _check_kept(place, note, roots)
         _note_anchor(context, note)
+        refused = list(_cosign(settings, context, note, place))
     for line in note.splitlines():
         console.print(line, soft_wrap=True)
+    if refused:
+        fail("\n".join(refused))
 
 
 def _note_anchor(context: Context, note: str) -> None:
@@ -213,6 +218,25 @@ def _check_kept(place: _File | _Object, note: str, roots: Sequence[Certificate])
             f"authority: {error}. Use another name."
         )
     errors.print("A time-stamp was there already, and is kept.")
+
+
+def _cosign(settings: Settings, context: Context, note: str, place: _File | _Object) -> Iterator[str]:
+    """Keep the cosignature of each witness beside the anchor. Yield why one is missing; the anchor is good without."""
+    origin, size, root = note.splitlines()[:3]
+    head, client = Checkpoint(origin, int(size), b64decode(root)), new_client(settings.notify.allowed_hosts)
+
+    def proof_from(old: int) -> Sequence[bytes]:
+        return consistency(context, old, head.size).proof
+
+    for name, witness in settings.audit.witnesses.items():
+        key = verifier.read_witness(witness.verifier_key)
+        try:
+            lines = cosigned(Witness(client, witness.url, key), head, note, proof_from)
+            place.put(f".{name}.cosignature", lines.encode())
+        except Taken:
+            errors.print(f"A cosignature of {name} was there already, and is kept.", soft_wrap=True)
+        except (NotCosigned, Unreachable, Unsafe, ServiceError) as error:
+            yield f"Anchored, but not cosigned by {name}: {error}. Repeat the command, or look at the witness."
 
 
 @app.command("verify")

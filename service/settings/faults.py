@@ -185,6 +185,10 @@ def faults_of_log(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Iterat
             check_url(audit.timestamp_url, allowed_hosts)
         except ValueError as error:
             yield f"audit.timestamp_url: {error}."
+    if audit.witnesses:
+        from service.settings.witness_faults import faults_of_witnesses
+
+        yield from faults_of_witnesses(audit, allowed_hosts)
     if audit.keys and audit.origin is None:
         yield NO_ORIGIN
         return

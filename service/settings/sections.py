@@ -627,6 +627,13 @@ class LogKeySettings(_Section):
         return LogKeySettings(verifier_key=self.verifier_key, since=self.since, until=self.until)
 
 
+class WitnessSettings(_Section):
+    """A witness of the log's head (C2SP tlog-witness). `url` is its submission prefix."""
+
+    url: str
+    verifier_key: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
 class AuditSettings(_Section):
     """The audit log. `origin` is its permanent name in checkpoints, such as a host name and a path.
 
@@ -637,6 +644,7 @@ class AuditSettings(_Section):
     keys: dict[DestinationName, LogKeySettings] = {}
     timestamp_url: str | None = None
     timestamp_roots: File | None = None
+    witnesses: dict[DestinationName, WitnessSettings] = {}
 
     def for_others(self) -> "AuditSettings":
         """Return the settings that it takes to check the log."""

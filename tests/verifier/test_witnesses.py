@@ -1,13 +1,11 @@
 """With a policy, a log counts only as far as the demanded witnesses have cosigned a head of it."""
 
-import hashlib
 import io
 import json
-from base64 import b64encode
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.cosigning import Witness
 from support.ledger import MemoryLog, executed
 from support.tampering import KEY
 
@@ -17,24 +15,6 @@ from service.domain.merkle import consistency_proof
 
 _LEDGER, _REQUEST = executed()
 _SIZE, _NOTE = len(_LEDGER.leaves), _LEDGER.note()
-_AT = 1679315147
-
-
-class Witness:
-    """A witness, written from C2SP's tlog-cosignature."""
-
-    def __init__(self, name: str) -> None:
-        self.name, self._key = name, Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
-        public = b"\x04" + self._key.public_key().public_bytes_raw()
-        self.id = hashlib.sha256(f"{name}\n".encode() + public).digest()[:4]
-        self.key = f"{name}+{self.id.hex()}+{b64encode(public).decode()}"
-
-    def line(self, note: str, at: int = _AT) -> str:
-        text = note.rpartition("\n\n")[0] + "\n"
-        signature = self._key.sign(f"cosignature/v1\ntime {at}\n{text}".encode())
-        return f"— {self.name} {b64encode(self.id + at.to_bytes(8) + signature).decode()}\n"
-
-
 W1, W2, W3 = (Witness(f"witness.example/w{number}") for number in (1, 2, 3))
 _WITNESSES = "".join(f"witness w{number} {each.key}\n" for number, each in enumerate((W1, W2, W3), 1))
 TWO = f"# whom we trust\n{_WITNESSES}\ngroup ours 2 w1 w2 w3\nquorum ours\n"

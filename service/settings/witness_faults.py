@@ -1,0 +1,23 @@
+"""Faults of the witnesses in the settings. Only settings that have some need this."""
+
+from collections.abc import Iterator
+
+from service import verifier
+from service.outbound.addresses import check_url
+from service.settings.sections import AuditSettings
+
+
+def faults_of_witnesses(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Iterator[str]:
+    for name, witness in audit.witnesses.items():
+        try:
+            check_url(witness.url, allowed_hosts)
+        except ValueError as error:
+            yield f"audit.witnesses.{name}.url: {error}."
+        if "?" in witness.url:
+            yield f"audit.witnesses.{name}.url: it must not have a query; a path is appended to it."
+        try:
+            verifier.read_witness(witness.verifier_key)
+        except ValueError:
+            yield f"audit.witnesses.{name}.verifier_key: it is no key for cosignatures with Ed25519 (kind 04)."
+    if audit.witnesses and not audit.keys:
+        yield "audit.witnesses: they cosign what a key of audit.keys has signed, and there is none."
