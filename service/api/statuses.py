@@ -11,6 +11,7 @@ STATUSES: Mapping[Code, int] = {
     Code.TOO_MANY_FAILURES: 429,
     Code.TOO_MANY_WAITING: 429,
     Code.TOO_MANY_CALLS: 429,
+    Code.TOO_MANY_OPEN: 429,
     Code.SIGN_IN_AGAIN: 401,
     Code.NO_ROLE: 403,
     Code.SUSPENDED: 403,

@@ -46,6 +46,7 @@ def compose(settings: Settings, *, with_aws: bool = True, read_only: bool = Fals
                 signed_rules=settings.signed_rules,
                 has_form=patterns.matches,
                 limits=settings.limits(),
+                most_open=settings.server.open_requests,
             )
     finally:
         engine.dispose()

@@ -19,6 +19,7 @@ from service.domain.merkle import leaf_hash
 
 # More distinct refusals of one request than people can cause in a minute.
 _LATEST_REFUSALS = 50
+_LATEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,19 @@ def is_refused(tx: Tx, refusal: Event, *, subject: str, request_id: str, between
     )
     found = (json.loads(content) for content in tx.execute(query).scalars())
     return any((event["actor"]["subject"], event["data"]) == (subject, refusal.data) for event in found)
+
+
+def recent_refusals(tx: Tx, subject: str, since: datetime) -> int:
+    """Return how many of the last 200 events are refusals of this actor from `since` on."""
+    latest = (
+        select(audit_events.c.content, audit_events.c.event, audit_events.c.at)
+        .order_by(audit_events.c.seq.desc())
+        .limit(_LATEST)
+        .subquery()
+    )
+    query = select(latest.c.content).where(latest.c.event.in_(REFUSALS), latest.c.at >= since)
+    found = (json.loads(content) for content in tx.execute(query).scalars())
+    return sum(event["actor"]["subject"] == subject for event in found)
 
 
 def is_read(tx: Tx, reader: str, what: str, hour: datetime) -> bool:

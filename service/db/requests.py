@@ -143,6 +143,12 @@ def open_for(tx: Tx, account_id: str, operation: Operation, *, drill: bool) -> b
     return tx.execute(query).first() is not None
 
 
+def count_open(tx: Tx, requester: str) -> int:
+    """Return how many requests of this requester are open, drills included."""
+    query = select(func.count()).where(requests.c.requester == requester, is_open)
+    return tx.execute(query).scalar_one()
+
+
 def last_drill(tx: Tx) -> datetime | None:
     """Return when the last drill was completed, None if there was none."""
     return tx.execute(_LAST_DRILL).scalar()

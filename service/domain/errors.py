@@ -28,6 +28,7 @@ class Code(StrEnum):
         "Too many calls of this kind are waiting already. Try again in some seconds.",
     )
     TOO_MANY_CALLS = ("too_many_calls", "You or your address made too many calls. Wait for the time in Retry-After.")
+    TOO_MANY_OPEN = ("too_many_open", "You have as many open requests as one may have here. Withdraw one, or wait.")
     SIGN_IN_AGAIN = ("sign_in_again", "{what} requires a sign-in within the last {seconds} seconds. Sign in again.")
     NO_ROLE = ("no_role", "You are signed in, but none of your groups has a role here.")
     SUSPENDED = ("suspended", "You are suspended here. An operator can reinstate you.")

@@ -92,6 +92,8 @@ class ServerSettings(_Section):
     # Per minute, at once or spread; further ones are answered 429.
     calls_per_address: int = Field(default=6000, ge=60, le=1_000_000)
     calls_per_person: int = Field(default=1200, ge=60, le=1_000_000)
+    # Open requests of one requester.
+    open_requests: int = Field(default=100, ge=1, le=100_000)
     # Browsers then reach this host by https alone, for this long. Only the operator knows whether all of it has https.
     hsts: Annotated[timedelta, Field(ge=timedelta(minutes=1), le=timedelta(days=730))] | None = None
 

@@ -1,5 +1,6 @@
 """The only way to change a stored request: lock, judge, save and audit it in one transaction."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,8 +25,12 @@ from service.workflow.standing import standing_of
 from service.workflow.tell import tell
 from service.workflow.void import VotesLost, check_no_vote_is_lost, void_lost_votes
 
+logger = logging.getLogger(__name__)
+
 # Within this time the same refusal is recorded once.
 _REPEATED = timedelta(minutes=1)
+# Within the same time, so many refusals of one actor are recorded.
+_MOST_REFUSALS = 20
 # Longer than any request is open: its windows are at most a year each.
 _OPEN = timedelta(days=3 * 366)
 
@@ -143,17 +148,22 @@ def touch(ctx: Context, request_id: str) -> None:
 def _tell_refusal(
     ctx: Context, tx: Tx, actor: Actor, request: OperationRequest, refusal: Event, *, at: datetime
 ) -> None:
-    """Audit a refusal, unless the log has the same one from the last minute, so that repeats cannot fill the log.
+    """Audit a refusal, unless the log has the same one from the last minute, or many of the same actor.
 
+    So neither repeats nor a tour of many requests can fill the log. What is not audited is in the service's own log.
     The worker retries as long as a request is open. It audits each reason once, and never that somebody was quicker.
     """
     if actor == WORKER and refusal.data["code"] in _SOMEBODY_WAS_QUICKER:
         return
     request_id, since = request.filing.request_id, at - (_OPEN if actor == WORKER else _REPEATED)
-    if not audit.is_refused(
-        tx, marked(refusal, request), subject=actor.subject, request_id=request_id, between=(since, at)
-    ):
-        tell(ctx, tx, refusal, actor=actor, at=at, request=request)
+    same = marked(refusal, request)
+    if audit.is_refused(tx, same, subject=actor.subject, request_id=request_id, between=(since, at)):
+        return
+    if actor != WORKER and audit.recent_refusals(tx, actor.subject, at - _REPEATED) >= _MOST_REFUSALS:
+        fields = {"request_id": request_id, "code": refusal.data["code"]}
+        logger.warning("a refusal was not audited, since its actor had many", extra={"fields": fields})
+        return
+    tell(ctx, tx, refusal, actor=actor, at=at, request=request)
 
 
 def write_step(ctx: Context, before: OperationRequest, after: OperationRequest, *incidents: Event) -> OperationRequest:

@@ -160,7 +160,8 @@ class Context:
     `lease` is the worker's lease on its current work, if there could be another worker. `in_person` names the
     destinations that tell people in person. `public_url` is the base of links. `has_form` tells whether a pattern from
     the settings matches a whole text. `delivery_retention` is how long ended deliveries are kept. `signed_rules` are
-    the file of rules and its signatures, if the settings name one. `limits` say what is an incident.
+    the file of rules and its signatures, if the settings name one. `limits` say what is an incident. `most_open` is how
+    many requests one requester may have open; None: any number.
     """
 
     engine: Engine
@@ -183,6 +184,7 @@ class Context:
     signed_rules: SignedRules | None = None
     pulse: Pulse = field(default_factory=Pulse)
     limits: Limits = field(default_factory=Limits)
+    most_open: int | None = None
 
     @contextmanager
     def begin(self) -> Iterator[Tx]:

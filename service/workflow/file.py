@@ -6,12 +6,12 @@ from datetime import timedelta
 from sqlalchemy.exc import IntegrityError
 
 from service.db import requests
-from service.db.engine import begin, read, retried
+from service.db.engine import Tx, begin, read, retried
 from service.domain.account import Part, RootCredentials
 from service.domain.actor import Actor
 from service.domain.canonical import Json, seconds, sha256
 from service.domain.capability import plan_for
-from service.domain.errors import Code, Conflict, Invalid
+from service.domain.errors import Code, Conflict, Invalid, TooMany
 from service.domain.events import filed
 from service.domain.filing import Filing
 from service.domain.operation import Operation, check_can_run
@@ -70,7 +70,8 @@ class Draft:
 def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | None = None) -> Shown:
     """File `draft`, or return what the same actor filed before with the same key and draft.
 
-    Raises Forbidden, Invalid or Conflict with the reason why it cannot be filed or could not run; Unauthenticated or
+    Raises Forbidden, Invalid or Conflict with the reason why it cannot be filed or could not run; TooMany if the actor
+    has too many open requests; Unauthenticated or
     Forbidden for whoever could not sign in or file any more when AWS had been asked; Unavailable when AWS, the
     ticket's tracker or the database is away. Nothing was filed then.
     """
@@ -142,13 +143,16 @@ def _prepared(ctx: Context, actor: Actor, draft: Draft) -> OperationRequest | No
 
 @retried
 def _look(ctx: Context, actor: Actor, draft: Draft, policy: Policy) -> tuple[str, bool]:
-    """Return the recipient, and whether the same request is open already. Raise Invalid, Unavailable."""
+    """Return the recipient, and whether the same request is open already. Raise Invalid, TooMany, Unavailable."""
     with read(ctx.engine) as tx:
         people = {actor.subject, draft.recipient or actor.subject}
         directory = directory_for(ctx, tx, people, policy, account_id=draft.account_id)
         recipient = recipient_of(directory, actor, draft.operation, draft.recipient)
         check_quorum_possible({actor.subject, recipient}, draft.account_id, directory, policy)
-        return recipient, requests.open_for(tx, draft.account_id, draft.operation, drill=draft.drill)
+        is_open = requests.open_for(tx, draft.account_id, draft.operation, drill=draft.drill)
+        if not is_open:
+            _check_room(ctx, tx, actor)  # here as well, so that nobody has AWS asked for nothing
+        return recipient, is_open
 
 
 def _twin(ctx: Context, actor: Actor, draft: Draft, idempotency_key: str | None) -> Shown:
@@ -170,11 +174,19 @@ def _store(ctx: Context, actor: Actor, request: OperationRequest, draft: Draft, 
         )
         # Judged with the log held, so after the insert, which may wait for another of the same thing.
         standing = standing_of(ctx, tx, request, actor, held=True)
+        # With the log held, two filings at once cannot both take the last place. This one is among those counted.
+        _check_room(ctx, tx, actor, besides=1)
         check_may_still_file(request, actor, standing)
         # The account may have been tagged since the demands were worked out. Then the next step refuses.
         as_filed = replace(standing, policy=ctx.policy.under(request.filing.demands))
         tell(ctx, tx, filed(request), actor=actor, at=request.filing.filed_at, request=request, standing=as_filed)
     return Shown(request, standing, actor, ctx.now())
+
+
+def _check_room(ctx: Context, tx: Tx, actor: Actor, *, besides: int = 0) -> None:
+    """Raise TooMany if the actor has `most_open` open requests, `besides` some that do not count."""
+    if ctx.most_open is not None and requests.count_open(tx, actor.subject) - besides >= ctx.most_open:
+        raise TooMany(Code.TOO_MANY_OPEN)
 
 
 @retried

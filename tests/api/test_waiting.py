@@ -4,21 +4,27 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import anyio
 import pytest
 from starlette.types import Message, Receive, Scope, Send
-from support.builders import ACCOUNT
+from support.builders import ACCOUNT, DEACTIVATE, DELETE
 from support.house import House
 
 from service.api import middleware
 from service.api.middleware import BodyLimit
 from service.api.waiting import Places
 from service.domain.errors import Code, ServiceError, TooMany
+from service.domain.event_table import DECISION_DENIED
 from service.domain.request import Verdict
-from service.workflow.decide import decide
+from service.workflow import change
+from service.workflow import file as file_module
+from service.workflow.change import deny
+from service.workflow.decide import decide, withdraw
+from service.workflow.file import file, preview
 
 # --- calls that wait for AWS ---
 
@@ -186,3 +192,92 @@ def test_the_same_refusal_is_recorded_once_a_minute(either_house: House) -> None
     for _ in range(5):
         refused("alice", request.digest)
     assert refusals(house, request_id) == 3
+
+
+def test_one_person_s_refusals_are_recorded_twenty_times_a_minute_whatever_they_try(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(change, "_MOST_REFUSALS", 3)
+    request = house.file()
+    request_id = request.filing.request_id
+
+    def wrong(person: str) -> None:
+        with pytest.raises(ServiceError, match=r"self_approval|role_required|wrong_digest"):
+            decide(house.ctx, house.actor(person), request_id, Verdict.APPROVE, digest="0" * 64, comment=None)
+
+    def tried(person: str, times: int) -> None:
+        for number in range(times):
+            refusal = ServiceError(Code.WRONG_DIGEST, f"{person} {number}")  # each is news
+            with pytest.raises(ServiceError, match="wrong_digest"):
+                deny(house.ctx, house.actor(person), request_id, refusal, DECISION_DENIED)
+
+    tried("bob", 5)
+    assert refusals(house, request_id) == 3
+    assert [record.fields["code"] for record in caplog.records if "not audited" in record.message] == [  # type: ignore[attr-defined]
+        "wrong_digest"
+    ] * 2
+    wrong("carol")  # nobody else is hidden by it
+    assert refusals(house, request_id) == 4
+    house.clock.advance(timedelta(seconds=61))
+    tried("bob", 1)
+    assert refusals(house, request_id) == 5
+
+
+# --- open requests ---
+
+
+def test_a_requester_has_so_many_open_requests_and_others_may_still_file(house: House) -> None:
+    house.change(most_open=1)
+    key = house.spare_key()
+    first, kept = house.file(DEACTIVATE, key), house.draft(DELETE, key)
+    asked = house.aws.count("ListAccessKeys")
+    for attempt in (file, preview):
+        with pytest.raises(TooMany) as refusal:
+            attempt(house.ctx, house.actor("alice"), kept)
+        assert refusal.value.code is Code.TOO_MANY_OPEN
+    assert house.aws.count("ListAccessKeys") == asked  # nobody asked AWS for it
+    assert file(house.ctx, house.actor("bob"), replace(kept, recipient=None)).request.filing.requester == "bob"
+    withdraw(house.ctx, house.actor("alice"), first.filing.request_id)
+    house.file(DEACTIVATE, key)
+
+
+def test_two_filings_at_once_cannot_both_take_the_last_place(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have found a free place before either is stored."""
+    house.change(most_open=1)
+    both = threading.Barrier(2)
+    store = file_module._store
+
+    def at_once(*args: Any) -> Any:
+        both.wait(30)
+        return store(*args)
+
+    monkeypatch.setattr(file_module, "_store", at_once)
+    key = house.spare_key()
+    drafts = [house.draft(DELETE, key), house.draft(DEACTIVATE, key)]
+    actor = house.actor("alice")
+
+    def tried(draft: Any) -> Code | None:
+        try:
+            file(house.ctx, actor, draft)
+        except TooMany as refusal:
+            return refusal.code
+        return None
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(tried, drafts))
+    assert sorted(found, key=str) == [None, Code.TOO_MANY_OPEN]
+
+
+def test_an_open_request_too_many_is_429_over_http(house: House) -> None:
+    house.change(most_open=1)
+    key = house.spare_key()
+    house.file(DEACTIVATE, key)
+    body = {
+        "account_id": ACCOUNT,
+        "operation": "delete_access_key",
+        "access_key_id": key,
+        "justification": "Key 4711 is leaked, and must not work any more.",
+    }
+    answer = house.client("alice").post("/v1/requests", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_open")
+    assert answer.headers["Retry-After"] == "60"
