@@ -104,7 +104,8 @@ REFUSED = {
 @pytest.mark.parametrize("code", REFUSED)
 def test_preview_is_refused_as_filing_is(house: House, code: str) -> None:
     who, body = REFUSED[code]
-    previewed, filed = (house.client(who).post(path, json=body) for path in ("/v1/previews", "/v1/requests"))
+    client, same = house.client(who), {"X-Request-ID": "the-same"}
+    previewed, filed = (client.post(path, json=body, headers=same) for path in ("/v1/previews", "/v1/requests"))
     assert previewed.json()["code"] == code
     assert (previewed.status_code, previewed.json()) == (filed.status_code, filed.json())
 
