@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test test-fast browser pgbouncer nginx caddy haproxy systemd kubernetes prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check dist dist-check clean
+.PHONY: demo test test-fast browser pgbouncer nginx caddy haproxy systemd kubernetes prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens docs check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check dist dist-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
@@ -118,6 +118,10 @@ pictures: .venv/ready browser node
 screens: .venv/ready tmux openssh
 	SCREENS=write $(BIN)/pytest -q tests/cli/test_screens.py -k "80"
 
+# The documents as a site, in site/html. A dead link ends it.
+docs: .venv/ready
+	$(BIN)/python tools/documents.py
+
 check: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -207,4 +211,4 @@ dist-check: .venv/ready openssh
 	PYTHONS="$(or $(PYTHONS),python3.11 python3.12 python3.13)" $(BIN)/pytest -q tests/install $(ARGS)
 
 clean:
-	rm -rf .venv dist test-output .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv dist site .cache test-output .pytest_cache .mypy_cache .ruff_cache

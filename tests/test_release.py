@@ -80,3 +80,11 @@ def test_the_sums_are_what_sha256sum_checks(tmp_path: Path) -> None:
     assert subprocess.run(check, cwd=tmp_path, capture_output=True, check=False).returncode == 0
     (tmp_path / "wheel").write_text("whatever else")
     assert subprocess.run(check, cwd=tmp_path, capture_output=True, check=False).returncode == 1
+
+
+def test_the_documents_are_an_archive_of_pages_without_times(tmp_path: Path) -> None:
+    release.documents(tmp_path)
+    with zipfile.ZipFile(tmp_path / "rootquorum-docs.zip") as archive:
+        names = archive.namelist()
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    assert {"rootquorum-docs/index.html", "rootquorum-docs/docs/settings.html"} <= {*names}

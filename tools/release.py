@@ -1,4 +1,4 @@
-"""Makes what a release consists of, in `dist/`: sdist, wheel, contract, bill of materials, and their hashes.
+"""Makes what a release consists of, in `dist/`: sdist, wheel, contract, documents, bill of materials, and their hashes.
 
 `make dist` runs it. The wheel is built from the sdist, so whoever has only the sdist gets the same wheel.
 """
@@ -9,8 +9,11 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import documents as site
 
 _PROJECT = Path(__file__).parents[1]
 _BIN = Path(sys.executable).parent
@@ -47,6 +50,16 @@ def bill_of_materials(place: Path) -> None:
         _run(_BIN / "cyclonedx-py", "environment", *described, "--output-file", written, python)
 
 
+def documents(place: Path) -> None:
+    """Write the documents as a site, in one archive that has no times."""
+    with TemporaryDirectory(prefix="rootquorum-dist-") as name:
+        pages = site.build(Path(name))
+        with zipfile.ZipFile(place / "rootquorum-docs.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(filter(Path.is_file, pages.rglob("*"))):
+                entry = zipfile.ZipInfo(f"rootquorum-docs/{file.relative_to(pages)}")
+                archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
 def sums(place: Path) -> None:
     """Write the hashes of all files in `place`, as `sha256sum --check` reads them."""
     files = sorted(file for file in place.iterdir() if file.name != SUMS)
@@ -78,6 +91,7 @@ if __name__ == "__main__":
     dist.mkdir()
     build(dist)
     bill_of_materials(dist)
+    documents(dist)
     shutil.copy(_PROJECT / "openapi/openapi.json", dist)
     sums(dist)
     sys.stdout.write((dist / SUMS).read_text())
