@@ -180,7 +180,7 @@ def _cells(page: str, first: str) -> list[str]:
 
 
 def _section(page: str, heading: str) -> str:
-    return page.partition(f"\n{heading}\n")[2].partition("\n#")[0]
+    return f"\n{page}".partition(f"\n{heading}\n")[2].partition("\n#")[0]
 
 
 def _kinds_in(cell: str) -> list[str]:
@@ -188,12 +188,12 @@ def _kinds_in(cell: str) -> list[str]:
 
 
 def test_every_kind_of_tracker_and_hook_has_a_record_and_is_documented() -> None:
-    settings, operations = _page("docs/settings.md"), _page("docs/operations.md")
+    settings, tickets = _page("docs/settings.md"), _page("docs/tickets.md")
 
     assert [*PRODUCTS] == [*get_args(Kind)] == _kinds_in(_cells(settings, "trackers.<name>.kind")[1])
     assert [*HOOKS] == [*get_args(HookKind)] == _kinds_in(_cells(settings, "hooks.<name>.kind")[1])
-    assert all(_cells(_section(operations, "## Tickets"), kind)[1] for kind in PRODUCTS)
-    assert all(_cells(_section(operations, "### When a ticket is closed"), kind)[1] for kind in HOOKS)
+    assert all(_cells(_section(tickets, "# Tickets"), kind)[1] for kind in PRODUCTS)
+    assert all(_cells(_section(tickets, "## When a ticket is closed"), kind)[1] for kind in HOOKS)
 
 
 @pytest.mark.parametrize("need", get_args(Need))
@@ -278,7 +278,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def test_digest_can_be_recomputed_as_documented(house: House) -> None:
-    script = re.search(r"```python\n(.*?)```", _page("docs/operations.md"), flags=re.DOTALL)
+    script = re.search(r"```python\n(.*?)```", _page("docs/log-keys.md"), flags=re.DOTALL)
     assert script is not None
     request = house.approved()
     query = f"request_id={request.filing.request_id}&limit=1"
@@ -302,7 +302,7 @@ def _run(script: str, events: dict[str, object]) -> subprocess.CompletedProcess[
 def test_documented_fields_of_a_filing_are_those_of_the_digest(house: House) -> None:
     fields = house.file().filing.document()
 
-    page = _page("docs/operations.md").partition("The filing's fields are ")[2].partition(", the state of")[0]
+    page = _page("docs/log-keys.md").partition("The filing's fields are ")[2].partition(", the state of")[0]
 
     assert set(re.findall(r"`([a-z_]+)`", page)) == set(fields)
 

@@ -1,7 +1,7 @@
 """Objects in S3 that nobody can change or delete for a time, not even the account's root: Object Lock.
 
 The lock is on a version. Somebody who may put or delete without a condition can put another version or a delete marker
-over it. A plain read then finds that one. The bucket's policy must refuse this: docs/operations.md has such a policy.
+over it. A plain read then finds that one. The bucket's policy must refuse this: docs/log-keys.md has such a policy.
 
 It needs `s3:PutObject`, `s3:PutObjectRetention`, `s3:GetObject`, `s3:GetObjectVersion` and `s3:GetObjectRetention`.
 Without the last, S3 does not say whether an object is locked. `s3:GetObjectVersion` is for reading a named version (API

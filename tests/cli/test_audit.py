@@ -391,7 +391,7 @@ def audited(postgres: Postgres, tmp_path: Path) -> Iterator[str]:
     with House.on(url) as house:
         house.execute(house.approved(DEACTIVATE, house.spare_key()))
         (tmp_path / "anchor.note").write_text(checkpoint(house.ctx))
-    [grant] = _GRANT.findall((Path(__file__).parents[2] / "docs" / "operations.md").read_text())
+    [grant] = _GRANT.findall((Path(__file__).parents[2] / "docs" / "log-keys.md").read_text())
     owner = connect(as_owner(make_url(url)), connections=1)
     with begin(owner) as tx:
         tx.execute(text("DO $$ BEGIN CREATE ROLE auditor LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"))
