@@ -5,7 +5,8 @@ earlier events, and the events that they append must keep to the rules.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,12 +14,13 @@ from service import verifier
 from service.db import audit
 from service.db.engine import Tx
 from service.db.proved_log import ProvedLog, digest_of, read_log
+from service.domain.canonical import parse_timestamp
 from service.domain.demands import SignedApprovals
 from service.domain.errors import Code, Conflict
-from service.domain.event_table import EXECUTION_STARTED
+from service.domain.event_table import DECIDED, EXECUTION_STARTED
 from service.domain.policy import SMALLEST_QUORUM
 from service.domain.recorded import differences
-from service.domain.request import OperationRequest, Verdict
+from service.domain.request import Decision, OperationRequest, Verdict
 from service.domain.times import contradiction
 from service.workflow.context import Context
 from service.workflow.signatures import signatures_at
@@ -59,11 +61,13 @@ def doubt_of_approval(ctx: Context, tx: Tx, request: OperationRequest, now: date
     """
     contents = _events_of(tx, request)
     doubt = _doubt(ctx, tx, request, contents, now)
-    # A stopped rotation takes nothing away any more, and the rejection that stopped it stands in place of an approval.
-    if doubt is not None or not ctx.signing.founders or request.stopped_at is not None:
+    if doubt is not None or not ctx.signing.founders:
         return doubt
     log, events = read_log(tx), parsed(contents)
     claimed = next((event["seq"] for event in events if event["event"] == EXECUTION_STARTED), 0)
+    if request.stopped_at is not None:
+        # Its new key can still be taken away. The rejection that stopped it stands in place of an approval.
+        request = replace(request, decisions=tuple(_approved(each for each in events if each["seq"] < claimed)))
     level = _level(ctx, request, log, claimed)
     if level is SignedApprovals.OFF:
         return None
@@ -77,6 +81,27 @@ def doubt_of_approval(ctx: Context, tx: Tx, request: OperationRequest, now: date
     if len(approvers - {filing.requester, filing.recipient}) < max(SMALLEST_QUORUM, filing.quorum):
         return altered("It was executed without as many signed approvals as it needed.")
     return None
+
+
+def _approved(events: Iterable[Mapping[str, Any]]) -> Iterator[Decision]:
+    """Yield the approvals among these events: of each person the last decision, if it is one.
+
+    Somebody else may have written these events, so a value of the wrong kind is taken as missing.
+    """
+    last = {str(event["data"].get("person")): event for event in events if event["event"] == DECIDED}
+    for person, event in last.items():
+        said = {name: value for name, value in event["data"].items() if isinstance(value, str)}
+        if said.get("decision") == Verdict.APPROVE:
+            yield Decision(
+                person=person,
+                verdict=Verdict.APPROVE,
+                digest=said.get("digest", ""),
+                comment=said.get("comment"),
+                credential=said.get("credential", ""),
+                decided_at=parse_timestamp(event["at"]),
+                statement=said.get("statement"),
+                signature=said.get("signature"),
+            )
 
 
 def _level(ctx: Context, request: OperationRequest, log: ProvedLog, claimed: int) -> SignedApprovals:

@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, func, insert, select, update
-from support.builders import ACCOUNT, ACCOUNTS, OTHER_ACCOUNT
+from support import rotations
+from support.builders import ACCOUNT, ACCOUNTS, OTHER_ACCOUNT, ROTATE
 from support.house import House
 from support.past_triggers import as_its_owner, contents, rewritten
 from support.refusals import code_of
@@ -33,11 +34,11 @@ from service.domain.merkle import leaf_hash
 from service.domain.operation import OperationName
 from service.domain.outcome import CreatedKey
 from service.domain.policy import Policy
-from service.domain.request import OperationRequest, Status
+from service.domain.request import OperationRequest, Status, Verdict
 from service.domain.roster import Reason, RevokedBy
 from service.worker import run_pass
 from service.workflow.announce import announce
-from service.workflow.decide import confirm_receipt
+from service.workflow.decide import confirm_receipt, decide, withdraw
 from service.workflow.people import reinstate, suspend
 from service.workflow.signing_keys import own_keys, revoke
 from service.workflow.take_away import take_away
@@ -387,6 +388,48 @@ def test_a_story_of_which_only_the_filing_is_true_takes_no_key_away(house: House
     house.change(policy=required)
     house.is_forged = True
     assert not ends(house, request, key)
+
+
+@pytest.mark.engines_by_turns
+@pytest.mark.parametrize("is_confirmed", [False, True])
+def test_a_rotation_without_signatures_that_somebody_stopped_takes_no_key_away(
+    signing: House,
+    is_confirmed: bool,  # noqa: FBT001
+) -> None:
+    """Whoever writes the story writes the stop as well. A stop leaves a new key, which may still be taken away."""
+    required = signing.ctx.policy
+    signing.change(policy=policy(signing, SignedApprovals.OFF))
+    rotation = rotations.delivered(signing, lifetime=LIFETIME)
+    if is_confirmed:
+        rotation.receive()
+    withdraw(signing.ctx, signing.actor("alice"), rotation.id)
+    signing.change(policy=required)
+    signing.is_forged = True
+    for time in (LIFETIME, GRACE, GRACE):
+        rotation.after(time)
+    assert rotation.keys == ("Active", "Active")
+
+
+def test_an_approver_who_stops_a_rotation_has_still_approved_what_is_taken_back(signing: House) -> None:
+    """Their rejection stands in the row in place of their approval. The log has both."""
+    request = signing.file(ROTATE, signing.signer, rotation=rotations.PLAN)
+    for person in ("bob", "carol"):
+        approve(signing, request, person)
+    _, key = signing.execute(request)
+    assert key is not None
+    decide(
+        signing.ctx,
+        signing.actor("bob"),
+        request.filing.request_id,
+        Verdict.REJECT,
+        digest=request.digest,
+        comment="No",
+    )
+    for time in (signing.ctx.policy.receipt_window, GRACE, GRACE):
+        signing.clock.advance(time)
+        run_pass(signing.ctx)
+    assert signing.now(request).status is Status.ROLLED_BACK
+    assert key.access_key_id not in signing.aws.keys(ACCOUNT)
 
 
 def test_a_key_from_another_time_is_not_the_one_that_was_made(signing: House) -> None:
