@@ -340,6 +340,10 @@ class OperationRequest:
         """Record that the old key is inactive."""
         return replace(self, cut_over_at=now, acting_at=None, look_at=now, version=self.version + 1)
 
+    def found_cut_over(self, now: datetime) -> "OperationRequest":
+        """Record that the old key was found inactive. The claim stays for one look: the call was made after it."""
+        return replace(self.cut_over(now), acting_at=self.acting_at)
+
     def rotated(self, result: Result, now: datetime) -> "OperationRequest":
         """Record that the old key is gone, so that the rotation is done. Raise Conflict."""
         return replace(self.become(Status.SUCCEEDED, now), result=result, acting_at=None)

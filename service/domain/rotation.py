@@ -46,7 +46,9 @@ def next_move(request: OperationRequest, observed: RootCredentials, now: datetim
             return Stop(ResultCode.NOT_CUT_OVER, _missed(request, observed))
         is_due = request.released_at is not None or now >= unused_from(request, old.last_used_at)
         return Move.DEACTIVATE if is_due and observed.signer_key_id != old_id else Move.WAIT
-    if old.last_used_at is not None and old.last_used_at > request.cut_over_at:
+    # A deactivation that was found out later may have happened as early as its claim.
+    deactivated_from = min(request.cut_over_at, request.acting_at or request.cut_over_at)
+    if old.last_used_at is not None and old.last_used_at > deactivated_from:
         return Stop(ResultCode.OLD_KEY_USED, f"{old_id} was used after its deactivation. Somebody has to look.")
     return Move.DELETE if request.delete_old_at is not None and now >= request.delete_old_at else Move.WAIT
 

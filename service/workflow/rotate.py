@@ -90,7 +90,8 @@ def rotate(ctx: Context, request_id: str) -> None:
             refuse(ctx, request, doubt)
         request, move = _look(ctx, request)
     except ServiceError as error:
-        if not _is_hopeless(request, now) or error.code is Code.WRONG_STATUS:
+        # A clock that is wrong does not tell when a day is over.
+        if not _is_hopeless(request, now) or error.code in {Code.WRONG_STATUS, Code.CLOCK_WRONG}:
             raise
         _give_up(ctx, request, error.detail)
         return
@@ -136,7 +137,7 @@ def _caught_up(ctx: Context, request: OperationRequest, observed: RootCredential
         return write_step(ctx, request, request.rotated(_deleted(request, unanswered), ctx.now()))
     if request.cut_over_at is None and old is not None and old.status == INACTIVE:
         event = taken_away(OLD_KEY_DEACTIVATED, old_id, unanswered)
-        return write_step(ctx, request, request.cut_over(ctx.now()), event)
+        return write_step(ctx, request, request.found_cut_over(ctx.now()), event)
     return request
 
 

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 from support.builders import ACCOUNT
+from support.commits import commits_failing
 from support.house import House, source_of
 from support.rotations import PLAN, Rotation, delivered, received
 
+from service.aws import observed
 from service.aws.root import AwsRoots
 from service.db.engine import begin
 from service.domain.errors import Code, ServiceError
@@ -111,6 +113,54 @@ def test_a_use_after_the_deactivation_is_an_incident(house: House) -> None:
         "rotation.stopped",
         "old_key.used",
     ]
+
+
+def test_a_use_before_a_lost_deactivation_was_found_out_is_one_after_it(sqlite_house: House) -> None:
+    """The worker stops between AWS's answer and the record, and comes back days later."""
+    rotation = in_time(sqlite_house)
+    rotation.release()
+    with commits_failing(sqlite_house, after="UpdateAccessKey", done=False, times=99):
+        run_pass(sqlite_house.ctx)
+    assert rotation.keys == CUT_OVER
+    sqlite_house.clock.advance(2 * DAY)
+    rotation.used(DAY)
+    rotation.after(MOMENT)
+    ended = rotation.after(PLAN.deletion_wait)
+    assert ended.result is not None
+    assert (ended.status, ended.result.code, rotation.keys) == ("stopped", "old_key_used", CUT_OVER)
+
+
+def test_a_lost_deactivation_is_found_out_by_two_passes_as_by_one(sqlite_house: House) -> None:
+    """The worker stops once more, between the record of what it found and its judgement of that."""
+    rotation = in_time(sqlite_house)
+    rotation.release()
+    with commits_failing(sqlite_house, after="UpdateAccessKey", done=False, times=99):
+        run_pass(sqlite_house.ctx)
+    sqlite_house.clock.advance(2 * DAY)
+    rotation.used(DAY)
+    with commits_failing(sqlite_house, after="GetAccessKeyLastUsed", done=True):
+        run_pass(sqlite_house.ctx)
+    assert rotation.now().cut_over_at is not None
+    assert rotation.now().status == "rotating"
+    ended = rotation.after(MOMENT)
+    assert ended.result is not None
+    assert (ended.status, ended.result.code) == ("stopped", "old_key_used")
+
+
+def test_a_clock_that_jumps_ends_no_rotation(house: House) -> None:
+    """AWS's answer tells that it is wrong. A wrong clock does not tell when a day is over either."""
+    rotation = in_time(house)
+    roots = house.ctx.roots
+    assert isinstance(roots, AwsRoots)
+    observed._answered.clear()
+    # This house's clock stands still at another time than AWS's.
+    house.change(roots=AwsRoots(roots._profiles, now=house.clock, clock_tolerance=HOUR))
+    house.is_forged = True
+    house.clock.advance(datetime.now(UTC) + 30 * DAY - house.clock())
+    for _ in range(2):
+        rotation.after(DAY)
+    observed._answered.clear()
+    assert (rotation.now().status, rotation.keys) == ("rotating", BOTH_ACTIVE)
 
 
 @pytest.mark.parametrize("stop", [reject, take_back])
