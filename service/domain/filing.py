@@ -151,9 +151,6 @@ _READ_TERM: Mapping[str, Callable[[Json], object]] = {
 TERMS = frozenset(_READ_TERM)
 
 
-TERMS = frozenset(_READ_TERM)
-
-
 def read_terms(document: Mapping[str, Json]) -> dict[str, Any]:
     """Return the fields of a filing with these terms. Raise ValueError, TypeError, also for a later version's term."""
     if unknown := document.keys() - _READ_TERM.keys():

@@ -216,6 +216,7 @@ def facts(operation: Operation, state: RootCredentials) -> dict[str, str]:
         found |= {kind.fact.format(each.certificate_id): each.status for each in state.signing_certificates or ()}
     if operation.is_unlock and state.resource is not None and state.resource.policy_sha256 is not None:
         found[kind.fact.format(operation.target)] = state.resource.policy_sha256
+        found[f"region of {operation.target}"] = state.resource.region
     return found
 
 

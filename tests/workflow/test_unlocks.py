@@ -117,6 +117,18 @@ def test_another_policy_than_the_approved_one_is_left_alone(
     assert (policy_of(house, name, target), house.aws.count(CALL[name])) == (now, 0)
 
 
+def test_a_bucket_of_the_same_name_in_another_region_is_left_alone(sqlite_house: House) -> None:
+    """Approvers read the region. A bucket can be deleted, and made anew elsewhere with the same policy."""
+    house = sqlite_house
+    target, request = approved(house, UNLOCK_BUCKET)
+    house.aws.add_bucket(MEMBER, target, LOCKING, region="eu-west-1")
+    with pytest.raises(ServiceError) as refusal:
+        house.execute(request)
+    assert "from eu-central-1 to eu-west-1" in refusal.value.detail
+    assert result_of(house, request)[0] == "account_changed"
+    assert (policy_of(house, UNLOCK_BUCKET, target), house.aws.count("DeleteBucketPolicy")) == (LOCKING, 0)
+
+
 @operations
 def test_a_resource_without_a_policy_is_refused_at_filing(sqlite_house: House, name: OperationName) -> None:
     assert refused(sqlite_house, name, locked(sqlite_house, name, None)).code is Code.NO_POLICY
