@@ -144,7 +144,7 @@ def due(ctx: Context, drift_checks: DriftChecks | None = None) -> Iterator[Step]
                 yield Step(send.__name__, f"to {there.destination}", None, partial(send, name=there.destination))
     if is_old and is_clock_right_now:
         yield Step("forget", "deliveries", None, forget)
-    if drill_is_due:
+    if drill_is_due and is_clock_right_now:
         yield Step("tell_drill_due", "drills", None, drills.tell_drill_due)
     if ctx.accounts.is_due():
         # In a separate lane: due work for requests must not wait for an organization's listing.

@@ -23,6 +23,7 @@ from service.domain.incident import Incident, Limits
 from service.domain.state import NEVER
 from service.worker import Watcher, run_pass
 from service.workflow.clocks import check_clock
+from service.workflow.decide import confirm_receipt
 from service.workflow.due import due
 from service.workflow.health import last_pass, note_pass
 from service.workflow.state import read_state
@@ -33,7 +34,7 @@ MINUTE = timedelta(minutes=1)
 
 def told(house: House) -> list[str]:
     """The events about the service's health, oldest first."""
-    names = {"worker.silent", "worker.back", "anchor.overdue", "anchor.kept", "clock.wrong", "clock.right"}
+    names = {"worker.silent", "worker.back", "anchor.overdue", "anchor.kept", "clock.wrong", "clock.right", "drill.due"}
     with read(house.ctx.engine) as tx:
         rows = audit.rows_between(tx, 0, audit.last(tx))
     return [row.event for row in rows if row.event in names]
@@ -262,6 +263,28 @@ def test_a_host_with_a_wrong_clock_only_delivers(strict: House) -> None:
     assert strict.now(pending).status == "pending"
     assert post.events == ["request.filed"]
     assert {step.what for step in due(strict.ctx)} <= {"deliver", "deliver_again", "check_drift", "list_accounts"}
+
+
+def test_a_wrong_clock_does_not_say_that_a_key_outlives_its_lifetime(strict: House) -> None:
+    request, _ = strict.execute(strict.approved(lifetime=timedelta(days=30)))
+    confirm_receipt(strict.ctx, strict.actor("alice"), request.filing.request_id)
+    observed._answered.clear()  # nothing was heard of AWS lately
+    wrong_by(strict, timedelta(days=300))
+    run_pass(strict.ctx)
+    assert strict.now(request).deactivated_at is None
+    assert strict.now(request).expiry_failed_at is None
+
+
+def test_a_wrong_clock_says_of_no_drill_that_it_is_due(strict: House) -> None:
+    """It would be said once, with a time to come, and then not again until that time."""
+    strict.client("oscar").get(f"/v1/accounts/{ACCOUNT}/root-credentials")  # AWS's answer says what time it is
+    strict.change(policy=replace(strict.ctx.policy, drill_every=timedelta(days=90)))
+    wrong_by(strict, timedelta(days=365))
+    run_pass(strict.ctx)
+    assert told(strict) == []
+    wrong_by(strict, timedelta())
+    run_pass(strict.ctx)
+    assert told(strict) == ["drill.due"]
 
 
 def test_a_roll_back_waits_until_the_clock_is_right(strict: House) -> None:
