@@ -98,7 +98,10 @@ def _status(request: Request) -> str:
         case Status.APPROVED:
             return f"approved, to be executed by {minute(clocks.execute_by)}"
         case Status.DELIVERED:
-            return f"delivered, to be confirmed by {minute(clocks.receipt_by)}"
+            stopped = request.rotation is not None and request.rotation.stopped_at is not None
+            # The old key stays. Only what becomes of the new one is still open.
+            then = "; the rotation was stopped" if stopped else ""
+            return f"delivered, to be confirmed by {minute(clocks.receipt_by)}{then}"
         case Status.ROTATING if request.rotation is not None:
             return f"rotating: {_step(request.rotation)}"
     return request.status if clocks.ended_at is None else f"{request.status}, since {minute(clocks.ended_at)}"
