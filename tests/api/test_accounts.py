@@ -21,6 +21,7 @@ def capabilities(house: House, account_id: str) -> dict[str, str | None]:
 def test_each_operation_names_the_source_that_would_do_it(house: House) -> None:
     assert capabilities(house, BOTH) == {
         "create_access_key": "profile",
+        "rotate_access_key": "profile",
         "deactivate_access_key": "profile",
         "activate_access_key": "profile",
         "delete_access_key": "assume_root",

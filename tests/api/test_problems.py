@@ -303,7 +303,7 @@ WRONG: dict[str, tuple[str, str, Sent, tuple[str | int, ...], str]] = {
         "/v1/requests",
         {"json": FILING | {"lifetme": "P1D"}},
         ("body",),
-        unknown("account_id", "justification", "ticket", "recipient", "operation", "lifetime"),
+        unknown("account_id", "justification", "ticket", "recipient", "drill", "lifetime", "sealed_to", "operation"),
     ),
     "another unknown field": (
         "POST",

@@ -46,8 +46,9 @@ def test_request_does_not_exist_for_anybody_else(house: House, subject: str) -> 
     request = house.file(recipient="rita")
     client = house.client(subject)
 
-    hidden = client.get(f"/v1/requests/{id_of(request)}")
-    absent = client.get(f"/v1/requests/{uuid.uuid4()}")
+    same = {"X-Request-ID": "one-and-the-same"}
+    hidden = client.get(f"/v1/requests/{id_of(request)}", headers=same)
+    absent = client.get(f"/v1/requests/{uuid.uuid4()}", headers=same)
 
     assert (hidden.status_code, hidden.json()) == (404, absent.json())
     assert ids(client) == []
@@ -229,10 +230,10 @@ def test_request_is_read_in_the_order_in_which_one_decides(house: House) -> None
     shown = house.client("bob").get(f"/v1/requests/{id_of(house.file())}").json()
 
     assert list(shown) == [
-        *("id", "status", "operation", "effect", "account", "target", "access_key", "warnings"),
-        *("requester", "recipient", "justification", "ticket"),
-        *("run_on_approval", "accept_lockout", "observed", "clocks", "demands", "quorum", "could_approve"),
-        *("decisions", "executed_by", "source", "result", "digest", "actions"),
+        *("id", "status", "operation", "effect", "drill", "account", "target", "access_key"),
+        *("warnings", "requester", "recipient", "sealed_to", "justification", "ticket"),
+        *("run_on_approval", "accept_lockout", "observed", "clocks", "rotation", "demands"),
+        *("quorum", "could_approve", "decisions", "executed_by", "source", "result", "digest", "actions"),
     ]
 
 

@@ -68,6 +68,7 @@ def test_person_who_signed_in_at_the_provider_is_known_by_issuer_and_subject(hou
         "name": "Erin (erin@example.com)",
         "kind": "person",
         "roles": ["approver"],
+        "can_decide": True,
     }
 
 

@@ -90,8 +90,8 @@ def test_operations_name_only_keys_that_they_would_change(sqlite_house: House, a
     alice.desk.press("Look now")
 
     active = alice.page.locator(f"a[href$={sqlite_house.signer}]")
-    expect(active).to_have_count(2)
-    for operation, count in {"deactivate": 1, "delete": 1, "activate": 0}.items():
+    expect(active).to_have_count(3)
+    for operation, count in {"rotate": 1, "deactivate": 1, "delete": 1, "activate": 0}.items():
         expect(active.and_(alice.page.locator(f"[href*='/{operation}_']"))).to_have_count(count)
     link = alice.page.get_by_role("link", name="Activate a root access key", exact=True)
     activation = alice.page.locator(".card").filter(has=link)

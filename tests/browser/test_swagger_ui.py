@@ -152,7 +152,7 @@ def test_neither_code_nor_token_of_a_sign_in_is_written_anywhere(arrive: Arrive,
         ann.ui.sign_in("corp", "ann")
     assert ann.ui.call("GET", "/v1/me")[0] == 200
     (code,) = {parse_qs(urlsplit(url).query)["code"][0] for url in addresses if "oauth2-redirect?" in url}
-    assert "GET /docs/oauth2-redirect HTTP" in written(folder)
+    assert "GET /docs/oauth2-redirect 200" in written(folder)
     assert code not in written(folder)
     assert answer.value.json()["access_token"] not in written(folder)
 
