@@ -82,7 +82,7 @@ def test_what_will_be_refused_is_told_with_its_reason_once(folder: Path) -> None
     reasons = re.findall(r"^\((\d)\) (.*)$", done.stdout, flags=re.MULTILINE)
     assert len(reasons) == len({sentence for _, sentence in reasons})
     assert any(
-        "create_access_key, deactivate_access_key, activate_access_key: No AssumeRoot" in sentence
+        "create_access_key, rotate_access_key, deactivate_access_key, activate_access_key: No AssumeRoot" in sentence
         for _, sentence in reasons
     )
     assert any("management account" in sentence for _, sentence in reasons)

@@ -118,7 +118,7 @@ def furnish(
         "server": {"port": port},
         "log": {"level": "DEBUG"},
         "policy": {"drift_checks": drift_checks, "decision_requires_auth_time": False},
-        "organizations.main": {"profile": "management", "unlock_resources": True},
+        "organizations.main": {"profile": "management"},
     }
     sections |= {f"people.{person.subject}": {"name": person.name, "roles": sorted(person.roles)} for person in people}
     profiles = {"management": aws.management_credential()}

@@ -60,7 +60,14 @@ def kill(scene: Scene, case: Case, forks: ForkServer, folder: Path, database_url
     """Let a process of its own begin, and end, what the scene is set for."""
     house, undertaking = scene.house, scene.undertaking
     credentials = scene.credentials
-    url = furnish(folder, database_url, house.aws, drift_checks=undertaking.is_drift_check, credentials=credentials)
+    url = furnish(
+        folder,
+        database_url,
+        house.aws,
+        drift_checks=undertaking.is_drift_check,
+        credentials=credentials,
+        more={"organizations.main": {"unlock_resources": True}},
+    )
     so_far = len(house.aws.calls)
     token = house.token(REQUESTER)
     killing = Killing(house.aws, case)
