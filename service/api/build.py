@@ -144,6 +144,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         )
         for operation in (each for path in document["paths"].values() for each in path.values()):
             operation.setdefault("security", [])  # explicit, so that no tool reports it as missing
+            _leave_out_null(operation.get("requestBody", {}))
         schemas = document["components"]["schemas"]
         for model in (problems.Problem, problems.ValidationProblem):
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -153,3 +154,11 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         document["components"]["examples"] = examples.ANSWERS
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _leave_out_null(body: dict[str, Any]) -> None:
+    """Document a body that may be missing as just that. FastAPI adds null, which generated clients send as a body."""
+    for content in body.get("content", {}).values():
+        choices = content["schema"].get("anyOf", [])
+        if {"type": "null"} in choices:
+            [content["schema"]] = [each for each in choices if each != {"type": "null"}]
