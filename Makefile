@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: demo test test-fast browser pgbouncer nginx caddy haproxy systemd kubernetes prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens docs check serve format openapi diagram lock bench kill-matrix test-faults fuzz image image-check install-check dist dist-check clean
+.PHONY: demo test test-fast browser pgbouncer nginx caddy haproxy systemd kubernetes prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens docs check serve format openapi diagram lock bench kill-matrix test-upgrades test-faults fuzz image image-check install-check dist dist-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
@@ -164,6 +164,10 @@ endif
 # The service killed at every call to AWS, on both databases; `make test` has a seed of it.
 kill-matrix: .venv/ready
 	KILL_MATRIX=full $(BIN)/pytest -n auto tests/kill
+
+# The previous code beside the new one on the schema of each migration; `make test` tries the newest two.
+test-upgrades: .venv/ready
+	UPGRADES=full $(BIN)/pytest tests/fleet/test_versions.py $(ARGS)
 
 # A fleet under random faults, for a quarter of an hour or more; `make test` has half a minute of it.
 test-faults: .venv/ready
