@@ -56,8 +56,9 @@ def test_the_page_says_what_only_the_verifier_checks(proofs: Proofs) -> None:
     assert len(sentences) == sum(map(len, parts))
     told = _names_under("Names of findings") - {"another-kind"} - ELSEWHERE
     of_notes = {"not-a-note", "not-a-checkpoint", "unknown-signer", "wrong-origin"}
-    assert sentences.keys() | {*verifier.FAULTS} | of_notes == told
-    assert _names_under("In a browser") >= ELSEWHERE | {"stale-sign-in"}
+    of_witnesses = {"not-a-cosignature", "wrong-cosignature", "not-witnessed"}
+    assert sentences.keys() | {*verifier.FAULTS} | of_notes | of_witnesses == told
+    assert _names_under("In a browser") >= ELSEWHERE | of_witnesses | {"stale-sign-in"}
 
 
 def _names_under(heading: str) -> set[str]:
