@@ -2,6 +2,8 @@
 PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
+# Tests wait for processes and browsers for a third of their time: three workers for two cores.
+WORKERS = $(shell expr $$(nproc) \* 3 / 2 || echo auto)
 
 .PHONY: demo test test-fast browser pgbouncer nginx caddy haproxy systemd kubernetes prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens docs check serve format openapi diagram lock bench kill-matrix test-upgrades test-faults fuzz image image-check install-check dist dist-check clean
 
@@ -9,7 +11,7 @@ demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
 
 test: .venv/ready browser pgbouncer nginx caddy haproxy systemd kubernetes prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh
-	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 # For the inner loop, in less than a minute: the rules, the workflow, the API with its contract, the settings and the
 # verifier, all of it in the tests' own process and on SQLite. It leaves out PostgreSQL, browsers, products of others,

@@ -175,6 +175,7 @@ def test_what_is_told_is_thin_and_leads_to_the_audit_log(house: House) -> None:
     assert isinstance(data, dict)
     assert data["request"] == {
         "id": request.filing.request_id,
+        "drill": False,
         "status": "pending",
         "operation": "deactivate_access_key",
         "effect": f"Whatever uses the root access key {request.filing.operation.target} stops working, until the key "

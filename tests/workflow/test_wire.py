@@ -46,6 +46,9 @@ def everything(house: House) -> list[Call]:
     """All operations, what the worker does after them, and looks for drift; on the account that has both sources."""
     for name in OperationName:
         target = None if name is CREATE else target_in(house, name, BOTH)
+        if name is OperationName.ROTATE_ACCESS_KEY:  # it takes a free place
+            house.aws.delete_root_key(BOTH, str(target))
+            target = house.aws.root_credential(BOTH).access_key_id
         if name is ACTIVATE:
             house.aws.set_root_key_status(BOTH, str(target), "Inactive")
         lifetime = timedelta(days=1) if name is CREATE else None
