@@ -75,8 +75,8 @@ KINDS: Mapping[OperationName, Kind] = {
         makes_key=True,
     ),
     OperationName.ROTATE_ACCESS_KEY: _on_key(
-        effect="The root access key {} is replaced by a new one, which can do anything in the account. The old key "
-        "stops working for good once its users have moved.",
+        effect="Once its users have moved, the root access key {} stops working for good. The root user gets a new "
+        "one in its place, which can do anything in the account.",
         wanted=INACTIVE,
         reads=(Part.SIGNER, Part.SUMMARY),
         lets_somebody_in=True,

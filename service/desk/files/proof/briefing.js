@@ -13,8 +13,8 @@ const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
 export const EFFECTS = {
   create_access_key: ["The root user gets a new access key that can do anything in the account.", null],
   rotate_access_key: [
-    "The root access key {} is replaced by a new one, which can do anything in the account. The old key stops working "
-    + "for good once its users have moved.", "access_key_id",
+    "Once its users have moved, the root access key {} stops working for good. The root user gets a new one in its "
+    + "place, which can do anything in the account.", "access_key_id",
   ],
   deactivate_access_key: [
     "Whatever uses the root access key {} stops working, until the key is activated again.", "access_key_id",
