@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 import structlog
@@ -88,9 +89,19 @@ def _row(parametrize: pytest.Mark, values: Mapping[str, Any]) -> int:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def plain_tracebacks() -> None:
-    """As `service.logs` has them; structlog's own default takes seconds to paint one with all its variables."""
-    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
+def plain_tracebacks() -> Iterator[None]:
+    """As `service.logs` has them; structlog's own default takes seconds to paint one with all its variables.
+
+    No logger keeps what a command has configured in this process: it would hide its lines from later tests.
+    """
+    configure = structlog.configure
+
+    def without_cache(**given: Any) -> None:
+        configure(**{**given, "cache_logger_on_first_use": False})
+
+    with patch.object(structlog, "configure", without_cache):
+        structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
+        yield
 
 
 @pytest.fixture
