@@ -49,13 +49,18 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
         filing = request.filing
         check_lifetime(standing.policy, filing.operation, filing.lifetime)
         check_sealed_delivery(standing.policy, filing.operation, filing.sealed_to)
-        checked(filing.sealed_to)
         return request
+
+    def judge_and_try(request: OperationRequest, standing: Standing, actor: Actor, now: datetime) -> OperationRequest:
+        """Seal on trial, too. That is not for the claim, which holds the log: what was filed never changes."""
+        judged = judge(request, standing, actor, now)
+        checked(judged.filing.sealed_to)
+        return judged
 
     # First of all: judged by a wrong clock, a request would expire.
     check_clock(ctx)
     # Judged twice: now, so that a refusal costs no call to AWS, and again in the claim, which is what counts.
-    approved = _judged(ctx, actor, request_id, judge)
+    approved = _judged(ctx, actor, request_id, judge_and_try)
     if approved.filing.operation.is_create:
         check_worked(ctx)
     _check_ticket(ctx, actor, approved)
