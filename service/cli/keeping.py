@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rootquorum_client import CreatedKey
+from service.client.files import sync_folder
 
 Keep = Callable[[CreatedKey], None]
 # More than a key needs in any form.
@@ -78,7 +79,7 @@ def into_file(file: Path) -> Iterator[Keep]:
         nonlocal is_kept
         with _not_kept_if_it_fails():
             _fill(number, as_json(key))
-            _sync_folder(file.parent)
+            sync_folder(file.parent)
         is_kept = True
 
     try:
@@ -110,7 +111,7 @@ def into_profile(file: Path, name: str) -> Iterator[Keep]:
                 separator = b"" if not now or now.endswith(b"\n") else b"\n"
                 _fill(number, now + separator + as_profile(key, name))
                 Path(new).replace(file)
-                _sync_folder(file.parent)
+                sync_folder(file.parent)
 
         try:
             with _closing(number):
@@ -225,13 +226,6 @@ def _fill(number: int, content: bytes) -> None:
     _write(number, content)
     os.ftruncate(number, len(content))
     os.fsync(number)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have a new name on disk, else it can be lost."""
-    number = os.open(folder, os.O_RDONLY)
-    with _closing(number):
-        os.fsync(number)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
-"""Small files of a person: only for their owner, and replaced as a whole."""
+"""Small files of a person: replaced as a whole, and only for their owner unless another mode is wanted."""
 
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,23 +15,32 @@ def folder(variable: str, usual: str) -> Path:
     return (named if named.is_absolute() else Path.home() / usual) / "rootquorum"
 
 
-def replace(file: Path, content: bytes) -> None:
-    """Replace the file, mode 0600, and have it on disk. Raise OSError; then it is as before."""
+def replace(file: Path, content: bytes, *, mode_of: Path | None = None) -> None:
+    """Replace the file and have it on disk. Its mode is that of `mode_of`, else 0600. Raise OSError; then it is as
+    before.
+    """
     number, name = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.")
     try:
         with os.fdopen(number, "wb") as new:
             new.write(content)
             new.flush()
             os.fsync(new.fileno())
+        if mode_of is not None:
+            shutil.copymode(mode_of, name)
         Path(name).replace(file)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    above = os.open(file.parent, os.O_RDONLY)
+    sync_folder(file.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Have a new name on disk, else it can be lost. Raise OSError."""
+    number = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(above)  # else the new name can be lost
+        os.fsync(number)
     finally:
-        os.close(above)
+        os.close(number)
 
 
 @contextmanager

@@ -1,13 +1,11 @@
 """Files of rules and their signatures, as people handle them: read, compared, signed and added to."""
 
 import fcntl
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from service.client import ssh
+from service.client.files import replace
 from service.client.refused import Refused
 from service.client.remote import Remote, text
 from service.domain.roster import Holder
@@ -61,18 +59,8 @@ def add(file: Path, rules: RuleFile, armored: str) -> None:
         if digest_of(locked.read(LARGEST_BYTES + 1)) != rules.rules.digest:
             raise Refused(f"{file} was changed meanwhile. The signature was not added.")
         known = beside.read_bytes() if beside.exists() else b""
-        number, name = tempfile.mkstemp(dir=beside.parent, prefix=f"{beside.name}.")
-        try:
-            with os.fdopen(number, "wb") as new:
-                new.write(known + armored.encode())
-                new.flush()
-                os.fsync(new.fileno())
-            # Whoever reads the rules reads their signatures.
-            shutil.copymode(file, name)
-            Path(name).replace(beside)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        # Whoever reads the rules reads their signatures.
+        replace(beside, known + armored.encode(), mode_of=file)
 
 
 def before(rules: RuleFile, *, file: Path | None, remote: Remote | None) -> RuleFile | None:
