@@ -45,15 +45,22 @@ def unpack(program: str, *packages: str) -> None:
 
     If that fails, print that the program's tests will be skipped.
     """
-    if find_unpacked(program) is None and shutil.which("apt-get") and shutil.which("dpkg-deb"):
-        if os.geteuid() == 0:
-            subprocess.run(["apt-get", "update", "-qq"], check=False)
-        with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(["apt-get", "download", "-qq", *packages], cwd=folder, check=False)
-            for package in Path(folder).glob("*.deb"):
-                subprocess.run(["dpkg-deb", "-x", str(package), str(_UNPACKED)], check=False)
+    if find_unpacked(program) is None:
+        unpack_into(_UNPACKED, *packages)
     if find_unpacked(program) is None:
         sys.stderr.write(f"No {program}, and no Debian to get it from: the tests that need it will be skipped.\n")
+
+
+def unpack_into(root: Path, *packages: str) -> None:
+    """Unpack the packages below `root`, if the machine can get them."""
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        return
+    if os.geteuid() == 0:
+        subprocess.run(["apt-get", "update", "-qq"], check=False)
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["apt-get", "download", "-qq", *packages], cwd=folder, check=False)
+        for package in Path(folder).glob("*.deb"):
+            subprocess.run(["dpkg-deb", "-x", str(package), str(root)], check=False)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,9 @@ is started.
 """
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,13 +38,8 @@ def _modules(root: Path) -> list[Path]:
 
 def ensure() -> None:
     """Unpack the packages if they are missing. If that fails, print that their tests will be skipped."""
-    if find() is None and shutil.which("apt-get") and shutil.which("dpkg-deb"):
-        if os.geteuid() == 0:
-            subprocess.run(["apt-get", "update", "-qq"], check=False)
-        with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(["apt-get", "download", "-qq", *_PACKAGES], cwd=folder, check=False)
-            for package in Path(folder).glob("*.deb"):
-                subprocess.run(["dpkg-deb", "-x", str(package), str(_UNPACKED)], check=False)
+    if find() is None:
+        debian.unpack_into(_UNPACKED, *_PACKAGES)
     if find() is None:
         sys.stderr.write("No rsyslog, and no Debian to get it from: the tests that need it will be skipped.\n")
 
