@@ -26,8 +26,8 @@ class Filing:
     `drill` says that it goes through everything except AWS. `rotation` is the plan that a rotation has, and nothing
     else.
     `sealed_to` is the recipient's own key, to which the secret of a new key is sealed (`service/domain/sealed.py`).
-    Raise ValueError for a new key that would be made on approval, with nobody there to take the secret; for a lifetime
-    or a `sealed_to` without a new key; and for an unlock without the policy that it deletes.
+    Raise ValueError for a new key that would be made on approval: nobody would be there to take the secret. Raise it
+    also for a lifetime or a `sealed_to` without a new key, and for an unlock without the policy that it deletes.
     """
 
     request_id: str

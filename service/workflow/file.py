@@ -70,10 +70,9 @@ class Draft:
 def file(ctx: Context, actor: Actor, draft: Draft, *, idempotency_key: str | None = None) -> Shown:
     """File `draft`, or return what the same actor filed before with the same key and draft.
 
-    Raises Forbidden, Invalid or Conflict with the reason why it cannot be filed or could not run; TooMany if the actor
-    has too many open requests; Unauthenticated or
-    Forbidden for whoever could not sign in or file any more when AWS had been asked; Unavailable when AWS, the
-    ticket's tracker or the database is away. Nothing was filed then.
+    Raises Forbidden, Invalid or Conflict with the reason why it cannot be filed or could not run. Raises TooMany if the
+    actor has too many open requests; Unauthenticated or Forbidden for whoever could not sign in or file any more when
+    AWS had been asked; Unavailable when AWS, the ticket's tracker or the database is away. Nothing was filed then.
     """
     check_may_file(actor, draft.account_id)
     if idempotency_key is not None:

@@ -1,4 +1,4 @@
-"""What drills show: who answers, and when each approver last gave a sign of life."""
+"""Routes that show who answers in drills, and when each approver last gave a sign of life."""
 
 from fastapi import APIRouter
 from starlette.responses import Response
