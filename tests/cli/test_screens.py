@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from datetime import date
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ TOLD = """\
 # Screens
 
 What a person sees of a request in a terminal of 80 columns. `make screens` makes this page: a test runs the commands in
-tmux, and writes dates, ids and keys anew. See [the command line](command-line.md).
+tmux, and writes moments, ids and keys anew. See [the command line](command-line.md).
 """
 REASON = "The old GovCloud integration signs with a root key. The key is due for rotation this quarter."
 # What changes with each run, and what the page has instead, of the same length.
@@ -28,10 +28,10 @@ SAME = {
     r"\bAKIA[A-Z0-9]{16}\b": "AKIAIOSFODNN7EXAMPLE",
     r"SHA256:[A-Za-z0-9+/]{43}": "SHA256:bUOBWHGwEU7AELlveetSglT0Tyratb4bsEUmsJ6TLYw",
     r"http://127\.0\.0\.1:\d+": "http://127.0.0.1:8080",
-    r"\d\d:\d\d UTC": "09:15 UTC",
-    r"T\d\d:\d\d:\d\d\.\d{6}Z": "T09:15:07.204915Z",
+    r":\d\d\.\d{6}Z": ":07.204915Z",
 }
-FIRST_DAY = date(2026, 3, 2)
+FIRST = datetime.fromisoformat("2026-03-02 09:15")
+MOMENT = r"\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d"
 
 pytestmark = pytest.mark.skipif(
     (openssh.find() is None or find("tmux") is None) and "CI" not in os.environ,
@@ -107,13 +107,19 @@ def test_the_page_of_screens_is_what_is_seen(desk: Desk) -> None:
 
 
 def same(screens: str) -> str:
-    """Replace what changes with each run. Days stay as far apart as they are."""
+    """Replace what changes with each run. Moments stay as many hours apart as they are."""
     for pattern, other in SAME.items():
         screens = re.sub(pattern, other, screens)
-    day = r"\b20\d\d-\d\d-\d\d(?=[T ]\d\d:\d\d)"
-    first = min(date.fromisoformat(found) for found in re.findall(day, screens))
-    return re.sub(day, lambda found: str(FIRST_DAY + (date.fromisoformat(found[0]) - first)), screens)
+    first = min(datetime.fromisoformat(found) for found in re.findall(MOMENT, screens))
+
+    def moved(found: re.Match[str]) -> str:
+        hours = round((datetime.fromisoformat(found[0]) - first) / timedelta(hours=1))
+        return (FIRST + timedelta(hours=hours)).isoformat(found[0][10], "minutes")
+
+    return re.sub(MOMENT, moved, screens)
 
 
-def test_days_stay_as_far_apart_as_they_are() -> None:
-    assert same("2027-12-30 23:59 UTC, 2028-01-02 00:01 UTC") == "2026-03-02 09:15 UTC, 2026-03-05 09:15 UTC"
+@pytest.mark.parametrize("filed", ["2027-12-30 15:58 UTC", "2027-12-30 23:58 UTC"])
+def test_the_time_of_day_of_a_run_is_not_seen(filed: str) -> None:
+    later = datetime.fromisoformat(filed.removesuffix(" UTC")) + timedelta(hours=8, minutes=3)
+    assert same(f"{filed}, {later:%Y-%m-%d %H:%M} UTC") == "2026-03-02 09:15 UTC, 2026-03-02 17:15 UTC"
