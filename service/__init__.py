@@ -17,5 +17,5 @@ Read in this order:
                               the same over HTTP; api/schemas has the bodies
     app/                      how it is put together; worker.py runs what is due
 
-CONTRIBUTING.md describes the whole tree and the rules for imports.
+docs/code.md describes the whole tree and the rules for imports.
 """
