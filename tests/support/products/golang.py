@@ -1,11 +1,13 @@
-"""Another implementation of the tree and of signed notes to compare ours with: that of Go's checksum database.
+"""Another implementation of the tree and of signed notes to compare ours with: that of Go's checksum database. And the
+receiver of webhooks that the documents have in Go.
 
 Go comes from its wheel, which includes the source of `golang.org/x/mod`; `tests/go` calls that. Run as a script this
-module builds `tests/go`.
+module builds `tests/go` and the receiver.
 """
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +26,8 @@ _DATABASE = _TOOLCHAIN / "src/cmd/vendor/golang.org/x/mod/sumdb"
 _PLACE = Path(__file__).parents[3] / ".venv" / "go"
 _READY = _PLACE / "ready"
 _PROGRAM = _PLACE / "second"
+_WEBHOOKS = Path(__file__).parents[3] / "docs/webhooks.md"
+RECEIVER = _PLACE / "receiver"
 
 
 def is_there() -> bool:
@@ -49,15 +53,24 @@ def install() -> None:
             "GOENV": "off",
             "CGO_ENABLED": "0",  # no C compiler is needed
         }
-        command = [str(_TOOLCHAIN / "bin/go"), "build", "-buildvcs=false", "-trimpath", "-o", str(_PROGRAM), "."]
-        subprocess.run(command, cwd=_PLACE, env=environment, check=True)
+        (_PLACE / "webhooks").mkdir()
+        (_PLACE / "webhooks/receiver.go").write_text(_receiver())
+        for program, source in ((_PROGRAM, "."), (RECEIVER, "webhooks/receiver.go")):
+            command = [str(_TOOLCHAIN / "bin/go"), "build", "-buildvcs=false", "-trimpath", "-o", str(program), source]
+            subprocess.run(command, cwd=_PLACE, env=environment, check=True)
     _READY.write_text(_key())
+
+
+def _receiver() -> str:
+    [source] = re.findall(r"^```go\n(.*?)^```$", _WEBHOOKS.read_text(), flags=re.DOTALL | re.MULTILINE)
+    return str(source)
 
 
 def _key() -> str:
     """Return the cache key of the sources and of the Go that builds them."""
     files = [_TOOLCHAIN / "VERSION", *sorted(_SOURCE.iterdir())]
-    return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+    sources = [*(file.read_bytes() for file in files), _receiver().encode()]
+    return sha256(b"\0".join(sources)).hexdigest()
 
 
 class GoRefused(Exception):
