@@ -133,6 +133,10 @@ def test_settings_cannot_be_changed_afterwards() -> None:
             '[webhooks.siem]\nurl = "https://x.example.com"\nformat = "cloudevents"\nsecrets = ["x"]',
             "webhooks.siem.format: server.public_url is missing; it is the source of each CloudEvent.",
         ),
+        (
+            '[webhooks.siem]\nurl = "https://x.example.com"\nformat = "cloudevents-binary"\nsecrets = ["x"]',
+            "webhooks.siem.format: server.public_url is missing; it is the source of each CloudEvent.",
+        ),
         ("[chats.oncall]", "chats.oncall: url or url_file is missing."),
         ('[chats.oncall]\nurl_file = "/nowhere"', "chats.oncall.url_file: it cannot be read."),
         ('[chats.oncall]\nurl = "https://10.0.0.1/a-secret"', "chats.oncall.url: the host is an address that is not"),
@@ -163,7 +167,7 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ),
         (
             '[policy]\nescalate_to = ["boss"]',
-            "policy.escalate_to: one of them is neither a webhook nor a chat; there are none.",
+            "policy.escalate_to: one of them is no webhook, chat or syslog; there are none.",
         ),
         (
             f'{_TRACKER}kind = "jira"\npassword = "x"\nuser = "rootquorum"',
@@ -554,6 +558,15 @@ def test_a_machine_may_hold_every_role_but_approver() -> None:
     directory = read(GOOD + '[machines.bot]\nname = "Bot"\nroles = ["requester", "auditor"]').directory()
     assert directory.members["bot"].kind is ActorKind.MACHINE
     assert directory.members["bot"].roles == {Role.REQUESTER, Role.AUDITOR}
+
+
+def test_a_syslog_server_and_a_receiver_of_cloudevents_may_be_escalated_to() -> None:
+    settings = read(
+        f'{GOOD}[server]\npublic_url = "https://rq.example.com"\n[policy]\nescalate_to = ["soc", "siem"]\n'
+        '[syslogs.soc]\nhost = "logs.example.com"\n[webhooks.siem]\nurl = "https://x.example.com"\n'
+        f'format = "cloudevents-binary"\nsecrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]\n'
+    )
+    assert settings.policy_in_force().escalate_to == {"soc", "siem"}
 
 
 def test_a_chat_may_be_escalated_to_and_its_url_is_in_no_repr() -> None:

@@ -95,4 +95,4 @@ def test_a_mail_without_a_link_is_of_no_use() -> None:
 
 def test_nobody_escalates_to_a_mail_server_for_it_tells_each_person_their_own() -> None:
     [fault] = faults(f'{GOOD}{SERVER}{AWAY}[policy]\nescalate_to = ["office"]')
-    assert fault.startswith("policy.escalate_to: one of them is neither a webhook nor a chat")
+    assert fault.startswith("policy.escalate_to: one of them is no webhook, chat or syslog")

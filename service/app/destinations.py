@@ -39,7 +39,8 @@ def destinations(settings: Settings, client: httpx.BaseTransport | None = None) 
             secrets=tuple(map(signer, webhook.all_secrets())),
             client=client,
             events=webhook.events,
-            source=settings.server.public_url if webhook.format == "cloudevents" else None,
+            source=None if webhook.format == "standard" else settings.server.public_url,
+            is_binary=webhook.format == "cloudevents-binary",
         )
         for name, webhook in settings.webhooks.items()
     }

@@ -5,6 +5,6 @@ from typing import Literal
 Kind = Literal["jira-cloud", "jira", "github", "servicenow", "roundup"]
 HookKind = Literal["standard", "github", "jira"]
 # The body of a webhook: the plain one of Standard Webhooks, or a CloudEvent.
-WebhookFormat = Literal["standard", "cloudevents"]
+WebhookFormat = Literal["standard", "cloudevents", "cloudevents-binary"]
 # Settings that only some kinds have.
 Need = Literal["user", "repository", "table"]

@@ -13,9 +13,9 @@ import standardwebhooks
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from service.domain.canonical import canonical
+from service.domain.canonical import Json, canonical
 from service.domain.delivery import Answer, Attempt, Notice
-from service.notify.cloudevents import CONTENT_TYPE, cloud_event
+from service.notify.cloudevents import CONTENT_TYPE, cloud_event, headers_of
 from service.outbound import guarded
 
 _SHARED, _PRIVATE, _PUBLIC = "whsec_", "whsk_", "whpk_"
@@ -167,7 +167,8 @@ def _utc_now() -> datetime:
 class Webhook:
     """A destination for Standard Webhooks. During a rotation it has two secrets, and each signs.
 
-    With a `source`, its URI, it sends CloudEvents, signed the same way.
+    With a `source`, its URI, it sends CloudEvents. `is_binary` puts their attributes into headers. The signature covers
+    the body in either mode, so it does not cover these headers.
     """
 
     name: str
@@ -177,6 +178,7 @@ class Webhook:
     now: Callable[[], datetime] = field(default=_utc_now, repr=False)
     events: frozenset[str] | None = None
     source: str | None = None
+    is_binary: bool = False
 
     def wants(self, event: str, _ticket: str | None) -> bool:
         return self.events is None or event in self.events
@@ -186,12 +188,9 @@ class Webhook:
         guarded.touch(self.client, self.url)
 
     def deliver(self, notice: Notice) -> Attempt:
-        document, content_type = notice.document, "application/json"
-        if self.source is not None:
-            document, content_type = cloud_event(notice, self.source), CONTENT_TYPE
-        body, at = canonical(document), int(self.now().timestamp())
-        headers = {
-            "Content-Type": content_type,
+        described, content = self._message(notice)
+        body, at = canonical(content), int(self.now().timestamp())
+        headers = described | {
             "webhook-id": notice.id,
             "webhook-timestamp": str(at),
             "webhook-signature": " ".join(secret.sign(notice.id, at, body) for secret in self.secrets),
@@ -201,6 +200,15 @@ class Webhook:
         except (guarded.Unreachable, guarded.Unsafe) as error:
             return Attempt(Answer.AGAIN, str(error))
         return _attempt(reply.status)
+
+    def _message(self, notice: Notice) -> tuple[dict[str, str], Json]:
+        """Return the headers that describe the body, and what the body says."""
+        if self.source is None:
+            return {"Content-Type": "application/json"}, notice.document
+        event = cloud_event(notice, self.source)
+        if self.is_binary:
+            return headers_of(event), event["data"]
+        return {"Content-Type": CONTENT_TYPE}, event
 
 
 def _attempt(status: int) -> Attempt:

@@ -14,6 +14,8 @@ _LEFT_OUT = frozenset({"accept", "accept-encoding", "connection", "content-lengt
 # Other headers show only their name: an unknown one may hold a secret.
 _SENT = frozenset(
     {"content-type", "if-match", "origin", "referer", "webhook-id", "webhook-timestamp", "x-requested-with"}
+    # The attributes of a CloudEvent in binary mode.
+    | {"ce-id", "ce-source", "ce-specversion", "ce-subject", "ce-time", "ce-type"}
 )
 _ANSWERED = ("content-type", "retry-after")
 _LONGEST_VALUE = 200

@@ -27,7 +27,7 @@ def _faults_of_webhooks(settings: Settings) -> Iterator[str]:
     for name, webhook in settings.webhooks.items():
         yield from _faults_of_url(f"webhooks.{name}", webhook.url, settings)
         yield from _faults_of_secrets(f"webhooks.{name}", webhook, signer)
-        if webhook.format == "cloudevents" and settings.server.public_url is None:
+        if webhook.format != "standard" and settings.server.public_url is None:
             yield f"webhooks.{name}.format: server.public_url is missing; it is the source of each CloudEvent."
 
 

@@ -157,9 +157,10 @@ def _faults_of_organizations(settings: Settings) -> Iterator[str]:
 
 
 def _faults_of_policy(settings: Settings) -> Iterator[str]:
-    if settings.policy.escalate_to - settings.webhooks.keys() - settings.chats.keys():
-        there = ", ".join(sorted(settings.webhooks.keys() | settings.chats.keys())) or "none"
-        yield f"policy.escalate_to: one of them is neither a webhook nor a chat; there are {there}."
+    may_be = settings.webhooks.keys() | settings.chats.keys() | settings.syslogs.keys()
+    if settings.policy.escalate_to - may_be:
+        there = ", ".join(sorted(may_be)) or "none"
+        yield f"policy.escalate_to: one of them is no webhook, chat or syslog; there are {there}."
     if (settings.policy.ticket_check or settings.policy.ticket_check_at_execution) and not settings.trackers:
         yield "policy.ticket_check: there is no tracker, so no ticket would ever pass."
 

@@ -1,6 +1,9 @@
 """CloudEvents: the reference package reads what arrives, and the signature is that of every webhook."""
 
+import json
+
 import pytest
+import standardwebhooks
 from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 from support.destinations import NOTICE, SECRET, STAGED_BY_0006, Siem, listening, saying
@@ -13,10 +16,10 @@ SOURCE = "https://rootquorum.example"
 REQUEST = "0a6f6f0e-93f1-4bd3-9a5e-a7d1a8b7c5d2"
 
 
-def delivered(siem: Siem, notice: Notice) -> BaseCloudEvent:
+def delivered(siem: Siem, notice: Notice, *, is_binary: bool = False, source: str = SOURCE) -> BaseCloudEvent:
     """Return what the reference package reads of the delivery."""
     client = new_client(frozenset({"127.0.0.1"}))
-    webhook = Webhook("siem", siem.url, (signer(SECRET),), client, source=SOURCE)
+    webhook = Webhook("siem", siem.url, (signer(SECRET),), client, source=source, is_binary=is_binary)
     assert webhook.deliver(notice) == Attempt(Answer.DELIVERED, "answered 204")
     headers, body = siem.received[-1]
     return from_http_event(HTTPMessage(headers, body))
@@ -62,3 +65,25 @@ def test_hostile_names_stay_inside_the_data() -> None:
     data = event.get_data()
     assert isinstance(data, dict)
     assert data["actor"]["name"] == hostile
+
+
+def test_binary_mode_says_the_same_event_with_its_attributes_in_headers() -> None:
+    with listening() as siem:
+        whole, apart = delivered(siem, NOTICE), delivered(siem, NOTICE, is_binary=True)
+        headers, body = siem.received[-1]
+        standardwebhooks.Webhook(SECRET).verify(body, headers)
+    assert apart.get_attributes() == whole.get_attributes()
+    assert apart.get_data() == whole.get_data() == json.loads(body)
+    assert headers["content-type"] == "application/json"
+    assert (headers["ce-id"], headers["ce-type"]) == (headers["webhook-id"], "rootquorum.execution.succeeded")
+    assert not {"ce-data", "ce-datacontenttype"} & headers.keys()
+
+
+def test_no_attribute_ends_its_header_and_each_is_read_as_it_was() -> None:
+    hostile = 'https://röt.example/%41 "x"\r\nce-type: other'
+    with listening() as siem:
+        event = delivered(siem, saying(request=None, account_id=None), is_binary=True, source=hostile)
+        headers, _ = siem.received[-1]
+    assert headers["ce-source"] == "https://r%C3%B6t.example/%2541%20%22x%22%0D%0Ace-type:%20other"
+    assert (event.get_source(), event.get_type()) == (hostile, "rootquorum.execution.succeeded")
+    assert "ce-subject" not in headers

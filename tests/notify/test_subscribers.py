@@ -84,6 +84,20 @@ def test_a_test_event_is_shown_as_the_cloudevent_that_it_is(tmp_path: Path, siem
     assert f"  {body.decode()}" in done.stdout.splitlines()
 
 
+def test_the_attributes_of_a_test_event_in_binary_mode_are_shown(tmp_path: Path, siem: Siem) -> None:
+    configure(tmp_path, siem)
+    with (tmp_path / "rootquorum.toml").open("a") as file:
+        file.write('format = "cloudevents-binary"\n[server]\npublic_url = "https://rootquorum.example"\n')
+    done = commanded(tmp_path, "notify", "test", "siem")
+    [(headers, body)] = siem.received
+    shown = done.stdout.splitlines()
+    attributes = {name for name in headers if name.startswith("ce-")}
+    assert {"ce-id", "ce-source", "ce-specversion", "ce-time", "ce-type"} <= attributes
+    for name in attributes:
+        assert f"  {name}: {headers[name]}" in shown
+    assert f"  {body.decode()}" in shown
+
+
 def test_a_chat_is_tried_without_its_url_being_shown(tmp_path: Path, siem: Siem) -> None:
     configure(tmp_path, siem)
     with (tmp_path / "rootquorum.toml").open("a") as file:
