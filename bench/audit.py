@@ -46,7 +46,9 @@ def grow(engine: Engine, grown: Frontier, size: int) -> Frontier:
         nodes: list[dict[str, Any]] = []
         for seq in range(grown.size + 1, min(grown.size + _BATCH, size) + 1):
             event = Event(EventName("bench.happened"), {"number": seq, "said": "x" * 200})
-            content = canonical(record(event, seq=seq, at=_AT, actor=WORKER, request_id=None, previous=None)).decode()
+            content = canonical(
+                record(event, seq=seq, at=_AT, actor=WORKER, request_id=None, previous=None, call_id=None)
+            ).decode()
             grown, completed = grown.append(leaf_hash(content.encode()))
             events.append({"seq": seq, "at": _AT, "event": event.name, "request_id": None, "content": content})
             nodes += [

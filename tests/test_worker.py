@@ -1,5 +1,6 @@
 """The worker does what is due, whatever one of its steps meets."""
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -291,7 +292,8 @@ def test_each_step_has_one_line_with_an_id_of_its_own(sqlite_house: House, monke
 
     monkeypatch.setattr("service.workflow.due.touch", touch)
     key = house.spare_key()
-    requests = [house.file(DEACTIVATE, key).filing.request_id, house.file(DELETE, key).filing.request_id]
+    filed = [house.file(DEACTIVATE, key), house.file(DELETE, key)]
+    requests = [request.filing.request_id for request in filed]
     house.clock.advance(house.ctx.policy.approval_window + timedelta(seconds=1))
     with capture_logs() as lines:
         run_pass(house.ctx)
@@ -301,3 +303,5 @@ def test_each_step_has_one_line_with_an_id_of_its_own(sqlite_house: House, monke
     ]
     assert all(isinstance(line["milliseconds"], int) for line in lines)
     assert len(ids - {None}) == len(requests)
+    expired = [json.loads(house.events(request)[-1]) for request in filed]
+    assert {event["call_id"] for event in expired} == ids

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, func, insert, select, text, update
 
+from service import call_id
 from service.db import proved_log, tree
 from service.db.columns import INSERT
 from service.db.engine import Tx
@@ -32,7 +33,8 @@ class Appended:
 
 def append(tx: Tx, *events: Event, actor: Actor, at: datetime, request_id: str | None = None) -> list[Appended]:
     """Write events, in order, and return their places in the log. All of a request's are written while its row is
-    locked. Raise Unavailable if the log's tree does not match its events.
+    locked. Each has the id of the call or step that causes it. Raise Unavailable if the log's tree does not match its
+    events.
 
     The numbers come from one row that stays locked until the commit, so neither the log nor its tree has gaps or forks.
     Every transaction takes this lock after those of rows, and before a row that is already there changes. So none waits
@@ -41,7 +43,9 @@ def append(tx: Tx, *events: Event, actor: Actor, at: datetime, request_id: str |
     grown = tx.execute(_GROW, {"more": len(events), "of_request": request_id}).one()
     before, previous, rows, leaves = grown.size - len(events), grown.previous, [], []
     for seq, event in enumerate(events, start=before + 1):
-        content = record(event, seq=seq, at=at, actor=actor, request_id=request_id, previous=previous)
+        content = record(
+            event, seq=seq, at=at, actor=actor, request_id=request_id, previous=previous, call_id=call_id.current()
+        )
         written = canonical(content)
         rows.append({"seq": seq, "at": at, "event": event.name, "request_id": request_id, "content": written.decode()})
         leaves.append(leaf_hash(written))

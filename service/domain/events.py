@@ -70,15 +70,25 @@ class Event:
 
 
 def record(
-    event: Event, *, seq: int, at: datetime, actor: Actor, request_id: str | None, previous: int | None
+    event: Event,
+    *,
+    seq: int,
+    at: datetime,
+    actor: Actor,
+    request_id: str | None,
+    previous: int | None,
+    call_id: str | None,
 ) -> Document:
     """Return the audit log's record of an event. Its canonical form is the log's leaf.
 
     `previous` is the number of the same request's event before this one, so that evidence cannot leave one out.
+    `call_id` is the id of the HTTP call or the worker's step that caused it. It stands beside `data`, because equal
+    refusals have equal data, and destinations receive some of it.
     """
     return {
         "seq": seq,
         "at": timestamp(at),
+        "call_id": call_id,
         "event": event.name,
         "request_id": request_id,
         "previous": previous,

@@ -13,16 +13,22 @@ from botocore.httpsession import URLLib3Session
 from fastapi.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 from support.builders import ACCOUNT
+from support.destinations import SECRET, listening
 from support.house import House
 
 from service import call_id, logs
 from service.api import problems
 from service.api.calls import Calls
+from service.api.routes.audit import _event
 from service.auth.api_tokens import mint
 from service.domain.actor import ActorKind
+from service.notify.webhooks import Webhook, signer
+from service.outbound.guarded import new_client
+from service.verifier import Replay
+from service.worker import run_pass
 
 OURS = r"[0-9a-f]{32}"
-
+_LOCAL = frozenset({"127.0.0.1"})
 
 Lines = Callable[[], list[dict[str, object]]]
 
@@ -150,3 +156,65 @@ def test_aws_is_told_the_id_in_the_user_agent_and_cloudtrail_shows_it(
     assert answer.status_code == 200
     assert len(agents) > 3
     assert not [agent for agent in agents if not agent.endswith(b" rootquorum/of-the-incident")]
+
+
+def test_every_event_of_a_call_has_its_id_beside_the_data(house: House) -> None:
+    request = house.file()
+    vote = {"decision": "approve", "digest": request.digest}
+    sent = house.client("bob").post(
+        f"/v1/requests/{request.filing.request_id}/decisions", json=vote, headers={"X-Request-ID": "of-bob"}
+    )
+    house.client("carol").post(f"/v1/requests/{request.filing.request_id}/decisions", json=vote)
+    house.client("alice").post(f"/v1/requests/{request.filing.request_id}/decisions", json=vote)
+    assert sent.status_code == 200
+    shown = house.client("audrey").get("/v1/audit/events", params={"request_id": request.filing.request_id}).json()
+    found = [(event["event"], event["call_id"]) for event in shown["items"]]
+    filed, of_bob, of_carol, approved, denied = found
+    assert filed == ("request.filed", None)  # by a test, without a call
+    assert of_bob == ("decision.recorded", "of-bob")
+    assert of_carol[1] == approved[1] != denied[1]
+    assert all(re.fullmatch(OURS, str(made)) for _, made in (of_carol, denied))
+    assert not [event for event in shown["items"] if "call_id" in event["data"]]
+
+
+def test_no_caller_can_put_anything_else_into_an_event(house: House) -> None:
+    request = house.file()
+    for given in BAD:
+        house.client("alice").post(
+            f"/v1/requests/{request.filing.request_id}/decisions",
+            json={"decision": "reject", "digest": request.digest, "comment": "No."},
+            headers={b"X-Request-ID": given.encode()},
+        )
+    ids = [json.loads(content)["call_id"] for content in house.events(request)[1:]]
+    assert ids
+    assert all(re.fullmatch(OURS, made) for made in ids)
+
+
+def test_the_same_refusal_is_audited_once_whatever_ids_its_calls_have(house: House) -> None:
+    request = house.file()
+    for number in range(3):
+        house.client("alice").post(
+            f"/v1/requests/{request.filing.request_id}/decisions",
+            json={"decision": "approve", "digest": request.digest},
+            headers={"X-Request-ID": f"call-{number}"},
+        )
+    [denied] = [json.loads(content) for content in house.events(request)[1:]]
+    assert denied["call_id"] == "call-0"
+
+
+def test_events_of_older_versions_have_no_id(sqlite_house: House) -> None:
+    event = json.loads(sqlite_house.events(sqlite_house.file())[0])
+    del event["call_id"]
+    assert _event(json.dumps(event)).call_id is None
+    assert list(Replay(is_log=False).take(event)) == []
+
+
+def test_destinations_do_not_receive_the_id(sqlite_house: House) -> None:
+    with listening() as siem:
+        sqlite_house.change(destinations={"siem": Webhook("siem", siem.url, (signer(SECRET),), new_client(_LOCAL))})
+        with call_id.working("of-the-incident"):
+            sqlite_house.file()
+        run_pass(sqlite_house.ctx)
+    [(_, body)] = siem.received
+    assert b"request.filed" in body
+    assert b"of-the-incident" not in body

@@ -27,7 +27,17 @@ Happened = Sequence[tuple[Actor, datetime, Event]]
 def records(happened: Happened, request_id: str) -> list[dict[str, Any]]:
     """Return the log's records of these events, numbered from 1."""
     return [
-        dict(record(event, seq=seq, at=at, actor=by, request_id=request_id, previous=seq - 1 or None))
+        dict(
+            record(
+                event,
+                seq=seq,
+                at=at,
+                actor=by,
+                request_id=request_id,
+                previous=seq - 1 or None,
+                call_id=f"{seq:032x}",
+            )
+        )
         for seq, (by, at, event) in enumerate(happened, 1)
     ]
 

@@ -53,7 +53,7 @@ def _event(content: str) -> log_outputs.AuditEventOut:
     event = json.loads(content)
     # Older events, from before sign-ins at providers, have no proof.
     event["actor"] = {"proof": None} | event["actor"]
-    return log_outputs.AuditEventOut.model_validate({"previous": None} | event)
+    return log_outputs.AuditEventOut.model_validate({"previous": None, "call_id": None} | event)
 
 
 @router.get(

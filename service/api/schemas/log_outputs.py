@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from service import call_id
 from service.api.schemas import ids
 from service.api.schemas.outputs import LoggedResultOut
 from service.domain.actor import ActorKind
@@ -40,6 +41,13 @@ class AuditEventOut(BaseModel):
     event: ids.EventName
     request_id: ids.Uuid | None
     previous: int | None = Field(description="The sequence number of the previous event of the same request.")
+    call_id: str | None = Field(
+        max_length=call_id.LONGEST,
+        description=(
+            "The id of the HTTP call that caused it, as in `X-Request-ID` and in the service's own log; or that of the "
+            "worker's step. Null if there was neither, and in older events. A caller may choose it: it proves nothing."
+        ),
+    )
     actor: AuditActorOut
     data: dict[str, object]
 
