@@ -18,20 +18,26 @@ import documents as site
 _PROJECT = Path(__file__).parents[1]
 _BIN = Path(sys.executable).parent
 SUMS = "SHA256SUMS"
+HELP = "service/help"
 
 
 def build(place: Path, project: Path = _PROJECT, time: str | None = None) -> None:
-    """Build the sdist of `project` and the wheel of that sdist into `place`.
+    """Build the sdist of `project` and the wheel of that sdist into `place`. Both have the documents as `service/help`.
 
     The archives hold `time`, in seconds since 1970, for all files: when the present commit was made, unless it is said.
     """
     environment = os.environ | {"SOURCE_DATE_EPOCH": time or _commit_time(project)}
-    _hatchling(project, "sdist", place, environment)
-    [sdist] = place.glob("*.tar.gz")
-    with TemporaryDirectory(prefix="rootquorum-dist-") as unpacked:
+    with TemporaryDirectory(prefix="rootquorum-dist-") as name:
+        folder = Path(name)
+        _hatchling(project, "sdist", folder, environment)
+        [sdist] = folder.glob("*.tar.gz")
         with tarfile.open(sdist) as archive:
-            archive.extractall(unpacked, filter="data")
-        [source] = Path(unpacked).iterdir()
+            archive.extractall(folder / "source", filter="data")
+        [source] = (folder / "source").iterdir()
+        (source / "PKG-INFO").unlink()  # the next one makes it anew
+        if not (source / HELP).exists():  # whoever has only an sdist has them already
+            shutil.copytree(site.build(folder), source / HELP)
+        _hatchling(source, "sdist", place, environment)
         _hatchling(source, "wheel", place, environment)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from service.api import desk, links, problems
+from service.api import desk, help_pages, links, problems
 from service.api.calls import Calls
 from service.api.contract import examples, webhooks
 from service.api.headers import SingleHeaders
@@ -116,12 +116,14 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
             sign_in,
             page,
             desk,
+            help_pages,
         )
     ]
     for router in routers:
         app.include_router(router)
     app.state.routes = [route for router in routers for route in router.routes]
     page.install(app)
+    help_pages.install(app)
     links.install(app)
     webhooks.install(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it

@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
+from service.api.help_pages import address
 from service.api.links import link
 from service.api.sign_ins import sign_ins_of
 
@@ -24,7 +25,7 @@ _PAGE = """<!doctype html>
 <link rel="stylesheet" href="{root}/desk/files/desk.css">
 <script type="module" src="{root}/desk/files/main.js"></script>
 </head>
-<body data-root="{root}" data-sign-ins="{sign_ins}" data-rp-id="{rp_id}">
+<body data-root="{root}" data-sign-ins="{sign_ins}" data-rp-id="{rp_id}" data-help="{help}">
 <noscript>This page needs JavaScript. Without it, use the terminal: rootquorum approve.</noscript>
 </body>
 </html>
@@ -46,12 +47,13 @@ def evidence_page() -> FileResponse:
 @router.get("/desk")
 @router.get("/desk/{path:path}")
 def page(request: Request) -> HTMLResponse:
-    """Return the page, which is the same for everybody: it names the ways to sign in, and the RP id of passkeys."""
+    """Return the page, which is the same for everybody: it names the ways to sign in, and what else it links to."""
     signing = request.app.state.ctx.signing
     html = _PAGE.format(
         root=escape(request.scope.get("root_path", "")),
         sign_ins=escape(json.dumps(sorted(sign_ins_of(request).browsers))),
         rp_id=escape(signing.rp_id or ""),
+        help=escape(address(request)),
     )
     # Not `same-origin`: that would cut the connection to the sign-in window, which then could not be closed.
     return HTMLResponse(html, headers={"Cross-Origin-Opener-Policy": "same-origin-allow-popups"})

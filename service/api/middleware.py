@@ -31,6 +31,12 @@ _DESK_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'none'; "
     "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
+# The search runs in a worker, and its script makes a style element and elements from text. So inline styles are
+# allowed, and trusted types not demanded. But only the service's files run, and no style loads from elsewhere.
+_HELP_POLICY = (
+    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
+    "img-src 'self' data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
 
 _OF_DOCS = {
     b"content-security-policy": _DOCS_POLICY.encode(),
@@ -41,6 +47,7 @@ _OF_API = _OF_DOCS | {b"content-security-policy": _API_POLICY.encode(), b"cache-
 _OF_DESK = _OF_API | {b"content-security-policy": _DESK_POLICY.encode()}
 # Asked for again each time, and sent only if they changed: an old script must not meet a new service.
 _OF_DESK_FILES = _OF_DESK | {b"cache-control": b"no-cache"}
+_OF_HELP = _OF_DESK_FILES | {b"content-security-policy": _HELP_POLICY.encode()}
 
 
 class Head:
@@ -162,6 +169,8 @@ def _headers_of(path: str) -> dict[bytes, bytes]:
         return _OF_DESK_FILES
     if path == "/desk" or path.startswith("/desk/"):
         return _OF_DESK
+    if path == "/help" or path.startswith("/help/"):
+        return _OF_HELP
     return _OF_DOCS if path == "/docs" or path.startswith("/docs/") else _OF_API
 
 

@@ -21,6 +21,8 @@ PAGES = [
     "/openapi.json",
     "/docs/assets/swagger-ui.css",
     "/docs/files/start.js",
+    "/help",
+    "/help/docs/settings.html",
 ]
 QUERIES: dict[str, dict[str, Any]] = {
     "/v1/audit/proofs/inclusion": {"seq": 1},

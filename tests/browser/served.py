@@ -12,11 +12,19 @@ from service.cli.waiting import free_port, wait_until
 
 
 @contextmanager
-def served(house: House) -> Iterator[str]:
-    """Yield where the house is."""
+def served(house: House, root_path: str = "") -> Iterator[str]:
+    """Yield where the house is. `root_path` is what a proxy takes off its paths."""
     port = free_port()
     server = uvicorn.Server(
-        uvicorn.Config(house.app, host="127.0.0.1", port=port, http=Connection, lifespan="off", log_config=None)
+        uvicorn.Config(
+            house.app,
+            host="127.0.0.1",
+            port=port,
+            root_path=root_path,
+            http=Connection,
+            lifespan="off",
+            log_config=None,
+        )
     )
     thread = Thread(target=server.run, daemon=True)
     thread.start()

@@ -1,22 +1,21 @@
-"""The site of the documents, as `make docs` builds it: complete, searchable, and nobody else is asked."""
+"""The site of the documents, as `make docs` builds it and `/help` serves it: complete, searchable, from one host."""
 
 import re
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from urllib.parse import urlsplit
 
 import documents
 import pytest
-from playwright.sync_api import Browser, expect
+from browser.conftest import PHONE, Arrive, Visitor
+from browser.proxy import proxied
+from browser.served import served
+from playwright.sync_api import expect
+from support.house import House
+
+from service.api import help_pages
 
 _START = documents.PROJECT / "README.md"
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -25,26 +24,56 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def origin(built: Path) -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=built)) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+def with_help(sqlite_house: House, built: Path) -> Iterator[str]:
+    """Where a service is that has the documents."""
+    help_pages.install(sqlite_house.app, built)
+    with served(sqlite_house) as origin:
+        yield origin
 
 
-def test_a_reader_searches_and_asks_no_other_host(browser: Browser, origin: str) -> None:
-    page = browser.new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{origin}/docs/desk.html")
-    expect(page.get_by_role("heading", name="The desk", exact=True)).to_be_visible()
+def come(visit: Arrive, site: str, **options: object) -> Visitor:
+    reader = visit("reader", site, **options)
+    reader.page.goto(f"{site}/desk")
+    reader.desk.follow("Help")
+    expect(reader.page.get_by_role("heading", level=1)).to_have_text("Rootquorum")
+    return reader
 
-    page.keyboard.press("/")
-    page.keyboard.type("quarantine")
-    expect(page.get_by_role("option", name=re.compile("quarantine", re.IGNORECASE)).first).to_be_visible()
 
-    page.close()
-    assert {url for url in asked if not url.startswith((f"{origin}/", "data:", f"blob:{origin}"))} == set()
+def search(reader: Visitor, text: str) -> None:
+    reader.page.get_by_role("button", name="Search").click()
+    reader.page.get_by_role("combobox", name="Search").fill(text)
+    expect(reader.page.get_by_role("option", name=re.compile(text, re.IGNORECASE)).first).to_be_visible()
+
+
+def test_a_reader_comes_from_the_desk_and_searches(visit: Arrive, with_help: str) -> None:
+    reader = come(visit, with_help)
+    reader.page.goto(f"{with_help}/help/docs/desk.html")
+    search(reader, "quarantine")
+    reader.page.get_by_role("option", name=re.compile("quarantine", re.IGNORECASE)).first.click()
+    expect(reader.page.locator("main")).to_contain_text(re.compile("quarantine", re.IGNORECASE))
+    assert (reader.foreign_requests, reader.complaints, reader.refusals) == ([], [], [])
+
+
+def test_swagger_ui_leads_to_the_documents_behind_a_prefix_too(visit: Arrive, sqlite_house: House, built: Path) -> None:
+    help_pages.install(sqlite_house.app, built)
+    with served(sqlite_house, "/approvals") as upstream, proxied(upstream, "/approvals") as origin:
+        site = f"{origin}/approvals"
+        reader = visit("reader", site)
+        reader.page.goto(f"{site}/docs")
+        reader.desk.follow("Help")
+        expect(reader.page.get_by_role("heading", level=1)).to_have_text("Rootquorum")
+        assert urlsplit(reader.page.url).path == "/approvals/help/"
+        search(reader, "quarantine")
+        assert (reader.foreign_requests, reader.complaints, reader.refusals) == ([], [], [])
+
+
+@pytest.mark.parametrize("name", ["settings", "screens", "life-of-a-request", "first-approval"])
+def test_nobody_scrolls_a_page_sideways_on_a_phone(visit: Arrive, with_help: str, name: str) -> None:
+    reader = visit("reader", with_help, viewport=PHONE)
+    reader.page.goto(f"{with_help}/help/docs/{name}.html")
+    expect(reader.page.get_by_role("heading", level=1)).to_be_visible()
+    assert not reader.desk.is_too_wide
+    assert (reader.foreign_requests, reader.complaints, reader.refusals) == ([], [], [])
 
 
 def test_no_page_loads_anything_from_another_host(built: Path) -> None:

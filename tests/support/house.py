@@ -261,6 +261,7 @@ def built(ctx: Context) -> FastAPI:
     described = _described()
     with patch("service.api.build.webhooks.install", lambda app: app.webhooks.routes.extend(described.webhooks.routes)):
         app = build(ctx)
+    app.state.help_pages = None  # whether or not somebody built the documents in this checkout
     app.openapi = described.openapi  # type: ignore[method-assign]
     return app
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
+from service.api.help_pages import address
 from service.api.links import link
 from service.api.sign_ins import sign_ins_of
 
@@ -25,12 +26,15 @@ _PAGE = """<!doctype html>
 <link rel="stylesheet" href="{root}/docs/files/desk.css">
 </head>
 <body>
-<div id="swagger-ui" data-openapi="{root}/openapi.json" data-redirect="{root}/docs/oauth2-redirect"></div>
+{help}<div id="swagger-ui" data-openapi="{root}/openapi.json" data-redirect="{root}/docs/oauth2-redirect"></div>
 <script src="{root}/docs/assets/swagger-ui-bundle.js"></script>
 <script src="{root}/docs/files/start.js"></script>
 </body>
 </html>
 """
+
+# Only if there are documents.
+_HELP = '<p class="help"><a href="{}">Help</a></p>\n'
 
 _REDIRECT = """<!doctype html>
 <html lang="en">
@@ -82,17 +86,18 @@ def without_slash(request: Request) -> RedirectResponse:
 @router.get("/docs")
 def page(request: Request) -> HTMLResponse:
     # Not `same-origin`: that would cut the connection to the sign-in window.
-    return HTMLResponse(_with_root(_PAGE, request), headers={"Cross-Origin-Opener-Policy": "same-origin-allow-popups"})
+    html = _PAGE.format(root=_root(request), help=_HELP.format(escape(address(request))) if address(request) else "")
+    return HTMLResponse(html, headers={"Cross-Origin-Opener-Policy": "same-origin-allow-popups"})
 
 
 @router.get("/docs/oauth2-redirect")
 def redirect(request: Request) -> HTMLResponse:
     # Its URL contains the code, which is valid once.
-    return HTMLResponse(_with_root(_REDIRECT, request), headers={"Cache-Control": "no-store"})
+    return HTMLResponse(_REDIRECT.format(root=_root(request)), headers={"Cache-Control": "no-store"})
 
 
-def _with_root(html: str, request: Request) -> str:
-    return html.format(root=escape(request.scope.get("root_path", "")))
+def _root(request: Request) -> str:
+    return escape(request.scope.get("root_path", ""))
 
 
 def install(app: FastAPI) -> None:

@@ -3,7 +3,7 @@ import { Offline, Problem, get, hasToken, module, onConnection } from "./api.js"
 import { problemNotice } from "./acting.js";
 import { button, el, fill, notice, p, viewTitle } from "./dom.js";
 import { tick, written } from "./format.js";
-import { root } from "./installation.js";
+import { help, root } from "./installation.js";
 import { addressOf, createRouter } from "./router.js";
 import { signOut } from "./session.js";
 import { signInPanel, signInView } from "./sign-in.js";
@@ -24,7 +24,7 @@ document.body.append(
   el("a", { class: "skip", href: "#content", click: skip }, texts.skip),
   el("header", {}, el("a", { class: "brand", href: addressOf("/") }, texts.title), somebody, nav),
   banner, place, said,
-  el("footer", {}, el("a", { href: `${root}/docs` }, texts.footer.api)));
+  el("footer", {}, help && el("a", { href: help }, texts.footer.help), el("a", { href: `${root}/docs` }, texts.footer.api)));
 
 function skip(event) {
   event.preventDefault();

@@ -21,7 +21,7 @@ export const texts = {
     waiting: "Waiting for you", ask: "Ask", mine: "Mine", all: "All", keys: "Signing keys", deliveries: "Deliveries", drift: "Drift",
     label: "Views",
   },
-  footer: { api: "The API, in Swagger UI" },
+  footer: { help: "Help", api: "The API, in Swagger UI" },
 
   signIn: {
     title: "Sign in",

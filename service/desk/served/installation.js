@@ -1,1 +1,1 @@
-const{root:t,signIns:o,rpId:s}=document.body.dataset,r=JSON.parse(o),e=s||null;export{r as issuers,e as relyingParty,t as root};
+const{root:t,signIns:o,rpId:e,help:r}=document.body.dataset,s=JSON.parse(o),n=e||null;export{r as help,s as issuers,n as relyingParty,t as root};
