@@ -1,4 +1,4 @@
-"""Three founders, and then their auditor: the commands of both pages are run at a terminal, and their output compared."""
+"""Three founders, then their auditor: the commands of both pages are run at a terminal, and their output compared."""
 
 import os
 import re
