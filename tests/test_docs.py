@@ -135,6 +135,21 @@ def test_settings_of_the_walk_through_load(monkeypatch: pytest.MonkeyPatch, tmp_
     assert load(file).aws.simulated
 
 
+def test_settings_for_forty_accounts_load_together(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _without_environment(monkeypatch)
+    tables = re.findall(r"^```toml\n(.*?)^```$", _page("docs/forty-accounts.md"), flags=re.DOTALL | re.MULTILINE)
+    people = "".join(
+        f'[people.{name}]\nname = "{name}"\nroles = ["approver"]\n' for name in ("ann", "ben", "cid", "dan")
+    )
+    file = tmp_path / "rootquorum.toml"
+    file.write_text("[policy]\ndecision_requires_auth_time = false\n" + people + "".join(tables))
+
+    settings = load(file)
+
+    assert {account.partition for account in settings.accounts.values()} == {"aws", "aws-us-gov"}
+    assert [rule.name for rule in settings.rules] == ["recovery takes three"]
+
+
 def test_the_documents_name_every_permission_of_the_organizations_profile() -> None:
     manager = SimulatedAws([], management_account="999900001111")._accounts.by_id["999900001111"]
     (policy,) = manager.policy_documents("root-access-manager")
