@@ -7,6 +7,7 @@ from botocore.config import Config
 from service import call_id
 
 _CONNECT_SECONDS = 5
+# For the whole answer: `punctual`.
 _READ_SECONDS = 10
 _ATTEMPTS = 3
 _PATIENT_ATTEMPTS = 5

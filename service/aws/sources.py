@@ -32,6 +32,7 @@ from service.aws.observed import watch
 from service.aws.profile_files import read_files
 from service.aws.profiles import check, check_bundle, without_credential
 from service.aws.programs import Builder, Program, of_config, of_credentials
+from service.aws.punctual import be_punctual
 from service.aws.sections import FaultyProfile
 from service.domain.text import visible
 
@@ -187,6 +188,7 @@ def _bare_session(profile: str | None) -> botocore.session.Session:
     for call in ON_POLICY:
         session.register(f"before-parse.s3.{call}", check_error_id)
     watch(session)
+    be_punctual(session)
     # A profile may call AWS for its credential. Those calls get our timeouts and retries.
     session.set_default_client_config(REPEATABLE)
     # This overrides the environment: the global endpoint has no AssumeRoot.

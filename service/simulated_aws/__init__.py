@@ -38,6 +38,7 @@ from service.simulated_aws.faults import (
     ServerError,
     ServerErrorAfter,
     Throttle,
+    Trickle,
 )
 from service.simulated_aws.keys import Credential
 from service.simulated_aws.partition import PartitionName
@@ -59,4 +60,5 @@ __all__ = [
     "ServerErrorAfter",
     "SimulatedAws",
     "Throttle",
+    "Trickle",
 ]

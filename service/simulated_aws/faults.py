@@ -62,6 +62,13 @@ class Refuse:
 
 
 @dataclass(frozen=True)
+class Trickle:
+    """The effect happens; the answer comes a byte at a time, with `seconds` between two."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Rewritten:
     """The bytes of the answer are replaced by what `change` returns. The effect happens, unless `of` is set.
 
@@ -74,7 +81,15 @@ class Rewritten:
 
 
 Fault = (
-    Delay | Throttle | ServerError | ServerErrorAfter | ConnectionLostBefore | ConnectionLostAfter | Refuse | Rewritten
+    Delay
+    | Throttle
+    | ServerError
+    | ServerErrorAfter
+    | ConnectionLostBefore
+    | ConnectionLostAfter
+    | Refuse
+    | Rewritten
+    | Trickle
 )
 Hook = Callable[[], None]
 

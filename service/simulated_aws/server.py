@@ -13,7 +13,7 @@ from moto.core.request import Request
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
-Answer = Callable[[Request], Response | bytes | None]
+Answer = Callable[[Request], Response | Iterable[bytes] | None]
 _POLL_SECONDS = 0.02  # how long stop() may take to be noticed
 
 
@@ -31,7 +31,7 @@ class _ServedRequest(Request):
 
 
 class Server:
-    """Serves `answer` on 127.0.0.1 until stopped. None resets the connection; bytes are sent unchanged."""
+    """Serves `answer` on 127.0.0.1 until stopped. None resets the connection; pieces of bytes are sent unchanged."""
 
     def __init__(self, answer: Answer, port: int) -> None:
         self._answer = answer
@@ -54,10 +54,10 @@ class Server:
         if response is None:
             _reset(environ["werkzeug.socket"])
             raise ConnectionResetError  # werkzeug then writes nothing more
-        if isinstance(response, bytes):
-            _send(environ["werkzeug.socket"], response)
-            raise ConnectionResetError  # as above
-        return response(environ, start_response)
+        if isinstance(response, Response):
+            return response(environ, start_response)
+        _send(environ["werkzeug.socket"], response)
+        raise ConnectionResetError  # as above
 
 
 def as_bytes(response: Response) -> bytes:
@@ -70,10 +70,11 @@ def as_bytes(response: Response) -> bytes:
     return "\r\n".join(lines).encode("latin-1") + body
 
 
-def _send(connection: socket.socket, content: bytes) -> None:
-    """Send it, and shut the connection down gracefully so that all of it arrives."""
+def _send(connection: socket.socket, pieces: Iterable[bytes]) -> None:
+    """Send them, and shut the connection down gracefully so that all of it arrives."""
     with contextlib.suppress(OSError):  # the client may have gone
-        connection.sendall(content)
+        for piece in pieces:
+            connection.sendall(piece)
         connection.shutdown(socket.SHUT_WR)
 
 

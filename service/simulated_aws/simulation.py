@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -25,6 +25,7 @@ from service.simulated_aws.faults import (
     ServerError,
     ServerErrorAfter,
     Throttle,
+    Trickle,
     fault_error,
 )
 from service.simulated_aws.partition import PartitionName, find_partition
@@ -181,8 +182,8 @@ class SimulatedAws(State):
 
     # --- answering ---
 
-    def _answer(self, request: Request) -> Response | bytes | None:
-        """Answer one request. None means a lost connection; bytes are sent unchanged."""
+    def _answer(self, request: Request) -> Response | Iterable[bytes] | None:
+        """Answer one request. None means a lost connection; pieces of bytes are sent unchanged."""
         incoming = read(request)
         account_ids = self._record(incoming)
         for hook in self._plan.take_hooks(incoming.action, account_ids, after=False):
@@ -202,7 +203,15 @@ class SimulatedAws(State):
             return None
         if isinstance(fault, ServerErrorAfter):
             return _fault_answer(fault, incoming)
-        return fault.change(as_bytes(answer)) if isinstance(fault, Rewritten) else answer
+        if isinstance(fault, Trickle):
+            return self._byte_by_byte(as_bytes(answer), fault.seconds)
+        return [fault.change(as_bytes(answer))] if isinstance(fault, Rewritten) else answer
+
+    def _byte_by_byte(self, answer: bytes, seconds: float) -> Iterator[bytes]:
+        for number in range(len(answer)):
+            if number and self._stopping.wait(seconds):
+                return
+            yield answer[number : number + 1]
 
     def _record(self, incoming: Incoming) -> Collection[str]:
         """Record the call and return the accounts that it concerns."""

@@ -22,6 +22,7 @@ from service.simulated_aws import (
     ServerError,
     ServerErrorAfter,
     Throttle,
+    Trickle,
 )
 from service.worker import run_pass
 from service.workflow.drift import check_drift
@@ -79,10 +80,25 @@ def test_no_call_ever_names_a_user_and_every_signer_is_proved_before_it_acts(sql
             assert call.access_key_id in proved[-2:]
 
 
+# Beyond the time-out, which the tests shorten: the first byte of the answer, or the last.
+LATE = (Delay(1.0), Trickle(0.05))
+
+
+@pytest.mark.parametrize("fault", LATE, ids=str)
+def test_a_create_whose_answer_comes_too_late_is_in_doubt_and_never_failed(
+    sqlite_house: House, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.aws.root.ONCE", ONCE.merge(Config(read_timeout=0.2)))
+    approved = sqlite_house.approved()
+    sqlite_house.aws.fault("CreateAccessKey", fault)
+    executed, key = sqlite_house.execute(approved)
+    assert (executed.status, key) == ("in_doubt", None)
+
+
 @pytest.mark.parametrize(
     "fault",
     [
-        Delay(1.0),  # beyond the time-out, shortened below
+        *LATE,
         Throttle(),
         ServerError(500),
         ServerError(503),
@@ -100,7 +116,6 @@ def test_no_call_ever_names_a_user_and_every_signer_is_proved_before_it_acts(sql
 def test_a_create_is_sent_once_under_every_fault(
     sqlite_house: House, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
     monkeypatch.setattr("service.aws.root.ONCE", ONCE.merge(Config(read_timeout=0.2)))
     approved = sqlite_house.approved()
     sqlite_house.aws.fault("CreateAccessKey", fault, times=100)
