@@ -167,9 +167,10 @@ endif
 kill-matrix: .venv/ready
 	KILL_MATRIX=full $(BIN)/pytest -n auto tests/kill
 
-# The previous code beside the new one on the schema of each migration; `make test` tries the newest two.
-test-upgrades: .venv/ready
-	UPGRADES=full $(BIN)/pytest tests/fleet/test_versions.py $(ARGS)
+# The previous code beside the new one on the schema of each migration, of which `make test` tries the newest two; and a
+# fleet that is upgraded under load.
+test-upgrades: .venv/ready haproxy
+	UPGRADES=full $(BIN)/pytest tests/fleet/test_versions.py tests/fleet/test_rolling.py $(ARGS)
 
 # A fleet under random faults, for a quarter of an hour or more; `make test` has half a minute of it.
 test-faults: .venv/ready

@@ -90,6 +90,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
     app.state.rates = Rates()
     app.state.transport_headers = []
     app.state.metrics = None
+    app.state.is_ending = False
     # Wrap the framework's own middleware too, because that is what answers a crash.
     inner = app.build_middleware_stack
     stack = lambda: Calls(Head(SecurityHeaders(SingleHeaders(AddressLimit(BodyLimit(inner()))))))  # noqa: E731

@@ -1,5 +1,6 @@
 """Makes the API from the settings, and the worker in the same process if they enable it."""
 
+import asyncio
 import gc
 import signal
 import socket
@@ -56,12 +57,13 @@ def create_app(settings: Settings, metrics: socket.socket | None = None) -> Fast
             _serve_metrics(app, settings, metrics, more)
             more.enter_context(Watcher(ctx))
             if not settings.worker.enabled:
-                yield
+                with ended_by_signals(app, None, server.drain):
+                    yield
                 return
             worker = new_worker(ctx, settings)
             worker.start()
             try:
-                with finished_by_signals(worker):
+                with ended_by_signals(app, worker, server.drain):
                     yield
             finally:
                 await anyio.to_thread.run_sync(worker.stop)
@@ -96,21 +98,33 @@ def _serve_metrics(app: FastAPI, settings: Settings, listener: socket.socket | N
 
 
 @contextmanager
-def finished_by_signals(worker: Worker) -> Iterator[None]:
-    """Make the worker begin nothing new once a signal has arrived.
+def ended_by_signals(app: FastAPI, worker: Worker | None, drain: timedelta) -> Iterator[None]:
+    """End this process in order once a signal has arrived.
 
-    uvicorn ends the lifespan only after the running requests, and an execution can take its whole time budget.
+    At once it is no longer ready, and its worker begins nothing new. uvicorn ends the lifespan only after the running
+    requests, and an execution can take its whole time budget. After SIGTERM calls are accepted for another `drain`, so
+    that a load balancer has noticed before the first one is refused. SIGINT ends accepting at once. Another SIGTERM
+    changes nothing: a supervisor sends it to a whole group of processes, and `serve --workers` forwards its own.
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    loop, seconds = asyncio.get_running_loop(), drain.total_seconds()
 
-    def finish(number: int, frame: FrameType | None) -> None:
-        worker.finish()
+    def stop_accepting(number: int, frame: FrameType | None = None) -> None:
         handler = handlers[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)
 
+    def end(number: int, frame: FrameType | None) -> None:
+        is_draining, app.state.is_ending = app.state.is_ending, True
+        if worker is not None:
+            worker.finish()
+        if number == signal.SIGINT or not seconds:
+            stop_accepting(number, frame)
+        elif not is_draining:
+            loop.call_soon_threadsafe(lambda: loop.call_later(seconds, stop_accepting, number))
+
     for number in handlers:
-        signal.signal(number, finish)
+        signal.signal(number, end)
     try:
         yield
     finally:

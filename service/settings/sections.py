@@ -96,6 +96,8 @@ class ServerSettings(_Section):
     open_requests: int = Field(default=100, ge=1, le=100_000)
     # Browsers then reach this host by https alone, for this long. Only the operator knows whether all of it has https.
     hsts: Annotated[timedelta, Field(ge=timedelta(minutes=1), le=timedelta(days=730))] | None = None
+    # From SIGTERM to the end of accepting: as long as a load balancer may take to notice /readyz.
+    drain: Annotated[timedelta, Field(ge=timedelta(), le=timedelta(minutes=1))] = timedelta()
 
 
 class WorkerSettings(_Section):

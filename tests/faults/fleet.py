@@ -1,7 +1,7 @@
 """Three replicas and two workers as real processes, on one PostgreSQL behind a proxy, and all that can befall them."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +23,13 @@ from service.outbound.guarded import new_client
 REPLICAS, WORKERS = 3, 2
 LEASE_SECONDS = 1
 _HOLDERS = "SELECT holder FROM leases WHERE until > now() AND name LIKE '% requests'"
-_SETTINGS: dict[str, dict[str, object]] = {
+SETTINGS: dict[str, dict[str, object]] = {
     "database": {"connections": 8},
     "worker": {"interval": "PT0.1S", "lease": f"PT{LEASE_SECONDS}S", "parallel": 4},
 }
 
 _ALLOWED = frozenset({"127.0.0.1"})
+_MANY = 10_000
 
 
 @dataclass
@@ -41,24 +42,48 @@ class FleetProcess:
     process: Process | None = None
 
 
-class Fleet:
-    """`house` is the service in this process, which goes to PostgreSQL directly; the others go through the proxy."""
+class Served:
+    """What a load is put on, and judged by: where it is served, its logs in `folder`, its destination, its AWS.
 
-    def __init__(self, server: PostgresServer, house: House, siem: Siem, folder: Path, forks: ForkServer) -> None:
-        self.server, self.house, self.siem, self.folder, self._forks = server, house, siem, folder, forks
+    `house` is the service in this process, on the same database.
+    """
+
+    def __init__(self, house: House, siem: Siem, folder: Path) -> None:
+        self.house, self.siem, self.folder = house, siem, folder
+        self.urls: list[str] = []
         self.secrets: set[str] = set()
-        self.proxy = CommitCuttingProxy("127.0.0.1", house.ctx.engine.url.port or 0)
-        self.replicas = [FleetProcess(f"replica{n}", ["serve", "--no-worker"], free_port()) for n in range(REPLICAS)]
-        self.workers = [FleetProcess(f"worker{n}", ["worker"], None) for n in range(WORKERS)]
 
-    @property
-    def urls(self) -> list[str]:
-        return [f"http://127.0.0.1:{replica.port}" for replica in self.replicas]
+    def furnish(self, database_url: str, accounts: Iterable[Account], more: Mapping[str, Mapping[str, object]]) -> None:
+        """Write the settings of its processes, tell the destination all events, and keep the secrets that AWS makes."""
+        webhook = Webhook("siem", self.siem.url, (signer(SECRET),), new_client(_ALLOWED))
+        self.house.change(destinations={"siem": webhook})
+        told: dict[str, dict[str, object]] = {
+            "notify": {"allowed_hosts": sorted(_ALLOWED)},
+            "webhooks.siem": {"url": self.siem.url, "secrets": [SECRET]},
+        }
+        self._learn_secrets()
+        self.house.aws.on("CreateAccessKey", self._learn_secrets, after=True, times=_MANY)
+        furnish(self.folder, database_url, self.house.aws, drift_checks=True, accounts=accounts, more={**told, **more})
 
-    def learn_secrets(self) -> None:
+    def token(self, person: str) -> str:
+        return self.house.token(person)
+
+    def _learn_secrets(self) -> None:
         """AWS forgets that of a key that is deleted, and nobody else ever knew some of them."""
         for account in self.house.ctx.accounts.configured():
             self.secrets.update(self.house.aws.secrets(account.account_id).values())
+
+
+class Fleet(Served):
+    """`house` goes to PostgreSQL directly; the others go through the proxy."""
+
+    def __init__(self, server: PostgresServer, house: House, siem: Siem, folder: Path, forks: ForkServer) -> None:
+        super().__init__(house, siem, folder)
+        self.server, self._forks = server, forks
+        self.proxy = CommitCuttingProxy("127.0.0.1", house.ctx.engine.url.port or 0)
+        self.replicas = [FleetProcess(f"replica{n}", ["serve", "--no-worker"], free_port()) for n in range(REPLICAS)]
+        self.workers = [FleetProcess(f"worker{n}", ["worker"], None) for n in range(WORKERS)]
+        self.urls = [f"http://127.0.0.1:{replica.port}" for replica in self.replicas]
 
     def at_work(self) -> list[FleetProcess]:
         """The workers that hold a lease for what is due for requests."""
@@ -117,17 +142,9 @@ def running_fleet(folder: Path, forks: ForkServer, account_ids: list[str]) -> It
         listening() as siem,
     ):
         fleet = Fleet(server, house, siem, folder, forks)
-        webhook = Webhook("siem", siem.url, (signer(SECRET),), new_client(_ALLOWED))
-        house.change(destinations={"siem": webhook})
-        told: dict[str, dict[str, object]] = {
-            "notify": {"allowed_hosts": sorted(_ALLOWED)},
-            "webhooks.siem": {"url": siem.url, "secrets": [SECRET]},
-        }
-        fleet.learn_secrets()
-        house.aws.on("CreateAccessKey", fleet.learn_secrets, after=True, times=len(account_ids) * 2)
         fleet.proxy.start()
         through_proxy = house.ctx.engine.url.set(port=fleet.proxy.port).render_as_string(hide_password=False)
-        furnish(folder, through_proxy, house.aws, drift_checks=True, accounts=accounts.values(), more=_SETTINGS | told)
+        fleet.furnish(through_proxy, accounts.values(), SETTINGS)
         members = (*fleet.replicas, *fleet.workers)
         try:
             for member in members:

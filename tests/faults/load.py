@@ -5,11 +5,13 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
-from faults.fleet import Fleet
+from faults.fleet import Served
 from support.builders import JUSTIFICATION
 
 _PATIENCE_SECONDS = 90
@@ -34,7 +36,9 @@ class Load:
     `answers` are the bodies of all answers, `executing` the executions that each URL has not answered yet.
     """
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(
+        self, fleet: Served, http: httpx.Client | None = None, worker_seconds: float = _ANSWER_SECONDS * 2
+    ) -> None:
         self.fleet = fleet
         self.acknowledged: Counter[tuple[str, str]] = Counter()
         self.answers: list[str] = []
@@ -45,8 +49,10 @@ class Load:
         self.is_over = threading.Event()
         self._lock = threading.Lock()
         self._turn = itertools.count()
-        self._tokens = {person: fleet.house.token(person) for person in ("alice", "bob", "carol")}
-        self._http = httpx.Client(timeout=_ANSWER_SECONDS, limits=httpx.Limits(max_keepalive_connections=0))
+        self._tokens = {person: fleet.token(person) for person in ("alice", "bob", "carol")}
+        one_call = httpx.Limits(max_keepalive_connections=0)
+        self._worker_seconds = worker_seconds
+        self._http = http or httpx.Client(timeout=_ANSWER_SECONDS, limits=one_call)
 
     def run(self, accounts: list[str]) -> None:
         try:
@@ -56,8 +62,25 @@ class Load:
         finally:
             self.is_over.set()
 
-    def _live(self, account: str) -> None:
-        """A key is made, confirmed, deactivated by a worker, and deleted."""
+    @contextmanager
+    def steady(self, accounts: list[str]) -> Iterator[None]:
+        """On each account one life follows the other until the end of the block, and the last ones end well."""
+
+        def go_on(account: str) -> None:
+            while not self.is_over.is_set() and self._live(account):
+                pass
+
+        with ThreadPoolExecutor(len(accounts)) as pool:
+            lives = [pool.submit(go_on, account) for account in accounts]
+            try:
+                yield
+            finally:
+                self.is_over.set()
+            for life in lives:
+                life.result()
+
+    def _live(self, account: str) -> bool:
+        """A key is made, confirmed, deactivated by a worker, and deleted. False if its life ended earlier."""
         try:
             create = self._approved(account, "create_access_key")
             self._execute(create, "execution.delivered")
@@ -70,8 +93,9 @@ class Load:
             self._execute(self._approved(account, "delete_access_key", access_key_id=key), "execution.succeeded")
         except CutShort as why:
             self._count(self.ended, str(why))
-        else:
-            self._count(self.ended, "whole life")
+            return False
+        self._count(self.ended, "whole life")
+        return True
 
     def _approved(self, account: str, operation: str, **about: Any) -> str:
         body = {"account_id": account, "operation": operation, "justification": JUSTIFICATION, **about}
@@ -102,7 +126,7 @@ class Load:
 
     def _wait_for_worker(self, request_id: str) -> None:
         """What a killed worker was at stays `executing` for longer than anybody waits here."""
-        deadline = time.monotonic() + _ANSWER_SECONDS * 2
+        deadline = time.monotonic() + self._worker_seconds
         while (status := self._look(request_id)["status"]) not in _OVER and time.monotonic() < deadline:
             time.sleep(_LOOK_AGAIN_SECONDS)
         if status != "succeeded":

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from faults.fleet import Fleet
+from faults.fleet import Served
 from faults.load import Load
 from kill.aftermath import INCIDENTS, TOLD_AT_THE_END, accounted_for, every_request
 from sqlalchemy import select, text
@@ -70,7 +70,7 @@ class Found:
         return cls(every_request(ctx), events, head, told, rows)
 
 
-def judge(fleet: Fleet, load: Load) -> Counter[str]:
+def judge(fleet: Served, load: Load) -> Counter[str]:
     """What there was, counted. Raises AssertionError for whatever does not agree."""
     house, found = fleet.house, Found.of(fleet.house.ctx)
     _assert_nothing_acknowledged_is_lost(load, found)
@@ -131,7 +131,7 @@ def _assert_every_key_has_an_owner(house: House, found: Found) -> None:
     assert there == accounted_for(signers, in_order)
 
 
-def _assert_secrets_went_to_one(fleet: Fleet, load: Load, found: Found) -> None:
+def _assert_secrets_went_to_one(fleet: Served, load: Load, found: Found) -> None:
     """Those that AWS made, also where the answer was lost: in one answer at most, in no row and in no log."""
     logs = "".join(log.read_text() for log in fleet.folder.glob("*.log"))
     for secret in fleet.secrets:
@@ -142,7 +142,7 @@ def _assert_secrets_went_to_one(fleet: Fleet, load: Load, found: Found) -> None:
     assert sum(secret in answer for answer in load.answers for secret in fleet.secrets) == created > 0
 
 
-def _assert_everybody_was_told(fleet: Fleet, found: Found) -> None:
+def _assert_everybody_was_told(fleet: Served, found: Found) -> None:
     """The destination has every event at least once, and what is new of each request in its order."""
     request_of = {event["seq"]: event["request_id"] for event in found.events if event["event"] in PUBLISHED}
     came = list(dict.fromkeys(fleet.siem.sequences()))
@@ -152,7 +152,7 @@ def _assert_everybody_was_told(fleet: Fleet, found: Found) -> None:
         assert of_request == sorted(of_request)
 
 
-def _assert_nothing_crashed(fleet: Fleet) -> None:
+def _assert_nothing_crashed(fleet: Served) -> None:
     """What the service did not expect it logs as an error, and who starts without a database says just that."""
     lines = [line for log in fleet.folder.glob("*.log") for line in log.read_text().splitlines()]
     unexpected = [line for line in lines if '"level": "error"' in line or not line.startswith("{")]

@@ -103,6 +103,21 @@ def test_sigterm_ends_accepting_but_the_execution_at_hand_is_answered(site: Site
     assert site.house.now(request).status == "delivered"
 
 
+def test_a_process_that_drains_is_not_ready_but_answers_until_sigint(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROOTQUORUM_SERVER__DRAIN", "PT1M")
+    headers = {"Authorization": f"Bearer {site.house.token('alice')}"}
+    with serving(site.folder, site.port) as process:
+        process.send_signal(signal.SIGTERM)
+        wait_until(lambda: httpx.get(f"{site.url}/readyz").status_code == 503, what="the end of readiness")
+        process.send_signal(signal.SIGTERM)  # as a supervisor sends to all of a group
+        answers = [httpx.get(f"{site.url}{path}", headers=headers) for path in ("/livez", "/v1/me")]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=_LONG / 2)
+
+
 def refuses(url: str) -> bool:
     """Nobody listens; a connection that was still waiting as the listener closed is reset, and tells nothing."""
     try:

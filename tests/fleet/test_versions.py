@@ -3,17 +3,16 @@
 The gate tries the newest two; `make test-upgrades` tries all.
 """
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from alembic import command
-from alembic.script import Script, ScriptDirectory
+from alembic.script import Script
+from fleet.earlier import IS_FULL, TRIED, code_before
 from kill.processes import furnish
-from sqlalchemy import create_engine, select
+from sqlalchemy import select
 from support.builders import ACCOUNT, JUSTIFICATION, Clock
 from support.house import House
 from support.installation import serving
@@ -25,26 +24,7 @@ from service.db.engine import connect, read
 from service.db.tables import supported_revisions
 from service.workflow.verify import verify
 
-_ROOT = Path(__file__).parents[2]
-_ALL = list(ScriptDirectory.from_config(schema.config_for(create_engine("sqlite://"))).walk_revisions())
-_TRIED = [script for script in reversed(_ALL) if script.revision >= "0004"]
-MIGRATIONS = _TRIED if os.environ.get("UPGRADES") == "full" else _TRIED[-2:]
-
-
-def git(*arguments: str) -> bytes:
-    return subprocess.run(["git", "-C", str(_ROOT), *arguments], capture_output=True, check=True).stdout
-
-
-def code_before(migration: Script, folder: Path) -> Path:
-    """The last commit without it, unpacked."""
-    if not (_ROOT / ".git").exists():
-        pytest.skip("no repository here, so no earlier version")
-    added = git("log", "--diff-filter=A", "--format=%H", "--", f"migrations/versions/{Path(migration.path).name}")
-    # Not committed yet: then the last commit is the one before.
-    before = f"{added.decode().split()[-1]}^" if added else "HEAD"
-    folder.mkdir()
-    subprocess.run(["tar", "-x", "-C", str(folder)], input=git("archive", before, "service", "migrations"), check=True)
-    return folder
+MIGRATIONS = TRIED if IS_FULL else TRIED[-2:]
 
 
 @pytest.fixture

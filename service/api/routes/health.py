@@ -6,7 +6,7 @@ from service.api.contract import examples
 from service.api.deps import Ctx
 from service.api.problems import documented
 from service.api.schemas import outputs
-from service.domain.errors import Code
+from service.domain.errors import Code, Unavailable
 from service.workflow.health import check_log, check_ready, check_writes
 from service.workflow.rules_in_force import check_current
 
@@ -28,13 +28,15 @@ async def livez(request: Request) -> outputs.AliveOut:
     summary="Can it serve?",
     responses=_YES | documented(common=(Code.RULES_NOT_IN_FORCE, Code.UNAVAILABLE)),
 )
-def readyz(ctx: Ctx) -> outputs.HealthOut:
+def readyz(request: Request, ctx: Ctx) -> outputs.HealthOut:
     """Check that the database answers, has the schema that this version needs, and accepts a write. Where approvals are
     signed, check that the audit log is the one that this process has read, and that it has the signed rules in force.
-    No sign-in is required.
+    A process that was told to end is not ready. No sign-in is required.
 
     It tries at most one write every ten seconds; in between it returns the last result.
     """
+    if request.app.state.is_ending:
+        raise Unavailable(Code.UNAVAILABLE, "This process was told to end.")
     check_ready(ctx)
     check_writes(ctx)
     check_log(ctx)

@@ -6,9 +6,9 @@ Run as a script it unpacks or installs Debian's packages of those that its argum
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -25,7 +25,8 @@ NAME = "rootquorum.example.com"
 class Proxy:
     """How a test runs a configuration of `deploy/`. {folder} and {port} in `instead` and `command` are the test's.
 
-    `instead` adapts the configuration to the machine, and `prefixed` to a service under a prefix.
+    `instead` adapts the configuration to the machine, `prefixed` to a service under a prefix, and `fleet` to two
+    replicas at {one} and {two}.
     """
 
     program: str
@@ -34,6 +35,7 @@ class Proxy:
     instead: Mapping[str, str]
     prefixed: Mapping[str, str]
     around: str = "{configuration}"
+    fleet: Mapping[str, str] = field(default_factory=dict)
 
 
 PROXIES = {
@@ -77,6 +79,15 @@ PROXIES = {
             "log /dev/log local0": "log stdout format raw local0",
         },
         {"    # http-request": "    http-request"},
+        fleet={
+            "    tune.bufsize": "    stats socket {folder}/admin.sock level admin\n    tune.bufsize",
+            "    server local 127.0.0.1:8080\n": "",
+            "    # option httpchk": "    option httpchk",
+            "    # timeout check": "    timeout check",
+            "    # default-server check inter 2s": "    default-server check inter 100ms",
+            "    # server one 192.0.2.1:8080": "    server one 127.0.0.1:{one}",
+            "    # server two 192.0.2.2:8080": "    server two 127.0.0.1:{two}",
+        },
     ),
 }
 
@@ -87,15 +98,26 @@ def find(name: str) -> str | None:
 
 @contextmanager
 def running(
-    name: str, folder: Path, service_port: int, authority: trustme.CA, *, prefixed: bool = False
+    name: str,
+    folder: Path,
+    service_port: int,
+    authority: trustme.CA,
+    *,
+    prefixed: bool = False,
+    others: Sequence[int] = (),
 ) -> Iterator[int]:
-    """Run the proxy in front of the service and yield its port. All that it writes is in `folder`."""
+    """Run the proxy in front of the service and yield its port. All that it writes is in `folder`.
+
+    `others` has the port of the second replica of a fleet.
+    """
     proxy, port = PROXIES[name], free_port()
     authority.issue_cert(NAME, "127.0.0.1").private_key_and_cert_chain_pem.write_to_path(
         str(folder / "certificate.pem")
     )
     configuration = (_DEPLOY / proxy.configuration).read_text()
     instead = {old: new.format(folder=folder, port=port) for old, new in proxy.instead.items()}
+    for second in others:
+        instead |= {old: new.format(folder=folder, one=service_port, two=second) for old, new in proxy.fleet.items()}
     for old, new in (proxy.prefixed if prefixed else {}).items() | instead.items():
         assert old in configuration, old
         configuration = configuration.replace(old, new)
