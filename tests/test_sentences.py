@@ -33,6 +33,15 @@ def texts(tree: ast.AST) -> Iterator[str]:
             yield from texts(child)
 
 
+def without_rows(file: Path) -> ast.AST:
+    """Parse a file. What describes a setting is left out: it is a row of a page, and people read a row alone."""
+    tree = ast.parse(file.read_text())
+    if file.name.endswith("_sections.py"):
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            call.keywords = [each for each in call.keywords if each.arg not in {"title", "description"}]
+    return tree
+
+
 def sentences(text: str) -> Iterator[str]:
     for sentence in re.split(r"(?<=[.!?:;])\s+", " ".join(text.split())):
         words = [word for word in sentence.split() if re.search(r"[a-z]{2}", word)]
@@ -44,7 +53,7 @@ def sentences(text: str) -> Iterator[str]:
 def test_no_sentence_stands_twice() -> None:
     places = defaultdict[str, list[str]](list)
     for file in FILES:
-        for text in texts(ast.parse(file.read_text())):
+        for text in texts(without_rows(file)):
             for sentence in sentences(text):
                 places[sentence].append(str(file.relative_to(ROOT)))
     assert {sentence: where for sentence, where in places.items() if len(where) > 1} == {}

@@ -10,7 +10,7 @@ from service.domain.actor import ActorKind, Role
 from service.notify.kinds import HookKind, Kind
 from service.notify.products import HOOKS, PRODUCTS
 from service.settings import FaultySettings, Settings, load, path_of
-from service.settings.sections import RESERVED_PARAMETERS
+from service.settings.people_sections import RESERVED_PARAMETERS
 
 GOOD = """
 [accounts.111122223333]

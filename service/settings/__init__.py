@@ -18,23 +18,16 @@ from pydantic_settings import (
 )
 
 from service.domain.rule_file import SignedRules
+from service.settings.account_sections import OrganizationSettings
+from service.settings.destination_sections import HookSettings, MailSettings, SyslogSettings, TrackerSettings
 from service.settings.environment import FILE_VARIABLE, faults_of_environment, faults_of_json
 from service.settings.faults import faults_of, faults_of_log, faults_of_rulebook
 from service.settings.model import PREFIX, Settings
+from service.settings.people_sections import IssuerSettings, path_of
 from service.settings.places import secrets_in
-from service.settings.sections import (
-    AuditSettings,
-    HookSettings,
-    IssuerSettings,
-    LogKeySettings,
-    MailSettings,
-    MetricsSettings,
-    OrganizationSettings,
-    SyslogSettings,
-    TrackerSettings,
-    path_of,
-)
+from service.settings.service_sections import MetricsSettings
 from service.settings.signed_rules import is_ruled, merged, misplaced, read_rules, rules_named
+from service.settings.signing_sections import AuditSettings, LogKeySettings
 from service.settings.sources import Source, sources
 from service.settings.words import Unreadable, faults_in, read_toml
 

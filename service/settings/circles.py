@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from service.domain.event_table import BEFORE_EXECUTION
 from service.notify.products import HOOKS, PRODUCTS
+from service.settings.destination_sections import HookSettings, TrackerSettings
 from service.settings.model import Settings
-from service.settings.sections import HookSettings, TrackerSettings
 
 
 def faults_of_circles(settings: Settings) -> Iterator[str]:

@@ -8,8 +8,14 @@ from service.notify.webhooks import signer
 from service.outbound.addresses import check_host, check_url, is_this_machine
 from service.outbound.syslog import client_tls
 from service.settings.circles import faults_of_circles
+from service.settings.destination_sections import (
+    HookSettings,
+    MailSettings,
+    SyslogSettings,
+    TrackerSettings,
+    WebhookSettings,
+)
 from service.settings.model import Settings
-from service.settings.sections import HookSettings, MailSettings, SyslogSettings, TrackerSettings, WebhookSettings
 
 
 def faults_of_destinations(settings: Settings) -> Iterator[str]:

@@ -13,7 +13,8 @@ from service.domain.operation import OperationName
 from service.domain.policy import SMALLEST_QUORUM
 from service.domain.rules import Rule
 from service.settings.checks import wrong
-from service.settings.sections import AccountId, ApprovalSettings, Name, PersonId, SubjectId, Tag, UnitId
+from service.settings.policy_sections import ApprovalSettings, Tag
+from service.settings.values import AccountId, Name, PersonId, SubjectId, UnitId
 from service.settings.words import Unreadable, read_toml, requirement
 
 

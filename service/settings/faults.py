@@ -8,13 +8,9 @@ from service.domain.actor import WORKER
 from service.domain.checkpoint import VerifierKey, parse_verifier_key
 from service.settings.environment import faults_of_environment
 from service.settings.model import Settings
+from service.settings.people_sections import IssuerSettings, is_guarded
 from service.settings.rule_faults import faults_of_readings, faults_of_rules
-from service.settings.sections import (
-    AuditSettings,
-    IssuerSettings,
-    LogKeySettings,
-    is_guarded,
-)
+from service.settings.signing_sections import AuditSettings, LogKeySettings
 
 
 def faults_of(settings: Settings) -> Iterator[str]:

@@ -16,40 +16,34 @@ from service.domain.roster import Holder
 from service.domain.rule_file import SignedRules
 from service.domain.rules import Rule, Rules
 from service.domain.signed import Signing
-from service.settings.sections import (
-    AccountId,
-    AccountSettings,
-    AuditSettings,
-    AwsSettings,
+from service.settings.account_sections import AccountSettings, AwsSettings, OrganizationSettings
+from service.settings.destination_sections import (
     ChatSettings,
-    DatabaseSettings,
-    DestinationName,
-    EmergencySettings,
-    FounderId,
-    FounderSettings,
-    GroupSettings,
-    HealthSettings,
     HookSettings,
-    HoursSettings,
-    IssuerSettings,
-    LogSettings,
-    MachineSettings,
     MailSettings,
-    MetricsSettings,
     NotifySettings,
-    OrganizationSettings,
-    PersonId,
-    PersonSettings,
-    PolicySettings,
-    RuleSettings,
-    ServerSettings,
-    SigningSettings,
-    SubjectId,
     SyslogSettings,
     TrackerSettings,
     WebhookSettings,
+)
+from service.settings.people_sections import IssuerSettings, MachineSettings, PersonSettings
+from service.settings.policy_sections import GroupSettings, HoursSettings, PolicySettings, RuleSettings
+from service.settings.service_sections import (
+    DatabaseSettings,
+    HealthSettings,
+    LogSettings,
+    MetricsSettings,
+    ServerSettings,
     WorkerSettings,
 )
+from service.settings.signing_sections import (
+    AuditSettings,
+    EmergencySettings,
+    FounderId,
+    FounderSettings,
+    SigningSettings,
+)
+from service.settings.values import AccountId, DestinationName, PersonId, SubjectId
 
 PREFIX = "ROOTQUORUM_"
 

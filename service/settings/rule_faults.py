@@ -7,7 +7,7 @@ from service.domain.directory import Directory
 from service.domain.operation import KINDS
 from service.domain.rules import folded
 from service.settings.model import Settings, rule_of
-from service.settings.sections import RuleSettings
+from service.settings.policy_sections import RuleSettings
 
 
 def faults_of_rules(settings: Settings) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from service import verifier
 from service.outbound.addresses import check_url
-from service.settings.sections import AuditSettings
+from service.settings.signing_sections import AuditSettings
 
 
 def faults_of_witnesses(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Iterator[str]:

@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 from support.house import House
 
-from service.settings.sections import ServerSettings
+from service.settings.service_sections import ServerSettings
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"}
 OLD_JAVA = {"Accept": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}

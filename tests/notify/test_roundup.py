@@ -20,7 +20,7 @@ from service.notify.roundup import TICKET_PATTERN, Roundup, headers
 from service.notify.tickets import Tickets
 from service.outbound import guarded
 from service.settings import Settings, TrackerSettings
-from service.settings.sections import NotifySettings
+from service.settings.destination_sections import NotifySettings
 from service.worker import run_pass
 from service.workflow.deliver import deliver
 
