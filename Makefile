@@ -5,7 +5,7 @@ BIN = .venv/bin
 # Tests wait for processes and browsers for a third of their time: three workers for two cores.
 WORKERS = $(shell expr $$(nproc) \* 3 / 2 || echo auto)
 
-.PHONY: demo test test-fast browser pgbouncer nginx caddy haproxy systemd kubernetes prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens docs check serve format openapi diagram lock bench kill-matrix test-upgrades test-faults fuzz image image-check install-check dist dist-check clean
+.PHONY: demo test test-fast browser pgbouncer nginx caddy haproxy systemd kubernetes prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens docs check serve format openapi diagram lookup lock bench kill-matrix test-upgrades test-faults fuzz image image-check install-check dist dist-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
@@ -132,6 +132,7 @@ check: .venv/ready
 	$(BIN)/rootquorum openapi | diff -u openapi/openapi.json - || { echo "openapi/openapi.json is stale: make openapi"; exit 1; }
 	$(BIN)/python docs/diagram.py | diff -u docs/life-of-a-request.md - || { echo "the diagram is stale: make diagram"; exit 1; }
 	$(BIN)/python docs/events.py | diff -u docs/events.md - || { echo "the list of events is stale: make diagram"; exit 1; }
+	$(BIN)/python tools/lookup.py --check
 	$(BIN)/python tools/evidence_page.py | cmp - service/desk/evidence.html || { echo "evidence.html is stale: make evidence"; exit 1; }
 
 serve: .venv/ready
@@ -147,6 +148,10 @@ openapi: .venv/ready
 diagram: .venv/ready
 	$(BIN)/python docs/diagram.py > docs/life-of-a-request.md
 	$(BIN)/python docs/events.py > docs/events.md
+
+# The tables of settings, commands, problems, warnings and states, in the pages that have their prose.
+lookup: .venv/ready
+	$(BIN)/python tools/lookup.py
 
 # One table: what calls and lifecycles cost against a floor and against a peer, and how costs grow. JSON=FILE records it.
 # Then one of the start, the memory and the idle time of the service.

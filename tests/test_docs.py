@@ -9,10 +9,11 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import get_args, get_origin
+from typing import get_args
 
+import lookup
+import lookup_settings
 import pytest
-from pydantic import BaseModel
 from support.builders import NOON
 from support.house import House
 from support.installation import every_command
@@ -20,7 +21,6 @@ from support.installation import every_command
 from service.api.contract.refusals import example
 from service.api.statuses import STATUSES
 from service.domain.account import ACTIVE, INACTIVE, AccessKey, ResourcePolicy, RootCredentials
-from service.domain.briefing import CautionCode
 from service.domain.errors import Code, Conflict
 from service.domain.event_table import EVENTS, TEST
 from service.domain.operation import KINDS, Operation, check_can_run
@@ -39,40 +39,6 @@ _PAGES = [
     *sorted((_ROOT / "docs/runbooks").glob("*.md")),
 ]
 
-# How docs/settings.md writes the name of a table in a table.
-_TABLES = {
-    "organizations": "<name>",
-    "issuers": "<name>",
-    "accounts": "<account id>",
-    "webhooks": "<name>",
-    "chats": "<name>",
-    "trackers": "<name>",
-    "mails": "<name>",
-    "syslogs": "<name>",
-    "hooks": "<name>",
-    "keys": "<name>",
-    "witnesses": "<name>",
-    "people": "<name>",
-    "machines": "<name>",
-    "groups": "<name>",
-    "founders": "<name>",
-}
-# Lists of tables whose settings have rows of their own. A variable holds the whole list.
-_LISTS = {"rules"}
-
-
-def _settings(model: type[BaseModel], path: str = "") -> Iterator[str]:
-    """The dotted name of every setting, tables of tables included."""
-    for name, field in model.model_fields.items():
-        kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
-        is_list = get_origin(field.annotation) is tuple and name not in _LISTS
-        sections = [kind for kind in kinds if issubclass(kind, BaseModel) and not is_list]
-        if not sections:
-            yield f"{path}{name}"
-            continue
-        table = f".{_TABLES[name]}" if name in _TABLES else ""
-        yield from _settings(sections[0], f"{path}{name}{table}.")
-
 
 def _page(name: str) -> str:
     return (_ROOT / name).read_text()
@@ -90,29 +56,67 @@ def _anchors(page: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_every_setting_is_found_by_this_test() -> None:
-    found = list(_settings(Settings))
-
-    assert {"database.url", "policy.quorum", "accounts.<account id>.profile", "machines.<name>.roles"} <= {*found}
-    assert {name.split(".")[0] for name in found} == {*Settings.model_fields}
+@pytest.mark.parametrize("page", lookup.pages(), ids=lambda page: page.name)
+def test_pages_for_looking_up_are_as_the_code_has_it(page: Path) -> None:
+    assert page.read_text() == lookup.renewed(page.read_text()), "make lookup"
 
 
-@pytest.mark.parametrize("setting", [*_settings(Settings)])
-def test_setting_is_documented_with_its_variable(setting: str) -> None:
-    variable = re.sub(r"<.*?>", lambda found: "<ID>" if "id" in found[0] else "<NAME>", setting)
-    variable = setting.split(".", maxsplit=1)[0] if setting.split(".", maxsplit=1)[0] in _LISTS else variable
-    variable = "ROOTQUORUM_" + variable.upper().replace(".", "__")
-
-    rows = [line for line in _page("docs/settings.md").splitlines() if line.startswith(f"| `{setting}` |")]
-
-    assert len(rows) == 1
-    assert f"`{variable}`" in rows[0]
+def test_every_page_for_looking_up_is_made_of_the_code() -> None:
+    made = {page.name for page in lookup.pages()}
+    assert made == {"settings.md", "commands.md", "problems.md", "warnings.md", "states.md"}
 
 
-def test_no_setting_is_documented_that_does_not_exist() -> None:
+def test_every_setting_is_documented_and_says_what_it_means() -> None:
+    found = dict(lookup_settings.settings())
     documented = re.findall(r"^\| `([a-z]+\.[^`]+)` \|", _page("docs/settings.md"), flags=re.MULTILINE)
 
-    assert sorted(documented) == sorted(_settings(Settings))
+    assert {"database.url", "policy.quorum", "accounts.<account id>.profile", "machines.<name>.roles"} <= found.keys()
+    assert {name.split(".")[0] for name in found} == {*Settings.model_fields}
+    assert sorted(documented) == sorted(found)
+    assert [name for name, field in found.items() if not field.description] == []
+
+
+@pytest.mark.parametrize(
+    ("row", "cells"),
+    [
+        ("policy.quorum", "integer, at least 2 | `2`"),
+        ("worker.lease", "duration, 1 second \u2013 1 hour | `PT30S`"),
+        ("metrics.port", "integer, 0\u201365535 | none"),
+        ("people.<name>.roles", "list of `requester`, `approver`, `auditor` or `operator` | `[]`"),
+        ("issuers.<name>.url", "https URL; http on loopback, or with `discovery_url` | required"),
+        ("rules.hours.opens", "time of day | `00:00`"),
+    ],
+)
+def test_kinds_and_defaults_of_settings_are_those_of_their_fields(row: str, cells: str) -> None:
+    assert f"| `{row}` | {cells} |" in _page("docs/settings.md")
+
+
+def test_settings_are_documented_with_the_variable_that_sets_them() -> None:
+    rows = {name: lookup_settings.variable(name) for name, _ in lookup_settings.settings()}
+    assert rows["policy.quorum"] == "ROOTQUORUM_POLICY__QUORUM"
+    assert rows["accounts.<account id>.profile"] == "ROOTQUORUM_ACCOUNTS__<ID>__PROFILE"
+    assert rows["audit.keys.<name>.key"] == "ROOTQUORUM_AUDIT__KEYS__<NAME>__KEY"
+    assert rows["rules.hours.opens"] == "ROOTQUORUM_RULES"
+
+
+def test_every_command_is_documented_with_its_options() -> None:
+    page = _page("docs/commands.md")
+    for path, command in every_command():
+        assert not path or re.search(rf"^###? {' '.join(path)}$", page, re.MULTILINE)
+        for parameter in command.params:
+            assert all(f"{name}" in page for name in parameter.opts if name.startswith("--"))
+
+
+def test_a_page_is_stale_when_the_code_says_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(STATUSES, Code.SUSPENDED, 418)
+    page = _page("docs/problems.md")
+    assert "| `suspended` | 403 |" in page
+    assert "| `suspended` | 418 |" in lookup.renewed(page)
+
+
+def test_a_code_that_is_gone_cannot_stay_on_its_page() -> None:
+    with pytest.raises(KeyError, match="vanished"):
+        lookup.renewed("<!-- refusals -->\n\n| code |\n|---|\n| `vanished` | 403 | It was. | When. | Do. |\n")
 
 
 def test_example_settings_load(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +189,7 @@ def test_every_event_that_a_page_names_exists(page: Path) -> None:
 
     named = set(re.findall(rf"`\"?((?:{nouns})\.[a-z_]+)\"?[` ]", page.read_text()))
 
-    assert named - {*_settings(Settings), "rules.toml"} <= EVENTS.keys()
+    assert named - {*dict(lookup_settings.settings()), "rules.toml"} <= EVENTS.keys()
 
 
 def _cells(page: str, first: str) -> list[str]:
@@ -251,13 +255,6 @@ def test_every_result_code_has_its_row() -> None:
 
     expected = {*ResultCode, *_found_just_before_the_call(), Code.ACCOUNT_UNREACHABLE, of_aws("…")}
     assert sorted(documented) == sorted(expected)
-
-
-@pytest.mark.parametrize("code", CautionCode)
-def test_every_warning_has_its_row(code: CautionCode) -> None:
-    table = _page("docs/problems.md").partition("## Warnings")[2].partition("\n## ")[0]
-
-    assert len(re.findall(rf"^\| `{code}` \|", table, flags=re.MULTILINE)) == 1
 
 
 def test_every_make_target_that_is_named_exists() -> None:

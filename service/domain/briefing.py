@@ -112,7 +112,7 @@ def in_words(duration: timedelta) -> str:
 
 
 class CautionCode(StrEnum):
-    """Stable names of the warnings to approvers. `docs/problems.md` explains each."""
+    """Stable names of the warnings to approvers. `docs/warnings.md` explains each."""
 
     KEYS_EXIST = "keys_exist"
     NO_MFA = "no_mfa"

@@ -54,6 +54,24 @@ TERMINAL = frozenset(status for status, following in NEXT.items() if not followi
 OPEN = frozenset({Status.PENDING, Status.APPROVED, Status.EXECUTING, Status.IN_DOUBT})
 
 
+# In a sentence each, for whoever looks a status up.
+MEANINGS: dict[Status, str] = {
+    Status.PENDING: "It waits for its approvers.",
+    Status.APPROVED: "Enough people have approved. It waits for its execution.",
+    Status.EXECUTING: "The service is calling AWS, or stopped while it did. The worker settles it.",
+    Status.IN_DOUBT: "Nobody knows yet whether the call had its effect. The worker asks AWS.",
+    Status.DELIVERED: "The new key exists. Its recipient has not confirmed that the secret arrived.",
+    Status.ROTATING: "The recipient has the new key. The old key still exists.",
+    Status.SUCCEEDED: "It was done.",
+    Status.FAILED: "It was executed without the wanted effect. `result` says why.",
+    Status.REJECTED: "An approver rejected it.",
+    Status.WITHDRAWN: "Its requester withdrew it.",
+    Status.EXPIRED: "It was not approved in time, or not executed in time.",
+    Status.ROLLED_BACK: "The new key was deleted, because nobody confirmed in time that its secret arrived.",
+    Status.STOPPED: "The rotation ended before its last step. `result` says which keys there are.",
+}
+
+
 class Verdict(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"

@@ -42,7 +42,7 @@ class OrganizationSettings(Section):
             "The boto3 profile that may call `sts:AssumeRoot`: a role or a user, not root, in the "
             "management account or in the delegated administrator account for IAM. Guard it like a "
             "root key of every member account: "
-            "[SECURITY.md](../SECURITY.md#the-organizations-profile)."
+            "[what its holder can do](security-model.md#the-organizations-profile)."
         ),
     )
     region: Region = Field(

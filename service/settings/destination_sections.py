@@ -79,8 +79,8 @@ class WebhookSettings(_WithSecrets):
     format: WebhookFormat = Field(
         default="standard",
         description=(
-            "What the body is: the plain event, or a [CloudEvent](security-teams.md#cloudevents), for "
-            "which `server.public_url` is required."
+            "What is sent: the plain event, or a [CloudEvent](security-teams.md#cloudevents) in "
+            "structured or in binary mode, for which `server.public_url` is required."
         ),
     )
     events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = Field(

@@ -191,7 +191,7 @@ class PolicySettings(Section):
     )
     escalate_to: frozenset[DestinationName] = Field(
         default=_RULES.escalate_to,
-        title="list of webhooks' and chats' names",
+        title="list of names of webhooks, chats and syslog servers",
         description=(
             "Who also receives the second reminder (`request.waiting` at nine tenths of the approval "
             "window) and `request.stuck` (too few people are left who could approve), whatever their "
