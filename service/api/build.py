@@ -6,11 +6,9 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
 from service.api import desk, help_pages, links, problems
 from service.api.calls import Calls
-from service.api.contract import examples, webhooks
 from service.api.headers import SingleHeaders
 from service.api.middleware import BodyLimit, Head, SecurityHeaders
 from service.api.rates import AddressLimit, Rates
@@ -55,11 +53,6 @@ _TAGS = [
     {"name": "Health", "description": "For load balancers."},
 ]
 
-
-# The default address. A running service gives its own at /openapi.json.
-_SERVERS = [{"url": "http://127.0.0.1:8080", "description": "Where `rootquorum serve` listens by default."}]
-_CONTACT = {"name": "The operators of this service"}
-_LICENSE = {"name": "Apache License 2.0", "identifier": "Apache-2.0"}
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -126,42 +119,12 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
     page.install(app)
     help_pages.install(app)
     links.install(app)
-    webhooks.install(app)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    app.openapi = lambda: _contract_of(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
 
 
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """Return FastAPI's document with the problem schemas and the examples that the routes refer to."""
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title,
-            version=app.version,
-            description=app.description,
-            routes=app.routes,
-            tags=app.openapi_tags,
-            webhooks=app.webhooks.routes,
-            servers=_SERVERS,
-            contact=_CONTACT,
-            license_info=_LICENSE,
-        )
-        for operation in (each for path in document["paths"].values() for each in path.values()):
-            operation.setdefault("security", [])  # explicit, so that no tool reports it as missing
-            _leave_out_null(operation.get("requestBody", {}))
-        schemas = document["components"]["schemas"]
-        for model in (problems.Problem, problems.ValidationProblem):
-            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        document["components"]["examples"] = examples.ANSWERS
-        app.openapi_schema = document
-    return app.openapi_schema
+def _contract_of(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document. It is made when it is first asked for, with what only it needs."""
+    from service.api.contract.document import contract_of
 
-
-def _leave_out_null(body: dict[str, Any]) -> None:
-    """Document a body that may be missing as just that. FastAPI adds null, which generated clients send as a body."""
-    for content in body.get("content", {}).values():
-        choices = content["schema"].get("anyOf", [])
-        if {"type": "null"} in choices:
-            [content["schema"]] = [each for each in choices if each != {"type": "null"}]
+    return contract_of(app)

@@ -134,6 +134,13 @@ def test_serving_loads_neither_migrations_nor_the_simulated_aws_nor_trackers(tmp
     assert loaded(tmp_path, "import service.cli.serve") & large == set()
 
 
+def test_serving_makes_no_contract_before_somebody_asks_for_it(tmp_path: Path) -> None:
+    built = "from service.api.build import build; build(None)"
+    parts = {f"service.api.contract.{name}" for name in ("document", "examples", "webhooks")}
+    assert not parts & loaded(tmp_path, built)
+    assert parts <= loaded(tmp_path, f"{built}.openapi()")
+
+
 def test_what_executes_is_loaded_before_the_first_request(tmp_path: Path) -> None:
     """An import that fails must fail at the start, not in the middle of an approved execution."""
     (tmp_path / "rootquorum.toml").write_text(_SETTINGS)

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import cache, cached_property
 from typing import Any
-from unittest.mock import patch
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -255,14 +254,10 @@ def _described() -> FastAPI:
 
 
 def built(ctx: Context) -> FastAPI:
-    """Return what `build` returns. The webhooks and the OpenAPI document are made once per process: they are the same
-    for every Context, and take most of the time.
-    """
-    described = _described()
-    with patch("service.api.build.webhooks.install", lambda app: app.webhooks.routes.extend(described.webhooks.routes)):
-        app = build(ctx)
+    """Return what `build` returns. The OpenAPI document is made once per process: it is the same for every Context."""
+    app = build(ctx)
     app.state.help_pages = None  # whether or not somebody built the documents in this checkout
-    app.openapi = described.openapi  # type: ignore[method-assign]
+    app.openapi = _described().openapi  # type: ignore[method-assign]
     return app
 
 

@@ -7,12 +7,12 @@ service. Nothing here is a secret.
 
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
 
 from pydantic import BaseModel
 
 from service.api import drill_views, views
 from service.api.contract import life, log_examples
+from service.api.contract.described import Json, named
 from service.api.contract.signing_examples import SigningExamples
 from service.api.key_files import FILES, FileName, profile_of
 from service.api.paging import encode_cursor, encode_sequence
@@ -31,32 +31,8 @@ from service.domain.statement import LogHead
 from service.workflow.drift import DriftCheck, OpenDrift
 from service.workflow.drills import Answer, Approver, DrillReport
 
-Json = dict[str, Any]
-
 _MEMBER = "444455556666"
 _OLD_KEY, _NEW_KEY = "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE"
-
-
-def named(**examples: tuple[str, object]) -> Json:
-    """Return each example with its summary."""
-    return {name: {"summary": summary, "value": value} for name, (summary, value) in examples.items()}
-
-
-def answer(description: str, *names: str, status: int = 200, headers: Json | None = None) -> dict[int | str, Json]:
-    """Document a route's JSON response, with examples from `ANSWERS`."""
-    content = {"application/json": {"examples": shown(*names)}}
-    return {status: {"description": description, "content": content} | ({"headers": headers} if headers else {})}
-
-
-def text(media_type: str, description: str, name: str) -> dict[int | str, Json]:
-    """Document a route's text response, with an example from `ANSWERS`."""
-    content = {media_type: {"schema": {"type": "string"}, "examples": shown(name)}}
-    return {200: {"description": description, "content": content}}
-
-
-def shown(*names: str) -> Json:
-    """Refer to examples by name: FastAPI strips nulls from examples that stand in a route."""
-    return {name: {"$ref": f"#/components/examples/{name}"} for name in names}
 
 
 # --- requests ---
@@ -216,10 +192,6 @@ _RELEASED = _ROTATION.receive(life.at("03-02T10:24:00")).release(life.at("03-04T
 CUT_OVERS = named(
     go=("The users have moved", {"access_key_id": _OLD_KEY, "comment": "All of them have the new key since Tuesday."})
 )
-
-_BODIES = {group: named(**bodies) for group, bodies in _SIGNING.bodies().items()}
-KEYS_TO_REGISTER, NEW_KEYS = _BODIES["keys_to_register"], _BODIES["new_keys"]
-ENDORSEMENTS, REVOCATIONS = _BODIES["endorsements"], _BODIES["revocations"]
 
 # Two weeks later the old key is inactive, and the service signs with the new one.
 _NEW = AccessKey(
@@ -416,3 +388,13 @@ ANSWERS = named(
     ok=_whole("Ready", outputs.HealthOut(status="ok")),
     alive=_whole("Alive", outputs.AliveOut(status="ok", version=version("rootquorum"))),
 )
+
+# Of the bodies that requests have, by the name that `described.bodies` gives to the group.
+BODIES = {
+    "filings": FILINGS,
+    "decisions": DECISIONS,
+    "receipts": RECEIPTS,
+    "cut-overs": CUT_OVERS,
+    "acceptances": ACCEPTANCES,
+    **{group: named(**bodies) for group, bodies in _SIGNING.bodies().items()},
+}

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from fastapi import FastAPI, Header
+from fastapi import APIRouter, Header
 from pydantic import BaseModel, Field, create_model
+from starlette.routing import BaseRoute
 
 from service.api.schemas import ids
 from service.api.schemas.outputs import SAYS_DRILL, Drill
@@ -146,9 +147,11 @@ def _camel(event: str) -> str:
     return "".join(part.capitalize() for part in event.replace(".", "_").split("_"))
 
 
-def install(app: FastAPI) -> None:
+def routes() -> list[BaseRoute]:
+    """Return a route for each published event. Each has a model of its own, so this takes a tenth of a second."""
+    router = APIRouter()
     for event in sorted(PUBLISHED):
-        app.webhooks.add_api_route(
+        router.add_api_route(
             event,
             _receiver(model(event)),
             methods=["POST"],
@@ -159,6 +162,7 @@ def install(app: FastAPI) -> None:
             responses={410: {"description": "No more deliveries."}, "default": {"description": "Retried later."}},
             operation_id=f"told{_camel(event)}",
         )
+    return router.routes
 
 
 def _receiver(body: type[BaseModel]) -> Any:

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from service.api.answers import answer
-from service.api.contract import examples
+from service.api.contract import described
 from service.api.deps import Ctx, Presented, SignedIn, Waiting
 from service.api.problems import READING, documented
 from service.api.schemas import inputs, outputs
@@ -29,7 +29,7 @@ _NO_LIST = Unavailable(Code.ACCOUNT_UNREACHABLE, f"{NOT_LISTED} {DENIED}")
     operation_id="whoAmI",
     summary="Who am I?",
     response_model=outputs.MeOut,
-    responses=examples.answer("You.", "me") | documented(common=READING),
+    responses=described.answer("You.", "me") | documented(common=READING),
 )
 def get_me(ctx: Ctx, caller: Presented) -> Response:
     """Return the person or machine of your token, with their current roles. For every signed-in caller."""
@@ -50,7 +50,7 @@ def get_me(ctx: Ctx, caller: Presented) -> Response:
     tags=["Accounts"],
     operation_id="listAccounts",
     summary="List the accounts",
-    responses=examples.answer("All accounts.", "accounts")
+    responses=described.answer("All accounts.", "accounts")
     | documented(Code.ACCOUNT_UNREACHABLE, common=READING, said=[_NO_LIST]),
 )
 def get_accounts(ctx: Ctx, _actor: SignedIn) -> list[outputs.ConfiguredAccountOut]:
@@ -63,7 +63,7 @@ def get_accounts(ctx: Ctx, _actor: SignedIn) -> list[outputs.ConfiguredAccountOu
     tags=["Accounts"],
     operation_id="readAccount",
     summary="Read an account",
-    responses=examples.answer("The account.", "account")
+    responses=described.answer("The account.", "account")
     | documented(
         Code.NOT_FOUND,
         Code.ACCOUNT_UNREACHABLE,
@@ -84,7 +84,7 @@ def get_account(ctx: Ctx, actor: SignedIn, account_id: inputs.AccountId) -> outp
     tags=["Accounts"],
     operation_id="readRootCredentials",
     summary="Read an account's root credentials",
-    responses=examples.answer("The live state.", "live")
+    responses=described.answer("The live state.", "live")
     | documented(
         Code.NOT_FOUND,
         Code.NOT_CAPABLE,

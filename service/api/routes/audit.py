@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse, StreamingResponse
 
-from service.api.contract import examples
+from service.api.contract import described
 from service.api.deps import Ctx, SignedIn
 from service.api.paging import decode_sequence, encode_sequence
 from service.api.problems import READING, documented
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/audit", tags=["Audit"])
     "/events",
     operation_id="listEvents",
     summary="Read the audit log",
-    responses=examples.answer("A page.", "events")
+    responses=described.answer("A page.", "events")
     | documented(
         Code.ROLE_REQUIRED,
         invalid=("query", "cursor"),
@@ -61,7 +61,7 @@ def _event(content: str) -> log_outputs.AuditEventOut:
     operation_id="readCheckpoint",
     summary="Read the log's signed head",
     response_class=PlainTextResponse,
-    responses=examples.text("text/plain", "A checkpoint, as a signed note.", "checkpoint")
+    responses=described.text("text/plain", "A checkpoint, as a signed note.", "checkpoint")
     | documented(Code.LOG_NOT_SIGNED, common=READING),
 )
 def get_checkpoint(ctx: Ctx, _actor: SignedIn) -> PlainTextResponse:
@@ -75,7 +75,7 @@ def get_checkpoint(ctx: Ctx, _actor: SignedIn) -> PlainTextResponse:
     "/proofs/inclusion",
     operation_id="proveInclusion",
     summary="Prove that an event is in the log",
-    responses=examples.answer("The proof.", "inclusion") | documented(invalid=("query", "seq")),
+    responses=described.answer("The proof.", "inclusion") | documented(invalid=("query", "seq")),
 )
 def get_inclusion(
     ctx: Ctx, _actor: SignedIn, wanted: Annotated[inputs.InclusionFilter, Query()]
@@ -95,7 +95,7 @@ def get_inclusion(
     "/proofs/consistency",
     operation_id="proveConsistency",
     summary="Prove that the log has only grown",
-    responses=examples.answer("The proof.", "consistency") | documented(invalid=("query", "first")),
+    responses=described.answer("The proof.", "consistency") | documented(invalid=("query", "first")),
 )
 def get_consistency(
     ctx: Ctx, _actor: SignedIn, wanted: Annotated[inputs.ConsistencyFilter, Query()]
@@ -112,7 +112,7 @@ def get_consistency(
     operation_id="exportLog",
     summary="Export the whole log",
     response_class=StreamingResponse,
-    responses=examples.text("application/jsonl", "One line per event, then the checkpoint.", "export")
+    responses=described.text("application/jsonl", "One line per event, then the checkpoint.", "export")
     | documented(
         Code.ROLE_REQUIRED,
         Code.LOG_NOT_SIGNED,
@@ -131,7 +131,7 @@ def get_export(ctx: Ctx, actor: SignedIn) -> StreamingResponse:
     "/keys",
     operation_id="listLogKeys",
     summary="List the keys that sign the log's head",
-    responses=examples.answer("The keys.", "log_keys") | documented(common=READING),
+    responses=described.answer("The keys.", "log_keys") | documented(common=READING),
 )
 def get_keys(ctx: Ctx, _actor: SignedIn) -> log_outputs.LogKeysOut:
     """List C2SP verifier keys, with the time during which each was in use. Get them once, over another channel than

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body
 from starlette.responses import Response
 
 from service.api.answers import answer
-from service.api.contract import examples
+from service.api.contract import described
 from service.api.deps import Ctx, Presented
 from service.api.problems import TAKING_BODY, documented
 from service.api.schemas import inputs, outputs
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1/requests/{request_id}")
     operation_id="decide",
     summary="Approve or reject",
     response_model=outputs.RequestOut,
-    responses=examples.answer("The request with your decision.", "approved", "rejected")
+    responses=described.answer("The request with your decision.", "approved", "rejected")
     | documented(
         Code.SIGN_IN_AGAIN,
         Code.ROLE_REQUIRED,
@@ -59,7 +59,7 @@ def post_decision(
     ctx: Ctx,
     caller: Presented,
     request_id: inputs.RequestId,
-    body: Annotated[inputs.NewDecision, Body(openapi_examples=examples.DECISIONS)],
+    body: Annotated[inputs.NewDecision, Body(openapi_examples=described.bodies("decisions"))],
 ) -> Response:
     """Approve or reject exactly what the digest covers; each person has one vote. A rejection ends the request, even if
     it is already approved. Requires the role `approver`; machines, the requester and the recipient may not decide. An
@@ -79,7 +79,7 @@ def post_decision(
     operation_id="withdraw",
     summary="Withdraw a request",
     response_model=outputs.RequestOut,
-    responses=examples.answer("The withdrawn request.", "withdrawn")
+    responses=described.answer("The withdrawn request.", "withdrawn")
     | documented(
         Code.NOT_THE_REQUESTER,
         Code.NOT_FOUND,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from service.api.contract import examples
+from service.api.contract import described
 from service.api.deps import Ctx, SignedIn
 from service.api.paging import decode_place, encode_place
 from service.api.problems import documented
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/deliveries", tags=["Deliveries"])
     "",
     operation_id="listDeliveries",
     summary="List deliveries",
-    responses=examples.answer("A page.", "deliveries")
+    responses=described.answer("A page.", "deliveries")
     | documented(
         Code.ROLE_REQUIRED,
         invalid=("query", "cursor"),
@@ -55,7 +55,7 @@ def get_deliveries(
     "/{delivery_id}/redelivery",
     operation_id="redeliver",
     summary="Send a delivery again",
-    responses=examples.answer("It will be sent again.", "redelivery")
+    responses=described.answer("It will be sent again.", "redelivery")
     | documented(
         Code.ROLE_REQUIRED,
         Code.NOT_FOUND,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
 
-from service.api.contract import examples
+from service.api.contract import described
 from service.api.deps import Ctx, SignedIn, Waiting
 from service.api.problems import TAKING_BODY, documented
 from service.api.schemas import inputs, outputs
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1", tags=["Drift"])
     "/drift",
     operation_id="listDrift",
     summary="List open drift",
-    responses=examples.answer("The open findings.", "drift")
+    responses=described.answer("The open findings.", "drift")
     | documented(
         Code.ROLE_REQUIRED,
         invalid=("query", "account_id"),
@@ -45,7 +45,7 @@ def get_drift(ctx: Ctx, actor: SignedIn, wanted: Annotated[inputs.DriftFilter, Q
     "/accounts/{account_id}/drift-check",
     operation_id="checkDrift",
     summary="Check for drift now",
-    responses=examples.answer("The result.", "drift_check")
+    responses=described.answer("The result.", "drift_check")
     | documented(
         Code.ROLE_REQUIRED,
         Code.NOT_FOUND,
@@ -72,7 +72,7 @@ def post_drift_check(
     "/drift/{finding_id}/acceptance",
     operation_id="acceptDrift",
     summary="Accept a finding",
-    responses=examples.answer("The closed finding.", "accepted")
+    responses=described.answer("The closed finding.", "accepted")
     | documented(
         Code.ROLE_REQUIRED,
         Code.MACHINE_MAY_NOT_DECIDE,
@@ -87,7 +87,7 @@ def post_acceptance(
     ctx: Ctx,
     actor: SignedIn,
     finding_id: inputs.FindingId,
-    body: Annotated[inputs.Acceptance, Body(openapi_examples=examples.ACCEPTANCES)],
+    body: Annotated[inputs.Acceptance, Body(openapi_examples=described.bodies("acceptances"))],
 ) -> outputs.FindingOut:
     """Close the finding and expect the found state from now on. Nothing changes in AWS. Requires the role `operator`;
     for people only, because a human has to investigate first.

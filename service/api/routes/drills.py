@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from service.api.answers import answer
-from service.api.contract import examples
+from service.api.contract import described
 from service.api.deps import Ctx, Presented
 from service.api.drill_views import approver_out, report_out
 from service.api.problems import READING, documented
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1", tags=["Drills"])
     operation_id="readDrillReport",
     summary="Read the report on a drill",
     response_model=outputs.DrillReportOut,
-    responses=examples.answer("The report.", "drill_report")
+    responses=described.answer("The report.", "drill_report")
     | documented(Code.ROLE_REQUIRED, Code.NOT_FOUND, said=[role_required(TO_REPORT_ON_DRILLS), no_drill()]),
 )
 def get_report(ctx: Ctx, caller: Presented, request_id: inputs.RequestId) -> Response:
@@ -37,7 +37,7 @@ def get_report(ctx: Ctx, caller: Presented, request_id: inputs.RequestId) -> Res
     operation_id="listApprovers",
     summary="List approvers, and when they last gave a sign of life",
     response_model=outputs.ApproversOut,
-    responses=examples.answer("The approvers.", "approvers")
+    responses=described.answer("The approvers.", "approvers")
     | documented(Code.ROLE_REQUIRED, common=READING, said=[role_required(TO_SEE_APPROVERS, everywhere=True)]),
 )
 def get_approvers(ctx: Ctx, caller: Presented) -> Response:

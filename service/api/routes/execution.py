@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Path, Request
 from starlette.responses import Response
 
 from service.api.answers import answer
-from service.api.contract import examples
+from service.api.contract import described
 from service.api.deps import Ctx, Presented, SignedIn, Waiting
 from service.api.key_files import FILES, FileName, profile_of
 from service.api.problems import TAKING_BODY, documented
@@ -34,7 +34,7 @@ router = APIRouter(prefix="/v1/requests/{request_id}", tags=["Execution"])
 
 _JSON = "application/json"
 
-_IN_DOUBT = examples.answer(
+_IN_DOUBT = described.answer(
     "In doubt: AWS's response was lost. Do not repeat the call: the service finds out what happened, and settles.",
     "in_doubt",
     status=202,
@@ -44,8 +44,8 @@ _FILE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Done: the file, shown once. Read it as text.",
         "content": {
-            "text/csv": {"schema": {"type": "string"}, "examples": examples.shown("rootkey", "credentials")},
-            "text/plain": {"schema": {"type": "string"}, "examples": examples.shown("profile")},
+            "text/csv": {"schema": {"type": "string"}, "examples": described.examples("rootkey", "credentials")},
+            "text/plain": {"schema": {"type": "string"}, "examples": described.examples("profile")},
         },
     }
 }
@@ -98,7 +98,7 @@ _SAID = (
     operation_id="execute",
     summary="Run an approved request, once",
     response_model=outputs.CreatedKeyOut | outputs.SealedKeyOut | outputs.RequestOut,
-    responses=examples.answer(
+    responses=described.answer(
         "Done. For a create, the key with its secret, shown once, in clear or sealed; otherwise, and for a "
         "drill, the request.",
         "created_key",
@@ -180,7 +180,7 @@ def _without_secret(ctx: Context, actor: Actor, request: OperationRequest) -> Re
     operation_id="confirmReceipt",
     summary="Confirm that the secret arrived",
     response_model=outputs.RequestOut,
-    responses=examples.answer("The closed request.", "received")
+    responses=described.answer("The closed request.", "received")
     | documented(
         Code.NOT_THE_RECIPIENT,
         Code.NOT_FOUND,
@@ -198,7 +198,7 @@ def post_receipt(
     ctx: Ctx,
     caller: Presented,
     request_id: inputs.RequestId,
-    body: Annotated[inputs.NewReceipt | None, Body(openapi_examples=examples.RECEIPTS)] = None,
+    body: Annotated[inputs.NewReceipt | None, Body(openapi_examples=described.bodies("receipts"))] = None,
 ) -> Response:
     """Keep the new key. Without a receipt in time it is deactivated and deleted. A repeat changes nothing. For the
     recipient only. The receipt of a sealed key names the SHA-256 of what arrived; any other body is none.
@@ -213,7 +213,7 @@ def post_receipt(
     operation_id="cutOver",
     summary="Say that the old key may be deactivated",
     response_model=outputs.RequestOut,
-    responses=examples.answer("The rotation, which goes on.", "released")
+    responses=described.answer("The rotation, which goes on.", "released")
     | documented(
         Code.SIGN_IN_AGAIN,
         Code.NOT_THE_EXECUTOR,
@@ -239,7 +239,7 @@ def post_cut_over(
     waiting: Waiting,
     *,
     request_id: inputs.RequestId,
-    body: Annotated[inputs.NewCutOver, Body(openapi_examples=examples.CUT_OVERS)],
+    body: Annotated[inputs.NewCutOver, Body(openapi_examples=described.bodies("cut-overs"))],
 ) -> Response:
     """Do not wait until the old key of a rotation is unused: the service deactivates it in its next pass. It is refused
     while the service itself signs with the old key. A repeat changes nothing. For the requester and the recipient, in

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request
 
-from service.api.contract import examples
+from service.api.contract import described
 from service.api.deps import Ctx
 from service.api.problems import documented
 from service.api.schemas import outputs
@@ -12,7 +12,7 @@ from service.workflow.rules_in_force import check_current
 
 router = APIRouter(tags=["Health"])
 
-_ALIVE, _YES = examples.answer("Yes.", "alive"), examples.answer("Yes.", "ok")
+_ALIVE, _YES = described.answer("Yes.", "alive"), described.answer("Yes.", "ok")
 
 
 @router.get("/livez", operation_id="livez", summary="Is the process alive?", responses=_ALIVE | documented(common=()))

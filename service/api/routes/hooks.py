@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from service.api.contract.examples import named
+from service.api.contract.described import named
 from service.api.deps import Ctx
 from service.api.middleware import LARGEST_HOOK_BYTES
 from service.api.problems import TAKING_BODY, documented

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body
 
-from service.api.contract import examples
+from service.api.contract import described
 from service.api.deps import Ctx, SignedIn, Waiting
 from service.api.problems import documented
 from service.api.routes.requests import NOT_FILED, draft_of
@@ -20,14 +20,14 @@ router = APIRouter(prefix="/v1/previews", tags=["Requests"])
     "",
     operation_id="previewRequest",
     summary="See a request before you file it",
-    responses=examples.answer("As it would be filed.", "preview")
+    responses=described.answer("As it would be filed.", "preview")
     | documented(*NOT_FILED, invalid=("body", "justification"), said=[role_required(TO_FILE)]),
 )
 def preview_request(
     ctx: Ctx,
     actor: SignedIn,
     waiting: Waiting,
-    body: Annotated[inputs.NewRequest, Body(openapi_examples=examples.FILINGS)],
+    body: Annotated[inputs.NewRequest, Body(openapi_examples=described.bodies("filings"))],
 ) -> outputs.PreviewOut:
     """Read the account, and return what approvers would read, or refuse it as filing would. Nothing is filed, and
     nobody is told. Requires the role `requester`; for people and machines.

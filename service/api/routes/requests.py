@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Depends, Header, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from service.api.answers import answer, conditional
-from service.api.contract import examples
+from service.api.contract import described
 from service.api.deps import Ctx, Presented, SignedIn, Waiting
 from service.api.links import lead_people_to_the_page, link
 from service.api.paging import decode_cursor, encode_cursor
@@ -75,7 +75,7 @@ _IF_NONE_MATCH = Header(alias="If-None-Match", max_length=1000, description="The
     operation_id="fileRequest",
     summary="File a request",
     response_model=outputs.RequestOut,
-    responses=examples.answer("Filed.", "filed", status=201, headers=_LOCATION)
+    responses=described.answer("Filed.", "filed", status=201, headers=_LOCATION)
     | documented(
         Code.MALFORMED_IDEMPOTENCY_KEY,
         Code.RULES_NOT_IN_FORCE,
@@ -91,7 +91,7 @@ def file_request(
     *,
     waiting: Waiting,
     http: Request,
-    body: Annotated[inputs.NewRequest, Body(openapi_examples=examples.FILINGS)],
+    body: Annotated[inputs.NewRequest, Body(openapi_examples=described.bodies("filings"))],
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -121,7 +121,7 @@ def file_request(
     operation_id="listRequests",
     summary="List requests",
     response_model=outputs.RequestPageOut,
-    responses=examples.answer("A page.", "page") | _ETAG | documented(invalid=("query", "cursor")),
+    responses=described.answer("A page.", "page") | _ETAG | documented(invalid=("query", "cursor")),
 )
 def get_requests(
     ctx: Ctx,
@@ -151,7 +151,7 @@ def get_requests(
     operation_id="readRequest",
     summary="Read a request",
     response_model=outputs.RequestOut,
-    responses=examples.answer("The request.", "pending") | _FOR_PEOPLE | _ETAG | documented(Code.NOT_FOUND),
+    responses=described.answer("The request.", "pending") | _FOR_PEOPLE | _ETAG | documented(Code.NOT_FOUND),
     dependencies=[Depends(lead_people_to_the_page)],
 )
 def get_request(
@@ -173,7 +173,7 @@ def get_request(
     operation_id="readEvidence",
     summary="Read a request's evidence",
     response_model=log_outputs.EvidenceOut | log_outputs.SignedEvidenceOut,
-    responses=examples.answer("The evidence.", "evidence")
+    responses=described.answer("The evidence.", "evidence")
     | documented(
         Code.ROLE_REQUIRED,
         Code.NOT_FOUND,

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from service.api.answers import answer
-from service.api.contract import examples
+from service.api.contract import described
 from service.api.deps import Ctx, Presented
 from service.api.problems import READING, documented
 from service.api.schemas import signing_outputs
@@ -25,7 +25,7 @@ _SEES = role_required(TO_SEE_KEYS, anywhere=True)
     operation_id="listRules",
     summary="List the versions of the signed rules",
     response_model=signing_outputs.RulesVersionsOut,
-    responses=examples.answer("All versions, the oldest first.", "rules_versions")
+    responses=described.answer("All versions, the oldest first.", "rules_versions")
     | documented(Code.ROLE_REQUIRED, common=READING, said=[_SEES]),
 )
 def get_versions(ctx: Ctx, caller: Presented) -> Response:
@@ -40,7 +40,7 @@ def get_versions(ctx: Ctx, caller: Presented) -> Response:
     operation_id="readRules",
     summary="Read a version of the signed rules",
     response_model=signing_outputs.RulesFileOut,
-    responses=examples.answer("The version.", "rules_version")
+    responses=described.answer("The version.", "rules_version")
     | documented(Code.ROLE_REQUIRED, Code.NOT_FOUND, invalid=("path", "version"), said=[_SEES, no_such_version()]),
 )
 def get_version(ctx: Ctx, caller: Presented, version: Annotated[int, Path(ge=1, le=2**53 - 1)]) -> Response:

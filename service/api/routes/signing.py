@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Query
 from starlette.responses import Response
 
 from service.api.answers import answer
-from service.api.contract import examples
+from service.api.contract import described
 from service.api.deps import Ctx, Presented
 from service.api.problems import READING, TAKING_BODY, documented
 from service.api.schemas import inputs, signing_inputs, signing_outputs
@@ -42,7 +42,7 @@ _SIGNED = (Code.WRONG_SIGNATURE, Code.STATEMENT_TOO_OLD, Code.LOG_WITHOUT_NAME, 
     operation_id="readStatement",
     summary="Read what to sign for a decision",
     response_model=signing_outputs.DecisionToSignOut,
-    responses=examples.answer("The statement.", "decision_to_sign")
+    responses=described.answer("The statement.", "decision_to_sign")
     | documented(
         Code.MACHINE_MAY_NOT_DECIDE,
         Code.NOT_FOUND,
@@ -69,7 +69,7 @@ def get_statement(
     operation_id="listOwnSigningKeys",
     summary="List your signing keys",
     response_model=signing_outputs.SigningKeysOut,
-    responses=examples.answer("Your keys.", "own_signing_keys")
+    responses=described.answer("Your keys.", "own_signing_keys")
     | documented(Code.MACHINE_MAY_NOT_DECIDE, common=READING, said=[only_people_sign()]),
 )
 def get_own_keys(ctx: Ctx, caller: Presented) -> Response:
@@ -82,7 +82,7 @@ def get_own_keys(ctx: Ctx, caller: Presented) -> Response:
     operation_id="readRegistrationStatement",
     summary="Read what to sign for a new key",
     response_model=signing_outputs.ToSignOut,
-    responses=examples.answer("The statement.", "registration_to_sign")
+    responses=described.answer("The statement.", "registration_to_sign")
     | documented(
         Code.ROLE_REQUIRED,
         Code.MACHINE_MAY_NOT_DECIDE,
@@ -96,7 +96,7 @@ def get_own_keys(ctx: Ctx, caller: Presented) -> Response:
 def post_registration_statement(
     ctx: Ctx,
     caller: Presented,
-    body: Annotated[signing_inputs.KeyToRegister, Body(openapi_examples=examples.KEYS_TO_REGISTER)],
+    body: Annotated[signing_inputs.KeyToRegister, Body(openapi_examples=described.bodies("keys_to_register"))],
 ) -> Response:
     """Return the statement that the key is yours. The key itself has to sign it. Requires the role `approver`; for
     people.
@@ -110,7 +110,7 @@ def post_registration_statement(
     operation_id="registerSigningKey",
     summary="Register a signing key",
     response_model=signing_outputs.SigningKeyOut,
-    responses=examples.answer("The key.", "registered_key")
+    responses=described.answer("The key.", "registered_key")
     | documented(
         Code.ROLE_REQUIRED,
         Code.MACHINE_MAY_NOT_DECIDE,
@@ -126,7 +126,7 @@ def post_registration_statement(
 def post_own_key(
     ctx: Ctx,
     caller: Presented,
-    body: Annotated[signing_inputs.NewSigningKey, Body(openapi_examples=examples.NEW_KEYS)],
+    body: Annotated[signing_inputs.NewSigningKey, Body(openapi_examples=described.bodies("new_keys"))],
 ) -> Response:
     """Register the key that signed the statement. It counts once enough others have endorsed it. A repeat changes
     nothing. Requires the role `approver`, and a sign-in as fresh as for a decision; for people.
@@ -139,7 +139,7 @@ def post_own_key(
     operation_id="revokeOwnSigningKey",
     summary="Revoke a signing key of yours",
     response_model=signing_outputs.SigningKeyOut,
-    responses=examples.answer("The key.", "revoked_key")
+    responses=described.answer("The key.", "revoked_key")
     | documented(
         Code.SIGN_IN_AGAIN,
         Code.MACHINE_MAY_NOT_DECIDE,
@@ -153,7 +153,7 @@ def post_own_revocation(
     ctx: Ctx,
     caller: Presented,
     fingerprint: signing_inputs.KeyId,
-    body: Annotated[signing_inputs.KeyRevocation, Body(openapi_examples=examples.REVOCATIONS)],
+    body: Annotated[signing_inputs.KeyRevocation, Body(openapi_examples=described.bodies("revocations"))],
 ) -> Response:
     """Revoke it, for good. Approvals that it signed no longer count. A repeat changes nothing. For the key's person. A
     compromised key requires as fresh a sign-in as a decision: its revocation reaches the keys that it endorsed.
@@ -166,7 +166,7 @@ def post_own_revocation(
     operation_id="listSigningKeys",
     summary="List everybody's signing keys",
     response_model=signing_outputs.SigningKeysOut,
-    responses=examples.answer("All keys.", "signing_keys")
+    responses=described.answer("All keys.", "signing_keys")
     | documented(Code.ROLE_REQUIRED, common=READING, said=[role_required(TO_SEE_KEYS, anywhere=True)]),
 )
 def get_keys(ctx: Ctx, caller: Presented) -> Response:
@@ -181,7 +181,7 @@ def get_keys(ctx: Ctx, caller: Presented) -> Response:
     operation_id="readEndorsementStatement",
     summary="Read what to sign for an endorsement",
     response_model=signing_outputs.EndorsementToSignOut,
-    responses=examples.answer("The statement.", "endorsement_to_sign")
+    responses=described.answer("The statement.", "endorsement_to_sign")
     | documented(
         Code.ROLE_REQUIRED,
         Code.MACHINE_MAY_NOT_DECIDE,
@@ -205,7 +205,7 @@ def post_endorsement_statement(ctx: Ctx, caller: Presented, fingerprint: signing
     operation_id="endorseSigningKey",
     summary="Endorse somebody's signing key",
     response_model=signing_outputs.SigningKeyOut,
-    responses=examples.answer("The key.", "endorsed_key")
+    responses=described.answer("The key.", "endorsed_key")
     | documented(
         Code.ROLE_REQUIRED,
         Code.MACHINE_MAY_NOT_DECIDE,
@@ -223,7 +223,7 @@ def post_endorsement(
     ctx: Ctx,
     caller: Presented,
     fingerprint: signing_inputs.KeyId,
-    body: Annotated[signing_inputs.Signed, Body(openapi_examples=examples.ENDORSEMENTS)],
+    body: Annotated[signing_inputs.Signed, Body(openapi_examples=described.bodies("endorsements"))],
 ) -> Response:
     """Vouch for another person's key, with a key of yours that counts. A repeat changes nothing. Requires the role
     `approver`, and a sign-in as fresh as for a decision; for people.
@@ -236,7 +236,7 @@ def post_endorsement(
     operation_id="revokeSigningKey",
     summary="Revoke anybody's signing key",
     response_model=signing_outputs.SigningKeyOut,
-    responses=examples.answer("The key.", "revoked_key")
+    responses=described.answer("The key.", "revoked_key")
     | documented(
         Code.SIGN_IN_AGAIN,
         Code.ROLE_REQUIRED,
@@ -250,7 +250,7 @@ def post_revocation(
     ctx: Ctx,
     caller: Presented,
     fingerprint: signing_inputs.KeyId,
-    body: Annotated[signing_inputs.KeyRevocation, Body(openapi_examples=examples.REVOCATIONS)],
+    body: Annotated[signing_inputs.KeyRevocation, Body(openapi_examples=described.bodies("revocations"))],
 ) -> Response:
     """Revoke it, for good. Approvals that it signed no longer count. A repeat changes nothing. Requires the role
     `operator` and, for a compromised key, as fresh a sign-in as a decision.
