@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from service.api.schemas import ids
-from service.api.schemas.outputs import ActorOut
+from service.api.schemas.outputs import ActorOut, Output
 from service.domain.request import Status
 
 
@@ -22,7 +22,7 @@ class DrillAnswerOut(ActorOut):
     key: str | None = Field(description="The fingerprint of the key that signed; null if the decision is not signed.")
 
 
-class DrillReportOut(BaseModel):
+class DrillReportOut(Output):
     """Who answered a drill, how fast and by which means, and who did not."""
 
     request_id: ids.Uuid
@@ -38,7 +38,7 @@ class DrillReportOut(BaseModel):
     )
 
 
-class LastDecisionOut(BaseModel):
+class LastDecisionOut(Output):
     """Somebody's last decision on any request."""
 
     request_id: ids.Uuid
@@ -55,5 +55,5 @@ class ApproverOut(ActorOut):
     decision: LastDecisionOut | None
 
 
-class ApproversOut(BaseModel):
+class ApproversOut(Output):
     items: list[ApproverOut]

@@ -1,5 +1,6 @@
 """Request bodies and parameters: only documented fields, and no text that could deceive its readers."""
 
+import warnings
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -13,6 +14,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.warnings import UnsupportedFieldAttributeWarning
 from pydantic_core import PydanticCustomError
 
 from service.domain.delivery import DeliveryStatus
@@ -20,6 +22,9 @@ from service.domain.operation import OperationName
 from service.domain.request import Status
 from service.domain.rotation_plan import LONGEST_STEP, SHORTEST_STEP
 from service.domain.text import is_unseen
+
+# FastAPI gives a whole body an alias. It ignores pydantic's warning itself, but only for what it builds at once.
+warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
 
 # Both JSON Schema's and Rust's regular expressions support \uXXXX.
 _CONTROL = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
@@ -128,13 +133,16 @@ KeyName = Annotated[str, StringConstraints(pattern=rf"^{_LINE}+$", max_length=10
 class Input(BaseModel):
     """A body, or all parameters of a query: no other names."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    # Built when it is first sent, since its patterns take up to a MiB each.
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
 
 EXAMPLE_JUSTIFICATION = "Rotation of the break-glass key, due this quarter."
 
 
 class _Filing(Input):
+    model_config = ConfigDict(defer_build=False)  # two routes share what is built once
+
     account_id: AccountId = Field(description="The AWS account, 12 digits.", examples=["111122223333"])
     justification: Justification = Field(
         description="The reason, for the approvers: 10 to 2,000 characters, no control characters.",

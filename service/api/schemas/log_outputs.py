@@ -3,16 +3,16 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from service import call_id
 from service.api.schemas import ids
-from service.api.schemas.outputs import LoggedResultOut
+from service.api.schemas.outputs import LoggedResultOut, Output
 from service.domain.actor import ActorKind
 from service.domain.request import Status, Verdict
 
 
-class ProofOut(BaseModel):
+class ProofOut(Output):
     """The sign-in at an identity provider: claims of its token. The token itself is not stored."""
 
     issuer: str
@@ -24,7 +24,7 @@ class ProofOut(BaseModel):
     amr: list[str]
 
 
-class AuditActorOut(BaseModel):
+class AuditActorOut(Output):
     """The actor of an event. `proof` is null for an API token."""
 
     kind: ActorKind
@@ -33,7 +33,7 @@ class AuditActorOut(BaseModel):
     proof: ProofOut | None
 
 
-class AuditEventOut(BaseModel):
+class AuditEventOut(Output):
     """An event as it was written. The form of `data` depends on the event."""
 
     seq: int
@@ -52,7 +52,7 @@ class AuditEventOut(BaseModel):
     data: dict[str, object]
 
 
-class AuditPageOut(BaseModel):
+class AuditPageOut(Output):
     """A page of events. `next_cursor` is null on the last page. Use `resume_cursor` to poll for later events."""
 
     items: list[AuditEventOut]
@@ -60,7 +60,7 @@ class AuditPageOut(BaseModel):
     resume_cursor: ids.Cursor | None
 
 
-class InclusionOut(BaseModel):
+class InclusionOut(Output):
     """Hashes are Base64."""
 
     seq: int
@@ -70,7 +70,7 @@ class InclusionOut(BaseModel):
     root: str = Field(description="The root of the tree. Compare it with that of a checkpoint.")
 
 
-class ConsistencyOut(BaseModel):
+class ConsistencyOut(Output):
     """Hashes are Base64."""
 
     first: int
@@ -78,7 +78,7 @@ class ConsistencyOut(BaseModel):
     proof: list[str] = Field(description="Empty if the two sizes are equal.")
 
 
-class LogKeyOut(BaseModel):
+class LogKeyOut(Output):
     """A verifier key in the format of C2SP's `signed-note`: name, id and public key."""
 
     key: str
@@ -86,17 +86,17 @@ class LogKeyOut(BaseModel):
     until: datetime | None = Field(description="Null for a key that is in use.")
 
 
-class LogKeysOut(BaseModel):
+class LogKeysOut(Output):
     origin: str | None = Field(description="The log's name in its checkpoints; null if the log is not signed.")
     keys: list[LogKeyOut]
 
 
-class EvidenceEventOut(BaseModel):
+class EvidenceEventOut(Output):
     leaf: str = Field(description="The event, in canonical JSON.")
     inclusion: list[str] = Field(description="The proof that the event is in the log of the checkpoint.")
 
 
-class EvidenceDecisionOut(BaseModel):
+class EvidenceDecisionOut(Output):
     """A decision in the log. `proof` is the sign-in at a provider; null for an API token."""
 
     person: ids.Subject
@@ -115,14 +115,14 @@ class SignedDecisionOut(EvidenceDecisionOut):
     signature: str | None
 
 
-class EvidenceHeadOut(BaseModel):
+class EvidenceHeadOut(Output):
     """A size of the log that a statement names, and the proof that the checkpoint's log begins with that log."""
 
     size: int
     proof: list[str] = Field(description="Hashes in Base64 (RFC 9162, section 2.1.4).")
 
 
-class EvidencePolicyOut(BaseModel):
+class EvidencePolicyOut(Output):
     """The policy at the filing and at the execution; null if that has not happened, or an older version recorded it."""
 
     filed: dict[str, object] | None
@@ -135,13 +135,13 @@ class SealedResultOut(LoggedResultOut):
     sealed_sha256: ids.Digest = Field(description="SHA-256 of the sealed file.")
 
 
-class EvidenceOutcomeOut(BaseModel):
+class EvidenceOutcomeOut(Output):
     status: Status
     at: datetime
     result: SealedResultOut | LoggedResultOut | None
 
 
-class _EvidenceOut(BaseModel):
+class _EvidenceOut(Output):
     request: dict[str, object] = Field(description="The request as it was filed. The digest is over this.")
     digest: ids.Digest
     policy: EvidencePolicyOut

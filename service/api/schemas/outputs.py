@@ -17,12 +17,19 @@ from service.domain.operation import OperationName
 from service.domain.permissions import ActionName
 from service.domain.request import Status
 
+
+class Output(BaseModel):
+    """A body that is answered. Each takes up to 3 ms to build, so it is built when it is first answered."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
 # Whether a request is a drill, and how its effect says so.
 Drill = Annotated[bool, Field(description="True: a drill, in which nothing changes in AWS. Part of the digest.")]
 SAYS_DRILL = "That of a drill begins with `DRILL`."
 
 
-class AccountOut(BaseModel):
+class AccountOut(Output):
     account_id: ids.AccountId
     name: str
 
@@ -42,7 +49,7 @@ class ConfiguredAccountOut(AccountOut):
     )
 
 
-class NeedsOut(BaseModel):
+class NeedsOut(Output):
     """The demands of today's policy and rules on a request for an operation in an account."""
 
     quorum: int = Field(description="How many people have to approve.")
@@ -51,7 +58,7 @@ class NeedsOut(BaseModel):
     max_lifetime: timedelta | None = Field(description="The longest lifetime of a new key; null if there is none.")
 
 
-class CapabilityOut(BaseModel):
+class CapabilityOut(Output):
     """Whether an operation can run in this account, with its source, or the reason why not."""
 
     operation: OperationName
@@ -61,7 +68,7 @@ class CapabilityOut(BaseModel):
     needs: NeedsOut
 
 
-class ExpectedKeyOut(BaseModel):
+class ExpectedKeyOut(Output):
     access_key_id: ids.AccessKeyId
     status: str
     origin: Origin = Field(
@@ -69,7 +76,7 @@ class ExpectedKeyOut(BaseModel):
     )
 
 
-class ExpectationOut(BaseModel):
+class ExpectationOut(Output):
     """The expected state of the root user, as of the last drift check."""
 
     checked_at: datetime = Field(description="When that drift check began.")
@@ -85,7 +92,7 @@ class AccountDetailOut(ConfiguredAccountOut):
     expected: ExpectationOut | None = Field(description="Null before the first drift check.")
 
 
-class FindingOut(BaseModel):
+class FindingOut(Output):
     """One difference between an account and its expected state."""
 
     id: ids.Uuid
@@ -99,7 +106,7 @@ class FindingOut(BaseModel):
     accepted_by: ids.Subject | None = Field(description="Null while open, and if it closed by itself.")
 
 
-class DriftOut(BaseModel):
+class DriftOut(Output):
     items: list[FindingOut]
     oldest_check_at: datetime | None = Field(
         description="Each account that was ever checked for drift was checked then or later. Null if none was."
@@ -107,7 +114,7 @@ class DriftOut(BaseModel):
     never_checked: int = Field(description="How many accounts could be checked for drift and never were.")
 
 
-class DriftCheckOut(BaseModel):
+class DriftCheckOut(Output):
     """The result of a drift check."""
 
     account: AccountOut
@@ -116,7 +123,7 @@ class DriftCheckOut(BaseModel):
     open: list[FindingOut]
 
 
-class DeliveryOut(BaseModel):
+class DeliveryOut(Output):
     """One event to one destination. Its content is in the audit log."""
 
     id: ids.Uuid = Field(description="The `webhook-id`. It stays the same for every attempt.")
@@ -136,12 +143,12 @@ class DeliveryOut(BaseModel):
     ended_at: datetime | None
 
 
-class DeliveryPageOut(BaseModel):
+class DeliveryPageOut(Output):
     items: list[DeliveryOut]
     next_cursor: ids.Cursor | None
 
 
-class ActorOut(BaseModel):
+class ActorOut(Output):
     subject: ids.Subject
     name: str
 
@@ -150,7 +157,7 @@ class RequesterOut(ActorOut):
     kind: Literal["person", "machine"]
 
 
-class AccessKeyOut(BaseModel):
+class AccessKeyOut(Output):
     """A root access key as listed by AWS."""
 
     access_key_id: ids.AccessKeyId
@@ -160,12 +167,12 @@ class AccessKeyOut(BaseModel):
     last_used_service: str | None
 
 
-class SigningCertificateOut(BaseModel):
+class SigningCertificateOut(Output):
     certificate_id: ids.CertificateId
     status: str
 
 
-class ResourcePolicyOut(BaseModel):
+class ResourcePolicyOut(Output):
     """The policy of the bucket or queue that is to be unlocked, as AWS has it. Others wrote it: it may be any text."""
 
     region: str = Field(description="The region of the bucket or queue.")
@@ -173,7 +180,7 @@ class ResourcePolicyOut(BaseModel):
     policy_sha256: ids.Digest | None = Field(description="The SHA-256 of the text in UTF-8, in hex.")
 
 
-class RootCredentialsOut(BaseModel):
+class RootCredentialsOut(Output):
     """The account's root credentials at `observed_at`. A field is null if AWS did not report it, or was not asked."""
 
     observed_at: datetime
@@ -193,14 +200,14 @@ class RootCredentialsOut(BaseModel):
     resource: ResourcePolicyOut | None = Field(description="The resource of an unlock; null for other operations.")
 
 
-class WarningOut(BaseModel):
+class WarningOut(Output):
     """Something to consider. `detail` is specific to this request."""
 
     code: CautionCode = Field(description="; ".join(f"`{code}`: {meaning}" for code, meaning in CAUTIONS.items()) + ".")
     detail: str
 
 
-class DecisionOut(BaseModel):
+class DecisionOut(Output):
     person: ActorOut
     decision: Literal["approve", "reject"]
     digest: ids.Digest = Field(description="The digest that was decided on.")
@@ -211,14 +218,14 @@ class DecisionOut(BaseModel):
     void_because: str | None = Field(description="Why it does not count now; null if it does.")
 
 
-class MissingOut(BaseModel):
+class MissingOut(Output):
     """Approvals that are missing: `count` of people in one of these groups or, without groups, of anybody."""
 
     groups: list[str]
     count: int
 
 
-class QuorumOut(BaseModel):
+class QuorumOut(Output):
     """How many approvals are needed, how many count now, and of whom they are missing.
 
     All of it is evaluated at every read, and again before the execution.
@@ -235,7 +242,7 @@ class QuorumOut(BaseModel):
     )
 
 
-class DemandOut(BaseModel):
+class DemandOut(Output):
     """The demands of a rule when the request was filed; part of the digest. Today's rules may demand more."""
 
     rule: str
@@ -251,7 +258,7 @@ class DemandOut(BaseModel):
     hours: "HoursOut | None" = Field(description="Null: what lets somebody in may run at any time.")
 
 
-class HoursOut(BaseModel):
+class HoursOut(Output):
     """The hours in which what lets somebody in as root may run."""
 
     days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]]
@@ -269,7 +276,7 @@ class CouldApproveOut(ActorOut):
     away_until: datetime | None
 
 
-class ClocksOut(BaseModel):
+class ClocksOut(Output):
     """The request's times and deadlines.
 
     A new key is deactivated if its receipt is not confirmed within the receipt window, or when its lifetime ends. It
@@ -296,7 +303,7 @@ class ClocksOut(BaseModel):
     ended_at: datetime | None = Field(description="When the request reached its final status.")
 
 
-class RotationOut(BaseModel):
+class RotationOut(Output):
     """The plan of a rotation, which is part of the digest, and where it stands."""
 
     unused_for: timedelta = Field(description="How long the old key has to be unused; an ISO 8601 duration.")
@@ -309,7 +316,7 @@ class RotationOut(BaseModel):
     stopped_at: datetime | None = Field(description="When somebody stopped the rotation.")
 
 
-class LoggedResultOut(BaseModel):
+class LoggedResultOut(Output):
     """The result of an execution, as the log has it."""
 
     code: str
@@ -327,7 +334,7 @@ class ResultOut(LoggedResultOut):
     )
 
 
-class ActionOut(BaseModel):
+class ActionOut(Output):
     """An action, and whether you may do it now. If not, `code` and `reason` say why."""
 
     action: ActionName
@@ -336,7 +343,7 @@ class ActionOut(BaseModel):
     reason: str | None
 
 
-class RequestSummaryOut(BaseModel):
+class RequestSummaryOut(Output):
     """A request in a list."""
 
     id: ids.Uuid
@@ -358,7 +365,7 @@ class RequestSummaryOut(BaseModel):
     digest: ids.Digest
 
 
-class SealedToOut(BaseModel):
+class SealedToOut(Output):
     """The recipient's key to which the secret is sealed."""
 
     key: str = Field(description="An age recipient, or an SSH public key without a comment.")
@@ -368,7 +375,7 @@ class SealedToOut(BaseModel):
     )
 
 
-class RequestOut(BaseModel):
+class RequestOut(Output):
     """A request. Its fields are in the order of a decision: the operation, account and target, effect, warnings,
     requester and reason, the current state, and last the digest to send back.
     """
@@ -411,7 +418,7 @@ class RequestOut(BaseModel):
     actions: list[ActionOut] = Field(description="What you may do now.")
 
 
-class PreviewOut(BaseModel):
+class PreviewOut(Output):
     """A request as approvers would read it if it were filed now. Its fields are those of the request."""
 
     operation: OperationName
@@ -436,7 +443,7 @@ class PreviewOut(BaseModel):
     could_approve: list[CouldApproveOut]
 
 
-class RequestPageOut(BaseModel):
+class RequestPageOut(Output):
     items: list[RequestSummaryOut]
     next_cursor: ids.Cursor | None
 
@@ -454,10 +461,11 @@ _Shown = Annotated[
 PLACEHOLDER = "(the secret, shown this once)"
 
 
-class CreatedKeyOut(BaseModel):
+class CreatedKeyOut(Output):
     """The new key. Its secret is only in this response. Confirm its receipt by `receipt_by`, or it is deleted."""
 
-    model_config = ConfigDict(hide_input_in_errors=True)
+    # Built at the start: nothing may fail between the creation of a key and the only answer that has it.
+    model_config = ConfigDict(hide_input_in_errors=True, defer_build=False)
 
     access_key_id: ids.AccessKeyId = Field(examples=["AKIAIOSFODNN7EXAMPLE"])
     secret_access_key: _Shown = Field(examples=[PLACEHOLDER])
@@ -467,10 +475,12 @@ class CreatedKeyOut(BaseModel):
     receipt_by: datetime | None = Field(description="Without a receipt by then, the key is deactivated and deleted.")
 
 
-class SealedKeyOut(BaseModel):
+class SealedKeyOut(Output):
     """The new key, whose secret is sealed to the recipient's key. Only this response has it. Open it, then confirm its
     receipt by `receipt_by`, or the key is deleted.
     """
+
+    model_config = ConfigDict(defer_build=False)  # as above
 
     access_key_id: ids.AccessKeyId = Field(examples=["AKIAIOSFODNN7EXAMPLE"])
     sealed: str = Field(
@@ -495,12 +505,12 @@ class MeOut(ActorOut):
     )
 
 
-class AccountCredentialsOut(BaseModel):
+class AccountCredentialsOut(Output):
     account: ConfiguredAccountOut
     root_credentials: RootCredentialsOut
 
 
-class HealthOut(BaseModel):
+class HealthOut(Output):
     status: Literal["ok"]
 
 

@@ -2,29 +2,29 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from service.api.schemas import ids
-from service.api.schemas.outputs import ActorOut
+from service.api.schemas.outputs import ActorOut, Output
 from service.domain.roster import KeyFault, Reason, RevokedBy
 from service.domain.statement import Namespace
 from service.signing.public_keys import KeyKind
 
 
-class HeadOut(BaseModel):
+class HeadOut(Output):
     """A head of the audit log: the number of events, and the root of their tree in hex."""
 
     size: int
     root: ids.Digest
 
 
-class RevocationOut(BaseModel):
+class RevocationOut(Output):
     reason: Reason
     since: int = Field(description="The head from which a compromised key is not to be trusted.")
     by: RevokedBy
 
 
-class SigningKeyOut(BaseModel):
+class SigningKeyOut(Output):
     """A person's public key. Compare the fingerprint, or the words, by another way before you endorse it."""
 
     id: ids.KeyId = Field(description="The fingerprint, as it stands in paths.")
@@ -43,18 +43,18 @@ class SigningKeyOut(BaseModel):
     revocations: list[RevocationOut]
 
 
-class SigningKeysOut(BaseModel):
+class SigningKeysOut(Output):
     items: list[SigningKeyOut]
 
 
-class RulesSignerOut(BaseModel):
+class RulesSignerOut(Output):
     """A key that signed a version of the rules."""
 
     fingerprint: str = Field(description="As `ssh-keygen -l` prints it.")
     person: ActorOut | None = Field(description="Whose key it was; null if it did not count then.")
 
 
-class RulesVersionOut(BaseModel):
+class RulesVersionOut(Output):
     """A version of the signed rules that came into force."""
 
     version: int
@@ -65,7 +65,7 @@ class RulesVersionOut(BaseModel):
     signers: list[RulesSignerOut]
 
 
-class RulesVersionsOut(BaseModel):
+class RulesVersionsOut(Output):
     items: list[RulesVersionOut]
 
 
@@ -76,7 +76,7 @@ class RulesFileOut(RulesVersionOut):
     signatures: list[str] = Field(description="Armored, as OpenSSH writes them.")
 
 
-class ToSignOut(BaseModel):
+class ToSignOut(Output):
     """A statement to sign. `ssh-keygen -Y sign -n NAMESPACE` signs the bytes of `statement`; a passkey gets `blob`."""
 
     statement: str = Field(description="RFC 8785 JSON. Send it back as it is.")
