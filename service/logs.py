@@ -6,14 +6,12 @@ import json
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
 from datetime import UTC, datetime
-from typing import Any, Literal
-
-import structlog
+from typing import Literal
 
 from service import call_id
 from service.auth.api_tokens import PATTERN
+from service.domain.text import plain
 
 LogFormat = Literal["json", "console"]
 
@@ -33,62 +31,56 @@ _SHORTEST_HEADER = 12
 # comes first in the pattern, since a search for a literal is ten times as fast.
 _LONG_PART = re.compile(rf"\.(?:(?<=[\w=-]{{{_SHORTEST_HEADER}}}\.)|(?=[\w=-]{{{_SHORTEST_HEADER}}}))", re.ASCII)
 _PARTS_OF_BREAKS = ("\r", "\n", "\\r", "\\n", "%0", "%25")
-# Everything that a line may have beside its text. Any other field is dropped, whoever logs it.
+# Every field that a line may have beside its text. Any other is dropped, whoever logs it.
 FIELDS = frozenset(
     {
         *("account_id", "address", "call_id", "check", "code", "issuer", "method", "milliseconds", "path"),
         *("request_id", "source", "status", "step", "unlogged", "why"),
     }
 )
-# What structlog puts into each line, or needs to make one.
-_OWN = frozenset({"event", "level", "logger", "timestamp", "exception", "exc_info", "stack", "stack_info"})
 
 
-class _Redacting(structlog.stdlib.ProcessorFormatter):
-    """Redacts tokens in every line, our own or a library's.
+class _Lines(logging.Formatter):
+    """Writes a line without tokens, our own or a library's. Its fields are those of `extra={"fields": {…}}`.
 
     It does not look for AWS secrets. They never reach a log line; a test with a known secret proves that.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        return redacted(super().format(record))
+        line: dict[str, object] = {
+            "event": record.getMessage(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        }
+        line |= _fields_of(record)
+        if record.exc_info:
+            # The plain traceback: richer ones print local variables, and a local variable may be a secret.
+            line["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            line["stack"] = record.stack_info
+        return redacted(self.written(line))
+
+    def written(self, line: dict[str, object]) -> str:
+        return json.dumps(line, default=str)
 
 
-class _RedactingJson(_Redacting):
-    """Writes a plain line without structlog, which takes several times as long for the same bytes.
+class _Text(_Lines):
+    """Writes a line for a terminal, and what has lines of its own below it."""
 
-    Each call writes one.
-    """
-
-    def format(self, record: logging.LogRecord) -> str:
-        is_plain = not (isinstance(record.msg, dict) or record.exc_info or record.stack_info)
-        return redacted(_plain_line(record)) if is_plain else super().format(record)
-
-
-def _plain_line(record: logging.LogRecord) -> str:
-    line = {
-        "event": record.getMessage(),
-        "level": record.levelname.lower(),
-        "logger": record.name,
-        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-    }
-    return json.dumps(line | _fields_of(record))
+    def written(self, line: dict[str, object]) -> str:
+        when, level, event, logger = (str(line.pop(name)) for name in ("timestamp", "level", "event", "logger"))
+        below = [str(line.pop(name)) for name in ("exception", "stack") if name in line]
+        fields = [f"{name}={json.dumps(value, default=str)}" for name, value in line.items()]
+        return "\n".join([" ".join([when, f"[{level}]", plain(redacted(event)), *fields, f"[{logger}]"]), *below])
 
 
 def _fields_of(record: logging.LogRecord) -> dict[str, object]:
-    """Return the allowed fields of a plain line (`extra={"fields": {…}}`), and the id of the call or step."""
+    """Return the line's fields that are allowed, and the id of the call or step."""
     given: dict[str, object] = getattr(record, "fields", {})
     current = call_id.current()
     found = {name: value for name, value in given.items() if name in FIELDS}
     return found if current is None else found | {"call_id": current}
-
-
-def _allowed(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Drop the fields of structlog's line that are not allowed. Add those of a plain one, and the id of the call."""
-    kept = {name: value for name, value in line.items() if name in FIELDS or name in _OWN or name.startswith("_")}
-    current = call_id.current()
-    more = _fields_of(line["_record"]) if "_record" in line else {} if current is None else {"call_id": current}
-    return kept | more
 
 
 def redacted(text: str) -> str:
@@ -140,32 +132,9 @@ def _is_object(part: str) -> bool:
 
 
 def configure(*, level: str, log_format: LogFormat) -> None:
-    """Send the root logger's records and structlog's to stderr. `level` is a name such as `INFO`."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        _allowed,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        # The plain traceback: richer ones print local variables, and a local variable may be a secret.
-        structlog.processors.format_exc_info,
-    ]
-    is_json = log_format == "json"
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
+    """Send the root logger's records to stderr. `level` is a name such as `INFO`."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        (_RedactingJson if is_json else _Redacting)(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
-    )
+    handler.setFormatter(_Lines() if log_format == "json" else _Text())
     # No line says which thread or process wrote it.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()

@@ -4,6 +4,7 @@ A slow account never delays another: it occupies one thread, and passes skip it 
 nobody waits for, mostly drift checks, has its own lanes and never gets the last free thread.
 """
 
+import logging
 import math
 import os
 import random
@@ -17,8 +18,6 @@ from datetime import timedelta
 from functools import partial
 from typing import NamedTuple, Self
 
-import structlog
-
 from service import call_id
 from service.db.leases import Lease
 from service.domain.errors import Code, ServiceError, Unavailable
@@ -28,7 +27,7 @@ from service.workflow.health import check_log, note_pass
 from service.workflow.leases import check, release, renew, take
 from service.workflow.watch import watch
 
-logger = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 # Minimum time between two records of a pass; only `doctor` reads them.
 _NOTE_SECONDS = 30.0
@@ -232,7 +231,7 @@ def attempt(what: Callable[[], None], refused: str = "worker pass refused", fail
     try:
         what()
     except ServiceError as error:
-        logger.warning(refused, code=error.code, why=error.exact)
+        logger.warning(refused, extra={"fields": {"code": error.code, "why": error.exact}})
     except Exception:
         logger.exception(failed)
 
@@ -269,20 +268,21 @@ def run_lane(ctx: Context, steps: Iterable[Step], backoff: Backoff, stop: thread
 
 def _run_step(ctx: Context, step: Step, backoff: Backoff) -> None:
     """Run it, log one line about it, and remember whether to back off."""
-    about = {"step": step.what, "account_id": step.account_id, "request_id": step.request_id}
+    fields: dict[str, object] = {"step": step.what, "account_id": step.account_id, "request_id": step.request_id}
     begun = time.monotonic()
     try:
         check(ctx)
         step.call(ctx)
     except ServiceError as error:
         if isinstance(error, Unavailable) or backoff.is_news(_step(step), error.code):
-            logger.warning("worker refused", code=error.code, why=error.exact, **about)
+            logger.warning("worker refused", extra={"fields": fields | {"code": error.code, "why": error.exact}})
         backoff.learn(_subject_of(error, step), succeeded=False)
     except Exception:
-        logger.exception("worker failed", **about)
+        logger.exception("worker failed", extra={"fields": fields})
         backoff.learn(_step(step), succeeded=False)
     else:
-        logger.info("worker did", **about, milliseconds=round(1000 * (time.monotonic() - begun)))
+        milliseconds = round(1000 * (time.monotonic() - begun))
+        logger.info("worker did", extra={"fields": fields | {"milliseconds": milliseconds}})
         backoff.learn(_step(step), succeeded=True)
         backoff.learn(_account(step), succeeded=True)
 

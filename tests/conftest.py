@@ -8,10 +8,8 @@ import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 import pytest
-import structlog
 from _pytest.nodeid import NodeId
 from hypothesis import HealthCheck, settings
 from support.house import House
@@ -86,22 +84,6 @@ def _row(parametrize: pytest.Mark, values: Mapping[str, Any]) -> int:
     if isinstance(names, str):
         return list(rows).index(values[names])
     return list(rows).index(tuple(values[name] for name in names))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def plain_tracebacks() -> Iterator[None]:
-    """As `service.logs` has them; structlog's own default takes seconds to paint one with all its variables.
-
-    No logger keeps what a command has configured in this process: it would hide its lines from later tests.
-    """
-    configure = structlog.configure
-
-    def without_cache(**given: Any) -> None:
-        configure(**{**given, "cache_logger_on_first_use": False})
-
-    with patch.object(structlog, "configure", without_cache):
-        structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
-        yield
 
 
 @pytest.fixture

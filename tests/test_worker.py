@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
-from structlog.testing import capture_logs
 from support.builders import ACCOUNT, ACCOUNTS, DEACTIVATE, DELETE, OTHER_ACCOUNT, Watch
 from support.house import House
+from support.logs import capture_logs
 
 from service import call_id, worker
 from service.aws.organization import KnownAccounts

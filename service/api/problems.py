@@ -1,10 +1,10 @@
 """Problem details (RFC 9457): how every refusal is answered and documented. No input is echoed."""
 
+import logging
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Annotated, Any
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -30,7 +30,7 @@ from service.domain.errors import (
     UnknownKey,
 )
 
-logger = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _EXAMPLE_ID = "6f1d0c52a8e94b7f9d3be2a4c0715f86"
@@ -154,7 +154,7 @@ def _on_refusal(request: Request, error: Exception) -> Response:
         error = too_many
     if error.exact != error.detail:
         # The caller gets a uniform text; the operator gets the exact reason.
-        logger.warning("refused", code=error.code, why=error.exact)
+        logger.warning("refused", extra={"fields": {"code": error.code, "why": error.exact}})
     status = STATUSES[error.code]
     headers = _challenge(error) | (_SOON if error.code is Code.TOO_MANY_WAITING else _RETRY_AFTER.get(status, {}))
     if isinstance(error, Unavailable | TooMany) and error.retry_after is not None:

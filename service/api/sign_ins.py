@@ -1,28 +1,27 @@
 """An app's ways to sign in, and the count of failed sign-ins."""
 
+import logging
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address, ip_network
 
-import structlog
 from fastapi import Request
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from starlette.types import Scope
 
+from service.api.windows import Window
 from service.auth.browser import BrowserClient
 from service.auth.oidc import Verifier
 from service.domain.errors import Code, TooMany
 
-logger = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 
-# The most log lines for one check of one issuer, from all addresses. Further failures are only counted.
-_LINES = RateLimitItemPerMinute(10)
+# The most log lines a minute for one check of one issuer, from all addresses. Further failures are only counted.
+_LINES = 10
 
 
 class FailedSignIns:
@@ -32,10 +31,8 @@ class FailedSignIns:
     at any speed; the limit is there for the noise and its cost.
     """
 
-    def __init__(self, per_minute: int = 20) -> None:
-        self._limit = RateLimitItemPerMinute(per_minute)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._lines = MovingWindowRateLimiter(MemoryStorage())
+    def __init__(self, per_minute: int = 20, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._failures, self._lines = Window(per_minute, monotonic), Window(_LINES, monotonic)
         self._unlogged: Counter[tuple[str, str]] = Counter()
         self._trying: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
@@ -48,7 +45,7 @@ class FailedSignIns:
         """
         address = neighbourhood(request.scope)
         self._log(address, str(check or ""), issuer or "")
-        if not self._limiter.hit(self._limit, address):
+        if not self._failures.hit(address):
             raise _too_many()
 
     def log(self, request: Request, *, check: str, issuer: str) -> None:
@@ -63,7 +60,7 @@ class FailedSignIns:
         """
         address = neighbourhood(request.scope)
         with self._lock:
-            if self._limiter.get_window_stats(self._limit, address).remaining <= self._trying[address]:
+            if self._failures.left(address) <= self._trying[address]:
                 raise _too_many()
             self._trying[address] += 1
         try:
@@ -83,11 +80,12 @@ class FailedSignIns:
         """Log a line, unless there were many of the same kind: a flood of bad tokens must not flood the log."""
         with self._lock:
             self._refused[check] += 1
-            if not self._lines.hit(_LINES, check, issuer):
+            if not self._lines.hit(f"{check} {issuer}"):
                 self._unlogged[check, issuer] += 1
                 return
             unlogged = self._unlogged.pop((check, issuer), 0)
-        logger.warning("sign-in failed", address=address, check=check, issuer=issuer or None, unlogged=unlogged)
+        fields = {"address": address, "check": check, "issuer": issuer or None, "unlogged": unlogged}
+        logger.warning("sign-in failed", extra={"fields": fields})
 
 
 def _too_many() -> TooMany:

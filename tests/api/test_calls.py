@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import structlog
 from botocore.httpsession import URLLib3Session
 from fastapi.testclient import TestClient
 from starlette.types import Receive, Scope, Send
@@ -17,7 +16,6 @@ from support.destinations import SECRET, listening
 from support.house import House
 
 from service import call_id, logs
-from service.api import problems
 from service.api.calls import Calls
 from service.api.routes.audit import _event
 from service.auth.api_tokens import mint
@@ -36,7 +34,7 @@ Lines = Callable[[], list[dict[str, object]]]
 @pytest.fixture
 def logged() -> Iterator[Lines]:
     """Return what was logged, as JSON."""
-    root, before = logging.getLogger(), structlog.get_config()
+    root = logging.getLogger()
     handlers, level = root.handlers, root.level
     logs.configure(level="INFO", log_format="json")
     [handler] = root.handlers
@@ -46,7 +44,6 @@ def logged() -> Iterator[Lines]:
         yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     finally:
         root.handlers, root.level = handlers, level
-        structlog.configure(**before)
 
 
 async def answering(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -132,7 +129,6 @@ def test_a_crash_is_found_in_the_log_by_the_id_of_its_answer(
     house: House, logged: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.api.deps.sign_in", lambda *_: 1 / 0)
-    monkeypatch.setattr(problems, "logger", structlog.get_logger("service.api.problems"))  # one that nobody has cached
     answer = house.client("bob").get("/v1/accounts")
     assert answer.status_code == 500
     [crash] = [line for line in logged() if line["event"] == "unexpected error"]

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from httpx2 import Response
-from structlog.testing import capture_logs
 from support.builders import DEACTIVATE
 from support.closings import (
     CLOSING,
@@ -32,6 +31,7 @@ from support.closings import (
     standard_headers,
 )
 from support.house import House
+from support.logs import capture_logs
 
 from service.domain.request import Status
 

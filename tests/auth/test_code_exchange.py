@@ -11,9 +11,9 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
-from structlog.testing import capture_logs
 from support.house import House
 from support.issuer import Issuer
+from support.logs import capture_logs
 
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.api.waiting import Places

@@ -33,13 +33,11 @@ _LARGE = {
     "fastapi",
     "httpx",
     "jwt",
-    "limits",
     "mcp",
     "moto",
     "psycopg",
     "pydantic",
     "sqlalchemy",
-    "structlog",
     "uvicorn",
 }
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
-from structlog.testing import capture_logs
 from support.house import House
+from support.logs import capture_logs
 from support.products.postgres import Postgres, PostgresServer, as_service, running_server
 
 from service.db import schema

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from structlog.testing import capture_logs
 from support.closings import KINDS, TEXT, Headers, Kind, filed, form, raw, sources
 from support.destinations import SECRET
 from support.house import House
+from support.logs import capture_logs
 
 from service.domain.request import OperationRequest, Status
 

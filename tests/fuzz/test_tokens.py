@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from fastapi.testclient import TestClient
 from jwt import PyJWK
-from structlog.testing import capture_logs
 from support.house import House
 from support.issuer import DISCOVERY, Issuer, issuing, key_of, public, trusting
+from support.logs import capture_logs
 
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.auth.oidc import Verifier

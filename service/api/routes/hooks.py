@@ -1,8 +1,8 @@
 """Messages from trackers."""
 
+import logging
 from typing import Annotated, Any
 
-import structlog
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from service.api.contract.described import named
@@ -15,7 +15,7 @@ from service.notify.inbound import Source
 from service.notify.webhooks import BadSignature
 from service.workflow.hooks import withdraw_of
 
-logger = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/v1/hooks", tags=["Hooks"])
 
@@ -124,9 +124,12 @@ def post_hook(
     except BadSignature:
         raise _bad_signature() from None
     if isinstance(found, Unrelated):
-        logger.info("hook withdrew nothing", source=source, why=found.why)
+        why = found.why
     elif not withdraw_of(ctx, source, found):
-        logger.info("hook withdrew nothing", source=source, why=_NO_REQUEST)
+        why = _NO_REQUEST
+    else:
+        return
+    logger.info("hook withdrew nothing", extra={"fields": {"source": source, "why": why}})
 
 
 def _bad_signature() -> Unauthenticated:
