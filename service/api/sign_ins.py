@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address, ip_network
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 from starlette.types import Scope
 
 from service.api.windows import Window
-from service.auth.browser import BrowserClient
-from service.auth.oidc import Verifier
+from service.auth.unverified import NoIssuers
 from service.domain.errors import Code, TooMany
+
+if TYPE_CHECKING:  # what asks providers is loaded only if the settings name one
+    from service.auth.browser import BrowserClient
+    from service.auth.oidc import Verifier
 
 logger = logging.getLogger(__name__)
 
@@ -96,8 +100,8 @@ def _too_many() -> TooMany:
 class SignIns:
     """The ways to sign in. `browsers` are the issuers that the pages can use, by their names in the settings."""
 
-    verifier: Verifier = field(default_factory=lambda: Verifier(()))
-    browsers: Mapping[str, BrowserClient] = field(default_factory=dict)
+    verifier: "Verifier | NoIssuers" = field(default_factory=NoIssuers)
+    browsers: "Mapping[str, BrowserClient]" = field(default_factory=dict)
     failures: FailedSignIns = field(default_factory=FailedSignIns)
 
 

@@ -13,7 +13,7 @@ from service.settings import AuditSettings, Settings, patterns
 from service.workflow.context import Accounts, Context, Destination, Log, Roots, TicketSource
 
 if TYPE_CHECKING:
-    from service.notify.inbound import Source
+    from service.domain.hooks import Source
 
 
 @contextmanager

@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 import httpx
 
+from service.domain.hooks import Source as HookSource
 from service.notify.chat import Chat
-from service.notify.inbound import Source as HookSource
 from service.notify.mail import Mail
 from service.notify.products import HOOKS, PRODUCTS, Access
 from service.notify.syslog import Syslog

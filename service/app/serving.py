@@ -5,12 +5,11 @@ import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, nullcontext
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from types import FrameType
 
 import anyio.to_thread
-import httpx
 from fastapi import FastAPI
 
 from service import logs
@@ -19,11 +18,7 @@ from service.api.rates import Rates
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.api.waiting import Places
 from service.app.context import compose, hooks
-from service.app.issuers import trusted
 from service.app.working import new_worker
-from service.auth.browser import BrowserClient
-from service.auth.oidc import Verifier
-from service.auth.provider import new_client
 from service.settings import Settings, load
 from service.worker import Watcher, Worker
 from service.workflow.announce import announce
@@ -45,11 +40,11 @@ def create_app(settings: Settings, metrics: socket.socket | None = None) -> Fast
         # As many threads as connections, so that threads never wait for each other's connections.
         threads = settings.database.connections - working - (metrics is not None)
         anyio.to_thread.current_default_thread_limiter().total_tokens = threads
-        with compose(settings) as ctx, _client(settings) as http, ExitStack() as more:
+        with compose(settings) as ctx, ExitStack() as more:
+            app.state.ctx, app.state.sign_ins = ctx, _sign_ins(settings, more)
+            app.state.hooks, app.state.places = hooks(settings), Places(threads)
             # What was created up to here stays. Each search for garbage in it takes a tenth of a second.
             gc.freeze()
-            app.state.ctx, app.state.sign_ins = ctx, sign_ins(settings, http)
-            app.state.hooks, app.state.places = hooks(settings), Places(threads)
             server = settings.server
             app.state.transport_headers = _transport_headers(server.hsts)
             app.state.rates = Rates(server.calls_per_address, server.calls_per_person, at_once=_SHARE * threads)
@@ -132,31 +127,12 @@ def ended_by_signals(app: FastAPI, worker: Worker | None, drain: timedelta) -> I
             signal.signal(number, handler)
 
 
-def _client(settings: Settings) -> AbstractContextManager[httpx.Client | None]:
-    """Return the client for the issuers, None without issuers: its certificates take 50 ms and 3 MiB."""
-    return new_client() if settings.issuers else nullcontext()
+def _sign_ins(settings: Settings, more: ExitStack) -> SignIns:
+    """Return the ways to sign in. What asks providers takes 80 ms and 6 MiB: without issuers it is not loaded."""
+    failures = FailedSignIns(settings.server.failed_sign_ins)
+    if not settings.issuers:
+        return SignIns(failures=failures)
+    from service.app.issuers import sign_ins
+    from service.auth.provider import new_client
 
-
-def sign_ins(settings: Settings, http: httpx.Client | None) -> SignIns:
-    issuers = [] if http is None else trusted(settings, http)
-    providers = {trust.name: provider for trust, provider in issuers}
-    return SignIns(
-        Verifier(issuers),
-        {
-            name: BrowserClient(
-                provider=providers[name],
-                http=http,
-                client_id=issuer.client_id,
-                client_secret=None if issuer.client_secret is None else issuer.client_secret.get_secret_value(),
-                scopes=issuer.scopes,
-                sends=issuer.sends,
-                max_age=int(settings.policy.decision_max_auth_age.total_seconds()),
-                acr_values=" ".join(sorted(settings.policy.decision_acr)),
-                authorization_parameters=issuer.authorization_parameters,
-                token_parameters=issuer.token_parameters,
-            )
-            for name, issuer in settings.issuers.items()
-            if issuer.client_id is not None and http is not None
-        },
-        FailedSignIns(settings.server.failed_sign_ins),
-    )
+    return sign_ins(settings, more.enter_context(new_client()), failures)

@@ -13,24 +13,15 @@ from urllib.parse import quote_plus
 
 import httpx
 
-from service.auth.oidc import is_jwt
 from service.auth.provider import Provider
+from service.auth.refusals import REFUSALS, Refusal
+from service.auth.unverified import is_jwt
 from service.domain.errors import Code, Unavailable
 from service.domain.sign_in_checks import TokenCheck
 
 # Request parameters added by settings; several values repeat the parameter (RFC 8707, section 2).
 Parameters = Mapping[str, str | Sequence[str]]
 
-# The provider's error codes (RFC 6749, section 5.2; RFC 8707, section 2), each with a sentence for the operator.
-_REFUSALS = {
-    "invalid_request": "The provider rejects the request as malformed.",
-    "invalid_client": "The provider does not accept this service's client_id or client_secret.",
-    "invalid_grant": "The code was used before, has expired, or was issued for another page. Sign in again.",
-    "unauthorized_client": "The provider does not allow this client the authorization-code grant.",
-    "unsupported_grant_type": "The provider does not know the authorization-code grant.",
-    "invalid_scope": "The provider does not allow this client the scopes in the settings.",
-    "invalid_target": "The provider does not know the resource or audience in the settings.",
-}
 _OPAQUE = (
     "The provider's access token is not a JWT, so only the provider can read it. In the settings of the issuer, name "
     'the API in authorization_parameters (audience or resource, depending on the provider), or set sends = "id_token".'
@@ -41,19 +32,6 @@ _LONGEST = 8192
 
 # Client authentication at the token endpoint (Core 1.0, section 9); the first is preferred.
 BASIC, POST = "client_secret_basic", "client_secret_post"
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why there is no token: `error` is a code from RFC 6749 or RFC 8707, `check` is a name for the log."""
-
-    error: str
-    description: str
-    check: str
-
-    @classmethod
-    def by(cls, error: str) -> "Refusal":
-        return cls(error, _REFUSALS[error], error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +111,7 @@ class BrowserClient:
 
     def _handed_on(self, document: Mapping[str, object]) -> str | Refusal:
         token, error = document.get(self.sends), document.get("error")
-        if isinstance(error, str) and error in _REFUSALS:
+        if isinstance(error, str) and error in REFUSALS:
             return Refusal.by(error)
         if not isinstance(token, str):
             raise _away()

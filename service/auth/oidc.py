@@ -1,8 +1,5 @@
 """Verify a provider's JWT: return a Login, or refuse (RFC 7519, RFC 8725, RFC 9068, OpenID Connect Core 1.0)."""
 
-import base64
-import json
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -13,6 +10,7 @@ from jwt.algorithms import OKPAlgorithm
 from service.auth.claims import Trust, read_login
 from service.auth.keys import ALGORITHMS, Key
 from service.auth.provider import Provider
+from service.auth.unverified import read
 from service.domain.errors import Unauthenticated, UnknownKey, bad_token
 from service.domain.policy import CLOCK_SKEW
 from service.domain.proof import Login
@@ -20,9 +18,6 @@ from service.domain.sign_in_checks import TokenCheck
 
 # RFC 9068 names the type of access tokens; ID tokens have no type, or `JWT`. A logout token has another.
 _TYPES = {"jwt", "at+jwt", "application/at+jwt"}
-_LONGEST_TOKEN = 16 * 1024
-_PARTS = 3
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 # Seconds since 1970 that a datetime can represent: until the year 9999.
 _EARLIEST, _LATEST = 0, 253_402_300_799
 
@@ -44,7 +39,7 @@ class Verifier:
         first two carry the failed check and the issuer. Keys come only from the metadata of an issuer in the settings:
         `jwk`, `jku`, `x5u` and the like in a token are ignored.
         """
-        header, claims = _read(token)
+        header, claims = read(token)
         trust, provider = self._trusted(claims)
         try:
             return self._verified(token, header, claims, trust, provider)
@@ -76,45 +71,6 @@ class Verifier:
         if not isinstance(issuer, str) or issuer not in self._issuers:
             raise bad_token(TokenCheck.ISSUER)
         return self._issuers[issuer]
-
-
-def is_jwt(token: str) -> bool:
-    """Return whether it has the three parts of a signed JWT. Only the provider can read any other token."""
-    return token.count(".") == _PARTS - 1
-
-
-def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the unverified header and claims. Duplicate names are refused: readers could disagree on the value."""
-    if len(token) > _LONGEST_TOKEN:
-        raise bad_token(TokenCheck.SIZE)
-    if not is_jwt(token):
-        raise bad_token(TokenCheck.OPAQUE)
-    header, claims, _signature = token.split(".")
-    try:
-        return _object(header), _object(claims)
-    except (ValueError, RecursionError) as error:
-        raise bad_token(TokenCheck.MALFORMED) from error
-
-
-def _object(part: str) -> dict[str, Any]:
-    if _BASE64URL.fullmatch(part) is None:
-        raise ValueError("not Base64url")
-    text = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode()
-    document = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
-    if not isinstance(document, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004  # a value is wrong, not our code
-    return document
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) < len(pairs):
-        raise ValueError("a name occurs twice")
-    return document
-
-
-def _no_number(_constant: str) -> object:
-    raise ValueError("JSON has no such number")
 
 
 def _algorithm(header: Mapping[str, Any]) -> str:

@@ -1,7 +1,13 @@
 """Messages from trackers' hooks."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
+
+
+class BadSignature(ValueError):
+    """The message is not from the expected sender, or its time is too far from now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +34,14 @@ class Unrelated:
     """A message that withdraws nothing. `why` is one sentence for the log, without any input."""
 
     why: str
+
+
+class Source(Protocol):
+    """A sender of hooks: verifies and reads its messages."""
+
+    def closed(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Closed | Unrelated:
+        """Return what the message says was closed. No signed content, however malformed, makes this fail.
+
+        Names in `headers` may have any case, and may repeat. Raise BadSignature, also if a header that is read
+        repeats.
+        """

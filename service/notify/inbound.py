@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qsl
 
-from service.domain.hooks import Closed, Unrelated
+from service.domain.hooks import BadSignature, Closed, Unrelated
 from service.notify.jira import TICKET_PATTERN
-from service.notify.webhooks import BadSignature, Verifier, once, verify
+from service.notify.webhooks import Verifier, once, verify
 
 _SIGNATURE = "sha256="
 _FORM_FIELD = b"payload="
@@ -30,17 +30,6 @@ _OTHER_EVENT = Unrelated("It tells of something else than a ticket that was clos
 _OTHER_REPOSITORY = Unrelated("It is about another repository than the settings name. Was that one renamed?")
 _NO_TIME = Unrelated("It does not say when the ticket was closed.")
 _TO_COME = Unrelated("Its time is still to come. Compare the clocks.")
-
-
-class Source(Protocol):
-    """A sender of hooks: verifies and reads its messages."""
-
-    def closed(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Closed | Unrelated:
-        """Return what the message says was closed. No signed content, however malformed, makes this fail.
-
-        Names in `headers` may have any case, and may repeat. Raise BadSignature, also if a header that is read
-        repeats.
-        """
 
 
 @dataclass(frozen=True, slots=True)

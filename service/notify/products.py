@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from service.domain.hooks import Source
 from service.notify import github, jira, rest, roundup, servicenow
-from service.notify.inbound import GitHubSource, JiraSource, Source, StandardSource
+from service.notify.inbound import GitHubSource, JiraSource, StandardSource
 from service.notify.kinds import HookKind, Kind, Need
 from service.notify.tickets import Tracker
 from service.notify.webhooks import verifier

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from service.domain.canonical import Json, canonical
 from service.domain.delivery import Answer, Attempt, Notice
+from service.domain.hooks import BadSignature
 from service.notify.cloudevents import CONTENT_TYPE, cloud_event, headers_of
 from service.outbound import guarded
 
@@ -26,10 +27,6 @@ _MOST_SIGNATURES = 16
 _SECONDS = re.compile("[1-9][0-9]{0,10}")
 
 _MOVED, _CLIENT_ERROR, _GONE = 300, 400, 410
-
-
-class BadSignature(ValueError):
-    """The message is not from the expected sender, or its time is too far from now."""
 
 
 class Signer(Protocol):

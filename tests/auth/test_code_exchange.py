@@ -17,7 +17,8 @@ from support.logs import capture_logs
 
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.api.waiting import Places
-from service.auth.browser import BrowserClient, Refusal
+from service.auth.browser import BrowserClient
+from service.auth.refusals import Refusal
 from service.domain.errors import Unavailable
 
 REDIRECT = "http://127.0.0.1/docs/oauth2-redirect"

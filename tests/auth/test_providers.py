@@ -16,7 +16,8 @@ import pytest
 from support.house import House
 from support.products.canaille import new_key, signed_by
 
-from service.app.serving import sign_ins
+from service.api.sign_ins import FailedSignIns
+from service.app.issuers import sign_ins
 from service.domain.actor import Actor, ActorKind, Role
 from service.domain.errors import Code, Forbidden, ServiceError
 from service.settings import Settings, load
@@ -92,7 +93,7 @@ def signing_in(house: House, settings: Settings) -> Iterator[Any]:
     """What the service makes of claims, with the settings of the page."""
     house.change(directory=settings.directory(), policy=settings.policy_in_force())
     with httpx.Client(transport=httpx.MockTransport(answer)) as http:
-        verifier = sign_ins(settings, http).verifier
+        verifier = sign_ins(settings, http, FailedSignIns()).verifier
 
         def sign_in(said: Claims) -> Actor:
             return actor_of(house.ctx, verifier.verify(signed_by(_KEY, said)))

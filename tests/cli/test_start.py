@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import typer.main
 from support.installation import commanded
 
@@ -130,6 +131,24 @@ def test_the_worker_loads_no_server(tmp_path: Path) -> None:
 def test_serving_loads_neither_migrations_nor_the_simulated_aws_nor_trackers(tmp_path: Path) -> None:
     large = {"alembic", "moto", "service.notify.products", "service.simulated_aws"}
     assert loaded(tmp_path, "import service.cli.serve") & large == set()
+
+
+@pytest.mark.parametrize("has_issuer", [False, True])
+def test_what_asks_providers_is_loaded_at_the_start_if_the_settings_name_one(
+    tmp_path: Path, *, has_issuer: bool
+) -> None:
+    issuer = '[issuers.corp]\nurl = "https://login.example.com"\naudience = ["rootquorum"]\nperson_claim = "sub"\n'
+    (tmp_path / "rootquorum.toml").write_text(_SETTINGS + issuer * has_issuer)
+    assert commanded(tmp_path, "migrate").returncode == 0
+    start = (
+        "import asyncio; from service.app.serving import create_app; from service.settings import load; "
+        "app = create_app(load()); asyncio.run(app.router.lifespan_context(app).__aenter__())"
+    )
+    # It ends at once: its threads would go on.
+    end = "open('loaded', 'w').write(json.dumps([*sys.modules])); os._exit(0)"
+    found = loaded(tmp_path, f"import os; {start}; {end}")
+    assert ({"httpx", "jwt", "service.auth.oidc"} <= found) is has_issuer
+    assert has_issuer or not found & {"httpx", "httpcore", "jwt", "pygments"}
 
 
 def test_serving_makes_no_contract_before_somebody_asks_for_it(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from support.destinations import SECRET, Siem, listening
 from support.products.nodejs import is_there, node
 
 from service.domain.delivery import Answer, Notice
-from service.notify.webhooks import BadSignature, PrivateKey, Webhook, signer, verifier, verify
+from service.domain.hooks import BadSignature
+from service.notify.webhooks import PrivateKey, Webhook, signer, verifier, verify
 from service.outbound.guarded import new_client
 
 _SEED = "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="  # RFC 8032, 7.1, test 1

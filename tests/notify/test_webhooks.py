@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from service.domain.canonical import canonical
 from service.domain.delivery import Answer, Attempt, Notice
+from service.domain.hooks import BadSignature
 from service.notify.webhooks import (
-    BadSignature,
     PrivateKey,
     Signer,
     Verifier,

@@ -18,8 +18,9 @@ from support.destinations import SECRET
 from support.house import House
 
 from service.domain.errors import Conflict
+from service.domain.hooks import Source
 from service.domain.request import OperationRequest
-from service.notify.inbound import GitHubSource, JiraSource, Source, StandardSource
+from service.notify.inbound import GitHubSource, JiraSource, StandardSource
 from service.notify.webhooks import signer, verifier
 
 TEXT = "a secret of more than twenty-four characters"

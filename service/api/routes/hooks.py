@@ -10,9 +10,7 @@ from service.api.deps import Ctx
 from service.api.middleware import LARGEST_HOOK_BYTES
 from service.api.problems import TAKING_BODY, documented
 from service.domain.errors import Code, ServiceError, Unauthenticated
-from service.domain.hooks import Unrelated
-from service.notify.inbound import Source
-from service.notify.webhooks import BadSignature
+from service.domain.hooks import BadSignature, Source, Unrelated
 from service.workflow.hooks import withdraw_of
 
 logger = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """The sign-in from the pages: the two endpoints of its OAuth 2.0 flow, which stand in for the provider's."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Body, Query, Request
@@ -10,8 +10,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from service.api.deps import Waiting
 from service.api.problems import no_such_resource
 from service.api.sign_ins import neighbourhood, sign_ins_of
-from service.auth.browser import BrowserClient, Refusal
+from service.auth.refusals import Refusal
 from service.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from service.auth.browser import BrowserClient
 
 router = APIRouter(prefix="/sign-in/{issuer}", include_in_schema=False)
 
@@ -68,7 +71,7 @@ def token(
     return JSONResponse({"access_token": answer, "token_type": "Bearer"})
 
 
-def _client(request: Request, issuer: str) -> BrowserClient:
+def _client(request: Request, issuer: str) -> "BrowserClient":
     client = sign_ins_of(request).browsers.get(issuer)
     if client is None:
         raise no_such_resource()
