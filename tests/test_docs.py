@@ -139,6 +139,19 @@ def test_settings_of_the_walk_through_load(monkeypatch: pytest.MonkeyPatch, tmp_
     assert load(file).aws.simulated
 
 
+def test_the_screen_in_the_readme_is_a_part_of_the_real_one() -> None:
+    [shown] = re.findall(r"^```\n(You are about to approve:.*?)^```$", _page("README.md"), re.DOTALL | re.MULTILINE)
+    screen = _section(_page("docs/screens.md"), "## `rootquorum approve ID --key KEY`").splitlines()
+
+    lines = [*filter(None, shown.splitlines())]
+
+    assert lines == [line for line in screen if line in lines]
+
+
+def test_readme_stays_short() -> None:
+    assert len(_page("README.md").splitlines()) < 150
+
+
 def test_settings_for_forty_accounts_load_together(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _without_environment(monkeypatch)
     tables = re.findall(r"^```toml\n(.*?)^```$", _page("docs/forty-accounts.md"), flags=re.DOTALL | re.MULTILINE)
