@@ -24,6 +24,7 @@ _CHANGING = {
     r"SHA256:[A-Za-z0-9+/]{43}": "<fingerprint>",
     r"(?<=root )[A-Za-z0-9+/]{43}=": "<root>",
     r"\d{2}:\d{2} UTC": "<time of day>",
+    r"(?<=at revision )\d{4}": "<revision>",
     r"(?<=seq )\d+|\d+(?= events)|(?<=the log of )\d+": "<number>",
 }
 _WORDS = re.compile(r"^words +.*?(?=^\S|^$|\Z)", re.DOTALL | re.MULTILINE)
