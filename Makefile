@@ -5,7 +5,7 @@ BIN = .venv/bin
 # Tests wait for processes and browsers for a third of their time: three workers for two cores.
 WORKERS = $(shell expr $$(nproc) \* 3 / 2 || echo auto)
 
-.PHONY: demo test test-fast browser pgbouncer nginx caddy haproxy systemd kubernetes prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens docs check serve format openapi diagram lookup lock bench kill-matrix test-upgrades test-faults fuzz image image-check install-check dist dist-check clean
+.PHONY: demo test test-fast browser pgbouncer nginx caddy haproxy systemd kubernetes prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens docs check serve format openapi diagram lookup readability lock bench kill-matrix test-upgrades test-faults fuzz image image-check install-check dist dist-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
@@ -152,6 +152,10 @@ diagram: .venv/ready
 # The tables of settings, commands, problems, warnings and states, in the pages that have their prose.
 lookup: .venv/ready
 	$(BIN)/python tools/lookup.py
+
+# How long sentences are, how many are passive, and how many words are not plain. PAGES=1 adds a row for each page.
+readability: .venv/ready node
+	PYTHONPATH=tests $(BIN)/python tools/readability.py $(if $(PAGES),--pages)
 
 # One table: what calls and lifecycles cost against a floor and against a peer, and how costs grow. JSON=FILE records it.
 # Then one of the start, the memory and the idle time of the service.
