@@ -5,7 +5,7 @@ BIN = .venv/bin
 # Tests wait for processes and browsers for a third of their time: three workers for two cores.
 WORKERS = $(shell expr $$(nproc) \* 3 / 2 || echo auto)
 
-.PHONY: demo test test-fast browser pgbouncer nginx caddy haproxy systemd kubernetes prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens docs check serve format openapi diagram lookup readability lock bench kill-matrix test-upgrades test-faults fuzz image image-check install-check dist dist-check clean
+.PHONY: demo test test-fast browser pgbouncer nginx caddy haproxy systemd kubernetes prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens docs check serve format openapi diagram lookup readability lock bench kill-matrix test-upgrades test-faults fuzz image image-check install-check release-data dist dist-check clean
 
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
@@ -217,6 +217,11 @@ install-check: .venv/ready
 	$(BIN)/pip download --quiet --no-deps --require-hashes -r requirements-dev.lock -d .venv/wheels
 	$(BIN)/pip download --quiet --no-deps uv==$(UV_VERSION) -d .venv/wheels
 	tests/install/verify.sh .venv/wheels
+
+# A history of everything on the present schema, made by the code of this time, with which later versions try their
+# migrations. Once for each schema that is released: a minute.
+release-data: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m upgrades.released
 
 # What a release consists of, in dist/. The same commit makes the same bytes.
 dist: .venv/ready

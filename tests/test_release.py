@@ -48,6 +48,13 @@ def test_the_wheel_has_every_file_of_its_packages(dist: Path) -> None:
     assert shipped - documents == set(filter(None, listed.stdout.split("\0")))
 
 
+def test_no_release_is_made_without_data_of_its_schema_for_later_migrations(tmp_path: Path) -> None:
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "migrations/HEAD").write_text("9999\n")
+    with pytest.raises(SystemExit, match=r"lacks 9999.sqlite.xz, 9999.postgresql.sql.xz"):
+        release.check_data_are_kept(tmp_path)
+
+
 def test_there_is_one_version(dist: Path) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     contract = json.loads((ROOT / "openapi/openapi.json").read_text())

@@ -41,6 +41,17 @@ def build(place: Path, project: Path = _PROJECT, time: str | None = None) -> Non
         _hatchling(source, "wheel", place, environment)
 
 
+def check_data_are_kept(project: Path = _PROJECT) -> None:
+    """Exit unless the tests have data of this schema, with which later versions try their migrations."""
+    revision = (project / "migrations/HEAD").read_text().strip()
+    data = project / "tests/upgrades/data"
+    missing = [
+        name for name in (f"{revision}.sqlite.xz", f"{revision}.postgresql.sql.xz") if not (data / name).exists()
+    ]
+    if missing:
+        sys.exit(f"{data} lacks {', '.join(missing)}: make release-data, and commit them")
+
+
 def bill_of_materials(place: Path) -> None:
     """Write the CycloneDX document of what the service runs on: the environment that `requirements.lock` makes.
 
@@ -92,6 +103,7 @@ def _run(*command: str | Path) -> None:
 
 
 if __name__ == "__main__":
+    check_data_are_kept()
     dist = _PROJECT / "dist"
     shutil.rmtree(dist, ignore_errors=True)
     dist.mkdir()

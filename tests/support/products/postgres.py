@@ -121,10 +121,18 @@ class PostgresServer:
     url: str
     data: Path
     _pg_ctl: Callable[..., None]
+    _binaries: Path
 
     def crash(self) -> None:
         """Kill the server and start it again at once, so that it recovers from its log."""
         self._pg_ctl("-m", "immediate", "restart")
+
+    def dump(self, url: str) -> str:
+        """Return a database as statements of SQL, without owners and grants."""
+        command = [f"{self._binaries}/pg_dump", "--no-owner", "--no-acl", "--rows-per-insert=100", url]
+        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines(keepends=True)
+        # `\\restrict` and the like are of psql.
+        return "".join(line for line in lines if not line.startswith("\\"))
 
 
 @contextmanager
@@ -168,7 +176,7 @@ def _server(folder: Path) -> Iterator[PostgresServer]:
     pg_ctl = partial(run, f"{binaries}/pg_ctl", "-D", f"{data}", "-l", f"{folder}/server.log", "-w")
     pg_ctl("-o", options, "start")
     try:
-        yield PostgresServer(f"postgresql://postgres@127.0.0.1:{port}/postgres", data, pg_ctl)
+        yield PostgresServer(f"postgresql://postgres@127.0.0.1:{port}/postgres", data, pg_ctl, binaries)
     finally:
         pg_ctl("-m", "immediate", "stop")
 
