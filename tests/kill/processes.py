@@ -23,7 +23,9 @@ from service.simulated_aws import Credential, SimulatedAws
 
 SERVED = (ACCOUNT, MEMBER)
 SERVED_ACCOUNTS = tuple(ACCOUNTS[account_id] for account_id in SERVED)
-_START_SECONDS, _ANSWER_SECONDS, _LOOK_AGAIN_SECONDS = 30, 60, 0.005
+# Something is wrong after so long; no machine is that slow.
+PATIENCE_SECONDS = 600
+_LOOK_AGAIN_SECONDS = 0.005
 _FORK_SERVER = Path(__file__).with_name("forkserver.py")
 
 
@@ -39,7 +41,10 @@ class Process:
     @property
     def is_dead(self) -> bool:
         """Whether it has ended; its parent need not have asked how."""
-        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        try:
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except FileNotFoundError:  # somebody has asked
+            return True
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
@@ -145,15 +150,19 @@ def _profile(name: str, key: Credential, endpoint_url: str) -> str:
     )
 
 
-def post(url: str, token: str) -> httpx.Response:
-    """Ask a service that may still be starting. Raises TransportError when it dies before it has answered."""
-    deadline = time.monotonic() + _START_SECONDS
+def post(url: str, token: str, process: Process) -> httpx.Response | None:
+    """Ask a service that may still be starting, however long that takes. None if it dies before it has answered."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    headers = {"Authorization": f"Bearer {token}"}
     # There is no TLS here, and certificates to verify it with take long to read.
-    with httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=_ANSWER_SECONDS, verify=False) as client:
-        while True:
+    with httpx.Client(headers=headers, timeout=PATIENCE_SECONDS, verify=False) as client:
+        while time.monotonic() < deadline:
             try:
                 return client.post(url)
             except httpx.ConnectError:  # refused: nothing was sent
-                if time.monotonic() > deadline:
-                    raise
+                if process.is_dead:
+                    return None
+            except httpx.TransportError:
+                return None
             time.sleep(_LOOK_AGAIN_SECONDS)
+    raise TimeoutError(url)

@@ -9,16 +9,14 @@ import threading
 from concurrent.futures import Future
 from pathlib import Path
 
-import httpx
 import pytest
 from kill.aftermath import assert_no_secret, judge, restart
 from kill.matrix import ENGINES, Case, When, every_case, seed
-from kill.processes import ForkServer, Process, furnish, post
+from kill.processes import PATIENCE_SECONDS, ForkServer, Process, furnish, post
 from kill.undertakings import REQUESTER, UNDERTAKINGS, Scene
 
 from service.simulated_aws import SimulatedAws
 
-_LONG = 30
 _ALL = os.environ.get("KILL_MATRIX") == "full"
 ROWS = [(engine, case) for engine in ENGINES for case in (every_case() if _ALL else seed(engine))]
 
@@ -38,7 +36,7 @@ class Killing:
         self._arrived += 1
         if self._arrived < self._case.ordinal or self._case.when not in {When.BEFORE, When.LOST}:
             return
-        self.victim.result(_LONG).kill()
+        self.victim.result(PATIENCE_SECONDS).kill()
         if self._case.when is When.LOST:
             self._over.set()
             raise ConnectionResetError  # which the server takes for a connection that is gone: AWS never acts
@@ -48,12 +46,12 @@ class Killing:
         if self._acted < self._case.ordinal:
             return
         if self._case.when is When.AFTER:
-            self.victim.result(_LONG).kill()
+            self.victim.result(PATIENCE_SECONDS).kill()
         self._over.set()
 
     def wait(self) -> None:
         """Until AWS is done with the call: a dead process does not keep it from acting."""
-        assert self._over.wait(_LONG), "the call never came"
+        assert self._over.wait(PATIENCE_SECONDS), "the call never came"
 
 
 def kill(scene: Scene, case: Case, forks: ForkServer, folder: Path, database_url: str) -> None:
@@ -77,20 +75,12 @@ def kill(scene: Scene, case: Case, forks: ForkServer, folder: Path, database_url
             process.wait()
         else:
             assert scene.request is not None
-            answered = execute(f"{url}/v1/requests/{scene.request.filing.request_id}/execution", token)
-            assert answered is (case.when is When.ANSWERED)
+            answer = post(f"{url}/v1/requests/{scene.request.filing.request_id}/execution", token, process)
+            assert (answer is not None and answer.is_success) is (case.when is When.ANSWERED)
         killing.wait()
     house.aws.reset_faults()
     assert process.wait() == -signal.SIGKILL
     assert tuple(call.action for call in house.aws.calls[so_far:]) == case.calls
-
-
-def execute(url: str, token: str) -> bool:
-    """Whether there was an answer."""
-    try:
-        return post(url, token).is_success
-    except httpx.TransportError:
-        return False
 
 
 @pytest.mark.parametrize(
