@@ -15,6 +15,7 @@ from botocore.model import ServiceModel
 def keep_what_never_changes() -> None:
     """Patch botocore in this process, for good."""
     hooks.accepts_kwargs = _quick(hooks.accepts_kwargs)
+    _copy_no_handlers()
     hooks.EventAliaser.__init__ = _sharing_names(hooks.EventAliaser.__init__)  # type: ignore[method-assign]
     ClientCreator._create_methods = _keeping(ClientCreator._create_methods)  # type: ignore[attr-defined]
 
@@ -27,6 +28,35 @@ def _quick(accepts_kwargs: Callable[..., Any]) -> Callable[..., Any]:
         return accepts_kwargs(function) if code is None else code.co_flags & CO_VARKEYWORDS
 
     return quick
+
+
+def _copy_no_handlers() -> None:
+    """Let all emitters share their handlers, of which each client copies hundreds to add a few.
+
+    What adds a handler makes the nodes on the way to it anew, so that nobody else has it.
+    """
+    trie: Any = hooks._PrefixTrie  # type: ignore[attr-defined]
+    remove, copied_whole = trie.remove_item, trie.__copy__
+
+    def copied(self: Any) -> Any:
+        new = trie()
+        new._root = self._root
+        return new
+
+    def append_item(self: Any, key: str, value: object, section: int = 1) -> None:
+        node = self._root = dict(self._root)
+        for part in key.split("."):
+            children = node["children"] = dict(node["children"])
+            node = children[part] = dict(children.get(part) or {"chunk": part, "children": {}, "values": None})
+        values = [list(each) for each in node["values"] or ((), (), ())]
+        values[section].append(value)
+        node["values"] = hooks.NodeList(*values)
+
+    def remove_item(self: Any, key: str, value: object) -> None:
+        self._root = copied_whole(self)._root
+        remove(self, key, value)
+
+    trie.__copy__, trie.append_item, trie.remove_item = copied, append_item, remove_item
 
 
 def _sharing_names(init: Callable[..., None]) -> Callable[..., None]:
