@@ -1,7 +1,8 @@
 """Whatever fits the OpenAPI document, and whatever does not, is answered as the document says."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import cycle
 from typing import Any
 
@@ -9,6 +10,9 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import CheckFunction, not_a_server_error
+from schemathesis.generation.feedback import FeedbackSources
+from schemathesis.pytest._test_builder import build_operation_test
+from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import (
     allow_header_conformance,
     content_type_conformance,
@@ -82,22 +86,53 @@ def real(house: House) -> Iterator[Real]:
     assert real.answered - {404, 405, 422}, "no call came as far as a rule"
 
 
-@pytest.mark.parametrize("who", ["bob", "alice", None], ids=["approver", "requester", "nobody"])
-@schema.parametrize()
 @settings(
     max_examples=10,
     derandomize=True,
     database=None,
     deadline=None,
-    # One house for all inputs of an operation, on purpose: what one call did, the next one meets.
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-def test_answers_are_as_documented(case: AnyCase, house: House, real: Real, who: str | None) -> None:
-    real.put_into(case)
-    headers = {"Authorization": f"Bearer {house.token(who)}"} if who else {}
+def _pass_on(case: AnyCase) -> None:
+    _TRIED[-1](case)
 
-    answer = case.call_and_validate(app=house.app, headers=headers, checks=CHECKS)
 
-    real.answered.add(answer.status_code)
-    if who is None and case.path.startswith("/v1/"):
-        assert answer.status_code >= 400
+_TRIED: list[Callable[[AnyCase], None]] = []
+
+
+@lru_cache(maxsize=1)
+def _cases(operation: APIOperation) -> Callable[[], None]:
+    """Return what passes on all cases of an operation. To think them up takes longer than to collect all other tests,
+    so schemathesis's own parametrization, which does it in every worker before the first test, is not used.
+    """
+    return build_operation_test(
+        config=schema.config, operation=operation, test_func=_pass_on, given_kwargs={}, feedback=FeedbackSources()
+    )
+
+
+PEOPLE = {"approver": "bob", "requester": "alice", "nobody": None}
+
+
+@pytest.mark.parametrize(
+    ("operation", "who"),
+    [
+        # One worker has all three of an operation, and thinks up its cases once.
+        pytest.param(operation, who, id=f"{operation.label}-{name}", marks=pytest.mark.xdist_group(operation.label))
+        for operation in (found.ok() for found in schema.get_all_operations())
+        for name, who in PEOPLE.items()
+    ],
+)
+def test_answers_are_as_documented(operation: APIOperation, house: House, real: Real, who: str | None) -> None:
+    def try_out(case: AnyCase) -> None:
+        # One house for all inputs of an operation, on purpose: what one call did, the next one meets.
+        real.put_into(case)
+        headers = {"Authorization": f"Bearer {house.token(who)}"} if who else {}
+
+        answer = case.call_and_validate(app=house.app, headers=headers, checks=CHECKS)
+
+        real.answered.add(answer.status_code)
+        if who is None and case.path.startswith("/v1/"):
+            assert answer.status_code >= 400
+
+    _TRIED.append(try_out)
+    _cases(operation)()
