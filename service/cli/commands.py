@@ -15,8 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
-from service.cli.common import fail
-from service.cli.terminal import discard_stdout, escape_unencodable
+from service.cli.ending import discard_stdout, escape_unencodable, fail
 from service.domain.errors import ServiceError
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])

@@ -1,14 +1,26 @@
 """Output and errors, which all commands share."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any
 
 import typer
 
+from service.cli.ending import fail, plainly
 from service.cli.terminal import Table, Terminal
-from service.domain.errors import ServiceError
+
+__all__ = [
+    "ENDED_OTHERWISE",
+    "IS_MISUSED",
+    "IS_UNKNOWN",
+    "console",
+    "errors",
+    "fail",
+    "plainly",
+    "print_json",
+    "print_rows",
+    "print_whole",
+]
 
 # docs/command-line.md. Whatever is not listed there ends with 1.
 IS_MISUSED, IS_UNKNOWN, ENDED_OTHERWISE = 2, 3, 4
@@ -17,15 +29,6 @@ _NARROWEST = 40
 
 console = Terminal(highlight=False)
 errors = Terminal(stderr=True, highlight=False)
-
-
-@contextmanager
-def plainly() -> Iterator[None]:
-    """Turn a refusal, or an unavailable database, into one line and exit 1."""
-    try:
-        yield
-    except ServiceError as error:
-        fail(error.exact)
 
 
 def print_whole(table: Table) -> None:
@@ -48,9 +51,3 @@ def print_rows(found: list[tuple[str, str]]) -> None:
 def print_json(document: Mapping[str, Any] | list[Any], *, on_one_line: bool = False) -> None:
     """Print JSON in ASCII, which no text of others can leave."""
     typer.echo(json.dumps(document, indent=None if on_one_line else 2))
-
-
-def fail(sentence: str) -> NoReturn:
-    """Print the sentence on stderr, and exit 1."""
-    errors.print(sentence, style="red", soft_wrap=True)
-    raise typer.Exit(1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from service.app import compose
-from service.cli.common import errors, plainly
+from service.cli.ending import plainly
 from service.domain.actor import WORKER, Actor
 from service.settings import FaultySettings, Settings, load
 from service.workflow.context import Context
@@ -21,6 +21,8 @@ def load_settings(file: Path | None, read: Callable[[Path | None], Settings] = l
     try:
         return read(file)
     except FaultySettings as faulty:
+        from service.cli.common import errors
+
         for fault in faulty.faults:
             errors.print(f"settings: {fault}", style="red", soft_wrap=True)
         raise typer.Exit(1) from None

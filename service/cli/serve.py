@@ -12,7 +12,7 @@ from service.api.connection import Connection
 from service.app import compose
 from service.app.serving import create_app, one_of_several
 from service.aws.root import AwsRoots
-from service.cli.common import fail, plainly
+from service.cli.ending import fail, plainly
 from service.cli.staying import check_may_be_several, metrics_listener, staying_settings
 from service.db import schema
 from service.settings import PREFIX

@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 from service import logs
-from service.cli.common import fail
+from service.cli.ending import fail
 from service.cli.prepared import load_settings
 from service.settings import FILE_VARIABLE, Settings
 

@@ -1,7 +1,5 @@
 """Output of commands. External text is never markup, and cannot move the cursor, hide text or reverse it."""
 
-import os
-import sys
 from typing import Any
 
 import rich.table
@@ -46,20 +44,6 @@ class Table(rich.table.Table):
 
     def add_row(self, *cells: Any, **options: Any) -> None:
         super().add_row(*(_as_text(each) for each in cells), **options)
-
-
-def escape_unencodable() -> None:
-    """Print characters that the terminal's encoding lacks as escapes, instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None and hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def discard_stdout() -> None:
-    """Redirect stdout to nowhere, so that flushing the rest does not fail again at exit."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 1)
-    os.close(nothing)
 
 
 def _as_text(value: Any) -> Any:
