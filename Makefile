@@ -202,7 +202,7 @@ fuzz: .venv/ready
 # requirements.lock is what the service runs on, in the image too; the other adds the extras and the tests to just that.
 lock: .venv/ready
 	$(BIN)/uv pip compile pyproject.toml --quiet --no-header --universal --python-version 3.11 --generate-hashes -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --quiet --no-header --extra demo --extra keyring --extra mcp --group dev -c requirements.lock --universal --python-version 3.11 --generate-hashes -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --quiet --no-header --extra demo --extra keyring --extra mcp --extra tracing --group dev -c requirements.lock --universal --python-version 3.11 --generate-hashes -o requirements-dev.lock
 
 # In Docker's format: OCI's own has no place for the health check.
 image:

@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Literal
 
-from service import call_id
+from service import call_id, spans
 from service.auth.api_tokens import PATTERN
 from service.domain.text import plain
 
@@ -35,7 +35,7 @@ _PARTS_OF_BREAKS = ("\r", "\n", "\\r", "\\n", "%0", "%25")
 FIELDS = frozenset(
     {
         *("account_id", "address", "call_id", "check", "code", "issuer", "method", "milliseconds", "path"),
-        *("request_id", "source", "status", "step", "unlogged", "why"),
+        *("request_id", "source", "status", "step", "trace_id", "unlogged", "why"),
     }
 )
 
@@ -76,11 +76,15 @@ class _Text(_Lines):
 
 
 def _fields_of(record: logging.LogRecord) -> dict[str, object]:
-    """Return the line's fields that are allowed, and the id of the call or step."""
+    """Return the line's fields that are allowed, and those of the call or step."""
     given: dict[str, object] = getattr(record, "fields", {})
-    current = call_id.current()
-    found = {name: value for name, value in given.items() if name in FIELDS}
-    return found if current is None else found | {"call_id": current}
+    return {name: value for name, value in given.items() if name in FIELDS} | _joining()
+
+
+def _joining() -> dict[str, object]:
+    """Return the ids of the call or the step, and of its trace if it has one."""
+    ids = {"call_id": call_id.current(), "trace_id": spans.trace_id()}
+    return {name: value for name, value in ids.items() if value is not None}
 
 
 def redacted(text: str) -> str:

@@ -18,7 +18,7 @@ from datetime import timedelta
 from functools import partial
 from typing import NamedTuple, Self
 
-from service import call_id
+from service import call_id, spans
 from service.db.leases import Lease
 from service.domain.errors import Code, ServiceError, Unavailable
 from service.workflow.context import Context
@@ -262,11 +262,11 @@ def run_lane(ctx: Context, steps: Iterable[Step], backoff: Backoff, stop: thread
     for step in steps:
         if stop.is_set() or not backoff.allows(_account(step)):
             return
-        with call_id.working():
-            _run_step(ctx, step, backoff)
+        with call_id.working(), spans.top(f"worker {step.what}") as span:
+            _run_step(ctx, step, backoff, span)
 
 
-def _run_step(ctx: Context, step: Step, backoff: Backoff) -> None:
+def _run_step(ctx: Context, step: Step, backoff: Backoff, span: spans.Span) -> None:
     """Run it, log one line about it, and remember whether to back off."""
     fields: dict[str, object] = {"step": step.what, "account_id": step.account_id, "request_id": step.request_id}
     begun = time.monotonic()
@@ -274,10 +274,12 @@ def _run_step(ctx: Context, step: Step, backoff: Backoff) -> None:
         check(ctx)
         step.call(ctx)
     except ServiceError as error:
+        span.fail(error.code.value)
         if isinstance(error, Unavailable) or backoff.is_news(_step(step), error.code):
             logger.warning("worker refused", extra={"fields": fields | {"code": error.code, "why": error.exact}})
         backoff.learn(_subject_of(error, step), succeeded=False)
-    except Exception:
+    except Exception as error:
+        span.fail(type(error).__name__)
         logger.exception("worker failed", extra={"fields": fields})
         backoff.learn(_step(step), succeeded=False)
     else:

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from service.api import desk, help_pages, links, problems
-from service.api.calls import Calls
+from service.api.calls import Calls, Routed
 from service.api.headers import SingleHeaders
 from service.api.middleware import BodyLimit, Head, SecurityHeaders
 from service.api.rates import AddressLimit, Rates
@@ -73,7 +73,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
         lifespan=lifespan,
         # A redirect would be built from the Host header, and send body and token wherever that points.
         redirect_slashes=False,
-        # Telemetry built into the framework records exceptions and paths; none of it leaves a root-key service.
+        # Telemetry built into the framework records exceptions and paths. `spans.py` says what leaves instead.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.ctx = ctx
@@ -86,7 +86,7 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
     app.state.is_ending = False
     # Wrap the framework's own middleware too, because that is what answers a crash.
     inner = app.build_middleware_stack
-    stack = lambda: Calls(Head(SecurityHeaders(SingleHeaders(AddressLimit(BodyLimit(inner()))))))  # noqa: E731
+    stack = lambda: Calls(Head(SecurityHeaders(SingleHeaders(AddressLimit(BodyLimit(Routed(inner())))))))  # noqa: E731
     app.build_middleware_stack = stack  # type: ignore[method-assign]
     problems.install(app)
     desk.install(app)

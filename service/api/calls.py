@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service import call_id
+from service import call_id, spans
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +15,12 @@ HEADER = b"x-request-id"
 _LONGEST_PATH = 1000
 _LONGEST_WORD = 64
 _NO_ANSWER = 0
+_FAULTS_OF_OURS = 500
+_TRACEPARENT = b"traceparent"
+# Where the scope of a call has the template of its route. `Head` and others copy the scope, but not this list.
+_ROUTES = "rootquorum.routes"
+# Any other method is any text of the caller's.
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class Calls:
@@ -32,7 +38,11 @@ class Calls:
             await self._app(scope, receive, send)
             return
         status, begun = _NO_ANSWER, time.monotonic()
-        with call_id.working(_given(scope["headers"])) as chosen:
+        method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+        traceparent = _only(scope["headers"], _TRACEPARENT)
+        given = _only(scope["headers"], HEADER)
+        with call_id.working(given) as chosen, spans.top(method, traceparent) as span:
+            scope[_ROUTES] = routes = list[str]()
 
             async def send_with_id(message: Message) -> None:
                 nonlocal status
@@ -44,13 +54,38 @@ class Calls:
             try:
                 await self._app(scope, receive, send_with_id)
             finally:
+                _note(span, method, routes, status)
                 _log(scope, status, time.monotonic() - begun)
 
 
-def _given(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """Return the caller's id. With two, a proxy may have logged the other one, so neither counts."""
-    found = [value for name, value in headers if name.lower() == HEADER]
+class Routed:
+    """Tells `Calls` the template of the call's route, which has no id. It is the innermost middleware of ours."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            route = getattr(scope.get("route"), "path", None)
+            if route is not None:
+                scope.get(_ROUTES, []).append(route)
+
+
+def _only(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str | None:
+    """Return the header that the caller sent. With two, a proxy may have read the other one, so neither counts."""
+    found = [value for name, value in headers if name.lower() == wanted]
     return found[0].decode("latin-1") if len(found) == 1 else None
+
+
+def _note(span: spans.Span, method: str, routes: list[str], status: int) -> None:
+    for route in routes:
+        span.rename(f"{method} {route}")
+        span.note({"http.route": route})
+    span.note({"http.request.method": method, "http.response.status_code": status})
+    if status >= _FAULTS_OF_OURS:
+        span.fail(str(status))
 
 
 def _log(scope: Scope, status: int, seconds: float) -> None:

@@ -18,6 +18,7 @@ from service.api.rates import Rates
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.api.waiting import Places
 from service.app.context import compose, hooks
+from service.app.traces import traced
 from service.app.working import new_worker
 from service.settings import Settings, load
 from service.worker import Watcher, Worker
@@ -40,7 +41,7 @@ def create_app(settings: Settings, metrics: socket.socket | None = None) -> Fast
         # As many threads as connections, so that threads never wait for each other's connections.
         threads = settings.database.connections - working - (metrics is not None)
         anyio.to_thread.current_default_thread_limiter().total_tokens = threads
-        with compose(settings) as ctx, ExitStack() as more:
+        with traced(), compose(settings) as ctx, ExitStack() as more:
             app.state.ctx, app.state.sign_ins = ctx, _sign_ins(settings, more)
             app.state.hooks, app.state.places = hooks(settings), Places(threads)
             # What was created up to here stays. Each search for garbage in it takes a tenth of a second.

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 import typer
 
 from service.app import compose
+from service.app.traces import traced
 from service.app.working import new_worker
 from service.cli.common import plainly
 from service.cli.staying import check_may_be_several, metrics_listener, staying_settings
@@ -32,7 +33,7 @@ def worker(ctx: typer.Context) -> None:
             check_ready(context)
             check_writes(context)
             announce(context)
-        with _metered(context, settings, metrics), Watcher(context):
+        with traced(), _metered(context, settings, metrics), Watcher(context):
             _work(context, settings)
 
 

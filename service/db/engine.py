@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from service import spans
 from service.db.faults import Interrupted, away, refusal
 
 Tx = Connection
@@ -114,7 +115,7 @@ def _begun(engine: Engine, *, read_only: bool = False) -> Iterator[Tx]:
 
     Nothing is lost with a BEGIN that fails, so it needs no ping before.
     """
-    with engine.connect() as connection:
+    with spans.within("read transaction" if read_only else "write transaction"), engine.connect() as connection:
         tx = connection.execution_options(**{_READ_ONLY: read_only})
         try:
             transaction = tx.begin()

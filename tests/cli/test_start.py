@@ -36,6 +36,7 @@ _LARGE = {
     "jwt",
     "mcp",
     "moto",
+    "opentelemetry",
     "psycopg",
     "pydantic",
     "sqlalchemy",
@@ -122,12 +123,14 @@ def test_the_client_of_others_loads_nothing_of_the_service(tmp_path: Path) -> No
     assert not {name for name in found if name.partition(".")[0] == "service"}
 
 
-def test_the_worker_loads_no_server(tmp_path: Path) -> None:
-    assert loaded(tmp_path, "import service.cli.worker") & {"alembic", "fastapi", "moto", "uvicorn"} == set()
+def test_the_worker_loads_no_server_and_nothing_for_traces(tmp_path: Path) -> None:
+    large = {"alembic", "fastapi", "moto", "opentelemetry", "uvicorn"}
+    assert loaded(tmp_path, "import service.cli.worker") & large == set()
 
 
 def test_serving_loads_nothing_of_what_it_does_not_do(tmp_path: Path) -> None:
-    large = {"alembic", "moto", "pydantic.v1.main", "rich", "service.notify.products", "service.simulated_aws"}
+    large = {"alembic", "moto", "opentelemetry.sdk", "pydantic.v1.main", "rich"}
+    large |= {"service.notify.products", "service.simulated_aws"}
     assert loaded(tmp_path, "import service.cli.serve") & large == set()
 
 

@@ -11,16 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pyrage import decrypt, x25519
 from sqlalchemy import MetaData, select
-from support.builders import ACCOUNT, DELETE_PASSWORD, MEMBER
+from support.builders import ACCOUNT, DELETE_PASSWORD, MEMBER, ROTATE
 from support.destinations import SECRET, MemoryTracker, Siem, listening
 from support.house import House
+from support.metrics import scrape
+from support.rotations import PLAN, Rotation
 
 from service import logs
 from service.api.key_files import FileName
+from service.app.tracing import recorded
 from service.db.engine import connect
 from service.db.outbox import Wanted
+from service.domain.outcome import CreatedKey, Secret
 from service.notify.chat import Chat
 from service.notify.tickets import Tickets
 from service.notify.webhooks import Webhook, signer
@@ -92,6 +99,23 @@ def tell_all(house: House) -> int:
     return len(found)
 
 
+@contextmanager
+def tracing() -> Iterator[InMemorySpanExporter]:
+    """Record every span of this block."""
+    provider, exporter = TracerProvider(shutdown_on_exit=False), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with recorded(provider):
+        yield exporter
+    provider.shutdown()
+
+
+def watched(house: House, exporter: InMemorySpanExporter) -> str:
+    """Return the metrics and all spans."""
+    found = exporter.get_finished_spans()
+    assert len(found) > 20
+    return scrape(house).text + "".join(span.to_json() for span in found)
+
+
 @pytest.mark.parametrize("file", ["", *(f"/{name}" for name in FileName)])
 def test_the_secret_is_in_the_answer_and_nowhere_else(
     house: House, database_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], file: str
@@ -100,7 +124,7 @@ def test_the_secret_is_in_the_answer_and_nowhere_else(
     handlers, level = root.handlers, root.level
     logs.configure(level="DEBUG", log_format="json")
     try:
-        with telling(house) as outside:
+        with telling(house) as outside, tracing() as exporter:
             request_id = house.approved(recipient="rita", ticket="OPS-4711").filing.request_id
             answer = house.client("rita").post(f"/v1/requests/{request_id}/execution{file}")
             secret = _secret_of(house)
@@ -116,6 +140,7 @@ def test_the_secret_is_in_the_answer_and_nowhere_else(
                 house.client("bob").get(f"/v1/accounts/{ACCOUNT}/root-credentials").text,
             ]
             sent = tell_all(house)
+            others.append(watched(house, exporter))
     finally:
         root.handlers, root.level = handlers, level
     logged = capfd.readouterr()
@@ -143,7 +168,7 @@ def test_a_sealed_secret_is_nowhere_in_clear_not_even_in_the_answer(
     logs.configure(level="DEBUG", log_format="json")
     identity = x25519.Identity.generate()
     try:
-        with telling(house) as outside:
+        with telling(house) as outside, tracing() as exporter:
             request = house.approved(recipient="rita", ticket="OPS-4711", sealed_to=str(identity.to_public()))
             request_id, rita = request.filing.request_id, house.client("rita")
             answer = rita.post(f"/v1/requests/{request_id}/execution")
@@ -161,6 +186,7 @@ def test_a_sealed_secret_is_nowhere_in_clear_not_even_in_the_answer(
                 house.client("bob").get("/v1/requests").text,
             ]
             tell_all(house)
+            others.append(watched(house, exporter))
     finally:
         root.handlers, root.level = handlers, level
     logged = capfd.readouterr()
@@ -176,6 +202,43 @@ def test_a_sealed_secret_is_nowhere_in_clear_not_even_in_the_answer(
     # What was sealed is kept by nobody either.
     line = answer.json()["sealed"].splitlines()[3]
     assert line not in everything_in(database_url) + logged.out + logged.err + outside.everything
+
+
+def test_the_secret_of_a_rotation_is_in_its_answer_and_nowhere_else_until_the_old_key_is_deleted(
+    house: House, database_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    logs.configure(level="DEBUG", log_format="json")
+    try:
+        with telling(house) as outside, tracing() as exporter:
+            old = house.signer
+            request = house.approved(ROTATE, old, ticket="OPS-4711", rotation=PLAN)
+            answer = house.client("alice").post(f"/v1/requests/{request.filing.request_id}/execution")
+            secret = _secret_of(house)
+            key = CreatedKey(answer.json()["access_key_id"], Secret(secret), house.clock())
+            rotation = Rotation(house, request, old, key).receive().waited()
+            run_pass(house.ctx)
+            others = [
+                house.client("alice").post(f"/v1/requests/{rotation.id}/execution").text,
+                house.client("audrey").get("/v1/audit/export").text,
+                house.client("alice").get(f"/v1/requests/{rotation.id}/evidence").text,
+                watched(house, exporter),
+            ]
+            tell_all(house)
+            others.append(outside.everything)
+    finally:
+        root.handlers, root.level = handlers, level
+    logged = capfd.readouterr()
+
+    assert rotation.now().status == "succeeded"
+    assert rotation.keys == (None, "Active")
+    assert answer.text.count(secret) == 1
+    assert not [text for text in others if secret in text]
+    assert '"level": "debug"' in logged.err
+    assert secret not in logged.out + logged.err
+    assert secret not in everything_in(database_url)
+    assert secret.encode() not in files_under(tmp_path)
 
 
 @pytest.mark.parametrize("fault", [ConnectionLostAfter(), ServerErrorAfter()])
