@@ -132,6 +132,10 @@ class Worker:
     def start(self) -> None:
         self._thread.start()
 
+    def use(self, ctx: Context) -> None:
+        """Use another Context from the next step on."""
+        self._ctx = ctx
+
     def finish(self) -> None:
         """Begin nothing new. Return at once; running work keeps its leases until it is done."""
         self._stop.set()
@@ -211,6 +215,10 @@ class Watcher:
         self._seconds = seconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="watcher", daemon=True)
+
+    def use(self, ctx: Context) -> None:
+        """Use another Context from the next look on."""
+        self._ctx = ctx
 
     def __enter__(self) -> Self:
         self._thread.start()

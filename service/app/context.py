@@ -3,8 +3,9 @@
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from service.app.without_aws import ConfiguredAccounts, NoRoots
 from service.db.engine import connect
@@ -24,32 +25,44 @@ def compose(settings: Settings, *, with_aws: bool = True, read_only: bool = Fals
     """
     new_engine = connect_to_read if read_only else connect
     engine = new_engine(settings.database.url, connections=settings.database.connections)
-    receivers, trackers = _destinations(settings)
     try:
         with _aws(settings, is_wanted=with_aws) as (roots, accounts):
             yield Context(
                 engine=engine,
                 roots=roots,
                 accounts=accounts,
-                directory=settings.directory(),
-                policy=settings.policy_in_force(),
-                rules=settings.rules_in_force(),
                 now=lambda: datetime.now(UTC),
                 new_id=lambda: str(uuid.uuid4()),
-                destinations=receivers,
-                in_person=frozenset(settings.mails),
-                trackers=trackers,
                 public_url=settings.server.public_url,
-                delivery_retention=settings.notify.retention,
                 log=_log(settings.audit),
-                signing=settings.signing_in_force(),
-                signed_rules=settings.signed_rules,
                 has_form=patterns.matches,
                 limits=settings.limits(),
                 most_open=settings.server.open_requests,
+                **_changing(settings),
             )
     finally:
         engine.dispose()
+
+
+def changed(ctx: Context, settings: Settings) -> Context:
+    """Return the Context with what a running process takes from settings that it has read again."""
+    return replace(ctx, **_changing(settings))
+
+
+def _changing(settings: Settings) -> dict[str, Any]:
+    """Return what `settings/taken.py` lets change while a process runs."""
+    receivers, trackers = _destinations(settings)
+    return {
+        "directory": settings.directory(),
+        "policy": settings.policy_in_force(),
+        "rules": settings.rules_in_force(),
+        "signing": settings.signing_in_force(),
+        "signed_rules": settings.signed_rules,
+        "destinations": receivers,
+        "in_person": frozenset(settings.mails),
+        "trackers": trackers,
+        "delivery_retention": settings.notify.retention,
+    }
 
 
 # Each of these imports a library that costs a process without it a tenth of a second and up to ten MiB.

@@ -49,6 +49,10 @@ class Metrics:
         self._settings = settings
         self._lock = threading.Lock()
 
+    def use(self, ctx: Context) -> None:
+        """Use another Context from the next scrape on."""
+        self._ctx = ctx
+
     def render(self, *own: Collector) -> bytes:
         """Return the state of the service, and what `own` collects."""
         with self._lock:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
+from functools import partial
 from types import FrameType
 
 import anyio.to_thread
@@ -18,6 +19,7 @@ from service.api.rates import Rates
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.api.waiting import Places
 from service.app.context import compose, hooks
+from service.app.reloading import Reloading, Use, reloaded_by_signal
 from service.app.traces import traced
 from service.app.working import new_worker
 from service.settings import Settings, load
@@ -50,16 +52,17 @@ def create_app(settings: Settings, metrics: socket.socket | None = None) -> Fast
             app.state.transport_headers = _transport_headers(server.hsts)
             app.state.rates = Rates(server.calls_per_address, server.calls_per_person, at_once=_SHARE * threads)
             await anyio.to_thread.run_sync(announce, ctx)
-            _serve_metrics(app, settings, metrics, more)
-            more.enter_context(Watcher(ctx))
+            uses: list[Use] = [partial(setattr, app.state, "ctx"), *_serve_metrics(app, settings, metrics, more)]
+            uses.append(more.enter_context(Watcher(ctx)).use)
             if not settings.worker.enabled:
-                with ended_by_signals(app, None, server.drain):
+                with ended_by_signals(app, None, server.drain), reloaded_by_signal(Reloading(settings, ctx, *uses)):
                     yield
                 return
             worker = new_worker(ctx, settings)
             worker.start()
+            reloading = Reloading(settings, ctx, *uses, worker.use)
             try:
-                with ended_by_signals(app, worker, server.drain):
+                with ended_by_signals(app, worker, server.drain), reloaded_by_signal(reloading):
                     yield
             finally:
                 await anyio.to_thread.run_sync(worker.stop)
@@ -69,6 +72,7 @@ def create_app(settings: Settings, metrics: socket.socket | None = None) -> Fast
 
 def one_of_several() -> FastAPI:
     """Create the app in one of uvicorn's own processes, which get only the environment."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the lifespan listens to it
     settings = load()
     logs.configure(level=settings.log.level, log_format=settings.log.format)
     return create_app(settings)
@@ -81,16 +85,17 @@ def _transport_headers(hsts: timedelta | None) -> list[tuple[bytes, bytes]]:
     return [(b"strict-transport-security", f"max-age={int(hsts.total_seconds())}".encode())]
 
 
-def _serve_metrics(app: FastAPI, settings: Settings, listener: socket.socket | None, more: ExitStack) -> None:
-    """Serve metrics where the settings say so, until `more` is closed."""
+def _serve_metrics(app: FastAPI, settings: Settings, listener: socket.socket | None, more: ExitStack) -> list[Use]:
+    """Serve metrics where the settings say so, until `more` is closed. Return what gives them another Context."""
     if listener is None and not settings.metrics.behind_role:
-        return
+        return []
     from service.app.metering import metered
 
     failures = app.state.sign_ins.failures
     found = more.enter_context(metered(app.state.ctx, settings.metrics, listener, failures.refused))
     if settings.metrics.behind_role:
         app.state.metrics = found.answer
+    return [found.use]
 
 
 @contextmanager

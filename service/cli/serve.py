@@ -3,10 +3,13 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
 from service.api.connection import Connection
 from service.app import compose
@@ -48,7 +51,7 @@ def serve(
     # uvicorn re-raises the signal after the running requests; then everything here is closed in order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     several = f"{one_of_several.__module__}:{one_of_several.__name__}"
-    uvicorn.run(
+    config = uvicorn.Config(
         several if workers > 1 else create_app(settings, metrics),
         factory=workers > 1,
         workers=workers,
@@ -67,3 +70,23 @@ def serve(
         # three calls. A call takes a third of the budget.
         timeout_graceful_shutdown=int(10 / 3 * AwsRoots.call_budget.total_seconds()),
     )
+    with suppress(KeyboardInterrupt):
+        if workers > 1:
+            _Processes(config, [config.bind_socket()]).run()
+            return
+        server = uvicorn.Server(config)
+        server.run()
+        if not server.started:
+            raise typer.Exit(STARTUP_FAILURE)
+
+
+class _Processes(Multiprocess):
+    """Passes SIGHUP on. uvicorn would replace one process after the other, each after its running requests.
+
+    That can take minutes, in which somebody who has lost a role could still use it.
+    """
+
+    def handle_hup(self) -> None:
+        for process in self.processes:
+            if process.pid is not None and process.exitcode is None:
+                os.kill(process.pid, signal.SIGHUP)

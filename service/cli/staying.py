@@ -1,6 +1,7 @@
 """Prepares `serve` and `worker`, the two commands that keep running."""
 
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -11,7 +12,11 @@ from service.settings import FILE_VARIABLE, Settings
 
 
 def staying_settings(file: Path | None) -> Settings:
-    """Load the settings. Put the file into the environment too, which is all that uvicorn's processes get."""
+    """Load the settings. Put the file into the environment too, which is all that uvicorn's processes get.
+
+    SIGHUP has no effect until it reads the settings again: by default it ends a process, also in an execution.
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if file is not None:
         os.environ[FILE_VARIABLE] = str(file)
     settings = load_settings(file)

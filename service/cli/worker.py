@@ -5,17 +5,18 @@ import signal
 import socket
 import sys
 import threading
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 
 import typer
 
 from service.app import compose
+from service.app.reloading import Reloading, Use, reloaded_by_signal
 from service.app.traces import traced
 from service.app.working import new_worker
 from service.cli.common import plainly
 from service.cli.staying import check_may_be_several, metrics_listener, staying_settings
 from service.settings import Settings
-from service.worker import Watcher
+from service.worker import Watcher, Worker
 from service.workflow.announce import announce
 from service.workflow.context import Context
 from service.workflow.health import check_ready, check_writes
@@ -33,21 +34,23 @@ def worker(ctx: typer.Context) -> None:
             check_ready(context)
             check_writes(context)
             announce(context)
-        with traced(), _metered(context, settings, metrics), Watcher(context):
-            _work(context, settings)
+        with traced(), ExitStack() as more:
+            uses = [*_metered(context, settings, metrics, more), more.enter_context(Watcher(context)).use]
+            running = new_worker(context, settings)
+            with reloaded_by_signal(Reloading(settings, context, *uses, running.use)):
+                _work(running)
 
 
-def _metered(context: Context, settings: Settings, listener: socket.socket | None) -> AbstractContextManager[object]:
+def _metered(context: Context, settings: Settings, listener: socket.socket | None, more: ExitStack) -> list[Use]:
     if listener is None:
-        return nullcontext()
+        return []
     from service.app.metering import metered
 
-    return metered(context, settings.metrics, listener)
+    return [more.enter_context(metered(context, settings.metrics, listener)).use]
 
 
-def _work(context: Context, settings: Settings) -> None:
+def _work(running: Worker) -> None:
     """Run the worker until a signal. A second signal is ignored, because the worker is already stopping."""
-    running = new_worker(context, settings)
     signals = (signal.SIGINT, signal.SIGTERM)
     for number in signals:
         signal.signal(number, lambda *_: sys.exit())

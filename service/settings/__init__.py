@@ -29,6 +29,7 @@ from service.settings.service_sections import MetricsSettings
 from service.settings.signed_rules import is_ruled, merged, misplaced, read_rules, rules_named
 from service.settings.signing_sections import AuditSettings, LogKeySettings
 from service.settings.sources import Source, sources
+from service.settings.taken import taken
 from service.settings.words import Unreadable, faults_in, read_toml
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Unreadable",
     "holds_secret",
     "load",
+    "load_again",
     "load_for_audit",
     "load_for_policy",
     "load_values",
@@ -93,6 +95,15 @@ def load(file: Path | None = None) -> Settings:
     """
     settings = load_values(file)
     return _without_faults(settings, file, faults_of(settings))
+
+
+def load_again(old: Settings, new: Settings) -> Settings:
+    """Return the old settings with what a running process takes from the new ones, which `load` has returned.
+
+    Raise FaultySettings if they are impossible together.
+    """
+    wanted = taken(old, new)
+    return _without_faults(wanted, None, [f"With what waits for a restart: {fault}" for fault in faults_of(wanted)])
 
 
 def load_for_audit(file: Path | None = None) -> Settings:

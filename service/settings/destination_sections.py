@@ -60,7 +60,8 @@ class _WithSecrets(Section):
         ),
     )
     secret_files: tuple[File, ...] = Field(
-        default=(), description="The same, each in a file. They are read at the start."
+        default=(),
+        description="The same, each in a file. They are read at the start, and those of webhooks at SIGHUP too.",
     )
 
     def all_secrets(self) -> list[str]:
@@ -102,7 +103,9 @@ class ChatSettings(Section):
             "The incoming webhook. Whoever knows it can post there: it is a secret, so prefer the variable or a file."
         ),
     )
-    url_file: File | None = Field(default=None, description="The same in a file, which is read at the start.")
+    url_file: File | None = Field(
+        default=None, description="The same in a file, which is read at the start and at SIGHUP."
+    )
     events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = Field(
         default=None,
         title="list of [names of published events](events.md)",
@@ -161,7 +164,9 @@ class TrackerSettings(Section):
             "token. Prefer the variable."
         ),
     )
-    password_file: File | None = Field(default=None, description="The same in a file, which is read at the start.")
+    password_file: File | None = Field(
+        default=None, description="The same in a file, which is read at the start and at SIGHUP."
+    )
     # Identifies this tracker's tickets if those of several trackers look alike.
     pattern: Annotated[str, AfterValidator(patterns.check)] | None = Field(
         default=None,
@@ -290,7 +295,9 @@ class MailSettings(Section):
     password: SecretStr | None = Field(
         default=None, title="ASCII text", description="The password. Prefer the variable."
     )
-    password_file: File | None = Field(default=None, description="The same in a file, which is read at the start.")
+    password_file: File | None = Field(
+        default=None, description="The same in a file, which is read at the start and at SIGHUP."
+    )
     sender: MailAddress = Field(
         title="mail address",
         description=(

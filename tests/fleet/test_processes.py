@@ -71,6 +71,58 @@ def test_several_processes_serve_one_port_and_one_that_dies_is_replaced(site: Si
         httpx.get(site.url)
 
 
+def edit(site: Site, before: str, now: str) -> None:
+    """Edit the settings."""
+    file = site.folder / "rootquorum.toml"
+    assert before in file.read_text()
+    file.write_text(file.read_text().replace(before, now))
+
+
+def catches(process: subprocess.Popen[bytes], number: signal.Signals) -> bool:
+    """Return whether the process has a handler for this signal."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    [caught] = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
+    return bool(int(caught, 16) & 1 << (number - 1))
+
+
+def said(log: Path, what: str) -> int:
+    return sum(what in line for line in log.read_text().splitlines())
+
+
+@pytest.mark.parametrize(("options", "processes"), [((), 1), (("--workers", "2"), 2)], ids=["alone", "several"])
+def test_sighup_takes_a_role_away_in_each_process_and_ends_none(
+    site: Site, options: tuple[str, ...], processes: int
+) -> None:
+    log, bob = site.folder / "service.log", {"Authorization": f"Bearer {site.house.token('bob')}"}
+    with serving(site.folder, site.port, *options) as process:
+        wait_until(lambda: len(children(process)) == (processes if options else 0), what="processes")
+        before = children(process)
+        assert "approver" in httpx.get(f"{site.url}/v1/me", headers=bob).text
+        edit(
+            site, '[people.bob]\nname = "Bob"\nroles = ["approver"', '[people.bob]\nname = "Bob"\nroles = ["requester"'
+        )
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: said(log, "now in force: people") == processes, what="the reload")
+        for _ in range(5):
+            assert "approver" not in httpx.get(f"{site.url}/v1/me", headers=bob).json()["roles"]
+        edit(site, "[people.bob]", "[people.bob")
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: said(log, "all stay as they were") == processes, what="the refusal")
+        assert httpx.get(f"{site.url}/readyz").is_success
+        assert children(process) == before
+
+
+def test_sighup_gives_the_worker_its_new_rules_and_does_not_end_it(site: Site) -> None:
+    with working(site.folder) as process:
+        log = site.folder / "worker.log"
+        wait_until(lambda: catches(process, signal.SIGHUP), what="the worker")
+        edit(site, "[people.bob]", '[people.zoe]\nname = "Zoe"\nroles = ["approver"]\n[people.bob]')
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: said(log, "now in force: people") == 1, what="the reload")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=_LONG) == 0
+
+
 def test_several_processes_are_refused_where_they_would_not_share(site: Site) -> None:
     for command in (["serve", "--workers", "2"], ["worker"]):
         sqlite = rootquorum(site.folder, *command, ROOTQUORUM_DATABASE__URL="sqlite:///x.db")
