@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 
 from service.app.context import changed
+from service.app.tls import read_again
 from service.settings import FaultySettings, Settings, load, load_again
 from service.settings.taken import differing, waiting
 from service.worker import attempt
@@ -42,11 +43,13 @@ class Reloading:
                 logger.warning("settings: %s", fault)
             logger.warning("the settings that were read again have faults: all stay as they were")
             return
+        renew_tls = read_again()
         new = changed(self._ctx, wanted)
         # Before anybody uses them: whatever runs under these rules comes after this event in the log.
         announce(new)
         for use in self._uses:
             use(new)
+        renew_tls()
         taken = ", ".join(differing(self._settings, wanted)) or "no change"
         self._settings, self._ctx = wanted, new
         logger.info("settings were read again; now in force: %s", taken)

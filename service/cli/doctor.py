@@ -16,7 +16,7 @@ from service.auth.claims import is_address
 from service.auth.discovery import Discovered, Fault, Undiscovered
 from service.auth.keys import ALGORITHMS
 from service.auth.provider import Provider, new_client
-from service.cli import aws_examined, premises
+from service.cli import aws_examined, premises, tls_examined
 from service.cli.common import console, plainly, print_json
 from service.cli.premises import spelled
 from service.cli.prepared import load_settings
@@ -100,6 +100,7 @@ def _findings(settings: Settings, file: Path | None, context: Context) -> Iterat
     if unusable is None and not settings.issuers:
         yield _approvers(context)
     yield from (Remark(*each) for each in examined(settings, None if unusable else context))
+    yield from (Remark(*each) for each in tls_examined.examined(settings, context.now()))
     yield from _issuers(settings)
     yield from _claims(settings)
     if unusable is None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from service.settings import holds_secret
 
+CLOSE_TO_WRITERS, CLOSE_TO_READERS = "Run chmod go-w on it.", "Run chmod o-rwx on it."
+
 
 def settings_file(file: Path | None) -> tuple[str, str | None, str]:
     """Check who may write or read the file. Return what was checked, the fault or None, and the advice."""
@@ -14,9 +16,9 @@ def settings_file(file: Path | None) -> tuple[str, str | None, str]:
     mode = stat.S_IMODE(file.stat().st_mode)
     subject = f"settings: {file}, mode {mode:04o}"
     if mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return subject, "Not only its owner may write to it, and so decide who approves.", "Run chmod go-w on it."
+        return subject, "Not only its owner may write to it, and so decide who approves.", CLOSE_TO_WRITERS
     if mode & stat.S_IROTH and holds_secret(file):
-        return subject, "Everybody on this host may read it, and it holds a secret.", "Run chmod o-rwx on it."
+        return subject, "Everybody on this host may read it, and it holds a secret.", CLOSE_TO_READERS
     return subject, None, ""
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from uvicorn.supervisors import Multiprocess
 from service.api.connection import Connection
 from service.app import compose
 from service.app.serving import create_app, one_of_several
+from service.app.tls import tls_of
 from service.aws.root import AwsRoots
 from service.cli.ending import fail, plainly
 from service.cli.staying import check_may_be_several, metrics_listener, staying_settings
@@ -50,6 +52,7 @@ def serve(
         adopt(context)
     # uvicorn re-raises the signal after the running requests; then everything here is closed in order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    tls = settings.server.tls_files()
     several = f"{one_of_several.__module__}:{one_of_several.__name__}"
     config = uvicorn.Config(
         several if workers > 1 else create_app(settings, metrics),
@@ -59,6 +62,7 @@ def serve(
         host=settings.server.host,
         port=settings.server.port,
         root_path=settings.server.root_path,
+        ssl_context_factory=None if tls is None else partial(tls_of, tls),
         proxy_headers=True,
         forwarded_allow_ips=list(settings.server.trusted_proxies),
         log_config=None,

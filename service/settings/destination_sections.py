@@ -235,7 +235,7 @@ class SyslogSettings(Section):
         json_schema_extra={"default": "the machine's authorities"},
         description=(
             "The authorities (PEM) that vouch for the server, instead of the machine's. It is read at "
-            "the start, as the next two are."
+            "the start and at SIGHUP, as the next two are."
         ),
     )
     certificate_file: File | None = Field(

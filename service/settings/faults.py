@@ -33,6 +33,10 @@ def faults_of(settings: Settings) -> Iterator[str]:
     yield from faults_of_log(settings.audit, settings.notify.allowed_hosts)
     if not (settings.server.public_url or settings.server.root_path).endswith(settings.server.root_path):
         yield "server.public_url: it must end with server.root_path; otherwise no link works."
+    if settings.server.certificate_file or settings.server.key_file or settings.server.client_ca_file:
+        from service.settings.server_tls import faults_of_tls
+
+        yield from faults_of_tls(settings.server)
     if settings.worker.lease < 3 * settings.worker.interval:
         yield "worker.lease: it must be at least three times worker.interval; it is renewed once per interval."
     if settings.health.anchor_within is not None and not settings.audit.keys:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from service.settings.checks import check_database, split_url, wrong
-from service.settings.values import Section
+from service.settings.values import File, Section
 
 
 class DatabaseSettings(Section):
@@ -50,17 +50,43 @@ class ServerSettings(Section):
 
     `root_path` is the prefix under which a proxy serves this service. `trusted_proxies` are the addresses whose
     X-Forwarded-For and -Proto headers are trusted. Links in outgoing messages begin with `public_url`.
+
+    The files are PEM. With the first two the port has TLS. `client_ca_file` has the authorities of callers'
+    certificates.
     """
 
     host: str = Field(
         default="127.0.0.1",
         title="address",
         description=(
-            "Where `rootquorum serve` listens. It speaks plain HTTP: keep it on loopback or a private "
-            "network, behind a proxy with TLS."
+            "Where `rootquorum serve` listens. Without `server.certificate_file` it speaks plain HTTP: keep it on "
+            "loopback or a private network, behind a proxy with TLS."
         ),
     )
     port: int = Field(default=8080, ge=0, le=65535, description="The port; 0 takes a free one.")
+    certificate_file: File | None = Field(
+        default=None,
+        description=(
+            "The service's own certificate (PEM), with those between it and its authority. The port then has TLS, of "
+            "version 1.2 or newer, and nothing else. Leave it out behind a proxy. The file is read at the start and "
+            "at SIGHUP."
+        ),
+    )
+    key_file: File | None = Field(
+        default=None,
+        description=(
+            "Its private key (PEM, without a password). Only the service's user should be able to read it. It is "
+            "required with `certificate_file`, and read together with it."
+        ),
+    )
+    client_ca_file: File | None = Field(
+        default=None,
+        description=(
+            "Authorities (PEM). With them, every connection needs a certificate that one of them issued; one without "
+            "is closed before any call. It opens the port only: who somebody is, their token still says. Revocation "
+            "lists are not read. It is read together with `certificate_file`."
+        ),
+    )
     root_path: Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = Field(
         default="",
         title="path without a slash at its end",
@@ -143,6 +169,13 @@ class ServerSettings(Section):
             "notice. Whoever stops the process must wait that much longer."
         ),
     )
+
+    def tls_files(self) -> tuple[str, str, str | None] | None:
+        """Return the paths of the certificate, of its key, and of the callers' authorities; None without TLS."""
+        if self.certificate_file is None or self.key_file is None:
+            return None
+        authorities = None if self.client_ca_file is None else str(self.client_ca_file)
+        return str(self.certificate_file), str(self.key_file), authorities
 
 
 class WorkerSettings(Section):

@@ -1,0 +1,234 @@
+"""TLS on the service's own port, with certificates of callers for whoever wants it."""
+
+import os
+import signal
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+from support.installation import commanded
+
+from service.app.tls import read_again, tls_of
+from service.cli.tls_examined import examined
+from service.cli.waiting import free_port, wait_until
+from service.settings import FaultySettings, Settings, load
+from service.settings.server_tls import server_tls
+
+_SETTINGS = """
+[policy]
+decision_requires_auth_time = false
+[accounts.111122223333]
+name = "production"
+profile = "prod"
+[people.bob]
+name = "Bob"
+roles = ["approver"]
+[people.carol]
+name = "Carol"
+roles = ["approver"]
+"""
+_NOW = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+class Files:
+    """A folder with an authority's certificate for the service, and one of another authority for callers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ours, self.theirs = trustme.CA(), trustme.CA()
+        self.ours.cert_pem.write_to_path(folder / "ours.pem")
+        self.theirs.cert_pem.write_to_path(folder / "callers.pem")
+        self.issue()
+
+    def issue(self, ends: datetime | None = None) -> None:
+        """Write a new certificate of the service."""
+        issued = self.ours.issue_cert("127.0.0.1", not_after=ends)
+        (self.folder / "server.pem").write_bytes(b"".join(each.bytes() for each in issued.cert_chain_pems))
+        (self.folder / "server.key").write_bytes(issued.private_key_pem.bytes())
+        (self.folder / "server.key").chmod(0o600)
+
+    @property
+    def paths(self) -> tuple[str, str, str]:
+        return tuple(str(self.folder / name) for name in ("server.pem", "server.key", "callers.pem"))  # type: ignore[return-value]  # three
+
+    def caller(self, authority: trustme.CA | None = None) -> ssl.SSLContext:
+        """Return a caller's side, with a certificate by this authority."""
+        tls = ssl.create_default_context(cafile=self.folder / "ours.pem")
+        if authority is not None:
+            authority.issue_cert("caller.example.com").configure_cert(tls)
+        return tls
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path)
+
+
+def shaken(server: ssl.SSLContext, client: ssl.SSLContext) -> ssl.SSLObject:
+    """Return the client's side after a handshake, and a message to it. Raise ssl.SSLError."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    there = server.wrap_bio(to_server, to_client, server_side=True)
+    here = client.wrap_bio(to_client, to_server, server_hostname="127.0.0.1")
+    for side in (here, there, here, there):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+    there.write(b"x")
+    assert here.read(1) == b"x"
+    return here
+
+
+def serial(connection: ssl.SSLObject) -> object:
+    found = connection.getpeercert()
+    assert found is not None
+    return found["serialNumber"]
+
+
+def test_tls_is_of_version_1_2_or_newer(files: Files) -> None:
+    certificate, key, _ = files.paths
+    server, client = server_tls(certificate, key, None), files.caller()
+    assert shaken(server, client).version() == "TLSv1.3"
+    client.maximum_version = ssl.TLSVersion.TLSv1_2
+    assert shaken(server, client).version() == "TLSv1.2"
+    assert server.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_with_an_authority_each_caller_needs_a_certificate_by_it(files: Files, version: ssl.TLSVersion) -> None:
+    server = server_tls(*files.paths)
+    for authority, may in [(files.theirs, True), (files.ours, False), (None, False)]:
+        client = files.caller(authority)
+        client.maximum_version = version
+        if may:
+            assert shaken(server, client).version()
+        else:
+            with pytest.raises(ssl.SSLError):
+                shaken(server, client)
+
+
+def test_a_renewed_certificate_and_other_authorities_are_taken_and_a_broken_one_is_not(files: Files) -> None:
+    server, client = tls_of(files.paths), files.caller(files.theirs)
+    first = serial(shaken(server, client))
+    files.issue()
+    assert serial(shaken(server, client)) == first
+    read_again()()
+    second = serial(shaken(server, client))
+    assert second != first
+    (files.folder / "server.key").write_text("no key")
+    with pytest.raises(ssl.SSLError):
+        read_again()
+    assert serial(shaken(server, client)) == second
+    files.issue()
+    files.ours.cert_pem.write_to_path(files.folder / "callers.pem")
+    read_again()()
+    with pytest.raises(ssl.SSLError):
+        shaken(server, client)
+    assert shaken(server, files.caller(files.ours)).version()
+
+
+def configured(folder: Path, **server: str) -> Settings:
+    lines = "".join(f'{name} = "{value}"\n' for name, value in server.items())
+    (folder / "rootquorum.toml").write_text(f"[server]\n{lines}{_SETTINGS}")
+    return load(folder / "rootquorum.toml")
+
+
+@pytest.mark.parametrize(
+    ("server", "fault"),
+    [
+        ({"certificate_file": "server.pem"}, "server.certificate_file and key_file: they belong together."),
+        ({"key_file": "server.key"}, "server.certificate_file and key_file: they belong together."),
+        ({"client_ca_file": "callers.pem"}, "server.client_ca_file: certificate_file and key_file are missing."),
+        ({"certificate_file": "server.pem", "key_file": "absent"}, "no PEM that belongs together"),
+        ({"certificate_file": "server.pem", "key_file": "server.pem"}, "no PEM that belongs together"),
+        ({"certificate_file": "ours.pem", "key_file": "server.key"}, "no PEM that belongs together"),
+        ({"certificate_file": "server.pem", "key_file": "locked.key"}, "no PEM that belongs together"),
+        (
+            {"certificate_file": "server.pem", "key_file": "server.key", "client_ca_file": "server.key"},
+            "server.client_ca_file cannot be read, or has no certificate in PEM.",
+        ),
+    ],
+)
+def test_files_that_give_no_tls_prevent_the_start(
+    files: Files, monkeypatch: pytest.MonkeyPatch, server: dict[str, str], fault: str
+) -> None:
+    monkeypatch.chdir(files.folder)
+    subprocess.run(
+        ["openssl", "rsa", "-aes128", "-in", "server.key", "-out", "locked.key", "-passout", "pass:x"],
+        check=False,
+        capture_output=True,
+    )
+    with pytest.raises(FaultySettings) as refused:
+        configured(files.folder, **server)
+    assert fault in str(refused.value)
+
+
+def test_doctor_says_how_long_certificates_last_and_who_may_read_the_key(files: Files) -> None:
+    paths = dict(zip(("certificate_file", "key_file", "client_ca_file"), files.paths, strict=True))
+    files.issue(_NOW + timedelta(days=20))
+    settings = configured(files.folder, **paths)
+    certificate, authority, key = examined(settings, _NOW)
+    assert certificate == ("server.certificate_file: it is valid for 20 days", None, "", False)
+    assert authority[1:] == (None, "", False)
+    assert key == ("server.key_file: mode 0600", None, "", False)
+    assert next(examined(settings, _NOW + timedelta(days=10)))[3]  # a warning
+    expired = next(examined(settings, _NOW + timedelta(days=23)))
+    assert expired[1] == "A certificate in it has expired 3 days ago."
+    (files.folder / "server.key").chmod(0o604)
+    assert list(examined(settings, _NOW))[2][1] == "Everybody on this host may read it."
+    assert list(examined(configured(files.folder), _NOW)) == []
+
+
+@contextmanager
+def serving(folder: Path, port: int, tls: ssl.SSLContext) -> Iterator[subprocess.Popen[bytes]]:
+    with (folder / "service.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "service", "serve", "--no-worker"], cwd=folder, stderr=log)
+
+    def is_up() -> bool:
+        assert process.poll() is None, (folder / "service.log").read_text()
+        try:
+            return httpx.get(f"https://127.0.0.1:{port}/readyz", verify=tls).is_success
+        except httpx.TransportError:
+            return False
+
+    try:
+        wait_until(is_up, what="the service")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_service_with_tls_serves_callers_with_certificates_alone_and_renews_its_own(files: Files) -> None:
+    port, folder = free_port(), files.folder
+    paths = dict(zip(("certificate_file", "key_file", "client_ca_file"), files.paths, strict=True))
+    configured(folder, **paths)
+    assert commanded(folder, "migrate").returncode == 0
+    file = folder / "rootquorum.toml"
+    file.write_text(file.read_text().replace("[server]\n", f"[server]\nport = {port}\nhsts = 3600\n"))
+    file.chmod(0o600)
+    url, known = f"https://127.0.0.1:{port}/livez", files.caller(files.theirs)
+
+    def shown() -> str:
+        with httpx.Client(verify=known) as client, client.stream("GET", url) as answer:
+            return str(answer.extensions["network_stream"].get_extra_info("ssl_object").getpeercert()["serialNumber"])
+
+    with serving(folder, port, known) as process:
+        assert httpx.get(url, verify=known).headers["Strict-Transport-Security"] == "max-age=3600"
+        for stranger in (files.caller(), files.caller(files.ours)):
+            with pytest.raises(httpx.TransportError):
+                httpx.get(url, verify=stranger)
+        with pytest.raises(httpx.TransportError):
+            httpx.get(url.replace("https", "http"), verify=False)
+        before = shown()
+        files.issue()
+        os.kill(process.pid, signal.SIGHUP)
+        wait_until(lambda: shown() != before, what="the new certificate")
+    assert "Traceback" not in (folder / "service.log").read_text()
