@@ -1,4 +1,4 @@
-"""`rootquorum approve`: read what was filed, sign it with your own key, send it."""
+"""`rootquorum approve`: read what was filed, sign it with your own key if you have one, send it."""
 
 import re
 from dataclasses import dataclass
@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from rootquorum_client.models import Request, read
 from service.cli.common import console, fail, print_json
-from service.cli.remotely import Json, Key, Server, State, TokenFile, asking, connected, heads, misused
+from service.cli.remotely import Json, OptionalKey, Server, State, TokenFile, asking, connected, heads, misused
+from service.cli.request_rows import facts
 from service.cli.terminal import policy_rows
 from service.client import ssh
 from service.client.filed import digest_of, parse_filing
@@ -19,6 +21,7 @@ from service.client.statements import Checked, check, keep, me
 from service.domain.briefing import effect, warnings
 from service.domain.canonical import timestamp
 from service.domain.demands import Demand
+from service.domain.errors import Code
 from service.domain.filing import Filing
 from service.domain.request import Verdict
 from service.domain.statement import DecisionStatement, Namespace, parse_decision
@@ -30,44 +33,52 @@ _REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 def approve(
     request: Annotated[str, typer.Argument(help="The id of the request.")],
     *,
-    key: Key,
+    key: OptionalKey = None,
     server: Server,
     token_file: TokenFile = None,
     comment: Annotated[str | None, typer.Option(help="For requester and log; it is not signed.")] = None,
     state: State = None,
     as_json: Json = False,
 ) -> None:
-    """Approve a request with your own key, after you have read what will happen.
+    """Approve a request, after you have read what will happen. With --key you sign that.
 
-    Whatever is shown is computed here, from the filing whose digest is signed. Nothing is believed of the server.
+    What is shown is computed here, from the filing whose digest you approve. Only where nothing can be signed, since
+    the log has no name, it is what the server says.
     """
     if not _REQUEST_ID.fullmatch(request.lower()):
         misused("The id of a request is a UUID.")
-    public, kept = _public_key(key), heads(state)
+    public, kept = None if key is None else _public_key(key), heads(state)
     with connected(server, token_file, as_json=as_json) as remote:
         found = _fetched(remote, kept, request.lower(), public)
         with asking() as terminal:
             terminal.show(
-                "You are about to approve a DRILL:" if found.filing.drill else "You are about to approve:",
-                _rows(remote, found, public),
+                "You are about to approve a DRILL:" if found.is_drill else "You are about to approve:", found.rows
             )
             if not terminal.is_answered_with_yes("Shall this happen?"):
-                fail("Nothing was signed.")
-        signature = ssh.sign(key, public, found.checked.text, Namespace.DECISION)
-        # First, so that no signature is out whose log this person does not remember.
-        keep(remote, kept, found.checked)
-        answer = _sent(remote, found, signature, comment)
+                fail("Nothing was approved.")
+        body = {"decision": Verdict.APPROVE.value, "digest": found.digest}
+        if found.checked is not None and key is not None and public is not None:
+            signature = ssh.sign(key, public, found.checked.text, Namespace.DECISION)
+            body |= {"statement": found.checked.text, "signature": signature}
+        if found.checked is not None:
+            # First, so that no signature is out whose log this person does not remember.
+            keep(remote, kept, found.checked)
+        answer = _sent(remote, request.lower(), body if comment is None else body | {"comment": comment})
     if as_json:
         print_json(answer)
     else:
-        what = "DRILL" if found.filing.drill else "request"
+        what = "DRILL" if found.is_drill else "request"
         console.print(f"Approved. The {what} is {text(answer, 'status')}.", soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    filing: Filing
-    checked: Checked[DecisionStatement]
+    """What to approve. `checked` is what a key can sign; None if the log has no name."""
+
+    digest: str
+    is_drill: bool
+    rows: list[tuple[str, str]]
+    checked: Checked[DecisionStatement] | None
 
 
 def _public_key(key: Path) -> PublicKey:
@@ -77,7 +88,24 @@ def _public_key(key: Path) -> PublicKey:
         misused(str(refused))
 
 
-def _fetched(remote: Remote, kept: KeptHeads, request_id: str, public: PublicKey) -> _Found:
+def _fetched(remote: Remote, kept: KeptHeads, request_id: str, public: PublicKey | None) -> _Found:
+    """Return what to approve. Raise Refused."""
+    try:
+        return _computed(remote, kept, request_id, public)
+    except Refused as refused:
+        if public is not None or (refused.problem or {}).get("code") != Code.LOG_WITHOUT_NAME:
+            raise
+    # A server that lies gains nothing here: it could as well count an approval that nobody gave.
+    told = read(Request, remote.get(f"/v1/requests/{request_id}"))
+    rows = [
+        ("server", remote.url),
+        ("your key", "none: nothing is signed, and all of this is what the server says"),
+        *facts(told),
+    ]
+    return _Found(told.digest, told.drill, rows, None)
+
+
+def _computed(remote: Remote, kept: KeptHeads, request_id: str, public: PublicKey | None) -> _Found:
     """Return what to sign, if it is this person's approval of exactly this request. Raise Refused."""
     person = me(remote)
     answer = remote.get(f"/v1/requests/{request_id}/statement", decision=Verdict.APPROVE.value)
@@ -95,16 +123,18 @@ def _fetched(remote: Remote, kept: KeptHeads, request_id: str, public: PublicKey
         person=person,
         drill=filing.drill,
     )
-    if all(each.get("key") != public.text for each in objects(answer, "keys")):
+    if public is not None and all(each.get("key") != public.text for each in objects(answer, "keys")):
         raise Refused(
             f"Your key {public.fingerprint} does not count for {person} here. See `rootquorum signing-key list`."
         )
-    return _Found(filing, checked)
+    return _Found(checked.said.digest, filing.drill, _rows(remote, filing, checked, public), checked)
 
 
-def _rows(remote: Remote, found: _Found, public: PublicKey) -> list[tuple[str, str]]:
+def _rows(
+    remote: Remote, filing: Filing, checked: Checked[DecisionStatement], public: PublicKey | None
+) -> list[tuple[str, str]]:
     """Return what is shown, what the request does last: right above the question."""
-    filing, said = found.filing, found.checked.said
+    said = checked.said
     placement = filing.placement
     called = "" if placement is None or placement.name is None else f", called {placement.name}"
     cautions = warnings(filing.operation, filing.observed, accept_lockout=filing.accept_lockout)
@@ -112,9 +142,9 @@ def _rows(remote: Remote, found: _Found, public: PublicKey) -> list[tuple[str, s
         *([("DRILL", "nothing changes in AWS")] if filing.drill else []),
         ("server", remote.url),
         ("service", said.service),
-        ("its log", found.checked.log),
+        ("its log", checked.log),
         ("you", said.person),
-        ("your key", f"{public.fingerprint} ({public.kind})"),
+        ("your key", "none: nothing is signed" if public is None else f"{public.fingerprint} ({public.kind})"),
         ("request", said.request_id),
         ("digest", said.digest),
         ("filed", f"{timestamp(filing.filed_at)}, to be approved by {timestamp(filing.approve_by)}"),
@@ -163,12 +193,6 @@ def _policy(filing: Filing) -> list[tuple[str, str]]:
     return [] if found is None else policy_rows(found.region, found.policy, found.policy_sha256)
 
 
-def _sent(remote: Remote, found: _Found, signature: str, comment: str | None) -> dict[str, Any]:
+def _sent(remote: Remote, request_id: str, body: dict[str, str]) -> dict[str, Any]:
     """Send the approval. Return the request, if that is what the server answers."""
-    said = found.checked.said
-    body = {"decision": said.verdict.value, "digest": said.digest, "statement": found.checked.text}
-    return remote.post(
-        f"/v1/requests/{said.request_id}/decisions",
-        {**body, "signature": signature, **({} if comment is None else {"comment": comment})},
-        check=lambda answer: text(answer, "status"),
-    )
+    return remote.post(f"/v1/requests/{request_id}/decisions", body, check=lambda answer: text(answer, "status"))

@@ -46,7 +46,7 @@ app.later(
 app.later(
     "approve",
     "service.cli.approve:approve",
-    "Approve a request with your own key, after you have read what will happen.",
+    "Approve a request, after you have read what will happen.",
 )
 app.later("login", "service.cli.login:login", "Sign in with a browser, and print the token to a pipe, or keep it.")
 app.later("logout", "service.cli.login:logout", "Remove the token that is kept for a profile.")

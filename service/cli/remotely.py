@@ -69,7 +69,9 @@ TokenFile = Annotated[
     typer.Option(help="A file with your token; else ROOTQUORUM_TOKEN, else the kept one, else it is read from stdin."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print what the API answers, as JSON.")]
-Key = Annotated[Path, typer.Option("--key", help="Your private key; or its .pub, if an agent has the private one.")]
+_OWN_KEY = "Your private key; or its .pub, if an agent has the private one."
+Key = Annotated[Path, typer.Option("--key", help=_OWN_KEY)]
+OptionalKey = Annotated[Path | None, typer.Option("--key", help=f"{_OWN_KEY} Without it, nothing is signed.")]
 State = Annotated[
     Path | None, typer.Option(help="Where the heads of logs are kept; else rootquorum/heads.json in your state folder.")
 ]

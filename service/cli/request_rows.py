@@ -19,7 +19,7 @@ _NEXT: Mapping[str, str] = {
     Status.ROTATING: "cut_over",
 }
 _COMMANDS = {
-    "approve": "rootquorum approve {} --key KEY",
+    "approve": "rootquorum approve {}",
     "execute": "rootquorum execute {}",
     "confirm_receipt": "rootquorum receipt {}",
     "cut_over": "rootquorum cut-over {} KEY --comment WHY",
@@ -66,6 +66,11 @@ def in_one_line(request: Request) -> str:
 
 
 def rows(request: Request) -> list[tuple[str, str]]:
+    """Return what an approver decides on, and what the caller may do."""
+    return [*facts(request), *_actions(request)]
+
+
+def facts(request: Request) -> list[tuple[str, str]]:
     """Return what an approver decides on, in the order of its weight."""
     return [
         *([_DRILL] if request.drill else []),
@@ -86,7 +91,6 @@ def rows(request: Request) -> list[tuple[str, str]]:
         *_approvals(request),
         *([] if request.result is None else [("result", f"{request.result.code}: {request.result.detail}")]),
         ("digest", request.digest),
-        *_actions(request),
     ]
 
 
@@ -171,7 +175,8 @@ def _actions(request: Request) -> Iterator[tuple[str, str]]:
     if following.reason is not None:
         yield f"not {following.action}", following.reason
     elif following.allowed:
-        yield "next", _COMMANDS[following.action].format(request.id)
+        signs = following.action == "approve" and request.quorum.signed_approvals != "off"
+        yield "next", _COMMANDS[following.action].format(request.id) + (" --key KEY" if signs else "")
 
 
 def _account(request: Request | RequestSummary) -> str:

@@ -132,7 +132,7 @@ def test_the_screen_shows_what_was_filed_and_who_signs_what(installed: Installat
 def test_only_yes_in_full_is_a_yes(installed: Installation, request_: Any, answer: str) -> None:
     before = installed.signings
     done = installed.approve("ann", request_, answer=answer)
-    assert (done.code, done.error, installed.signings - before) == (1, "Nothing was signed.\n", 0)
+    assert (done.code, done.error, installed.signings - before) == (1, "Nothing was approved.\n", 0)
 
 
 def test_a_justification_cannot_pass_for_another_row(installed: Installation) -> None:
@@ -154,7 +154,7 @@ def test_the_answer_comes_from_the_terminal_and_not_from_stdin(installed: Instal
     person = Person("no")
     done = _in_a_process(installed, request_, stdin="yes\nyes\n", terminal=person.terminal)
     person.leave()
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "Nothing was signed.\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "Nothing was approved.\n")
     assert "The root user gets a new access key" in " ".join(person.seen.split())
 
     person = Person("yes")
