@@ -1,5 +1,10 @@
-"""Where the service is killed: at every call that an undertaking makes when nobody disturbs it."""
+"""Where the service is killed: at every call that an undertaking makes when nobody disturbs it.
 
+`calls.json` names these calls, so that no worker has to try everything before the first test. A test holds it against
+what the undertakings do. `PYTHONPATH=tests python -m kill.matrix` writes it.
+"""
+
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +19,7 @@ from service.db.engine import connect
 from service.db.schema import migrate
 
 ENGINES = ("sqlite", "postgresql")
+CALLS = Path(__file__).with_name("calls.json")
 
 
 class When(StrEnum):
@@ -52,7 +58,14 @@ class Case:
 
 @cache
 def every_case() -> tuple[Case, ...]:
-    return tuple(case for undertaking, calls in _recorded() for case in _cases(undertaking, calls))
+    calls = kept()
+    known = [undertaking for undertaking in UNDERTAKINGS if undertaking.name in calls]
+    return tuple(case for undertaking in known for case in _cases(undertaking, tuple(calls[undertaking.name])))
+
+
+def kept() -> dict[str, list[str]]:
+    """Return the actions in `calls.json`, by the name of an undertaking."""
+    return dict(json.loads(CALLS.read_text()))
 
 
 def seed(engine: str) -> tuple[Case, ...]:
@@ -76,7 +89,9 @@ def _cases(undertaking: Undertaking, calls: tuple[str, ...]) -> Iterator[Case]:
         yield Case(undertaking, calls, When.ANSWERED)
 
 
-def _recorded() -> Iterator[tuple[Undertaking, tuple[str, ...]]]:
+def recorded() -> dict[str, list[str]]:
+    """Try every undertaking, and return the actions of its calls."""
+    found = {}
     with tempfile.TemporaryDirectory(prefix="rootquorum-kill-") as name:
         folder = Path(name)
         template = folder / "template.db"
@@ -88,4 +103,9 @@ def _recorded() -> Iterator[tuple[Undertaking, tuple[str, ...]]]:
             with Scene.of(undertaking, f"sqlite:///{file}") as scene:
                 so_far = len(scene.house.aws.calls)
                 scene.begin()
-                yield undertaking, tuple(call.action for call in scene.house.aws.calls[so_far:])
+                found[undertaking.name] = [call.action for call in scene.house.aws.calls[so_far:]]
+    return found
+
+
+if __name__ == "__main__":
+    CALLS.write_text(json.dumps(recorded(), indent=1) + "\n")

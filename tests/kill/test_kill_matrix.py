@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from kill.aftermath import assert_no_secret, judge, restart
-from kill.matrix import ENGINES, Case, When, every_case, seed
+from kill.matrix import ENGINES, Case, When, every_case, kept, recorded, seed
 from kill.processes import PATIENCE_SECONDS, ForkServer, Process, furnish, post
 from kill.undertakings import REQUESTER, UNDERTAKINGS, Scene
 
@@ -92,6 +92,10 @@ def test_what_a_kill_leaves_the_worker_ends(database_url: str, case: Case, forks
         restart(scene)
         judge(scene)
         assert_no_secret(scene, tmp_path)
+
+
+def test_the_kept_calls_are_those_that_the_undertakings_make() -> None:
+    assert kept() == recorded(), "PYTHONPATH=tests python -m kill.matrix"
 
 
 def test_the_seed_meets_every_undertaking_and_every_call_that_acts() -> None:
