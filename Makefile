@@ -187,7 +187,7 @@ test-faults: .venv/ready
 
 # Thousands of mangled answers, tokens and messages; `make test` has some of each.
 fuzz: .venv/ready
-	FUZZ=long $(BIN)/pytest -n auto tests/fuzz $(ARGS)
+	FUZZ=long $(BIN)/pytest -n auto tests/fuzz tests/api/test_awaiting.py $(ARGS)
 
 # The environment, from the lock with its hashes; made anew when the lock changes. What the service loads is compiled at
 # once: where PYTHONDONTWRITEBYTECODE is set, as in many containers, every start would compile it anew, for two seconds.
