@@ -80,14 +80,20 @@ FORMS: Mapping[str, Callable[[House, Trust], list[Finding | str]]] = {
     "evidence": in_evidence,
     "database": in_database,
 }
-EACH_FORM = pytest.mark.parametrize("form", FORMS)
+
+
+def each_form(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test in each form, by turns on either database: the verifier judges what it has read."""
+    pytest.mark.engines_by_turns(test)
+    pytest.mark.parametrize("form", FORMS)(test)
+    return test
 
 
 def trusting(text: str) -> Trust:
     return Trust(rules=read_rules(text.encode()))
 
 
-@EACH_FORM
+@each_form
 @pytest.mark.parametrize("given", [TEXT, SECOND])
 def test_whoever_has_any_version_needs_no_other_word(told: House, form: str, given: str) -> None:
     found = FORMS[form](told, trusting(given))
@@ -95,14 +101,14 @@ def test_whoever_has_any_version_needs_no_other_word(told: House, form: str, giv
     assert not [each for each in found if "whose keys count" in str(each)]
 
 
-@EACH_FORM
+@each_form
 def test_without_a_version_from_a_person_the_first_is_believed_and_a_note_says_so(told: House, form: str) -> None:
     found = FORMS[form](told, Trust())
     assert names(found) == set()
     assert [each for each in found if "as the first rules in the log say" in str(each)]
 
 
-@EACH_FORM
+@each_form
 def test_another_first_version_is_found(told: House, form: str) -> None:
     assert names(FORMS[form](told, trusting(TEXT.replace("Alice", "Eve")))) == {"other-rules"}
 
@@ -125,7 +131,7 @@ def executed_without_signatures(house: House) -> None:
     house.execute(house.approved())
 
 
-@EACH_FORM
+@each_form
 @pytest.mark.parametrize("given", [TEXT, SECOND])
 def test_the_first_version_says_whose_keys_counted_before_it(house: House, form: str, given: str) -> None:
     forged = frozenset({("bob", EVE.public.text), ("carol", MALLORY.public.text)})
@@ -137,7 +143,7 @@ def test_the_first_version_says_whose_keys_counted_before_it(house: House, form:
     assert names(FORMS[form](house, Trust())) == set()  # whoever has no version takes the settings' word
 
 
-@EACH_FORM
+@each_form
 def test_what_the_people_of_the_first_version_signed_before_it_is_good(house: House, form: str) -> None:
     under_settings(house)
     executed(house, bob=BOB, carol=CAROL)
@@ -145,7 +151,7 @@ def test_what_the_people_of_the_first_version_signed_before_it_is_good(house: Ho
     assert names(FORMS[form](house, trusting(TEXT))) == set()
 
 
-@EACH_FORM
+@each_form
 def test_without_any_version_in_the_log_no_key_counts_for_whoever_has_one(house: House, form: str) -> None:
     under_settings(house)
     executed(house, bob=BOB, carol=CAROL)
@@ -154,7 +160,7 @@ def test_without_any_version_in_the_log_no_key_counts_for_whoever_has_one(house:
     assert not [each for each in found if "whose keys count" in str(each)]
 
 
-@EACH_FORM
+@each_form
 def test_the_first_version_says_what_keys_had_to_prove_before_it(house: House, form: str) -> None:
     under_settings(house, replace(SIGNING, user_verified=False))
     key = enrol(house, "dave", None, "bob")
@@ -167,7 +173,7 @@ def test_the_first_version_says_what_keys_had_to_prove_before_it(house: House, f
     assert names(FORMS[form](house, trusting(TEXT))) == {"not-verified", "not-endorsed", "no-quorum"}
 
 
-@EACH_FORM
+@each_form
 @pytest.mark.parametrize("trust", [Trust(), trusting(TEXT)], ids=["none", "the version"])
 def test_the_rules_in_force_say_which_approvals_are_signed_whatever_events_leave_out(
     house: House, form: str, trust: Trust
@@ -177,7 +183,7 @@ def test_the_rules_in_force_say_which_approvals_are_signed_whatever_events_leave
     assert names(FORMS[form](house, trust)) == {"unsigned", "no-quorum"}
 
 
-@EACH_FORM
+@each_form
 def test_an_execution_before_the_first_version_meets_its_demands(house: House, form: str) -> None:
     executed_without_signatures(house)
     start(house, signed_by(TEXT))
@@ -185,7 +191,7 @@ def test_an_execution_before_the_first_version_meets_its_demands(house: House, f
     assert names(FORMS[form](house, Trust())) == set()
 
 
-@EACH_FORM
+@each_form
 def test_the_rules_in_force_say_the_quorum_whatever_events_leave_out(house: House, form: str) -> None:
     three = TEXT.replace("[policy]", "[policy]\nquorum = 3")
     start(house, signed_by(three))
@@ -193,7 +199,7 @@ def test_the_rules_in_force_say_the_quorum_whatever_events_leave_out(house: Hous
     assert names(FORMS[form](house, trusting(three))) == {"no-quorum"}
 
 
-@EACH_FORM
+@each_form
 def test_approvals_that_need_no_signature_are_counted_for_whoever_has_a_version(house: House, form: str) -> None:
     lenient = TEXT.replace('"required"', '"off"')
     start(house, signed_by(lenient))
@@ -274,6 +280,7 @@ FORGED: dict[str, tuple[Change, set[str]]] = {
 }
 
 
+@pytest.mark.engines_by_turns
 @pytest.mark.parametrize("forged", FORGED)
 def test_a_forged_version_is_named(told: House, forged: str) -> None:
     change, expected = FORGED[forged]
@@ -288,7 +295,7 @@ def test_a_forged_version_is_named(told: House, forged: str) -> None:
         assert found <= expected | {"other-rules"}
 
 
-@EACH_FORM
+@each_form
 def test_a_request_under_rules_that_were_not_in_force_is_found(told: House, form: str) -> None:
     with as_its_owner(told) as tx:
         events = contents(tx)
@@ -382,7 +389,7 @@ def test_a_revocation_that_might_revoke_nothing_is_no_rule(broken: str) -> None:
         read_rules(f"{head}{broken}[policy]{tables}".encode())
 
 
-@EACH_FORM
+@each_form
 def test_a_version_that_a_revoked_key_signs_is_found(told: House, form: str) -> None:
     third = THIRD + _REVOKED
     start(told, signed_by(third, "bob", "carol"))

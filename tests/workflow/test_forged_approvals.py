@@ -177,6 +177,7 @@ FORGED: Mapping[str, Callable[[House, OperationRequest], Pair | None]] = {
 }
 
 
+@pytest.mark.engines_by_turns
 @pytest.mark.parametrize("forged", FORGED)
 def test_an_approval_in_the_rows_counts_for_nothing(robbed: House, forged: str) -> None:
     request = robbed.file()
@@ -396,6 +397,7 @@ KEYS_PUT_IN: tuple[Callable[[House], None], ...] = (
 )
 
 
+@pytest.mark.engines_by_turns
 @pytest.mark.parametrize("put_in", KEYS_PUT_IN, ids=lambda put_in: put_in.__name__)
 def test_a_key_in_the_log_does_not_count_for_being_there(robbed: House, put_in: Callable[[House], None]) -> None:
     put_in(robbed)

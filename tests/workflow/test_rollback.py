@@ -181,6 +181,7 @@ def test_a_deactivation_that_fails_is_tried_again_until_it_is_done(house: House,
     assert status_of(house, key) == "Inactive"
 
 
+@pytest.mark.engines_by_turns
 @pytest.mark.parametrize(
     "fault", [Refuse("AccessDenied"), Throttle(), ServerError(), ConnectionLostBefore(), ConnectionLostAfter()]
 )
