@@ -55,6 +55,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             _put_into_its_group(item)
 
 
+def pytest_collection_finish() -> None:
+    """Keep the thousands of tests, and all that was imported for them, out of every later garbage collection."""
+    gc.freeze()
+
+
 def _put_into_its_group(item: pytest.Item) -> None:
     """Name the group in the test's id, where the scheduler of pytest-xdist looks for it.
 
