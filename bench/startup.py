@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -34,6 +34,7 @@ QUICK = bool(os.environ.get("QUICK"))
 ROUNDS, IDLE_SECONDS = (3, 10) if QUICK else (9, 30)
 ACCOUNTS = 1000
 SETTLE_SECONDS, LOOK_AGAIN_SECONDS, PATIENCE_SECONDS = 5.0, 0.01, 60
+SCRAPE_SECONDS = 15.0
 BARE = Path(__file__).with_name("bare.py")
 SERVICE = (sys.executable, "-m", "service")
 TICK = os.sysconf("SC_CLK_TCK")
@@ -64,12 +65,13 @@ class Site:
     folder: Path
     url: str
     bare_url: str
+    more: dict[str, str] = field(default_factory=dict)
 
     def environment(self, port: int = 0) -> dict[str, str]:
         # What runs here may keep the bytecode that it compiles.
         ours = ("ROOTQUORUM_", "AWS_", "PYTHONDONTWRITEBYTECODE")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        return clean | {"ROOTQUORUM_SERVER__PORT": str(port)}
+        return clean | {"ROOTQUORUM_SERVER__PORT": str(port)} | self.more
 
 
 def furnish(name: str, folder: Path, url: str, bare_url: str, *, accounts: int) -> Site:
@@ -155,13 +157,20 @@ def ran(site: Site, *arguments: str) -> Sample:
     return {"wall": time.perf_counter() - began, "cpu": cpu}
 
 
-def idle(site: Site, command: tuple[str, ...]) -> float:
-    """Return the share of a core, in percent, that an idle process takes."""
-    port = free_port()
+def idle(site: Site, command: tuple[str, ...], *, is_scraped: bool = False) -> float:
+    """Return the share of a core, in percent, that an idle process takes. Its watch runs.
+
+    If `is_scraped`, Prometheus's part is played: its metrics are read every fifteen seconds, as it does by default.
+    """
+    port, metrics = free_port(), free_port()
+    site = replace(site, more={"ROOTQUORUM_METRICS__PORT": str(metrics)}) if is_scraped else site
     with ready(command, site, port) as (pid, _):
         time.sleep(SETTLE_SECONDS)
         before, began = cpu_of(pid), time.perf_counter()
-        time.sleep(IDLE_SECONDS)
+        while (left := began + IDLE_SECONDS - time.perf_counter()) > 0:
+            if is_scraped:
+                urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=10).read()
+            time.sleep(min(left, SCRAPE_SECONDS))
         return 100 * (cpu_of(pid) - before) / (time.perf_counter() - began)
 
 
@@ -191,8 +200,9 @@ def figures(site: Site, large: Site) -> Iterator[Figure]:
     for name in ("--help", "token create"):
         yield figure(name, "wall", "s")
         yield figure(name, "cpu", "s", 0.5)
-    share = idle(large, (*SERVICE, "serve"))
-    yield Figure(f"{site.name}: serve idle, {ACCOUNTS} accounts, cpu", share, "%", (share, share), 0.5)
+    for what, is_scraped in (("idle", False), ("idle and scraped", True)):
+        share = idle(large, (*SERVICE, "serve"), is_scraped=is_scraped)
+        yield Figure(f"{site.name}: serve {what}, {ACCOUNTS} accounts, cpu", share, "%", (share, share), 0.5)
 
 
 def table(found: list[Figure]) -> Iterator[str]:
