@@ -7,12 +7,15 @@ migration. Clients keep their connections, and ask nothing twice.
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from alembic import command
 from faults.load import Load
@@ -31,21 +34,51 @@ from service.workflow.verify import verify
 ACCOUNTS = [f"{number:012}" for number in range(1, 3)]
 MORE_ACCOUNTS = [f"{number:012}" for number in range(1, 5)]
 
+# While a replica ends, HAProxy takes two checks to notice, a tenth of a second apart.
+_PAUSE_SECONDS = 0.01
+
 pytestmark = pytest.mark.skipif(proxies.find("haproxy") is None, reason="no HAProxy; `make haproxy`")
 
 
 @contextmanager
 def loaded(fleet: RollingFleet, accounts: list[str]) -> Iterator[None]:
-    """Whole lives of keys follow each other on each account. In the end no call failed, and everything adds up."""
-    with fleet.client() as http:
+    """Whole lives of keys follow each other on each account, and somebody reads all the time.
+
+    In the end no call failed, and everything adds up.
+    """
+    with fleet.client() as http, reading(fleet) as answered:
         load = Load(fleet, http, worker_seconds=60)
         with load.steady(accounts):
             yield
+    assert set(answered) == {httpx.codes.OK}
     assert (load.repeated, set(load.ended)) == (Counter(), {"whole life"})
     for member in fleet.members:
         member.end()
     settle(fleet.house.ctx)
     assert judge(fleet, load)["request succeeded"] == load.ended["whole life"] * 3
+
+
+@contextmanager
+def reading(fleet: RollingFleet) -> Iterator[Counter[int]]:
+    """Ask something cheap, on a new connection each time, until the end of the block. Yield the statuses; 0 is none."""
+    answered: Counter[int] = Counter()
+    is_over = threading.Event()
+
+    def read() -> None:
+        with fleet.client() as http:
+            while not is_over.wait(_PAUSE_SECONDS):
+                try:
+                    answered[http.get(f"{fleet.urls[0]}/livez", headers={"Connection": "close"}).status_code] += 1
+                except httpx.TransportError:
+                    answered[0] += 1
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(read)
+        try:
+            yield answered
+        finally:
+            is_over.set()
+        done.result()
 
 
 def test_a_fleet_is_restarted_under_load_without_a_failed_call(
