@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -225,10 +226,10 @@ def row(*cells: str) -> None:
 
 async def cost(site: Site, scenario: Callable[[Site], Awaitable[tuple[list[float], str]]]) -> tuple[list[float], str]:
     """Return p50 and p95 of what others wait, in ms, the service's CPU in ms a second, and what came of it."""
-    before = cpu_seconds(site.pid)
+    before, began = cpu_seconds(site.pid), time.monotonic()
     seconds, came = await scenario(site)
-    used = cpu_seconds(site.pid) - before
-    return [median(seconds) * 1000, quantiles(seconds, n=20)[-1] * 1000, used * 1000 / SECONDS], came
+    used, took = cpu_seconds(site.pid) - before, time.monotonic() - began
+    return [median(seconds) * 1000, quantiles(seconds, n=20)[-1] * 1000, used * 1000 / took], came
 
 
 async def nothing(site: Site) -> tuple[list[float], str]:
