@@ -110,6 +110,8 @@ def test_sighup_takes_a_role_away_in_each_process_and_ends_none(
         wait_until(lambda: said(log, "all stay as they were") == processes, what="the refusal")
         assert httpx.get(f"{site.url}/readyz").is_success
         assert children(process) == before
+        process.send_signal(signal.SIGTERM)  # which ends the children as well
+        assert process.wait(timeout=_LONG) in {0, -signal.SIGTERM}
 
 
 def test_sighup_gives_the_worker_its_new_rules_and_does_not_end_it(site: Site) -> None:
