@@ -135,12 +135,12 @@ _DESCRIPTION = (
 def model(event: str) -> type[BaseModel]:
     """Return the body of one event's deliveries. Raise KeyError for an event without a row, or without a schema."""
     row = EVENTS[event]
-    fields: dict[str, Any] = {
+    members: dict[str, Any] = {
         "type": (Literal[event], ...),
         "timestamp": (datetime, ...),
         "data": (_ABOUT[row.about] if row.data is None else _WITH[row.data], ...),
     }
-    return create_model(f"{_camel(event)}Event", __doc__=f"{row.title}.", **fields)
+    return create_model(f"{_camel(event)}Event", __doc__=f"{row.title}.", **members)
 
 
 def _camel(event: str) -> str:
