@@ -4,7 +4,7 @@
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM :"role";
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO :"role";
 GRANT INSERT ON requests, decisions, audit_events, api_tokens, people, expectations, drifts, leases, deliveries,
-    destinations, audit_nodes, audit_reads TO :"role";
+    destinations, audit_nodes, audit_reads, cosignatures TO :"role";
 GRANT UPDATE (
     status, version, approved_at, execute_by, claimed_at, claimed_by, known_key_ids, source, result_code,
     result_detail, result_access_key_id, result_sealed_sha256, signer_key_id, aws_request_id, settled_at, receipt_by, received_at,

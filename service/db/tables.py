@@ -498,6 +498,22 @@ audit_tree = Table(
     CheckConstraint("id = 1 AND size >= 0", name="single"),
 )
 
+# What witnesses have cosigned: a head of the log, by the key of each, and the line in its note.
+cosignatures = Table(
+    "cosignatures",
+    metadata,
+    # The name and the id of the witness's key. Another key is another witness.
+    Column("witness", String(500), primary_key=True),
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", String(64), nullable=False),
+    # When it was kept, by our clock. The line has the witness's own time.
+    Column("at", UtcDateTime, nullable=False),
+    Column("line", Text, nullable=False),
+    CheckConstraint("size >= 1", name="size"),
+    CheckConstraint("length(root) = 64", name="root"),
+    Index("ix_cosignatures_size", "size"),
+)
+
 # The last hour in which the log records that somebody read a part of it.
 audit_reads = Table(
     "audit_reads",
