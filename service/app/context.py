@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from service.app.without_aws import ConfiguredAccounts, NoRoots
 from service.db.engine import connect
 from service.db.reader import connect_to_read
-from service.settings import AuditSettings, Settings, patterns
+from service.settings import Settings, patterns
 from service.workflow.context import Accounts, Context, Destination, Log, Roots, TicketSource
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def compose(settings: Settings, *, with_aws: bool = True, read_only: bool = Fals
                 now=lambda: datetime.now(UTC),
                 new_id=lambda: str(uuid.uuid4()),
                 public_url=settings.server.public_url,
-                log=_log(settings.audit),
+                log=_log(settings),
                 has_form=patterns.matches,
                 limits=settings.limits(),
                 most_open=settings.server.open_requests,
@@ -97,9 +97,16 @@ def hooks(settings: Settings) -> "Mapping[str, Source]":
     return sources_of_hooks(settings)
 
 
-def _log(audit: AuditSettings) -> Log:
+def _log(settings: Settings) -> Log:
+    audit = settings.audit
     if not audit.keys:
         return Log(origin=audit.origin or "")
     from service.app.log import log_of
 
-    return log_of(audit)
+    log = log_of(audit)
+    if not audit.witnesses:
+        return log
+    from service.app.witnesses import witnesses
+
+    found = witnesses(audit, settings.notify.allowed_hosts)
+    return replace(log, witnesses=found, cosign_interval=audit.cosign_interval)

@@ -25,15 +25,16 @@ from service.cli.commands import Commands
 from service.cli.common import console, errors, fail, plainly
 from service.cli.prepared import load_settings
 from service.domain.checkpoint import Checkpoint, VerifierKey
+from service.domain.cosigning import NotCosigned
 from service.domain.errors import Code, ServiceError
 from service.outbound.guarded import Unreachable, Unsafe, new_client
 from service.settings import Settings, load_for_audit, load_values
 from service.settings.faults import NO_ORIGIN
 from service.signing.ed25519 import from_pem
 from service.signing.timestamps import LARGEST_STAMP_BYTES, BadStamp, check, stamp
-from service.signing.witnesses import NotCosigned, Witness, cosigned
-from service.workflow.audit import checkpoint, consistency
+from service.workflow.audit import plain_checkpoint
 from service.workflow.context import Context
+from service.workflow.cosign import have_cosigned
 from service.workflow.health import check_readable
 from service.workflow.verify import Anchor, verify
 from service.workflow.watch import note_anchor
@@ -106,7 +107,7 @@ def anchor(
     settings, place = load_settings(ctx.obj), _place(to, days, ProfileSource(profile), region)
     with plainly(), compose(settings, with_aws=False) as context:
         check_readable(context)
-        note = checkpoint(context)
+        note = plain_checkpoint(context)
         # If there must be a time-stamp, nothing is kept without one. A time-stamp is never kept beside another note.
         roots = _roots(settings)
         stamped = _stamped(settings, note, roots)
@@ -117,7 +118,7 @@ def anchor(
             except Taken:
                 _check_kept(place, note, roots)
         _note_anchor(context, note)
-        refused = list(_cosign(settings, context, note, place))
+        refused = list(_cosign(context, note, place))
     for line in note.splitlines():
         console.print(line, soft_wrap=True)
     if refused:
@@ -220,22 +221,17 @@ def _check_kept(place: _File | _Object, note: str, roots: Sequence[Certificate])
     errors.print("A time-stamp was there already, and is kept.")
 
 
-def _cosign(settings: Settings, context: Context, note: str, place: _File | _Object) -> Iterator[str]:
+def _cosign(context: Context, note: str, place: _File | _Object) -> Iterator[str]:
     """Keep the cosignature of each witness beside the anchor. Yield why one is missing; the anchor is good without."""
     origin, size, root = note.splitlines()[:3]
-    head, client = Checkpoint(origin, int(size), b64decode(root)), new_client(settings.notify.allowed_hosts)
-
-    def proof_from(old: int) -> Sequence[bytes]:
-        return consistency(context, old, head.size).proof
-
-    for name, witness in settings.audit.witnesses.items():
-        key = verifier.read_witness(witness.verifier_key)
+    head = Checkpoint(origin, int(size), b64decode(root))
+    for name in context.log.witnesses:
         try:
-            lines = cosigned(Witness(client, witness.url, key), head, note, proof_from)
-            place.put(f".{name}.cosignature", lines.encode())
+            line = have_cosigned(context, name, head, note)
+            place.put(f".{name}.cosignature", line.encode())
         except Taken:
             errors.print(f"A cosignature of {name} was there already, and is kept.", soft_wrap=True)
-        except (NotCosigned, Unreachable, Unsafe, ServiceError) as error:
+        except (NotCosigned, ServiceError) as error:
             yield f"Anchored, but not cosigned by {name}: {error}. Repeat the command, or look at the witness."
 
 

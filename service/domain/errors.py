@@ -49,6 +49,7 @@ class Code(StrEnum):
     )
     NOT_THE_EXECUTOR = ("not_the_executor", "Only the requester or the recipient may execute this request.")
     LOG_NOT_SIGNED = ("log_not_signed", "This service has no key to sign the head of the audit log.")
+    NOT_COSIGNED = ("not_cosigned", "So many witnesses have not cosigned any head of the audit log.")
     SIGNATURE_REQUIRED = (
         "signature_required",
         "An approval of this request has to be signed with a key of your own, which others have endorsed.",

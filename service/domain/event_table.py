@@ -311,6 +311,30 @@ ANCHOR_OVERDUE = _of_service(
 ANCHOR_KEPT = _of_service(
     "anchor.kept", "The audit log's head is anchored again", before_execution=True, published=True
 )
+COSIGNATURE_OVERDUE = _of_service(
+    "cosignature.overdue",
+    "A witness has not cosigned the audit log's head for too long",
+    before_execution=True,
+    published=True,
+    severity=Severity.MEDIUM,
+)
+COSIGNATURE_KEPT = _of_service(
+    "cosignature.kept", "A witness has cosigned the audit log's head again", before_execution=True, published=True
+)
+WITNESS_CONTRADICTS = _of_service(
+    "witness.contradicts",
+    "A witness knows another audit log than this one",
+    before_execution=True,
+    published=True,
+    severity=Severity.CRITICAL,
+)
+WITNESS_AGREES = _of_service(
+    "witness.agrees",
+    "A witness that contradicted the audit log has cosigned it",
+    before_execution=True,
+    published=True,
+    severity=Severity.HIGH,
+)
 CLOCK_WRONG = _of_service(
     "clock.wrong",
     "The clock of a host disagrees with others",

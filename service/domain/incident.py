@@ -11,6 +11,10 @@ from service.domain.event_table import (
     ANCHOR_OVERDUE,
     CLOCK_RIGHT,
     CLOCK_WRONG,
+    COSIGNATURE_KEPT,
+    COSIGNATURE_OVERDUE,
+    WITNESS_AGREES,
+    WITNESS_CONTRADICTS,
     WORKER_BACK,
     WORKER_SILENT,
     EventName,
@@ -18,11 +22,13 @@ from service.domain.event_table import (
 
 
 class Incident(StrEnum):
-    """What can be wrong. The clock is a host's own; the others concern the whole fleet."""
+    """What can be wrong. The clock is a host's own, and the last two are of a witness; the others concern the fleet."""
 
     NO_WORKER = "no_worker"
     NOT_ANCHORED = "not_anchored"
     CLOCK = "clock"
+    NOT_COSIGNED = "not_cosigned"
+    CONTRADICTED = "contradicted"
 
 
 # The event when it begins, and the one when it ends.
@@ -30,6 +36,8 @@ TOLD: Mapping[Incident, tuple[EventName, EventName]] = {
     Incident.NO_WORKER: (WORKER_SILENT, WORKER_BACK),
     Incident.NOT_ANCHORED: (ANCHOR_OVERDUE, ANCHOR_KEPT),
     Incident.CLOCK: (CLOCK_WRONG, CLOCK_RIGHT),
+    Incident.NOT_COSIGNED: (COSIGNATURE_OVERDUE, COSIGNATURE_KEPT),
+    Incident.CONTRADICTED: (WITNESS_CONTRADICTS, WITNESS_AGREES),
 }
 
 
@@ -43,6 +51,7 @@ class Limits:
 
     worker_silence: timedelta | None = None
     anchor_within: timedelta | None = None
+    cosigned_within: timedelta | None = None
     clock_tolerance: timedelta | None = None
 
 
@@ -72,6 +81,12 @@ def not_anchored(
     kept, at = (0, begun) if anchored is None or is_to_come(anchored[1], now) else anchored
     is_late = limits.anchor_within is not None and at is not None and now - at > limits.anchor_within
     return Finding(is_late and size > kept, {"size": size, "anchored": kept})
+
+
+def not_cosigned(about: Document, waits_since: datetime | None, now: datetime, limits: Limits) -> Finding:
+    """Judge whether a witness has left events uncosigned for too long. `about` is the data of the event."""
+    within = limits.cosigned_within
+    return Finding(within is not None and waits_since is not None and now - waits_since > within, about)
 
 
 def is_to_come(at: datetime, now: datetime) -> bool:

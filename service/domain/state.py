@@ -44,6 +44,18 @@ class AccountState:
     findings: int
 
 
+@dataclass(frozen=True, slots=True)
+class WitnessState:
+    """The age of a witness's last cosignature, `NEVER` if there is none, and how much of the log it has not cosigned:
+    the number of events, and the age of the oldest. `contradicts`: its last answer was that it knows another log.
+    """
+
+    age: timedelta
+    events: int
+    oldest: timedelta
+    contradicts: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """The state of the whole service, from one snapshot of the database. Every process would say the same.
@@ -74,6 +86,7 @@ class State:
     is_log_signed: bool
     anchored_size: int
     anchor_age: timedelta
+    witnesses: Mapping[str, WitnessState]
 
     def of(self, status: Status) -> int:
         """Return the number of requests in this status."""

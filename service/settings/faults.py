@@ -41,6 +41,8 @@ def faults_of(settings: Settings) -> Iterator[str]:
         yield "worker.lease: it must be at least three times worker.interval; it is renewed once per interval."
     if settings.health.anchor_within is not None and not settings.audit.keys:
         yield "health.anchor_within: without a key in audit.keys there is no head to anchor."
+    if settings.audit.witnesses and settings.health.cosigned_within <= settings.audit.cosign_interval:
+        yield "health.cosigned_within: it has to be longer than audit.cosign_interval."
     if settings.metrics.port is not None and settings.metrics.port == settings.server.port != 0:
         yield "metrics.port: it is server.port. Use another, or metrics.behind_role."
     if settings.worker.enabled and settings.database.connections < settings.worker.parallel + 2 + (

@@ -231,6 +231,13 @@ class HealthSettings(Section):
             "After that the event is `anchor.overdue`. None: nobody is told."
         ),
     )
+    cosigned_within: Annotated[timedelta, Field(ge=timedelta(minutes=1), le=timedelta(days=366))] = Field(
+        default=timedelta(hours=1),
+        description=(
+            "How old an event of the log may get before each [witness](log-keys.md#witnesses) has cosigned it. "
+            "After that the event is `cosignature.overdue`. It has to be longer than `audit.cosign_interval`."
+        ),
+    )
     clock_tolerance: Annotated[timedelta, Field(ge=timedelta(seconds=5), le=timedelta(minutes=5))] = Field(
         default=timedelta(minutes=1),
         description=(

@@ -1,5 +1,6 @@
 """The tables of the settings about the audit log's keys and about keys of people."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import AwareDatetime, Field, SecretStr, StringConstraints
@@ -168,7 +169,10 @@ class WitnessSettings(Section):
 
     url: str = Field(
         title="https URL without a query; http for an allowed host",
-        description="The submission prefix of a [witness](log-keys.md), which cosigns each anchor.",
+        description=(
+            "The submission prefix of a [witness](log-keys.md#witnesses), which cosigns the log's head and "
+            "each anchor. At most 50 witnesses."
+        ),
     )
     verifier_key: Annotated[str, StringConstraints(min_length=1, max_length=500)] = Field(
         title="`name+id+Base64`", description="The witness's public key, for cosignatures with Ed25519."
@@ -198,6 +202,10 @@ class AuditSettings(Section):
         default=None,
         json_schema_extra={"default": "required with `timestamp_url`"},
         description="The authority's root certificates, in PEM.",
+    )
+    cosign_interval: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(days=1))] = Field(
+        default=timedelta(minutes=5),
+        description="How far apart the rounds are in which [witnesses](log-keys.md#witnesses) cosign the log's head.",
     )
     witnesses: dict[DestinationName, WitnessSettings] = Field(default={})
 

@@ -13,6 +13,7 @@ import httpx
 
 from service import verifier
 from service.domain.checkpoint import Checkpoint
+from service.domain.cosigning import Contradicted, Contradiction, NotCosigned
 from service.outbound import guarded
 
 _SIZE = re.compile(rb"(0|[1-9][0-9]{0,15})\n?")
@@ -20,10 +21,6 @@ _LINE = re.compile("\N{EM DASH} ([^ +]+) ([A-Za-z0-9+/]+={0,2})")
 _MOST_HASHES = 63
 # An empty log, the size that it names, and one more if another process was there in between.
 _MOST_QUESTIONS = 3
-
-
-class NotCosigned(Exception):
-    """The witness gave no good cosignature. The text quotes nothing of its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,57 +31,81 @@ class Witness:
     url: str
     key: verifier.Key
 
+    @property
+    def key_id(self) -> str:
+        """Return the name and the id of its key, which tell whose cosignature a line is."""
+        return f"{self.key.name}+{self.key.id.hex()}"
 
-def cosigned(witness: Witness, head: Checkpoint, note: str, proof_from: Callable[[int], Sequence[bytes]]) -> str:
-    """Return the witness's lines under `note`, the signed note of `head`. They are verified with its key.
+    def cosign(self, head: Checkpoint, note: str, proof_from: Callable[[int], Sequence[bytes]]) -> str:
+        """Return the witness's line under `note`, the signed note of `head`. It is verified with its key.
 
-    `proof_from` gives the consistency proof from a size to that of `head`.
-    Raise NotCosigned; guarded.Unreachable, guarded.Unsafe.
+        `proof_from` gives the consistency proof from a size to that of `head`. Raise NotCosigned, Contradicted.
+        """
+        try:
+            return self._asked(head, note, proof_from)
+        except (guarded.Unreachable, guarded.Unsafe) as error:
+            raise NotCosigned(str(error)) from None
+
+    def verified(self, head: Checkpoint, lines: str) -> str:
+        """Return the line of `lines` that its key made for this head. Raise NotCosigned."""
+        return _good_line(lines, self.key, head)
+
+    def _asked(self, head: Checkpoint, note: str, proof_from: Callable[[int], Sequence[bytes]]) -> str:
+        old = 0
+        for _ in range(_MOST_QUESTIONS):
+            proof = proof_from(old) if 0 < old < head.size else ()
+            reply = self._ask(old, proof, note)
+            if reply.status == httpx.codes.OK:
+                return self.verified(head, reply.body.decode(errors="replace"))
+            if reply.status == httpx.codes.UNPROCESSABLE_ENTITY and proof:
+                # Our proof is good, so its head of that size is another.
+                raise Contradicted(Contradiction.UNPROVED, old)
+            if reply.status != httpx.codes.CONFLICT:
+                raise NotCosigned(f"answered {reply.status}")
+            old = _known(reply.body, old, head)
+        raise NotCosigned("it names another size each time")
+
+    def _ask(self, old: int, proof: Sequence[bytes], note: str) -> guarded.Reply:
+        if len(proof) > _MOST_HASHES:
+            raise NotCosigned("the proof is longer than a witness takes")
+        lines = "".join(f"{base64.b64encode(part).decode()}\n" for part in proof)
+        return guarded.send(
+            self.client,
+            "POST",
+            f"{self.url.rstrip('/')}/add-checkpoint",
+            headers={"Content-Type": "text/plain; charset=utf-8"},
+            content=f"old {old}\n{lines}\n{note}".encode(),
+        )
+
+
+def _known(body: bytes, old: int, head: Checkpoint) -> int:
+    """Return the size that a witness names when it refused `old`. Raise NotCosigned, Contradicted."""
+    known = _SIZE.fullmatch(body)
+    if old == head.size and (known is None or int(known[1]) == old):
+        # The sizes agree, so the roots do not.
+        raise Contradicted(Contradiction.FORKED, old)
+    if known is None:
+        raise NotCosigned("answered 409 without a size")
+    if int(known[1]) > head.size:
+        raise Contradicted(Contradiction.CUT, int(known[1]))
+    if int(known[1]) == old:
+        raise NotCosigned("answered 409 with the size that it was asked from")
+    return int(known[1])
+
+
+def _good_line(lines: str, key: verifier.Key, head: Checkpoint) -> str:
+    """Return the first line that the key made for this head. Lines of others are passed over. Raise NotCosigned.
+
+    One line is enough. A note has few lines, so one witness must not fill it.
     """
-    old = 0
-    for _ in range(_MOST_QUESTIONS):
-        proof = proof_from(old) if 0 < old < head.size else ()
-        reply = _ask(witness, old, proof, note)
-        if reply.status == httpx.codes.OK:
-            return _good_lines(reply.body, witness.key, head)
-        if reply.status != httpx.codes.CONFLICT:
-            raise NotCosigned(f"answered {reply.status}")
-        known = _SIZE.fullmatch(reply.body)
-        if known is None:
-            raise NotCosigned("answered 409 without a size: it may know another log of this size")
-        if int(known[1]) > head.size:
-            raise NotCosigned("it knows a larger log of this name: this one may have been cut")
-        if int(known[1]) == old:
-            raise NotCosigned("it knows another log of this name and size: this one may have been written anew")
-        old = int(known[1])
-    raise NotCosigned("it names another size each time")
-
-
-def _ask(witness: Witness, old: int, proof: Sequence[bytes], note: str) -> guarded.Reply:
-    if len(proof) > _MOST_HASHES:
-        raise NotCosigned("the proof is longer than a witness takes")
-    lines = "".join(f"{base64.b64encode(part).decode()}\n" for part in proof)
-    return guarded.send(
-        witness.client,
-        "POST",
-        f"{witness.url.rstrip('/')}/add-checkpoint",
-        headers={"Content-Type": "text/plain; charset=utf-8"},
-        content=f"old {old}\n{lines}\n{note}".encode(),
-    )
-
-
-def _good_lines(body: bytes, key: verifier.Key, head: Checkpoint) -> str:
-    """Return the lines that the key made for this head. Lines of others are passed over. Raise NotCosigned."""
-    policy, found = verifier.WitnessPolicy({key.name: key}, {}, key.name), ""
-    for line in body.decode(errors="replace").split("\n"):
+    policy = verifier.WitnessPolicy({key.name: key}, {}, key.name)
+    for line in lines.split("\n"):
         parts = _LINE.fullmatch(line)
         if parts is None or parts[1] != key.name or len(parts[2]) % 4:
             continue
         try:
             if verifier.cosignatures(f"{head.text()}\n{line}\n", policy, "the answer"):
-                found += f"{line}\n"
+                return f"{line}\n"
         except verifier.Finding:
             raise NotCosigned("its cosignature is not of this head") from None
-    if not found:
-        raise NotCosigned("it answered no cosignature of its key")
-    return found
+    raise NotCosigned("it answered no cosignature of its key")

@@ -20,6 +20,7 @@ from service.domain.merkle import Frontier, Node, consistency_proof, inclusion_p
 from service.domain.permissions import check_may_audit, check_may_have_evidence, is_participant
 from service.signing.notes import sign_note
 from service.workflow.context import Context
+from service.workflow.cosigned import lines_of, newest
 from service.workflow.key_events import events_about_keys, sizes_in
 from service.workflow.read import request_for
 from service.workflow.tell import tell
@@ -57,8 +58,32 @@ def read_events(
 
 
 def checkpoint(ctx: Context) -> str:
-    """Return the log's current head as a signed note. Raise NotFound without a key to sign it, Unavailable."""
+    """Return the log's current head as a signed note, with the cosignatures on just this head, if there are any.
+
+    Raise NotFound without a key to sign it, Unavailable.
+    """
     return _signed(ctx, _head(ctx))
+
+
+def plain_checkpoint(ctx: Context) -> str:
+    """Return the same without cosignatures: the same head is the same text. Raise NotFound, Unavailable."""
+    _check_signed(ctx)
+    return sign_note(_checkpoint(ctx, _head(ctx)).text(), ctx.log.signers)
+
+
+@retried
+def cosigned_checkpoint(ctx: Context, number: int) -> str:
+    """Return the largest head that so many of the witnesses have cosigned, as a signed note with their cosignatures.
+
+    Raise NotFound, Unavailable.
+    """
+    _check_signed(ctx)
+    with read(ctx.engine) as tx:
+        found = newest(ctx, tx, number)
+    if found is None:
+        raise NotFound(Code.NOT_COSIGNED)
+    head, lines = found
+    return sign_note(head.text(), ctx.log.signers) + lines
 
 
 def export(ctx: Context, actor: Actor) -> Iterator[bytes]:
@@ -170,8 +195,22 @@ def _lines(ctx: Context, size: int, note: str) -> Iterator[bytes]:
 
 
 def _signed(ctx: Context, head: Frontier) -> str:
+    """Return a head as a signed note, with the cosignatures that are kept of it."""
     _check_signed(ctx)
-    return sign_note(Checkpoint(ctx.log.origin, head.size, head.root()).text(), ctx.log.signers)
+    found = _checkpoint(ctx, head)
+    return sign_note(found.text(), ctx.log.signers) + _cosignatures(ctx, found)
+
+
+def _checkpoint(ctx: Context, head: Frontier) -> Checkpoint:
+    return Checkpoint(ctx.log.origin, head.size, head.root())
+
+
+@retried
+def _cosignatures(ctx: Context, head: Checkpoint) -> str:
+    if not ctx.log.witnesses:
+        return ""
+    with read(ctx.engine) as tx:
+        return lines_of(ctx, tx, head)
 
 
 def _check_signed(ctx: Context) -> None:

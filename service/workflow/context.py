@@ -14,6 +14,7 @@ from service.db.engine import Tx, begin
 from service.db.leases import Lease
 from service.domain.account import Account, Part, Reading, RootCredentials
 from service.domain.capability import Plan
+from service.domain.checkpoint import Checkpoint
 from service.domain.delivery import Attempt, Notice
 from service.domain.demands import Demand
 from service.domain.directory import Directory
@@ -135,13 +136,35 @@ class TicketSource(Protocol):
         """Return the name of the ticket's state, or None if there is no such ticket. Raise Unavailable."""
 
 
+class Witness(Protocol):
+    """Somebody who remembers the last head of the log that they saw, and cosigns only one that it leads to.
+
+    `signing/witnesses.py` implements it; `app` connects the two.
+    """
+
+    @property
+    def key_id(self) -> str:
+        """Return the name and the id of its key."""
+
+    def cosign(self, head: Checkpoint, note: str, proof_from: Callable[[int], Sequence[bytes]]) -> str:
+        """Return its line under the signed note of this head, in bounded time. Raise NotCosigned, Contradicted."""
+
+    def verified(self, head: Checkpoint, lines: str) -> str:
+        """Return the line that its key made for this head. Raise NotCosigned."""
+
+
 @dataclass(frozen=True, slots=True)
 class Log:
-    """The audit log's public name, its current signers, and all keys that ever signed its head."""
+    """The audit log's public name, its current signers, and all keys that ever signed its head.
+
+    Its witnesses are named as in the settings. Rounds in which they cosign begin `cosign_interval` apart.
+    """
 
     origin: str = ""
     signers: Sequence[Signer] = ()
     keys: Sequence[LogKey] = ()
+    witnesses: Mapping[str, Witness] = field(default_factory=dict)
+    cosign_interval: timedelta = timedelta(minutes=5)
 
 
 @dataclass(slots=True)

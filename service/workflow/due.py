@@ -20,6 +20,7 @@ from service.workflow import drills
 from service.workflow.change import touch
 from service.workflow.clocks import is_clock_right
 from service.workflow.context import Context
+from service.workflow.cosign import cosign, to_cosign
 from service.workflow.deliver import deliver, deliver_again, forget
 from service.workflow.drift import check_drift
 from service.workflow.execute import execute
@@ -55,6 +56,7 @@ STEPS = (
     "reconcile",
     "deliver",
     "deliver_again",
+    "cosign",
     "forget",
     "tell_drill_due",
     "list_accounts",
@@ -133,15 +135,13 @@ def due(ctx: Context, drift_checks: DriftChecks | None = None) -> Iterator[Step]
         # A destination that has left the settings keeps its pending deliveries until it is named again.
         destinations = [there for there in outbox.destinations_due(tx, now) if there.destination in ctx.destinations]
         drill_is_due = drills.is_due(ctx, tx, now)
+        to_ask = to_cosign(ctx, tx, now)
         is_old = outbox.is_old(tx, now - ctx.delivery_retention, ctx.destinations.keys())
     for call, requests in found.items() if is_clock_right_now else ():
         for request in requests:
             what = call.__name__.strip("_")
             yield Step(what, request.account_id, request.request_id, partial(call, request_id=request.request_id))
-    for there in destinations:
-        for send, is_due in ((deliver, there.new), (deliver_again, there.again)):
-            if is_due:
-                yield Step(send.__name__, f"to {there.destination}", None, partial(send, name=there.destination))
+    yield from _to_others(destinations, to_ask)
     if is_old and is_clock_right_now:
         yield Step("forget", "deliveries", None, forget)
     if drill_is_due and is_clock_right_now:
@@ -151,6 +151,16 @@ def due(ctx: Context, drift_checks: DriftChecks | None = None) -> Iterator[Step]
         yield Step("list_accounts", "", None, lambda ctx: ctx.accounts.every())
     for account in to_check:
         yield Step("check_drift", account.account_id, None, partial(check_drift, account=account))
+
+
+def _to_others(destinations: Iterable[outbox.DueThere], witnesses: Iterable[str]) -> Iterator[Step]:
+    """Yield what goes to destinations and to witnesses. It changes no account, so no wrong clock stops it."""
+    for there in destinations:
+        for send, is_due in ((deliver, there.new), (deliver_again, there.again)):
+            if is_due:
+                yield Step(send.__name__, f"to {there.destination}", None, partial(send, name=there.destination))
+    for name in witnesses:
+        yield Step("cosign", f"witness {name}", None, partial(cosign, name=name))
 
 
 def expire(ctx: Context, request_id: str) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from service.db import marks, outbox, state
-from service.db.engine import read, retried
+from service.db import audit, cosignatures, marks, outbox, state
+from service.db.engine import Tx, read, retried
 from service.db.marks import Mark
 from service.domain.account import Account
 from service.domain.actor import Actor
@@ -12,8 +12,9 @@ from service.domain.capability import is_readable
 from service.domain.drift import DriftKind
 from service.domain.incident import is_to_come
 from service.domain.permissions import check_may_read_state
-from service.domain.state import NEVER, WINDOW, AccountState, Queue, State
+from service.domain.state import NEVER, WINDOW, AccountState, Queue, State, WitnessState
 from service.workflow.context import Context
+from service.workflow.cosigned import contradictions, key_ids
 
 _NOW = timedelta()
 
@@ -34,6 +35,7 @@ def read_state(ctx: Context) -> State:
         waits, keys, quarantined = state.of_open(tx, now), state.of_keys(tx, now), state.count_quarantined(tx, since)
         findings, checked = state.open_findings(tx), state.checked_at(tx)
         waiting, failed, disabled = state.waiting(tx), state.failed(tx), outbox.disabled(tx)
+        witnesses = _witnesses(ctx, tx, now)
         log, marked = state.of_log(tx), marks.among(tx, marks.LOOKED, marks.ANCHORED)
     looked, anchored = marked.get(marks.LOOKED), marked.get(marks.ANCHORED)
     found = _accounts(accounts, checked, findings, now)
@@ -77,6 +79,7 @@ def read_state(ctx: Context) -> State:
         is_log_signed=bool(ctx.log.signers),
         anchored_size=0 if anchored is None else anchored.size,
         anchor_age=_since(anchored, now),
+        witnesses=witnesses,
     )
 
 
@@ -84,6 +87,22 @@ def state_for(ctx: Context, actor: Actor) -> State:
     """Return the state to somebody who may read it. Raise Forbidden, Unavailable."""
     check_may_read_state(actor)
     return read_state(ctx)
+
+
+def _witnesses(ctx: Context, tx: Tx, now: datetime) -> dict[str, WitnessState]:
+    if not ctx.log.witnesses or not ctx.log.signers:
+        return {}
+    size, last, contradicting = audit.head(tx), cosignatures.last(tx, key_ids(ctx)), contradictions(ctx, tx)
+    found = {name: last[witness.key_id] for name, witness in ctx.log.witnesses.items()}
+    return {
+        name: WitnessState(
+            age=NEVER if own.at is None or is_to_come(own.at, now) else _age(own.at, now),
+            events=max(size - own.size, 0),
+            oldest=_age(own.behind_since, now),
+            contradicts=name in contradicting,
+        )
+        for name, own in found.items()
+    }
 
 
 def _since(mark: Mark | None, now: datetime) -> timedelta:

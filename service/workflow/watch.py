@@ -4,13 +4,14 @@ Whatever begins or ends is told once for the whole fleet, or once for each host 
 """
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from service.db import audit, marks
+from service.db import audit, cosignatures, marks
 from service.db.engine import Tx, begin, read, retried
 from service.db.marks import Mark
 from service.domain.actor import WORKER
+from service.domain.canonical import Document
 from service.domain.errors import Code, ServiceError, Unavailable
 from service.domain.event_table import WORKER_SILENT
 from service.domain.events import Event
@@ -22,9 +23,11 @@ from service.domain.incident import (
     is_to_come,
     no_worker,
     not_anchored,
+    not_cosigned,
 )
 from service.workflow.clocks import clocks_ahead
 from service.workflow.context import Context
+from service.workflow.cosigned import contradictions, key_ids
 from service.workflow.deliver import deliver
 from service.workflow.tell import tell
 
@@ -38,9 +41,8 @@ def watch(ctx: Context, since: datetime) -> None:
 
     Where no worker is left, nobody would send that event, so send it from here. What fails then waits for a worker.
     """
-    findings = _look(ctx, since)
-    told = {incident: _tell_news(ctx, incident, finding) for incident, finding in findings.items()}
-    if told[Incident.NO_WORKER] == WORKER_SILENT:
+    told = {_tell_news(ctx, incident, about, finding) for incident, about, finding in _look(ctx, since)}
+    if WORKER_SILENT in told:
         for name in ctx.destinations:
             try:
                 deliver(ctx, name)
@@ -49,7 +51,10 @@ def watch(ctx: Context, since: datetime) -> None:
 
 
 def open_incidents(ctx: Context) -> Mapping[str, datetime]:
-    """Return the incidents that are there, each with the time when it was told. A clock has its host in its name."""
+    """Return the incidents that are there, each with the time when it was told.
+
+    After its kind, the name has the host of a clock, or the witness.
+    """
     with read(ctx.engine) as tx:
         found = marks.starting_with(tx, _PREFIX)
     return {name.removeprefix(_PREFIX): mark.at for name, mark in found.items() if mark.size == _THERE}
@@ -79,24 +84,40 @@ _PREFIX = "told "
 
 
 @retried
-def _look(ctx: Context, since: datetime) -> dict[Incident, Finding]:
+def _look(ctx: Context, since: datetime) -> list[tuple[Incident, str, Finding]]:
+    """Return each kind of incident, the host or the witness that it is about, and what was found."""
     with read(ctx.engine) as tx:
         found = marks.among(tx, marks.LOOKED, marks.ANCHORED)
         size, ahead = audit.last(tx), clocks_ahead(ctx, tx)
         begun = audit.begun(tx)
+        of_witnesses = list(_of_witnesses(ctx, tx, size, since))
     looked, anchored, now = found.get(marks.LOOKED), found.get(marks.ANCHORED), ctx.now()
     kept = None if anchored is None else (anchored.size, anchored.at)
-    return {
-        Incident.NO_WORKER: no_worker(None if looked is None else looked.at, since, now, ctx.limits),
-        Incident.NOT_ANCHORED: not_anchored(size, kept, begun, now, ctx.limits),
-        Incident.CLOCK: clock(_HOST, ahead, ctx.limits),
-    }
+    return [
+        (Incident.NO_WORKER, "", no_worker(None if looked is None else looked.at, since, now, ctx.limits)),
+        (Incident.NOT_ANCHORED, "", not_anchored(size, kept, begun, now, ctx.limits)),
+        (Incident.CLOCK, _HOST, clock(_HOST, ahead, ctx.limits)),
+        *of_witnesses,
+    ]
+
+
+def _of_witnesses(ctx: Context, tx: Tx, size: int, since: datetime) -> Iterator[tuple[Incident, str, Finding]]:
+    if not ctx.log.signers:
+        return
+    last, contradicting = cosignatures.last(tx, key_ids(ctx)), contradictions(ctx, tx)
+    for name, witness in ctx.log.witnesses.items():
+        own, how = last[witness.key_id], contradicting.get(name)
+        about: Document = {"witness": name, "size": size, "cosigned": own.size}
+        late = not_cosigned(about, own.waits_since(since), ctx.now(), ctx.limits)
+        yield Incident.NOT_COSIGNED, name, late
+        data = {"witness": name, "how": None if how is None else how.name.lower()}
+        yield Incident.CONTRADICTED, name, Finding(how is not None, data)
 
 
 @retried
-def _tell_news(ctx: Context, incident: Incident, finding: Finding) -> str | None:
+def _tell_news(ctx: Context, incident: Incident, about: str, finding: Finding) -> str | None:
     """Record the incident's begin or its end, unless that was told already. Return the event's name, if it is news."""
-    name = _PREFIX + (f"{incident} {_HOST}" if incident is Incident.CLOCK else incident)
+    name = f"{_PREFIX}{incident} {about}".rstrip()
     with read(ctx.engine) as tx:
         if _is_told(tx, name, finding):
             return None

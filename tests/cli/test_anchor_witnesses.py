@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.builders import ORIGIN
+from support.builders import ORIGIN, SIGNER
 from support.cosigning import Witness, WitnessServer, running_witness
 from support.installation import commanded
 from support.products.golang import is_there, running_go
@@ -122,4 +122,21 @@ def test_a_fault_of_a_witness_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
         "audit.witnesses.w.url: it must not have a query; a path is appended to it.",
         "audit.witnesses.w.verifier_key: it is no key for cosignatures with Ed25519 (kind 04).",
         "audit.witnesses: they cosign what a key of audit.keys has signed, and there is none.",
+    ]
+
+
+def test_witnesses_are_different_few_and_given_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    named = "".join(
+        f'[audit.witnesses.w{number}]\nurl = "https://w.example"\nverifier_key = "{key}"\n'
+        for number, key in enumerate([KEY, *(Witness(f"witness.example/{each}").key for each in range(49)), KEY])
+    )
+    found = faults(
+        f'{GOOD}[health]\ncosigned_within = "PT5M"\n[audit]\norigin = "{ORIGIN}"\n'
+        f'[audit.keys.old]\nverifier_key = "{SIGNER.verifier_key}"\n{named}'
+    )
+    assert found == [
+        "audit.witnesses.w50.verifier_key: w0 has the same key, so they are one witness.",
+        "audit.witnesses: there are more than 50.",
+        "health.cosigned_within: it has to be longer than audit.cosign_interval.",
     ]

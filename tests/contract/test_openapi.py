@@ -550,6 +550,7 @@ SCENARIOS |= {
     (EXPORT, 200): lambda house: call(house, EXPORT, "audrey"),
     (EXPORT, 404): lambda house: unsigned(house, EXPORT, "audrey"),
     (CHECKPOINT, 404): lambda house: unsigned(house, CHECKPOINT),
+    (CHECKPOINT, 422): lambda house: call(house, CHECKPOINT, params={"cosigned_by": 0}),
     (INCLUSION, 200): lambda house: call(house, INCLUSION, params={"seq": 1}),
     (CONSISTENCY, 200): lambda house: call(house, CONSISTENCY, params={"first": 1}),
     (EVIDENCE, 200): lambda house: call(house, EVIDENCE, request_id=pending(house)),

@@ -10,9 +10,9 @@ from support.products.golang import is_there, running_go
 
 from service import verifier
 from service.domain.checkpoint import Checkpoint
+from service.domain.cosigning import Contradicted, Contradiction, NotCosigned
 from service.domain.merkle import consistency_proof
-from service.outbound.guarded import Unreachable, Unsafe, new_client
-from service.signing.witnesses import NotCosigned, cosigned
+from service.outbound.guarded import new_client
 from service.signing.witnesses import Witness as Reached
 
 pytestmark = pytest.mark.skipif(
@@ -34,7 +34,7 @@ def asked(url: str, size: int = SIZE, allowed: str = "127.0.0.1") -> str:
     note = LEDGER.note(size)
     head = Checkpoint(ORIGIN, size, verifier.read_head(LEDGER.head(size)).root)
     reached = Reached(new_client(frozenset({allowed})), url, verifier.read_witness(ONE.key))
-    return cosigned(reached, head, note, lambda old: consistency_proof(old, size, LEDGER.read))
+    return reached.cosign(head, note, lambda old: consistency_proof(old, size, LEDGER.read))
 
 
 def test_every_pair_of_sizes_is_led_from_the_one_to_the_other(server: WitnessServer) -> None:
@@ -49,16 +49,19 @@ def test_a_slash_at_the_end_of_the_address_changes_nothing(server: WitnessServer
     assert asked(f"{server.url}/") == ONE.line(LEDGER.note())
 
 
+def contradiction(url: str, size: int = SIZE) -> tuple[Contradiction, int]:
+    with pytest.raises(Contradicted) as refusal:
+        asked(url, size)
+    return refusal.value.how, refusal.value.size
+
+
 def test_a_log_that_was_cut_or_written_anew_is_called_so(server: WitnessServer) -> None:
     assert asked(server.url)
-    with pytest.raises(NotCosigned, match="may have been cut"):
-        asked(server.url, SIZE - 1)
+    assert contradiction(server.url, SIZE - 1) == (Contradiction.CUT, SIZE)
     server.root = b"x" * 32
-    with pytest.raises(NotCosigned, match="may have been written anew"):
-        asked(server.url)
+    assert contradiction(server.url) == (Contradiction.FORKED, SIZE)
     server.size -= 1
-    with pytest.raises(NotCosigned, match="answered 422"):
-        asked(server.url)
+    assert contradiction(server.url) == (Contradiction.UNPROVED, SIZE - 1)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +71,10 @@ def test_a_log_that_was_cut_or_written_anew_is_called_so(server: WitnessServer) 
         ([(404, b"")], "answered 404"),
         ([(409, b"9999\n")], "it knows a larger log of this name: this one may have been cut"),
         ([(409, b"%d\n" % SIZE), (409, b"%d\n" % SIZE)], "it knows another log of this name and size"),
+        ([(409, b"%d\n" % SIZE), (409, b"")], "it knows another log of this name and size"),
+        ([(409, b"0\n")], "answered 409 with the size that it was asked from"),
+        ([(403, b"")], "answered 403"),
+        ([(422, b"")], "answered 422"),
         ([(409, b"01\n")], "answered 409 without a size"),
         ([(409, b"")], "answered 409 without a size"),
         ([(409, b"1\n"), (409, b"2\n"), (409, b"1\n")], "it names another size each time"),
@@ -88,9 +95,15 @@ def test_a_refusal_or_a_bad_answer_gives_no_cosignature(
     assert "theirs" not in str(refusal.value)
 
 
+def test_of_many_good_lines_one_is_kept_for_a_note_has_few(server: WitnessServer) -> None:
+    lines = [ONE.line(LEDGER.note(), at) for at in range(1, 200)]
+    server.faults.append((200, "".join(lines).encode()))
+    assert asked(server.url) == lines[0]
+
+
 def test_a_host_that_is_not_allowed_or_not_there_is_not_asked(server: WitnessServer) -> None:
-    with pytest.raises(Unsafe):
+    with pytest.raises(NotCosigned, match="the URL is not https"):
         asked(server.url, allowed="elsewhere.example")
     assert not server.asked
-    with pytest.raises(Unreachable):
+    with pytest.raises(NotCosigned, match="no complete answer"):
         asked("http://127.0.0.1:1/witness")

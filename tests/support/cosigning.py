@@ -12,6 +12,8 @@ from threading import Thread
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.products.golang import Go, GoRefused
 
+from service.domain.cosigning import NotCosigned
+
 _AT = 1679315147
 
 
@@ -30,12 +32,27 @@ class Witness:
         return f"— {self.name} {b64encode(self.id + at.to_bytes(8) + signature).decode()}\n"
 
 
+class Absent:
+    """A witness that nobody reaches."""
+
+    key_id = "witness.example/north+00000000"
+
+    def cosign(self, *_: object) -> str:
+        raise NotCosigned("it is away")
+
+    def verified(self, *_: object) -> str:
+        raise NotCosigned("it is away")
+
+
 @dataclass
 class WitnessServer:
-    """What the witness remembers of one log, and how it answers. `faults` replace its answers, one after another."""
+    """What the witness remembers of one log, and how it answers. `faults` replace its answers, one after another.
+
+    `lost` of its next answers to what it cosigned are lost on their way. One with nothing but faults needs no Go.
+    """
 
     witness: Witness
-    go: Go
+    go: Go | None
     log_key: str
     origin: str
     url: str = ""
@@ -43,6 +60,7 @@ class WitnessServer:
     root: bytes = b""
     asked: list[str] = field(default_factory=list)
     faults: list[tuple[int, bytes]] = field(default_factory=list)
+    lost: int = 0
 
     def answer(self, path: str, body: str) -> tuple[int, bytes]:
         self.asked.append(body.partition("\n")[0])
@@ -51,8 +69,10 @@ class WitnessServer:
         request, _, note = body.partition("\n\n")
         first, *proof = request.split("\n")
         origin, size, root = note.split("\n")[:3]
-        if path != "/witness/add-checkpoint" or origin != self.origin or not self._is_signed(note):
+        if path != "/witness/add-checkpoint" or origin != self.origin:
             return 404, b""
+        if not self._is_signed(note):
+            return 403, b""
         old, new, hashes = int(first.removeprefix("old ")), int(size), [base64.b64decode(line) for line in proof]
         if old > new or first != f"old {old}":
             return 400, b""
@@ -61,6 +81,7 @@ class WitnessServer:
         return self._proved(old, new, base64.b64decode(root), hashes, note)
 
     def _is_signed(self, note: str) -> bool:
+        assert self.go is not None
         try:
             self.go.open(note.encode(), [self.log_key])
         except GoRefused:
@@ -68,6 +89,7 @@ class WitnessServer:
         return True
 
     def _proved(self, old: int, new: int, root: bytes, hashes: list[bytes], note: str) -> tuple[int, bytes]:
+        assert self.go is not None
         if hashes if old in {0, new} else not self.go.takes_consistency(old, new, self.root, root, hashes):
             return 422, b""
         self.size, self.root = new, root
@@ -79,7 +101,11 @@ def running_witness(server: WitnessServer) -> Iterator[WitnessServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             status, body = server.answer(self.path, self.rfile.read(int(self.headers["Content-Length"])).decode())
+            if status == 200 and server.lost:
+                server.lost -= 1
+                return
             self.send_response(status)
+            self.send_header("Content-Type", "text/x.tlog.size" if status == 409 else "text/plain; charset=utf-8")
             self.end_headers()
             self.wfile.write(body)
 

@@ -14,7 +14,7 @@ from service.api.problems import READING, documented
 from service.api.schemas import inputs, log_outputs
 from service.domain.errors import Code
 from service.domain.permissions import TO_READ_THE_LOG, role_required
-from service.workflow.audit import checkpoint, consistency, export, inclusion, read_events
+from service.workflow.audit import checkpoint, consistency, cosigned_checkpoint, export, inclusion, read_events
 
 router = APIRouter(prefix="/v1/audit", tags=["Audit"])
 
@@ -62,13 +62,19 @@ def _event(content: str) -> log_outputs.AuditEventOut:
     summary="Read the log's signed head",
     response_class=PlainTextResponse,
     responses=described.text("text/plain", "A checkpoint, as a signed note.", "checkpoint")
-    | documented(Code.LOG_NOT_SIGNED, common=READING),
+    | documented(Code.LOG_NOT_SIGNED, Code.NOT_COSIGNED, invalid=("query", "cosigned_by")),
 )
-def get_checkpoint(ctx: Ctx, _actor: SignedIn) -> PlainTextResponse:
+def get_checkpoint(
+    ctx: Ctx, _actor: SignedIn, wanted: Annotated[inputs.CheckpointFilter, Query()]
+) -> PlainTextResponse:
     """Return the log's size and the root of its tree, signed (C2SP `tlog-checkpoint`). Keep it out of this service's
-    reach: with it you can check later whether an earlier event was changed. For every signed-in caller.
+    reach: with it you can check later whether an earlier event was changed. The lines of witnesses who have cosigned
+    this very head follow on the log's own. The current head is often not cosigned yet; with `cosigned_by` you get the
+    largest one that is. For every signed-in caller.
     """
-    return PlainTextResponse(checkpoint(ctx))
+    if wanted.cosigned_by is None:
+        return PlainTextResponse(checkpoint(ctx))
+    return PlainTextResponse(cosigned_checkpoint(ctx, wanted.cosigned_by))
 
 
 @router.get(

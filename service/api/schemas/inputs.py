@@ -396,6 +396,18 @@ class DeliveryFilter(Input):
     limit: int = Field(default=20, ge=1, le=100)
 
 
+class CheckpointFilter(Input):
+    """Which head of the log."""
+
+    cosigned_by: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="How many of the log's witnesses must have cosigned the head; by default the current head, "
+        "whether any has or not.",
+    )
+
+
 class InclusionFilter(Input):
     """The event, and the size of the log."""
 
