@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from service.domain.drift import DriftKind
 from service.domain.operation import OperationName
 from service.domain.request import Status, Verdict
-from service.domain.state import BUCKETS, NEVER, Durations, State
+from service.domain.state import BUCKETS, NEVER, Durations, State, WitnessState
 
 MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -85,6 +85,10 @@ def _by_account(value: Callable[[State, str], float]) -> Callable[[State, int], 
 
 def _by_destination(value: Callable[[State, str], float]) -> Callable[[State, int], Iterable[Sample]]:
     return lambda state, _: [((name,), value(state, name)) for name in sorted(state.queues)]
+
+
+def _by_witness(value: Callable[[WitnessState], float]) -> Callable[[State, int], Iterable[Sample]]:
+    return lambda state, _: [((name,), value(each)) for name, each in sorted(state.witnesses.items())]
 
 
 _GAUGES = (
@@ -221,6 +225,30 @@ _GAUGES = (
         "Age of the last anchor; +Inf if there was none.",
         (),
         _one(lambda state: _seconds(state.anchor_age)),
+    ),
+    Row(
+        "audit_cosignature_age_seconds",
+        "Age of the last cosignature of a witness on the log's head; +Inf if there is none.",
+        ("witness",),
+        _by_witness(lambda witness: _seconds(witness.age)),
+    ),
+    Row(
+        "audit_uncosigned_events",
+        "Events after the last head that a witness has cosigned.",
+        ("witness",),
+        _by_witness(lambda witness: witness.events),
+    ),
+    Row(
+        "audit_uncosigned_oldest_seconds",
+        "Age of the oldest event that a witness has not cosigned; 0 if it has cosigned all.",
+        ("witness",),
+        _by_witness(lambda witness: _seconds(witness.oldest)),
+    ),
+    Row(
+        "audit_witness_contradicts",
+        "1 if a witness's last answer was that it knows another log than this one, else 0.",
+        ("witness",),
+        _by_witness(lambda witness: witness.contradicts),
     ),
 )
 

@@ -107,6 +107,8 @@ def _rows(state: State) -> Iterator[tuple[str, str]]:
     yield "events in the audit log", str(state.audit_events)
     if state.is_log_signed:
         yield "last anchor", f"{_ago(state.anchor_age)}, of {state.anchored_size} events"
+    for name, witness in sorted(state.witnesses.items()):
+        yield f"last cosignature of {name}", f"{_ago(witness.age)}, {witness.events} events came after it"
 
 
 def _counted(counts: dict[Status, int]) -> str:

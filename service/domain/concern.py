@@ -52,6 +52,16 @@ def _not_anchored(state: State, limits: Limits) -> bool:
     return state.is_log_signed and is_late and state.audit_events > state.anchored_size
 
 
+def _contradicting(state: State, _: Limits) -> str:
+    return ", ".join(sorted(name for name, each in state.witnesses.items() if each.contradicts))
+
+
+def _not_cosigned(state: State, limits: Limits) -> str:
+    within = limits.cosigned_within
+    late = (name for name, each in state.witnesses.items() if within is not None and each.oldest > within)
+    return ", ".join(sorted(late))
+
+
 # In the order of urgency. `{}` is what was seen.
 _ROWS = (
     _Row(
@@ -59,6 +69,12 @@ _ROWS = (
         lambda state, _: not state.is_log_consistent,
         "The audit log's head, its tree and its last event do not agree.",
         "Stop every process, and run `rootquorum audit verify --database` with your anchors.",
+    ),
+    _Row(
+        "witness-contradicts",
+        _contradicting,
+        "Witnesses know another audit log than this one: {}.",
+        "Stop every process, and find out whether the log was cut or written anew.",
     ),
     _Row(
         "quarantine",
@@ -125,6 +141,12 @@ _ROWS = (
         _not_anchored,
         "The audit log grows, and nobody anchors its head.",
         "Run `rootquorum audit anchor`, and repair the job that should.",
+    ),
+    _Row(
+        "not-cosigned",
+        _not_cosigned,
+        "Witnesses have not cosigned the audit log's head for too long: {}.",
+        "Search the worker's log for `cosign`, which says why.",
     ),
 )
 

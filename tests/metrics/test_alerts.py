@@ -14,24 +14,29 @@ import httpx
 import pytest
 import yaml  # type: ignore[import-untyped]
 from sqlalchemy import text
-from support.builders import ACCOUNT, ACCOUNTS, BOTH, DELETE, OTHER_ACCOUNT
+from support.builders import ACCOUNT, ACCOUNTS, BOTH, DELETE, ORIGIN, OTHER_ACCOUNT
+from support.cosigning import Absent, Witness, WitnessServer, running_witness
 from support.destinations import Post
 from support.house import House
-from support.installation import rootquorum, serving
+from support.installation import commanded, rootquorum, serving
 from support.metrics import Scraped, fetch, listening_at, scrape
 from support.products import debian, prometheus
 
 from service.app.metering import metered
 from service.aws import observed
 from service.cli.waiting import free_port, wait_until
-from service.db import audit
-from service.db.engine import connect, read
+from service.db import audit, cosignatures, marks
+from service.db.cosignatures import Cosignature
+from service.db.engine import begin, connect, read
+from service.db.marks import Mark
 from service.domain.concern import RUNBOOKS, concerns
+from service.domain.cosigning import Contradiction
 from service.domain.errors import Unavailable
 from service.domain.incident import Limits
 from service.settings import MetricsSettings
 from service.simulated_aws import ConnectionLostAfter, ServerErrorAfter
 from service.workflow.context import Pulse
+from service.workflow.cosigned import CONTRADICTS, mark_of
 from service.workflow.drift import check_drift
 from service.workflow.health import note_pass
 from service.workflow.state import read_state
@@ -160,6 +165,23 @@ def unanchored(house: House) -> None:
     observed._answered.clear()
 
 
+def uncosigned(house: House) -> None:
+    """A witness has cosigned the log, and an event two hours ago was the next one."""
+    house.change(log=replace(house.ctx.log, witnesses={"north": Absent()}))
+    with begin(house.ctx.engine) as tx:
+        made = Cosignature(Absent.key_id, audit.last(tx), "0" * 64, house.clock() - timedelta(hours=3), "")
+        cosignatures.add(tx, made)
+    house.clock.advance(timedelta(hours=-2))
+    house.new_token("bob")
+    house.clock.advance(timedelta(hours=2))
+
+
+def contradicted(house: House) -> None:
+    house.change(log=replace(house.ctx.log, witnesses={"north": Absent()}))
+    with begin(house.ctx.engine) as tx:
+        marks.put(tx, mark_of("north"), Mark(house.clock(), Contradiction.CUT.name, CONTRADICTS))
+
+
 def skewed(house: House) -> None:
     """AWS's answer says another time than the clock of this host."""
     house.clock.advance(timedelta(minutes=5))
@@ -201,6 +223,8 @@ CONDITIONS: dict[str, tuple[Callable[[House], None], str | None]] = {
     "RootquorumDeliveriesWait": (waiting, "tracker-down"),
     "RootquorumDeliveriesFailed": (failed, "tracker-down"),
     "RootquorumNotAnchored": (unanchored, "not-anchored"),
+    "RootquorumNotCosigned": (uncosigned, "not-cosigned"),
+    "RootquorumWitnessContradicts": (contradicted, "witness-contradicts"),
     "RootquorumClockWrong": (skewed, None),
 }
 # An alert that comes with another's condition.
@@ -306,7 +330,9 @@ def test_each_alert_fires_when_its_condition_is_true_and_status_says_the_same(
 
 def concerned(house: House) -> list[str]:
     """Return the runbooks that `rootquorum status` names."""
-    limits = Limits(worker_silence=timedelta(minutes=2), anchor_within=timedelta(days=2))
+    limits = Limits(
+        worker_silence=timedelta(minutes=2), anchor_within=timedelta(days=2), cosigned_within=timedelta(hours=1)
+    )
     return [each.runbook for each in concerns(read_state(house.ctx), limits, [])]
 
 
@@ -384,13 +410,29 @@ def test_a_real_prometheus_scrapes_the_real_service_and_fires(tmp_path: Path) ->
     rules = tmp_path / "rules.yml"
     rules.write_text(re.sub(r"\n +for: \w+", "", _FILE.read_text()))
     port, of_metrics = free_port(), free_port()
-    (tmp_path / "rootquorum.toml").write_text(f"{SETTINGS}[metrics]\nport = {of_metrics}\n")
-    assert rootquorum(tmp_path, "migrate").returncode == 0
+    settings = tmp_path / "rootquorum.toml"
+    settings.write_text(f'{SETTINGS}[metrics]\nport = {of_metrics}\n[audit]\norigin = "{ORIGIN}"\n')
+    key = rootquorum(tmp_path, "audit", "key", "log.pem").stdout.strip()
+    north = Witness("witness.example/north")
+    witness = WitnessServer(north, None, key, ORIGIN, faults=[(409, b"9999\n")])
+    with running_witness(witness), settings.open("a") as file:
+        file.write(
+            f'[audit.keys.first]\nkey_file = "log.pem"\n[audit.witnesses.north]\nurl = "{witness.url}"\n'
+            f'verifier_key = "{north.key}"\n[notify]\nallowed_hosts = ["127.0.0.1"]\n'
+        )
+        file.flush()
+        _fires(tmp_path, port, of_metrics, rules)
 
+
+def _fires(tmp_path: Path, port: int, of_metrics: int, rules: Path) -> None:
+    assert rootquorum(tmp_path, "migrate").returncode == 0
     with serving(tmp_path, port, "--no-worker"), prometheus.running_prometheus(tmp_path, of_metrics, rules) as address:
         wait_until(lambda: "RootquorumNoWorker" in _firing(address), what="the alert about the worker")
-        # No account was ever checked either, and nothing else is wrong.
-        assert _firing(address) == {"RootquorumNoWorker", "RootquorumDriftUnchecked"}
+        # No account was ever checked either, nor was the log anchored. Nothing else is wrong.
+        assert _firing(address) == {"RootquorumNoWorker", "RootquorumDriftUnchecked", "RootquorumNotAnchored"}
+        # The witness has seen a larger log of this name.
+        assert "this one may have been cut" in commanded(tmp_path, "audit", "anchor", "one.note").stderr
+        wait_until(lambda: "RootquorumWitnessContradicts" in _firing(address), what="the alert about the witness")
         taken = rootquorum(tmp_path, "serve", ROOTQUORUM_SERVER__PORT=str(free_port()))
         assert (taken.returncode, taken.stderr.splitlines()[-1].partition(":")[0]) == (1, "metrics.port")
         wait_until(lambda: _value(address, "rootquorum_database_statement_seconds_count") > 0, what="the counters")

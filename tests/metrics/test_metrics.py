@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from support.builders import ACCOUNT, ACCOUNTS, BOTH, DELETE, MEMBER, OTHER_ACCOUNT
+from support.cosigning import Absent
 from support.destinations import Post
 from support.house import House
 from support.installation import rootquorum, working
@@ -183,6 +184,17 @@ def test_the_workers_last_pass_and_what_waits_for_it(house: House) -> None:
     assert seen("worker_quiet_seconds") > 420
 
 
+def test_a_witness_has_series_of_its_own_from_its_first_day(house: House) -> None:
+    house.file()
+    house.change(log=replace(house.ctx.log, witnesses={"north": Absent()}))
+    house.clock.advance(timedelta(minutes=7))
+    seen = scrape(house)
+    assert seen("audit_cosignature_age_seconds", witness="north") == math.inf
+    assert seen("audit_uncosigned_events", witness="north") == seen("audit_events")
+    assert seen("audit_uncosigned_oldest_seconds", witness="north") >= 420
+    assert seen("audit_witness_contradicts", witness="north") == 0
+
+
 def test_the_logs_size_and_whether_its_parts_agree(house: House) -> None:
     house.file()
     seen = scrape(house)
@@ -335,7 +347,8 @@ def _exposed(house: House) -> Scraped:
 
 
 def test_every_metric_is_documented_with_its_type_labels_and_help(sqlite_house: House) -> None:
-    sqlite_house.change(destinations={"siem": Post()})
+    log = replace(sqlite_house.ctx.log, witnesses={"north": Absent()})
+    sqlite_house.change(destinations={"siem": Post()}, log=log)
     exposed = {}
     for family in _exposed(sqlite_house).families:
         if family.name.endswith(("_created", "_gcount", "_gsum")):
