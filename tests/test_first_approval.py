@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.page_blocks import same
 from support.products import debian
 
 from service.cli.waiting import free_port
@@ -16,22 +17,6 @@ _WALK = (
     (_ROOT / "docs/first-approval.md").read_text().partition("## The main job, step by step")[2].partition("\n## ")[0]
 )
 _BLOCKS = re.findall(r"```(sh)?\n(.*?)```", _WALK, re.DOTALL)
-
-# What is another each time, and a name for it.
-_CHANGING = {
-    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}": "<id>",
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+Z)?": "<time>",
-    r"\b[0-9a-f]{64}\b": "<digest>",
-    r"AKIA[0-9A-Z]{16}": "<key>",
-    r'(?<="secret_access_key": ")[^"]+|(?<=AWSSecretKey=)\S+': "<secret>",
-    r'(?<="seq":)[0-9]+': "<number>",
-}
-
-
-def same(text: str) -> list[str]:
-    for pattern, name in _CHANGING.items():
-        text = re.sub(pattern, name, text)
-    return text.strip().splitlines()
 
 
 def walked(folder: Path) -> list[str]:

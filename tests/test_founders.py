@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from support.at_terminal import at
+from support.page_blocks import same
 from support.products import debian, openssh
-from test_first_approval import same
 
 from service import verifier
 from service.cli.waiting import free_port
