@@ -79,6 +79,8 @@ def _observed(account_id: str) -> dict[str, Any]:
         "password_present": True,
         "signing_certificates_present": False,
         "signing_certificates": None,
+        "email": None,
+        "resource": None,
     }
 
 
@@ -175,12 +177,14 @@ def _answer(row: Row[Any], decided: list[Row[Any]]) -> Response:
         {
             **{name: getattr(row, name) for name in ("id", "status", "operation", "justification", "ticket", "digest")},
             "effect": _EFFECT,
+            "drill": False,
             "account": {"account_id": row.account_id, "name": row.account_id},
             "target": row.target or None,
             "access_key": None,
             "warnings": _WARNINGS,
             "requester": {"subject": row.requester, "name": row.requester, "kind": row.requester_kind},
             "recipient": {"subject": row.recipient, "name": row.recipient},
+            "sealed_to": None,
             "run_on_approval": row.run_on_approval,
             "accept_lockout": row.accept_lockout,
             "observed": json.loads(row.observed),
@@ -196,11 +200,13 @@ def _answer(row: Row[Any], decided: list[Row[Any]]) -> Response:
                 "executed_at": row.claimed_at,
                 "lifetime": None,
             },
+            "rotation": None,
             "demands": [],
             "quorum": {
                 "needed": row.quorum,
                 "counted": len(decided),
                 "missing": [{"groups": [], "count": row.quorum - len(decided)}] if len(decided) < row.quorum else [],
+                "signed_approvals": "off",
                 "rules": [],
             },
             "could_approve": _COULD_APPROVE if len(decided) < row.quorum else [],
@@ -211,6 +217,8 @@ def _answer(row: Row[Any], decided: list[Row[Any]]) -> Response:
                     "digest": each.digest,
                     "comment": each.comment,
                     "decided_at": each.decided_at,
+                    "statement": each.statement,
+                    "signature": each.signature,
                     "void_because": None,
                 }
                 for each in decided
@@ -225,6 +233,7 @@ def _answer(row: Row[Any], decided: list[Row[Any]]) -> Response:
                 "access_key_id": row.result_access_key_id,
                 "signer_key_id": row.signer_key_id,
                 "aws_request_id": row.aws_request_id,
+                "sealed_sha256": None,
             },
             "actions": _ACTIONS,
         }
@@ -247,7 +256,8 @@ app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False})
 def me(http: Request, bearer: Bearer) -> Response:
     with http.app.state.reading.begin() as tx:
         subject = _subject(tx, bearer)
-    return _json(MeOut.model_validate({"subject": subject, "name": subject, "kind": "person", "roles": ["approver"]}))
+    found = {"subject": subject, "name": subject, "kind": "person", "roles": ["approver"], "can_decide": True}
+    return _json(MeOut.model_validate(found))
 
 
 @app.post("/v1/requests")
@@ -296,6 +306,7 @@ def several(http: Request, bearer: Bearer, limit: int = 20, awaiting: str | None
             {
                 **row._mapping,  # noqa: SLF001  # public, whatever its name
                 "effect": _EFFECT,
+                "drill": False,
                 "account": {"account_id": row.account_id, "name": row.account_id},
                 "target": None,
                 "warnings": _WARNINGS,
