@@ -3,9 +3,9 @@
     PYTHONPATH=tests python bench/lifecycles.py [--json FILE]
 
 AWS answers at once in another process, to both. The floor makes the same calls to it: once with clients that it keeps,
-and once with new clients for each filing and execution. The service takes its credential from the profile each time,
-because that may have been rotated, so it cannot keep clients. The goal is judged by the harder of the two. `QUICK=1`
-leaves SQLite out.
+and once with new clients for each filing and execution. The service keeps clients without a credential and without a
+connection, and takes its credential from the profile each time, because that may have been rotated. The goal is judged
+by the harder of the two. `QUICK=1` leaves SQLite out.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ GOAL = 0.6
 # After each write: reads of the request, a page, what waits for an approver, and who they are.
 _PAGES = ("/v1/requests?limit=50", "/v1/requests?limit=50&awaiting=me", "/v1/me")
 _ONE_REQUEST = 7
-FLOORS = {"kept": "the floor keeps its clients", "new": "the floor makes clients as we do"}
+FLOORS = {"kept": "the floor keeps its clients", "new": "the floor makes clients for each sign-in"}
 
 
 def lifecycle(site: Site, number: int, *, reads: bool = True) -> Job:

@@ -1,7 +1,9 @@
 """Timeouts and retries of calls to AWS."""
 
 from datetime import timedelta
+from typing import Any, cast
 
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
 
 from service import call_id
@@ -29,7 +31,9 @@ LONGEST_CALL = timedelta(
 )
 
 
-def traced(config: Config) -> Config:
-    """Return `config` with the id of the call or step in the user agent, where CloudTrail shows it."""
-    current = call_id.current()
-    return config if current is None else config.merge(Config(user_agent_extra=f"rootquorum/{current}"))
+def name_call(**event: Any) -> None:
+    """Add the id of the call or step to the user agent, where CloudTrail shows it. AWS's signature leaves that out."""
+    request: AWSPreparedRequest = event["request"]
+    current, agent = call_id.current(), cast("bytes | None", request.headers.get("User-Agent"))
+    if current is not None and agent is not None:
+        request.headers["User-Agent"] = agent + f" rootquorum/{current}".encode()  # type: ignore[assignment]

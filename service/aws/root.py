@@ -105,7 +105,8 @@ class AwsRoots:
                 iam = stack.enter_context(closing(reader.iam(REPEATABLE)))
                 acting = None
                 if plan.operation is not None:
-                    acting = tuple(stack.enter_context(closing(actor.iam(config))) for config in (REPEATABLE, ONCE))
+                    again = iam if actor is reader else stack.enter_context(closing(actor.iam(REPEATABLE)))
+                    acting = again, stack.enter_context(closing(actor.iam(ONCE)))
                 resource = None
                 if plan.resource is not None:
                     found = locked_resource(actor, plan.resource, account, about)

@@ -1,6 +1,7 @@
 """Signing with one credential, which is proved to be an account's root."""
 
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -8,8 +9,9 @@ from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 
 from service.aws.answers import ARN, KEY_ID, OPAQUE, member, text
-from service.aws.calls import REPEATABLE, traced
+from service.aws.calls import REPEATABLE
 from service.aws.errors import asked
+from service.aws.kept_clients import lend
 from service.aws.sources import NO_CREDENTIAL, Source, own_credential
 from service.domain.account import Account, Partition
 from service.domain.errors import Code, Unavailable
@@ -38,13 +40,8 @@ class Signer:
         self.key_id = str(credential.access_key)
         self.is_long_term = not credential.token  # an access key, which AWS lists, not a session
         self._source = source
-        self._options = {
-            "region_name": region,
-            "endpoint_url": source.endpoint_url,
-            "aws_access_key_id": credential.access_key,
-            "aws_secret_access_key": credential.secret_key,
-            "aws_session_token": credential.token,
-        }
+        self._credential = credential
+        self._region = region
 
     @classmethod
     def of(cls, source: Source, region: str) -> "Signer":
@@ -66,10 +63,10 @@ class Signer:
         return self.key_id
 
     def sts(self) -> "STSClient":
-        return self._client("sts")  # type: ignore[no-any-return]
+        return self._lent("sts", REPEATABLE)  # type: ignore[no-any-return]
 
     def iam(self, config: Config) -> "IAMClient":
-        return self._client("iam", config)  # type: ignore[no-any-return]
+        return self._lent("iam", config)  # type: ignore[no-any-return]
 
     def organizations(self, config: Config = REPEATABLE) -> "OrganizationsClient":
         return self._client("organizations", config)  # type: ignore[no-any-return]
@@ -85,12 +82,37 @@ class Signer:
 
     def resource_client(self, service: str, region: str, config: Config) -> Any:
         """Make a client of S3 or SQS in the region of a resource. Raise Unavailable."""
-        return self._client(service, config, region_name=region)
+        return self._client(service, config, region)
 
-    def _client(self, service: str, config: Config = REPEATABLE, **options: str) -> Any:
+    def _client(self, service: str, config: Config = REPEATABLE, region: str | None = None) -> Any:
         """Make a client. Raise Unavailable: the profile's endpoints, proxies or certificates may be invalid."""
+        with self._usable():
+            return self.session.client(
+                service,  # type: ignore[call-overload]
+                config=config,
+                region_name=region or self._region,
+                endpoint_url=self._source.endpoint_url,
+                aws_access_key_id=self._credential.access_key,
+                aws_secret_access_key=self._credential.secret_key,
+                aws_session_token=self._credential.token,
+            )
+
+    def _lent(self, service: str, config: Config) -> Any:
+        """Take a kept client of a service that every sign-in asks. Raise Unavailable, as `_client` does."""
+        with self._usable():
+            return lend(
+                self.session,
+                self._credential,
+                service,
+                region=self._region,
+                endpoint_url=self._source.endpoint_url,
+                config=config,
+            )
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
         try:
-            return self.session.client(service, config=traced(config), **self._options | options)  # type: ignore[call-overload]
+            yield
         except Exception as error:  # noqa: BLE001  # the AWS edge
             exactly = f"An option of {self._source.name} cannot be used ({type(error).__name__})."
             raise Unavailable(Code.ACCOUNT_UNREACHABLE, NO_CREDENTIAL, cause=exactly) from None

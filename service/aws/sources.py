@@ -26,7 +26,7 @@ from botocore.hooks import HierarchicalEmitter
 from botocore.loaders import Loader
 
 from service.aws.answers import ON_POLICY, PAGED, check_error_id, check_truncation, parse_time
-from service.aws.calls import REPEATABLE
+from service.aws.calls import REPEATABLE, name_call
 from service.aws.errors import explain
 from service.aws.observed import watch
 from service.aws.profile_files import read_files
@@ -115,7 +115,7 @@ class ProfileSource:
         return f'profile "{visible(self._profile)}"' if self._profile else "no profile"
 
     def session(self) -> boto3.Session:
-        session = _bare_session(self._profile)
+        session = bare_session(self._profile)
         files, name = read_files(session), session.profile
         if name is not None:
             check(files, name)
@@ -137,7 +137,7 @@ class ProfileSource:
     def explain(self, error: Exception) -> tuple[str, str]:
         named = f"The {self.name}" if self._profile else "The environment"
         if isinstance(error, NoCredentialsError):
-            session = _bare_session(self._profile)
+            session = bare_session(self._profile)
             error = FaultyProfile(without_credential(read_files(session), session.profile))
         for kind, sentence in _MEANINGS:
             if isinstance(error, kind):
@@ -167,7 +167,7 @@ class FixedSource:
 
     def session(self) -> boto3.Session:
         # Use nothing that the machine has for real accounts: no files, no AWS_PROFILE.
-        session = _bare_session("default")
+        session = bare_session("default")
         for name in ("config_file", "credentials_file"):
             session.set_config_variable(name, os.devnull)
         session.full_config["profiles"]["default"] = {}
@@ -178,17 +178,12 @@ class FixedSource:
         return explain(error)
 
 
-def _bare_session(profile: str | None) -> botocore.session.Session:
+def bare_session(profile: str | None) -> botocore.session.Session:
+    """Return a session without files and credentials, whose clients are watched, checked and kept out of the log."""
     _silence()
     session = botocore.session.Session(event_hooks=copy(_handlers()), include_builtin_handlers=False, profile=profile)
     session.register_component("data_loader", _MODELS)
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
-    for call in PAGED:
-        session.register(f"before-parse.iam.{call}", check_truncation)
-    for call in ON_POLICY:
-        session.register(f"before-parse.s3.{call}", check_error_id)
-    watch(session)
-    be_punctual(session)
     # A profile may call AWS for its credential. Those calls get our timeouts and retries.
     session.set_default_client_config(REPEATABLE)
     # This overrides the environment: the global endpoint has no AssumeRoot.
@@ -198,9 +193,16 @@ def _bare_session(profile: str | None) -> botocore.session.Session:
 
 @cache
 def _handlers() -> HierarchicalEmitter:
-    """Return botocore's own handlers. It would inspect more than a hundred functions for each session."""
+    """Return botocore's own handlers and ours. botocore would inspect more than a hundred functions a session."""
     registered = HierarchicalEmitter()
-    botocore.session.Session(event_hooks=registered)
+    session = botocore.session.Session(event_hooks=registered)
+    for call in PAGED:
+        session.register(f"before-parse.iam.{call}", check_truncation)
+    for call in ON_POLICY:
+        session.register(f"before-parse.s3.{call}", check_error_id)
+    watch(session)
+    be_punctual(session)
+    session.register("before-send", name_call)
     return registered
 
 
@@ -211,4 +213,5 @@ def _silence() -> None:
     answer, and urllib3 quotes malformed headers. The service logs what matters of both.
     """
     for name in ("botocore", "boto3", "urllib3"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+        if (sdk := logging.getLogger(name)).level != logging.CRITICAL:  # setting it empties the caches of all loggers
+            sdk.setLevel(logging.CRITICAL)

@@ -1,0 +1,163 @@
+"""Clients of boto3 that outlive a sign-in, because making one takes longer than several calls.
+
+A kept client has no credential. Each call brings the credential of its own sign-in, and is refused without one. A
+client serves one sign-in at a time; it is kept without a connection, and only if all of its calls were answered well.
+"""
+
+import hashlib
+import os
+from collections import deque
+from contextvars import ContextVar
+from threading import Lock
+from typing import Any, NamedTuple
+
+import boto3
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials, ReadOnlyCredentials
+from botocore.exceptions import NoCredentialsError
+
+from service.aws.sources import bare_session
+
+# Three are for one execution. A client takes about half a megabyte.
+_MOST = 24
+_PROFILE = "default"
+# What a profile says of its credential alone. A client depends on everything else in it.
+_OF_CREDENTIALS = frozenset(
+    {
+        *("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token", "aws_account_id"),
+        *("credential_process", "credential_source", "source_profile", "web_identity_token_file", "login_session"),
+        *("role_arn", "role_session_name", "external_id", "mfa_serial", "duration_seconds"),
+        *("sso_session", "sso_account_id", "sso_role_name", "sso_start_url", "sso_region"),
+        "sso_registration_scopes",
+    }
+)
+
+
+class _Kind(NamedTuple):
+    """What makes a client another one. `digest` is of the settings and of the environment."""
+
+    service: str
+    region: str
+    endpoint_url: str | None
+    config: Config
+    digest: bytes
+
+
+class _Nobody(Credentials):
+    """The credential of a kept client itself."""
+
+    def __init__(self) -> None:
+        super().__init__("", "")
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        raise NoCredentialsError
+
+
+# The credential of the call that this thread is making.
+_signing: ContextVar[Credentials | None] = ContextVar("signing", default=None)
+_kept: deque[tuple[_Kind, Any]] = deque()
+_lock = Lock()
+
+
+class LentClient:
+    """A client for one sign-in, until it is closed. Its attributes are the calls; each is signed for this sign-in."""
+
+    def __init__(self, kind: _Kind, client: Any, credential: ReadOnlyCredentials) -> None:
+        self._kind = kind
+        self._client = client
+        self._credential: Credentials | None = Credentials(
+            str(credential.access_key), str(credential.secret_key), credential.token
+        )
+        self._is_good = True
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**members: object) -> Any:
+            client, credential = self._client, self._credential
+            if client is None or credential is None:
+                raise RuntimeError("this client was given back")
+            before = _signing.set(credential)
+            try:
+                return getattr(client, name)(**members)
+            except BaseException:
+                # What it counts of failures is for this sign-in alone.
+                self._is_good = False
+                raise
+            finally:
+                _signing.reset(before)
+
+        return call
+
+    def close(self) -> None:
+        """Close the connections, and give the client back."""
+        client, self._client, self._credential = self._client, None, None
+        if client is None:
+            return
+        # A create is sent once. On a connection that was idle it could be lost.
+        client.close()
+        if self._is_good:
+            with _lock:
+                _kept.append((self._kind, client))
+                if len(_kept) > _MOST:
+                    _kept.popleft()
+
+
+def lend(
+    session: boto3.Session,
+    credential: ReadOnlyCredentials,
+    service: str,
+    *,
+    region: str,
+    endpoint_url: str | None,
+    config: Config,
+) -> LentClient:
+    """Return a client as `session` would make it now, which signs with `credential`. Raise what boto3 raises."""
+    of_profile, services = _settings(session)
+    # Of what may hold a secret, the digest only.
+    written = repr((of_profile, services, sorted(os.environ.items())))
+    digest = hashlib.sha256(written.encode("utf-8", "surrogateescape")).digest()
+    kind = _Kind(service, region, endpoint_url, config, digest)
+    client = _taken(kind)
+    if client is None:
+        client = _made(kind, {"profiles": {_PROFILE: of_profile}, "services": services})
+    return LentClient(kind, client, credential)
+
+
+def _settings(session: boto3.Session) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the profile without what leads to its credential, and the sections that name endpoints of services."""
+    inner = session._session  # noqa: SLF001  # boto3 has no other way to it
+    of_profile = {name: value for name, value in inner.get_scoped_config().items() if name not in _OF_CREDENTIALS}
+    return of_profile, inner.full_config.get("services", {})
+
+
+def _taken(kind: _Kind) -> Any:
+    """Take a client of this kind out of those that are kept. Return None if there is none."""
+    with _lock:
+        for place in reversed(range(len(_kept))):
+            of, client = _kept[place]
+            if of == kind:
+                del _kept[place]
+                return client
+    return None
+
+
+def _made(kind: _Kind, settings: dict[str, Any]) -> Any:
+    """Make a client by a session that has never had a credential."""
+    session = bare_session(_PROFILE)
+    session._config = settings  # type: ignore[attr-defined]  # noqa: SLF001  # it would read the files
+    session._credentials = _Nobody()  # type: ignore[attr-defined]  # noqa: SLF001
+    session.register("before-sign", _bring)
+    return boto3.Session(botocore_session=session).client(
+        kind.service,  # type: ignore[call-overload]
+        region_name=kind.region,
+        endpoint_url=kind.endpoint_url,
+        config=kind.config,
+    )
+
+
+def _bring(**event: Any) -> None:
+    """Have botocore sign this request with the credential of the call, which overrides the client's own."""
+    request: AWSRequest = event["request"]
+    credential = _signing.get()
+    if credential is not None:
+        request.context["signing"] = {**request.context.get("signing", {}), "request_credentials": credential}
