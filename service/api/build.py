@@ -113,9 +113,9 @@ def build(ctx: Context | None, lifespan: Lifespan | None = None, sign_ins: SignI
             help_pages,
         )
     ]
-    for router in routers:
-        app.include_router(router)
     app.state.routes = [route for router in routers for route in router.routes]
+    # Not by `include_router`, which matches every path twice: it looks for the router, then for the route in it.
+    app.router.routes += app.state.routes
     page.install(app)
     help_pages.install(app)
     links.install(app)

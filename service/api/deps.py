@@ -6,7 +6,7 @@ A dependency that never waits is async, because FastAPI calls any other in a thr
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
 from service.api.rates import Rates
@@ -20,13 +20,6 @@ from service.domain.sign_in_checks import TokenCheck
 from service.workflow.context import Context
 from service.workflow.sign_in import sign_in
 
-_bearer = HTTPBearer(
-    auto_error=False,
-    scheme_name="token",
-    description="A JWT from your identity provider, or an API token from `rootquorum token create`, for a person "
-    "(`rqp_…`) or a machine (`rqm_…`).",
-)
-
 
 async def _context(request: Request) -> Context:
     ctx: Context = request.app.state.ctx
@@ -36,12 +29,21 @@ async def _context(request: Request) -> Context:
 Ctx = Annotated[Context, Depends(_context)]
 
 
-async def _known(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
-) -> ApiToken | Login:
-    if credentials is None:
-        raise Unauthenticated(Code.UNAUTHENTICATED)
-    token = credentials.credentials
+class _Bearer(HTTPBearer):
+    """Reads the token and counts the call. It is all in one, since FastAPI takes long to resolve each dependency."""
+
+    async def __call__(self, request: Request) -> ApiToken | Login:  # type: ignore[override]  # a scheme may give anything
+        credentials = await super().__call__(request)
+        if credentials is None:
+            raise Unauthenticated(Code.UNAUTHENTICATED)
+        caller = await _known(request, credentials.credentials)
+        # Count the call for whoever makes it: the person at their provider, or the token.
+        rates: Rates = request.app.state.rates
+        rates.person.take(caller.hash if isinstance(caller, ApiToken) else f"{caller.issuer} {caller.proof.subject}")
+        return caller
+
+
+async def _known(request: Request, token: str) -> ApiToken | Login:
     if not is_api_token(token):
         # It may have to fetch the provider's keys.
         return await run_in_threadpool(sign_ins_of(request).verifier.verify, token)
@@ -51,16 +53,16 @@ async def _known(
     return ApiToken(token_hash)
 
 
-async def _presented(request: Request, caller: Annotated[ApiToken | Login, Depends(_known)]) -> ApiToken | Login:
-    """Count the call for whoever makes it: the person at their provider, or the token. Raise TooMany."""
-    rates: Rates = request.app.state.rates
-    owner = caller.hash if isinstance(caller, ApiToken) else f"{caller.issuer} {caller.proof.subject}"
-    rates.person.take(owner)
-    return caller
-
+_bearer = _Bearer(
+    auto_error=False,
+    scheme_name="token",
+    description="A JWT from your identity provider, or an API token from `rootquorum token create`, for a person "
+    "(`rqp_…`) or a machine (`rqm_…`).",
+)
 
 # A token of good form, or with a good signature. The workflow function that gets it signs its owner in.
-Presented = Annotated[ApiToken | Login, Depends(_presented)]
+# Raises Unauthenticated, TooMany.
+Presented = Annotated[ApiToken | Login, Security(_bearer)]
 
 
 def _signed_in(ctx: Ctx, caller: Presented) -> Actor:
