@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import Select, bindparam, select
 
 from service.db.columns import INSERT
 from service.db.engine import Tx
@@ -37,14 +37,18 @@ def last(tx: Tx, name: str) -> Mark | None:
 
 def starting_with(tx: Tx, prefix: str) -> Mapping[str, Mark]:
     """Return the marks whose name begins so, by name."""
-    return _found(tx, leases.c.name.startswith(prefix, autoescape=True))
+    return _found(tx, _MARKS.where(leases.c.name.startswith(prefix, autoescape=True)))
 
 
 def among(tx: Tx, *names: str) -> Mapping[str, Mark]:
     """Return those of these marks that there are, by name."""
-    return _found(tx, leases.c.name.in_(names))
+    return _found(tx, _AMONG, {"names": names})
 
 
-def _found(tx: Tx, which: ColumnElement[bool]) -> Mapping[str, Mark]:
-    query = select(leases.c.name, leases.c.until, leases.c.holder, leases.c.fence).where(which)
-    return {row.name: Mark(row.until, row.holder, row.fence) for row in tx.execute(query)}
+_MARKS = select(leases.c.name, leases.c.until, leases.c.holder, leases.c.fence)
+# Built once, as each execution asks for one.
+_AMONG = _MARKS.where(leases.c.name.in_(bindparam("names", expanding=True)))
+
+
+def _found(tx: Tx, query: Select[Any], values: Mapping[str, object] | None = None) -> Mapping[str, Mark]:
+    return {row.name: Mark(row.until, row.holder, row.fence) for row in tx.execute(query, values)}

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy.exc import IntegrityError
 
 from service.db import audit, requests
-from service.db.engine import begin
+from service.db.engine import Tx, begin, read, retried
 from service.domain.account import difference
 from service.domain.actor import WORKER, Actor
 from service.domain.capability import plan_for
@@ -26,7 +26,7 @@ from service.domain.standing import Standing
 from service.workflow.change import Step, change, deny, record
 from service.workflow.clocks import check_clock
 from service.workflow.context import Context, RootSession
-from service.workflow.read import show
+from service.workflow.read import shown
 from service.workflow.seal import checked, sealed
 from service.workflow.standing import policy_of, standing_of
 from service.workflow.ticket import check_at_execution
@@ -57,12 +57,8 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
         checked(judged.filing.sealed_to)
         return judged
 
-    # First of all: judged by a wrong clock, a request would expire.
-    check_clock(ctx)
     # Judged twice: now, so that a refusal costs no call to AWS, and again in the claim, which is what counts.
     approved = _judged(ctx, actor, request_id, judge_and_try)
-    if approved.filing.operation.is_create:
-        check_worked(ctx)
     _check_ticket(ctx, actor, approved)
     # Before the claim: an unreachable account must not use up the request's only execution.
     account = ctx.account(approved.filing.account_id)
@@ -93,12 +89,30 @@ def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationReque
 def _judged(ctx: Context, actor: Actor, request_id: str, judge: Step) -> OperationRequest:
     """Judge in a transaction that only reads. Only a refusal is worth one that writes."""
     try:
-        shown = show(ctx, actor, request_id)
-        return judge(shown.request, shown.standing, actor, shown.now)
+        return _seen(ctx, actor, request_id, judge)
     except Unavailable:
         raise
     except ServiceError:
-        return change(ctx, actor, request_id, judge, denied=EXECUTION_DENIED).request
+        approved = change(ctx, actor, request_id, judge, denied=EXECUTION_DENIED).request
+    with read(ctx.engine) as tx:
+        _check_is_worked(ctx, tx, approved)
+    return approved
+
+
+@retried
+def _seen(ctx: Context, actor: Actor, request_id: str, judge: Step) -> OperationRequest:
+    with read(ctx.engine) as tx:
+        # First of all: judged by a wrong clock, a request would expire.
+        check_clock(ctx, tx)
+        found = shown(ctx, tx, actor, request_id)
+        judged = judge(found.request, found.standing, actor, found.now)
+        _check_is_worked(ctx, tx, judged)
+    return judged
+
+
+def _check_is_worked(ctx: Context, tx: Tx, approved: OperationRequest) -> None:
+    if approved.filing.operation.is_create:
+        check_worked(ctx, tx)
 
 
 def _check_ticket(ctx: Context, actor: Actor, approved: OperationRequest) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import cache
 
 from service.db import audit, marks, schema
-from service.db.engine import begin, read
+from service.db.engine import Tx, begin, read
 from service.db.faults import OTHER_SCHEMA
 from service.db.marks import Mark
 from service.db.proved_log import read_log
@@ -18,8 +18,8 @@ from service.workflow.context import Context
 
 def check_ready(ctx: Context) -> None:
     """Raise Unavailable unless the database answers, has a schema for this code, and grants what it needs."""
-    check_readable(ctx)
     with read(ctx.engine) as tx:
+        _check_schema(tx)
         not_granted = schema.not_granted(tx)
     if not_granted:
         raise Unavailable(
@@ -98,8 +98,11 @@ def _mark(ctx: Context) -> Mark:
 def check_readable(ctx: Context) -> None:
     """Raise Unavailable unless the database has a schema for this code. Enough for readers such as auditors."""
     with read(ctx.engine) as tx:
-        is_supported = schema.supports(tx, _needed())
-    if not is_supported:
+        _check_schema(tx)
+
+
+def _check_schema(tx: Tx) -> None:
+    if not schema.supports(tx, _needed()):
         raise Unavailable(Code.UNAVAILABLE, OTHER_SCHEMA)
 
 

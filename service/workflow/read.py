@@ -55,10 +55,15 @@ class Page:
 def show(ctx: Context, caller: Caller, request_id: str) -> Shown:
     """Return a request that the caller may see. Raise NotFound, Unauthenticated, Forbidden, Unavailable."""
     with read(ctx.engine) as tx:
-        actor = signed_in(ctx, tx, caller)
-        request = request_for(tx, actor, request_id)
-        standing = standing_of(ctx, tx, request, actor, just_signed_in=actor is not caller)
-        return Shown(request, standing, actor, ctx.now())
+        return shown(ctx, tx, caller, request_id)
+
+
+def shown(ctx: Context, tx: Tx, caller: Caller, request_id: str) -> Shown:
+    """Do what `show` does in a transaction that is there. It may raise News as well."""
+    actor = signed_in(ctx, tx, caller)
+    request = request_for(tx, actor, request_id)
+    standing = standing_of(ctx, tx, request, actor, just_signed_in=actor is not caller)
+    return Shown(request, standing, actor, ctx.now())
 
 
 def request_for(tx: Tx, actor: Actor, request_id: str) -> OperationRequest:

@@ -68,14 +68,12 @@ def note_anchor(ctx: Context, size: int) -> None:
             marks.put(tx, marks.ANCHORED, Mark(ctx.now(), _HOST, size))
 
 
-def check_worked(ctx: Context) -> None:
+def check_worked(ctx: Context, tx: Tx) -> None:
     """Raise Unavailable if no worker makes passes: nobody would roll back a new key, or end its lifetime."""
     silence = ctx.limits.worker_silence
     if silence is None:
         return
-    with read(ctx.engine) as tx:
-        mark = marks.last(tx, marks.LOOKED)
-    now = ctx.now()
+    mark, now = marks.last(tx, marks.LOOKED), ctx.now()
     if mark is None or is_to_come(mark.at, now) or now - mark.at > silence:
         raise Unavailable(Code.NO_WORKER)
 

@@ -16,7 +16,9 @@ from service.db.engine import begin, read
 from service.domain.actor import Person, Word
 from service.domain.demands import Demand
 from service.domain.directory import Directory
+from service.domain.incident import Limits
 from service.domain.request import OperationRequest
+from service.workflow.health import note_pass
 from service.workflow.standing import standing_of
 
 
@@ -66,6 +68,22 @@ def test_each_step_of_a_life_costs_few_statements(house: House) -> None:
     assert cost(house, decides(house, "carol", filed)) == Cost(1, 1, 13)
     assert cost(house, lambda: alice.post(f"{path}/execution")) == Cost(4, 2, 24)
     assert cost(house, lambda: alice.post(f"{path}/receipt")) == Cost(1, 1, 11)
+
+
+def test_what_stops_an_execution_takes_no_transaction_of_its_own(house: House) -> None:
+    """The clock of the database, and the mark of the last worker, come with the first read."""
+    house.change(limits=Limits(clock_tolerance=timedelta(days=36500), worker_silence=timedelta(hours=1)))
+    note_pass(house.ctx)
+    path = f"/v1/requests/{house.approved().filing.request_id}"
+    asks_for_time = house.ctx.engine.dialect.name == "postgresql"
+    assert cost(house, lambda: house.client("alice").post(f"{path}/execution")) == Cost(4, 2, 25 + asks_for_time)
+
+
+def test_readiness_takes_two_transactions_until_the_next_write(house: House) -> None:
+    client = house.client()
+    assert client.get("/readyz").status_code == 200
+    begun = cost(house, lambda: client.get("/readyz"))
+    assert (begun.transactions, begun.writing) == (2, 0)
 
 
 def test_rules_cost_no_statement_and_a_list_of_requests_under_rules_three(house: House) -> None:
