@@ -54,6 +54,7 @@ class _Nobody(Credentials):
         raise NoCredentialsError
 
 
+_NOBODY = _Nobody()
 # The credential of the call that this thread is making.
 _signing: ContextVar[Credentials | None] = ContextVar("signing", default=None)
 _kept: deque[tuple[_Kind, Any]] = deque()
@@ -145,7 +146,7 @@ def _made(kind: _Kind, settings: dict[str, Any]) -> Any:
     """Make a client by a session that has never had a credential."""
     session = bare_session(_PROFILE)
     session._config = settings  # type: ignore[attr-defined]  # noqa: SLF001  # it would read the files
-    session._credentials = _Nobody()  # type: ignore[attr-defined]  # noqa: SLF001
+    session._credentials = _NOBODY  # type: ignore[attr-defined]  # noqa: SLF001
     session.register("before-sign", _bring)
     return boto3.Session(botocore_session=session).client(
         kind.service,  # type: ignore[call-overload]

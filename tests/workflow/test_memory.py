@@ -10,15 +10,19 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from support.builders import BOTH, CREATE, DELETE
 from support.house import House
 
+from service.aws import kept_clients
+from service.aws.kept_clients import LentClient
 from service.aws.signer import Signer
 from service.domain.operation import OperationName
 from service.domain.outcome import CreatedKey, Secret
 
-HOLDERS = (BaseClient, Credentials, ReadOnlyCredentials, Signer, CreatedKey, Secret)
+HOLDERS = (BaseClient, LentClient, Credentials, ReadOnlyCredentials, Signer, CreatedKey, Secret)
 
 
 def held() -> list[Any]:
-    return [found for found in gc.get_objects() if isinstance(found, HOLDERS)]
+    """Return what may hold a credential: no kept clients, for they never had one (tests/aws/test_kept_clients.py)."""
+    kept = {id(client) for _, client in kept_clients._kept}
+    return [found for found in gc.get_objects() if isinstance(found, HOLDERS) and id(found) not in kept]
 
 
 @pytest.fixture
