@@ -4,17 +4,19 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import bindparam, func, insert, select, text, update
+from sqlalchemy import Engine, bindparam, func, insert, select, text, update
 
 from service import call_id
 from service.db import proved_log, tree
 from service.db.columns import INSERT
-from service.db.engine import Tx
+from service.db.engine import Tx, after_commit
 from service.db.tables import audit_events, audit_head, audit_reads, audit_tree
 from service.domain.actor import Actor
 from service.domain.canonical import canonical
-from service.domain.event_table import POLICY_CHANGED, REFUSALS, RULES_SIGNED
+from service.domain.event_table import POLICY_CHANGED, REFUSALS, RULES_SIGNED, EventName
 from service.domain.events import Event, record
 from service.domain.merkle import leaf_hash
 
@@ -52,7 +54,9 @@ def append(tx: Tx, *events: Event, actor: Actor, at: datetime, request_id: str |
         previous = None if request_id is None else seq
     tx.execute(_ADD, rows)
     roots = tree.grow(tx, before, leaves, tree.Head(grown.tree_size, grown.tree_root))
-    proved_log.appended(tx, tree.Head(grown.size, roots[-1].hex()))
+    head = tree.Head(grown.size, roots[-1].hex())
+    proved_log.appended(tx, head)
+    _move_rules(tx, tree.Head(before, grown.tree_root), head, {event.name for event in events})
     return [Appended(seq, root) for seq, root in enumerate(roots, start=before + 1)]
 
 
@@ -78,10 +82,14 @@ def hold(tx: Tx) -> None:
 
     On SQLite every writing transaction does so anyway.
     """
-    tx.execute(_HOLD)
+    row = tx.execute(_HOLD).one()
+    _HELD[tx] = tree.Head(row.size, row.root)
 
 
-_HOLD = select(audit_head.c.size).with_for_update()
+_HOLD = select(audit_head.c.size, select(audit_tree.c.root).scalar_subquery().label("root")).with_for_update()
+# The head of the log that a transaction holds and has not appended to. After a wait, PostgreSQL gives the size of now
+# with the root of before. That is the head of no log, so nothing is found by it.
+_HELD: WeakKeyDictionary[Tx, tree.Head] = WeakKeyDictionary()
 
 
 def page(tx: Tx, *, after: int, limit: int, request_id: str | None = None) -> Sequence[tuple[int, str]]:
@@ -119,8 +127,38 @@ def last_rules(tx: Tx) -> tuple[int, str] | None:
     """Return the number and canonical JSON of the last version of the signed rules by its column, None if there is
     none. What judges signatures reads `proved_log` instead.
     """
+    held, known = _HELD.get(tx), _RULES.get(tx.engine)
+    if held is not None and known is not None and known.head == held:
+        return known.last
     row = tx.execute(_LAST_RULES).first()
-    return None if row is None else (row.seq, row.content)
+    found = None if row is None else (row.seq, row.content)
+    if held is not None:
+        _RULES[tx.engine] = _Rules(held, found)
+    return found
+
+
+class _Rules(NamedTuple):
+    """The last version of the signed rules in the log with this head."""
+
+    head: tree.Head
+    last: tuple[int, str] | None
+
+
+# What this process has read while it held the log, moved on by its own events. It is used only if the head is the same.
+_RULES: WeakKeyDictionary[Engine, _Rules] = WeakKeyDictionary()
+
+
+def _move_rules(tx: Tx, before: tree.Head, after: tree.Head, names: set[EventName]) -> None:
+    """Once this transaction is committed, know the rules of the log after it, unless it appended rules."""
+    _HELD.pop(tx, None)
+
+    def move() -> None:
+        known = _RULES.get(tx.engine)
+        if known is not None and known.head == before:
+            _RULES[tx.engine] = known._replace(head=after)
+
+    if RULES_SIGNED not in names:
+        after_commit(tx, move)
 
 
 _LAST_RULES = (

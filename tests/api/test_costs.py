@@ -1,7 +1,7 @@
 """What each call costs the database. Counts are asserted here; times are measured in `bench/`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,12 +12,13 @@ from support.house import House
 from support.signing import begin_signing, signed
 
 from service.db import people, tree
-from service.db.engine import begin, read
+from service.db.engine import begin, connect, read
 from service.domain.actor import Person, Word
 from service.domain.demands import Demand
 from service.domain.directory import Directory
 from service.domain.incident import Limits
 from service.domain.request import OperationRequest
+from service.workflow.decide import withdraw
 from service.workflow.health import note_pass
 from service.workflow.standing import standing_of
 
@@ -47,6 +48,10 @@ def cost(house: House, call: Callable[[], Response], status: int = 200) -> Cost:
 FILING = {"account_id": ACCOUNT, "operation": "create_access_key", "justification": "The import needs it today."}
 
 
+# This process has not yet looked for rules in the log. Each later step of a process alone has a statement less for it.
+FIRST_FILING = Cost(3, 1, 11)
+
+
 def decides(house: House, person: str, filed: dict[str, Any]) -> Callable[[], Response]:
     decision = {"decision": "approve", "digest": filed["digest"]}
     return lambda: house.client(person).post(f"/v1/requests/{filed['id']}/decisions", json=decision)
@@ -56,18 +61,18 @@ def test_each_step_of_a_life_costs_few_statements(house: House) -> None:
     alice, bob = house.client("alice"), house.client("bob")
     for person in ("carol", "dave"):
         house.token(person)
-    assert cost(house, lambda: alice.post("/v1/requests", json=FILING), 201) == Cost(3, 1, 11)
+    assert cost(house, lambda: alice.post("/v1/requests", json=FILING), 201) == FIRST_FILING
     [filed] = alice.get("/v1/requests").json()["items"]
     path = f"/v1/requests/{filed['id']}"
     assert cost(house, lambda: bob.get("/v1/me")) == Cost(1, 0, 1)
     assert cost(house, lambda: bob.get("/v1/requests")) == Cost(1, 0, 2)
     assert cost(house, lambda: bob.get("/v1/requests", params={"awaiting": "me"})) == Cost(1, 0, 3)
     assert cost(house, lambda: bob.get(path)) == Cost(1, 0, 3)
-    assert cost(house, decides(house, "bob", filed)) == Cost(1, 1, 13)
+    assert cost(house, decides(house, "bob", filed)) == Cost(1, 1, 12)
     assert cost(house, lambda: bob.get(path)) == Cost(1, 0, 4)  # and whether the vote's API token is still good
-    assert cost(house, decides(house, "carol", filed)) == Cost(1, 1, 13)
-    assert cost(house, lambda: alice.post(f"{path}/execution")) == Cost(4, 2, 24)
-    assert cost(house, lambda: alice.post(f"{path}/receipt")) == Cost(1, 1, 11)
+    assert cost(house, decides(house, "carol", filed)) == Cost(1, 1, 12)
+    assert cost(house, lambda: alice.post(f"{path}/execution")) == Cost(4, 2, 23)
+    assert cost(house, lambda: alice.post(f"{path}/receipt")) == Cost(1, 1, 10)
 
 
 def test_what_stops_an_execution_takes_no_transaction_of_its_own(house: House) -> None:
@@ -76,7 +81,7 @@ def test_what_stops_an_execution_takes_no_transaction_of_its_own(house: House) -
     note_pass(house.ctx)
     path = f"/v1/requests/{house.approved().filing.request_id}"
     asks_for_time = house.ctx.engine.dialect.name == "postgresql"
-    assert cost(house, lambda: house.client("alice").post(f"{path}/execution")) == Cost(4, 2, 25 + asks_for_time)
+    assert cost(house, lambda: house.client("alice").post(f"{path}/execution")) == Cost(4, 2, 24 + asks_for_time)
 
 
 def test_readiness_takes_two_transactions_until_the_next_write(house: House) -> None:
@@ -93,16 +98,16 @@ def test_rules_cost_no_statement_and_a_list_of_requests_under_rules_three(house:
     alice, bob = house.client("alice"), house.client("bob")
     for person in ("carol", "dave"):
         house.token(person)
-    assert cost(house, lambda: alice.post("/v1/requests", json=FILING), 201) == Cost(3, 1, 11)
+    assert cost(house, lambda: alice.post("/v1/requests", json=FILING), 201) == FIRST_FILING
     [filed] = alice.get("/v1/requests").json()["items"]
     path = f"/v1/requests/{filed['id']}"
     assert cost(house, lambda: bob.get("/v1/requests")) == Cost(1, 0, 2)
     # The requests with their decisions, and the people who take part in them.
     assert cost(house, lambda: bob.get("/v1/requests", params={"awaiting": "me"})) == Cost(1, 0, 6)
     assert cost(house, lambda: bob.get(path)) == Cost(1, 0, 3)
-    assert cost(house, decides(house, "bob", filed)) == Cost(1, 1, 13)
-    assert cost(house, decides(house, "carol", filed)) == Cost(1, 1, 13)
-    assert cost(house, lambda: alice.post(f"{path}/execution")) == Cost(4, 2, 24)
+    assert cost(house, decides(house, "bob", filed)) == Cost(1, 1, 12)
+    assert cost(house, decides(house, "carol", filed)) == Cost(1, 1, 12)
+    assert cost(house, lambda: alice.post(f"{path}/execution")) == Cost(4, 2, 23)
 
 
 def test_a_signed_decision_costs_two_statements_more(house: House) -> None:
@@ -127,12 +132,21 @@ def test_a_withdrawal_is_one_transaction(house: House) -> None:
     assert cost(house, lambda: alice.post(f"{path}/withdrawal")) == Cost(1, 1, 10)
 
 
+def test_rules_are_looked_up_and_the_tree_read_where_another_process_wrote_the_last_event(house: House) -> None:
+    request, stopped = house.file(), house.file(account_id="444455556666")
+    filed = house.client("bob").get(f"/v1/requests/{request.filing.request_id}").json()
+    other = connect(house.ctx.engine.url.render_as_string(hide_password=False), connections=1)
+    withdraw(replace(house.ctx, engine=other), house.actor("alice"), stopped.filing.request_id)
+    other.dispose()
+    assert cost(house, decides(house, "bob", filed)) == Cost(1, 1, 15)
+
+
 def test_the_edge_of_the_tree_is_read_where_another_process_wrote_the_last_event(house: House) -> None:
     house.file()
     [filed] = house.client("bob").get("/v1/requests").json()["items"]
     first = decides(house, "bob", filed)
     tree._EDGES.clear()
-    assert cost(house, first) == Cost(1, 1, 15)
+    assert cost(house, first) == Cost(1, 1, 14)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from support.signing import BOB, CAROL, DAVE, SPARE, approve, counting, enrol, s
 from support.started import in_a_new_process, start, under
 
 from service.db import audit
-from service.db.engine import begin
+from service.db.engine import begin, connect
 from service.db.tables import audit_events
 from service.domain.actor import WORKER
 from service.domain.errors import Code, Invalid, Unavailable
@@ -28,7 +28,7 @@ from service.domain.rule_file import SignedRules
 from service.domain.statement import Namespace
 from service.worker import run_pass
 from service.workflow.announce import announce
-from service.workflow.decide import confirm_receipt
+from service.workflow.decide import confirm_receipt, withdraw
 from service.workflow.rules_in_force import check_acceptable, check_current
 from service.workflow.sign import endorsement_to_sign
 from service.workflow.signing_keys import every_key
@@ -257,6 +257,35 @@ def test_a_process_without_rules_stops_when_another_brings_some_into_force(house
     house.file()
     announce(under(house, signed_by(TEXT)))
     assert code_of(lambda: house.file(account_id="444455556666")) is Code.RULES_NOT_IN_FORCE
+
+
+def test_a_process_that_has_just_looked_for_rules_sees_those_that_another_brings_into_force(house: House) -> None:
+    """It remembers what it found, with the head of the log. The other one appends to the log."""
+    first, second = house.file(), house.file(account_id="444455556666")
+    withdraw(house.ctx, house.actor("alice"), first.filing.request_id)
+    another = connect(house.ctx.engine.url.render_as_string(hide_password=False), connections=2)
+    announce(replace(under(house, signed_by(TEXT)), engine=another))
+    another.dispose()
+    assert (
+        code_of(lambda: confirm_receipt(house.ctx, house.actor("alice"), second.filing.request_id))
+        is Code.RULES_NOT_IN_FORCE
+    )
+
+
+def test_rules_that_were_rolled_back_are_not_remembered(house: House) -> None:
+    house.file()
+    for is_kept in (False, True):
+        with begin(house.ctx.engine) as tx:
+            audit.hold(tx)
+            assert audit.last_rules(tx) is None
+            audit.append(tx, Event(RULES_SIGNED, {}), actor=WORKER, at=house.clock())
+            assert audit.last_rules(tx) is not None
+            if not is_kept:
+                tx.rollback()
+    house.is_forged = True
+    with begin(house.ctx.engine) as tx:
+        audit.hold(tx)
+        assert audit.last_rules(tx) is not None
 
 
 def test_a_process_whose_log_lost_its_rules_stops(ruled: House) -> None:
