@@ -69,7 +69,9 @@ class Rates:
         self._running[address] += 1
 
     def end(self, address: str) -> None:
-        self._running -= Counter([address])  # drops addresses with none left
+        self._running[address] -= 1
+        if not self._running[address]:
+            del self._running[address]
 
 
 class AddressLimit:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -113,7 +114,12 @@ def sign_ins_of(request: Request) -> SignIns:
 def neighbourhood(scope: Scope) -> str:
     """Return the client's IPv4 address, or its IPv6 /64 network, since one subscriber can use all addresses in that."""
     client = scope.get("client")
-    host: str = client[0] if client else "unknown"
+    return _neighbourhood(client[0] if client else "unknown")
+
+
+# Each call asks for it, most of them from few addresses.
+@lru_cache(maxsize=1024)
+def _neighbourhood(host: str) -> str:
     try:
         address = ip_address(host)
     except ValueError:
