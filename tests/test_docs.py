@@ -127,18 +127,6 @@ def test_example_settings_load(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.policy.model_dump() == Settings.model_fields["policy"].default.model_dump()
 
 
-def test_settings_of_the_walk_through_load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    _without_environment(monkeypatch)
-    found = re.search(
-        r"cat > rootquorum\.toml <<'END'\n(.*?)^END$", _page("docs/first-approval.md"), flags=re.DOTALL | re.MULTILINE
-    )
-    assert found is not None
-    file = tmp_path / "rootquorum.toml"
-    file.write_text(found[1])
-
-    assert load(file).aws.simulated
-
-
 def test_the_screen_in_the_readme_is_a_part_of_the_real_one() -> None:
     [shown] = re.findall(r"^```\n(You are about to approve:.*?)^```$", _page("README.md"), re.DOTALL | re.MULTILINE)
     screen = _section(_page("docs/screens.md"), "## `rootquorum approve ID --key KEY`").splitlines()

@@ -15,6 +15,7 @@ _ROOT = Path(__file__).parents[1]
 # Their own tests run them whole, or make them.
 _ELSEWHERE = {
     "first-approval.md": "test_first_approval.py",
+    "over-http.md": "test_first_approval.py",
     "founders.md": "test_founders.py",
     "auditors.md": "test_founders.py",
     "tooling.md": "client/test_tooling.py",

@@ -250,7 +250,7 @@ ROTATION_STOPPING = _of_request(
 )
 ROTATION_STOPPED = _of_request(
     "rotation.stopped",
-    "Rotation stopped: both keys stay as they are",
+    "Rotation stopped: nothing more is done",
     before_execution=False,
     told=Audience.EVERYBODY,
     severity=Severity.LOW,

@@ -72,7 +72,7 @@ rootquorum() {
   done
 }
 """
-_AT_A_TERMINAL = """import subprocess, sys
+AT_A_TERMINAL = """import subprocess, sys
 from pathlib import Path
 from support.at_terminal import Person, at
 person = Person("yes")
@@ -85,7 +85,7 @@ sys.exit(done.returncode)
 # What is another each time, and a name for it.
 _CHANGING = {
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}": "<id>",
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+Z)?": "<time>",
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+Z| [0-9:]{5} UTC)?": "<time>",
     r"\b[0-9a-f]{64}\b": "<digest>",
     r"AKIA[0-9A-Z]{16}": "<key>",
     r'(?<="secret_access_key": ")[^"]+|(?<=AWSSecretKey=)\S+': "<secret>",
@@ -97,7 +97,7 @@ def same(text: str) -> list[str]:
     """Return the lines, with a name in place of what is another each time."""
     for pattern, name in _CHANGING.items():
         text = re.sub(pattern, name, text)
-    return text.strip().splitlines()
+    return [line.rstrip() for line in text.strip().splitlines()]
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ def scene(folder: Path) -> Iterator[Scene]:
         key.with_suffix(".pub").rename(folder / "keys" / f"{name}.pub")
         shutil.copy(folder / "keys" / f"{name}.pub", folder / "home/.ssh/id_ed25519.pub")
         key.rename(folder / "keys" / name)
-    (folder / "at_a_terminal.py").write_text(_AT_A_TERMINAL)
+    (folder / "at_a_terminal.py").write_text(AT_A_TERMINAL)
     people = [f'[people.{name}]\nname = "{name.title()}"\nroles = ["{role}"]\n' for name, role in PEOPLE.items()]
     accounts = [f'[accounts.{each}]\nname = "number {each[-2:]}"\n' for each in _ACCOUNTS]
     for name in ("rootquorum.toml", "before.toml", "after.toml"):
