@@ -40,10 +40,10 @@ def approve(
     state: State = None,
     as_json: Json = False,
 ) -> None:
-    """Approve a request, after you have read what will happen. With --key you sign that.
+    """Approve a request, after you have read what will happen.
 
-    What is shown is computed here, from the filing whose digest you approve. Only where nothing can be signed, since
-    the log has no name, it is what the server says.
+    With --key you sign that. What is shown is computed here, from the filing whose digest you approve. Only where
+    nothing can be signed, since the log has no name, it is what the server says.
     """
     if not _REQUEST_ID.fullmatch(request.lower()):
         misused("The id of a request is a UUID.")

@@ -42,6 +42,7 @@ from support.builders import (
     policy_of,
 )
 from support.house import House, manager_of, source_of
+from support.logs import capture_logs
 
 from service.aws.organization import Listing, Organization
 from service.aws.root import AwsRoots
@@ -439,15 +440,14 @@ def test_features_that_somebody_else_names_are_none(aws: SimulatedAws, what: str
     assert "ListOrganizationsFeatures" in refused.value.exact
 
 
-def test_over_http_the_sentence_is_plain_and_the_log_has_the_call(
-    sqlite_house: House, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_over_http_the_sentence_is_plain_and_the_log_has_the_call(sqlite_house: House) -> None:
     sqlite_house.aws.fault("GetAccountSummary", Rewritten(without("SummaryMap")))
     body = {"operation": "create_access_key", "account_id": ACCOUNT, "justification": "x" * 10, "recipient": "rita"}
-    answer = sqlite_house.client("alice").post("/v1/requests", json=body)
+    with capture_logs() as lines:
+        answer = sqlite_house.client("alice").post("/v1/requests", json=body)
     assert (answer.status_code, answer.json()["code"]) == (503, "account_unreachable")
     assert "SummaryMap" not in answer.text
-    assert "GetAccountSummary: The answer was none that AWS gives: SummaryMap is missing" in capsys.readouterr().out
+    assert "GetAccountSummary: The answer was none that AWS gives: SummaryMap is missing" in str(lines)
 
 
 def test_a_create_whose_headers_do_not_end_shows_its_secret_to_nobody(
@@ -463,14 +463,16 @@ def test_a_create_whose_headers_do_not_end_shows_its_secret_to_nobody(
 
 
 def test_the_workers_log_names_account_source_and_call_and_shows_no_session(
-    sqlite_house: House, capsys: pytest.CaptureFixture[str]
+    sqlite_house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     house = sqlite_house
     seen: list[str] = []
     house.aws.fault("AssumeRoot", Rewritten(broken_session(seen)), times=9, account_id=MEMBER)
     house.change(policy=policy_of(drift_checks=True))
-    run_pass(house.ctx)
-    logged = capsys.readouterr().out
+    caplog.set_level(logging.DEBUG)
+    with capture_logs() as lines:
+        run_pass(house.ctx)
+    logged = f"{lines}{caplog.text}"
     assert f"account {MEMBER} by AssumeRoot with a credential at hand: " in logged
     assert "AssumeRoot: The answer was none that AWS gives (ResponseParserError)." in logged
     assert "Traceback" not in logged
