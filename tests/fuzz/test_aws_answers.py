@@ -35,6 +35,7 @@ from support.builders import (
     UNLOCK_QUEUE,
 )
 from support.house import House, manager_of, source_of
+from support.logs import capture_logs
 
 from service.aws.descriptions import Description
 from service.aws.organization import Listing, Organization
@@ -238,7 +239,9 @@ def test_no_request_ends_in_a_crash_or_in_a_refusal_of_what_was_done(
     seen = Wire(Random())
     with House.on(f"sqlite:///{tmp_path}/rootquorum.db", accounts=_ACCOUNTS) as house:
         for seed in REQUESTS:
-            told = execute(house, Wire(Random(seed), seen.secrets), seed) + caplog.text + "".join(capsys.readouterr())
+            with capture_logs() as lines:
+                answered = execute(house, Wire(Random(seed), seen.secrets), seed)
+            told = f"{answered}{lines}{caplog.text}{''.join(capsys.readouterr())}"
             assert not seen.shown_in(told), f"seed {seed}"
             caplog.clear()
     assert seen.secrets
