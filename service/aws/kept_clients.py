@@ -1,13 +1,15 @@
 """Clients of boto3 that outlive a sign-in, because making one takes longer than several calls.
 
 A kept client has no credential. Each call brings the credential of its own sign-in, and is refused without one. A
-client serves one sign-in at a time; it is kept without a connection, and only if all of its calls were answered well.
+client serves one sign-in at a time. It is kept without a connection, and only if each of its calls was answered well
+at once.
 """
 
 import hashlib
 import os
 from collections import deque
 from contextvars import ContextVar
+from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -79,13 +81,15 @@ class LentClient:
                 raise RuntimeError("this client was given back")
             before = _signing.set(credential)
             try:
-                return getattr(client, name)(**members)
+                answer = getattr(client, name)(**members)
             except BaseException:
                 # What it counts of failures is for this sign-in alone.
                 self._is_good = False
                 raise
             finally:
                 _signing.reset(before)
+            self._is_good &= not _was_retried(answer)
+            return answer
 
         return call
 
@@ -103,6 +107,11 @@ class LentClient:
                     _kept.popleft()
 
 
+def _was_retried(answer: Any) -> bool:
+    """Return whether it took a retry. Each uses up some of those that its client may make. It raises nothing."""
+    return isinstance(answer, dict) and bool(answer.get("ResponseMetadata", {}).get("RetryAttempts"))
+
+
 def lend(
     session: boto3.Session,
     credential: ReadOnlyCredentials,
@@ -115,7 +124,7 @@ def lend(
     """Return a client as `session` would make it now, which signs with `credential`. Raise what boto3 raises."""
     of_profile, services = _settings(session)
     # Of what may hold a secret, the digest only.
-    written = repr((of_profile, services, sorted(os.environ.items())))
+    written = repr((of_profile, services, sorted(os.environ.items()), _authorities(session)))
     digest = hashlib.sha256(written.encode("utf-8", "surrogateescape")).digest()
     kind = _Kind(service, region, endpoint_url, config, digest)
     client = _taken(kind)
@@ -129,6 +138,17 @@ def _settings(session: boto3.Session) -> tuple[dict[str, Any], dict[str, Any]]:
     inner = session._session  # noqa: SLF001  # boto3 has no other way to it
     of_profile = {name: value for name, value in inner.get_scoped_config().items() if name not in _OF_CREDENTIALS}
     return of_profile, inner.full_config.get("services", {})
+
+
+def _authorities(session: boto3.Session) -> bytes | None:
+    """Return the digest of the file of trusted certificates, if the profile or the environment names one.
+
+    Raise OSError.
+
+    A client adds what it reads at a connection to what it read before, so it would trust an authority that is gone.
+    """
+    named = session._session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")  # noqa: SLF001
+    return hashlib.sha256(Path(str(named)).read_bytes()).digest() if named else None
 
 
 def _taken(kind: _Kind) -> Any:

@@ -23,7 +23,7 @@ from service.aws.sources import ProfileSource
 from service.domain.account import Account, SourceKind
 from service.domain.capability import Plan
 from service.domain.operation import Operation
-from service.simulated_aws import SimulatedAws
+from service.simulated_aws import ServerError, SimulatedAws
 
 ACCOUNTS = {account_id: Account(account_id=account_id, name=account_id) for account_id in (ACCOUNT, OTHER_ACCOUNT)}
 ROOTS = AwsRoots({account_id: ProfileSource(f"root-{account_id}") for account_id in ACCOUNTS})
@@ -250,6 +250,25 @@ def test_another_environment_makes_another_client(monkeypatch: pytest.MonkeyPatc
     assert lent(ACCOUNT)._kind != kept_clients._kept[0][0]
 
 
+@pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", None])
+def test_an_authority_that_has_left_the_file_of_trusted_certificates_is_trusted_no_longer(
+    aws: SimulatedAws, config: Path, monkeypatch: pytest.MonkeyPatch, name: str | None
+) -> None:
+    """OpenSSL adds what a connection reads to what the client's earlier connections have read."""
+    trusted = config.parent / "trusted.pem"
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    if name is None:
+        config.write_text(profile(aws, ACCOUNT, f"ca_bundle = {trusted}"))
+    else:
+        monkeypatch.setenv(name, str(trusted))
+    trusted.write_text("one authority")
+    lent(ACCOUNT).close()
+    lent(ACCOUNT).close()
+    assert len(kept_clients._kept) == 1
+    trusted.write_text("two authority")
+    assert lent(ACCOUNT)._kind != kept_clients._kept[0][0]
+
+
 def test_the_endpoint_of_a_section_of_services_counts(aws: SimulatedAws, config: Path) -> None:
     away = "[services away]\niam =\n  endpoint_url = http://127.0.0.1:9\n"
     config.write_text(profile(aws, ACCOUNT, "services = away") + away)
@@ -263,6 +282,15 @@ def test_a_client_is_not_kept_after_a_call_that_failed() -> None:
     client = lent(ACCOUNT)
     with pytest.raises(ClientError):
         client.update_access_key(AccessKeyId="AKIA0000000000000000", Status="Inactive")
+    client.close()
+    assert not kept_clients._kept
+
+
+@pytest.mark.usefixtures("config")
+def test_a_client_is_not_kept_after_a_retry_because_it_may_make_only_so_many(aws: SimulatedAws) -> None:
+    aws.fault("ListAccessKeys", ServerError())
+    client = lent(ACCOUNT)
+    assert client.list_access_keys()["ResponseMetadata"]["RetryAttempts"] == 1
     client.close()
     assert not kept_clients._kept
 
