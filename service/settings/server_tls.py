@@ -9,12 +9,13 @@ from service.settings.service_sections import ServerSettings
 def server_tls(certificate: str, key: str, client_authorities: str | None) -> ssl.SSLContext:
     """Return the server's side of TLS 1.2 or newer: paths of PEM files. Raise OSError, ssl.SSLError.
 
-    With `client_authorities`, a caller needs a certificate that one of them has issued, at each connection.
+    With `client_authorities`, a caller needs TLS 1.3, and at each connection a certificate that one of them has issued.
     """
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    # A session that is resumed skips the check of the caller's certificate. Without tickets, TLS 1.3 resumes none. In
+    # TLS 1.2, OpenSSL keeps sessions itself, which Python cannot turn off.
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2 if client_authorities is None else ssl.TLSVersion.TLSv1_3
     tls.options |= ssl.OP_NO_RENEGOTIATION
-    # No session is resumed: that would skip the check of the caller's certificate, by authorities of then.
     tls.options |= ssl.OP_NO_TICKET
     tls.num_tickets = 0
     tls.set_alpn_protocols(["http/1.1"])

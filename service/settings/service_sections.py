@@ -83,8 +83,8 @@ class ServerSettings(Section):
         default=None,
         description=(
             "Authorities (PEM). With them, every connection needs a certificate that one of them issued; one without "
-            "is closed before any call. It opens the port only: who somebody is, their token still says. Revocation "
-            "lists are not read. It is read together with `certificate_file`."
+            "is closed before any call, and so is one with TLS 1.2. It opens the port only: who somebody is, their "
+            "token still says. Revocation lists are not read. It is read together with `certificate_file`."
         ),
     )
     root_path: Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = Field(
