@@ -57,11 +57,25 @@ class Reloading:
             logger.warning("settings that changed, and wait for a restart: %s", waits)
 
 
+# Whether a SIGHUP came since the settings were read, and nobody reloads yet.
+_missed = threading.Event()
+
+
+def note_signals() -> None:
+    """Note each SIGHUP from now on, for `reloaded_by_signal`. Call this before the settings are read.
+
+    By default the signal ends a process. If it was ignored, a role that was taken away while the process starts would
+    last as long as the process. Nothing is noted outside of a process's main thread, where Python has no signals.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGHUP, lambda *_: _missed.set())
+
+
 @contextmanager
 def reloaded_by_signal(reloading: Reloading) -> Iterator[None]:
-    """Reload at each SIGHUP in this block, in a thread of its own. Afterwards the signal is ignored.
+    """Reload at each SIGHUP in this block, and at one that was noted before, in a thread of its own.
 
-    Nothing listens outside of a process's main thread, where Python has no signals.
+    Afterwards the signal is ignored. Nothing listens outside of a process's main thread, where Python has no signals.
     """
     # Its `put` may interrupt itself, as a signal's handler does.
     asked: SimpleQueue[bool] = SimpleQueue()
@@ -76,6 +90,9 @@ def reloaded_by_signal(reloading: Reloading) -> Iterator[None]:
     thread = threading.Thread(target=serve, name="reloading", daemon=True)
     thread.start()
     signal.signal(signal.SIGHUP, lambda *_: asked.put(True))  # noqa: FBT003  # no parameter of ours
+    if _missed.is_set():
+        _missed.clear()
+        asked.put(True)  # noqa: FBT003
     try:
         yield
     finally:

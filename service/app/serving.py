@@ -19,7 +19,7 @@ from service.api.rates import Rates
 from service.api.sign_ins import FailedSignIns, SignIns
 from service.api.waiting import Places
 from service.app.context import compose, hooks
-from service.app.reloading import Reloading, Use, reloaded_by_signal
+from service.app.reloading import Reloading, Use, note_signals, reloaded_by_signal
 from service.app.traces import traced
 from service.app.working import new_worker
 from service.settings import Settings, load
@@ -72,7 +72,7 @@ def create_app(settings: Settings, metrics: socket.socket | None = None) -> Fast
 
 def one_of_several() -> FastAPI:
     """Create the app in one of uvicorn's own processes, which get only the environment."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the lifespan listens to it
+    note_signals()
     settings = load()
     logs.configure(level=settings.log.level, log_format=settings.log.format)
     return create_app(settings)

@@ -1,11 +1,11 @@
 """Prepares `serve` and `worker`, the two commands that keep running."""
 
 import os
-import signal
 import socket
 from pathlib import Path
 
 from service import logs
+from service.app.reloading import note_signals
 from service.cli.ending import fail
 from service.cli.prepared import load_settings
 from service.settings import FILE_VARIABLE, Settings
@@ -14,9 +14,9 @@ from service.settings import FILE_VARIABLE, Settings
 def staying_settings(file: Path | None) -> Settings:
     """Load the settings. Put the file into the environment too, which is all that uvicorn's processes get.
 
-    SIGHUP has no effect until it reads the settings again: by default it ends a process, also in an execution.
+    A SIGHUP from here on reads them again, as soon as the process has started.
     """
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    note_signals()
     if file is not None:
         os.environ[FILE_VARIABLE] = str(file)
     settings = load_settings(file)

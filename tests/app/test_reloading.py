@@ -14,7 +14,7 @@ from support.builders import ORIGIN
 from support.rule_files import TEXT, following, signed_by, written
 
 from service.app import compose
-from service.app.reloading import Reloading, reloaded_by_signal
+from service.app.reloading import Reloading, note_signals, reloaded_by_signal
 from service.cli.waiting import wait_until
 from service.db.engine import read
 from service.domain.actor import Role
@@ -250,6 +250,19 @@ def test_a_signal_reloads_each_time_and_is_ignored_afterwards(running: Running) 
                 wait_until(lambda: len(running.used) == number, what="the reload")  # noqa: B023  # waited for at once
         os.kill(os.getpid(), signal.SIGHUP)
         assert len(running.used) == 3
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_that_comes_while_a_process_starts_is_not_lost(running: Running) -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        note_signals()
+        os.kill(os.getpid(), signal.SIGHUP)
+        for _ in range(2):
+            with reloaded_by_signal(running.reloading):
+                wait_until(lambda: len(running.used) == 1, what="the reload")
+        assert len(running.used) == 1
     finally:
         signal.signal(signal.SIGHUP, before)
 
