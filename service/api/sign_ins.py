@@ -124,4 +124,8 @@ def _neighbourhood(host: str) -> str:
         address = ip_address(host)
     except ValueError:
         return host
-    return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else host
+    if not isinstance(address, IPv6Address):
+        return host
+    # A port that is open for both has IPv4 callers in this form, all of them in one network.
+    mapped = address.ipv4_mapped
+    return str(ip_network((address, 64), strict=False)) if mapped is None else str(mapped)

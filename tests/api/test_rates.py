@@ -114,6 +114,13 @@ def test_an_ipv6_network_of_64_bits_is_one_address(house: House) -> None:
     assert statuses == [404, 404, 429]
 
 
+def test_an_ipv4_address_is_the_same_one_on_a_port_for_both_and_no_other(house: House) -> None:
+    limited(house, per_address=1)
+    callers = ("::ffff:192.0.2.1", "192.0.2.1", "::ffff:192.0.2.2")
+    statuses = [TestClient(house.app, client=(caller, 1)).get("/nowhere").status_code for caller in callers]
+    assert statuses == [404, 429, 404]
+
+
 def test_one_address_has_so_many_calls_under_way_and_others_are_answered() -> None:
     """Calls that wait for the test, in one event loop."""
     app = build(None)
