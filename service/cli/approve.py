@@ -95,8 +95,14 @@ def _fetched(remote: Remote, kept: KeptHeads, request_id: str, public: PublicKey
     except Refused as refused:
         if public is not None or (refused.problem or {}).get("code") != Code.LOG_WITHOUT_NAME:
             raise
+    if (service := kept.service_at(remote.url)) is not None:
+        raise Refused(
+            f"STOP. This server was the service {service}, and now says that its log has no name. Nothing was approved."
+        )
     # A server that lies gains nothing here: it could as well count an approval that nobody gave.
     told = read(Request, remote.get(f"/v1/requests/{request_id}"))
+    if told.id != request_id:
+        raise Refused("The server shows another request. Nothing was approved.")
     rows = [
         ("server", remote.url),
         ("your key", "none: nothing is signed, and all of this is what the server says"),

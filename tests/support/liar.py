@@ -28,10 +28,13 @@ def lying(url: str, lie: Lie) -> Iterator[str]:
             headers = {name: self.headers[name] for name in ("Authorization", "Content-Type") if name in self.headers}
             answer = httpx.request(self.command, url + self.path, content=body, headers=headers, verify=False)
             is_json = "json" in answer.headers["Content-Type"]
-            told = answer.content
+            told, status = answer.content, answer.status_code
             if is_json:
-                told = json.dumps(lie(self.path.partition("?")[0], answer.json())).encode()
-            self.send_response(answer.status_code)
+                said = lie(self.path.partition("?")[0], answer.json())
+                told = json.dumps(said).encode()
+                if str(said.get("type")).startswith("urn:rootquorum:problem:"):
+                    status = said["status"]
+            self.send_response(status)
             self.send_header("Content-Length", str(len(told)))
             self.end_headers()
             self.wfile.write(told)
