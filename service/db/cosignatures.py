@@ -1,6 +1,6 @@
 """Cosignatures of the log's heads, as witnesses gave them. They are only added, and never change."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,23 +35,27 @@ def add(tx: Tx, made: Cosignature) -> None:
     tx.execute(INSERT[tx.dialect.name](cosignatures).values(values).on_conflict_do_nothing())
 
 
-def last(tx: Tx, witnesses: Collection[str]) -> Mapping[str, Cosigned]:
+def last(
+    tx: Tx, witnesses: Collection[str], is_good: Callable[[Cosignature], bool] = lambda _: True
+) -> Mapping[str, Cosigned]:
     """Return what each of these witnesses cosigned last, and since when the log has more than that.
 
-    It takes two statements, however many witnesses there are.
+    A witness whose last one is not good counts as one that never cosigned. It takes two statements, however many
+    witnesses there are.
     """
     if not witnesses:
         return {}
     # One search of the index for each: a GROUP BY would read every row.
     each = [
-        select(cosignatures.c.witness, cosignatures.c.size, cosignatures.c.at)
+        select(cosignatures)
         .where(cosignatures.c.witness == witness)
         .order_by(cosignatures.c.size.desc())
         .limit(1)
         .subquery()
         for witness in witnesses
     ]
-    found = {row.witness: row for row in tx.execute(union_all(*map(select, each)))}
+    rows = [Cosignature(**row) for row in tx.execute(union_all(*map(select, each))).mappings()]
+    found = {row.witness: row for row in rows if is_good(row)}
     sizes = {witness: found[witness].size if witness in found else 0 for witness in witnesses}
     after = select(audit_events.c.seq, audit_events.c.at).where(
         audit_events.c.seq.in_({size + 1 for size in sizes.values()})

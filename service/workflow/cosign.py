@@ -17,7 +17,7 @@ from service.domain.errors import Code, Unavailable
 from service.signing.notes import sign_note
 from service.workflow.audit import consistency
 from service.workflow.context import Context
-from service.workflow.cosigned import AGREES, CONTRADICTS, contradictions, head_of, key_ids, mark_of
+from service.workflow.cosigned import AGREES, CONTRADICTS, contradictions, head_of, last_cosigned, mark_of
 
 
 def to_cosign(ctx: Context, tx: Tx, now: datetime) -> list[str]:
@@ -81,7 +81,8 @@ def have_cosigned(ctx: Context, name: str, head: Checkpoint, note: str) -> str:
 
 def _due(ctx: Context, tx: Tx, now: datetime) -> dict[str, int | None]:
     """Return the size of the head that each witness is to cosign now, None for whoever need not."""
-    log, last = audit.head(tx), cosignatures.last(tx, key_ids(ctx))
+    log = audit.head(tx)
+    last = last_cosigned(ctx, tx, log)
     return {
         name: size_due(log, last, witness.key_id, now, ctx.log.cosign_interval)
         for name, witness in ctx.log.witnesses.items()

@@ -1,12 +1,12 @@
 """What witnesses have cosigned, and which of them contradict the log."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from service.db import audit, cosignatures, marks, tree
 from service.db.cosignatures import Cosignature
 from service.db.engine import Tx
 from service.domain.checkpoint import Checkpoint
-from service.domain.cosigning import Contradiction, NotCosigned
+from service.domain.cosigning import Contradiction, Cosigned, NotCosigned
 from service.workflow.context import Context
 
 # A mark of a witness has this size while it contradicts the log, and says how in the place of the process.
@@ -36,6 +36,23 @@ def newest(ctx: Context, tx: Tx, number: int) -> tuple[Checkpoint, str] | None:
         if len(lines) >= number:
             return head, "".join(lines)
     return None
+
+
+def last_cosigned(ctx: Context, tx: Tx, log: int) -> Mapping[str, Cosigned]:
+    """Return what each of today's witnesses cosigned last, by the name and id of its key. `log` is the log's size.
+
+    A row that it did not make counts for nothing, and so does one beyond the log. Else whoever adds such a row, or cuts
+    the log, would keep the witness from being asked, and nobody would miss it.
+    """
+
+    def is_good(made: Cosignature) -> bool:
+        try:
+            head = Checkpoint(ctx.log.origin, made.size, bytes.fromhex(made.root))
+        except ValueError:
+            return False
+        return made.size <= log and bool(_good(ctx, head, [made]))
+
+    return cosignatures.last(tx, key_ids(ctx), is_good)
 
 
 def contradictions(ctx: Context, tx: Tx) -> dict[str, Contradiction]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from service.db import audit, cosignatures, marks, outbox, state
+from service.db import audit, marks, outbox, state
 from service.db.engine import Tx, read, retried
 from service.db.marks import Mark
 from service.domain.account import Account
@@ -14,7 +14,7 @@ from service.domain.incident import is_to_come
 from service.domain.permissions import check_may_read_state
 from service.domain.state import NEVER, WINDOW, AccountState, Queue, State, WitnessState
 from service.workflow.context import Context
-from service.workflow.cosigned import contradictions, key_ids
+from service.workflow.cosigned import contradictions, last_cosigned
 
 _NOW = timedelta()
 
@@ -92,7 +92,8 @@ def state_for(ctx: Context, actor: Actor) -> State:
 def _witnesses(ctx: Context, tx: Tx, now: datetime) -> dict[str, WitnessState]:
     if not ctx.log.witnesses or not ctx.log.signers:
         return {}
-    size, last, contradicting = audit.head(tx), cosignatures.last(tx, key_ids(ctx)), contradictions(ctx, tx)
+    size, contradicting = audit.head(tx), contradictions(ctx, tx)
+    last = last_cosigned(ctx, tx, size)
     found = {name: last[witness.key_id] for name, witness in ctx.log.witnesses.items()}
     return {
         name: WitnessState(

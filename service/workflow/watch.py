@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from service.db import audit, cosignatures, marks
+from service.db import audit, marks
 from service.db.engine import Tx, begin, read, retried
 from service.db.marks import Mark
 from service.domain.actor import WORKER
@@ -27,7 +27,7 @@ from service.domain.incident import (
 )
 from service.workflow.clocks import clocks_ahead
 from service.workflow.context import Context
-from service.workflow.cosigned import contradictions, key_ids
+from service.workflow.cosigned import contradictions, last_cosigned
 from service.workflow.deliver import deliver
 from service.workflow.tell import tell
 
@@ -102,7 +102,7 @@ def _look(ctx: Context, since: datetime) -> list[tuple[Incident, str, Finding]]:
 def _of_witnesses(ctx: Context, tx: Tx, size: int, since: datetime) -> Iterator[tuple[Incident, str, Finding]]:
     if not ctx.log.signers:
         return
-    last, contradicting = cosignatures.last(tx, key_ids(ctx)), contradictions(ctx, tx)
+    last, contradicting = last_cosigned(ctx, tx, size), contradictions(ctx, tx)
     for name, witness in ctx.log.witnesses.items():
         own, how = last[witness.key_id], contradicting.get(name)
         about: Document = {"witness": name, "size": size, "cosigned": own.size}

@@ -18,6 +18,7 @@ from support.products.golang import Go, is_there, running_go
 
 from service import verifier
 from service.db import audit, cosignatures
+from service.db.cosignatures import Cosignature
 from service.db.engine import read
 from service.domain.cosigning import Contradiction
 from service.domain.errors import Code, Unavailable
@@ -299,6 +300,34 @@ def test_a_witness_that_knows_another_log_is_told_at_once_and_stops_nothing(
         run_pass(house.ctx)
         watch(house.ctx, since)
         assert told(house) == ["witness.contradicts", "witness.agrees"]
+
+
+def forge(house: House, size: int, line: str) -> None:
+    with as_its_owner(house) as tx:
+        cosignatures.add(tx, Cosignature(f"{NORTH.name}+{NORTH.id.hex()}", size, "0" * 64, house.clock(), line))
+
+
+@pytest.mark.parametrize("beyond", [0, 1, 10**15])
+def test_a_row_that_the_witness_did_not_make_does_not_keep_it_from_being_asked(
+    sqlite_house: House, quick: Servers, beyond: int
+) -> None:
+    house, servers = sqlite_house, quick
+    run_pass(house.ctx)
+    later = grow(house)
+    forge(house, later + beyond, NORTH.line("a log\n\n"))
+    house.clock.advance(house.ctx.log.cosign_interval)
+    assert read_state(house.ctx).witnesses["north"].events == later
+    run_pass(house.ctx)
+    assert servers["north"].size == later
+
+
+def test_a_log_that_was_cut_below_what_was_cosigned_is_noticed(sqlite_house: House, quick: Servers) -> None:
+    house, servers = sqlite_house, quick
+    grow(house)
+    run_pass(house.ctx)
+    cut(house)
+    run_pass(house.ctx)
+    assert all(read_state(house.ctx).witnesses[name].contradicts for name in servers)
 
 
 def test_only_lines_that_verify_for_todays_witnesses_are_shown(house: House, servers: Servers) -> None:
