@@ -17,7 +17,8 @@ TAKEN = frozenset(
     }
 )
 GRANTS = "issuers.*.grants"
-# Browsers that sign in ask their provider for these as they were at the start. What comes back is judged as it is now.
+# Browsers that sign in ask their provider for these as they were at the start, and of Entra ID's `acrs` only values of
+# then are read. What comes back is judged as it is now.
 _ASKED = ("decision_acr", "decision_max_auth_age")
 
 
