@@ -44,6 +44,20 @@ def _check_told(name: str) -> str:
     return name
 
 
+# None means all.
+Events = Annotated[
+    frozenset[Annotated[str, AfterValidator(_check_event)]] | None,
+    Field(title="list of [names of published events](events.md)", json_schema_extra={"default": "all"}),
+]
+Server = Annotated[
+    Host,
+    Field(
+        title="host name or address, lower case",
+        description=(
+            "The server. A private address must be in `notify.allowed_hosts`. Its certificate must be for this name."
+        ),
+    ),
+]
 MailCredential = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,255}$")]
 
 
@@ -84,12 +98,7 @@ class WebhookSettings(_WithSecrets):
             "structured or in binary mode, for which `server.public_url` is required."
         ),
     )
-    events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = Field(
-        default=None,
-        title="list of [names of published events](events.md)",
-        json_schema_extra={"default": "all"},
-        description="The events that it receives.",
-    )
+    events: Events = Field(default=None, description="The events that it receives.")
 
 
 class ChatSettings(Section):
@@ -106,12 +115,7 @@ class ChatSettings(Section):
     url_file: File | None = Field(
         default=None, description="The same in a file, which is read at the start and at SIGHUP."
     )
-    events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = Field(
-        default=None,
-        title="list of [names of published events](events.md)",
-        json_schema_extra={"default": "all"},
-        description="The events that are posted there.",
-    )
+    events: Events = Field(default=None, description="The events that are posted there.")
 
     def secret_url(self) -> str:
         """Return it from the settings, or from the file, which is read now, else empty. Raise OSError, UnicodeError."""
@@ -178,12 +182,7 @@ class TrackerSettings(Section):
             "form. Look-around and back-references are refused."
         ),
     )
-    events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = Field(
-        default=None,
-        title="list of [names of published events](events.md)",
-        json_schema_extra={"default": "all"},
-        description="The events that it receives as comments.",
-    )
+    events: Events = Field(default=None, description="The events that it receives as comments.")
     states: dict[Annotated[str, AfterValidator(_check_event)], Name] = Field(
         default={},
         title="table: event to state",
@@ -210,12 +209,7 @@ class SyslogSettings(Section):
     `events` None means all.
     """
 
-    host: Host = Field(
-        title="host name or address, lower case",
-        description=(
-            "The server. A private address must be in `notify.allowed_hosts`. Its certificate must be for this name."
-        ),
-    )
+    host: Server
     port: int | None = Field(
         default=None,
         ge=1,
@@ -246,12 +240,7 @@ class SyslogSettings(Section):
         json_schema_extra={"default": "in `certificate_file`"},
         description="Its private key (PEM), without a passphrase.",
     )
-    events: frozenset[Annotated[str, AfterValidator(_check_event)]] | None = Field(
-        default=None,
-        title="list of [names of published events](events.md)",
-        json_schema_extra={"default": "all"},
-        description="The events that it receives.",
-    )
+    events: Events = Field(default=None, description="The events that it receives.")
 
     def files(self) -> tuple[str | None, str | None, str | None]:
         """Return the paths of the authorities, of the certificate and of its key."""
@@ -268,12 +257,7 @@ class MailSettings(Section):
     which people are told.
     """
 
-    host: Host = Field(
-        title="host name or address, lower case",
-        description=(
-            "The server. A private address must be in `notify.allowed_hosts`. Its certificate must be for this name."
-        ),
-    )
+    host: Server
     port: int | None = Field(
         default=None,
         ge=1,
