@@ -20,6 +20,7 @@ from support.installation import every_command
 
 from service.api.contract.refusals import example
 from service.api.statuses import STATUSES
+from service.db.schema import needed
 from service.domain.account import ACTIVE, INACTIVE, AccessKey, ResourcePolicy, RootCredentials
 from service.domain.errors import Code, Conflict
 from service.domain.event_table import EVENTS, TEST
@@ -138,6 +139,17 @@ def test_the_screen_in_the_readme_is_a_part_of_the_real_one() -> None:
 
 def test_readme_stays_short() -> None:
     assert len(_page("README.md").splitlines()) < 150
+
+
+def test_pages_show_the_revision_that_a_new_database_gets() -> None:
+    pages = "\n".join(page.read_text() for page in _PAGES)
+    assert set(re.findall(r"database is at revision (\d{4})", pages)) == {needed()}
+
+
+def test_the_comparison_names_each_of_its_sources() -> None:
+    text, _, sources = _page("docs/comparison.md").partition("\n## Sources\n")
+    listed = re.findall(r"^(\d+)\. .*https://", sources, flags=re.MULTILINE)
+    assert {*re.findall(r"\[(\d+)\](?!\()", text)} == {*listed}
 
 
 def test_settings_for_forty_accounts_load_together(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
