@@ -127,20 +127,18 @@ def _idle_rules(context: Context) -> Iterator[Remark]:
         yield Remark(f"rule {visible(rule.name)}: it applies to no account that is known now", is_warning=True)
 
 
-_MIGRATE = "Check database.url, then run `rootquorum migrate`."
-
-
 def _unusable(context: Context) -> Remark | None:
     """Return why the database cannot be used, or None if it can."""
     url = context.engine.url
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         # Opening it would create it.
-        return Remark("database", "There is no such file.", _MIGRATE)
+        return Remark("database", "There is no such file.", "Check database.url, then run `rootquorum migrate`.")
     try:
         check_ready(context)
         try_to_write(context, keep=False)
     except ServiceError as error:
-        return Remark("database", error.exact, _MIGRATE)
+        # It says itself what to do, where that is to migrate.
+        return Remark("database", error.exact, "Check database.url.")
     return None
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy import make_url
 
 from service.cli.common import console, errors, fail
 from service.cli.toml import key, quoted
-from service.settings import FILE_VARIABLE, FaultySettings, load, settings_file
+from service.settings import FILE_VARIABLE, PREFIX, FaultySettings, load, settings_file
 
 
 def init(
@@ -46,7 +47,7 @@ def init(
     _write(file, text)
     console.print(f"{file} is written, for its owner only (mode 0600), and can be used.", soft_wrap=True)
     console.print("Next:")
-    for step in _steps(file, accounts, [*approvers, *requesters], simulated=simulated):
+    for step in _steps(file, url, accounts, [*approvers, *requesters], simulated=simulated):
         console.print(f"  {step}", soft_wrap=True)
 
 
@@ -133,11 +134,22 @@ def _write(file: Path, text: str) -> None:
         draft.unlink()
 
 
-def _steps(file: Path, accounts: Sequence[str], people: Sequence[str], *, simulated: bool) -> list[str]:
+def _steps(file: Path, url: str, accounts: Sequence[str], people: Sequence[str], *, simulated: bool) -> list[str]:
     steps = [] if file == Path("rootquorum.toml") else [f"export {FILE_VARIABLE}={shlex.quote(str(file.resolve()))}"]
-    steps.append("rootquorum migrate")
+    steps.append(migration(url))
     steps += [f"rootquorum token create {shlex.quote(person)}" for person in dict.fromkeys(people)]
     if not simulated:
         names = ", ".join(f"root-{each.partition('=')[2]}" for each in accounts)
         steps.append(f"Write these profiles into AWS's configuration: {names} (docs/real-accounts.md)")
     return [*steps, "rootquorum doctor", "rootquorum serve"]
+
+
+def migration(url: str) -> str:
+    """Return the command that migrates. On PostgreSQL the service's role may not: the owner of the tables does."""
+    service = make_url(url)
+    if service.get_backend_name() != "postgresql":
+        return "rootquorum migrate"
+    owner = service._replace(username="OWNER", password=None).difference_update_query(["user", "password"])
+    name = service.username or service.query.get("user")
+    role = shlex.quote(name) if isinstance(name, str) else "ROLE"
+    return f"{PREFIX}DATABASE__URL={shlex.quote(str(owner))} rootquorum migrate --grant-to {role}"

@@ -1,5 +1,6 @@
 """`rootquorum serve`: the API, with the worker beside it."""
 
+import logging
 import os
 import signal
 import sys
@@ -24,6 +25,8 @@ from service.settings import PREFIX
 from service.workflow.health import check_ready, check_writes
 from service.workflow.rules_in_force import adopt
 
+logger = logging.getLogger(__name__)
+
 # uvicorn replaces a child that does not answer for this long; starting one takes seconds on a small machine.
 _SILENCE_SECONDS = 60
 
@@ -43,6 +46,8 @@ def serve(
         check_may_be_several(settings)
         if settings.metrics.port is not None:
             fail("metrics.port: several processes cannot share it. Use metrics.behind_role, or run replicas instead.")
+    if settings.database.is_for_one_process and not settings.worker.enabled:
+        logger.warning("no worker runs, and none can beside this process: SQLite is for one. Nothing happens by itself")
     metrics = metrics_listener(settings)
     with plainly(), compose(settings, with_aws=False) as context:
         if migrate:

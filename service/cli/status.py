@@ -4,6 +4,7 @@ import json
 import math
 import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
@@ -25,6 +26,9 @@ from service.workflow.health import check_readable
 from service.workflow.state import read_state
 from service.workflow.watch import open_incidents
 
+# Where `rootquorum worker` would refuse to start.
+_WITHIN_SERVE = "Restart `rootquorum serve`, without --no-worker, or read its log."
+
 
 def status(
     ctx: typer.Context,
@@ -37,6 +41,8 @@ def status(
         check_readable(context)
         state = read_state(context)
         found = concerns(state, settings.limits(), _hosts_with_wrong_clocks(context))
+        if settings.database.is_for_one_process:
+            found = [replace(each, advice=_WITHIN_SERVE) if each.runbook == "no-worker" else each for each in found]
         if as_json:
             _print_json(context, state, found, settings.metrics.accounts)
         else:

@@ -41,7 +41,7 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 def check_may_be_several(settings: Settings) -> None:
-    if settings.database.url.startswith("sqlite"):
+    if settings.database.is_for_one_process:
         fail("SQLite is for one process, which is `serve`. Several need PostgreSQL.")
     if settings.aws.simulated:
         fail("Each process would have its own simulated AWS.")

@@ -59,6 +59,12 @@ def every(tx: Tx) -> Sequence[Token]:
     return [_token(row) for row in tx.execute(query).mappings()]
 
 
+def has_any(tx: Tx, subject: str, kind: ActorKind) -> bool:
+    """Return whether this subject ever had a token of this kind."""
+    query = select(api_tokens.c.id).where(api_tokens.c.subject == subject, api_tokens.c.kind == kind).limit(1)
+    return tx.execute(query).first() is not None
+
+
 def revoke(tx: Tx, token_id: str, at: datetime) -> bool:
     """Revoke a token. Return whether it existed and was not revoked before."""
     done = tx.execute(

@@ -37,6 +37,10 @@ class DatabaseSettings(Section):
         ),
     )
 
+    @property
+    def is_for_one_process(self) -> bool:
+        return self.url.startswith("sqlite")
+
 
 def _check_public_url(url: str) -> str:
     parts = split_url(url)
@@ -184,7 +188,7 @@ class WorkerSettings(Section):
         description=(
             "Run the worker in this process. `serve --no-worker` turns it off as well; `rootquorum "
             "worker` runs it alone, whatever this says. At least one process must run it: see "
-            "[operations](operations.md#the-worker)."
+            "[operations](operations.md#the-worker). With SQLite only `serve` can, so leave this on there."
         ),
     )
     # Accounts worked on at a time; each takes one database connection.

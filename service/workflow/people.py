@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from service.db import audit, people, requests
+from service.db import audit, people, requests, tokens
 from service.db.engine import begin, read, retried
 from service.domain.actor import Actor, ActorKind, Person
 from service.domain.directory import Directory
@@ -12,13 +12,21 @@ from service.domain.events import Event
 from service.workflow.context import Context
 from service.workflow.tell import tell
 
+_UNKNOWN = "No such person is known here. `rootquorum person list` has the names, as they are spelt."
+
 
 @retried
 def everybody(ctx: Context) -> tuple[Directory, dict[str, Person]]:
-    """Return everybody who is known, and the stored records of people by subject. Raise Unavailable."""
+    """Return everybody who is known, and the stored records of people by subject. Raise Unavailable.
+
+    Known are also people who had an API token, and whom the settings name no longer.
+    """
     with read(ctx.engine) as tx:
         seen = people.every(tx)
-    return ctx.directory.joined(seen), {person.subject: person for person in seen}
+        owners = {token.subject for token in tokens.every(tx) if token.kind is ActorKind.PERSON}
+    recorded = {person.subject: person for person in seen}
+    gone = [Person(subject=owner, name=owner) for owner in owners - recorded.keys() - ctx.directory.members.keys()]
+    return ctx.directory.joined([*seen, *gone]), recorded
 
 
 def suspend(ctx: Context, by: Actor, subject: str, reason: str) -> None:
@@ -41,11 +49,13 @@ def _mark(ctx: Context, by: Actor, subject: str, reason: str, *, suspended: bool
         audit.hold(tx)  # what they vote after this is later than what is void from now on
         now = ctx.now()
         member = ctx.directory.joined([] if seen is None else [seen]).get(subject)
-        if member is None or member.kind is not ActorKind.PERSON:
-            raise NotFound(Code.NOT_FOUND, "No such person is known here. A machine's token can be revoked.")
-        if member.is_suspended is suspended:
+        # Named again, whoever left would have a token that works: so they can be suspended before that.
+        is_gone = member is None and tokens.has_any(tx, subject, ActorKind.PERSON)
+        if not is_gone and (member is None or member.kind is not ActorKind.PERSON):
+            raise NotFound(Code.NOT_FOUND, _UNKNOWN)
+        if (member is not None and member.is_suspended) is suspended:
             raise Conflict(Code.WRONG_STATUS, f"They are {'already suspended' if suspended else 'not suspended'}.")
-        known = seen or Person(subject=subject, name=member.name)
+        known = seen or Person(subject=subject, name=subject if member is None else member.name)
         person = replace(
             known,
             suspended_at=now if suspended else None,

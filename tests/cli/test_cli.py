@@ -41,9 +41,10 @@ def write_settings(folder: Path, *, source: str, account: str) -> None:
 
 
 def test_serve_on_a_database_that_is_behind_says_so_and_exits_1(folder: Path) -> None:
-    done = rootquorum(folder, "serve")
+    done = rootquorum(folder, "serve", "--no-worker")
     assert done.returncode == 1
     assert "rootquorum migrate" in done.stderr
+    assert "no worker runs, and none can beside this process" in done.stderr  # SQLite
 
 
 def test_serve_migrates_when_told_answers_and_ends_on_sigterm(folder: Path) -> None:
@@ -100,7 +101,7 @@ def test_nobody_can_be_suspended_who_is_not_known(folder: Path) -> None:
     commanded(folder, "migrate")
     done = commanded(folder, "person", "suspend", "nobody", "--reason", "x")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "No such person is known here. A machine's token can be revoked.\n"
+    assert done.stderr == "No such person is known here. `rootquorum person list` has the names, as they are spelt.\n"
 
 
 def test_a_token_needs_a_database_that_is_migrated(folder: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.installation import commanded
 
+from service.cli.init import migration
 from service.domain.actor import Role
 from service.settings import load
 
@@ -44,6 +45,28 @@ def test_the_next_steps_lead_to_a_service_without_faults(tmp_path: Path) -> None
         step = commanded(tmp_path, *command[1:], **{name: value})
         assert step.returncode == 0, (command, step)
     assert [command[1] for command in commands] == ["migrate", "token", "token", "token", "doctor"]
+
+
+@pytest.mark.parametrize(
+    ("url", "step"),
+    [
+        (
+            "postgresql://rq@db/d?sslmode=verify-full",
+            "ROOTQUORUM_DATABASE__URL='postgresql://OWNER@db/d?sslmode=verify-full' rootquorum migrate --grant-to rq",
+        ),
+        (
+            "postgresql://rq:secret@db/d",
+            "ROOTQUORUM_DATABASE__URL=postgresql://OWNER@db/d rootquorum migrate --grant-to rq",
+        ),
+        (
+            "postgresql:///d?user=rq&password=secret",
+            "ROOTQUORUM_DATABASE__URL=postgresql://OWNER@/d rootquorum migrate --grant-to rq",
+        ),
+        ("sqlite:///rootquorum.db", "rootquorum migrate"),
+    ],
+)
+def test_on_postgresql_the_owner_of_the_tables_migrates(url: str, step: str) -> None:
+    assert migration(url) == step
 
 
 @pytest.mark.parametrize("there", ["a file", "a link to nothing"])

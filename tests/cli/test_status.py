@@ -47,7 +47,7 @@ def test_what_needs_attention_comes_with_what_to_do_and_its_runbook(folder: Path
     assert "worker's last pass              never" in lines
     assert lines[-2:] == [
         "No worker makes passes: nothing happens by itself, and no key can be created.",
-        "  Start `rootquorum worker`, or read the log of the one that runs. docs/runbooks/no-worker.md",
+        "  Restart `rootquorum serve`, without --no-worker, or read its log. docs/runbooks/no-worker.md",
     ]
 
 

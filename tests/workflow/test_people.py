@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from support.builders import ACCOUNT, DEACTIVATE, ISSUER, MEMBERS, OTHER_ACCOUNT, login, policy_of
+from support.builders import ACCOUNT, DEACTIVATE, GRANTS, ISSUER, MEMBERS, OTHER_ACCOUNT, login, policy_of
 from support.house import House
 from support.refusals import code_of
 
@@ -337,6 +337,25 @@ def test_nothing_runs_for_the_suspended(house: House, who: str) -> None:
 @pytest.mark.parametrize(("subject", "code"), [("robo", Code.NOT_FOUND), ("nobody", Code.NOT_FOUND)])
 def test_only_people_who_are_known_can_be_suspended(house: House, subject: str, code: Code) -> None:
     assert code_of(lambda: suspend(house.ctx, WORKER, subject, "x")) is code
+
+
+def test_who_left_the_settings_can_be_suspended_so_that_their_token_never_works_again(house: House) -> None:
+    house.token("bob")
+    house.change(directory=Directory({name: member for name, member in MEMBERS.items() if name != "bob"}, GRANTS))
+    assert everybody(house.ctx)[0].everybody["bob"].roles == frozenset()
+    assert code_of(lambda: reinstate(house.ctx, WORKER, "bob", "x")) is Code.WRONG_STATUS
+    suspend(house.ctx, WORKER, "bob", "Left.")
+    assert code_of(lambda: suspend(house.ctx, WORKER, "bob", "x")) is Code.WRONG_STATUS
+
+    house.change(directory=Directory(MEMBERS, GRANTS))
+    assert code_of(lambda: house.actor("bob")) is Code.SUSPENDED
+
+
+def test_a_machine_with_tokens_that_left_the_settings_is_no_person(house: House) -> None:
+    house.token("robo")
+    house.change(directory=Directory({name: member for name, member in MEMBERS.items() if name != "robo"}, GRANTS))
+    assert "robo" not in everybody(house.ctx)[0].everybody
+    assert code_of(lambda: suspend(house.ctx, WORKER, "robo", "x")) is Code.NOT_FOUND
 
 
 def test_nobody_is_suspended_twice_or_reinstated_for_nothing(house: House) -> None:
