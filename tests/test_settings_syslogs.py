@@ -56,7 +56,13 @@ UNREADABLE = "syslogs.soc: ca_file, certificate_file or key_file cannot be read,
             "syslogs.soc.transport: only tls leaves this machine; name it in notify.allowed_hosts for others.",
         ),
         (f'{HERE}transport = "udp"\nca_file = "own.pem"', "syslogs.soc: certificates are for the transport tls alone."),
-        ('[syslogs.soc]\nhost = "10.0.0.1"', "syslogs.soc.host: the host is an address that is not public."),
+        (
+            '[syslogs.soc]\nhost = "10.0.0.1"',
+            (
+                "syslogs.soc.host: the host is an address that is not public. "
+                "If it is meant, add it to notify.allowed_hosts."
+            ),
+        ),
         (
             f'{SOC}[webhooks.soc]\nurl = "https://x.example.com"\nsecrets = ["whsec_{"c" * 32}"]',
             "syslogs.soc: another destination has the same name.",

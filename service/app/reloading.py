@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 
 from service.app.context import changed
-from service.app.tls import read_again
+from service.app.tls import is_served, read_again
 from service.settings import FaultySettings, Settings, load, load_again
 from service.settings.taken import differing, waiting
 from service.worker import attempt
@@ -51,6 +51,8 @@ class Reloading:
             use(new)
         renew_tls()
         taken = ", ".join(differing(self._settings, wanted)) or "no change"
+        if is_served():
+            taken += "; certificate read again"
         self._settings, self._ctx = wanted, new
         logger.info("settings were read again; now in force: %s", taken)
         if waits := ", ".join(waiting(self._begun_with, read)):

@@ -36,6 +36,11 @@ def tls_of(files: Files, *_of_uvicorn: object) -> ssl.SSLContext:
     return port.context
 
 
+def is_served() -> bool:
+    """Return whether this process's port has TLS."""
+    return bool(_PORTS)
+
+
 def read_again() -> Callable[[], None]:
     """Read the files of this process's port, if it has TLS. Return what makes later handshakes use them.
 

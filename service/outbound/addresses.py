@@ -16,6 +16,10 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _INSIDE = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("168.63.129.16/32"))
 
 
+class NotPublic(ValueError):
+    """The host is inside: it is refused unless the settings allow it by name."""
+
+
 def check_url(url: str, allowed_hosts: frozenset[str]) -> None:
     """Raise ValueError for a URL that is refused whatever its host resolves to."""
     try:
@@ -60,7 +64,7 @@ def host_of(url: httpx.URL) -> str:
 def _check_literal(host: str) -> None:
     bare = host.rstrip(".")
     if bare == "localhost" or bare.endswith(".localhost"):
-        raise ValueError("the host is this machine")
+        raise NotPublic("the host is this machine")
     try:
         address = ipaddress.ip_address(bare)
     except ValueError:
@@ -69,7 +73,7 @@ def _check_literal(host: str) -> None:
             raise ValueError("the host is an address in disguise") from None
         return
     if not is_public(address):
-        raise ValueError("the host is an address that is not public")
+        raise NotPublic("the host is an address that is not public")
 
 
 def is_public(address: _Address) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from service.notify.products import HOOKS, PRODUCTS, Hook, Product
 from service.notify.webhooks import signer
-from service.outbound.addresses import check_host, check_url, is_this_machine
+from service.outbound.addresses import is_this_machine
 from service.outbound.syslog import client_tls
 from service.settings.circles import faults_of_circles
 from service.settings.destination_sections import (
@@ -15,6 +15,7 @@ from service.settings.destination_sections import (
     TrackerSettings,
     WebhookSettings,
 )
+from service.settings.hosts import fault_of_host, fault_of_url
 from service.settings.model import Settings
 
 
@@ -31,7 +32,7 @@ def faults_of_destinations(settings: Settings) -> Iterator[str]:
 
 def _faults_of_webhooks(settings: Settings) -> Iterator[str]:
     for name, webhook in settings.webhooks.items():
-        yield from _faults_of_url(f"webhooks.{name}", webhook.url, settings)
+        yield from fault_of_url(f"webhooks.{name}.url", webhook.url, settings.notify.allowed_hosts)
         yield from _faults_of_secrets(f"webhooks.{name}", webhook, signer)
         if webhook.format != "standard" and settings.server.public_url is None:
             yield f"webhooks.{name}.format: server.public_url is missing; it is the source of each CloudEvent."
@@ -49,14 +50,14 @@ def _faults_of_chats(settings: Settings) -> Iterator[str]:
         if not url:
             yield f"chats.{name}: url or url_file is missing."
             continue
-        yield from _faults_of_url(f"chats.{name}", url, settings)
+        yield from fault_of_url(f"chats.{name}.url", url, settings.notify.allowed_hosts)
 
 
 def _faults_of_trackers(settings: Settings) -> Iterator[str]:
     for name, tracker in settings.trackers.items():
         if name in settings.webhooks.keys() | settings.chats.keys():
             yield f"trackers.{name}: a webhook or a chat has the same name."
-        yield from _faults_of_url(f"trackers.{name}", tracker.url, settings)
+        yield from fault_of_url(f"trackers.{name}.url", tracker.url, settings.notify.allowed_hosts)
         if {"?", "#"} & set(tracker.url):
             yield f"trackers.{name}.url: it must not have a query or a fragment; paths are appended to it."
         try:
@@ -71,10 +72,7 @@ def _faults_of_mails(settings: Settings) -> Iterator[str]:
     for name, mail in settings.mails.items():
         if name in settings.webhooks.keys() | settings.chats.keys() | settings.trackers.keys():
             yield f"mails.{name}: a webhook, a chat or a tracker has the same name."
-        try:
-            check_host(mail.host, settings.notify.allowed_hosts)
-        except ValueError as error:
-            yield f"mails.{name}.host: {error}."
+        yield from fault_of_host(f"mails.{name}.host", mail.host, settings.notify.allowed_hosts)
         is_here = mail.host in settings.notify.allowed_hosts and is_this_machine(mail.host)
         if mail.security == "none" and not is_here:
             yield f"mails.{name}.security: none is only for this very machine, named in notify.allowed_hosts."
@@ -88,10 +86,7 @@ def _faults_of_syslogs(settings: Settings) -> Iterator[str]:
     for name, syslog in settings.syslogs.items():
         if name in others:
             yield f"syslogs.{name}: another destination has the same name."
-        try:
-            check_host(syslog.host, settings.notify.allowed_hosts)
-        except ValueError as error:
-            yield f"syslogs.{name}.host: {error}."
+        yield from fault_of_host(f"syslogs.{name}.host", syslog.host, settings.notify.allowed_hosts)
         if syslog.transport == "tls":
             yield from _faults_of_tls(name, syslog)
         elif any(syslog.files()):
@@ -122,13 +117,6 @@ def _faults_of_sign_in(name: str, mail: MailSettings) -> Iterator[str]:
         yield f"mails.{name}: it needs both a user and a password, or neither."
     if not (password.isascii() and password.isprintable()):
         yield f"mails.{name}.password: it must be printable ASCII."
-
-
-def _faults_of_url(place: str, url: str, settings: Settings) -> Iterator[str]:
-    try:
-        check_url(url, settings.notify.allowed_hosts)
-    except ValueError as error:
-        yield f"{place}.url: {error}."
 
 
 def _faults_of_product(name: str, tracker: TrackerSettings) -> Iterator[str]:

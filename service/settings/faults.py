@@ -182,12 +182,9 @@ def faults_of_log(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Iterat
     if (audit.timestamp_url is None) != (audit.timestamp_roots is None):
         yield "audit.timestamp_url and timestamp_roots: they belong together."
     if audit.timestamp_url is not None:
-        from service.outbound.addresses import check_url
+        from service.settings.hosts import fault_of_url
 
-        try:
-            check_url(audit.timestamp_url, allowed_hosts)
-        except ValueError as error:
-            yield f"audit.timestamp_url: {error}."
+        yield from fault_of_url("audit.timestamp_url", audit.timestamp_url, allowed_hosts)
     if audit.witnesses:
         from service.settings.witness_faults import faults_of_witnesses
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from service import verifier
-from service.outbound.addresses import check_url
+from service.settings.hosts import fault_of_url
 from service.settings.signing_sections import AuditSettings
 
 # A signed note has at most 100 lines, and the log's own keys need some of them.
@@ -13,10 +13,7 @@ _MOST = 50
 def faults_of_witnesses(audit: AuditSettings, allowed_hosts: frozenset[str]) -> Iterator[str]:
     known = dict[bytes, str]()
     for name, witness in audit.witnesses.items():
-        try:
-            check_url(witness.url, allowed_hosts)
-        except ValueError as error:
-            yield f"audit.witnesses.{name}.url: {error}."
+        yield from fault_of_url(f"audit.witnesses.{name}.url", witness.url, allowed_hosts)
         if "?" in witness.url:
             yield f"audit.witnesses.{name}.url: it must not have a query; a path is appended to it."
         try:

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 from sqlalchemy import text
 from support.builders import ORIGIN
 from support.rule_files import TEXT, following, signed_by, written
 
-from service.app import compose
+from service.app import compose, tls
 from service.app.reloading import Reloading, note_signals, reloaded_by_signal
 from service.cli.waiting import wait_until
 from service.db.engine import read
@@ -124,6 +125,19 @@ def test_rules_groups_and_policy_are_taken_together(running: Running, caplog: py
     assert now.rules
     assert set(now.directory.groups) == {"security"}
     assert "now in force: groups, policy, rules" in caplog.text
+
+
+def test_the_log_says_that_a_certificate_was_read_again(
+    running: Running, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "_PORTS", [])
+    running.after()
+    assert caplog.messages[-1].endswith("now in force: no change")
+    issued = trustme.CA().issue_cert("127.0.0.1")
+    issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    tls.tls_of((str(tmp_path / "server.pem"), str(tmp_path / "server.pem"), None))
+    running.after()
+    assert caplog.messages[-1].endswith("now in force: no change; certificate read again")
 
 
 def test_the_same_settings_change_nothing_and_write_no_event(running: Running) -> None:
