@@ -69,4 +69,12 @@ def _say(what: str, request: Request, *, as_json: bool) -> None:
     if as_json:
         print_json(request.document)
     else:
-        errors.print(f"{what} The {'DRILL' if request.drill else 'request'} is {request.status}.", soft_wrap=True)
+        errors.print(f"{what} {stands(request)}", soft_wrap=True)
+
+
+def stands(request: Request) -> str:
+    """Say where the request stands. A rotation under way ends some steps after it was rejected or withdrawn."""
+    what = "DRILL" if request.drill else "request"
+    if request.clocks.ended_at is None and request.rotation is not None and request.rotation.stopped_at is not None:
+        return f"The rotation{' of the DRILL' if request.drill else ''} is stopping."
+    return f"The {what} is {request.status}."

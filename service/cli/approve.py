@@ -68,15 +68,20 @@ def approve(
         print_json(answer)
     else:
         what = "DRILL" if found.is_drill else "request"
-        console.print(f"Approved. The {what} is {text(answer, 'status')}.", soft_wrap=True)
+        done = "You had approved already; nothing changed." if found.is_approved else "Approved."
+        console.print(f"{done} The {what} is {text(answer, 'status')}.", soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What to approve. `checked` is what a key can sign; None if the log has no name."""
+    """What to approve. `checked` is what a key can sign; None if the log has no name.
+
+    `is_approved`: this person's approval of it counts already, as the server says.
+    """
 
     digest: str
     is_drill: bool
+    is_approved: bool
     rows: list[tuple[str, str]]
     checked: Checked[DecisionStatement] | None
 
@@ -90,8 +95,9 @@ def _public_key(key: Path) -> PublicKey:
 
 def _fetched(remote: Remote, kept: KeptHeads, request_id: str, public: PublicKey | None) -> _Found:
     """Return what to approve. Raise Refused."""
+    person = me(remote)
     try:
-        return _computed(remote, kept, request_id, public)
+        return _computed(remote, kept, request_id, public, person)
     except Refused as refused:
         if public is not None or (refused.problem or {}).get("code") != Code.LOG_WITHOUT_NAME:
             raise
@@ -108,12 +114,11 @@ def _fetched(remote: Remote, kept: KeptHeads, request_id: str, public: PublicKey
         ("your key", "none: nothing is signed, and all of this is what the server says"),
         *facts(told),
     ]
-    return _Found(told.digest, told.drill, rows, None)
+    return _Found(told.digest, told.drill, _has_approved(told, person), rows, None)
 
 
-def _computed(remote: Remote, kept: KeptHeads, request_id: str, public: PublicKey | None) -> _Found:
+def _computed(remote: Remote, kept: KeptHeads, request_id: str, public: PublicKey | None, person: str) -> _Found:
     """Return what to sign, if it is this person's approval of exactly this request. Raise Refused."""
-    person = me(remote)
     answer = remote.get(f"/v1/requests/{request_id}/statement", decision=Verdict.APPROVE.value)
     filing = parse_filing(text(answer, "filing"))
     if filing.request_id != request_id:
@@ -133,7 +138,16 @@ def _computed(remote: Remote, kept: KeptHeads, request_id: str, public: PublicKe
         raise Refused(
             f"Your key {public.fingerprint} does not count for {person} here. See `rootquorum signing-key list`."
         )
-    return _Found(checked.said.digest, filing.drill, _rows(remote, filing, checked, public), checked)
+    told = read(Request, remote.get(f"/v1/requests/{request_id}"))
+    is_approved = told.digest == checked.said.digest and _has_approved(told, person)
+    return _Found(checked.said.digest, filing.drill, is_approved, _rows(remote, filing, checked, public), checked)
+
+
+def _has_approved(request: Request, person: str) -> bool:
+    return any(
+        each.person.subject == person and each.decision == Verdict.APPROVE and each.void_because is None
+        for each in request.decisions
+    )
 
 
 def _rows(

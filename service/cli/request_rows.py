@@ -145,9 +145,10 @@ def _key(key: AccessKey) -> str:
 
 def _approvals(request: Request) -> Iterator[tuple[str, str]]:
     quorum = request.quorum
+    # Nobody can still give what an ended request lacks.
+    lacking = quorum.missing if request.clocks.ended_at is None else ()
     missing = [
-        f"{each.count} of {' or '.join(each.groups)}" if each.groups else f"{each.count} more"
-        for each in quorum.missing
+        f"{each.count} of {' or '.join(each.groups)}" if each.groups else f"{each.count} more" for each in lacking
     ]
     signed = "" if quorum.signed_approvals == "off" else f"; signatures: {quorum.signed_approvals}"
     awaited = f"; missing: {' and '.join(missing)}" if missing else ""

@@ -34,6 +34,9 @@ def test_who_has_no_key_approves_what_was_computed_here(at: Installation, reques
     (decision,) = at.call("dave", "GET", f"/v1/requests/{request_['id']}")["decisions"]
     assert (decision["person"]["subject"], decision["comment"]) == ("dave", "I know of it.")
 
+    again = at.run("dave", "approve", request_["id"], "--comment", "I know of it.")
+    assert again.out == "You had approved already; nothing changed. The request is pending.\n"
+
 
 def test_who_has_a_key_that_counts_cannot_leave_it_away(at: Installation, request_: Any) -> None:
     done = at.run("ann", "approve", request_["id"])

@@ -80,7 +80,9 @@ def test_a_request_is_rejected_and_another_withdrawn(at: Installation) -> None:
     filed = ("request", "create-key", ACCOUNT, "--reason", "Due this quarter.")
     request_id = done(at.run("alice", *filed))
     assert at.run("ann", "reject", request_id, "--comment", "Not now.").error == "Rejected. The request is rejected.\n"
-    assert "reject by" in done(at.run("alice", "show", request_id))
+    shown = done(at.run("alice", "show", request_id))
+    assert "reject by" in shown
+    assert "missing" not in shown
 
     request_id = done(at.run("alice", *filed))
     assert at.run("alice", "withdraw", request_id).error == "Withdrawn. The request is withdrawn.\n"

@@ -8,6 +8,7 @@ import pytest
 
 from rootquorum_client import Request
 from rootquorum_client.models import read
+from service.cli.act import stands
 from service.cli.request_rows import in_one_line
 
 CONTRACT = json.loads(Path("openapi/openapi.json").read_text())
@@ -37,3 +38,12 @@ def test_the_status_of_a_rotation_says_where_it_stands(status: str, times: dict[
     shown = in_one_line(read(Request, document))
     assert said in shown
     assert ("stopped" in shown) is ("stopped_at" in times)
+
+
+def test_who_stops_a_rotation_reads_that_it_stops() -> None:
+    example = CONTRACT["components"]["examples"]["released"]["value"]
+    document = example | {"rotation": example["rotation"] | STANDS | {"stopped_at": MINUTE}}
+    assert stands(read(Request, document)) == "The rotation is stopping."
+    assert stands(read(Request, document | {"drill": True})) == "The rotation of the DRILL is stopping."
+    ended = document | {"status": "stopped", "clocks": example["clocks"] | {"ended_at": MINUTE}}
+    assert stands(read(Request, ended)) == "The request is stopped."

@@ -57,7 +57,7 @@ function about(request) {
     [said.lockout, request.accept_lockout && texts.yes]);
 }
 
-function decisions({ decisions: made, quorum, could_approve: could }) {
+function decisions({ decisions: made, quorum, could_approve: could, clocks }) {
   return el("div", {},
     made.length === 0 && p(said.noDecision),
     made.length > 0 && el("ul", {}, made.map((each) => el("li", {},
@@ -67,7 +67,7 @@ function decisions({ decisions: made, quorum, could_approve: could }) {
       each.void_because && notice("warning", null, p(said.void(each.void_because)))))),
     p(said.counted(quorum.counted, quorum.needed), " ", said.signatures[quorum.signed_approvals]),
     rows(
-      [said.missing, quorum.missing.length > 0 && bullets(quorum.missing.map(({ count, groups }) =>
+      [said.missing, clocks.ended_at === null && quorum.missing.length > 0 && bullets(quorum.missing.map(({ count, groups }) =>
         written(said.missingOf(count, groups))))],
       [said.could, could.length > 0 && bullets(could.map((each) => [
         person(each), each.groups.length > 0 && ` (${each.groups.join(", ")})`,
