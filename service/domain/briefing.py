@@ -47,7 +47,7 @@ def _of_new_key(filing: Filing, name_of: Callable[[str], str]) -> Iterator[str]:
         yield f"It has no end: it works until somebody deletes it. Unless its arrival is confirmed {window}, {gone}"
     else:
         yield f"It works for {in_words(filing.lifetime)}; then {gone}"
-        yield f"If its arrival is not confirmed {window}, that happens at once."
+        yield f"If its arrival is not confirmed {window}, the service deactivates it then."
     recipient = _person(filing.recipient, name_of)
     yield f"Its secret goes to {recipient} alone, who executes the request {_window(filing)}."
     if filing.sealed_to is not None:

@@ -45,7 +45,7 @@ def test_effect_of_a_create_says_for_how_long() -> None:
         "It works for 90 days; then the service deactivates it by itself, and deletes it 1 day 12 hours later." in text
     )
     assert "no end" not in text
-    assert "If its arrival is not confirmed within 15 minutes, that happens at once." in text
+    assert "If its arrival is not confirmed within 15 minutes, the service deactivates it then." in text
 
 
 def test_effect_of_a_create_says_who_gets_the_secret() -> None:

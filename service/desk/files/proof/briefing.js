@@ -66,7 +66,7 @@ function ofNewKey(filing, sealedTo) {
   const inTime = `within ${inWords(filing.receipt_window_seconds)}`;
   const lives = filing.lifetime_seconds === undefined
     ? `It has no end: it works until somebody deletes it. Unless its arrival is confirmed ${inTime}, ${gone}`
-    : `It works for ${inWords(filing.lifetime_seconds)}; then ${gone} If its arrival is not confirmed ${inTime}, that happens at once.`;
+    : `It works for ${inWords(filing.lifetime_seconds)}; then ${gone} If its arrival is not confirmed ${inTime}, the service deactivates it then.`;
   const goes = `Its secret goes to ${quoted(filing.recipient)} alone, who executes the request ${windowOf(filing)}.`;
   const sealed = filing.sealed_to === undefined
     ? [] : [`It is sealed on its way: only the holder of the key ${plain(sealedTo)} can read it.`];
