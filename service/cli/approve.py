@@ -27,6 +27,7 @@ from service.domain.request import Verdict
 from service.domain.statement import DecisionStatement, Namespace, parse_decision
 from service.signing.public_keys import PublicKey
 
+_REPEATED = "You had approved already; nothing changed."
 _REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -68,7 +69,7 @@ def approve(
         print_json(answer)
     else:
         what = "DRILL" if found.is_drill else "request"
-        done = "You had approved already; nothing changed." if found.is_approved else "Approved."
+        done = "Approved." if found.given is None or found.given != answer.get("decisions") else _REPEATED
         console.print(f"{done} The {what} is {text(answer, 'status')}.", soft_wrap=True)
 
 
@@ -76,12 +77,12 @@ def approve(
 class _Found:
     """What to approve. `checked` is what a key can sign; None if the log has no name.
 
-    `is_approved`: this person's approval of it counts already, as the server says.
+    `given` are the decisions, as the server tells them, if this person's approval is among them and counts.
     """
 
     digest: str
     is_drill: bool
-    is_approved: bool
+    given: list[Any] | None
     rows: list[tuple[str, str]]
     checked: Checked[DecisionStatement] | None
 
@@ -114,7 +115,7 @@ def _fetched(remote: Remote, kept: KeptHeads, request_id: str, public: PublicKey
         ("your key", "none: nothing is signed, and all of this is what the server says"),
         *facts(told),
     ]
-    return _Found(told.digest, told.drill, _has_approved(told, person), rows, None)
+    return _Found(told.digest, told.drill, _given(told, told.digest, person), rows, None)
 
 
 def _computed(remote: Remote, kept: KeptHeads, request_id: str, public: PublicKey | None, person: str) -> _Found:
@@ -139,15 +140,16 @@ def _computed(remote: Remote, kept: KeptHeads, request_id: str, public: PublicKe
             f"Your key {public.fingerprint} does not count for {person} here. See `rootquorum signing-key list`."
         )
     told = read(Request, remote.get(f"/v1/requests/{request_id}"))
-    is_approved = told.digest == checked.said.digest and _has_approved(told, person)
-    return _Found(checked.said.digest, filing.drill, is_approved, _rows(remote, filing, checked, public), checked)
+    given = _given(told, checked.said.digest, person)
+    return _Found(checked.said.digest, filing.drill, given, _rows(remote, filing, checked, public), checked)
 
 
-def _has_approved(request: Request, person: str) -> bool:
-    return any(
+def _given(request: Request, digest: str, person: str) -> list[Any] | None:
+    has_approved = request.digest == digest and any(
         each.person.subject == person and each.decision == Verdict.APPROVE and each.void_because is None
         for each in request.decisions
     )
+    return request.document["decisions"] if has_approved else None
 
 
 def _rows(
