@@ -37,6 +37,8 @@ def test_whatever_needs_somebody_to_look_is_high_or_critical() -> None:
         "drift.found",
         "old_key.used",
         "worker.silent",
+        "witness.contradicts",
+        "witness.agrees",  # what it contradicted does not go away by that
         "clock.wrong",
         "destination.disabled",
     }
