@@ -134,6 +134,7 @@ def test_rejection_gives_its_reason_to_the_requester(come: Come, request_: Any, 
     alice.desk.follow(f"prod {request_['account']['account_id'][-2:]}")
     expect(alice.page.locator("blockquote")).to_have_text("Not this quarter.")
     expect(alice.page.locator(".status").first).to_have_text("Rejected")
+    expect(alice.page.get_by_text("Still missing")).to_have_count(0)
     left_nothing(alice)
 
 

@@ -182,6 +182,14 @@ def test_doctor_makes_no_database(folder: Path) -> None:
     assert not (folder / "rootquorum.db").exists()
 
 
+def test_doctor_s_advice_does_not_contradict_the_fault_above_it(folder: Path) -> None:
+    (folder / "rootquorum.db").touch()
+    findings = json.loads(commanded(folder, "doctor", "--json").stdout)["findings"]
+    (found,) = [each for each in findings if each["subject"] == "database"]
+    assert "rootquorum migrate, or serve --migrate." in found["fault"]
+    assert found["advice"] == "Check database.url."
+
+
 def test_doctor_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
     with SimulatedAws([ACCOUNT]) as aws:
         environment = profile(tmp_path, aws)
