@@ -57,9 +57,9 @@ class Witness:
             reply = self._ask(old, proof, note)
             if reply.status == httpx.codes.OK:
                 return self.verified(head, reply.body.decode(errors="replace"))
-            if reply.status == httpx.codes.UNPROCESSABLE_ENTITY and proof:
+            if reply.status == httpx.codes.UNPROCESSABLE_ENTITY and old:
                 # Our proof is good, so its head of that size is another.
-                raise Contradicted(Contradiction.UNPROVED, old)
+                raise Contradicted(Contradiction.FORKED if old == head.size else Contradiction.UNPROVED, old)
             if reply.status != httpx.codes.CONFLICT:
                 raise NotCosigned(f"answered {reply.status}")
             old = _known(reply.body, old, head)
@@ -82,7 +82,7 @@ def _known(body: bytes, old: int, head: Checkpoint) -> int:
     """Return the size that a witness names when it refused `old`. Raise NotCosigned, Contradicted."""
     known = _SIZE.fullmatch(body)
     if old == head.size and (known is None or int(known[1]) == old):
-        # The sizes agree, so the roots do not.
+        # The sizes agree, so the roots do not. tlog-witness 1.0.0 has 409 for that, its text since July 2026 has 422.
         raise Contradicted(Contradiction.FORKED, old)
     if known is None:
         raise NotCosigned("answered 409 without a size")

@@ -72,6 +72,7 @@ def test_a_log_that_was_cut_or_written_anew_is_called_so(server: WitnessServer) 
         ([(409, b"9999\n")], "it knows a larger log of this name: this one may have been cut"),
         ([(409, b"%d\n" % SIZE), (409, b"%d\n" % SIZE)], "it knows another log of this name and size"),
         ([(409, b"%d\n" % SIZE), (409, b"")], "it knows another log of this name and size"),
+        ([(409, b"%d\n" % SIZE), (422, b"")], "it knows another log of this name and size"),
         ([(409, b"0\n")], "answered 409 with the size that it was asked from"),
         ([(403, b"")], "answered 403"),
         ([(422, b"")], "answered 422"),
