@@ -51,3 +51,17 @@ def rewritten(tx: Connection, events: list[dict[str, Any]]) -> None:
             tx.execute(insert(audit_nodes).values(**row))
     tx.execute(update(audit_head).values(size=len(events)))
     tx.execute(update(audit_tree).values(size=grown.size, root=grown.root().hex()))
+
+
+def rewrite(house: House) -> None:
+    """Change the first event, and make the rest of the log fit."""
+    with as_its_owner(house) as tx:
+        events = contents(tx)
+        events[0]["at"] = "2020-01-01T00:00:00.000000Z"
+        rewritten(tx, events)
+
+
+def cut(house: House) -> None:
+    """Take the last event away."""
+    with as_its_owner(house) as tx:
+        rewritten(tx, contents(tx)[:-1])

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from support.builders import ORIGIN, SIGNER
 from support.cosigning import Witness, WitnessServer, running_witness
 from support.house import House
-from support.past_triggers import as_its_owner, contents, rewritten
+from support.past_triggers import as_its_owner, cut, rewrite
 from support.products.golang import Go, is_there, running_go
 
 from service import verifier
@@ -247,18 +247,6 @@ def test_a_witness_that_an_anchor_has_shown_more_is_asked_for_that(sqlite_house:
     with pytest.raises(Overtaken):
         have_cosigned(house.ctx, "south", earlier, sign_note(earlier.text(), [SIGNER]))
     assert not read_state(house.ctx).witnesses["south"].contradicts
-
-
-def rewrite(house: House) -> None:
-    with as_its_owner(house) as tx:
-        events = contents(tx)
-        events[0]["at"] = "2020-01-01T00:00:00.000000Z"
-        rewritten(tx, events)
-
-
-def cut(house: House) -> None:
-    with as_its_owner(house) as tx:
-        rewritten(tx, contents(tx)[:-1])
 
 
 def rewrite_and_grow(house: House) -> None:
