@@ -844,3 +844,11 @@ def test_what_destinations_are_sent_is_what_the_webhook_says(house: House, name:
     run_pass(house.ctx)
     run_pass(house.ctx)
     assert name in post.events  # which the destination has held against the schema
+
+
+def test_who_changes_a_document_changes_no_other() -> None:
+    changed = build(None).openapi()
+    changed["components"]["examples"].clear()
+    for path in ("/v1/requests", "/v1/previews"):
+        changed["paths"][path]["post"]["requestBody"]["content"]["application/json"]["examples"].clear()
+    assert build(None).openapi() == json.loads(COMMITTED.read_text())

@@ -1,5 +1,6 @@
 """The OpenAPI document. Only a process whose contract is asked for imports this."""
 
+from copy import deepcopy
 from threading import Lock
 from typing import Any
 
@@ -52,7 +53,8 @@ def _made(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     document["components"]["examples"] = examples.ANSWERS
-    return document
+    # Whoever changes this document changes no other, and no example.
+    return deepcopy(document)
 
 
 def _leave_out_null(body: dict[str, Any]) -> None:
