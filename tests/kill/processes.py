@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,6 +20,7 @@ from support.builders import ACCOUNT, ACCOUNTS, MEMBER, MEMBERS
 from service.cli.waiting import free_port
 from service.domain.account import Account
 from service.domain.actor import ActorKind
+from service.domain.errors import Code
 from service.simulated_aws import Credential, SimulatedAws
 
 SERVED = (ACCOUNT, MEMBER)
@@ -158,7 +160,10 @@ def post(url: str, token: str, process: Process) -> httpx.Response | None:
     with httpx.Client(headers=headers, timeout=PATIENCE_SECONDS, verify=False) as client:
         while time.monotonic() < deadline:
             try:
-                return client.post(url)
+                answer = client.post(url)
+                # A service that has just started creates nothing before its worker's first pass.
+                if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE or answer.json()["code"] != Code.NO_WORKER:
+                    return answer
             except httpx.ConnectError:  # refused: nothing was sent
                 if process.is_dead:
                     return None
