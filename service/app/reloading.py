@@ -71,6 +71,8 @@ def note_signals() -> None:
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, lambda *_: _missed.set())
+        # Whoever began this process may have blocked it until now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
 @contextmanager

@@ -4,7 +4,8 @@ import logging
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Annotated
 
@@ -90,12 +91,41 @@ def serve(
 
 
 class _Processes(Multiprocess):
-    """Passes SIGHUP on. uvicorn would replace one process after the other, each after its running requests.
+    """Passes SIGHUP on, and notices at once that a process has died.
 
-    That can take minutes, in which somebody who has lost a role could still use it.
+    uvicorn would replace one process after the other at SIGHUP, each after its running requests. That can take minutes,
+    in which somebody who has lost a role could still use it.
     """
+
+    def init_processes(self) -> None:
+        with _without_hup():
+            super().init_processes()
+        self._let_go()
+
+    def keep_subprocess_alive(self) -> None:
+        with _without_hup():
+            super().keep_subprocess_alive()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the children's ends of their pipes.
+
+        Else the end of one that dies while it is asked whether it lives is not seen, and its answer is awaited.
+        """
+        for process in self.processes:
+            process.child_conn.close()
 
     def handle_hup(self) -> None:
         for process in self.processes:
             if process.pid is not None and process.exitcode is None:
                 os.kill(process.pid, signal.SIGHUP)
+
+
+@contextmanager
+def _without_hup() -> Iterator[None]:
+    """Block SIGHUP here, and in the processes that begin here until they note it: by default it would end them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

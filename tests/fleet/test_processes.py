@@ -1,6 +1,7 @@
 """The processes of a fleet: several on one port, the worker alone, migrations at once, and how each of them ends."""
 
 import ctypes
+import os
 import signal
 import subprocess
 import threading
@@ -111,6 +112,22 @@ def test_sighup_takes_a_role_away_in_each_process_and_ends_none(
         assert httpx.get(f"{site.url}/readyz").is_success
         assert children(process) == before
         process.send_signal(signal.SIGTERM)  # which ends the children as well
+        assert process.wait(timeout=_LONG) in {0, -signal.SIGTERM}
+
+
+def test_a_process_that_still_starts_is_not_ended_by_sighup(site: Site) -> None:
+    log = site.folder / "service.log"
+    with serving(site.folder, site.port, "--workers", "2") as process:
+        wait_until(lambda: said(log, "Application startup complete") == 2, what="two processes")
+        before = children(process)
+        os.kill(min(before), signal.SIGKILL)
+        wait_until(lambda: bool(children(process) - before), what="another process")
+        [starting] = children(process) - before
+        os.kill(starting, signal.SIGHUP)
+        wait_until(lambda: said(log, "Application startup complete") == 3, what="the service")
+        assert starting in children(process)
+        assert said(log, "died") == 1
+        process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=_LONG) in {0, -signal.SIGTERM}
 
 
