@@ -91,7 +91,10 @@ def test_the_service_answers_through_the_proxy_which_keeps_nothing(
         ]
 
     assert (home.status_code, home.headers["Location"]) == (307, f"{prefix}/desk")
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 401, 413, 413]
+    *statuses, largest = (answer.status_code for answer in answers)
+    assert statuses == [200, 200, 200, 200, 401, 413]
+    # The service answers before it has the whole body, and Caddy may notice only that it could not send the rest.
+    assert largest in ({413, 502} if proxy == "caddy" else {413})
     assert answers[4].json()["code"] == "invalid_token"
     of_service = (folder / "service.log").read_text()
     lines = [json.loads(line) for line in of_service.splitlines()]

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
-from kill.processes import ForkServer, furnish
+from kill.processes import ForkServer, furnish, has_just_started
 from support.builders import CREATE
 from support.house import House
 
@@ -43,7 +43,10 @@ def test_others_are_answered_and_an_execution_ends_in_doubt(
             return httpx.request(method, f"{url}{path}", headers=headers, json=body, timeout=_LONG, verify=False)
 
         def execute(request: OperationRequest) -> httpx.Response:
-            return call("alice", "POST", f"/v1/requests/{request.filing.request_id}/execution")
+            path = f"/v1/requests/{request.filing.request_id}/execution"
+            while has_just_started(answer := call("alice", "POST", path)):
+                pass
+            return answer
 
         for person in ("alice", "bob", "carol", "mallory"):
             house.token(person)

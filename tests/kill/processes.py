@@ -160,9 +160,7 @@ def post(url: str, token: str, process: Process) -> httpx.Response | None:
     with httpx.Client(headers=headers, timeout=PATIENCE_SECONDS, verify=False) as client:
         while time.monotonic() < deadline:
             try:
-                answer = client.post(url)
-                # A service that has just started creates nothing before its worker's first pass.
-                if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE or answer.json()["code"] != Code.NO_WORKER:
+                if not has_just_started(answer := client.post(url)):
                     return answer
             except httpx.ConnectError:  # refused: nothing was sent
                 if process.is_dead:
@@ -171,3 +169,8 @@ def post(url: str, token: str, process: Process) -> httpx.Response | None:
                 return None
             time.sleep(_LOOK_AGAIN_SECONDS)
     raise TimeoutError(url)
+
+
+def has_just_started(answer: httpx.Response) -> bool:
+    """Whether a service refuses to create a key only because its worker has made no pass yet."""
+    return answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE and answer.json()["code"] == Code.NO_WORKER
