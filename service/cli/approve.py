@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rootquorum_client.models import Request, read
+from rootquorum_client.models import Request
 from service.cli.common import console, fail, print_json
 from service.cli.remotely import Json, OptionalKey, Server, State, TokenFile, asking, connected, heads, misused
 from service.cli.request_rows import facts
@@ -107,7 +107,7 @@ def _fetched(remote: Remote, kept: KeptHeads, request_id: str, public: PublicKey
             f"STOP. This server was the service {service}, and now says that its log has no name. Nothing was approved."
         )
     # A server that lies gains nothing here: it could as well count an approval that nobody gave.
-    told = read(Request, remote.get(f"/v1/requests/{request_id}"))
+    told = remote.request(request_id)
     if told.id != request_id:
         raise Refused("The server shows another request. Nothing was approved.")
     rows = [
@@ -139,12 +139,13 @@ def _computed(remote: Remote, kept: KeptHeads, request_id: str, public: PublicKe
         raise Refused(
             f"Your key {public.fingerprint} does not count for {person} here. See `rootquorum signing-key list`."
         )
-    told = read(Request, remote.get(f"/v1/requests/{request_id}"))
+    told = remote.request(request_id)
     given = _given(told, checked.said.digest, person)
     return _Found(checked.said.digest, filing.drill, given, _rows(remote, filing, checked, public), checked)
 
 
 def _given(request: Request, digest: str, person: str) -> list[Any] | None:
+    """Return the decisions if this person has approved this digest, and it counts. Else return None."""
     has_approved = request.digest == digest and any(
         each.person.subject == person and each.decision == Verdict.APPROVE and each.void_because is None
         for each in request.decisions

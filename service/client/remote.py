@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from rootquorum_client.errors import ClientError, Problem
+from rootquorum_client.models import Request, read
 from rootquorum_client.transport import Transport
 from service.client.refused import Refused
 
@@ -27,6 +28,12 @@ class Remote:
         """Return the object that is answered. Raise Refused with the problem's detail."""
         with _refusing():
             return self._transport.send("GET", path, params=query).document()
+
+    def request(self, request_id: str) -> Request:
+        """Return a request as the server tells it. Raise Refused with the problem's detail, or for another object."""
+        document = self.get(f"/v1/requests/{request_id}")
+        with _refusing():
+            return read(Request, document)
 
     def get_text(self, path: str) -> str:
         """Return the text that is answered. Raise Refused with the problem's detail."""

@@ -72,6 +72,7 @@ def _somebody_elses_key(path: str, answer: dict[str, Any]) -> dict[str, Any]:
         (lambda path, answer: answer | {"subject": "ben"} if path == "/v1/me" else answer, "about another person."),
         (lambda path, answer: {} if path.endswith("/statement") else answer, "has no filing."),
         (lambda path, answer: answer | {"statement": 1} if path.endswith("/statement") else answer, "no statement."),
+        (lambda _path, answer: answer | {"decisions": 1} if "digest" in answer else answer, "decisions"),
     ],
 )
 def test_a_server_that_lies_gets_no_signature(
