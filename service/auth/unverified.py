@@ -1,4 +1,4 @@
-"""What a token says of itself, before anything about it is verified. None is believed here."""
+"""Reads what a token says of itself, before anything is verified. None of it is believed here."""
 
 import base64
 import json

@@ -37,7 +37,7 @@ _OF_CREDENTIALS = frozenset(
 
 
 class _Kind(NamedTuple):
-    """What makes a client another one. `digest` is of the settings and of the environment."""
+    """Tells clients apart. `digest` is of the settings, the environment and the trusted certificates."""
 
     service: str
     region: str

@@ -1,7 +1,7 @@
 """Bounds the time of a whole answer of AWS. botocore's own read timeout is for each piece of one.
 
-Without this, an answer that comes a byte at a time would hold a thread for as long as it likes, and an execution would
-outlast the time after which the worker settles it.
+Without this, an answer that comes a byte at a time would hold a thread without end. And an execution would outlast the
+time after which the worker settles it.
 """
 
 import io
@@ -37,7 +37,7 @@ class _PunctualClient:
 
 
 class _Punctual(io.RawIOBase):
-    """What comes from a socket until a time, which begins with its timeout."""
+    """Reads from a socket for as long as its timeout, however many pieces come in that time."""
 
     def __init__(self, source: io.RawIOBase, connected: socket) -> None:
         self._source, self._connected = source, connected

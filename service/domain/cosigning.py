@@ -24,7 +24,7 @@ class NotCosigned(Exception):
 
 
 class Contradicted(NotCosigned):
-    """By its answer, a witness knows a head that this log does not lead to. `size` is that of the head it knows."""
+    """A witness knows a head that this log does not lead to, by its answer. `size` is that of the head it knows."""
 
     def __init__(self, how: Contradiction, size: int) -> None:
         super().__init__(how.value)
