@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -22,18 +23,25 @@ from service.domain.account import Account
 from service.domain.actor import Role
 from service.domain.drift import Expectation
 from service.simulated_aws import Refuse, Throttle
-from service.worker import Backoff, Worker, run_pass
+from service.worker import Backoff, run_pass
 from service.workflow import change, leases
 from service.workflow.context import Context
 from service.workflow.drift import check_drift
 from service.workflow.due import DriftChecks, Step, due
 
 _LONG = 30
-_LEASE = timedelta(seconds=30)
 
 
 def wait_for(condition: threading.Event) -> None:
     assert condition.wait(timeout=_LONG)
+
+
+@contextmanager
+def set_in_the_end(condition: threading.Event) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        condition.set()
 
 
 def test_an_account_out_of_reach_does_not_hold_up_the_others(house: House) -> None:
@@ -51,18 +59,13 @@ def test_a_slow_account_does_not_delay_the_next_steps_of_another(sqlite_house: H
     there_done, held = threading.Event(), threading.Event()
     house.aws.on("UpdateAccessKey", lambda: wait_for(held))  # the first account's call hangs …
     house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
-    running = Worker(house.ctx, timedelta(milliseconds=10), lease=_LEASE, parallel=2)
-    running.start()
-    try:
+    with house.working(), set_in_the_end(held):
         wait_until(lambda: house.aws.count("UpdateAccessKey") > 0, what="the call that hangs")
         # … and what becomes due only then, elsewhere, is done all the same.
         house.aws.on("UpdateAccessKey", there_done.set, after=True)
         spare = house.aws.create_root_key(OTHER_ACCOUNT).access_key_id
         house.approved(DEACTIVATE, spare, account_id=OTHER_ACCOUNT, run_on_approval=True)
         wait_for(there_done)
-    finally:
-        held.set()
-        running.stop()
 
 
 def test_more_accounts_than_threads_are_all_served(sqlite_house: House) -> None:
@@ -70,12 +73,8 @@ def test_more_accounts_than_threads_are_all_served(sqlite_house: House) -> None:
     house.change(policy=replace(house.ctx.policy, drift_checks=True))
     all_seen = threading.Semaphore(0)
     house.aws.on("GetAccountSummary", all_seen.release, after=True, times=4)
-    running = Worker(house.ctx, timedelta(hours=1), lease=_LEASE, parallel=2)
-    running.start()
-    try:
+    with house.working(every=timedelta(hours=1)):
         assert all(all_seen.acquire(timeout=_LONG) for _ in range(4))
-    finally:
-        running.stop()
 
 
 def test_a_look_for_drift_that_hangs_or_fails_keeps_nobody_waiting(sqlite_house: House) -> None:
@@ -90,17 +89,12 @@ def test_a_look_for_drift_that_hangs_or_fails_keeps_nobody_waiting(sqlite_house:
     house.aws.on("GetAccountSummary", lambda: wait_for(held), times=9)
     looks = house.aws.count("GetAccountSummary")
     house.aws.on("UpdateAccessKey", both_done.release, after=True, times=2)
-    running = Worker(house.ctx, timedelta(milliseconds=10), lease=_LEASE, parallel=2)
-    running.start()
-    try:
+    with house.working(), set_in_the_end(held):
         wait_until(lambda: house.aws.count("GetAccountSummary") > looks, what="a look")
         # One of them on the very account that is looked at.
         for request in waiting:
             house.approve(request, "carol")
         assert all(both_done.acquire(timeout=_LONG) for _ in waiting)
-    finally:
-        held.set()
-        running.stop()
 
 
 def test_a_look_that_always_fails_does_not_make_its_account_wait(house: House) -> None:
@@ -138,12 +132,8 @@ def test_what_was_taken_is_done_even_if_the_pass_fails_afterwards(
         return next(taking, lambda *_: 1 / 0)(*arguments)
 
     monkeypatch.setattr(worker, "take", fail_the_second_time)
-    running = Worker(house.ctx, timedelta(hours=1), lease=_LEASE)
-    running.start()
-    try:
+    with house.working(every=timedelta(hours=1)):
         wait_until(lambda: house.now(request).status == "succeeded", what="the execution")
-    finally:
-        running.stop()
 
 
 def test_the_worker_goes_on_after_a_pass_that_failed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,12 +144,8 @@ def test_the_worker_goes_on_after_a_pass_that_failed(house: House, monkeypatch: 
         raise RuntimeError
 
     monkeypatch.setattr(worker, "due", failing)
-    running = Worker(house.ctx, timedelta(milliseconds=1), lease=_LEASE)
-    running.start()
-    try:
+    with house.working(every=timedelta(milliseconds=1)):
         assert all(passes.acquire(timeout=_LONG) for _ in range(3))
-    finally:
-        running.stop()
 
 
 def test_what_fails_is_tried_ever_less_often_and_again_at_once_when_it_went_well() -> None:

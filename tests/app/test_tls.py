@@ -4,7 +4,6 @@ import os
 import signal
 import ssl
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 import trustme
-from support.installation import commanded
+from support.installation import PROGRAM, commanded, running
 
 from service.app.tls import read_again, tls_of
 from service.cli.tls_examined import examined
@@ -197,9 +196,6 @@ def test_doctor_says_how_long_certificates_last_and_who_may_read_the_key(files: 
 
 @contextmanager
 def serving(folder: Path, port: int, tls: ssl.SSLContext) -> Iterator[subprocess.Popen[bytes]]:
-    with (folder / "service.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "service", "serve", "--no-worker"], cwd=folder, stderr=log)
-
     def is_up() -> bool:
         assert process.poll() is None, (folder / "service.log").read_text()
         try:
@@ -207,12 +203,9 @@ def serving(folder: Path, port: int, tls: ssl.SSLContext) -> Iterator[subprocess
         except httpx.TransportError:
             return False
 
-    try:
+    with running(folder, *PROGRAM, "serve", "--no-worker", log="service.log") as process:
         wait_until(is_up, what="the service")
         yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_a_service_with_tls_serves_callers_with_certificates_alone_and_renews_its_own(files: Files) -> None:

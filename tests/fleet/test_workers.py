@@ -12,21 +12,14 @@ from support.house import House
 from service.cli.waiting import wait_until
 from service.db.engine import begin, read
 from service.domain.errors import Conflict
-from service.worker import Backoff, Worker, run_lane
+from service.worker import Backoff, run_lane
 from service.workflow import leases
 from service.workflow.context import Context
 from service.workflow.due import due, expire
 
 _LONG = 30
-_SOON = timedelta(milliseconds=10)
 _LEASE = timedelta(seconds=30)
 LANE = f"{ACCOUNT} requests"
-
-
-def started(house: House, lease: timedelta = _LEASE) -> Worker:
-    worker = Worker(house.ctx, _SOON, lease=lease)
-    worker.start()
-    return worker
 
 
 def held(house: House) -> dict[str, str]:
@@ -49,10 +42,8 @@ def as_holder(house: House, name: str = LANE) -> Context:
 def test_each_of_many_steps_is_done_by_one_of_three_workers(house: House) -> None:
     looks = house.aws.count("GetAccountSummary")
     house.change(policy=replace(house.ctx.policy, drift_checks=True))
-    workers = [started(house) for _ in range(3)]
-    wait_until(lambda: house.aws.count("GetAccountSummary") - looks >= 4, what="a look at each account")
-    for worker in workers:
-        worker.stop()
+    with house.working(), house.working(), house.working():
+        wait_until(lambda: house.aws.count("GetAccountSummary") - looks >= 4, what="a look at each account")
     with read(house.ctx.engine) as tx:
         events = tx.execute(text("SELECT content::json -> 'data' ->> 'account_id' FROM audit_events")).scalars().all()
     assert len(events) == len(set(events)) == 4
@@ -69,17 +60,15 @@ def test_what_one_worker_is_at_no_other_begins(house: House) -> None:
     request = house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
     house.aws.on("GetCallerIdentity", hang)
     asked = house.aws.count("GetCallerIdentity")
-    workers = [started(house)]
-    assert arrived.wait(_LONG)
-    passes = threading.Semaphore(0)
-    house.change(accounts=Counting(house.ctx.accounts, passes))
-    workers.append(started(house))
-    assert all(passes.acquire(timeout=_LONG) for _ in range(5))
-    assert house.aws.count("GetCallerIdentity") - asked == 1
-    go_on.set()
-    wait_until(lambda: house.now(request).status == "succeeded", what="the execution")
-    for worker in workers:
-        worker.stop()
+    with house.working():
+        assert arrived.wait(_LONG)
+        passes = threading.Semaphore(0)
+        house.change(accounts=Counting(house.ctx.accounts, passes))
+        with house.working():
+            assert all(passes.acquire(timeout=_LONG) for _ in range(5))
+            assert house.aws.count("GetCallerIdentity") - asked == 1
+            go_on.set()
+            wait_until(lambda: house.now(request).status == "succeeded", what="the execution")
 
 
 class Counting:
@@ -103,16 +92,15 @@ def test_what_is_at_hand_is_finished_when_the_worker_stops_and_its_lease_held_un
 
     first = house.approved(DEACTIVATE, house.spare_key(), run_on_approval=True)
     house.aws.on("UpdateAccessKey", hang)
-    worker = started(house, lease=timedelta(seconds=1))
-    assert arrived.wait(_LONG)
-    worker.finish()
-    spare = house.aws.create_root_key(OTHER_ACCOUNT).access_key_id
-    second = house.approved(DEACTIVATE, spare, account_id=OTHER_ACCOUNT, run_on_approval=True)
-    with begin(house.ctx.engine) as tx:  # it will be renewed
-        tx.execute(text("UPDATE leases SET until = now() WHERE until > now()"))
-    wait_until(lambda: LANE in held(house), what="the lease of what is at hand")
-    go_on.set()
-    worker.stop()
+    with house.working(lease=timedelta(seconds=1)) as worker:
+        assert arrived.wait(_LONG)
+        worker.finish()
+        spare = house.aws.create_root_key(OTHER_ACCOUNT).access_key_id
+        second = house.approved(DEACTIVATE, spare, account_id=OTHER_ACCOUNT, run_on_approval=True)
+        with begin(house.ctx.engine) as tx:  # it will be renewed
+            tx.execute(text("UPDATE leases SET until = now() WHERE until > now()"))
+        wait_until(lambda: LANE in held(house), what="the lease of what is at hand")
+        go_on.set()
     assert (house.now(first).status, house.now(second).status) == ("succeeded", "approved")
     assert held(house) == {}
 

@@ -50,6 +50,7 @@ from service.domain.rules import Rules
 from service.settings import patterns
 from service.simulated_aws import Credential, SimulatedAws
 from service.verifier import Replay
+from service.worker import Worker
 from service.workflow.context import Context
 from service.workflow.decide import decide
 from service.workflow.execute import execute
@@ -121,6 +122,18 @@ class House:
         members = dict(self.ctx.directory.members)
         members[subject] = replace(members[subject], roles=members[subject].roles - {role})
         self.change(directory=replace(self.ctx.directory, members=members))
+
+    @contextmanager
+    def working(
+        self, *, every: timedelta = timedelta(milliseconds=10), lease: timedelta = timedelta(seconds=30)
+    ) -> Iterator[Worker]:
+        """Run a worker with two threads. It is stopped in the end: else it would work on the next test's database."""
+        worker = Worker(self.ctx, every, lease=lease, parallel=2)
+        worker.start()
+        try:
+            yield worker
+        finally:
+            worker.stop()
 
     def by_provider(self, sub: str, *groups: str, **claims: Any) -> Actor:
         """Return an actor who has just signed in at the provider "corp"."""

@@ -2,10 +2,11 @@
 
 import os
 import pkgutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import service.cli
 from service.cli import app
 from service.cli.waiting import wait_until
 
-_PROGRAM = (sys.executable, "-m", "service")
+PROGRAM = (sys.executable, "-m", "service")
 
 # A command that is imported when it runs exempts everything from garbage collection, also what earlier tests left.
 for module in pkgutil.iter_modules(service.cli.__path__):
@@ -28,7 +29,7 @@ for module in pkgutil.iter_modules(service.cli.__path__):
 
 def rootquorum(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "service", *arguments],
+        [*PROGRAM, *arguments],
         cwd=folder,
         env=_environment() | environment,
         capture_output=True,
@@ -68,36 +69,44 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
-def working(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `rootquorum worker`, and kill it at the end if it is still running."""
-    with (folder / "worker.log").open("ab") as log:
-        process = subprocess.Popen([sys.executable, "-m", "service", "worker"], cwd=folder, stderr=log)
+def running(folder: Path, *command: str, log: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run it in `folder`. Kill it at the end with all that it has started, if any of them still runs.
+
+    A service that lives on would work on the database of the next test.
+    """
+    with (folder / log).open("ab") as stderr:
+        process = subprocess.Popen(
+            command, cwd=folder, env=os.environ | environment, stderr=stderr, start_new_session=True
+        )
     try:
         yield process
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
 @contextmanager
+def working(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `rootquorum worker`."""
+    with running(folder, *PROGRAM, "worker", log="worker.log") as process:
+        yield process
+
+
+@contextmanager
 def serving(
-    folder: Path, port: int, *options: str, code: Path | None = None, program: Sequence[str] = _PROGRAM
+    folder: Path, port: int, *options: str, code: Path | None = None, program: Sequence[str] = PROGRAM
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `rootquorum serve` with the settings in `folder`.
 
     `code` is another checkout to run instead, `program` another installation.
     """
-    environment = os.environ | {"ROOTQUORUM_SERVER__PORT": str(port)}
+    environment = {"ROOTQUORUM_SERVER__PORT": str(port)}
     if code is not None:
         environment["PYTHONPATH"] = str(code)
-    with (folder / "service.log").open("ab") as log:
-        process = subprocess.Popen([*program, "serve", *options], cwd=folder, env=environment, stderr=log)
-    try:
+    with running(folder, *program, "serve", *options, log="service.log", **environment) as process:
         wait_until(lambda: is_ready(port, process), what="the service")
         yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def is_ready(port: int, process: subprocess.Popen[bytes]) -> bool:
