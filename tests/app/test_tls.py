@@ -4,15 +4,13 @@ import os
 import signal
 import ssl
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-import trustme
-from support.installation import PROGRAM, commanded, running
+from support.installation import commanded, serving
+from support.tls_files import TlsFiles
 
 from service.app.tls import read_again, tls_of
 from service.cli.tls_examined import examined
@@ -36,38 +34,9 @@ roles = ["approver"]
 _NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
 
-class Files:
-    """A folder with an authority's certificate for the service, and one of another authority for callers."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.ours, self.theirs = trustme.CA(), trustme.CA()
-        self.ours.cert_pem.write_to_path(folder / "ours.pem")
-        self.theirs.cert_pem.write_to_path(folder / "callers.pem")
-        self.issue()
-
-    def issue(self, ends: datetime | None = None) -> None:
-        """Write a new certificate of the service."""
-        issued = self.ours.issue_cert("127.0.0.1", not_after=ends)
-        (self.folder / "server.pem").write_bytes(b"".join(each.bytes() for each in issued.cert_chain_pems))
-        (self.folder / "server.key").write_bytes(issued.private_key_pem.bytes())
-        (self.folder / "server.key").chmod(0o600)
-
-    @property
-    def paths(self) -> tuple[str, str, str]:
-        return tuple(str(self.folder / name) for name in ("server.pem", "server.key", "callers.pem"))  # type: ignore[return-value]  # three
-
-    def caller(self, authority: trustme.CA | None = None) -> ssl.SSLContext:
-        """Return a caller's side, with a certificate by this authority."""
-        tls = ssl.create_default_context(cafile=self.folder / "ours.pem")
-        if authority is not None:
-            authority.issue_cert("caller.example.com").configure_cert(tls)
-        return tls
-
-
 @pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(tmp_path)
+def files(tmp_path: Path) -> TlsFiles:
+    return TlsFiles(tmp_path)
 
 
 def shaken(server: ssl.SSLContext, client: ssl.SSLContext) -> ssl.SSLObject:
@@ -91,7 +60,7 @@ def serial(connection: ssl.SSLObject) -> object:
     return found["serialNumber"]
 
 
-def test_tls_is_of_version_1_2_or_newer(files: Files) -> None:
+def test_tls_is_of_version_1_2_or_newer(files: TlsFiles) -> None:
     certificate, key, _ = files.paths
     server, client = server_tls(certificate, key, None), files.caller()
     assert shaken(server, client).version() == "TLSv1.3"
@@ -100,7 +69,7 @@ def test_tls_is_of_version_1_2_or_newer(files: Files) -> None:
     assert server.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
-def test_with_an_authority_each_caller_needs_a_certificate_by_it(files: Files) -> None:
+def test_with_an_authority_each_caller_needs_a_certificate_by_it(files: TlsFiles) -> None:
     server = server_tls(*files.paths)
     for authority, may in [(files.theirs, True), (files.ours, False), (None, False)]:
         client = files.caller(authority)
@@ -111,7 +80,7 @@ def test_with_an_authority_each_caller_needs_a_certificate_by_it(files: Files) -
                 shaken(server, client)
 
 
-def test_no_session_can_be_resumed_without_the_check_of_the_callers_certificate(files: Files) -> None:
+def test_no_session_can_be_resumed_without_the_check_of_the_callers_certificate(files: TlsFiles) -> None:
     server, client = server_tls(*files.paths), files.caller(files.theirs)
     session = shaken(server, client).session
     assert session is None or not session.has_ticket
@@ -122,7 +91,7 @@ def test_no_session_can_be_resumed_without_the_check_of_the_callers_certificate(
         shaken(server, client)
 
 
-def test_a_renewed_certificate_and_other_authorities_are_taken_and_a_broken_one_is_not(files: Files) -> None:
+def test_a_renewed_certificate_and_other_authorities_are_taken_and_a_broken_one_is_not(files: TlsFiles) -> None:
     server, client = tls_of(files.paths), files.caller(files.theirs)
     first = serial(shaken(server, client))
     files.issue()
@@ -165,7 +134,7 @@ def configured(folder: Path, **server: str) -> Settings:
     ],
 )
 def test_files_that_give_no_tls_prevent_the_start(
-    files: Files, monkeypatch: pytest.MonkeyPatch, server: dict[str, str], fault: str
+    files: TlsFiles, monkeypatch: pytest.MonkeyPatch, server: dict[str, str], fault: str
 ) -> None:
     monkeypatch.chdir(files.folder)
     subprocess.run(
@@ -178,7 +147,7 @@ def test_files_that_give_no_tls_prevent_the_start(
     assert fault in str(refused.value)
 
 
-def test_doctor_says_how_long_certificates_last_and_who_may_read_the_key(files: Files) -> None:
+def test_doctor_says_how_long_certificates_last_and_who_may_read_the_key(files: TlsFiles) -> None:
     paths = dict(zip(("certificate_file", "key_file", "client_ca_file"), files.paths, strict=True))
     files.issue(_NOW + timedelta(days=20))
     settings = configured(files.folder, **paths)
@@ -194,21 +163,7 @@ def test_doctor_says_how_long_certificates_last_and_who_may_read_the_key(files: 
     assert list(examined(configured(files.folder), _NOW)) == []
 
 
-@contextmanager
-def serving(folder: Path, port: int, tls: ssl.SSLContext) -> Iterator[subprocess.Popen[bytes]]:
-    def is_up() -> bool:
-        assert process.poll() is None, (folder / "service.log").read_text()
-        try:
-            return httpx.get(f"https://127.0.0.1:{port}/readyz", verify=tls).is_success
-        except httpx.TransportError:
-            return False
-
-    with running(folder, *PROGRAM, "serve", "--no-worker", log="service.log") as process:
-        wait_until(is_up, what="the service")
-        yield process
-
-
-def test_a_service_with_tls_serves_callers_with_certificates_alone_and_renews_its_own(files: Files) -> None:
+def test_a_service_with_tls_serves_callers_with_certificates_alone_and_renews_its_own(files: TlsFiles) -> None:
     port, folder = free_port(), files.folder
     paths = dict(zip(("certificate_file", "key_file", "client_ca_file"), files.paths, strict=True))
     configured(folder, **paths)
@@ -222,7 +177,7 @@ def test_a_service_with_tls_serves_callers_with_certificates_alone_and_renews_it
         with httpx.Client(verify=known) as client, client.stream("GET", url) as answer:
             return str(answer.extensions["network_stream"].get_extra_info("ssl_object").getpeercert()["serialNumber"])
 
-    with serving(folder, port, known) as process:
+    with serving(folder, port, "--no-worker", tls=known) as process:
         assert httpx.get(url, verify=known).headers["Strict-Transport-Security"] == "max-age=3600"
         for stranger in (files.caller(), files.caller(files.ours)):
             with pytest.raises(httpx.TransportError):

@@ -3,6 +3,8 @@
 import ctypes
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +19,7 @@ from support.builders import ACCOUNT, CREATE, DEACTIVATE
 from support.house import House
 from support.installation import is_ready, rootquorum, serving, working
 from support.products.postgres import Postgres
+from support.tls_files import TlsFiles
 
 from service.cli.waiting import wait_until
 from service.db import schema
@@ -115,6 +118,32 @@ def test_sighup_takes_a_role_away_in_each_process_and_ends_none(
         assert children(process) == before
         process.send_signal(signal.SIGTERM)  # which ends the children as well
         assert process.wait(timeout=_LONG) in {0, -signal.SIGTERM}
+
+
+def test_each_process_has_tls_and_renews_its_certificate_at_sighup(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, log = TlsFiles(site.folder), site.folder / "service.log"
+    for name, path in zip(("CERTIFICATE_FILE", "KEY_FILE", "CLIENT_CA_FILE"), files.paths, strict=True):
+        monkeypatch.setenv(f"ROOTQUORUM_SERVER__{name}", path)
+    known = files.caller(files.theirs)
+    with serving(site.folder, site.port, "--workers", "2", tls=known) as process:
+        wait_until(lambda: said(log, "Application startup complete") == 2, what="two processes")
+        before = {serial_of(site.port, known) for _ in range(20)}
+        files.issue()
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: said(log, "certificate read again") == 2, what="the reload")
+        after = {serial_of(site.port, known) for _ in range(20)}
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"https://127.0.0.1:{site.port}/livez", verify=files.caller())
+    assert (len(before), len(after), before & after) == (1, 1, set())
+
+
+def serial_of(port: int, tls: ssl.SSLContext) -> str:
+    """Return the number of the certificate that a new connection is shown."""
+    with (
+        socket.create_connection(("127.0.0.1", port)) as plain,
+        tls.wrap_socket(plain, server_hostname="127.0.0.1") as s,
+    ):
+        return str((s.getpeercert() or {})["serialNumber"])
 
 
 def test_a_process_that_still_starts_is_not_ended_by_sighup(site: Site) -> None:

@@ -3,6 +3,7 @@
 import os
 import pkgutil
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -95,24 +96,29 @@ def working(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextmanager
 def serving(
-    folder: Path, port: int, *options: str, code: Path | None = None, program: Sequence[str] = PROGRAM
+    folder: Path,
+    port: int,
+    *options: str,
+    code: Path | None = None,
+    program: Sequence[str] = PROGRAM,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `rootquorum serve` with the settings in `folder`.
 
-    `code` is another checkout to run instead, `program` another installation.
+    `code` is another checkout to run instead, `program` another installation. `tls` is a caller's side, if it has TLS.
     """
     environment = {"ROOTQUORUM_SERVER__PORT": str(port)}
     if code is not None:
         environment["PYTHONPATH"] = str(code)
     with running(folder, *program, "serve", *options, log="service.log", **environment) as process:
-        wait_until(lambda: is_ready(port, process), what="the service")
+        wait_until(lambda: is_ready(port, process, tls), what="the service")
         yield process
 
 
-def is_ready(port: int, process: subprocess.Popen[bytes]) -> bool:
+def is_ready(port: int, process: subprocess.Popen[bytes], tls: ssl.SSLContext | None = None) -> bool:
     assert process.poll() is None, "the service stopped"
     try:
-        # There is no TLS, and loading certificates takes long.
-        return httpx.get(f"http://127.0.0.1:{port}/readyz", verify=False).is_success
+        # Without TLS, loading certificates would only take long.
+        return httpx.get(f"{'https' if tls else 'http'}://127.0.0.1:{port}/readyz", verify=tls or False).is_success
     except httpx.TransportError:
         return False
