@@ -11,7 +11,7 @@ from sqlalchemy import Engine, bindparam, func, insert, select, text, update
 
 from service import call_id
 from service.db import proved_log, tree
-from service.db.columns import INSERT
+from service.db.columns import insert_into
 from service.db.engine import Tx, after_commit
 from service.db.tables import audit_events, audit_head, audit_reads, audit_tree
 from service.domain.actor import Actor
@@ -277,7 +277,7 @@ def is_read(tx: Tx, reader: str, what: str, hour: datetime) -> bool:
 
 def mark_read(tx: Tx, reader: str, what: str, hour: datetime) -> bool:
     """Mark that `reader` reads this in that hour. Return True only for the first call of the hour."""
-    row = INSERT[tx.dialect.name](audit_reads).values(reader=reader, what=what, hour=hour)
+    row = insert_into(tx, audit_reads).values(reader=reader, what=what, hour=hour)
     once = row.on_conflict_do_update(
         index_elements=[audit_reads.c.reader, audit_reads.c.what],
         set_={"hour": row.excluded.hour},

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import select, union_all
 
-from service.db.columns import INSERT
+from service.db.columns import insert_into
 from service.db.engine import Tx
 from service.db.tables import audit_events, cosignatures
 from service.domain.cosigning import Cosigned
@@ -32,7 +32,7 @@ def add(tx: Tx, made: Cosignature) -> None:
     if tx.execute(select(cosignatures.c.size).where(*kept)).first() is not None:
         return
     values = {"witness": made.witness, "size": made.size, "root": made.root, "at": made.at, "line": made.line}
-    tx.execute(INSERT[tx.dialect.name](cosignatures).values(values).on_conflict_do_nothing())
+    tx.execute(insert_into(tx, cosignatures).values(values).on_conflict_do_nothing())
 
 
 def last(

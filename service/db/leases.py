@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, func, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
 
+from service.db.columns import insert_into
 from service.db.engine import Tx
 from service.db.tables import leases
 from service.domain.errors import Code, Conflict
@@ -32,7 +32,7 @@ def take(tx: Tx, names: Sequence[str], holder: str, length: timedelta, *, limit:
     # In the same order everywhere, or two workers could deadlock.
     missing = [{"name": name, "fence": 0, "holder": "", "until": _LONG_AGO} for name in sorted(set(names) - known)]
     if missing:
-        tx.execute(insert(leases).on_conflict_do_nothing(), missing)
+        tx.execute(insert_into(tx, leases).on_conflict_do_nothing(), missing)
     is_free = (leases.c.name.in_(names), leases.c.until <= func.now())
     free = set(tx.execute(select(leases.c.name).where(*is_free).with_for_update(skip_locked=True)).scalars())
     taken = [name for name in names if name in free][:limit]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, select
 
-from service.db.columns import INSERT
+from service.db.columns import insert_into
 from service.db.engine import Tx
 from service.db.tables import leases
 
@@ -26,7 +26,7 @@ class Mark(NamedTuple):
 
 def put(tx: Tx, name: str, mark: Mark) -> None:
     """Write the mark, overwriting the previous one."""
-    row = INSERT[tx.dialect.name](leases).values(name=name, fence=mark.size, holder=mark.by, until=mark.at)
+    row = insert_into(tx, leases).values(name=name, fence=mark.size, holder=mark.by, until=mark.at)
     values = {"fence": row.excluded.fence, "holder": row.excluded.holder, "until": row.excluded.until}
     tx.execute(row.on_conflict_do_update(index_elements=[leases.c.name], set_=values))
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from service.db.columns import INSERT
+from service.db.columns import insert_into
 from service.db.engine import Tx
 from service.db.tables import people, person_groups
 from service.domain.actor import Person, Word
@@ -50,7 +50,7 @@ def held(tx: Tx, subject: str, name: str) -> Person:
     person = lock(tx, subject)
     if person is not None:
         return person
-    row = INSERT[tx.dialect.name](people).values(subject=subject, **_columns(Person(subject=subject, name=name)))
+    row = insert_into(tx, people).values(subject=subject, **_columns(Person(subject=subject, name=name)))
     tx.execute(row.on_conflict_do_nothing())
     return lock(tx, subject) or Person(subject=subject, name=name)
 

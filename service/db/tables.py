@@ -16,10 +16,9 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     literal_column,
-    text,
 )
 
-from service.db.columns import UtcDateTime, one_of
+from service.db.columns import UtcDateTime, one_of, partial_index
 from service.db.columns import metadata as metadata  # noqa: PLC0414  # with all of these tables in it
 from service.domain.account import SourceKind
 from service.domain.actor import ActorKind
@@ -37,7 +36,7 @@ _APPROVED_ONCE = set(Status) - _NEVER_CLAIMED | {Status.APPROVED}
 # look like this name: a quotation mark in a text has a backslash before it.
 _IS_DRILL = """coalesce(replace(terms, '"drill":', '') <> terms, false)"""
 # What the worker looks for: keys whose lifetime has not ended yet.
-_MAY_EXPIRE = text("expires_at IS NOT NULL AND retired_at IS NULL")
+_MAY_EXPIRE = "expires_at IS NOT NULL AND retired_at IS NULL"
 _ROTATED = {Status.ROTATING, Status.STOPPED}
 _SETTLED = {Status.DELIVERED, Status.SUCCEEDED, Status.FAILED, Status.ROLLED_BACK} | _ROTATED
 _MAKES_KEY = one_of("operation", [name for name, kind in KINDS.items() if kind.makes_key])
@@ -200,49 +199,44 @@ requests = Table(
     Index("ix_requests_ticket_filed_at_id", "ticket", "filed_at", "id"),
     Index("ix_requests_operation_filed_at_id", "operation", "filed_at", "id"),
     # What people or the worker still have to do: few rows, however many requests have ended.
-    Index(
+    partial_index(
         "ix_requests_unfinished",
         "filed_at",
         "id",
-        sqlite_where=text("ended_at IS NULL"),
-        postgresql_where=text("ended_at IS NULL"),
+        where="ended_at IS NULL",
     ),
     # One open request for the same thing. A drill keeps no real request out, and no real request a drill.
     *(
-        Index(
+        partial_index(
             name,
             "account_id",
             "operation",
             "target",
             unique=True,
-            sqlite_where=text(f"{one_of('status', OPEN)} AND {condition}"),
-            postgresql_where=text(f"{one_of('status', OPEN)} AND {condition}"),
+            where=f"{one_of('status', OPEN)} AND {condition}",
         )
         for name, condition in (("uq_requests_open", f"NOT {_IS_DRILL}"), ("uq_requests_open_drill", _IS_DRILL))
     ),
     # For the worker: keys whose lifetime has not ended yet.
-    Index(
+    partial_index(
         "ix_requests_expires_at",
         "expires_at",
-        sqlite_where=_MAY_EXPIRE,
-        postgresql_where=_MAY_EXPIRE,
+        where=_MAY_EXPIRE,
     ),
     # When the last drill was completed.
-    Index(
+    partial_index(
         "ix_requests_drills",
         "status",
         "ended_at",
-        sqlite_where=text(_IS_DRILL),
-        postgresql_where=text(_IS_DRILL),
+        where=_IS_DRILL,
     ),
     # One execution per account, drills apart: AWS's two-key limit is no mutex, and a concurrent act would defeat the
     # last-active-key check.
-    Index(
+    partial_index(
         "uq_requests_executing",
         "account_id",
         unique=True,
-        sqlite_where=text(f"status = 'executing' AND NOT {_IS_DRILL}"),
-        postgresql_where=text(f"status = 'executing' AND NOT {_IS_DRILL}"),
+        where=f"status = 'executing' AND NOT {_IS_DRILL}",
     ),
 )
 
@@ -366,29 +360,27 @@ drifts = Table(
     CheckConstraint("(access_key_id = '') = (kind IN ('email_changed', 'mfa_lost'))", name="key"),
     CheckConstraint("accepted_by IS NULL OR closed_at IS NOT NULL", name="accepted"),
     # One open finding per difference.
-    Index(
+    partial_index(
         "uq_drifts_open",
         "account_id",
         "kind",
         "access_key_id",
         unique=True,
-        sqlite_where=text("closed_at IS NULL"),
-        postgresql_where=text("closed_at IS NULL"),
+        where="closed_at IS NULL",
     ),
-    Index(
+    partial_index(
         "ix_drifts_open",
         "account_id",
         "found_at",
         "id",
-        sqlite_where=text("closed_at IS NULL"),
-        postgresql_where=text("closed_at IS NULL"),
+        where="closed_at IS NULL",
     ),
 )
 
 # Few of all events; each process looks for the last of them when it starts.
-_OF_POLICY = text(f"event = '{POLICY_CHANGED}'")
+_OF_POLICY = f"event = '{POLICY_CHANGED}'"
 # Few, too. Whose key counts is worked out from them.
-_OF_RULES = text(f"event = '{RULES_SIGNED}'")
+_OF_RULES = f"event = '{RULES_SIGNED}'"
 
 audit_events = Table(
     "audit_events",
@@ -401,8 +393,8 @@ audit_events = Table(
     Column("content", Text, nullable=False),
     CheckConstraint("seq >= 1", name="seq"),
     Index("ix_audit_events_request_id_seq", "request_id", "seq"),
-    Index("ix_audit_events_policy", "seq", sqlite_where=_OF_POLICY, postgresql_where=_OF_POLICY),
-    Index("ix_audit_events_rules", "seq", sqlite_where=_OF_RULES, postgresql_where=_OF_RULES),
+    partial_index("ix_audit_events_policy", "seq", where=_OF_POLICY),
+    partial_index("ix_audit_events_rules", "seq", where=_OF_RULES),
 )
 
 # Events for destinations, staged with the audit event, in its transaction.
@@ -435,29 +427,26 @@ deliveries = Table(
     Index("ix_deliveries_destination_seq", "destination", "seq"),
     Index("ix_deliveries_status_seq_destination", "status", "seq", "destination"),
     Index("ix_deliveries_request_id_seq_destination", "request_id", "seq", "destination"),
-    Index(
+    partial_index(
         # The status is the same in all rows; it is here because SQLite prefers the index that matches more columns.
         "ix_deliveries_due",
         "destination",
         "status",
         "due_at",
         "seq",
-        sqlite_where=text("ended_at IS NULL"),
-        postgresql_where=text("ended_at IS NULL"),
+        where="ended_at IS NULL",
     ),
-    Index(
+    partial_index(
         "ix_deliveries_ended_at",
         "ended_at",
-        sqlite_where=text("ended_at IS NOT NULL"),
-        postgresql_where=text("ended_at IS NOT NULL"),
+        where="ended_at IS NOT NULL",
     ),
-    Index(
+    partial_index(
         "ix_deliveries_pending",
         "destination",
         "stream",
         "seq",
-        sqlite_where=text("ended_at IS NULL"),
-        postgresql_where=text("ended_at IS NULL"),
+        where="ended_at IS NULL",
     ),
 )
 

@@ -42,6 +42,7 @@ _LARGE = {
     "sqlalchemy",
     "uvicorn",
 }
+_OF_POSTGRESQL = {"psycopg", "sqlalchemy.dialects.postgresql"}
 
 
 def loaded(folder: Path, code: str) -> set[str]:
@@ -78,6 +79,7 @@ def test_a_token_is_created_without_the_api_aws_and_migrations(tmp_path: Path) -
     found = loaded(tmp_path, run("token", "create", "bob"))
 
     assert found & _LARGE == {"pydantic", "sqlalchemy"}
+    assert not found & _OF_POSTGRESQL
     assert not {name for name in found if name.startswith(("service.api", "service.aws", "service.notify.products"))}
 
 
@@ -130,7 +132,7 @@ def test_the_worker_loads_no_server_and_nothing_for_traces(tmp_path: Path) -> No
 
 def test_serving_loads_nothing_of_what_it_does_not_do(tmp_path: Path) -> None:
     large = {"alembic", "moto", "opentelemetry.sdk", "pydantic.v1.main", "rich"}
-    large |= {"service.notify.products", "service.simulated_aws"}
+    large |= {"service.notify.products", "service.simulated_aws", *_OF_POSTGRESQL}
     assert loaded(tmp_path, "import service.cli.serve") & large == set()
 
 
