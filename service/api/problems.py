@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from functools import cache
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -111,11 +112,17 @@ def documented(
     by_status: dict[int, dict[str, Any]] = {}
     for code in (*codes, *common, Code.INTERNAL):
         status = STATUSES[code]
-        content = _content(here.get(code) or example(code), _EXAMPLE_ID)
+        content = _content(here[code], _EXAMPLE_ID) if code in here else _usual(code)
         if status == HTTPStatus.UNPROCESSABLE_ENTITY:
-            content["errors"] = _wrong(code, str(content["detail"]), invalid)
+            content = {**content, "errors": _wrong(code, str(content["detail"]), invalid)}
         by_status.setdefault(status, {})[code.value] = {"value": content}
     return {status: _documented(status, by_status[status]) for status in sorted(by_status)}
+
+
+@cache
+def _usual(code: Code) -> dict[str, object]:
+    """Return the usual example for `code`, which all routes share."""
+    return _content(example(code), _EXAMPLE_ID)
 
 
 def _wrong(code: Code, detail: str, invalid: tuple[str, str]) -> list[dict[str, object]]:
