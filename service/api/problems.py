@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -60,6 +60,8 @@ def no_such_resource() -> NotFound:
 class Problem(BaseModel):
     """RFC 9457 problem details. `code` is stable; `detail` is for people; `call_id` is what the service's log has."""
 
+    model_config = ConfigDict(defer_build=True)  # only the contract needs it
+
     type: str
     title: str
     status: int
@@ -70,6 +72,8 @@ class Problem(BaseModel):
 
 class InvalidField(BaseModel):
     """One place where the input is wrong, and the reason."""
+
+    model_config = ConfigDict(defer_build=True)  # as above
 
     location: list[str | int]
     reason: str

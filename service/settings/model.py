@@ -52,7 +52,12 @@ class Settings(BaseSettings):
     """All settings, frozen. Made by `load`."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__", hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        hide_input_in_errors=True,
+        defer_build=True,  # only what `load` makes of it is built
     )
 
     database: DatabaseSettings = DatabaseSettings()

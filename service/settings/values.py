@@ -50,7 +50,8 @@ Lifetime = Annotated[timedelta, Field(ge=timedelta(minutes=5), le=timedelta(days
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built with the tables around it, or when it is made.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
