@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Engine
+
 from service.app.without_aws import ConfiguredAccounts, NoRoots
 from service.db.engine import connect
-from service.db.reader import connect_to_read
-from service.settings import Settings, patterns
+from service.settings import DatabaseSettings, Settings, patterns
 from service.workflow.context import Accounts, Context, Destination, Log, Roots, TicketSource
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ def compose(settings: Settings, *, with_aws: bool = True, read_only: bool = Fals
 
     `read_only` leaves SQLite's file unchanged, and raises Unavailable if there is none.
     """
-    new_engine = connect_to_read if read_only else connect
-    engine = new_engine(settings.database.url, connections=settings.database.connections)
+    engine = _engine(settings.database, read_only=read_only)
     try:
         with _aws(settings, is_wanted=with_aws) as (roots, accounts):
             yield Context(
@@ -65,7 +65,15 @@ def _changing(settings: Settings) -> dict[str, Any]:
     }
 
 
-# Each of these imports a library that costs a process without it a tenth of a second and up to ten MiB.
+# Each of these imports a library that costs a process without it up to a tenth of a second and up to ten MiB.
+
+
+def _engine(database: DatabaseSettings, *, read_only: bool) -> Engine:
+    if not read_only:
+        return connect(database.url, connections=database.connections)
+    from service.db.reader import connect_to_read
+
+    return connect_to_read(database.url, connections=database.connections)
 
 
 @contextmanager

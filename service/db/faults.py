@@ -1,7 +1,6 @@
 """Translation of database driver errors: a sentence for the caller, and a cause that only the operator reads."""
 
 import os
-import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -81,14 +80,14 @@ def refusal(error: DBAPIError | PoolTimeout, url: URL, *, is_lost: bool = False)
     """
     if isinstance(error, PoolTimeout):
         return away("all connections of the pool are in use")
-    original, reason = error.orig, reason_of(error, url)
+    reason = reason_of(error, url)
     state = _state_of(error)
     if state == _NO_PRIVILEGE:
         return NotGranted(Code.UNAVAILABLE, _NOT_GRANTED, cause=f"{_NOT_GRANTED} {reason}.")
     if state in _OTHER_SCHEMA:
         return Unavailable(Code.UNAVAILABLE, OTHER_SCHEMA, cause=f"{OTHER_SCHEMA} {reason}.")
     # From SQLite: a file that is damaged or not a database. From psycopg: a parameter that it cannot use.
-    is_no_database = type(original) is sqlite3.DatabaseError
+    is_no_database = _is_no_database(error)
     is_no_parameter = isinstance(error, ProgrammingError) and _is_postgresql(error) and error.statement is None
     if not (isinstance(error, OperationalError | InternalError) or is_no_database or is_no_parameter):
         return None
@@ -108,6 +107,12 @@ def _did_nothing(error: DBAPIError, *, is_lost: bool) -> bool:
         return True
     could_not_connect = error.statement is None
     return not is_lost and (error.connection_invalidated or could_not_connect or state in _GONE)
+
+
+def _is_no_database(error: DBAPIError) -> bool:
+    """Return whether it is SQLite's most general error. Only a process with SQLite loads sqlite3."""
+    sqlite3 = sys.modules.get("sqlite3")
+    return sqlite3 is not None and type(error.orig) is sqlite3.DatabaseError
 
 
 def _is_postgresql(error: DBAPIError) -> bool:

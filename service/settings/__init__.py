@@ -25,7 +25,7 @@ from service.settings.faults import faults_of, faults_of_log, faults_of_rulebook
 from service.settings.model import PREFIX, Settings
 from service.settings.people_sections import IssuerSettings, path_of
 from service.settings.places import secrets_in
-from service.settings.service_sections import MetricsSettings
+from service.settings.service_sections import DatabaseSettings, MetricsSettings
 from service.settings.signed_rules import is_ruled, merged, misplaced, read_rules, rules_named
 from service.settings.signing_sections import AuditSettings, LogKeySettings
 from service.settings.sources import Source, sources
@@ -36,6 +36,7 @@ __all__ = [
     "FILE_VARIABLE",
     "PREFIX",
     "AuditSettings",
+    "DatabaseSettings",
     "FaultySettings",
     "HookSettings",
     "IssuerSettings",

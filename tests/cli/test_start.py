@@ -43,6 +43,7 @@ _LARGE = {
     "uvicorn",
 }
 _OF_POSTGRESQL = {"psycopg", "sqlalchemy.dialects.postgresql"}
+_OF_SQLITE = {"sqlite3", "sqlalchemy.dialects.sqlite"}
 
 
 def loaded(folder: Path, code: str) -> set[str]:
@@ -132,7 +133,7 @@ def test_the_worker_loads_no_server_and_nothing_for_traces(tmp_path: Path) -> No
 
 def test_serving_loads_nothing_of_what_it_does_not_do(tmp_path: Path) -> None:
     large = {"alembic", "moto", "opentelemetry.sdk", "pydantic.v1.main", "rich"}
-    large |= {"service.notify.products", "service.simulated_aws", *_OF_POSTGRESQL}
+    large |= {"service.notify.products", "service.simulated_aws", *_OF_POSTGRESQL, *_OF_SQLITE}
     assert loaded(tmp_path, "import service.cli.serve") & large == set()
 
 
