@@ -41,8 +41,7 @@ def cost(house: House, call: Callable[[], Response], status: int = 200) -> Cost:
     with house.statements() as sent:
         assert call().status_code == status
     begins = [statement for statement, _ in sent if statement.startswith("BEGIN")]
-    writing = "BEGIN" if house.ctx.engine.dialect.name == "postgresql" else "BEGIN IMMEDIATE"
-    return Cost(len(begins), begins.count(writing), len(sent) - len(begins))
+    return Cost(len(begins), begins.count("BEGIN"), len(sent) - len(begins))
 
 
 FILING = {"account_id": ACCOUNT, "operation": "create_access_key", "justification": "The import needs it today."}

@@ -159,6 +159,32 @@ def test_the_end_of_all_tries_is_unavailable() -> None:
     assert len(tries) == 4
 
 
+_MODE = text("SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only')")
+
+
+def test_only_a_read_is_read_only(engine: Engine) -> None:
+    """Each of these transactions is on the connection of the one before."""
+    for transaction, mode in (
+        (read, ("repeatable read", "on")),
+        (begin, ("read committed", "off")),
+        (read, ("repeatable read", "on")),
+        (Engine.begin, ("read committed", "off")),
+    ):
+        with transaction(engine) as tx:
+            assert tuple(tx.execute(_MODE).one()) == mode
+
+
+def test_a_read_on_another_session_than_the_lost_one_is_read_only_too(engine: Engine) -> None:
+    with begin(engine) as tx:
+        pid = tx.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    other = connect(engine.url.render_as_string(hide_password=False), connections=1)
+    with begin(other) as tx:
+        tx.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": pid})
+    other.dispose()
+    with read(engine) as tx:
+        assert tuple(tx.execute(_MODE).one()) == ("repeatable read", "on")
+
+
 def test_every_transaction_has_its_limits(engine: Engine) -> None:
     query = text("SELECT name, setting FROM pg_settings WHERE name LIKE '%\\_timeout'")
     for transaction in (begin, read):

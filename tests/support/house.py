@@ -36,7 +36,7 @@ from service.aws.root import AwsRoots
 from service.aws.signer import AssumedRoot
 from service.aws.sources import FixedSource
 from service.db import audit, requests
-from service.db.engine import begin, connect, read
+from service.db.engine import READ_ONLY, Tx, begin, connect, read
 from service.domain.account import Account, SourceKind
 from service.domain.actor import WORKER, Actor, Role
 from service.domain.capability import Plan
@@ -222,17 +222,25 @@ class House:
 
     @contextmanager
     def statements(self) -> Iterator[list[tuple[str, object]]]:
-        """Yield a list of the statements that the service sends in this block, each with its parameters."""
+        """Yield a list of the statements that the service sends in this block, each with its parameters.
+
+        A transaction that only reads begins with BEGIN READ ONLY, and any other with BEGIN.
+        """
         sent: list[tuple[str, object]] = []
+
+        def note_begin(connection: Tx) -> None:
+            sent.append(("BEGIN READ ONLY" if connection.info.get(READ_ONLY) else "BEGIN", ()))
 
         def note(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
             sent.append((statement, parameters))
 
+        event.listen(self.ctx.engine, "begin", note_begin)
         event.listen(self.ctx.engine, "before_cursor_execute", note)
         try:
             yield sent
         finally:
             event.remove(self.ctx.engine, "before_cursor_execute", note)
+            event.remove(self.ctx.engine, "begin", note_begin)
 
     def is_blocked(self) -> bool:
         """Return whether a session waits for a lock. For PostgreSQL only."""
