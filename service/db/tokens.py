@@ -8,9 +8,8 @@ from typing import Any
 from sqlalchemy import RowMapping, bindparam, insert, select, update
 
 from service.db.engine import Tx
-from service.db.people import person_of
 from service.db.tables import api_tokens, people
-from service.domain.actor import ActorKind, Person
+from service.domain.actor import ActorKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +30,7 @@ class Token:
 
 
 _WITH_OWNER = (
-    select(api_tokens, people)
+    select(api_tokens, people.c.suspended_at)
     .outerjoin(people, people.c.subject == api_tokens.c.subject)
     .where(api_tokens.c.token_hash == bindparam("token_hash"))
 )
@@ -43,14 +42,13 @@ def add(tx: Tx, token: Token) -> None:
     tx.execute(insert(api_tokens).values(**asdict(token)))
 
 
-def with_owner(tx: Tx, token_hash: str) -> tuple[Token, Person | None] | None:
-    """Return the token with this hash, and its owner's record, if there is one."""
+def with_owner(tx: Tx, token_hash: str) -> tuple[Token, bool] | None:
+    """Return the token with this hash, and whether its owner is suspended."""
     row = tx.execute(_WITH_OWNER, {"token_hash": token_hash}).one_or_none()
     if row is None:
         return None
-    token = _token(dict(zip(_COLUMNS, row, strict=False)))
-    owner = dict(zip(people.c.keys(), row[len(_COLUMNS) :], strict=True))
-    return token, None if owner["subject"] is None else person_of(owner)
+    *token, suspended_at = row
+    return _token(dict(zip(_COLUMNS, token, strict=True))), suspended_at is not None
 
 
 def every(tx: Tx) -> Sequence[Token]:

@@ -92,7 +92,7 @@ def _by_api_token(ctx: Context, tx: Tx, token_hash: str) -> Actor:
     found = tokens.with_owner(tx, token_hash)
     if found is None:
         raise bad_token(TokenCheck.UNKNOWN)
-    token, person = found
+    token, is_suspended = found
     if token.revoked_at is not None:
         raise bad_token(TokenCheck.REVOKED)
     if token.expires_at <= ctx.now():
@@ -100,7 +100,7 @@ def _by_api_token(ctx: Context, tx: Tx, token_hash: str) -> Actor:
     member = ctx.directory.get(token.subject)
     if member is None or member.kind is not token.kind:
         raise bad_token(TokenCheck.OWNER)
-    if person is not None and person.suspended_at is not None:
+    if is_suspended:
         raise Forbidden(Code.SUSPENDED)
     return as_actor(member, token.id)
 
