@@ -77,6 +77,8 @@ def concerned(
     Somebody may be returned more than once.
     """
     among = [each for each in among if each]
+    if limit is not None:  # then all of these are wanted
+        subjects, approvers = {*subjects, *approvers}, ()
     query = _concerned(bool(approvers), bool(groups), len(among), limit is None)
     values = {"subjects": list(subjects), "approvers": list(approvers), "groups": sorted(groups), "most": limit}
     sets = {f"among_{number}": sorted(each) for number, each in enumerate(among)}
@@ -88,8 +90,8 @@ def concerned(
 def _concerned(approvers: bool, groups: bool, among: int, everybody: bool) -> Executable:  # noqa: FBT001  # the cache's key
     parts = [select(people).where(people.c.subject.in_(bindparam("subjects", expanding=True)))]
     if approvers:
-        asked = select(people).where(people.c.subject.in_(bindparam("approvers", expanding=True)))
-        parts.append(asked.where(people.c.suspended_at.is_not(None)) if everybody else asked)
+        is_asked = people.c.subject.in_(bindparam("approvers", expanding=True))
+        parts.append(select(people).where(is_asked, people.c.suspended_at.is_not(None)))
     of_groups = people.c.subject.in_(_members("groups"))
     conditions: list[ColumnElement[bool]] = [of_groups] if groups else []
     is_named = people.c.subject.in_(bindparam("named", expanding=True))
