@@ -12,6 +12,7 @@ from support.builders import ACCOUNT, DEACTIVATE, ISSUER, NOON, OTHER_ACCOUNT
 from support.builders import request as made
 from support.house import House
 
+from service.api.schemas.outputs import RequestPageOut
 from service.aws.organization import KnownAccounts
 from service.db import requests
 from service.db.engine import begin
@@ -224,6 +225,17 @@ def test_etag_is_the_callers_own(house: House) -> None:
 
 
 # --- the representation ---
+
+
+def test_page_is_written_as_its_model_would_write_it(house: House) -> None:
+    """It is written without the model, so only this holds its fields and their forms to the contract."""
+    house.approved()
+    house.file(account_id=OTHER_ACCOUNT, ticket="OPS-7", justification="Für den Import.")
+    written = house.client("audrey").get("/v1/requests", params={"limit": 1}).content
+    whole = house.client("audrey").get("/v1/requests").content
+
+    for page in (written, whole):
+        assert RequestPageOut.model_validate_json(page).model_dump_json().encode() == page
 
 
 def test_request_is_read_in_the_order_in_which_one_decides(house: House) -> None:

@@ -275,7 +275,8 @@ _REPORT, _APPROVERS = _drilled()
 def _page() -> outputs.RequestPageOut:
     following = Cursor(_REQUEST.filing.filed_at, _REQUEST.filing.request_id)
     listed = Listed(_REQUEST.filing, _REQUEST.digest, _REQUEST.status, _REQUEST.execute_by)
-    return views.page_out(life.account_name, life.DIRECTORY, [listed], encode_cursor(following))
+    page = views.page_out(life.account_name, life.DIRECTORY, [listed], encode_cursor(following))
+    return outputs.RequestPageOut.model_validate(page)
 
 
 _FAILED = Delivery(
