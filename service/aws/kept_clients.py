@@ -1,4 +1,4 @@
-"""Clients of boto3 that outlive a sign-in, because making one takes longer than several calls.
+"""Clients of botocore that outlive a sign-in, because making one takes longer than several calls.
 
 A kept client has no credential. Each call brings the credential of its own sign-in, and is refused without one. A
 client serves one sign-in at a time. It is kept without a connection, and only if each of its calls was answered well
@@ -13,11 +13,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
-import boto3
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import NoCredentialsError
+from botocore.session import Session
 
 from service.aws.sources import bare_session
 
@@ -36,8 +36,20 @@ _OF_CREDENTIALS = frozenset(
 )
 
 
+class Making(NamedTuple):
+    """How a session makes clients at this moment.
+
+    It has the profile without what leads to its credential, and the sections that name endpoints of services. `digest`
+    is of both, of the environment and of the trusted certificates.
+    """
+
+    of_profile: dict[str, Any]
+    services: dict[str, Any]
+    digest: bytes
+
+
 class _Kind(NamedTuple):
-    """Tells clients apart. `digest` is of the settings, the environment and the trusted certificates."""
+    """Tells clients apart. `digest` is that of their making."""
 
     service: str
     region: str
@@ -112,8 +124,17 @@ def _was_retried(answer: Any) -> bool:
     return isinstance(answer, dict) and bool(answer.get("ResponseMetadata", {}).get("RetryAttempts"))
 
 
+def making_of(session: Session) -> Making:
+    """Return how this session makes clients now. Raise what botocore raises; OSError."""
+    of_profile = {name: value for name, value in session.get_scoped_config().items() if name not in _OF_CREDENTIALS}
+    services = session.full_config.get("services", {})
+    # Of what may hold a secret, the digest only.
+    written = repr((of_profile, services, sorted(os.environ.items()), _authorities(session)))
+    return Making(of_profile, services, hashlib.sha256(written.encode("utf-8", "surrogateescape")).digest())
+
+
 def lend(
-    session: boto3.Session,
+    making: Making,
     credential: ReadOnlyCredentials,
     service: str,
     *,
@@ -121,33 +142,22 @@ def lend(
     endpoint_url: str | None,
     config: Config,
 ) -> LentClient:
-    """Return a client as `session` would make it now, which signs with `credential`. Raise what boto3 raises."""
-    of_profile, services = _settings(session)
-    # Of what may hold a secret, the digest only.
-    written = repr((of_profile, services, sorted(os.environ.items()), _authorities(session)))
-    digest = hashlib.sha256(written.encode("utf-8", "surrogateescape")).digest()
-    kind = _Kind(service, region, endpoint_url, config, digest)
+    """Return a client made like this, which signs with `credential`. Raise what botocore raises."""
+    kind = _Kind(service, region, endpoint_url, config, making.digest)
     client = _taken(kind)
     if client is None:
-        client = _made(kind, {"profiles": {_PROFILE: of_profile}, "services": services})
+        client = _made(kind, {"profiles": {_PROFILE: making.of_profile}, "services": making.services})
     return LentClient(kind, client, credential)
 
 
-def _settings(session: boto3.Session) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the profile without what leads to its credential, and the sections that name endpoints of services."""
-    inner = session._session  # noqa: SLF001  # boto3 has no other way to it
-    of_profile = {name: value for name, value in inner.get_scoped_config().items() if name not in _OF_CREDENTIALS}
-    return of_profile, inner.full_config.get("services", {})
-
-
-def _authorities(session: boto3.Session) -> bytes | None:
+def _authorities(session: Session) -> bytes | None:
     """Return the digest of the file of trusted certificates, if the profile or the environment names one.
 
     Raise OSError.
 
     A client adds what it reads at a connection to what it read before, so it would trust an authority that is gone.
     """
-    named = session._session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")  # noqa: SLF001
+    named = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
     return hashlib.sha256(Path(str(named)).read_bytes()).digest() if named else None
 
 
@@ -167,13 +177,11 @@ def _made(kind: _Kind, settings: dict[str, Any]) -> Any:
     session = bare_session(_PROFILE)
     session._config = settings  # type: ignore[attr-defined]  # noqa: SLF001  # it would read the files
     session._credentials = _NOBODY  # type: ignore[attr-defined]  # noqa: SLF001
-    session.register("before-sign", _bring)
-    return boto3.Session(botocore_session=session).client(
-        kind.service,  # type: ignore[call-overload]
-        region_name=kind.region,
-        endpoint_url=kind.endpoint_url,
-        config=kind.config,
+    client = session.create_client(
+        kind.service, region_name=kind.region, endpoint_url=kind.endpoint_url, config=kind.config
     )
+    client.meta.events.register("before-sign", _bring)
+    return client
 
 
 def _bring(**event: Any) -> None:

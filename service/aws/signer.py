@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
+from botocore.session import Session
 
 from service.aws.answers import ARN, KEY_ID, OPAQUE, member, text
 from service.aws.calls import REPEATABLE
 from service.aws.errors import asked
-from service.aws.kept_clients import lend
+from service.aws.kept_clients import Making, lend, making_of
 from service.aws.sources import NO_CREDENTIAL, Source, own_credential
 from service.domain.account import Account, Partition
 from service.domain.errors import Code, Unavailable
@@ -35,7 +36,7 @@ UNREAD = Code.ACCOUNT_UNREACHABLE.sentence
 class Signer:
     """Clients that all sign with the same credential, which the source has at this moment."""
 
-    def __init__(self, source: Source, session: boto3.Session, credential: ReadOnlyCredentials, region: str) -> None:
+    def __init__(self, source: Source, session: Session, credential: ReadOnlyCredentials, region: str) -> None:
         self.session = session
         self.key_id = str(credential.access_key)
         self.is_long_term = not credential.token  # an access key, which AWS lists, not a session
@@ -87,8 +88,8 @@ class Signer:
     def _client(self, service: str, config: Config = REPEATABLE, region: str | None = None) -> Any:
         """Make a client. Raise Unavailable: the profile's endpoints, proxies or certificates may be invalid."""
         with self._usable():
-            return self.session.client(
-                service,  # type: ignore[call-overload]
+            return self.session.create_client(
+                service,
                 config=config,
                 region_name=region or self._region,
                 endpoint_url=self._source.endpoint_url,
@@ -101,13 +102,17 @@ class Signer:
         """Take a kept client of a service that every sign-in asks. Raise Unavailable, as `_client` does."""
         with self._usable():
             return lend(
-                self.session,
+                self._making,
                 self._credential,
                 service,
                 region=self._region,
                 endpoint_url=self._source.endpoint_url,
                 config=config,
             )
+
+    @cached_property
+    def _making(self) -> Making:
+        return making_of(self.session)
 
     @contextmanager
     def _usable(self) -> Iterator[None]:

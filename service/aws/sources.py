@@ -2,11 +2,9 @@
 
 import logging
 import os
-from copy import copy
 from functools import cache
 from typing import NoReturn, Protocol
 
-import boto3
 import botocore.session
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import (
@@ -68,7 +66,7 @@ class Source(Protocol):
     def name(self) -> str:
         """Return the operator's name for it."""
 
-    def session(self) -> boto3.Session:
+    def session(self) -> botocore.session.Session:
         """Make a new session, so that a freshly rotated credential is used.
 
         Raise FaultyProfile, or any exception of botocore; `explain` describes it.
@@ -78,7 +76,7 @@ class Source(Protocol):
         """Explain why there is no credential, to the caller and to the operator."""
 
 
-def own_credential(session: boto3.Session) -> ReadOnlyCredentials:
+def own_credential(session: botocore.session.Session) -> ReadOnlyCredentials:
     """Take the credential out of the session, as it is at this moment.
 
     Raise FaultyProfile, or any exception of botocore.
@@ -88,7 +86,7 @@ def own_credential(session: boto3.Session) -> ReadOnlyCredentials:
         raise NoCredentialsError
     frozen = credentials.get_frozen_credentials()
     # A session is a reference cycle, which the collector frees late. Without this, it would keep the credential.
-    session._session._credentials = None  # type: ignore[attr-defined]  # noqa: SLF001
+    session._credentials = None  # type: ignore[attr-defined]  # noqa: SLF001
     pair, token = (frozen.access_key, frozen.secret_key), frozen.token
     if not all(isinstance(part, str) and part for part in pair) or not (token is None or isinstance(token, str)):
         raise FaultyProfile("The credential that was found has no key id, or no secret.")
@@ -114,7 +112,7 @@ class ProfileSource:
     def name(self) -> str:
         return f'profile "{visible(self._profile)}"' if self._profile else "no profile"
 
-    def session(self) -> boto3.Session:
+    def session(self) -> botocore.session.Session:
         session = bare_session(self._profile)
         files, name = read_files(session), session.profile
         if name is not None:
@@ -132,7 +130,7 @@ class ProfileSource:
                 provider._prompter = _ask_nobody  # noqa: SLF001  # botocore asks on the terminal
                 region = provider._profile_provider_builder._region_name  # noqa: SLF001
                 provider._profile_provider_builder = Builder(session, region, files)  # noqa: SLF001
-        return boto3.Session(botocore_session=session)
+        return session
 
     def explain(self, error: Exception) -> tuple[str, str]:
         named = f"The {self.name}" if self._profile else "The environment"
@@ -165,14 +163,14 @@ class FixedSource:
         self._access_key_id = access_key_id
         self._secret_access_key = secret_access_key
 
-    def session(self) -> boto3.Session:
+    def session(self) -> botocore.session.Session:
         # Use nothing that the machine has for real accounts: no files, no AWS_PROFILE.
         session = bare_session("default")
         for name in ("config_file", "credentials_file"):
             session.set_config_variable(name, os.devnull)
         session.full_config["profiles"]["default"] = {}
         session.set_credentials(self._access_key_id, self._secret_access_key)
-        return boto3.Session(botocore_session=session)
+        return session
 
     def explain(self, error: Exception) -> tuple[str, str]:
         return explain(error)
@@ -181,7 +179,7 @@ class FixedSource:
 def bare_session(profile: str | None) -> botocore.session.Session:
     """Return a session without files and credentials, whose clients are watched, checked and kept out of the log."""
     _silence()
-    session = botocore.session.Session(event_hooks=copy(_handlers()), include_builtin_handlers=False, profile=profile)
+    session = botocore.session.Session(event_hooks=_handlers(), include_builtin_handlers=False, profile=profile)
     session.register_component("data_loader", _MODELS)
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
     # A profile may call AWS for its credential. Those calls get our timeouts and retries.
@@ -193,7 +191,10 @@ def bare_session(profile: str | None) -> botocore.session.Session:
 
 @cache
 def _handlers() -> HierarchicalEmitter:
-    """Return botocore's own handlers and ours. botocore would inspect more than a hundred functions a session."""
+    """Return botocore's own handlers and ours, which all sessions share. Nothing else may be registered by a session.
+
+    botocore would inspect more than a hundred functions for each. A client copies them, and may have more.
+    """
     registered = HierarchicalEmitter()
     session = botocore.session.Session(event_hooks=registered)
     for call in PAGED:

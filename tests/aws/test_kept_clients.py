@@ -17,7 +17,7 @@ from support.builders import ACCOUNT, CREATE, NOON, OTHER_ACCOUNT
 
 from service.aws import kept_clients
 from service.aws.calls import ONCE, REPEATABLE
-from service.aws.kept_clients import LentClient, lend
+from service.aws.kept_clients import LentClient, lend, making_of
 from service.aws.root import AwsRoots
 from service.aws.sources import ProfileSource
 from service.domain.account import Account, SourceKind
@@ -91,7 +91,7 @@ def lent(account_id: str, service: str = "iam", settings: Config = REPEATABLE) -
     credentials = session.get_credentials()
     assert credentials is not None
     frozen = credentials.get_frozen_credentials()
-    return lend(session, frozen, service, region="us-east-1", endpoint_url=None, config=settings)
+    return lend(making_of(session), frozen, service, region="us-east-1", endpoint_url=None, config=settings)
 
 
 @pytest.mark.usefixtures("config")
@@ -240,6 +240,19 @@ def test_another_setting_of_the_profile_makes_another_client(aws: SimulatedAws, 
     config.write_text(profile(aws, ACCOUNT, option))
     assert lent(ACCOUNT)._kind != kept_clients._kept[0][0]
     assert len(kept_clients._kept) == 1
+
+
+@pytest.mark.usefixtures("config")
+def test_what_is_registered_with_one_client_no_other_hears() -> None:
+    """Sessions share their handlers."""
+    heard = list[object]()
+    one, other = lent(ACCOUNT), lent(ACCOUNT)
+    one._client.meta.events.register("before-call", lambda **event: heard.append(event["model"].name))
+    other.list_access_keys()
+    lent(OTHER_ACCOUNT).list_access_keys()
+    assert heard == []
+    one.list_access_keys()
+    assert heard == ["ListAccessKeys"]
 
 
 @pytest.mark.usefixtures("config")

@@ -57,7 +57,7 @@ def _warm_up() -> None:
     schema.needed()
     session = FixedSource("AKIANOBODY", "nothing", "http://127.0.0.1:9").session()
     for name in ("iam", "sts"):
-        with closing(session.client(name, region_name="us-east-1", config=ONCE)):
+        with closing(session.create_client(name, region_name="us-east-1", config=ONCE)):
             pass
 
 

@@ -49,7 +49,7 @@ class Storage:
         return LockedBucket(name, self.source, REGION)
 
     def client(self) -> "S3Client":
-        return self.source.session().client("s3", region_name=REGION, endpoint_url=self.url)
+        return self.source.session().create_client("s3", region_name=REGION, endpoint_url=self.url)  # type: ignore[return-value]  # botocore names no service
 
     def fail(self, fault: Callable[[Request], Response | None], times: int = 100) -> None:
         self.fault, self.faults, self.puts = fault, times, 0
