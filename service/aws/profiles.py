@@ -51,6 +51,12 @@ def check(files: Files, name: str, visited: tuple[str, ...] = ()) -> None:
             _fail(files, name, "is the source_profile of another one, and has no credential")
 
 
+def has_own_credential(files: Files, name: str) -> bool:
+    """Return whether a profile has keys or a program, and no other way to a credential. It has been checked."""
+    ways = (files.get(name) or {}).keys() & _WAYS
+    return bool(ways) and ways <= {_ID, _SECRET, _PROGRAM}
+
+
 def check_bundle(session: botocore.session.Session) -> None:
     """Raise FaultyProfile if the file of trusted certificates does not exist. AWS would seem unreachable."""
     bundle = session.get_config_variable("ca_bundle")

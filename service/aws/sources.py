@@ -6,7 +6,7 @@ from functools import cache
 from typing import NoReturn, Protocol
 
 import botocore.session
-from botocore.credentials import ReadOnlyCredentials
+from botocore.credentials import CredentialResolver, ReadOnlyCredentials
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -28,7 +28,7 @@ from service.aws.calls import REPEATABLE, name_call
 from service.aws.errors import explain
 from service.aws.observed import watch
 from service.aws.profile_files import read_files
-from service.aws.profiles import check, check_bundle, without_credential
+from service.aws.profiles import check, check_bundle, has_own_credential, without_credential
 from service.aws.programs import Builder, Program, of_config, of_credentials
 from service.aws.punctual import be_punctual
 from service.aws.sections import FaultyProfile
@@ -118,12 +118,14 @@ class ProfileSource:
         if name is not None:
             check(files, name)
         check_bundle(session)
-        resolver = session.get_component("credential_provider")
         profile = name or "default"
-        ours = {
-            each.METHOD: each
-            for each in (Program(session, profile), of_credentials(files, profile), of_config(files, profile))
-        }
+        own = [of_credentials(files, profile), Program(session, profile), of_config(files, profile)]  # botocore's order
+        if self._profile is not None and has_own_credential(files, profile):
+            # To make botocore's other providers takes longer than all else here: two of them prepare for TLS.
+            session.register_component("credential_provider", CredentialResolver(own))
+            return session
+        ours = {each.METHOD: each for each in own}
+        resolver = session.get_component("credential_provider")
         for place, provider in enumerate(resolver.providers):
             resolver.providers[place] = ours.get(provider.METHOD, provider)
             if provider.METHOD == "assume-role":

@@ -8,8 +8,10 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import botocore.credentials
+import botocore.session
 import pytest
 from support.answers import CANARY, PAGES
 from support.builders import ACCOUNT
@@ -17,7 +19,7 @@ from support.builders import ACCOUNT
 from service.aws import profile_files, sections
 from service.aws.profiles import by_login, shadowing
 from service.aws.root import AwsRoots
-from service.aws.sources import FixedSource, ProfileSource
+from service.aws.sources import FixedSource, ProfileSource, own_credential
 from service.domain.account import Account, SourceKind
 from service.domain.capability import Plan
 from service.domain.errors import Code, Unavailable
@@ -319,6 +321,46 @@ def test_where_nothing_is_shadowed_nothing_is_said(folder: Path, config: str, cr
     (folder / "config").write_text(config)
     (folder / "credentials").write_text(credentials)
     assert shadowing("prod-root") is None
+
+
+_PRINTED = json.dumps({"Version": 1, "AccessKeyId": "AKIAPROGRAM000000001", "SecretAccessKey": "s"})
+_OWN = pytest.mark.parametrize(
+    ("config", "credentials"),
+    [
+        (_P + _KEYS, ""),
+        (_P + _KEYS.replace("01\n", "02\n"), "[prod-root]\n" + _KEYS),
+        (_P + f"credential_process = echo '{_PRINTED}'\n" + _KEYS, ""),
+        (_P + f"credential_process = echo '{_PRINTED}'\n", "[prod-root]\n" + _KEYS),
+        ("", f"[prod-root]\ncredential_process = echo '{_PRINTED}'\n"),
+    ],
+)
+
+
+@_OWN
+def test_the_credential_is_the_one_that_botocore_takes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, config: str, credentials: str
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAENVIRONMENT00001")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    (folder / "config").write_text(config)
+    (folder / "credentials").write_text(credentials)
+    expected = botocore.session.Session(profile="prod-root").get_credentials()
+    assert expected is not None
+    assert own_credential(ProfileSource("prod-root").session()).access_key == expected.access_key
+
+
+@_OWN
+def test_for_a_profile_with_a_credential_of_its_own_no_other_provider_is_made(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, config: str, credentials: str
+) -> None:
+    (folder / "config").write_text(config)
+    (folder / "credentials").write_text(credentials)
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise AssertionError
+
+    monkeypatch.setattr(botocore.credentials, "create_credential_resolver", refuse)
+    assert own_credential(ProfileSource("prod-root").session()).secret_key
 
 
 _L = "login_session = arn:aws:iam::111122223333:root\n"
