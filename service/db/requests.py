@@ -34,14 +34,8 @@ _FARTHEST = timedelta(days=3 * 366)
 
 def add(tx: Tx, request: OperationRequest, *, idempotency_key: str | None, idempotency_hash: str | None) -> None:
     """Insert a request. Raise IntegrityError if an open one for the same thing, or the idempotency key, exists."""
-    tx.execute(
-        insert(requests).values(
-            **filed_columns(request),
-            **life_columns(request),
-            idempotency_key=idempotency_key,
-            idempotency_hash=idempotency_hash,
-        )
-    )
+    once = {"idempotency_key": idempotency_key, "idempotency_hash": idempotency_hash}
+    tx.execute(_ADD, filed_columns(request) | life_columns(request) | once)
 
 
 def is_busy(error: IntegrityError) -> bool:
@@ -121,20 +115,13 @@ def open_for(tx: Tx, account_id: str, operation: Operation, *, drill: bool) -> b
 
     Drills are looked for among drills, and real requests among real ones.
     """
-    query = select(requests.c.id).where(
-        requests.c.account_id == account_id,
-        requests.c.operation == operation.name,
-        requests.c.target == (operation.target or ""),
-        is_open,
-        is_drill if drill else is_real,
-    )
-    return tx.execute(query).first() is not None
+    same = {"account": account_id, "name": operation.name, "of": operation.target or ""}
+    return tx.execute(_OPEN_DRILL if drill else _OPEN, same).first() is not None
 
 
 def count_open(tx: Tx, requester: str) -> int:
     """Return how many requests of this requester are open, drills included."""
-    query = select(func.count()).where(requests.c.requester == requester, is_open)
-    return tx.execute(query).scalar_one()
+    return tx.execute(_COUNT_OPEN, {"by": requester}).scalar_one()
 
 
 def last_drill(tx: Tx) -> datetime | None:
@@ -251,7 +238,16 @@ def _save_decision(tx: Tx, request: OperationRequest, decision: Decision, *, rep
         tx.execute(_ADD_DECISION, values | of_request | {"person": decision.person})
 
 
-# Built once, as all that a decision needs. The columns to set are those that are given.
+# Built once, as all that a filing or a decision needs. The columns to set are those that are given.
+_ADD = insert(requests)
+_SAME = select(requests.c.id).where(
+    requests.c.account_id == bindparam("account"),
+    requests.c.operation == bindparam("name"),
+    requests.c.target == bindparam("of"),
+    is_open,
+)
+_OPEN, _OPEN_DRILL = _SAME.where(is_real), _SAME.where(is_drill)
+_COUNT_OPEN = select(func.count()).where(requests.c.requester == bindparam("by"), is_open)
 _SAVE = update(requests).where(
     requests.c.id == bindparam("id_before"), requests.c.version == bindparam("version_before")
 )
