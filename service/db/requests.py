@@ -79,9 +79,15 @@ def lock(tx: Tx, request_id: str) -> OperationRequest | None:
     return request_of(row, _decisions_of(tx, [request_id])) if row else None
 
 
+def hold(tx: Tx, request_id: str) -> None:
+    """Lock the row until the transaction ends, for somebody who has the request already."""
+    tx.execute(_HELD, {"request_id": request_id})
+
+
 _OF_DECISION = {column.name: f"of_decision_{column.name}" for column in decisions.c}
 _BY_ID = select(requests).where(requests.c.id == bindparam("request_id"))
 _LOCKED = _BY_ID.with_for_update()
+_HELD = _BY_ID.with_only_columns(requests.c.id).with_for_update()
 _WITH_DECISIONS = _BY_ID.outerjoin(decisions, decisions.c.request_id == requests.c.id).add_columns(
     *(decisions.c[name].label(label) for name, label in _OF_DECISION.items())
 )
@@ -174,7 +180,8 @@ def is_acted_on(tx: Tx, account_id: str) -> bool:
 def save(tx: Tx, before: OperationRequest, after: OperationRequest) -> None:
     """Write a changed request and its new decision by compare-and-swap. Raise Superseded if `before` is outdated.
 
-    That cannot happen with the row locked. A settlement takes no lock, and loses here if reconciliation was faster.
+    That cannot happen to what was read with its row locked. A settlement has its request from before, and loses here if
+    reconciliation was faster.
     """
     columns, columns_before = life_columns(after), life_columns(before)
     changed = {name: value for name, value in columns.items() if value != columns_before[name]}

@@ -175,7 +175,7 @@ def _settle(
         # Do not check the worker's lease: only this process knows what AWS did. The version guards the row.
         with begin(ctx.engine) as tx:
             # Before the row changes: a claim of the same account holds the log while it waits for this row's index.
-            requests.lock(tx, claimed.filing.request_id)
+            requests.hold(tx, claimed.filing.request_id)
             audit.hold(tx)
             if created is not None:
                 check_still_signed_in(actor, standing_of(ctx, tx, claimed, actor))
