@@ -58,6 +58,7 @@ class Aws:
             return "AKIANEW0000000000000"
         with self._clients(account_id) as (sts, iam):
             sts.get_caller_identity()
-            iam.list_access_keys()
-            iam.list_access_keys()
+            for _ in range(2):
+                iam.list_access_keys()
+                iam.get_account_summary()
             return str(iam.create_access_key()["AccessKey"]["AccessKeyId"])
