@@ -1,4 +1,4 @@
-"""Clients of botocore that outlive a sign-in, because making one takes longer than several calls.
+"""Clients of boto3 that outlive a sign-in, because making one takes longer than several calls.
 
 A kept client has no credential. Each call brings the credential of its own sign-in, and is refused without one. A
 client serves one sign-in at a time. It is kept without a connection, and only if each of its calls was answered well
@@ -19,7 +19,7 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import NoCredentialsError
 from botocore.session import Session
 
-from service.aws.sources import bare_session
+from service.aws.sources import bare_session, client_of
 
 # Three are for one execution. A client takes about half a megabyte.
 _MOST = 24
@@ -142,7 +142,7 @@ def lend(
     endpoint_url: str | None,
     config: Config,
 ) -> LentClient:
-    """Return a client made like this, which signs with `credential`. Raise what botocore raises."""
+    """Return a client made like this, which signs with `credential`. Raise what boto3 raises."""
     kind = _Kind(service, region, endpoint_url, config, making.digest)
     client = _taken(kind)
     if client is None:
@@ -177,8 +177,8 @@ def _made(kind: _Kind, settings: dict[str, Any]) -> Any:
     session = bare_session(_PROFILE)
     session._config = settings  # type: ignore[attr-defined]  # noqa: SLF001  # it would read the files
     session._credentials = _NOBODY  # type: ignore[attr-defined]  # noqa: SLF001
-    client = session.create_client(
-        kind.service, region_name=kind.region, endpoint_url=kind.endpoint_url, config=kind.config
+    client = client_of(
+        session, kind.service, region_name=kind.region, endpoint_url=kind.endpoint_url, config=kind.config
     )
     client.meta.events.register("before-sign", _bring)
     return client

@@ -13,7 +13,7 @@ from service.aws.answers import ARN, KEY_ID, OPAQUE, member, text
 from service.aws.calls import REPEATABLE
 from service.aws.errors import asked
 from service.aws.kept_clients import Making, lend, making_of
-from service.aws.sources import NO_CREDENTIAL, Source, own_credential
+from service.aws.sources import NO_CREDENTIAL, Source, client_of, own_credential
 from service.domain.account import Account, Partition
 from service.domain.errors import Code, Unavailable
 
@@ -88,7 +88,8 @@ class Signer:
     def _client(self, service: str, config: Config = REPEATABLE, region: str | None = None) -> Any:
         """Make a client. Raise Unavailable: the profile's endpoints, proxies or certificates may be invalid."""
         with self._usable():
-            return self.session.create_client(
+            return client_of(
+                self.session,
                 service,
                 config=config,
                 region_name=region or self._region,

@@ -3,8 +3,9 @@
 import logging
 import os
 from functools import cache
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
+import boto3
 import botocore.session
 from botocore.credentials import CredentialResolver, ReadOnlyCredentials
 from botocore.exceptions import (
@@ -189,6 +190,25 @@ def bare_session(profile: str | None) -> botocore.session.Session:
     # This overrides the environment: the global endpoint has no AssumeRoot.
     session.set_config_variable("sts_regional_endpoints", "regional")
     return session
+
+
+def client_of(session: botocore.session.Session, service: str, **options: Any) -> Any:
+    """Make a client with boto3. Raise what boto3 raises."""
+    return _Boto3(botocore_session=session).client(service, **options)  # type: ignore[call-overload]
+
+
+class _Boto3(boto3.Session):
+    """Makes clients, and adds nothing to its session.
+
+    boto3's models and handlers are for resources and S3 transfers, which nothing here uses. Sessions here share what
+    they have, so each would add them once more.
+    """
+
+    def _setup_loader(self) -> None:
+        pass
+
+    def _register_default_handlers(self) -> None:
+        pass
 
 
 @cache

@@ -14,7 +14,7 @@ from support.builders import (
 )
 from support.house import House
 
-from service.aws.sources import FixedSource
+from service.aws.sources import FixedSource, client_of
 from service.domain.account import SourceKind
 from service.domain.errors import Code, Unavailable
 from service.domain.operation import OperationName
@@ -141,5 +141,5 @@ def test_assume_root_goes_to_the_regional_endpoint_whatever_the_environment_says
 ) -> None:
     monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "legacy")
     source = FixedSource("AKIAEXAMPLE000000001", "x" * 40, "http://unused")
-    sts = source.session().create_client("sts", region_name="us-east-1")
+    sts = client_of(source.session(), "sts", region_name="us-east-1")
     assert sts.meta.endpoint_url == "https://sts.us-east-1.amazonaws.com"

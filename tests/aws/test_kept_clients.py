@@ -19,7 +19,7 @@ from service.aws import kept_clients
 from service.aws.calls import ONCE, REPEATABLE
 from service.aws.kept_clients import LentClient, lend, making_of
 from service.aws.root import AwsRoots
-from service.aws.sources import ProfileSource
+from service.aws.sources import ProfileSource, bare_session
 from service.domain.account import Account, SourceKind
 from service.domain.capability import Plan
 from service.domain.operation import Operation
@@ -240,6 +240,19 @@ def test_another_setting_of_the_profile_makes_another_client(aws: SimulatedAws, 
     config.write_text(profile(aws, ACCOUNT, option))
     assert lent(ACCOUNT)._kind != kept_clients._kept[0][0]
     assert len(kept_clients._kept) == 1
+
+
+@pytest.mark.usefixtures("config")
+def test_a_sign_in_adds_nothing_to_what_all_share() -> None:
+    def shared() -> tuple[list[str], str]:
+        session = bare_session(None)
+        handlers = session.get_component("event_emitter")._emitter._handlers
+        return list(session.get_component("data_loader").search_paths), str(vars(handlers))
+
+    lent(ACCOUNT).list_access_keys()
+    before = shared()
+    lent(ACCOUNT, settings=ONCE).list_access_keys()
+    assert shared() == before
 
 
 @pytest.mark.usefixtures("config")

@@ -25,7 +25,7 @@ from service import logs
 from service.api.build import build
 from service.app import compose
 from service.aws.calls import ONCE
-from service.aws.sources import FixedSource
+from service.aws.sources import FixedSource, client_of
 from service.cli import app
 from service.db import schema
 from service.domain.incident import Limits
@@ -57,7 +57,7 @@ def _warm_up() -> None:
     schema.needed()
     session = FixedSource("AKIANOBODY", "nothing", "http://127.0.0.1:9").session()
     for name in ("iam", "sts"):
-        with closing(session.create_client(name, region_name="us-east-1", config=ONCE)):
+        with closing(client_of(session, name, region_name="us-east-1", config=ONCE)):
             pass
 
 

@@ -11,7 +11,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.wrappers import Response
 
 from service.aws.locked_objects import LockedBucket
-from service.aws.sources import FixedSource
+from service.aws.sources import FixedSource, client_of
 from service.simulated_aws.server import Server
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class Storage:
         return LockedBucket(name, self.source, REGION)
 
     def client(self) -> "S3Client":
-        return self.source.session().create_client("s3", region_name=REGION, endpoint_url=self.url)  # type: ignore[return-value]  # botocore names no service
+        found: S3Client = client_of(self.source.session(), "s3", region_name=REGION, endpoint_url=self.url)
+        return found
 
     def fail(self, fault: Callable[[Request], Response | None], times: int = 100) -> None:
         self.fault, self.faults, self.puts = fault, times, 0
