@@ -2,7 +2,8 @@
 PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
-# Tests wait for processes and browsers for a third of their time: three workers for two cores.
+# Tests wait for processes and browsers for a third of their time: three workers for two cores. They take the modules in
+# the order of the folders, whose last ones are short. By their number of tests, which is the default, long ones came last.
 WORKERS = $(shell expr $$(nproc) \* 3 / 2 || echo auto)
 
 .PHONY: demo test test-fast browser pgbouncer nginx caddy haproxy systemd kubernetes prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh conformance evidence test-browser pictures screens docs check serve format openapi diagram lookup readability lock bench kill-matrix test-upgrades test-faults fuzz image image-check install-check release-data dist dist-check clean
@@ -11,7 +12,7 @@ demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
 
 test: .venv/ready browser pgbouncer nginx caddy haproxy systemd kubernetes prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 # For the inner loop, in less than a minute: the rules, the workflow, the API with its contract, the settings and the
 # verifier, all of it in the tests' own process and on SQLite. It leaves out PostgreSQL, browsers, products of others,

@@ -46,12 +46,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if not _has_its_turn(item)]
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
-    for item in items:
-        for name in _COSTLY:
-            if name in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(name))
-                break
-        if getattr(config.option, "loadgroup", False):
+    if getattr(config.option, "loadgroup", False):
+        for item in items:
             _put_into_its_group(item)
 
 
@@ -60,14 +56,24 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def _group_of(item: pytest.Item) -> str:
+    """Name those who run in one worker: those that say so, or share a product of others, or else a module.
+
+    A fixture of a module is made once then. And pytest-xdist looks through all groups after each test.
+    """
+    if mark := item.get_closest_marker("xdist_group"):
+        return str(mark.args[0])
+    names = getattr(item, "fixturenames", ())
+    return next((costly for costly in _COSTLY if costly in names), item.nodeid.split("::")[0])
+
+
 def _put_into_its_group(item: pytest.Item) -> None:
     """Name the group in the test's id, where the scheduler of pytest-xdist looks for it.
 
     pytest-xdist 3.8 writes it to where pytest 9.2 no longer reads it, and no group is kept together
-    (https://github.com/pytest-dev/pytest-xdist/issues/1386). Once it is mended there, this is superfluous.
+    (https://github.com/pytest-dev/pytest-xdist/issues/1386). Once it is mended there, a mark is enough.
     """
-    if groups := sorted({str(mark.args[0]) for mark in item.iter_markers("xdist_group")}):
-        item._id = NodeId.parse(f"{item.nodeid}@{'_'.join(groups)}")
+    item._id = NodeId.parse(f"{item.nodeid}@{_group_of(item)}")
 
 
 def _has_its_turn(item: pytest.Item) -> bool:

@@ -8,9 +8,6 @@ import pytest
 from support.page_blocks import Block, Scene, blocks, same, scene
 from support.products import openssh
 
-# One worker runs all of them, so one service is enough.
-pytestmark = pytest.mark.xdist_group("page blocks")
-
 _ROOT = Path(__file__).parents[1]
 # Their own tests run them whole, or make them.
 _ELSEWHERE = {

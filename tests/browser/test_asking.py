@@ -12,8 +12,6 @@ from support.house import House
 
 from service.aws.organization import KnownAccounts
 
-pytestmark = pytest.mark.xdist_group("desk")
-
 # Markup, a long word, and characters that hide or reorder what stands beside them.
 HOSTILE = "<img src=x onerror=alert(1)>" + "x" * 300 + "\u202e\u200b"
 

@@ -23,8 +23,6 @@ from service.domain.statement import Namespace
 from service.signing.public_keys import parse_public_key
 from service.signing.sshsig import verify
 
-pytestmark = pytest.mark.xdist_group("desk")
-
 FOUNDERS = {name: FileKey(private=ed25519_of(name.encode())) for name in ("ann", "ben")}
 PEOPLE = {"alice": "requester", "rita": "requester", **dict.fromkeys((*FOUNDERS, "cleo", "dave", "erin"), "approver")}
 SIGNED = ["200000000001", "200000000002"]  # where each approval has to be signed

@@ -5,7 +5,6 @@ import re
 from datetime import timedelta
 
 import evidence_page
-import pytest
 from browser.conftest import PHONE, Arrive
 from browser.looking import Phone, left_nothing
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,8 +17,6 @@ from service.domain.delivery import Answer
 from service.domain.operation import OperationName
 from service.signing.ed25519 import Ed25519Signer
 from service.worker import run_pass
-
-pytestmark = pytest.mark.xdist_group("desk")
 
 # Of another log that has the same name.
 OTHERS_KEY = Ed25519Signer(ORIGIN, Ed25519PrivateKey.generate()).verifier_key

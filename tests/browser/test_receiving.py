@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 from browser import chromium
 from browser.conftest import SCREENSHOTS, Arrive, Visitor
 from browser.desk import NOTHING
@@ -20,8 +19,6 @@ from service.domain.operation import OperationName
 from service.domain.outcome import CreatedKey, Secret
 from service.domain.request import Status
 from service.sealing import seal
-
-pytestmark = pytest.mark.xdist_group("desk")
 
 
 def test_from_asking_to_the_receipt(sqlite_house: House, at: str, browser: Browser, tmp_path: Path) -> None:

@@ -2,15 +2,12 @@
 
 import re
 
-import pytest
 from browser.conftest import Arrive
 from browser.looking import left_nothing, only_request
 from playwright.sync_api import ViewportSize, expect
 from support.builders import ACCOUNT, JUSTIFICATION
 from support.house import House
 from support.rotations import CHECKED, received
-
-pytestmark = pytest.mark.xdist_group("desk")
 
 
 def test_a_plan_is_asked_for_and_shown_step_by_step(

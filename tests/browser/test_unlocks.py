@@ -3,14 +3,11 @@
 import hashlib
 import re
 
-import pytest
 from browser.conftest import Arrive
 from browser.looking import Phone, left_nothing, only_request
 from playwright.sync_api import ViewportSize, expect
 from support.builders import MEMBER
 from support.house import House
-
-pytestmark = pytest.mark.xdist_group("desk")
 
 # Markup, lines, and characters that hide or reorder what stands beside them; as long as a bucket's policy can be.
 HOSTILE = "{\n" + "<img src=x onerror=alert(1)>\u202e\u200b\x00" + "x" * 20_000 + "\n}"

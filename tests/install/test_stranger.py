@@ -20,10 +20,7 @@ from support.wheel import Installed, install
 
 from service.cli.waiting import free_port
 
-pytestmark = [
-    pytest.mark.xdist_group("wheel"),  # one environment for both databases
-    pytest.mark.skipif(openssh.find() is None and "CI" not in os.environ, reason="no OpenSSH; `make openssh`"),
-]
+pytestmark = pytest.mark.skipif(openssh.find() is None and "CI" not in os.environ, reason="no OpenSSH; `make openssh`")
 
 
 # `make dist-check` names each supported Python; the gate takes its own.

@@ -399,23 +399,29 @@ def lived(seed: int) -> World:
     return world
 
 
-_WORLDS = [lived(seed) for seed in range(50)]
+_SEEDS = range(50)
 
 
-@pytest.mark.parametrize("seed", range(len(_WORLDS)))
-def test_what_the_domain_lets_happen_breaks_no_rule(seed: int) -> None:
-    world = _WORLDS[seed]
+@pytest.fixture(scope="module")
+def worlds() -> list[World]:
+    """Their tests only read them."""
+    return [lived(seed) for seed in _SEEDS]
+
+
+@pytest.mark.parametrize("seed", _SEEDS)
+def test_what_the_domain_lets_happen_breaks_no_rule(worlds: list[World], seed: int) -> None:
+    world = worlds[seed]
     assert [each for each in told_of(b"".join(world.ledger.export())) if isinstance(each, verifier.Finding)] == []
     for request in world.requests:
         assert findings_in(world.ledger.evidence(request.filing.request_id)) == set()
 
 
-@pytest.mark.parametrize("seed", range(len(_WORLDS)))
-def test_of_what_has_ended_nothing_is_remembered(seed: int) -> None:
+@pytest.mark.parametrize("seed", _SEEDS)
+def test_of_what_has_ended_nothing_is_remembered(worlds: list[World], seed: int) -> None:
     replay = verifier.Replay(is_log=True)
-    for leaf in _WORLDS[seed].ledger.leaves:
+    for leaf in worlds[seed].ledger.leaves:
         assert not [each for each in replay.take(leaf) if isinstance(each, verifier.Finding)]
-    still = {each.filing.request_id for each in _WORLDS[seed].requests if not is_over(each)}
+    still = {each.filing.request_id for each in worlds[seed].requests if not is_over(each)}
     assert replay.open.keys() == still
 
 
@@ -423,8 +429,8 @@ def is_over(request: OperationRequest) -> bool:
     return request.status in TERMINAL and (request.expires_at is None or not has_key(request))
 
 
-def test_everything_that_can_happen_did() -> None:
-    happened = {leaf["event"] for world in _WORLDS for leaf in world.ledger.leaves}
+def test_everything_that_can_happen_did(worlds: list[World]) -> None:
+    happened = {leaf["event"] for world in worlds for leaf in world.ledger.leaves}
     assert happened >= {*verifier.LIFE, "request.filed", "decision.recorded", "decision.denied"}
     assert happened >= {*verifier._OF_KEYS} - {"key.expiry_failed"}
     assert happened >= {*verifier._OF_ROTATIONS} - {"rotation.waiting"}
@@ -435,10 +441,10 @@ def _approvals(leaves: list[dict[str, Any]], request_id: str) -> list[int]:
     return [at for at, leaf in enumerate(leaves) if leaf["request_id"] == request_id and "decision" in leaf["data"]]
 
 
-@pytest.mark.parametrize("seed", range(len(_WORLDS)))
-def test_no_execution_stands_when_its_approvals_are_taken_out(seed: int) -> None:
+@pytest.mark.parametrize("seed", _SEEDS)
+def test_no_execution_stands_when_its_approvals_are_taken_out(worlds: list[World], seed: int) -> None:
     """Written anew without them, with all hashes and numbers that go with it."""
-    leaves = _WORLDS[seed].ledger.leaves
+    leaves = worlds[seed].ledger.leaves
     for started in [leaf for leaf in leaves if leaf["event"] == "execution.started"]:
         votes = _approvals(leaves, started["request_id"])
         forged = MemoryLog()
