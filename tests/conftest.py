@@ -28,6 +28,9 @@ sys.dont_write_bytecode = False
 
 keep_what_never_changes()
 
+# With it jsonschema would build a grammar of each part of an IRI, for two seconds. Nothing here is an IRI.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+
 # The gate tries the same examples every time, and no slow machine makes it fail.
 settings.register_profile("gate", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gate")

@@ -24,6 +24,7 @@ from support.rotations import received
 from support.rule_files import TEXT, signed_by
 from support.signers import SK_ED25519
 from support.signing import BOB, DAVE, begin_signing, enrol
+from support.witness import DOCUMENT
 
 from service.api import middleware
 from service.api.build import build
@@ -58,7 +59,6 @@ from service.workflow.standing import standing_of
 from service.workflow.tell import tell
 
 COMMITTED = Path(__file__).parents[2] / "openapi" / "openapi.json"
-DOCUMENT: dict[str, Any] = build(None).openapi()
 OPERATIONS: dict[str, dict[str, Any]] = {
     f"{method.upper()} {path}": operation
     for path, operations in DOCUMENT["paths"].items()

@@ -277,8 +277,8 @@ def _without_waiting(connection: Connection, _record: object) -> None:
 
 
 @cache
-def _described() -> FastAPI:
-    """Return the first application of this process, which describes all others."""
+def described() -> FastAPI:
+    """Return the first application of this process, which describes all others. Its document is only read."""
     return build(None)
 
 
@@ -286,7 +286,7 @@ def built(ctx: Context) -> FastAPI:
     """Return what `build` returns. The OpenAPI document is made once per process: it is the same for every Context."""
     app = build(ctx)
     app.state.help_pages = None  # whether or not somebody built the documents in this checkout
-    app.openapi = _described().openapi  # type: ignore[method-assign]
+    app.openapi = described().openapi  # type: ignore[method-assign]
     return app
 
 

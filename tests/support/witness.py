@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from support.house import House
+from support.house import House, described
 
-from service.api.build import build
 from service.api.problems import MEDIA_TYPE
 
-DOCUMENT: dict[str, Any] = build(None).openapi()
+DOCUMENT: dict[str, Any] = described().openapi()
 _PATHS = {re.compile(re.sub(r"\{[a-z_]+\}", "[^/]+", path)): described for path, described in DOCUMENT["paths"].items()}
 
 
