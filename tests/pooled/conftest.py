@@ -1,6 +1,7 @@
 """Here `database_url` leads through a PgBouncer in transaction mode."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, make_url
@@ -11,6 +12,18 @@ pytest.register_assert_rewrite("workflow.test_decide", "workflow.test_execute", 
 pytest.register_assert_rewrite(
     "fleet.test_workers", "workflow.test_reconcile", "workflow.test_rollback", "workflow.test_lifetime"
 )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the first case of each test. Cases differ in what people ask and AWS answers, not in how SQL is sent."""
+    first: dict[str, pytest.Item] = {}
+    here = [item for item in items if item.path.parent == Path(__file__).parent]
+    for item in here:
+        first.setdefault(item.originalname, item)  # type: ignore[attr-defined]  # of what can have cases
+    left_out = set(here) - set(first.values())
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=list(left_out))
 
 
 @pytest.fixture(scope="session")
