@@ -60,8 +60,10 @@ class _Page(BaseHTTPRequestHandler):
 def serving_a_page() -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Page) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://localhost:{server.server_port}"
-        server.shutdown()
+        try:
+            yield f"http://localhost:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 class Person:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.installation import commanded, rootquorum, serving
+from support.installation import commanded, rootquorum, running, serving
 from support.products.canaille import Canaille
 
 from service.cli.waiting import free_port
@@ -53,7 +53,7 @@ def test_serve_migrates_when_told_answers_and_ends_on_sigterm(folder: Path) -> N
         alive = httpx.get(f"http://127.0.0.1:{port}/livez").json()
         assert alive == {"status": "ok", "version": version("rootquorum")}
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) in {0, -signal.SIGTERM}
+        assert process.wait(timeout=60) in {0, -signal.SIGTERM}
     assert "SIMULATED AWS" in (folder / "service.log").read_text()
 
 
@@ -265,9 +265,9 @@ def test_the_kept_demo_leaves_a_request_for_each_person_to_try(folder: Path, num
     command = [sys.executable, "-m", "service", "demo", "--keep", "--port", str(port)]
     # As a shell starts a job in the background.
     shell = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
-    with subprocess.Popen([*shell, *command], cwd=folder, stdout=subprocess.PIPE, text=True) as demo:
+    with running(folder, *shell, *command, log="demo.log", stdout=subprocess.PIPE) as demo:
         assert demo.stdout is not None
-        while "Ctrl-C ends it" not in (line := demo.stdout.readline()):
+        while "Ctrl-C ends it" not in (line := demo.stdout.readline().decode()):
             assert line, told
             told += line
         assert f"Desk: http://127.0.0.1:{port}/desk\nSwagger UI: http://127.0.0.1:{port}/docs\n" in told
@@ -287,6 +287,6 @@ def test_the_kept_demo_leaves_a_request_for_each_person_to_try(folder: Path, num
             "frank": 0,
         }
         demo.send_signal(number)
-        assert demo.wait(timeout=30) == 0
+        assert demo.wait(timeout=60) == 0
     with pytest.raises(httpx.TransportError):
         httpx.get(f"http://127.0.0.1:{port}/livez")

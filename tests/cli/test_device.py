@@ -1,13 +1,12 @@
 """Sign-ins on a machine without a browser (RFC 8628): at a real provider, and at one that answers as a test says."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.installation import commanded
+from support.installation import PROGRAM, commanded
 from support.lying_provider import Lying, lying_provider
 from support.products.canaille import Canaille
 
@@ -74,28 +73,16 @@ def test_a_person_signs_in_with_another_machine(provider: Canaille) -> None:
 
 def test_the_command_shows_the_code_and_hands_the_token_on(provider: Canaille, tmp_path: Path) -> None:
     provider.add_person("dora", "root-approvers")
-    done = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "service",
-            "login",
-            "--device",
-            "--issuer",
-            provider.issuer,
-            "--client-id",
-            provider.client_id,
-        ],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert done.stderr is not None
-    line = done.stderr.readline()
-    assert line.startswith(f"On any machine open {provider.issuer}/device and type there: ")
-    provider.answer_device(line.split()[-1], "dora")
-    out, error = done.communicate()
+    command = [*PROGRAM, "login", "--device", "--issuer", provider.issuer, "--client-id", provider.client_id]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as done:
+        try:
+            assert done.stderr is not None
+            line = done.stderr.readline()
+            assert line.startswith(f"On any machine open {provider.issuer}/device and type there: ")
+            provider.answer_device(line.split()[-1], "dora")
+            out, error = done.communicate()
+        finally:
+            done.kill()
     assert (done.returncode, out.count("."), error) == (0, 2, ""), error
 
 

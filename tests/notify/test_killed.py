@@ -73,10 +73,12 @@ def between(server: RoundupServer, method: bytes) -> Iterator[WithholdingProxy]:
     with WithholdingProxy(server.url, method) as proxy:
         thread = threading.Thread(target=proxy.serve_forever, args=(0.01,))
         thread.start()
-        yield proxy
-        proxy.let_go.set()
-        proxy.shutdown()
-        thread.join()
+        try:
+            yield proxy
+        finally:
+            proxy.let_go.set()
+            proxy.shutdown()
+            thread.join()
 
 
 def settings_of(folder: Path, database_url: str, house: House, proxy: WithholdingProxy) -> None:

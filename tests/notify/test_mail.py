@@ -251,11 +251,13 @@ def speaking(*pieces: bytes, first: bytes = b"", security: Security = "none") ->
         speaker = threading.Thread(target=speak)
         speaker.start()
         host, port = listener.getsockname()
-        yield MailServer(
-            host=host, port=port, security=security, name="x.example", allowed_hosts=frozenset({host}), within=0.5
-        )
-        is_over.set()
-        speaker.join()
+        try:
+            yield MailServer(
+                host=host, port=port, security=security, name="x.example", allowed_hosts=frozenset({host}), within=0.5
+            )
+        finally:
+            is_over.set()
+            speaker.join()
 
 
 @pytest.mark.parametrize(

@@ -84,9 +84,11 @@ def _serving() -> Iterator[_WebhookServer]:
         state.url = f"http://127.0.0.1:{running.server_port}/hook"
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield state
-        running.shutdown()
-        thread.join()
+        try:
+            yield state
+        finally:
+            running.shutdown()
+            thread.join()
 
 
 def _headers(signature: str, at: int | str = _AT) -> dict[str, str]:

@@ -70,21 +70,24 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
-def running(folder: Path, *command: str, log: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    folder: Path, *command: str, log: str, stdout: int | None = None, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run it in `folder`. Kill it at the end with all that it has started, if any of them still runs.
 
     A service that lives on would work on the database of the next test.
     """
-    with (folder / log).open("ab") as stderr:
-        process = subprocess.Popen(
-            command, cwd=folder, env=os.environ | environment, stderr=stderr, start_new_session=True
-        )
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with (
+        (folder / log).open("ab") as stderr,
+        subprocess.Popen(
+            command, cwd=folder, env=os.environ | environment, stdout=stdout, stderr=stderr, start_new_session=True
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextmanager
@@ -110,7 +113,7 @@ def serving(
     environment = {"ROOTQUORUM_SERVER__PORT": str(port)}
     if code is not None:
         environment["PYTHONPATH"] = str(code)
-    with running(folder, *program, "serve", *options, log="service.log", **environment) as process:
+    with running(folder, *program, "serve", *options, log="service.log", stdout=None, **environment) as process:
         wait_until(lambda: is_ready(port, process, tls), what="the service")
         yield process
 

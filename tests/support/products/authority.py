@@ -136,6 +136,8 @@ def serving(authority: Authority) -> Iterator[None]:
         authority.url = f"http://127.0.0.1:{server.server_port}/tsr"
         thread = Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        yield
-        server.shutdown()
-        thread.join()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
