@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from _pytest.nodeid import NodeId
 from hypothesis import HealthCheck, settings
@@ -27,6 +28,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 keep_what_never_changes()
+
+# A busy machine answers late. The service and its client name their own time-outs, so this is for tests alone.
+httpx._config.DEFAULT_TIMEOUT_CONFIG.read = httpx._config.DEFAULT_TIMEOUT_CONFIG.connect = 60
 
 # With it jsonschema would build a grammar of each part of an IRI, for two seconds. Nothing here is an IRI.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]

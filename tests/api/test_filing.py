@@ -166,7 +166,7 @@ def test_longest_key_is_accepted(house: House) -> None:
 
 
 def test_simultaneous_filings_with_one_key_make_one_request(either_house: House) -> None:
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
 
     def wait_for_the_other() -> None:
         both.wait()

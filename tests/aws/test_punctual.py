@@ -59,11 +59,11 @@ def served(pause_before: Callable[[int], float], tls: ssl.SSLContext | None = No
         server.server_close()
 
 
-def caller(url: str, verify: str | None = None) -> Callable[[], Any]:
+def caller(url: str, verify: str | None = None, timeout: float = TIMEOUT) -> Callable[[], Any]:
     session = botocore.session.Session()
     session.set_credentials("AKIAEXAMPLE", "example")
     be_punctual(session)
-    config = Config(read_timeout=TIMEOUT, connect_timeout=5, retries={"total_max_attempts": 1, "mode": "standard"})
+    config = Config(read_timeout=timeout, connect_timeout=5, retries={"total_max_attempts": 1, "mode": "standard"})
     sts = session.create_client("sts", region_name="us-east-1", endpoint_url=url, config=config, verify=verify)
     call: Callable[[], Any] = sts.get_caller_identity  # type: ignore[attr-defined]  # made of the model when it runs
     return call
@@ -93,6 +93,7 @@ def test_over_tls_as_well(tmp_path: Path) -> None:
 
 def test_each_answer_on_one_connection_has_the_whole_time() -> None:
     """Together they take longer than the timeout."""
-    with served(lambda place: TIMEOUT * 0.6 if place == len(HEAD) else 0) as url:
-        call = caller(url)
-        assert [call()["Account"] for _ in range(3)] == ["111122223333"] * 3
+    timeout = 2.0  # each has most of a second more than it takes, also on a busy machine
+    with served(lambda place: timeout * 0.6 if place == len(HEAD) else 0) as url:
+        call = caller(url, timeout=timeout)
+        assert [call()["Account"] for _ in range(2)] == ["111122223333"] * 2

@@ -75,7 +75,7 @@ def test_delay_holds_up_its_own_call_only(aws: SimulatedAws, iam: Any) -> None:
     aws.fault("CreateAccessKey", Delay(3600))
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(iam.create_access_key)
-        assert arrived.wait(5)
+        assert arrived.wait(60)
         assert len(client(aws, "iam", aws.root_credential(ACCOUNT)).list_access_keys()["AccessKeyMetadata"]) == 1
         assert not held.done()
         aws.stop()  # ends the delay
@@ -192,7 +192,7 @@ def test_delay_of_one_account_holds_up_no_other(aws: SimulatedAws, iam: Any) -> 
     others = [client(aws, "iam", aws.root_credential(OTHER)) for _ in range(4)]
     with ThreadPoolExecutor(5) as pool:
         held = pool.submit(iam.list_access_keys)
-        assert arrived.wait(5)
+        assert arrived.wait(60)
         answers = list(pool.map(lambda other: other.list_access_keys(), others))
         assert len(answers) == 4
         assert not held.done()
@@ -200,7 +200,7 @@ def test_delay_of_one_account_holds_up_no_other(aws: SimulatedAws, iam: Any) -> 
 
 
 def test_calls_of_two_accounts_are_held_at_the_same_time(aws: SimulatedAws, iam: Any) -> None:
-    both_held = threading.Barrier(2, timeout=5)
+    both_held = threading.Barrier(2, timeout=60)
 
     def hold() -> None:
         both_held.wait()
