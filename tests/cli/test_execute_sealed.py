@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyrage import passphrase, x25519
+from pyrage import x25519
+from support.age_files import behind
 from support.approvers import Installation, Ran, installation
 from support.liar import lying
 from support.products import openssh
@@ -100,7 +101,7 @@ def test_a_passphrase_is_asked_for_at_the_terminal_and_not_shown(at: Installatio
 
 def test_an_age_identity_may_have_a_passphrase(at: Installation, tmp_path: Path) -> None:
     file = tmp_path / "identity"
-    file.write_bytes(passphrase.encrypt(f"{AGE}\n".encode(), "correct horse", armored=True))
+    file.write_bytes(behind("correct horse", f"{AGE}\n".encode()))
     request = approved(at, str(AGE.to_public()))
     done = execute(at, request, tmp_path / "key.json", "--identity", file, answer="correct horse")
     check_kept(at, request, done, tmp_path / "key.json")
