@@ -1,23 +1,43 @@
-"""Caches what botocore would compute again for each session and client with the same result.
+"""Caches what botocore and httpx would compute again for each session and client with the same result.
 
 The tests make thousands of both. The cache contains no credentials.
 """
 
+import os
 from collections.abc import Callable
 from inspect import CO_VARKEYWORDS
+from ssl import SSLContext
 from typing import Any
 
+import httpx._transports.default
 from botocore import hooks
 from botocore.client import ClientCreator
 from botocore.model import ServiceModel
 
 
 def keep_what_never_changes() -> None:
-    """Patch botocore in this process, for good."""
+    """Patch both in this process, for good."""
     hooks.accepts_kwargs = _quick(hooks.accepts_kwargs)
     _copy_no_handlers()
     hooks.EventAliaser.__init__ = _sharing_names(hooks.EventAliaser.__init__)  # type: ignore[method-assign]
     ClientCreator._create_methods = _keeping(ClientCreator._create_methods)  # type: ignore[attr-defined]
+    transports = httpx._transports.default
+    transports.create_ssl_context = _trusting(transports.create_ssl_context)  # type: ignore[attr-defined]
+
+
+def _trusting(create: Callable[..., SSLContext]) -> Callable[..., SSLContext]:
+    """Read the authorities of each place once. A client that gets no context of its own never changes it."""
+    made: dict[tuple[str | None, ...], SSLContext] = {}
+
+    def trusting(*, verify: Any, cert: Any, trust_env: bool) -> SSLContext:
+        if verify is not True or cert is not None or not trust_env:
+            return create(verify=verify, cert=cert, trust_env=trust_env)
+        place = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+        if place not in made:
+            made[place] = create()
+        return made[place]
+
+    return trusting
 
 
 def _quick(accepts_kwargs: Callable[..., Any]) -> Callable[..., Any]:
