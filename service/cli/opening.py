@@ -83,7 +83,10 @@ def _with_passphrase(file: Path, content: bytes) -> bytes:
     """Open the file of an age identity that is itself sealed with a passphrase."""
     try:
         opened: bytes = passphrase.decrypt(content, _asked(file))
-    except DecryptError:
+    except DecryptError as error:
+        # age refuses by its own estimate of this machine, before it tries the passphrase. pyrage has no class for it.
+        if "Excessive work" in str(error):
+            raise Unusable(f"{file} would take too long to open on this machine, by age's estimate.") from None
         raise _wrong_passphrase(file) from None
     return opened
 

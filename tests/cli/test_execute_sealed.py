@@ -84,6 +84,20 @@ def test_an_rsa_key_opens_it(at: Installation, tmp_path: Path, form: tuple[str, 
     check_kept(at, request, done, tmp_path / "key.json")
 
 
+def test_a_file_that_takes_too_much_work_is_called_so_and_not_a_wrong_passphrase(
+    at: Installation, tmp_path: Path
+) -> None:
+    file = tmp_path / "identity"
+    header = f"-> scrypt {'A' * 22} 30\n{'A' * 43}\n--- {'A' * 43}\n"
+    file.write_bytes(f"age-encryption.org/v1\n{header}".encode() + bytes(32))
+    request = approved(at, str(AGE.to_public()))
+    done = execute(at, request, tmp_path / "key.json", "--identity", file, answer="battery")
+    assert (done.code, status(at, request)) == (2, "approved")
+    assert (
+        done.error == f"{file} would take too long to open on this machine, by age's estimate. Nothing was executed.\n"
+    )
+
+
 def test_a_passphrase_is_asked_for_at_the_terminal_and_not_shown(at: Installation, tmp_path: Path) -> None:
     key, word = openssh.generate(tmp_path, "ed25519"), "correct horse"
     subprocess.run(["ssh-keygen", "-q", "-p", "-N", word, "-f", key], check=True, stdout=subprocess.DEVNULL)
