@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,6 +29,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 keep_what_never_changes()
+
+# How the names of the service's threads begin.
+_THREADS = ("worker", "watcher", "descriptions", "reloading", "metrics")
 
 # A busy machine answers late. The service and its client name their own time-outs, so this is for tests alone.
 httpx._config.DEFAULT_TIMEOUT_CONFIG.read = httpx._config.DEFAULT_TIMEOUT_CONFIG.connect = 60
@@ -102,6 +106,17 @@ def _row(parametrize: pytest.Mark, values: Mapping[str, Any]) -> int:
     if isinstance(names, str):
         return list(rows).index(values[names])
     return list(rows).index(tuple(values[name] for name in names))
+
+
+@pytest.fixture(autouse=True)
+def no_thread_of_the_service_outlives_its_test() -> Iterator[None]:
+    """It would sign, log and write while the next test runs."""
+    before = set(threading.enumerate())
+    yield
+    left = [each for each in threading.enumerate() if each.name.startswith(_THREADS) and each not in before]
+    for each in left:
+        each.join(60)
+    assert not [each for each in left if each.is_alive()]
 
 
 @pytest.fixture

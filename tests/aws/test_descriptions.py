@@ -25,6 +25,7 @@ REFRESH = timedelta(minutes=15)
 WALK = ("ListRoots", "ListOrganizationalUnitsForParent", "ListAccountsForParent")
 ATTEMPTS = 5  # of one call
 DENIED = Refuse("AccessDeniedException", 400)
+_organizations: list[Organization] = []  # of the test that runs
 
 pytestmark = pytest.mark.usefixtures("no_back_off")
 
@@ -39,6 +40,9 @@ def aws() -> Iterator[SimulatedAws]:
         aws.set_tags(PRODUCTION, {"env": "prod", "owner": "platform"})
         aws.set_tags(SANDBOX, {"env": "test"})
         yield aws
+        while _organizations:
+            (found := _organizations.pop()).close()
+            found.readings()  # waits for the read that is going on
 
 
 def organization(
@@ -51,7 +55,10 @@ def organization(
     watch: Watch | None = None,
 ) -> Organization:
     description = Description(units=units, tags=tags, refresh=REFRESH, named=named)
-    return Organization("main", manager_of(aws), listing, description=description, monotonic=watch or Watch())
+    _organizations.append(
+        Organization("main", manager_of(aws), listing, description=description, monotonic=watch or Watch())
+    )
+    return _organizations[-1]
 
 
 class Hanging:
