@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
-from kill.processes import ForkServer, furnish, has_just_started
+from kill.processes import ForkServer, furnish, once_it_works
 from support.builders import CREATE
 from support.house import House
 
@@ -44,9 +44,7 @@ def test_others_are_answered_and_an_execution_ends_in_doubt(
 
         def execute(request: OperationRequest) -> httpx.Response:
             path = f"/v1/requests/{request.filing.request_id}/execution"
-            while has_just_started(answer := call("alice", "POST", path)):
-                pass
-            return answer
+            return once_it_works(lambda: call("alice", "POST", path))
 
         for person in ("alice", "bob", "carol", "mallory"):
             house.token(person)

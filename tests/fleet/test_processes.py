@@ -9,11 +9,12 @@ import subprocess
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
-from kill.processes import furnish
+from kill.processes import furnish, once_it_works
 from sqlalchemy import text
 from support.builders import ACCOUNT, CREATE, DEACTIVATE
 from support.house import House
@@ -189,12 +190,10 @@ def test_sigterm_ends_accepting_but_the_execution_at_hand_is_answered(site: Site
     request = site.house.approved(CREATE)
     site.house.aws.on("CreateAccessKey", hang)
     with serving(site.folder, site.port) as process, ThreadPoolExecutor(1) as pool:
-        answer: Future[httpx.Response] = pool.submit(
-            httpx.post,
-            f"{site.url}/v1/requests/{request.filing.request_id}/execution",
-            headers={"Authorization": f"Bearer {site.house.token('alice')}"},
-            timeout=_LONG,
-        )
+        url = f"{site.url}/v1/requests/{request.filing.request_id}/execution"
+        headers = {"Authorization": f"Bearer {site.house.token('alice')}"}
+        execute = partial(httpx.post, url, headers=headers, timeout=_LONG)
+        answer: Future[httpx.Response] = pool.submit(once_it_works, execute)
         assert arrived.wait(_LONG)
         process.send_signal(signal.SIGTERM)
         wait_until(lambda: refuses(site.url), what="the end of accepting")

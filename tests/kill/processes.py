@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from http import HTTPStatus
@@ -169,6 +169,13 @@ def post(url: str, token: str, process: Process) -> httpx.Response | None:
                 return None
             time.sleep(_LOOK_AGAIN_SECONDS)
     raise TimeoutError(url)
+
+
+def once_it_works(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """Ask until the service's worker has made its first pass, and return the answer."""
+    while has_just_started(answer := ask()):
+        pass
+    return answer
 
 
 def has_just_started(answer: httpx.Response) -> bool:
