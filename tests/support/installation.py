@@ -6,10 +6,11 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from unittest.mock import patch
 
@@ -71,7 +72,11 @@ def _environment() -> dict[str, str]:
 
 @contextmanager
 def running(
-    folder: Path, *command: str, log: str, stdout: int | None = None, **environment: str
+    folder: Path,
+    *command: str,
+    log: str,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    stdout: int | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run it in `folder`. Kill it at the end with all that it has started, if any of them still runs.
 
@@ -113,7 +118,7 @@ def serving(
     environment = {"ROOTQUORUM_SERVER__PORT": str(port)}
     if code is not None:
         environment["PYTHONPATH"] = str(code)
-    with running(folder, *program, "serve", *options, log="service.log", stdout=None, **environment) as process:
+    with running(folder, *program, "serve", *options, log="service.log", environment=environment) as process:
         wait_until(lambda: is_ready(port, process, tls), what="the service")
         yield process
 
