@@ -199,44 +199,22 @@ requests = Table(
     Index("ix_requests_ticket_filed_at_id", "ticket", "filed_at", "id"),
     Index("ix_requests_operation_filed_at_id", "operation", "filed_at", "id"),
     # What people or the worker still have to do: few rows, however many requests have ended.
-    partial_index(
-        "ix_requests_unfinished",
-        "filed_at",
-        "id",
-        where="ended_at IS NULL",
-    ),
+    partial_index("ix_requests_unfinished", "filed_at", "id", where="ended_at IS NULL"),
     # One open request for the same thing. A drill keeps no real request out, and no real request a drill.
     *(
         partial_index(
-            name,
-            "account_id",
-            "operation",
-            "target",
-            unique=True,
-            where=f"{one_of('status', OPEN)} AND {condition}",
+            name, "account_id", "operation", "target", unique=True, where=f"{one_of('status', OPEN)} AND {condition}"
         )
         for name, condition in (("uq_requests_open", f"NOT {_IS_DRILL}"), ("uq_requests_open_drill", _IS_DRILL))
     ),
     # For the worker: keys whose lifetime has not ended yet.
-    partial_index(
-        "ix_requests_expires_at",
-        "expires_at",
-        where=_MAY_EXPIRE,
-    ),
+    partial_index("ix_requests_expires_at", "expires_at", where=_MAY_EXPIRE),
     # When the last drill was completed.
-    partial_index(
-        "ix_requests_drills",
-        "status",
-        "ended_at",
-        where=_IS_DRILL,
-    ),
+    partial_index("ix_requests_drills", "status", "ended_at", where=_IS_DRILL),
     # One execution per account, drills apart: AWS's two-key limit is no mutex, and a concurrent act would defeat the
     # last-active-key check.
     partial_index(
-        "uq_requests_executing",
-        "account_id",
-        unique=True,
-        where=f"status = 'executing' AND NOT {_IS_DRILL}",
+        "uq_requests_executing", "account_id", unique=True, where=f"status = 'executing' AND NOT {_IS_DRILL}"
     ),
 )
 
@@ -360,21 +338,8 @@ drifts = Table(
     CheckConstraint("(access_key_id = '') = (kind IN ('email_changed', 'mfa_lost'))", name="key"),
     CheckConstraint("accepted_by IS NULL OR closed_at IS NOT NULL", name="accepted"),
     # One open finding per difference.
-    partial_index(
-        "uq_drifts_open",
-        "account_id",
-        "kind",
-        "access_key_id",
-        unique=True,
-        where="closed_at IS NULL",
-    ),
-    partial_index(
-        "ix_drifts_open",
-        "account_id",
-        "found_at",
-        "id",
-        where="closed_at IS NULL",
-    ),
+    partial_index("uq_drifts_open", "account_id", "kind", "access_key_id", unique=True, where="closed_at IS NULL"),
+    partial_index("ix_drifts_open", "account_id", "found_at", "id", where="closed_at IS NULL"),
 )
 
 # Few of all events; each process looks for the last of them when it starts.
@@ -436,18 +401,8 @@ deliveries = Table(
         "seq",
         where="ended_at IS NULL",
     ),
-    partial_index(
-        "ix_deliveries_ended_at",
-        "ended_at",
-        where="ended_at IS NOT NULL",
-    ),
-    partial_index(
-        "ix_deliveries_pending",
-        "destination",
-        "stream",
-        "seq",
-        where="ended_at IS NULL",
-    ),
+    partial_index("ix_deliveries_ended_at", "ended_at", where="ended_at IS NOT NULL"),
+    partial_index("ix_deliveries_pending", "destination", "stream", "seq", where="ended_at IS NULL"),
 )
 
 # Destinations that were disabled because they asked for no more; the settings have the list of all.

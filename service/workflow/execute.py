@@ -38,9 +38,9 @@ logger = logging.getLogger(__name__)
 def execute(ctx: Context, actor: Actor, request_id: str) -> tuple[OperationRequest, CreatedKey | SealedKey | None]:
     """Run an approved request, once, and return it with the key if it made one. It is sealed if it was so filed.
 
-    The request is then `succeeded`, `delivered` or `in_doubt`. Raise ExecutionFailed if it ended as `failed`;
-    Unauthenticated, Forbidden, NotFound or Conflict (audited) if it may not run; Unavailable if the account or the
-    database is unreachable, a clock is wrong, or no worker runs: nothing was done then, unless the code is
+    The request is then `succeeded`, `delivered` or `in_doubt`. Raise ExecutionFailed if it ended as `failed`. Raise
+    Unauthenticated, Forbidden, NotFound or Conflict (audited) if it may not run. Raise Unavailable if the account or
+    the database is unreachable, a clock is wrong, or no worker runs. Nothing was done then, unless the code is
     `not_recorded`. If the recipient can no longer sign in, the new key is deleted, and the error is that of a sign-in.
     """
 
