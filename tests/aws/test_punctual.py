@@ -13,6 +13,7 @@ import pytest
 import trustme
 from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
+from support.served import served
 
 from service.aws.punctual import be_punctual
 
@@ -25,7 +26,7 @@ PAUSE, TIMEOUT = 0.05, 0.5
 
 
 @contextmanager
-def served(pause_before: Callable[[int], float], tls: ssl.SSLContext | None = None) -> Iterator[str]:
+def dripping(pause_before: Callable[[int], float], tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve this answer a byte at a time, each after its pause, and yield the URL."""
     over = threading.Event()
 
@@ -48,15 +49,11 @@ def served(pause_before: Callable[[int], float], tls: ssl.SSLContext | None = No
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}"
-    finally:
-        over.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with served(server):
+        try:
+            yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}"
+        finally:
+            over.set()
 
 
 def caller(url: str, verify: str | None = None, timeout: float = TIMEOUT) -> Callable[[], Any]:
@@ -79,7 +76,7 @@ def in_the_body(place: int) -> float:
 
 @pytest.mark.parametrize("pause_before", [everywhere, in_the_body])
 def test_an_answer_that_comes_a_byte_at_a_time_is_given_up(pause_before: Callable[[int], float]) -> None:
-    with served(pause_before) as url, pytest.raises(ReadTimeoutError):
+    with dripping(pause_before) as url, pytest.raises(ReadTimeoutError):
         caller(url)()
 
 
@@ -87,13 +84,13 @@ def test_over_tls_as_well(tmp_path: Path) -> None:
     authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    with served(in_the_body, tls) as url, pytest.raises(ReadTimeoutError):
+    with dripping(in_the_body, tls) as url, pytest.raises(ReadTimeoutError):
         caller(url, str(tmp_path / "ca.pem"))()
 
 
 def test_each_answer_on_one_connection_has_the_whole_time() -> None:
     """Together they take longer than the timeout."""
     timeout = 2.0  # each has most of a second more than it takes, also on a busy machine
-    with served(lambda place: timeout * 0.6 if place == len(HEAD) else 0) as url:
+    with dripping(lambda place: timeout * 0.6 if place == len(HEAD) else 0) as url:
         call = caller(url, timeout=timeout)
         assert [call()["Account"] for _ in range(2)] == ["111122223333"] * 2

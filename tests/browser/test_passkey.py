@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 from support.products import openssh
+from support.served import served
 
 from service.signing.demands import Demands, faults
 from service.signing.faults import BadSignature, Fault
@@ -58,12 +58,8 @@ class _Page(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving_a_page() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Page) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://localhost:{server.server_port}"
-        finally:
-            server.shutdown()
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), _Page)) as server:
+        yield f"http://localhost:{server.server_port}"
 
 
 class Person:

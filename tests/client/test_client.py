@@ -3,7 +3,6 @@
 import copy
 import json
 import pickle
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.served import served
 
 from rootquorum_client import (
     Client,
@@ -80,15 +80,11 @@ def answering(*told: Told) -> Iterator[tuple[Client, list[Call]]]:
         def log_message(self, *_: object) -> None:
             """Be quiet."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            with Client(f"http://127.0.0.1:{server.server_port}", "token") as client:
-                yield client, calls
-        finally:
-            server.shutdown()
-            thread.join()
+    with (
+        served(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server,
+        Client(f"http://127.0.0.1:{server.server_port}", "token") as client,
+    ):
+        yield client, calls
 
 
 @pytest.fixture

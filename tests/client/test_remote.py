@@ -1,11 +1,11 @@
 """What a server may answer, and where a token goes."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from support.served import served
 
 from service.client.refused import Refused
 from service.client.remote import Remote
@@ -28,16 +28,12 @@ def _answering(status: int, body: bytes, **headers: str) -> Iterator[tuple[Remot
         def log_message(self, *_: object) -> None:
             """Be quiet."""
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with served(HTTPServer(("127.0.0.1", 0), Handler)) as server:
         remote = Remote(f"http://127.0.0.1:{server.server_port}/", "token")
         try:
             yield remote, seen
         finally:
             remote.close()
-            server.shutdown()
-            thread.join()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from support.builders import DEACTIVATE
 from support.house import House
 from support.installation import working
 from support.products.roundup import PASSWORD, USER, RoundupServer, is_there
+from support.served import served
 
 from service.app.destinations import destinations
 from service.cli.waiting import wait_until
@@ -70,15 +71,11 @@ class _WithholdingHandler(StreamRequestHandler):
 
 @contextmanager
 def between(server: RoundupServer, method: bytes) -> Iterator[WithholdingProxy]:
-    with WithholdingProxy(server.url, method) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, args=(0.01,))
-        thread.start()
+    with served(WithholdingProxy(server.url, method)) as proxy:
         try:
             yield proxy
         finally:
             proxy.let_go.set()
-            proxy.shutdown()
-            thread.join()
 
 
 def settings_of(folder: Path, database_url: str, house: House, proxy: WithholdingProxy) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.served import served
 
 from service.domain.canonical import canonical
 from service.domain.delivery import Answer, Attempt, Notice
@@ -80,15 +80,9 @@ def _serving() -> Iterator[_WebhookServer]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as running:
         state.url = f"http://127.0.0.1:{running.server_port}/hook"
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield state
-        finally:
-            running.shutdown()
-            thread.join()
+        yield state
 
 
 def _headers(signature: str, at: int | str = _AT) -> dict[str, str]:

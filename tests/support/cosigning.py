@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.products.golang import Go, GoRefused
+from support.served import served
 
 from service.domain.cosigning import NotCosigned
 
@@ -114,12 +114,6 @@ def running_witness(server: WitnessServer) -> Iterator[WitnessServer]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as running:
         server.url = f"http://127.0.0.1:{running.server_port}/witness"
-        thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            running.shutdown()
-            thread.join()
+        yield server

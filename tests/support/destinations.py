@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import standardwebhooks
+from support.served import served
 
 from service.api.contract.webhooks import model
 from service.domain.canonical import Json
@@ -173,11 +173,5 @@ class _SiemHandler(BaseHTTPRequestHandler):
 
 @contextmanager
 def listening() -> Iterator[Siem]:
-    with Siem() as siem:
-        thread = Thread(target=siem.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield siem
-        finally:
-            siem.shutdown()
-            thread.join()
+    with served(Siem()) as siem:
+        yield siem

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -16,6 +15,7 @@ import httpx
 import jwt
 from jwt.algorithms import OKPAlgorithm
 from support.products.canaille import good_claims, new_key
+from support.served import served
 
 from service.auth.claims import Trust
 from service.auth.oidc import Verifier
@@ -138,11 +138,5 @@ class _IssuerHandler(BaseHTTPRequestHandler):
 
 @contextmanager
 def issuing() -> Iterator[Issuer]:
-    with Issuer() as issuer:
-        thread = Thread(target=issuer.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield issuer
-        finally:
-            issuer.shutdown()
-            thread.join()
+    with served(Issuer()) as issuer:
+        yield issuer

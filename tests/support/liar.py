@@ -1,13 +1,13 @@
 """A server between a client and the service that passes everything on, except the objects that it lies about."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
+from support.served import served
 
 # Takes the path and the answer, and returns the answer to give.
 Lie = Callable[[str, dict[str, Any]], dict[str, Any]]
@@ -42,11 +42,5 @@ def lying(url: str, lie: Lie) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Be quiet."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+        yield f"http://127.0.0.1:{server.server_port}"

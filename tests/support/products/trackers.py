@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 from support.products.prism import excerpt, running_prism
+from support.served import served
 
 TICKET_NUMBER = 12
 
@@ -266,15 +266,9 @@ def serving(product: Product) -> Iterator[None]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as running:
         product.url = f"http://127.0.0.1:{running.server_port}"
-        thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield
-        finally:
-            running.shutdown()
-            thread.join()
+        yield
 
 
 @contextmanager
