@@ -186,9 +186,9 @@ test-upgrades: .venv/ready haproxy
 test-faults: .venv/ready
 	FAULTS=long $(BIN)/pytest -s tests/faults $(ARGS)
 
-# Thousands of mangled answers, tokens and messages; `make test` has some of each.
+# Thousands of mangled answers, tokens and messages, and each operation's inputs by everybody; `make test` has some of each.
 fuzz: .venv/ready
-	FUZZ=long $(BIN)/pytest -n auto tests/fuzz tests/api/test_awaiting.py $(ARGS)
+	FUZZ=long $(BIN)/pytest -n auto tests/fuzz tests/api/test_awaiting.py tests/contract/test_schemathesis.py $(ARGS)
 
 # The environment, from the lock with its hashes; made anew when the lock changes. What the service loads is compiled at
 # once: where PYTHONDONTWRITEBYTECODE is set, as in many containers, every start would compile it anew, for two seconds.
