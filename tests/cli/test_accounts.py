@@ -12,7 +12,7 @@ from support.installation import commanded, rootquorum
 from service.simulated_aws import Refuse, Rewritten, SimulatedAws
 
 MANAGEMENT, OWN = "999900001111", "111122223333"
-MEMBERS = [f"1000000000{number:02}" for number in range(24)]
+MEMBERS = [f"1000000000{number:02}" for number in range(8)]
 READING = {
     "AssumeRoot",
     "GetAccountSummary",

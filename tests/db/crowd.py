@@ -1,4 +1,4 @@
-"""A database as it is after years: 200,000 requests, of which some hundreds are not finished."""
+"""A database as it is after years: 100,000 requests, of which some hundreds are not finished."""
 
 from contextlib import closing
 
@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 
 from service.db.engine import begin
 
-REQUESTS = 200_000
+REQUESTS = 100_000
 
 # The words of each engine: the numbers themselves, one with leading zeros, and a time that many minutes after New Year.
 _WORDS = {
@@ -60,10 +60,10 @@ _REQUESTS = """
         ended_at
     )
     SELECT {id}, {account}, operation, CASE operation WHEN 'create_access_key' THEN '' ELSE 'AKIA' || n END,
-        CASE WHEN n IN (7, 70007, 140007) THEN 'seldom' WHEN n % 2 = 0 THEN 'busy' ELSE 'person' || (n % 97) END,
+        CASE WHEN n IN (7, 35007, 70007) THEN 'seldom' WHEN n % 2 = 0 THEN 'busy' ELSE 'person' || (n % 97) END,
         'person',
-        CASE WHEN n IN (8, 80008, 150008) THEN 'seldom' ELSE 'other' || (n % 89) END,
-        'Because.', CASE WHEN n IN (9, 90009) THEN 'OPS-1' WHEN n % 5 = 0 THEN 'OPS-' || n END,
+        CASE WHEN n IN (8, 40008, 75008) THEN 'seldom' ELSE 'other' || (n % 89) END,
+        'Because.', CASE WHEN n IN (9, 45009) THEN 'OPS-1' WHEN n % 5 = 0 THEN 'OPS-' || n END,
         CASE WHEN status = 'approved' AND n % 2 = 1 AND operation <> 'create_access_key' THEN {yes} ELSE {no} END, {no},
         2, at, at, 3600, 900, 86400,
         CASE WHEN operation = 'create_access_key' AND was_settled THEN 3600 END, '{observed}',

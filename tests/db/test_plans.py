@@ -1,4 +1,4 @@
-"""Reads stay flat as tables grow: with 200,000 requests every list, and every look of the worker, is an index's.
+"""Reads stay flat as tables grow: with 100,000 requests every list, and every look of the worker, is an index's.
 
 No plan may scan a table or sort, and none may look at many more rows than it returns.
 """
@@ -52,7 +52,7 @@ GROWING = tuple(
 DELETION = Operation(OperationName.DELETE_ACCESS_KEY, "AKIA1")
 PLACE = Place(REQUESTS // 2, "siem")
 FAILED = Wanted(status=DeliveryStatus.FAILED)
-CURSOR = Cursor(AT, "0" * 30 + "100000")
+CURSOR = Cursor(AT, f"{REQUESTS // 2:036}")
 
 
 def page(*, after: Cursor | None = None, **wanted: Any) -> Callable[[Tx], object]:

@@ -1,10 +1,11 @@
-"""Caches what botocore and httpx would compute again for each session and client with the same result.
+"""Caches what botocore, httpx and moto would compute again for each session, client and call with the same result.
 
-The tests make thousands of both. The cache contains no credentials.
+The tests make thousands of them. The cache contains no credentials.
 """
 
 import os
 from collections.abc import Callable
+from functools import cache
 from inspect import CO_VARKEYWORDS
 from ssl import SSLContext
 from typing import Any
@@ -13,14 +14,16 @@ import httpx._transports.default
 from botocore import hooks
 from botocore.client import ClientCreator
 from botocore.model import ServiceModel
+from moto.core import responses
 
 
 def keep_what_never_changes() -> None:
-    """Patch both in this process, for good."""
+    """Patch all three in this process, for good."""
     hooks.accepts_kwargs = _quick(hooks.accepts_kwargs)
     _copy_no_handlers()
     hooks.EventAliaser.__init__ = _sharing_names(hooks.EventAliaser.__init__)  # type: ignore[method-assign]
     ClientCreator._create_methods = _keeping(ClientCreator._create_methods)  # type: ignore[attr-defined]
+    responses.method_names_from_class = cache(responses.method_names_from_class)  # type: ignore[attr-defined]
     transports = httpx._transports.default
     transports.create_ssl_context = _trusting(transports.create_ssl_context)  # type: ignore[attr-defined]
 
