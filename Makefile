@@ -11,8 +11,14 @@ WORKERS = $(shell expr $$(nproc) \* 3 / 2 || echo auto)
 demo: .venv/ready
 	$(BIN)/rootquorum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
 
-test: .venv/ready browser pgbouncer nginx caddy haproxy systemd kubernetes prometheus rsyslog jq keyring tmux age roundup node clients go openssl openssh
+test: .venv/ready
+	$(MAKE) --jobs $(PACKAGES) & packages=$$!; $(MAKE) $(SYSTEM); system=$$?; wait $$packages && exit $$system
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+
+# What tests need beside the environment. apt-get does one thing at a time. The others only wait for the network, npm for
+# minutes: so all of them wait at once.
+SYSTEM = browser pgbouncer nginx caddy haproxy systemd prometheus rsyslog jq keyring tmux age openssl openssh
+PACKAGES = kubernetes roundup node clients go
 
 # For the inner loop, in less than a minute: the rules, the workflow, the API with its contract, the settings and the
 # verifier, all of it in the tests' own process and on SQLite. It leaves out PostgreSQL, browsers, products of others,
