@@ -1,4 +1,8 @@
-"""The Chromium that the tests drive: the machine's own, else Playwright's. As a script it installs one if need be."""
+"""The Chromium that the tests drive: the machine's own, else Playwright's. As a script it installs one if need be.
+
+Nearly all of them drive its headless shell, where there is one. It has the same engine and takes three fifths of the
+processor time, but it keeps no profile.
+"""
 
 import os
 import shutil
@@ -12,10 +16,16 @@ NONE_FOUND = (
     "No Chromium: neither in PATH nor one of Playwright's. `make browser` installs one: as root with apt-get, "
     "else as `playwright install chromium` does."
 )
+_SHELL = "chromium-headless-shell"
+
+
+def shell() -> str | None:
+    """Return the path of the headless shell, else of the whole browser."""
+    return shutil.which(_SHELL) or find()
 
 
 def find() -> str | None:
-    """The path of the program."""
+    """Return the path of the whole browser."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if (found := shutil.which(name)) and _runs(found):
             return found
@@ -36,20 +46,25 @@ def flags() -> list[str]:
 
 def install() -> None:
     """With what this machine has; whether that worked, `find` tells."""
-    by_apt = os.geteuid() == 0 and shutil.which("apt-get")
-    if by_apt:
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", "chromium"]):
-            subprocess.run(["apt-get", *command], env=environment, check=False)
-        if find():
-            return
-    # The libraries that it needs come by apt-get too.
-    with_libraries = ["--with-deps"] if by_apt else []
-    subprocess.run([sys.executable, "-m", "playwright", "install", *with_libraries, "chromium"], check=False)
+    is_debian = os.geteuid() == 0 and shutil.which("apt-get") is not None
+    if is_debian:
+        _apt_get("update")
+        # One by one: not every release has both.
+        for package in ("chromium", _SHELL):
+            _apt_get("install", "-y", "--no-install-recommends", package)
+    if not find():
+        # The libraries that it needs come by apt-get too.
+        with_libraries = ["--with-deps"] if is_debian else []
+        subprocess.run([sys.executable, "-m", "playwright", "install", *with_libraries, "chromium"], check=False)
+
+
+def _apt_get(*command: str) -> None:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "-qq", *command], env=environment, check=False)
 
 
 def main() -> None:
-    if not find():
+    if not find() or not shutil.which(_SHELL):
         install()
     # The tests in the browser fail without one; the others are worth running all the same.
     if not find():

@@ -174,7 +174,7 @@ def serving_at(folder: Path) -> Iterator[str]:
 # Not of the session: Playwright keeps an event loop running in the thread that other tests want for their own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = chromium.find()
+    program = chromium.shell()
     if program is None:
         pytest.fail(chromium.NONE_FOUND)
     expect.set_options(timeout=_PATIENCE_MILLISECONDS)
