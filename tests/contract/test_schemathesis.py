@@ -136,7 +136,7 @@ def _callers() -> Iterator[tuple[AnyOperation, str]]:
 @pytest.mark.parametrize(
     ("operation", "who"),
     [
-        # One worker has all three of an operation, and thinks up its cases once.
+        # One worker tries an operation as everybody, and thinks up its cases once.
         pytest.param(
             operation, PEOPLE[name], id=f"{operation.label}-{name}", marks=pytest.mark.xdist_group(operation.label)
         )
