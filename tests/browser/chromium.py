@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
+from support.products import debian
 
 NONE_FOUND = (
     "No Chromium: neither in PATH nor one of Playwright's. `make browser` installs one: as root with apt-get, "
@@ -46,21 +47,12 @@ def flags() -> list[str]:
 
 def install() -> None:
     """With what this machine has; whether that worked, `find` tells."""
-    is_debian = os.geteuid() == 0 and shutil.which("apt-get") is not None
-    if is_debian:
-        _apt_get("update")
-        # One by one: not every release has both.
-        for package in ("chromium", _SHELL):
-            _apt_get("install", "-y", "--no-install-recommends", package)
+    for package in ("chromium", _SHELL):  # one by one, since not every release has both
+        debian.install(package)
     if not find():
         # The libraries that it needs come by apt-get too.
-        with_libraries = ["--with-deps"] if is_debian else []
+        with_libraries = ["--with-deps"] if debian.can_install() else []
         subprocess.run([sys.executable, "-m", "playwright", "install", *with_libraries, "chromium"], check=False)
-
-
-def _apt_get(*command: str) -> None:
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    subprocess.run(["apt-get", "-qq", *command], env=environment, check=False)
 
 
 def main() -> None:

@@ -21,12 +21,23 @@ def find(program: str) -> str | None:
 
 def ensure(program: str, package: str) -> None:
     """Install the package if the program is missing. If that fails, print that its tests will be skipped."""
-    if find(program) is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        quietly = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", package]):
-            subprocess.run(["apt-get", *command], env=quietly, check=False)
+    if find(program) is None:
+        install(package)
     if find(program) is None:
         sys.stderr.write(f"No {program}, and nobody to install Debian's: the tests that need it will be skipped.\n")
+
+
+def install(package: str) -> None:
+    """Install the package, if this machine can."""
+    if not can_install():
+        return
+    quietly = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", package]):
+        subprocess.run(["apt-get", *command], env=quietly, check=False)
+
+
+def can_install() -> bool:
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
 def find_unpacked(program: str) -> str | None:
